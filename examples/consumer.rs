@@ -1,0 +1,48 @@
+//! Receives the numbers of the example `producer`, checks their order, and ends when the producer has.
+//!
+//! ```text
+//! cargo run --release --example consumer -- [name]
+//! ```
+
+use std::error::Error;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ringmain::stream::PopError;
+use ringmain::{Options, PeerState};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
+    // Whoever comes first creates the ring; both give the same capacity. The consumer is the last to leave, so it removes it.
+    let options = Options::new(&name).capacity(65_536).unlink_on_close(true);
+    let mut rx = options.stream_consumer::<u64>()?;
+    println!("consumer {} of {name}, peer {:?}", rx.generation(), rx.peer_state());
+    let (mut count, mut last, mut started) = (0_u64, None, None);
+    loop {
+        match rx.pop() {
+            Ok(number) => {
+                started.get_or_insert_with(Instant::now);
+                if last.is_some_and(|last| number != last + 1) {
+                    return Err(format!("number {number} came after {last:?}").into());
+                }
+                (count, last) = (count + 1, Some(number));
+            }
+            Err(PopError::Empty) => match rx.peer_state() {
+                PeerState::Alive => thread::yield_now(),
+                PeerState::Never => thread::sleep(Duration::from_millis(1)),
+                // It has ended. What it pushed before that is read first.
+                ended @ (PeerState::Closed | PeerState::Crashed) => {
+                    if rx.available()? == 0 {
+                        println!("the producer has {}", if ended == PeerState::Closed { "closed" } else { "crashed" });
+                        break;
+                    }
+                }
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let seconds = started.map_or(Duration::ZERO, |started| started.elapsed()).as_secs_f64();
+    println!("received {count} numbers in {seconds:.3} s, the last is {last:?}");
+    rx.close()?;
+    Ok(())
+}

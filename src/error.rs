@@ -1,0 +1,318 @@
+//! What can go wrong when a ring is created, attached, closed or removed.
+//!
+//! The errors of the data path (`PushError` and its like) stand beside the algorithms that raise them.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+pub use crate::ring::memory::Role;
+pub use crate::ring::position::Corrupted;
+
+/// A ring could not be created, attached, closed or removed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The name is not one that a ring can have.
+    InvalidName {
+        /// The name that was given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The capacity is zero, or its ring would not fit the address space.
+    InvalidCapacity {
+        /// The capacity that was given, in elements.
+        capacity: usize,
+        /// The size of one element in bytes.
+        element_size: usize,
+    },
+    /// The mode has bits that are no permissions, or keeps the owner out.
+    InvalidMode {
+        /// The mode that was given.
+        mode: u32,
+    },
+    /// No ring has this name, and this call may not create one.
+    NotFound {
+        /// The name of the ring.
+        name: String,
+        /// How long was waited for it.
+        waited: Duration,
+    },
+    /// A ring of this name exists, and this call asked for a new one.
+    AlreadyExists {
+        /// The name of the ring.
+        name: String,
+    },
+    /// The process that creates the ring holds it and does not finish.
+    NotReady {
+        /// The name of the ring.
+        name: String,
+        /// How long was waited for it.
+        waited: Duration,
+    },
+    /// Another handle holds the role.
+    Busy {
+        /// The name of the ring.
+        name: String,
+        /// The role that is held.
+        role: Role,
+        /// The process that holds it, where that can be known from here.
+        holder: Option<u32>,
+    },
+    /// The object under this name is not a regular file.
+    NotRegular {
+        /// The name of the ring.
+        name: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The object under this name is not a ring.
+    NotARing {
+        /// The name of the ring.
+        name: String,
+        /// The length of the object in bytes.
+        len: u64,
+        /// Its first eight bytes, 0 where it is shorter.
+        magic: u64,
+    },
+    /// The ring is not the one that was asked for.
+    Mismatch {
+        /// The name of the ring.
+        name: String,
+        /// What differs.
+        what: Attribute,
+        /// What the ring has.
+        found: u64,
+        /// What was asked for.
+        expected: u64,
+    },
+    /// Another user owns the ring.
+    WrongOwner {
+        /// The name of the ring.
+        name: String,
+        /// The user id of the owner.
+        found: u32,
+        /// The user id that was expected.
+        expected: u32,
+    },
+    /// More users can write the ring than its mode should allow.
+    TooOpen {
+        /// The name of the ring.
+        name: String,
+        /// The mode that the ring has.
+        found: u32,
+        /// The mode that was asked for.
+        expected: u32,
+    },
+    /// The system refuses access to the ring.
+    PermissionDenied {
+        /// The name of the ring.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The shared-memory file system is full.
+    NoSpace {
+        /// How many bytes the ring needs.
+        needed: u64,
+        /// How many bytes were free.
+        free: u64,
+    },
+    /// The process may not make files of this size (`RLIMIT_FSIZE`).
+    FileSizeLimit {
+        /// How many bytes the ring needs.
+        needed: u64,
+        /// How many bytes the limit allows.
+        limit: u64,
+    },
+    /// The ring could not be kept in memory (`RLIMIT_MEMLOCK`).
+    MemoryLock {
+        /// How many bytes were to be locked.
+        needed: u64,
+        /// How many bytes the limit allows.
+        limit: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system lacks a call that rings need, or refuses it.
+    Unsupported {
+        /// The call.
+        call: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A position in the ring is not one that the protocol can have produced.
+    Corrupted {
+        /// The name of the ring.
+        name: String,
+        /// What was found.
+        source: Corrupted,
+    },
+    /// Another system call failed.
+    Os {
+        /// The call.
+        call: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A property in which a ring can differ from the one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Attribute {
+    /// The version of the segment's layout.
+    LayoutVersion,
+    /// The kind of the ring: 1 is a stream.
+    Kind,
+    /// The offset of the data area in bytes.
+    DataOffset,
+    /// The length of the segment in bytes.
+    SegmentLength,
+    /// The capacity in elements.
+    Capacity,
+    /// The size of one element in bytes.
+    ElementSize,
+    /// The alignment of one element in bytes.
+    ElementAlign,
+    /// The type id, made of the type tag, the size and the alignment.
+    TypeId,
+    /// The length of the object in bytes, against what its own header says.
+    ObjectLength,
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Attribute::LayoutVersion => "layout version",
+            Attribute::Kind => "kind",
+            Attribute::DataOffset => "data offset",
+            Attribute::SegmentLength => "segment length",
+            Attribute::Capacity => "capacity",
+            Attribute::ElementSize => "element size",
+            Attribute::ElementAlign => "element alignment",
+            Attribute::TypeId => "type id",
+            Attribute::ObjectLength => "object length",
+        })
+    }
+}
+
+impl Attribute {
+    /// Says what to do about a difference.
+    fn advice(self) -> &'static str {
+        match self {
+            Attribute::LayoutVersion => "build both sides with versions of ringmain that share a layout",
+            Attribute::Kind => "open it as the kind that it is, or use another name",
+            Attribute::Capacity => "give no capacity, or the one that stands",
+            Attribute::ElementSize | Attribute::ElementAlign => "use the same element type on both sides",
+            Attribute::TypeId => "use the same type tag and element type on both sides",
+            Attribute::DataOffset | Attribute::SegmentLength | Attribute::ObjectLength => {
+                "another process damaged the ring; unlink it and create it anew"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::InvalidName { name, reason } => {
+                write!(formatter, "ring name {name:?} {reason}; use 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot")
+            }
+            Error::InvalidCapacity { capacity, element_size } => write!(
+                formatter,
+                "capacity of {capacity} elements of {element_size} bytes; expected at least 1, and a ring that fits the address space"
+            ),
+            Error::InvalidMode { mode } => write!(
+                formatter,
+                "mode {mode:#o}; expected permission bits only, with read and write for the owner, such as 0o600"
+            ),
+            Error::NotFound { name, waited } => write!(
+                formatter,
+                "no ring {name:?} after {waited:?}; start the side that creates it, wait longer, or give a capacity to create it here"
+            ),
+            Error::AlreadyExists { name } => {
+                write!(formatter, "ring {name:?} exists; unlink it, or do not ask for a new one")
+            }
+            Error::NotReady { name, waited } => write!(
+                formatter,
+                "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether that process is stopped"
+            ),
+            Error::Busy { name, role, holder: Some(pid) } => {
+                write!(
+                    formatter,
+                    "ring {name:?} has a {role} already: process {pid}; end it first, or use another name"
+                )
+            }
+            Error::Busy { name, role, holder: None } => write!(
+                formatter,
+                "ring {name:?} has a {role} already, in a process that cannot be named from here; end it first, or use another name"
+            ),
+            Error::NotRegular { name, found } => {
+                write!(formatter, "the object {name:?} is a {found}, expected a shared-memory object; use another name")
+            }
+            Error::NotARing { name, len, magic } => write!(
+                formatter,
+                "the object {name:?} of {len} bytes is no ring: it begins with {magic:#018x}; remove it, or use another name"
+            ),
+            Error::Mismatch { name, what: what @ Attribute::TypeId, found, expected } => write!(
+                formatter,
+                "ring {name:?} has {what} {found:#018x}, expected {expected:#018x}; {}",
+                what.advice()
+            ),
+            Error::Mismatch { name, what, found, expected } => {
+                write!(formatter, "ring {name:?} has {what} {found}, expected {expected}; {}", what.advice())
+            }
+            Error::WrongOwner { name, found, expected } => write!(
+                formatter,
+                "ring {name:?} belongs to user {found}, expected {expected}; name that user as its owner only if you trust it"
+            ),
+            Error::TooOpen { name, found, expected } => write!(
+                formatter,
+                "ring {name:?} has mode {found:#o}, and others than those of {expected:#o} can write it; change its mode, or ask for this one"
+            ),
+            Error::PermissionDenied { name, .. } => {
+                write!(
+                    formatter,
+                    "no permission to read and write ring {name:?}; look at its owner and mode in /dev/shm"
+                )
+            }
+            Error::NoSpace { needed, free } => write!(
+                formatter,
+                "{needed} bytes needed in /dev/shm, {free} free; remove stale rings, use a smaller capacity, or enlarge it (in docker: --shm-size)"
+            ),
+            Error::FileSizeLimit { needed, limit } => write!(
+                formatter,
+                "{needed} bytes needed, the file size limit is {limit}; raise it with ulimit -f, or use a smaller capacity"
+            ),
+            Error::MemoryLock { needed, limit, .. } => write!(
+                formatter,
+                "{needed} bytes to lock in memory, the limit is {limit}; raise it with ulimit -l, or do not lock"
+            ),
+            Error::Unsupported { call, .. } => {
+                write!(
+                    formatter,
+                    "the system does not allow {call}; rings need it (a container's seccomp profile may refuse it)"
+                )
+            }
+            Error::Corrupted { name, .. } => {
+                write!(formatter, "ring {name:?} is damaged; unlink it and create it anew")
+            }
+            Error::Os { call, .. } => write!(formatter, "{call} failed"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::PermissionDenied { source, .. }
+            | Error::MemoryLock { source, .. }
+            | Error::Unsupported { source, .. }
+            | Error::Os { source, .. } => Some(source),
+            Error::Corrupted { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A lock-free single-producer single-consumer ring between two processes, in POSIX shared memory.
+//!
+//! One process pushes, another pops; the data lies in memory that both map, so no lock, no kernel copy and no system call
+//! stands between them. Either process can be killed at any instruction: what was committed stays, and the next process
+//! takes the role over.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let name = format!("doc-lib-{}", std::process::id());
+//! // One process:
+//! let mut tx = ringmain::Options::new(&name).capacity(65_536).stream_producer::<u64>()?;
+//! tx.push(42)?;
+//!
+//! // Another one, started before or after:
+//! let mut rx = ringmain::Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+//! assert_eq!(rx.pop()?, 42);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Options`] names, sizes, creates and attaches rings.
+//! - [`stream`] has the handles of a ring of elements of one type.
+//! - [`Error`] says why a ring could not be created or attached.
+//!
+//! # Trust
+//!
+//! The other process is input. Whatever it writes into the ring, the safe functions of this crate have no undefined
+//! behaviour: positions are checked, elements are copied by accesses that are defined under a race, and an impossible number
+//! poisons the handle with [`Corrupted`]. What it cannot be stopped from is to send wrong elements, to send none, or, for a
+//! named ring, to shrink the memory under you: then the next access ends your process with `SIGBUS`.
+
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("ringmain needs Linux: it rests on OFD locks and on tmpfs");
+
+mod error;
+mod options;
+mod pause;
+mod ring;
+mod segment;
+pub mod stream;
+
+pub use error::{Attribute, Corrupted, Error, Role};
+pub use options::{Creation, Options};
+pub use ring::position::SharedWord;
+pub use segment::{PeerState, unlink};

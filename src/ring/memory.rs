@@ -1,0 +1,105 @@
+//! The seam between the algorithms and the memory that they run on.
+//!
+//! Everything that two processes share is reached through [`Memory`]: two positions, two presence words, and ranges of
+//! bytes. The mapped segment implements it for production, a heap allocation for unit tests, and a checked memory for
+//! the loom models. Orderings are arguments: they are chosen in `src/ring/` alone, an implementation passes them on.
+
+#![allow(unsafe_code, reason = "declares the trait whose implementations hand out raw pointers")]
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Which end of a ring a process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Writes elements and owns the tail.
+    Producer,
+    /// Reads elements and owns the head.
+    Consumer,
+}
+
+impl Role {
+    /// Returns the role at the other end.
+    #[must_use]
+    pub fn peer(self) -> Role {
+        match self {
+            Role::Producer => Role::Consumer,
+            Role::Consumer => Role::Producer,
+        }
+    }
+}
+
+impl core::fmt::Display for Role {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(match self {
+            Role::Producer => "producer",
+            Role::Consumer => "consumer",
+        })
+    }
+}
+
+/// One shared 64-bit word with a single writer.
+pub trait Word {
+    /// Loads the word.
+    fn load(&self, ordering: Ordering) -> u64;
+    /// Stores the word.
+    fn store(&self, value: u64, ordering: Ordering);
+}
+
+impl Word for AtomicU64 {
+    #[inline(always)]
+    fn load(&self, ordering: Ordering) -> u64 {
+        AtomicU64::load(self, ordering)
+    }
+
+    #[inline(always)]
+    fn store(&self, value: u64, ordering: Ordering) {
+        AtomicU64::store(self, value, ordering);
+    }
+}
+
+/// What the algorithms need of shared memory.
+///
+/// # Safety
+///
+/// - Every call of `tail`, `head`, `presence`, `read` and `write` refers to the same memory for as long as the value
+///   lives, also after it has moved.
+/// - `len` never changes.
+/// - The pointer that `read` and `write` hand to their closure is the address of `offset`, valid for `len` bytes while
+///   the closure runs; the address of offset 0 is aligned to [`DATA_ALIGN`].
+/// - Nothing but this protocol, and a peer in another process, touches those bytes.
+pub unsafe trait Memory {
+    /// How this memory keeps a shared word.
+    type Word: Word;
+
+    /// Returns the position at which the producer writes next. The producer alone stores it.
+    fn tail(&self) -> &Self::Word;
+
+    /// Returns the position at which the consumer reads next. The consumer alone stores it.
+    fn head(&self) -> &Self::Word;
+
+    /// Returns the word in which the holder of `role` says that it came and that it left. The holder alone stores it.
+    fn presence(&self, role: Role) -> &Self::Word;
+
+    /// Returns the length of the data area in bytes.
+    fn len(&self) -> usize;
+
+    /// Hands the address of the `len` bytes at `offset` to `access`, which only reads them.
+    ///
+    /// # Safety
+    ///
+    /// - `offset + len` is at most [`Memory::len`].
+    /// - The bytes are committed: the tail that covers them was observed, and the head has not passed them.
+    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R;
+
+    /// Hands the address of the `len` bytes at `offset` to `access`, which may write them.
+    ///
+    /// # Safety
+    ///
+    /// - `offset + len` is at most [`Memory::len`].
+    /// - The bytes are free: the head that gave them back was observed, and the tail does not cover them yet.
+    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R;
+}
+
+/// The alignment of a data area in bytes, and so the largest alignment that an element can have.
+pub const DATA_ALIGN: usize = 4096;

@@ -1,0 +1,106 @@
+//! What the holder of a role says about itself: that it came, that it left, and for the how manieth time.
+//!
+//! One word holds it all, so that it cannot be seen half changed: 0 = nobody ever came, `2 * generation - 1` = the holder
+//! of this generation came, `2 * generation` = it left in order. Whether a holder that came is still there, the word
+//! cannot know: only the role's lock does.
+
+use core::sync::atomic::Ordering;
+
+use super::memory::Word;
+
+/// What a presence word says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Nobody has held the role yet.
+    Never,
+    /// The holder of this generation came and did not say that it left.
+    Came {
+        /// Counts the holders of the role, from 1.
+        generation: u64,
+    },
+    /// The holder of this generation said that it left.
+    Left {
+        /// Counts the holders of the role, from 1.
+        generation: u64,
+    },
+}
+
+impl Presence {
+    fn from_word(word: u64) -> Presence {
+        let generation = word.div_ceil(2);
+        match word {
+            0 => Presence::Never,
+            _ if word % 2 == 1 => Presence::Came { generation },
+            _ => Presence::Left { generation },
+        }
+    }
+
+    /// Returns how many holders the role has had.
+    #[must_use]
+    pub fn generation(self) -> u64 {
+        match self {
+            Presence::Never => 0,
+            Presence::Came { generation } | Presence::Left { generation } => generation,
+        }
+    }
+}
+
+/// Says that a new holder came, after writing its notes (pid and the like), and returns its generation.
+///
+/// The caller holds the role's lock.
+pub fn enter<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
+    for &(note, value) in notes {
+        note.store(value, Ordering::Relaxed);
+    }
+    // The word is the role's own; its last writer released the role's lock before this process took it.
+    let generation = Presence::from_word(presence.load(Ordering::Relaxed)).generation().wrapping_add(1);
+    // Publish: pairs with the Acquire in `observe`, which then finds the notes.
+    presence.store(generation.wrapping_mul(2).wrapping_sub(1), Ordering::Release);
+    generation
+}
+
+/// Says that the holder of `generation` leaves in order. Its last position is stored before.
+pub fn leave<W: Word>(presence: &W, generation: u64) {
+    // Publish: pairs with the Acquire in `observe`, which then finds the last position.
+    presence.store(generation.wrapping_mul(2), Ordering::Release);
+}
+
+/// Reads what the holder of a role said last.
+pub fn observe<W: Word>(presence: &W) -> Presence {
+    // Observe: pairs with the Releases in `enter` and `leave`.
+    Presence::from_word(presence.load(Ordering::Acquire))
+}
+
+/// Reads one of the notes that came with a presence that was observed before.
+pub fn note<W: Word>(note: &W) -> u64 {
+    note.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::AtomicU64;
+
+    #[test]
+    fn each_holder_has_the_next_generation_however_the_last_one_ended() {
+        let (word, pid) = (AtomicU64::new(0), AtomicU64::new(0));
+        assert_eq!(observe(&word), Presence::Never);
+        assert_eq!(enter(&word, &[(&pid, 7)]), 1);
+        assert_eq!((observe(&word), Word::load(&pid, Ordering::Relaxed)), (Presence::Came { generation: 1 }, 7));
+        leave(&word, 1);
+        assert_eq!(observe(&word), Presence::Left { generation: 1 });
+        assert_eq!(enter(&word, &[]), 2);
+        // The second holder is killed: the third follows without a word from it.
+        assert_eq!(enter(&word, &[]), 3);
+        assert_eq!(observe(&word), Presence::Came { generation: 3 });
+    }
+
+    #[test]
+    fn an_absurd_word_is_read_without_a_panic() {
+        assert_eq!(Presence::from_word(u64::MAX).generation(), 1 << 63);
+        let word = AtomicU64::new(u64::MAX);
+        let generation = enter(&word, &[]);
+        leave(&word, generation);
+        observe(&word);
+    }
+}

@@ -1,0 +1,328 @@
+//! The writing end of a stream ring.
+
+#![allow(unsafe_code, reason = "writes slots through raw pointers")]
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::sync::atomic::Ordering;
+
+use super::super::copy::copy_in;
+use super::super::memory::{Memory, Role, Word};
+use super::super::position::{Corrupted, SharedWord, check, index, split};
+use super::super::presence;
+use super::{ClaimError, Element, PushError, PushSliceError, fits};
+
+/// The writing end.
+pub struct Producer<T, M> {
+    memory: M,
+    /// Where the next element goes. Private and authoritative; the shared tail follows it.
+    tail: u64,
+    /// The first position that may still be unread: the head as last observed, plus the capacity. It may be stale, and
+    /// then it is too low: there may be more room than it says, never less.
+    limit: u64,
+    capacity: usize,
+    poison: Option<Corrupted>,
+    element: PhantomData<fn(T)>,
+}
+
+impl<T: Element, M: Memory> Producer<T, M> {
+    /// Continues at the stored tail. The caller holds the producer's role.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is no power of two, or its slots do not fit the memory.
+    pub fn attach(memory: M, capacity: usize) -> Result<Self, Corrupted> {
+        fits::<T, M>(&memory, capacity);
+        // The word is the role's own; its last writer released the role's lock before this process took it.
+        let tail = memory.tail().load(Ordering::Relaxed);
+        // As if the ring were full: the lowest head that there can be.
+        let mut producer = Producer { memory, tail, limit: tail, capacity, poison: None, element: PhantomData };
+        producer.refresh()?;
+        Ok(producer)
+    }
+
+    /// Returns the memory.
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// Returns the memory for a change that does not move it.
+    pub fn memory_mut(&mut self) -> &mut M {
+        &mut self.memory
+    }
+
+    /// Returns the memory to whoever follows in the role.
+    #[cfg(test)]
+    pub fn into_memory(self) -> M {
+        self.memory
+    }
+
+    /// Returns the number of slots.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Looks at the consumer's head and returns how many slots are free.
+    pub fn free(&mut self) -> Result<usize, Corrupted> {
+        self.refresh()?;
+        Ok(self.known_free())
+    }
+
+    /// Writes one element and publishes it.
+    #[inline]
+    pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
+        if self.tail == self.limit {
+            // Possibly full. Only the head itself tells whether it is so.
+            match self.refresh() {
+                Err(cause) => return Err(PushError::Corrupted { value, cause }),
+                Ok(()) if self.tail == self.limit => return Err(PushError::Full(value)),
+                Ok(()) => {}
+            }
+        }
+        // SAFETY: the tail is below the limit, so its slot is free.
+        unsafe { self.put(self.tail, core::slice::from_ref(&value)) };
+        self.publish(1);
+        Ok(())
+    }
+
+    /// Writes as many elements as there are slots free, publishes them together, and returns how many that is.
+    #[inline]
+    pub fn push_slice(&mut self, values: &[T]) -> Result<usize, PushSliceError> {
+        let free = self.free_up_to(values.len()).map_err(PushSliceError::Corrupted)?;
+        if free == 0 && !values.is_empty() {
+            return Err(PushSliceError::Full);
+        }
+        // SAFETY: as many slots are free from the tail on.
+        unsafe { self.put_slice(self.tail, &values[..free]) };
+        self.publish(free);
+        Ok(free)
+    }
+
+    /// Takes `len` slots in place.
+    #[inline]
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_, T, M>, ClaimError> {
+        if len > self.capacity {
+            return Err(ClaimError::TooLong { len, capacity: self.capacity });
+        }
+        let free = self.free_up_to(len).map_err(ClaimError::Corrupted)?;
+        if free < len {
+            return Err(ClaimError::Full { free });
+        }
+        Ok(Claim { producer: self, len })
+    }
+
+    /// Takes as many slots as are free, at least one and at most `most`.
+    #[inline]
+    pub fn claim_up_to(&mut self, most: usize) -> Result<Claim<'_, T, M>, ClaimError> {
+        let len = self.free_up_to(most).map_err(ClaimError::Corrupted)?;
+        if len == 0 && most > 0 {
+            return Err(ClaimError::Full { free: 0 });
+        }
+        Ok(Claim { producer: self, len })
+    }
+
+    /// Takes as many slots as are free before the end of the buffer, at least one and at most `most`.
+    #[inline]
+    pub fn claim_contiguous(&mut self, most: usize) -> Result<Claim<'_, T, M>, ClaimError> {
+        let (before_the_end, _) = split(self.tail, most, self.capacity);
+        self.claim_up_to(before_the_end)
+    }
+
+    /// Says that this holder of the role leaves in order.
+    pub fn leave(&mut self, generation: u64) {
+        // Every push published itself.
+        presence::leave(self.memory.presence(Role::Producer), generation);
+    }
+
+    /// Returns how many slots are free as far as is known without a look at the head.
+    #[inline(always)]
+    fn known_free(&self) -> usize {
+        // At most the capacity, so it fits.
+        self.limit.wrapping_sub(self.tail) as usize
+    }
+
+    /// Returns how many of `wanted` slots are free, looking at the head only if too few are known to be.
+    #[inline(always)]
+    fn free_up_to(&mut self, wanted: usize) -> Result<usize, Corrupted> {
+        if self.known_free() < wanted {
+            self.refresh()?;
+        }
+        Ok(self.known_free().min(wanted))
+    }
+
+    /// Looks at the consumer's head. A number that it cannot have reached poisons the handle.
+    #[inline]
+    fn refresh(&mut self) -> Result<(), Corrupted> {
+        if let Some(cause) = self.poison {
+            return Err(cause);
+        }
+        let capacity = self.capacity as u64;
+        // Observe: pairs with the Release in `Consumer::release`. The slots before it have been read.
+        let found = self.memory.head().load(Ordering::Acquire);
+        match check(SharedWord::Head, found, self.limit.wrapping_sub(capacity), self.tail) {
+            Ok(head) => {
+                self.limit = head.wrapping_add(capacity);
+                Ok(())
+            }
+            Err(cause) => Err(self.poison(cause)),
+        }
+    }
+
+    #[cold]
+    fn poison(&mut self, cause: Corrupted) -> Corrupted {
+        // Nothing is free from here on, so every call comes by `refresh` and is refused there.
+        self.limit = self.tail;
+        self.poison = Some(cause);
+        cause
+    }
+
+    /// Writes `values` into the slots from `position` on; they do not pass the end of the buffer.
+    ///
+    /// # Safety
+    ///
+    /// The slots lie between the tail and the limit, and before the end of the buffer.
+    #[inline(always)]
+    unsafe fn put(&mut self, position: u64, values: &[T]) {
+        let offset = index(position, self.capacity) * size_of::<T>();
+        let write = |slot: *mut u8| {
+            // SAFETY: the slot is valid for as many bytes, aligned as `T` is or better, and the values are private.
+            unsafe { copy_in::<T>(values.as_ptr().cast(), slot, values.len()) }
+        };
+        // SAFETY: `attach` checked that the slots fit the memory, and these are free.
+        unsafe { self.memory.write(offset, size_of_val(values), write) };
+    }
+
+    /// Writes `values` into the slots from `position` on.
+    ///
+    /// # Safety
+    ///
+    /// The slots lie between the tail and the limit.
+    #[inline(always)]
+    unsafe fn put_slice(&mut self, position: u64, values: &[T]) {
+        let (first, second) = values.split_at(split(position, values.len(), self.capacity).0);
+        // SAFETY: the first part ends where the buffer does, or before.
+        unsafe { self.put(position, first) };
+        if !second.is_empty() {
+            // SAFETY: the second part begins where the buffer does.
+            unsafe { self.put(position.wrapping_add(first.len() as u64), second) };
+        }
+    }
+
+    /// Makes `len` more elements visible.
+    #[inline(always)]
+    fn publish(&mut self, len: usize) {
+        self.tail = self.tail.wrapping_add(len as u64);
+        // Publish: pairs with the Acquire in `Consumer::refresh`. The elements before it are written.
+        self.memory.tail().store(self.tail, Ordering::Release);
+    }
+}
+
+impl<T, M> fmt::Debug for Producer<T, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Producer")
+            .field("tail", &self.tail)
+            .field("limit", &self.limit)
+            .field("capacity", &self.capacity)
+            .field("poison", &self.poison)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Slots that were taken in place and are not visible yet. Dropping it aborts it.
+pub struct Claim<'a, T, M> {
+    producer: &'a mut Producer<T, M>,
+    len: usize,
+}
+
+impl<T: Element, M: Memory> Claim<'_, T, M> {
+    /// Returns the number of slots.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether there is no slot.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns how many slots lie before the end of the buffer and how many after it.
+    pub fn parts(&self) -> (usize, usize) {
+        split(self.producer.tail, self.len, self.producer.capacity)
+    }
+
+    /// Writes the slot at `at`.
+    ///
+    /// # Panics
+    ///
+    /// If `at` is not below the number of slots.
+    #[inline]
+    pub fn set(&mut self, at: usize, value: T) {
+        assert!(at < self.len, "slot {at} of a claim of {}", self.len);
+        // SAFETY: the slot is one of the claim's.
+        unsafe { self.put(at, &value) };
+    }
+
+    /// Writes the slots from `at` on.
+    ///
+    /// # Panics
+    ///
+    /// If the slots pass the end of the claim.
+    #[inline]
+    pub fn copy_from_slice(&mut self, at: usize, values: &[T]) {
+        let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
+        assert!(fits, "{} elements at slot {at} of a claim of {}", values.len(), self.len);
+        let position = self.producer.tail.wrapping_add(at as u64);
+        // SAFETY: the slots are among the claim's.
+        unsafe { self.producer.put_slice(position, values) };
+    }
+
+    /// Writes the slots from the first on, one for each value, until either ends, and returns how many were written.
+    #[inline]
+    pub fn fill(&mut self, values: impl IntoIterator<Item = T>) -> usize {
+        let mut values = values.into_iter();
+        for at in 0..self.len {
+            let Some(value) = values.next() else { return at };
+            // SAFETY: the slot is one of the claim's.
+            unsafe { self.put(at, &value) };
+        }
+        self.len
+    }
+
+    /// Makes all slots visible. One that was not written holds what was in it before.
+    #[inline]
+    pub fn commit(self) {
+        let len = self.len;
+        self.commit_first(len);
+    }
+
+    /// Makes the first `len` slots visible and gives the others up.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is more than the number of slots.
+    #[inline]
+    pub fn commit_first(self, len: usize) {
+        assert!(len <= self.len, "commit of {len} slots of a claim of {}", self.len);
+        self.producer.publish(len);
+    }
+
+    /// Gives all slots up. Dropping the claim does the same.
+    pub fn abort(self) {}
+
+    /// # Safety
+    ///
+    /// `at` is below the number of slots.
+    #[inline(always)]
+    unsafe fn put(&mut self, at: usize, value: &T) {
+        let position = self.producer.tail.wrapping_add(at as u64);
+        // SAFETY: the slot lies between the tail and the limit; a single one never passes the end of the buffer.
+        unsafe { self.producer.put(position, core::slice::from_ref(value)) };
+    }
+}
+
+impl<T, M> fmt::Debug for Claim<'_, T, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Claim").field("len", &self.len).finish_non_exhaustive()
+    }
+}

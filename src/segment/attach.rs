@@ -1,0 +1,251 @@
+//! How a process comes to a segment: one path for both roles and for both start orders.
+//!
+//! The name may be absent, half made, removed, or made anew at any point of this path, by a process that may be killed at
+//! any instruction. Three rules keep it sound:
+//!
+//! - a segment is made under its administration lock, which the kernel gives back when its creator dies;
+//! - a name is removed only under the administration lock of the object that it stands for;
+//! - after a role is locked, the name is looked at once more: it may stand for another object by now.
+
+#![allow(unsafe_code, reason = "the header of a mapping is read through its address")]
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::layout::{DATA_OFFSET, Header, Identity, LAYOUT_VERSION, MAGIC};
+use super::mapping::Mapping;
+use super::object::{self, Access};
+use super::roles::{self, Lock};
+use crate::error::{Attribute, Error};
+use crate::options::Creation;
+use crate::ring::identity;
+use crate::ring::memory::Role;
+
+/// How long a living creator may take, beyond what the caller waits anyway. Reserving a gigabyte takes about half a second.
+const CREATION: Duration = Duration::from_secs(5);
+
+/// The pauses between two looks at a name.
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a caller asks for.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) name: &'a str,
+    pub(super) role: Role,
+    pub(super) access: Access,
+    pub(super) creation: Creation,
+    pub(super) wait: Duration,
+    /// What the segment must be. Where the capacity is `None`, whatever stands will do, and none is created.
+    pub(super) identity: Identity,
+    pub(super) capacity: Option<u64>,
+}
+
+/// A segment whose role this process holds.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) mapping: Mapping,
+    pub(super) identity: Identity,
+    /// A second descriptor of the object, that holds no lock: for questions.
+    pub(super) questions: OwnedFd,
+}
+
+/// What one look at a name came to.
+enum Look {
+    Attached(Attached),
+    Absent,
+    /// Another process makes it, or something changed meanwhile: look again.
+    Unsettled,
+}
+
+/// Attaches, creating the segment where that is asked for.
+pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
+    object::check_name(request.name)?;
+    let start = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let (patience, error): (_, fn(String, Duration) -> Error) = match request.look()? {
+            Look::Attached(attached) => return Ok(attached),
+            Look::Unsettled => (request.wait.max(CREATION), |name, waited| Error::NotReady { name, waited }),
+            Look::Absent => (request.wait, |name, waited| Error::NotFound { name, waited }),
+        };
+        let waited = start.elapsed();
+        if waited >= patience {
+            return Err(error(request.name.to_owned(), waited));
+        }
+        thread::sleep(pause.min(patience - waited));
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Removes the name of a ring, whatever its state. Processes that are attached go on.
+///
+/// # Errors
+///
+/// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
+/// - [`Error::NotRegular`]: something that is no shared-memory object stands under the name.
+/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
+pub fn unlink(name: &str) -> Result<(), Error> {
+    object::check_name(name)?;
+    let start = Instant::now();
+    loop {
+        let Some(file) = object::open(name)? else {
+            return Err(Error::NotFound { name: name.to_owned(), waited: start.elapsed() });
+        };
+        object::check_regular(name, &object::stat(file.as_fd())?)?;
+        match object::try_unlink(name, file.as_fd())? {
+            Some(true) => return Ok(()),
+            // The name stands for another object by now.
+            Some(false) => {}
+            None if start.elapsed() < CREATION => thread::sleep(LONGEST_PAUSE),
+            None => return Err(Error::NotReady { name: name.to_owned(), waited: start.elapsed() }),
+        }
+    }
+}
+
+impl Request<'_> {
+    fn look(&self) -> Result<Look, Error> {
+        let Some(file) = object::open(self.name)? else {
+            return if self.may_create() { self.create() } else { Ok(Look::Absent) };
+        };
+        let stat = object::stat(file.as_fd())?;
+        object::check_access(self.name, &stat, self.access)?;
+        match self.observe(file.as_fd())? {
+            None => self.repair(file.as_fd()),
+            Some(_) if self.creation == Creation::New => Err(Error::AlreadyExists { name: self.name.to_owned() }),
+            Some(found) => {
+                self.check(found, stat.st_size as u64)?;
+                self.enter(&file, found)
+            }
+        }
+    }
+
+    fn may_create(&self) -> bool {
+        self.capacity.is_some() && self.creation != Creation::Never
+    }
+
+    /// Creates the segment and takes the role before anyone else can see it.
+    fn create(&self) -> Result<Look, Error> {
+        let Some(file) = object::create(self.name)? else { return Ok(Look::Unsettled) };
+        // Another process may have seen the empty object first and taken it for one whose creator died.
+        if !Lock::Administration.take(file.as_fd())? || object::reopen(self.name, file.as_fd())?.is_none() {
+            return Ok(Look::Unsettled);
+        }
+        let made = self.make(file.as_fd()).and_then(|()| self.enter(&file, self.identity));
+        if made.is_err() {
+            object::unlink_locked(self.name, file.as_fd())?;
+        }
+        Lock::Administration.give_back(file.as_fd())?;
+        made
+    }
+
+    /// Reserves the memory and writes what it is, the magic last.
+    fn make(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
+        Lock::Role(self.role).take(file)?;
+        object::reserve(file, self.identity.segment_length)?;
+        object::set_mode(file, self.access.mode)?;
+        let mapping = Mapping::new(file, DATA_OFFSET)?;
+        let header = header(&mapping);
+        identity::publish(&header.identity.magic, MAGIC, &header.identity.rows, &self.identity.rows());
+        Ok(())
+    }
+
+    /// Locks the role, makes sure that the name still stands for this object, and maps it.
+    fn enter(&self, file: &OwnedFd, identity: Identity) -> Result<Look, Error> {
+        if !Lock::Role(self.role).take(file.as_fd())? {
+            let mapping = Mapping::new(file.as_fd(), DATA_OFFSET)?;
+            let holder = roles::holder(header(&mapping).slot(self.role));
+            return Err(Error::Busy { name: self.name.to_owned(), role: self.role, holder });
+        }
+        let Some(questions) = object::reopen(self.name, file.as_fd())? else { return Ok(Look::Unsettled) };
+        // `check` compared it with the object's own length, so it fits the address space or `mmap` says so.
+        let mapping = Mapping::new(file.as_fd(), identity.segment_length as usize)?;
+        Ok(Look::Attached(Attached { mapping, identity, questions }))
+    }
+
+    /// Reads what the segment says that it is; `None` where its creator has not finished.
+    fn observe(&self, file: BorrowedFd<'_>) -> Result<Option<Identity>, Error> {
+        let len = object::stat(file)?.st_size as u64;
+        let not_a_ring = |magic| Err(Error::NotARing { name: self.name.to_owned(), len, magic });
+        if len == 0 {
+            // Its creator has not come to give it a size.
+            return Ok(None);
+        }
+        if len < DATA_OFFSET as u64 {
+            return not_a_ring(0);
+        }
+        let mapping = Mapping::new(file, DATA_OFFSET)?;
+        let header = header(&mapping);
+        match identity::observe(&header.identity.magic, &header.identity.rows) {
+            (MAGIC, rows) => Ok(Some(Identity::from_rows(rows))),
+            (0, _) => Ok(None),
+            (magic, _) => not_a_ring(magic),
+        }
+    }
+
+    /// Compares the segment with what was asked for, and its own length with that of the object.
+    fn check(&self, found: Identity, object_length: u64) -> Result<(), Error> {
+        let expected = self.identity;
+        let capacity = self.capacity.unwrap_or(found.capacity);
+        let length = self.expected_length(found.capacity);
+        let checks = [
+            (Attribute::LayoutVersion, found.layout_version, LAYOUT_VERSION),
+            (Attribute::Kind, found.kind, expected.kind),
+            (Attribute::ElementSize, found.element_size, expected.element_size),
+            (Attribute::ElementAlign, found.element_align, expected.element_align),
+            (Attribute::TypeId, found.type_id, expected.type_id),
+            (Attribute::Capacity, found.capacity, capacity),
+            (Attribute::DataOffset, found.data_offset, expected.data_offset),
+            (Attribute::SegmentLength, found.segment_length, length),
+            (Attribute::ObjectLength, object_length, found.segment_length),
+        ];
+        for (what, found, expected) in checks {
+            if found != expected {
+                return Err(Error::Mismatch { name: self.name.to_owned(), what, found, expected });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how long a segment of this capacity is; 0, which none is, for a capacity that none can have.
+    fn expected_length(&self, capacity: u64) -> u64 {
+        let data = capacity.is_power_of_two().then(|| capacity.checked_mul(self.identity.element_size)).flatten();
+        let length = data.and_then(|data| data.checked_add(DATA_OFFSET as u64));
+        length.filter(|&length| isize::try_from(length).is_ok()).unwrap_or(0)
+    }
+
+    /// Removes what a dead creator left behind. A living one is left to finish.
+    fn repair(&self, file: BorrowedFd<'_>) -> Result<Look, Error> {
+        if !Lock::Administration.take(file)? {
+            return Ok(Look::Unsettled);
+        }
+        // Its creator may have finished, and another may have repaired it, before the lock was ours.
+        if self.observe(file)?.is_none() {
+            self.refuse_foreign(file)?;
+            object::unlink_locked(self.name, file)?;
+        }
+        Lock::Administration.give_back(file)?;
+        Ok(Look::Unsettled)
+    }
+
+    /// Refuses to remove an object that no creator of ours can have left: one with anything beyond the rows.
+    fn refuse_foreign(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
+        let mut bytes = [0; DATA_OFFSET];
+        let len = rustix::io::pread(file, &mut bytes, 0).map_err(|error| object::os("pread", error))?;
+        let rows = size_of::<super::layout::IdentityRows>().min(len);
+        match bytes[rows..len].iter().position(|&byte| byte != 0) {
+            None => Ok(()),
+            Some(_) => {
+                let len = object::stat(file)?.st_size as u64;
+                Err(Error::NotARing { name: self.name.to_owned(), len, magic: 0 })
+            }
+        }
+    }
+}
+
+fn header(mapping: &Mapping) -> &Header {
+    // SAFETY: a mapping is at least as long as a header and aligned to a page; every byte of a header is an atomic or
+    // padding, so whatever a peer writes there is a value; and the reference lives no longer than the mapping.
+    unsafe { mapping.header().as_ref() }
+}

@@ -1,0 +1,86 @@
+//! A segment's bytes in this process's address space.
+
+#![allow(unsafe_code, reason = "the address of a mapping is computed from raw pointers")]
+
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::process::{Resource, getrlimit};
+
+use super::layout::{DATA_OFFSET, Header};
+use super::object::os;
+use crate::error::Error;
+
+/// A shared mapping of a segment, at least as long as its header.
+///
+/// It keeps the open file description alive, and with it the lock on the role, after the descriptor is closed. A forked
+/// child does not get it, so a child that lives on keeps no role of a parent that died.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    bytes: ManuallyDrop<MmapRaw>,
+    /// The process that mapped it: in a forked child the addresses may be somebody else's.
+    process: u32,
+}
+
+impl Mapping {
+    /// Maps the first `len` bytes of the object. The caller has checked that it is as long.
+    pub(super) fn new(file: BorrowedFd<'_>, len: usize) -> Result<Mapping, Error> {
+        assert!(len >= size_of::<Header>(), "a mapping of {len} bytes has no room for a header");
+        let bytes = MmapOptions::new().len(len).map_raw(file.as_raw_fd()).map_err(|error| os("mmap", error))?;
+        let mapping = Mapping { bytes: ManuallyDrop::new(bytes), process: std::process::id() };
+        mapping.bytes.advise(Advice::DontFork).map_err(|error| os("madvise(MADV_DONTFORK)", error))?;
+        Ok(mapping)
+    }
+
+    /// Gives every page its place in the page table, so that the data path takes no fault.
+    pub(super) fn prefault(&self) {
+        if self.bytes.advise(Advice::PopulateWrite).is_ok() {
+            return;
+        }
+        // Kernels before 5.14 lack the advice.
+        for offset in (0..self.bytes.len()).step_by(rustix::param::page_size()) {
+            // SAFETY: the offset is below the length of the mapping.
+            let page = unsafe { self.bytes.as_ptr().add(offset) };
+            // SAFETY: the page is mapped and readable; a volatile read is defined whatever a peer writes meanwhile.
+            unsafe { page.read_volatile() };
+        }
+    }
+
+    /// Keeps every page in memory.
+    pub(super) fn lock(&self) -> Result<(), Error> {
+        self.bytes.lock().map_err(|source| Error::MemoryLock {
+            needed: self.bytes.len() as u64,
+            limit: getrlimit(Resource::Memlock).current.unwrap_or(u64::MAX),
+            source,
+        })
+    }
+
+    pub(super) fn header(&self) -> NonNull<Header> {
+        // `mmap` never returns the null page to a caller that did not ask for it, and memmap2 checks for failure.
+        let start = NonNull::new(self.bytes.as_mut_ptr()).expect("a mapping has an address");
+        start.cast()
+    }
+
+    /// Returns where the data area starts, and its length in bytes.
+    pub(super) fn data(&self) -> (NonNull<u8>, usize) {
+        let offset = DATA_OFFSET.min(self.bytes.len());
+        // SAFETY: the offset is at most the length of the mapping.
+        (unsafe { self.header().cast::<u8>().add(offset) }, self.bytes.len() - offset)
+    }
+
+    /// Returns whether this process made the mapping. In a forked child it is not there, and must not be touched.
+    pub(super) fn is_here(&self) -> bool {
+        self.process == std::process::id()
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        if self.is_here() {
+            // SAFETY: dropped once, here; whoever holds an address from it holds the mapping too.
+            unsafe { ManuallyDrop::drop(&mut self.bytes) };
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The shared segment, and the only place that talks to the operating system.
+//!
+//! A [`Segment`] is one role in one ring: the mapping, the lock on the role that the mapping keeps alive, and a second
+//! descriptor for questions. It is the [`Memory`] of the algorithms in production.
+
+#![allow(unsafe_code, reason = "implements the unsafe trait Memory over a mapping")]
+
+mod attach;
+mod layout;
+mod mapping;
+mod object;
+mod roles;
+
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
+
+pub use attach::unlink;
+pub use roles::PeerState;
+
+use crate::error::Error;
+use crate::options::Options;
+use crate::ring::memory::{Memory, Role};
+use crate::ring::presence;
+use attach::{Attached, Request};
+use layout::{DATA_OFFSET, Header, Identity, LAYOUT_VERSION, STREAM};
+use mapping::Mapping;
+use object::Access;
+
+/// One role in one mapped ring.
+pub(crate) struct Segment {
+    /// Points into `mapping`.
+    header: NonNull<Header>,
+    /// Points into `mapping`, behind the header.
+    data: NonNull<u8>,
+    len: usize,
+    /// The number of slots, as it was checked at attach. The segment's own word is never read again.
+    capacity: usize,
+    role: Role,
+    /// Counts the holders of the role; 0 before this one has said that it came, and after it has said that it left.
+    generation: u64,
+    name: String,
+    unlink_on_close: bool,
+    /// Holds no lock: for questions.
+    questions: OwnedFd,
+    /// Keeps the addresses, and the lock on the role. The last field: it is given back when all else is done.
+    mapping: Mapping,
+}
+
+// SAFETY: the addresses are those of the mapping that it owns, which is the same from every thread of the process, and the
+// role follows the open file description, not the thread.
+unsafe impl Send for Segment {}
+
+impl Segment {
+    /// Attaches to the ring of `options` as `role`, for elements of type `T`.
+    pub(crate) fn attach<T>(options: &Options, role: Role) -> Result<Segment, Error> {
+        let capacity = options.capacity_for::<T>()?;
+        let segment_length = capacity.map_or(0, |capacity| DATA_OFFSET + capacity * size_of::<T>());
+        let request = Request {
+            name: &options.name,
+            role,
+            access: Access {
+                owner: options.owner.unwrap_or_else(|| rustix::process::geteuid().as_raw()),
+                mode: options.mode,
+            },
+            creation: options.creation,
+            wait: options.wait,
+            identity: Identity {
+                layout_version: LAYOUT_VERSION,
+                kind: STREAM,
+                data_offset: DATA_OFFSET as u64,
+                segment_length: segment_length as u64,
+                capacity: capacity.unwrap_or(0) as u64,
+                element_size: size_of::<T>() as u64,
+                element_align: align_of::<T>() as u64,
+                type_id: type_id(&options.type_tag, size_of::<T>(), align_of::<T>()),
+            },
+            capacity: capacity.map(|capacity| capacity as u64),
+        };
+        let Attached { mapping, identity, questions } = attach::attach(&request)?;
+        if options.prefault {
+            mapping.prefault();
+        }
+        if options.lock_memory {
+            mapping.lock()?;
+        }
+        let (data, len) = mapping.data();
+        Ok(Segment {
+            header: mapping.header(),
+            data,
+            len,
+            capacity: identity.capacity as usize,
+            role,
+            generation: 0,
+            name: options.name.clone(),
+            unlink_on_close: options.unlink_on_close,
+            questions,
+            mapping,
+        })
+    }
+
+    /// Says that this process came to the role.
+    pub(crate) fn enter(&mut self) {
+        self.generation = roles::enter(self.header().slot(self.role));
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) fn peer_generation(&self) -> u64 {
+        presence::observe(self.presence(self.role.peer())).generation()
+    }
+
+    /// Finds out who is at the other role.
+    pub(crate) fn peer_state(&self) -> PeerState {
+        let peer = self.role.peer();
+        // The same call on the same kind of descriptor worked at attach. Should it ever fail, a peer that may be there
+        // must not be taken for dead.
+        roles::state(peer, self.header().slot(peer), self.questions.as_fd()).unwrap_or(PeerState::Alive)
+    }
+
+    /// Returns whether the name of the ring is gone: nobody else can come any more.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        object::stat(self.questions.as_fd()).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    /// Returns the generation for the one time that its holder says that it leaves.
+    ///
+    /// `None` where it has left, and in a forked child, where the mapping is not there and must not be touched.
+    pub(crate) fn take_generation(&mut self) -> Option<u64> {
+        let generation = std::mem::take(&mut self.generation);
+        (generation > 0 && self.mapping.is_here()).then_some(generation)
+    }
+
+    /// Removes the name, if that was asked for and it still stands for this ring.
+    pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
+        if std::mem::take(&mut self.unlink_on_close) {
+            // Where another process has the lock, it is removing the same name.
+            object::try_unlink(&self.name, self.questions.as_fd())?;
+        }
+        Ok(())
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: the mapping is at least as long as a header, lives as long as `self`, and every byte of a header is an
+        // atomic or padding, so whatever a peer writes there is a value.
+        unsafe { self.header.as_ref() }
+    }
+}
+
+// SAFETY: header and data lie in the mapping, which is never moved, resized or given up before the segment is dropped; the
+// data area starts at a page, and `len` is what the mapping holds behind it. The role's lock keeps others of this protocol
+// away from the words and bytes of this role.
+unsafe impl Memory for Segment {
+    type Word = AtomicU64;
+
+    #[inline(always)]
+    fn tail(&self) -> &AtomicU64 {
+        &self.header().tail
+    }
+
+    #[inline(always)]
+    fn head(&self) -> &AtomicU64 {
+        &self.header().head
+    }
+
+    fn presence(&self, role: Role) -> &AtomicU64 {
+        &self.header().slot(role).presence
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline(always)]
+    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+        // SAFETY: the same promise.
+        unsafe { self.write(offset, len, |bytes| access(bytes)) }
+    }
+
+    #[inline(always)]
+    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+        debug_assert!(offset + len <= self.len);
+        // SAFETY: the caller stays within `len` bytes of the data area.
+        access(unsafe { self.data.add(offset) }.as_ptr())
+    }
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Segment")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .field("generation", &self.generation)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the type id: FNV-1a over the tag's bytes, then size and alignment as little-endian 64-bit words.
+///
+/// The name that the compiler gives a type is no part of it: it may differ between two programs with the same struct.
+fn type_id(tag: &str, size: usize, align: usize) -> u64 {
+    let (size, align) = ((size as u64).to_le_bytes(), (align as u64).to_le_bytes());
+    let bytes = tag.bytes().chain(size).chain(align);
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_id_depends_on_tag_size_and_alignment() {
+        let ids = [type_id("", 8, 8), type_id("tick", 8, 8), type_id("", 16, 8), type_id("", 8, 4)];
+        for (at, id) in ids.iter().enumerate() {
+            assert!(!ids[..at].contains(id));
+        }
+    }
+
+    #[test]
+    fn a_type_id_is_the_documented_hash() {
+        // FNV-1a of sixteen bytes: 08 00 .. 00, 08 00 .. 00.
+        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+        for word in [8_u64, 8] {
+            for byte in word.to_le_bytes() {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+            }
+        }
+        assert_eq!(type_id("", 8, 8), hash);
+    }
+}

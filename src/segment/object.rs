@@ -1,0 +1,211 @@
+//! The shared-memory object itself: its name, its size, its owner and its mode.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{FallocateFlags, FileType, Mode, Stat};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+use rustix::shm;
+
+use super::roles::Lock;
+use crate::error::Error;
+
+/// The longest name in bytes. It leaves room for other systems' limit of 31 with the slash.
+const NAME_MAX: usize = 30;
+
+/// The bits by which others than the owner write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Refuses a name that is not portable or that could leave the directory of shared memory.
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let reason = if name.is_empty() {
+        "is empty"
+    } else if name.len() > NAME_MAX {
+        "is too long"
+    } else if name.starts_with('.') {
+        "starts with a dot"
+    } else if !name.bytes().all(allowed) {
+        "has a character that is not allowed"
+    } else {
+        return Ok(());
+    };
+    Err(Error::InvalidName { name: name.to_owned(), reason })
+}
+
+/// Opens what stands under a name, or finds that nothing does. Never creates, never follows a link, never waits.
+pub(super) fn open(name: &str) -> Result<Option<OwnedFd>, Error> {
+    match shm::open(path(name), flags(shm::OFlags::empty()), Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
+        Err(Errno::ISDIR) => Err(Error::NotRegular { name: name.to_owned(), found: "directory" }),
+        Err(Errno::NXIO) => Err(Error::NotRegular { name: name.to_owned(), found: "socket or device" }),
+        Err(error) => Err(denied(name, "shm_open", error)),
+    }
+}
+
+/// Creates an object that its owner alone can open, or finds that something stands under the name already.
+pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
+    match shm::open(path(name), flags(shm::OFlags::CREATE | shm::OFlags::EXCL), Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::EXIST) => Ok(None),
+        Err(error) => Err(denied(name, "shm_open", error)),
+    }
+}
+
+/// Reserves every byte, so that a full file system is an error here and never a signal later.
+pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
+    // Beyond this limit the system does not return an error, it sends a signal.
+    if let Some(limit) = getrlimit(Resource::Fsize).current.filter(|&limit| limit < len) {
+        return Err(Error::FileSizeLimit { needed: len, limit });
+    }
+    match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len)) {
+        Ok(()) => Ok(()),
+        Err(Errno::NOSPC) => Err(Error::NoSpace { needed: len, free: free_space(file)? }),
+        Err(error @ (Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM)) => {
+            Err(Error::Unsupported { call: "fallocate", source: error.into() })
+        }
+        Err(error) => Err(os("fallocate", error)),
+    }
+}
+
+/// Returns how many bytes the file system of `file` can still hold.
+fn free_space(file: BorrowedFd<'_>) -> Result<u64, Error> {
+    let stat = rustix::fs::fstatvfs(file).map_err(|error| os("fstatvfs", error))?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Gives the object the mode that was asked for, whatever the process's umask is.
+pub(super) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Error> {
+    rustix::fs::fchmod(file, Mode::from_bits_truncate(mode)).map_err(|error| os("fchmod", error))
+}
+
+/// What an attaching process asks of the object before it looks inside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    /// The user who owns it.
+    pub(super) owner: u32,
+    /// The mode; the object may be closed to more users than it says, but not open to more.
+    pub(super) mode: u32,
+}
+
+/// Checks that the object is a regular file: anything else may block, or mean something to others.
+pub(super) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
+    let found = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => None,
+        FileType::Fifo => Some("FIFO"),
+        FileType::Directory => Some("directory"),
+        FileType::Symlink => Some("symbolic link"),
+        _ => Some("socket or device"),
+    };
+    match found {
+        None => Ok(()),
+        Some(found) => Err(Error::NotRegular { name: name.to_owned(), found }),
+    }
+}
+
+/// Checks that the object is a regular file of the right owner, closed to those who should not write it.
+pub(super) fn check_access(name: &str, stat: &Stat, access: Access) -> Result<(), Error> {
+    check_regular(name, stat)?;
+    let name = || name.to_owned();
+    if stat.st_uid != access.owner {
+        return Err(Error::WrongOwner { name: name(), found: stat.st_uid, expected: access.owner });
+    }
+    let mode = stat.st_mode & 0o7777;
+    if mode & WRITABLE_BY_OTHERS & !access.mode != 0 {
+        return Err(Error::TooOpen { name: name(), found: mode, expected: access.mode });
+    }
+    Ok(())
+}
+
+pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
+    rustix::fs::fstat(file).map_err(|error| os("fstat", error))
+}
+
+/// Opens the name once more and returns the new descriptor, if the name still stands for the same object.
+pub(super) fn reopen(name: &str, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
+    let Some(again) = open(name)? else { return Ok(None) };
+    let (mine, theirs) = (stat(file)?, stat(again.as_fd())?);
+    Ok(((mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)).then_some(again))
+}
+
+/// Removes a name if it still stands for the object of `file`. The caller holds the object's administration lock.
+///
+/// Everyone who removes a name takes that lock of the object under it, so the name cannot come to stand for another
+/// object between the look and the removal.
+pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
+    if reopen(name, file)?.is_none() {
+        return Ok(false);
+    }
+    match shm::unlink(path(name)) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(denied(name, "shm_unlink", error)),
+    }
+}
+
+/// Removes a name if it still stands for the object of `file`; says `None` where another process has the lock that takes.
+pub(super) fn try_unlink(name: &str, file: BorrowedFd<'_>) -> Result<Option<bool>, Error> {
+    if !Lock::Administration.take(file)? {
+        return Ok(None);
+    }
+    let unlinked = unlink_locked(name, file);
+    Lock::Administration.give_back(file)?;
+    unlinked.map(Some)
+}
+
+fn path(name: &str) -> String {
+    format!("/{name}")
+}
+
+/// The flags with which an object is always opened. Without `NOFOLLOW` a planted link would be followed, without
+/// `NONBLOCK` a planted FIFO would hold the caller.
+fn flags(more: shm::OFlags) -> shm::OFlags {
+    let plain = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    shm::OFlags::RDWR | more | shm::OFlags::from_bits_retain(plain.bits())
+}
+
+fn denied(name: &str, call: &'static str, error: Errno) -> Error {
+    match error {
+        Errno::ACCESS | Errno::PERM => Error::PermissionDenied { name: name.to_owned(), source: error.into() },
+        _ => os(call, error),
+    }
+}
+
+pub(super) fn os(call: &'static str, error: impl Into<io::Error>) -> Error {
+    Error::Os { call, source: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refuses(name: &str, expected: &str) {
+        match check_name(name) {
+            Err(Error::InvalidName { reason, .. }) => assert_eq!(reason, expected),
+            other => panic!("{name:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_portable_name_is_accepted() {
+        for name in ["a", "Ticks_1.eur-usd", "-", "a..", &"x".repeat(NAME_MAX)] {
+            assert!(check_name(name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_could_mean_something_else_is_refused() {
+        refuses("", "is empty");
+        refuses(&"x".repeat(NAME_MAX + 1), "is too long");
+        refuses(".hidden", "starts with a dot");
+        refuses("..", "starts with a dot");
+        refuses("a/b", "has a character that is not allowed");
+        refuses("a b", "has a character that is not allowed");
+        refuses("a\0", "has a character that is not allowed");
+        refuses("tick\u{e9}", "has a character that is not allowed");
+    }
+}

@@ -1,0 +1,155 @@
+//! Who holds which role, and who is alive.
+//!
+//! A role is an open-file-description (OFD) lock on one byte of the segment. The kernel gives it back at any death of its
+//! holder, it holds across PID namespaces and between two handles of one process, and `F_OFD_GETLK` asks about it without
+//! taking it. No other lock of the system does all of that.
+
+#![allow(unsafe_code, reason = "rustix has no OFD locks, so fcntl is called through libc")]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::layout::Slot;
+use crate::error::Error;
+use crate::ring::memory::Role;
+use crate::ring::presence::{self, Presence};
+
+/// A byte of the segment that is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// Held for as long as a handle holds the role.
+    Role(Role),
+    /// Held while the segment is created, repaired or unlinked.
+    Administration,
+}
+
+impl Lock {
+    fn byte(self) -> libc::off_t {
+        match self {
+            Lock::Role(Role::Producer) => 0,
+            Lock::Role(Role::Consumer) => 1,
+            Lock::Administration => 2,
+        }
+    }
+
+    /// Describes this lock to the kernel, as `kind` of lock.
+    fn describe(self, kind: libc::c_int) -> libc::flock {
+        // SAFETY: `flock` is a C struct of integers, for which zero is a value; an OFD lock asks for a pid of 0.
+        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        lock.l_type = kind as libc::c_short;
+        lock.l_whence = libc::SEEK_SET as libc::c_short;
+        lock.l_start = self.byte();
+        lock.l_len = 1;
+        lock
+    }
+
+    /// Takes the lock for the open file description of `file`, or returns `false` where another one has it.
+    pub(super) fn take(self, file: BorrowedFd<'_>) -> Result<bool, Error> {
+        match fcntl(file, libc::F_OFD_SETLK, &mut self.describe(libc::F_WRLCK)) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            Err(source) => Err(refused("fcntl(F_OFD_SETLK)", source)),
+        }
+    }
+
+    /// Gives the lock back.
+    pub(super) fn give_back(self, file: BorrowedFd<'_>) -> Result<(), Error> {
+        fcntl(file, libc::F_OFD_SETLK, &mut self.describe(libc::F_UNLCK))
+            .map_err(|source| refused("fcntl(F_OFD_SETLK)", source))
+    }
+
+    /// Asks whether an open file description other than that of `file` has the lock.
+    pub(super) fn is_held(self, file: BorrowedFd<'_>) -> Result<bool, Error> {
+        let mut lock = self.describe(libc::F_WRLCK);
+        fcntl(file, libc::F_OFD_GETLK, &mut lock).map_err(|source| refused("fcntl(F_OFD_GETLK)", source))?;
+        Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
+    }
+}
+
+fn fcntl(file: BorrowedFd<'_>, command: libc::c_int, lock: &mut libc::flock) -> io::Result<()> {
+    let lock: *mut libc::flock = lock;
+    loop {
+        // SAFETY: the descriptor is open, and both commands read and write one `flock`.
+        if unsafe { libc::fcntl(file.as_raw_fd(), command, lock) } == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+fn refused(call: &'static str, source: io::Error) -> Error {
+    match source.raw_os_error() {
+        Some(libc::EINVAL | libc::ENOSYS | libc::EPERM) => Error::Unsupported { call, source },
+        _ => Error::Os { call, source },
+    }
+}
+
+/// What is known of the other end of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PeerState {
+    /// Nobody has come yet.
+    Never,
+    /// A process holds the other role. It may be stopped, but it is not dead.
+    Alive,
+    /// The last holder said that it left, and nobody has followed.
+    Closed,
+    /// The last holder is gone without a word, and nobody has followed.
+    Crashed,
+}
+
+/// Finds out who is at `role`. `file` is a descriptor that holds no lock.
+pub(super) fn state(role: Role, slot: &Slot, file: BorrowedFd<'_>) -> Result<PeerState, Error> {
+    let mut before = presence::observe(&slot.presence);
+    // Holders that come and go while we look are as good as alive; a liar that only changes the word must not hold us.
+    for _ in 0..8 {
+        if Lock::Role(role).is_held(file)? {
+            break;
+        }
+        // The lock is free. If the word has not changed, what it says is of the holder that is gone.
+        let after = presence::observe(&slot.presence);
+        if before == after {
+            return Ok(match after {
+                Presence::Never => PeerState::Never,
+                Presence::Came { .. } => PeerState::Crashed,
+                Presence::Left { .. } => PeerState::Closed,
+            });
+        }
+        before = after;
+    }
+    Ok(PeerState::Alive)
+}
+
+/// Writes who this process is, and returns the generation of this holder.
+pub(super) fn enter(slot: &Slot) -> u64 {
+    let pid = std::process::id();
+    let notes = [
+        (&slot.pid, pid.into()),
+        (&slot.start_time, start_time(pid).unwrap_or(0)),
+        (&slot.pid_namespace, pid_namespace().unwrap_or(0)),
+    ];
+    presence::enter(&slot.presence, &notes)
+}
+
+/// Names the process that holds the role of this slot, if it can be seen from here and is the one that wrote the slot.
+pub(super) fn holder(slot: &Slot) -> Option<u32> {
+    let Presence::Came { .. } = presence::observe(&slot.presence) else { return None };
+    let [pid, started, namespace] = [&slot.pid, &slot.start_time, &slot.pid_namespace].map(presence::note);
+    let pid = u32::try_from(pid).ok()?;
+    (pid_namespace()? == namespace && start_time(pid)? == started).then_some(pid)
+}
+
+/// Returns when a process started, in the system's ticks since boot.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, also parentheses. The start time is field 22, and field 3 follows it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Returns the number of this process's PID namespace.
+fn pid_namespace() -> Option<u64> {
+    Some(rustix::fs::stat("/proc/self/ns/pid").ok()?.st_ino)
+}
