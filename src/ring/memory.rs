@@ -99,6 +99,12 @@ pub unsafe trait Memory {
     /// - `offset + len` is at most [`Memory::len`].
     /// - The bytes are free: the head that gave them back was observed, and the tail does not cover them yet.
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R;
+
+    /// Says that the byte at `offset` will be read soon. A hint: it reads nothing, and may do nothing.
+    #[inline(always)]
+    fn prefetch(&self, offset: usize) {
+        let _ = offset;
+    }
 }
 
 /// The alignment of a data area in bytes, and so the largest alignment that an element can have.

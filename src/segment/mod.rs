@@ -194,6 +194,19 @@ unsafe impl Memory for Segment {
         // SAFETY: the caller stays within `len` bytes of the data area.
         access(unsafe { self.data.add(offset) }.as_ptr())
     }
+
+    #[inline(always)]
+    fn prefetch(&self, offset: usize) {
+        let address = self.data.as_ptr().wrapping_add(offset);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a prefetch accesses nothing, whatever the address is.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = address;
+    }
 }
 
 impl fmt::Debug for Segment {

@@ -24,8 +24,11 @@ pub struct Flow {
     pub pauses: u32,
 }
 
-/// A look that finds this many elements, or a quarter of the ring, is worth its cost.
-const ENOUGH: u64 = 64;
+/// A look that finds this many elements, or half of the ring, is worth its cost.
+const ENOUGH: usize = 1024;
+
+/// A bound on pauses that no reasonable time reaches.
+const MOST_PAUSES: u32 = 1 << 24;
 
 /// The reading end.
 pub struct Consumer<T, M> {
@@ -55,7 +58,6 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         fits::<T, M>(&memory, capacity);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let head = memory.head().load(Ordering::Relaxed);
-        let quarter = (capacity / 4).max(1) as u64;
         let mut consumer = Consumer {
             memory,
             head,
@@ -64,8 +66,8 @@ impl<T: Element, M: Memory> Consumer<T, M> {
             published: head,
             due: head,
             capacity,
-            step: (flow.step.max(1) as u64).min(quarter),
-            pace: Pace { wait: 0, limit: flow.pauses, enough: quarter.min(ENOUGH) },
+            step: flow.step.min(capacity / 4).max(1) as u64,
+            pace: Pace { wait: 0, limit: flow.pauses.min(MOST_PAUSES), enough: (capacity / 2).clamp(1, ENOUGH) as u64 },
             poison: None,
             element: PhantomData,
         };
@@ -194,6 +196,8 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     }
 
     /// Looks at the producer's tail, not too soon. A number that it cannot have reached poisons the handle.
+    ///
+    /// A ping-pong goes through here for every element: the way of an idle ring has one branch that depends on the tail.
     #[inline]
     fn refresh(&mut self) -> Result<(), Corrupted> {
         if let Some(cause) = self.poison {
@@ -202,6 +206,12 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         self.pace.pause();
         // Observe: pairs with the Release in `Producer::publish`. The elements before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
+        if found == self.tail {
+            self.pace.rest();
+            // Once the tail moves, the line of the next slot is on its way already: one miss to wait for instead of two.
+            self.memory.prefetch(index(self.head, self.capacity) * size_of::<T>());
+            return Ok(());
+        }
         let highest = self.head.wrapping_add(self.capacity as u64);
         match check(SharedWord::Tail, found, self.tail, highest) {
             Ok(tail) => {
@@ -322,15 +332,17 @@ impl Pace {
         }
     }
 
+    /// Learns from a look that found nothing.
+    #[inline(always)]
+    fn rest(&mut self) {
+        self.wait = 0;
+    }
+
+    /// Learns from a look that found elements.
     #[inline(always)]
     fn learn(&mut self, found: u64) {
-        self.wait = if found == 0 {
-            0
-        } else if found < self.enough {
-            self.wait.saturating_mul(2).saturating_add(1).min(self.limit)
-        } else {
-            self.wait / 2
-        };
+        let longer = (2 * self.wait + 1).min(self.limit);
+        self.wait = if found < self.enough { longer } else { self.wait / 2 };
     }
 }
 
