@@ -1,0 +1,54 @@
+//! What a spinning transport does between two looks: as little as can be, without ever spinning for a dead peer.
+
+use std::hint;
+use std::rc::Rc;
+use std::thread;
+
+use anyhow::{Result, bail};
+
+use super::control::Control;
+
+/// Polls between two looks at whether the other process still lives.
+const POLLS_PER_LOOK: u32 = 1 << 20;
+/// Polls between two yields where both processes share one processor.
+const POLLS_PER_YIELD: u32 = 16;
+
+/// How one spinning end waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Idle {
+    control: Rc<Control>,
+    shared_processor: bool,
+    polls: u32,
+}
+
+impl Idle {
+    /// On a shared processor the wait yields every few polls, since the other process cannot run meanwhile.
+    pub(crate) fn new(control: Rc<Control>, shared_processor: bool) -> Self {
+        Self { control, shared_processor, polls: 0 }
+    }
+
+    /// To be called after each poll that found nothing.
+    ///
+    /// # Errors
+    /// - the other process has ended, as seen once in about a million polls
+    #[inline]
+    pub(crate) fn wait(&mut self) -> Result<()> {
+        self.polls = self.polls.wrapping_add(1);
+        if self.polls.is_multiple_of(POLLS_PER_YIELD) {
+            return self.rest();
+        }
+        hint::spin_loop();
+        Ok(())
+    }
+
+    #[cold]
+    fn rest(&self) -> Result<()> {
+        if self.shared_processor {
+            thread::yield_now();
+        }
+        if self.polls.is_multiple_of(POLLS_PER_LOOK) && self.control.closes_within(0) {
+            bail!("the other process has ended");
+        }
+        Ok(())
+    }
+}

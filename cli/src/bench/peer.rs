@@ -1,0 +1,117 @@
+//! The other process: how it is started, told what to do, and found dead.
+
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command as Process, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, anyhow};
+
+use super::control::{Command, Control, Reply};
+use super::idle::Idle;
+use super::plan::Case;
+use super::processors::Processors;
+use super::station::Station;
+use super::transport;
+
+/// The hidden subcommand that makes this program the peer.
+pub(crate) const SUBCOMMAND: &str = "bench-peer";
+
+/// The peer process, with one station opened on both sides for each case.
+///
+/// It is gone when this is dropped.
+pub(crate) struct Peer {
+    child: Child,
+    control: Rc<Control>,
+    stations: Vec<Box<dyn Station>>,
+    shared_processor: bool,
+}
+
+impl Peer {
+    /// Starts this program once more, on the second of the two processors.
+    pub(crate) fn start(processors: Processors) -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let (control, theirs) = Control::pair().context("cannot open a socket pair")?;
+        let child = Process::new(&program)
+            .arg(SUBCOMMAND)
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let mut peer =
+            Self { child, control: Rc::new(control), stations: Vec::new(), shared_processor: processors.shared() };
+        let start = Command::Start { processor: processors.second, shared: processors.shared() };
+        peer.ask(&start, &[])?;
+        Ok(peer)
+    }
+
+    /// Opens the next case on both sides. Cases are numbered in this order, from 0.
+    pub(crate) fn open(&mut self, case: Case) -> Result<()> {
+        let name = format!("ringmain-bench.{}.{}", std::process::id(), self.stations.len());
+        let idle = Idle::new(Rc::clone(&self.control), self.shared_processor);
+        let created = transport::create(case, &name, idle)?;
+        let open = Command::Open { case, rings: created.rings.clone() };
+        self.ask(&open, &created.descriptors)?;
+        // Both sides are attached: without a name, nothing can stay behind, however either process ends.
+        for ring in &created.rings {
+            ringmain::unlink(ring).context("cannot remove the name of a ring")?;
+        }
+        self.stations.push(created.station);
+        Ok(())
+    }
+
+    /// Runs the case of this number on both sides, and returns how long it took here.
+    pub(crate) fn run(&mut self, station: usize, messages: u64) -> Result<Duration> {
+        let run = Command::Run { station, messages };
+        self.control.send(&run, &[]).map_err(|error| explain(&mut self.child, &self.control, error))?;
+        let elapsed =
+            self.stations[station].run(messages).map_err(|error| explain(&mut self.child, &self.control, error))?;
+        self.done()?;
+        Ok(elapsed)
+    }
+
+    fn ask(&mut self, command: &Command, descriptors: &[OwnedFd]) -> Result<()> {
+        self.control.send(command, descriptors).map_err(|error| explain(&mut self.child, &self.control, error))?;
+        self.done()
+    }
+
+    /// Waits for the answer to a command.
+    fn done(&mut self) -> Result<()> {
+        match self.control.receive()? {
+            Some((Reply::Done, _)) => Ok(()),
+            Some((Reply::Failed { reason }, _)) => Err(anyhow!("in the peer process: {reason}")),
+            None => Err(ended(&mut self.child)),
+        }
+    }
+}
+
+/// Says what the peer said before it ended, or else how it ended; leaves errors alone that are this process's own.
+fn explain(child: &mut Child, control: &Control, error: Error) -> Error {
+    // A dying process closes one descriptor after another: the one that was noticed may have been the first.
+    if !control.closes_within(1) {
+        return error;
+    }
+    match control.receive() {
+        Ok(Some((Reply::Failed { reason }, _))) => anyhow!("in the peer process: {reason}"),
+        _ => ended(child),
+    }
+}
+
+fn ended(child: &mut Child) -> Error {
+    let pid = child.id();
+    match child.wait() {
+        Ok(status) => anyhow!(
+            "the peer process {pid} ended during the measurement ({status}); its figures are worth nothing, run again"
+        ),
+        Err(error) => Error::from(error).context(format!("lost the peer process {pid}")),
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It holds nothing that must be put in order: its rings have no names. Nothing fails here but for a peer that
+        // is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,127 @@
+//! One process's part in a measurement, written once for all transports and sizes.
+//!
+//! The process that the user started runs [`Ping`] and [`Sink`] and keeps the time; its peer runs [`Pong`] and
+//! [`Source`]. Both sides of a pair are told the same number of messages.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::message::{Incoming, Outgoing};
+
+/// Sends messages of `WORDS` words.
+pub(crate) trait Sender<const WORDS: usize> {
+    /// Waits for space where there is a limit, and returns when the transport has the whole message.
+    fn send(&mut self, message: &[u64; WORDS]) -> Result<()>;
+}
+
+/// Receives messages of `WORDS` words.
+pub(crate) trait Receiver<const WORDS: usize> {
+    /// Waits for the next message and copies it into `message`.
+    fn receive(&mut self, message: &mut [u64; WORDS]) -> Result<()>;
+}
+
+/// One process's part in a measurement.
+pub(crate) trait Station {
+    /// Handles one message: the unit that is counted.
+    fn step(&mut self) -> Result<()>;
+
+    /// Handles a few messages as a warm-up, then `messages` more, and returns how long the latter took.
+    ///
+    /// A receiver's time therefore runs from the last message of the warm-up to the last of all.
+    fn run(&mut self, messages: u64) -> Result<Duration> {
+        for _ in 0..messages / 16 + 1 {
+            self.step()?;
+        }
+        let start = Instant::now();
+        for _ in 0..messages {
+            self.step()?;
+        }
+        Ok(start.elapsed())
+    }
+}
+
+/// Sends a message and waits for the answer.
+pub(crate) struct Ping<S, R, const WORDS: usize> {
+    sender: S,
+    receiver: R,
+    outgoing: Outgoing<WORDS>,
+    incoming: Incoming<WORDS>,
+}
+
+impl<S, R, const WORDS: usize> Ping<S, R, WORDS> {
+    pub(crate) fn new(sender: S, receiver: R) -> Self {
+        Self { sender, receiver, outgoing: Outgoing::new(), incoming: Incoming::new() }
+    }
+}
+
+impl<S: Sender<WORDS>, R: Receiver<WORDS>, const WORDS: usize> Station for Ping<S, R, WORDS> {
+    #[inline]
+    fn step(&mut self) -> Result<()> {
+        self.sender.send(self.outgoing.next())?;
+        self.receiver.receive(self.incoming.buffer())?;
+        self.incoming.check()
+    }
+}
+
+/// Waits for a message and answers with one of its own.
+pub(crate) struct Pong<S, R, const WORDS: usize> {
+    sender: S,
+    receiver: R,
+    outgoing: Outgoing<WORDS>,
+    incoming: Incoming<WORDS>,
+}
+
+impl<S, R, const WORDS: usize> Pong<S, R, WORDS> {
+    pub(crate) fn new(sender: S, receiver: R) -> Self {
+        Self { sender, receiver, outgoing: Outgoing::new(), incoming: Incoming::new() }
+    }
+}
+
+impl<S: Sender<WORDS>, R: Receiver<WORDS>, const WORDS: usize> Station for Pong<S, R, WORDS> {
+    #[inline]
+    fn step(&mut self) -> Result<()> {
+        self.receiver.receive(self.incoming.buffer())?;
+        self.incoming.check()?;
+        self.sender.send(self.outgoing.next())
+    }
+}
+
+/// Sends one message after another.
+pub(crate) struct Source<S, const WORDS: usize> {
+    sender: S,
+    outgoing: Outgoing<WORDS>,
+}
+
+impl<S, const WORDS: usize> Source<S, WORDS> {
+    pub(crate) fn new(sender: S) -> Self {
+        Self { sender, outgoing: Outgoing::new() }
+    }
+}
+
+impl<S: Sender<WORDS>, const WORDS: usize> Station for Source<S, WORDS> {
+    #[inline]
+    fn step(&mut self) -> Result<()> {
+        self.sender.send(self.outgoing.next())
+    }
+}
+
+/// Receives one message after another.
+pub(crate) struct Sink<R, const WORDS: usize> {
+    receiver: R,
+    incoming: Incoming<WORDS>,
+}
+
+impl<R, const WORDS: usize> Sink<R, WORDS> {
+    pub(crate) fn new(receiver: R) -> Self {
+        Self { receiver, incoming: Incoming::new() }
+    }
+}
+
+impl<R: Receiver<WORDS>, const WORDS: usize> Station for Sink<R, WORDS> {
+    #[inline]
+    fn step(&mut self) -> Result<()> {
+        self.receiver.receive(self.incoming.buffer())?;
+        self.incoming.check()
+    }
+}

@@ -1,0 +1,185 @@
+//! Bare atomics in shared memory, each on a cache line of its own: what the machine itself needs to move one word.
+//!
+//! A round trip is a store to one line and a wait for another one to change. In the throughput test the two lines are a
+//! mailbox of one word: the receiver notes in the second line which word it took, and the sender waits for that before
+//! it writes the next one.
+//!
+//! How long a line takes depends on where in the machine its address happens to lie, by a third and more. So the two
+//! lines are taken from one page after another, on both sides at the same messages.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result};
+use memmap2::MmapRaw;
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use super::{Created, Left};
+use crate::bench::idle::Idle;
+use crate::bench::plan::Test;
+use crate::bench::station::{Ping, Pong, Receiver, Sender, Sink, Source, Station};
+
+/// Pages that take turns.
+const PAGES: usize = 64;
+const PAGE: usize = 4096;
+/// Messages in a row over one page.
+const TURN: u64 = 256;
+/// Bytes between the two lines of a page, more than any processor fetches at once.
+const DISTANCE: usize = 128;
+
+/// One word in each page, alone on its line, for one direction.
+#[derive(Clone)]
+struct Lines {
+    memory: Rc<MmapRaw>,
+    offset: usize,
+    /// Messages so far.
+    messages: u64,
+    page: usize,
+}
+
+impl Lines {
+    /// Goes on to the next page when it is due. To be called once before each message.
+    #[inline]
+    fn advance(&mut self) {
+        if self.messages.is_multiple_of(TURN) {
+            self.page = (self.messages / TURN) as usize % PAGES;
+        }
+        self.messages += 1;
+    }
+
+    #[allow(unsafe_code, reason = "an atomic at an address of a mapping")]
+    #[inline]
+    fn word(&self) -> &AtomicU64 {
+        // The place within the page varies too.
+        let within = self.offset + self.page % (PAGE / (2 * DISTANCE)) * (2 * DISTANCE);
+        let address = self.memory.as_mut_ptr().wrapping_add(self.page * PAGE + within);
+        // SAFETY: the page is below PAGES, and `within` a multiple of DISTANCE below PAGE, so the address is aligned and
+        // inside the mapping, which lives as long as `self`; both processes use the word as an atomic only.
+        unsafe { AtomicU64::from_ptr(address.cast()) }
+    }
+
+    #[inline]
+    fn publish(&self, value: u64) {
+        // Publish: pairs with the Acquire in `Lines::wait_until`.
+        self.word().store(value, Ordering::Release);
+    }
+
+    /// Waits until the word is as it should be, and returns it.
+    #[inline]
+    fn wait_until(&self, idle: &mut Idle, wanted: impl Fn(u64) -> bool) -> Result<u64> {
+        let word = self.word();
+        loop {
+            // Observe: pairs with the Release in `Lines::publish`.
+            let value = word.load(Ordering::Acquire);
+            if wanted(value) {
+                return Ok(value);
+            }
+            idle.wait()?;
+        }
+    }
+}
+
+/// The round trip's sender: a store.
+struct Signal {
+    lines: Lines,
+}
+
+impl Sender<1> for Signal {
+    #[inline]
+    fn send(&mut self, message: &[u64; 1]) -> Result<()> {
+        self.lines.advance();
+        self.lines.publish(message[0]);
+        Ok(())
+    }
+}
+
+/// The round trip's receiver: a wait for the word to change.
+struct Watch {
+    lines: Lines,
+    /// The last word of each page.
+    known: [u64; PAGES],
+    idle: Idle,
+}
+
+impl Watch {
+    fn new(lines: Lines, idle: Idle) -> Self {
+        Self { lines, known: [0; PAGES], idle }
+    }
+}
+
+impl Receiver<1> for Watch {
+    #[inline]
+    fn receive(&mut self, message: &mut [u64; 1]) -> Result<()> {
+        self.lines.advance();
+        let known = &mut self.known[self.lines.page];
+        message[0] = self.lines.wait_until(&mut self.idle, |value| value != *known)?;
+        *known = message[0];
+        Ok(())
+    }
+}
+
+/// The mailbox's sender: stores a word and waits until it was taken.
+struct Post {
+    lines: Lines,
+    taken: Lines,
+    idle: Idle,
+}
+
+impl Sender<1> for Post {
+    #[inline]
+    fn send(&mut self, message: &[u64; 1]) -> Result<()> {
+        self.lines.advance();
+        self.taken.advance();
+        self.lines.publish(message[0]);
+        self.taken.wait_until(&mut self.idle, |value| value == message[0])?;
+        Ok(())
+    }
+}
+
+/// The mailbox's receiver: waits for a word and notes that it was taken.
+struct Collect {
+    watch: Watch,
+    taken: Lines,
+}
+
+impl Receiver<1> for Collect {
+    #[inline]
+    fn receive(&mut self, message: &mut [u64; 1]) -> Result<()> {
+        self.watch.receive(message)?;
+        self.taken.advance();
+        self.taken.publish(message[0]);
+        Ok(())
+    }
+}
+
+/// Maps the lines: those towards the process that keeps the time, and those back.
+fn map(descriptor: &OwnedFd) -> Result<(Lines, Lines)> {
+    let memory = MmapRaw::map_raw(descriptor).context("cannot map shared memory")?;
+    let memory = Rc::new(memory);
+    let lines = |offset| Lines { memory: Rc::clone(&memory), offset, messages: 0, page: 0 };
+    Ok((lines(0), lines(DISTANCE)))
+}
+
+pub(super) fn create(test: Test, idle: Idle) -> Result<Created> {
+    let descriptor = memfd_create("ringmain-bench", MemfdFlags::CLOEXEC).context("cannot create shared memory")?;
+    let file = File::from(descriptor);
+    file.set_len((PAGES * PAGE) as u64).context("cannot size shared memory")?;
+    let descriptor = OwnedFd::from(file);
+    let (from_peer, to_peer) = map(&descriptor)?;
+    let watch = Watch::new(from_peer, idle);
+    let station: Box<dyn Station> = match test {
+        Test::Rtt => Box::new(Ping::new(Signal { lines: to_peer }, watch)),
+        Test::Throughput => Box::new(Sink::new(Collect { watch, taken: to_peer })),
+    };
+    Ok(Created { station, descriptors: vec![descriptor], rings: Vec::new() })
+}
+
+pub(super) fn attach(test: Test, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
+    let (from_us, to_us) = map(&left.descriptor()?)?;
+    Ok(match test {
+        Test::Rtt => Box::new(Pong::new(Signal { lines: from_us }, Watch::new(to_us, idle))),
+        Test::Throughput => Box::new(Source::new(Post { lines: from_us, taken: to_us, idle })),
+    })
+}

@@ -1,0 +1,45 @@
+//! The peer process's side: does what it is told until the process that started it ends.
+
+use std::rc::Rc;
+
+use anyhow::{Context, Result, bail};
+
+use super::control::{Command, Control, Reply};
+use super::idle::Idle;
+use super::processors;
+use super::transport::{self, Left};
+
+/// Serves the process that started this one. Failures are told to that process, which reports them.
+pub(crate) fn run() -> Result<()> {
+    let control = Rc::new(Control::from_stdin()?);
+    if let Err(error) = serve(&control) {
+        let reason = format!("{error:#}");
+        // When the other process is gone there is nobody left to tell.
+        let _ = control.send(&Reply::Failed { reason }, &[]);
+    }
+    Ok(())
+}
+
+fn serve(control: &Rc<Control>) -> Result<()> {
+    let Some((Command::Start { processor, shared }, _)) = control.receive()? else {
+        bail!("expected to be told a processor first");
+    };
+    processors::pin(processor)?;
+    control.send(&Reply::Done, &[])?;
+    let mut stations = Vec::new();
+    while let Some((command, descriptors)) = control.receive()? {
+        match command {
+            Command::Start { .. } => bail!("was started twice"),
+            Command::Open { case, rings } => {
+                let idle = Idle::new(Rc::clone(control), shared);
+                let left = Left::new(descriptors, rings);
+                stations.push(transport::attach(case, left, idle)?);
+            }
+            Command::Run { station, messages } => {
+                stations.get_mut(station).context("was told to run what it was not told to open")?.run(messages)?;
+            }
+        }
+        control.send(&Reply::Done, &[])?;
+    }
+    Ok(())
+}

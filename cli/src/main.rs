@@ -1,0 +1,110 @@
+//! The `ringmain` command.
+
+#![deny(unsafe_code)]
+
+mod bench;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use bench::{Plan, Test, Transport, UsageError};
+
+/// Rings between processes, in shared memory
+#[derive(Debug, Parser)]
+#[command(name = "ringmain", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure rings against pipes, sockets and the machine's limit
+    ///
+    /// Two processes, each on a processor of its own, send messages to one another, in rounds: each round measures
+    /// every transport once per size. Every byte is written and read. The report gives medians, ranges, and ratios that
+    /// are taken within each round, since machines are slow and fast by turns.
+    Bench(Bench),
+    #[command(name = bench::SUBCOMMAND, hide = true)]
+    BenchPeer,
+}
+
+#[derive(Debug, Args)]
+struct Bench {
+    /// Measure for some seconds instead of a minute
+    #[arg(long)]
+    quick: bool,
+    /// What to measure
+    #[arg(long, value_name = "TEST,...", value_delimiter = ',', default_value = "rtt,throughput")]
+    test: Vec<Test>,
+    /// What to measure it on; cache-line is always measured, as the reference
+    #[arg(
+        long,
+        value_name = "TRANSPORT,...",
+        value_delimiter = ',',
+        default_value = "cache-line,stream,pipe,unix-stream"
+    )]
+    transport: Vec<Transport>,
+    /// Lengths of a message in bytes: powers of two from 8 to 65536
+    #[arg(
+        long,
+        value_name = "BYTES,...",
+        value_delimiter = ',',
+        value_parser = bench::parse_size,
+        default_value = "8,64,256,1024,4096,65536"
+    )]
+    size: Vec<usize>,
+    /// How many rounds [default: 21, or 7 with --quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rounds: Option<u32>,
+    /// The processors of the two processes [default: two of different cores, where there are such]
+    #[arg(long, value_name = "A,B", value_parser = bench::parse_processors)]
+    cpus: Option<(usize, usize)>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    fn plan(&self) -> Plan {
+        let (rounds, milliseconds) = if self.quick { (7, 20) } else { (21, 50) };
+        Plan {
+            cases: bench::cases(&self.test, &self.size, &self.transport),
+            rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
+            duration: Duration::from_millis(milliseconds),
+            processors: self.cpus,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    match &cli.command {
+        Command::Bench(bench) => bench::run(&bench.plan(), bench.json),
+        Command::BenchPeer => bench::serve(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

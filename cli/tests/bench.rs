@@ -1,0 +1,281 @@
+//! `ringmain bench` as a user runs it. Nothing is timed: runs are as small as can be, and figures are not looked at.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long to wait for what must come: long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn bench(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
+    command.arg("bench").args(arguments);
+    command
+}
+
+fn output(arguments: &[&str]) -> Output {
+    bench(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn check_json(arguments: &[&str]) -> Value {
+    let output = output(&[arguments, &["--quick", "--rounds", "1", "--json"]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", output.status);
+    assert!(errors.is_empty(), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Waits until `look` finds something.
+#[track_caller]
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The parent and state of a process, by the kernel's one letter.
+fn parent_and_state(pid: u32) -> Option<(u32, char)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before the last parenthesis may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((fields.next()?.parse().ok()?, state))
+}
+
+fn child_of(parent: u32) -> Option<u32> {
+    let entries = fs::read_dir("/proc").ok()?;
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .find(|pid| parent_and_state(*pid).is_some_and(|(of, _)| of == parent))
+}
+
+fn is_running(pid: u32) -> bool {
+    parent_and_state(pid).is_some_and(|(_, state)| state != 'Z')
+}
+
+fn kill(pid: u32) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+}
+
+#[track_caller]
+fn check_nothing_is_left(pid: u32) {
+    let mark = format!(".{pid}.");
+    let left: Vec<String> = fs::read_dir("/dev/shm")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.contains(&mark))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn the_json_has_a_result_per_transport_test_and_size() {
+    let report = check_json(&["--size", "8,64"]);
+
+    for key in ["processor", "kernel", "date"] {
+        assert!(report["host"][key].is_string(), "{}", report["host"]);
+    }
+    let same_core = report["host"]["same-core"].as_str().unwrap();
+    assert!(["yes", "no", "unknown"].contains(&same_core), "{same_core}");
+    assert_eq!(report["host"]["cpus"].as_array().unwrap().len(), 2);
+
+    let results = report["results"].as_array().unwrap();
+    let mut found = Vec::new();
+    for result in results {
+        let transport = result["transport"].as_str().unwrap();
+        let spins = ["cache-line", "stream"].contains(&transport);
+        assert_eq!(result["wait"], if spins { "spin" } else { "sleep" });
+        let unit = if result["test"] == "rtt" { "ns" } else { "msg/s" };
+        assert_eq!(result["unit"], unit);
+        assert_eq!(result["rounds"], 1);
+        for key in ["median", "min", "max"] {
+            assert!(result[key].as_f64().unwrap() > 0.0, "{result}");
+        }
+        // Nothing is compared with itself.
+        for reference in ["cache-line", "pipe"] {
+            let ratio = &result["ratios"][reference];
+            assert_eq!(ratio.is_number(), reference != transport, "{result}");
+        }
+        found.push(format!("{} {} {transport}", result["test"], result["bytes"]).replace('"', ""));
+    }
+    let expected = ["rtt", "throughput"].map(|test| {
+        ["8 cache-line", "8 stream", "8 pipe", "8 unix-stream", "64 stream", "64 pipe", "64 unix-stream"]
+            .map(|case| format!("{test} {case}"))
+    });
+    assert_eq!(found, expected.concat());
+}
+
+#[test]
+fn every_supported_size_runs_on_the_stream() {
+    let report = check_json(&[
+        "--transport",
+        "stream",
+        "--size",
+        "8,16,32,64,128,256,512,1024,2048,4096,8192,16384,32768,65536",
+    ]);
+    assert_eq!(report["results"].as_array().unwrap().len(), 2 * (1 + 14));
+}
+
+#[test]
+fn only_what_was_asked_for_is_listed_besides_the_cache_line() {
+    let report = check_json(&["--test", "rtt", "--transport", "unix-stream", "--size", "16"]);
+    let results = report["results"].as_array().unwrap();
+    let transports: Vec<&Value> = results.iter().map(|result| &result["transport"]).collect();
+    assert_eq!(transports, ["cache-line", "unix-stream"]);
+    let ratios = results[1]["ratios"].as_object().unwrap();
+    assert_eq!(ratios.keys().collect::<Vec<_>>(), ["cache-line"]);
+}
+
+#[test]
+fn two_processes_on_one_processor_do_not_hang() {
+    let allowed = rustix::thread::sched_getaffinity(None).unwrap();
+    let processor = (0..1024).find(|one| allowed.is_set(*one)).unwrap();
+    let processors = format!("{processor},{processor}");
+    let report = check_json(&["--cpus", &processors, "--size", "8"]);
+    assert_eq!(report["host"]["cpus"][0], report["host"]["cpus"][1]);
+    assert_eq!(report["host"]["same-core"], "yes");
+}
+
+#[test]
+fn the_text_has_a_table_per_test_and_says_who_spins() {
+    let output = output(&["--quick", "--rounds", "1", "--size", "8"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for part in [
+        "rtt: ",
+        "throughput: ",
+        "cache-line and stream spin",
+        "smaller is better",
+        "With messages of 8 bytes, a round trip over stream takes ",
+    ] {
+        assert!(text.contains(part), "no '{part}' in:\n{text}");
+    }
+}
+
+#[track_caller]
+fn check_usage_error(arguments: &[&str], parts: &[&str]) {
+    let output = output(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+    assert!(output.stdout.is_empty());
+    for part in parts {
+        assert!(errors.contains(part), "no '{part}' in: {errors}");
+    }
+}
+
+#[test]
+fn wrong_inputs_are_usage_errors_that_name_the_right_ones() {
+    check_usage_error(&["--size", "12"], &["12", "8, 16, 32", "65536"]);
+    check_usage_error(&["--size", "0"], &["--size"]);
+    check_usage_error(&["--size", "131072"], &["65536"]);
+    check_usage_error(&["--test", "latency"], &["latency", "rtt", "throughput"]);
+    check_usage_error(&["--transport", "tcp"], &["tcp", "unix-stream"]);
+    check_usage_error(&["--rounds", "0"], &["--rounds", "1"]);
+    check_usage_error(&["--cpus", "0"], &["two processors", "0,1"]);
+    check_usage_error(&["--cpus", "1000000,0"], &["processor 1000000", "taskset"]);
+}
+
+#[test]
+fn the_peers_subcommand_is_refused_by_hand() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ringmain")).arg("bench-peer").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("ringmain bench"), "{errors}");
+}
+
+#[test]
+fn a_run_leaves_no_shared_memory_behind() {
+    let mut parent =
+        bench(&["--quick", "--rounds", "1", "--transport", "stream"]).stdout(Stdio::null()).spawn().unwrap();
+    let pid = parent.id();
+    assert!(parent.wait().unwrap().success());
+    check_nothing_is_left(pid);
+}
+
+#[test]
+fn a_closed_standard_output_is_no_panic() {
+    let mut parent = bench(&["--quick", "--rounds", "1", "--size", "8", "--transport", "pipe"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(parent.stdout.take());
+    let output = parent.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    assert!(output.stderr.is_empty());
+}
+
+/// A run that is killed with the test, if that fails.
+struct Endless(Child);
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a run that would last for hours, and returns it with its peer's pid once both are measuring.
+fn endless(transport: &str, test: &str) -> (Endless, u32) {
+    let arguments = ["--transport", transport, "--test", test, "--size", "8", "--rounds", "100000"];
+    let parent = Endless(bench(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let peer = wait_for("the peer process", || child_of(parent.0.id()));
+    // Not needed for the test to pass: it makes it likely that the next step meets a measurement.
+    thread::sleep(Duration::from_millis(300));
+    (parent, peer)
+}
+
+#[track_caller]
+fn check_killed_peer(transport: &str, test: &str) {
+    let (mut run, peer) = endless(transport, test);
+    let parent = &mut run.0;
+    kill(peer);
+    let status = wait_for("the end of the run", || parent.try_wait().unwrap());
+    let mut errors = String::new();
+    parent.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert!(errors.contains("peer process"), "{errors}");
+    check_nothing_is_left(parent.id());
+}
+
+#[track_caller]
+fn check_killed_parent(transport: &str, test: &str) {
+    let (mut run, peer) = endless(transport, test);
+    let parent = &mut run.0;
+    kill(parent.id());
+    let status = parent.wait().unwrap();
+    assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
+    wait_for("the end of the peer process", || (!is_running(peer)).then_some(()));
+    check_nothing_is_left(parent.id());
+}
+
+#[test]
+fn a_killed_peer_ends_the_run_with_an_error() {
+    for transport in ["cache-line", "stream", "pipe", "unix-stream"] {
+        for test in ["rtt", "throughput"] {
+            check_killed_peer(transport, test);
+        }
+    }
+}
+
+#[test]
+fn the_peer_ends_with_the_process_that_started_it() {
+    for transport in ["cache-line", "stream", "pipe", "unix-stream"] {
+        for test in ["rtt", "throughput"] {
+            check_killed_parent(transport, test);
+        }
+    }
+}
