@@ -30,10 +30,14 @@
 //! named ring, to shrink the memory under you: then the next access ends your process with `SIGBUS`.
 
 #![deny(unsafe_code)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("ringmain needs Linux: it rests on OFD locks and on tmpfs");
+
+/// The example of README.md, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod error;
 mod options;

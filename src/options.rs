@@ -195,11 +195,16 @@ impl Options {
         stream::Consumer::attach(Segment::attach::<T>(self, Role::Consumer)?, self.flow())
     }
 
-    /// Checks the capacity and rounds it up to a power of two. Also checks what no system call would refuse.
-    pub(crate) fn capacity_for<T>(&self) -> Result<Option<usize>, Error> {
-        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
-            return Err(Error::InvalidMode { mode: self.mode });
+    /// Refuses bits that are no permissions, and a ring that its own owner could not use.
+    pub(crate) fn check_mode(&self) -> Result<(), Error> {
+        match self.mode & !0o777 == 0 && self.mode & 0o600 == 0o600 {
+            true => Ok(()),
+            false => Err(Error::InvalidMode { mode: self.mode }),
         }
+    }
+
+    /// Checks the capacity and rounds it up to a power of two.
+    pub(crate) fn slots<T>(&self) -> Result<Option<usize>, Error> {
         let Some(capacity) = self.capacity else { return Ok(None) };
         let element_size = size_of::<T>();
         // Half of the address space is more than any machine maps, and leaves room for the header.

@@ -3,6 +3,9 @@
 //! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never block and make no
 //! system call, except where it is said. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
 //!
+//! A process that forks keeps its handles; the child must not use the copies that it gets, which are not mapped there, and may
+//! drop them: the parent's role is undisturbed.
+//!
 //! # What the other process sees, and when
 //!
 //! - A push, or the commit of a claim, is visible when it returns. Nothing is held back.

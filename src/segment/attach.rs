@@ -23,7 +23,7 @@ use crate::ring::identity;
 use crate::ring::memory::Role;
 
 /// How long a living creator may take, beyond what the caller waits anyway. Reserving a gigabyte takes about half a second.
-const CREATION: Duration = Duration::from_secs(5);
+pub(super) const CREATION: Duration = Duration::from_secs(5);
 
 /// The pauses between two looks at a name.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
@@ -37,6 +37,8 @@ pub(super) struct Request<'a> {
     pub(super) access: Access,
     pub(super) creation: Creation,
     pub(super) wait: Duration,
+    pub(super) prefault: bool,
+    pub(super) lock_memory: bool,
     /// What the segment must be. Where the capacity is `None`, whatever stands will do, and none is created.
     pub(super) identity: Identity,
     pub(super) capacity: Option<u64>,
@@ -88,20 +90,12 @@ pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
 /// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
 pub fn unlink(name: &str) -> Result<(), Error> {
     object::check_name(name)?;
-    let start = Instant::now();
-    loop {
-        let Some(file) = object::open(name)? else {
-            return Err(Error::NotFound { name: name.to_owned(), waited: start.elapsed() });
-        };
-        object::check_regular(name, &object::stat(file.as_fd())?)?;
-        match object::try_unlink(name, file.as_fd())? {
-            Some(true) => return Ok(()),
-            // The name stands for another object by now.
-            Some(false) => {}
-            None if start.elapsed() < CREATION => thread::sleep(LONGEST_PAUSE),
-            None => return Err(Error::NotReady { name: name.to_owned(), waited: start.elapsed() }),
-        }
-    }
+    let Some(file) = object::open(name)? else {
+        return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
+    };
+    object::check_regular(name, &object::stat(file.as_fd())?)?;
+    // Where another process was faster, the name is gone, or stands for a ring that came after this call.
+    object::unlink(name, file.as_fd(), CREATION).map(|_| ())
 }
 
 impl Request<'_> {
@@ -109,14 +103,15 @@ impl Request<'_> {
         let Some(file) = object::open(self.name)? else {
             return if self.may_create() { self.create() } else { Ok(Look::Absent) };
         };
-        let stat = object::stat(file.as_fd())?;
-        object::check_access(self.name, &stat, self.access)?;
-        match self.observe(file.as_fd())? {
-            None => self.repair(file.as_fd()),
+        let file = file.as_fd();
+        object::check_access(self.name, &object::stat(file)?, self.access)?;
+        match self.observe(file)? {
+            None => self.repair(file),
             Some(_) if self.creation == Creation::New => Err(Error::AlreadyExists { name: self.name.to_owned() }),
             Some(found) => {
-                self.check(found, stat.st_size as u64)?;
-                self.enter(&file, found)
+                // The length is read after the magic was seen: before, the object may not have had its length yet.
+                self.check(found, object::stat(file)?.st_size as u64)?;
+                self.enter(file, found)
             }
         }
     }
@@ -125,43 +120,63 @@ impl Request<'_> {
         self.capacity.is_some() && self.creation != Creation::Never
     }
 
-    /// Creates the segment and takes the role before anyone else can see it.
+    /// Creates the segment, and takes the role before anyone else can see it.
     fn create(&self) -> Result<Look, Error> {
         let Some(file) = object::create(self.name)? else { return Ok(Look::Unsettled) };
         // Another process may have seen the empty object first and taken it for one whose creator died.
-        if !Lock::Administration.take(file.as_fd())? || object::reopen(self.name, file.as_fd())?.is_none() {
+        if !Lock::Administration.take(file.as_fd())? {
             return Ok(Look::Unsettled);
         }
-        let made = self.make(file.as_fd()).and_then(|()| self.enter(&file, self.identity));
+        let made = self.make(file.as_fd());
         if made.is_err() {
-            object::unlink_locked(self.name, file.as_fd())?;
+            // The first error tells more than a second one. What cannot be removed now, the next attach repairs.
+            let _ = object::unlink_locked(self.name, file.as_fd());
         }
         Lock::Administration.give_back(file.as_fd())?;
         made
     }
 
-    /// Reserves the memory and writes what it is, the magic last.
-    fn make(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
+    /// Reserves and maps the memory and writes what it is. Whatever can fail comes before the magic, which is the last.
+    fn make(&self, file: BorrowedFd<'_>) -> Result<Look, Error> {
+        // Nobody can have it: no other process looks for a role before it has seen the magic.
         Lock::Role(self.role).take(file)?;
-        object::reserve(file, self.identity.segment_length)?;
+        // A umask may have taken even the owner's permissions.
         object::set_mode(file, self.access.mode)?;
-        let mapping = Mapping::new(file, DATA_OFFSET)?;
+        let Some(questions) = object::reopen(self.name, file)? else { return Ok(Look::Unsettled) };
+        object::reserve(file, self.identity.segment_length)?;
+        let mapping = self.map(file, self.identity)?;
         let header = header(&mapping);
         identity::publish(&header.identity.magic, MAGIC, &header.identity.rows, &self.identity.rows());
-        Ok(())
+        Ok(Look::Attached(Attached { mapping, identity: self.identity, questions }))
     }
 
     /// Locks the role, makes sure that the name still stands for this object, and maps it.
-    fn enter(&self, file: &OwnedFd, identity: Identity) -> Result<Look, Error> {
-        if !Lock::Role(self.role).take(file.as_fd())? {
-            let mapping = Mapping::new(file.as_fd(), DATA_OFFSET)?;
-            let holder = roles::holder(header(&mapping).slot(self.role));
-            return Err(Error::Busy { name: self.name.to_owned(), role: self.role, holder });
+    fn enter(&self, file: BorrowedFd<'_>, identity: Identity) -> Result<Look, Error> {
+        if !Lock::Role(self.role).take(file)? {
+            let mapping = Mapping::new(file, DATA_OFFSET)?;
+            let slot = header(&mapping).slot(self.role);
+            if !roles::has_come(slot) {
+                // Its holder is just coming, or just leaving.
+                return Ok(Look::Unsettled);
+            }
+            return Err(Error::Busy { name: self.name.to_owned(), role: self.role, holder: roles::holder(slot) });
         }
-        let Some(questions) = object::reopen(self.name, file.as_fd())? else { return Ok(Look::Unsettled) };
-        // `check` compared it with the object's own length, so it fits the address space or `mmap` says so.
-        let mapping = Mapping::new(file.as_fd(), identity.segment_length as usize)?;
+        let Some(questions) = object::reopen(self.name, file)? else { return Ok(Look::Unsettled) };
+        let mapping = self.map(file, identity)?;
         Ok(Look::Attached(Attached { mapping, identity, questions }))
+    }
+
+    /// Maps the whole segment, which is as long as it says.
+    fn map(&self, file: BorrowedFd<'_>, identity: Identity) -> Result<Mapping, Error> {
+        // It was compared with the length of an object, or reserved, so it is not longer than any object can be.
+        let mapping = Mapping::new(file, identity.segment_length as usize)?;
+        if self.prefault {
+            mapping.prefault();
+        }
+        if self.lock_memory {
+            mapping.lock()?;
+        }
+        Ok(mapping)
     }
 
     /// Reads what the segment says that it is; `None` where its creator has not finished.

@@ -55,7 +55,8 @@ unsafe impl Send for Segment {}
 impl Segment {
     /// Attaches to the ring of `options` as `role`, for elements of type `T`.
     pub(crate) fn attach<T>(options: &Options, role: Role) -> Result<Segment, Error> {
-        let capacity = options.capacity_for::<T>()?;
+        options.check_mode()?;
+        let capacity = options.slots::<T>()?;
         let segment_length = capacity.map_or(0, |capacity| DATA_OFFSET + capacity * size_of::<T>());
         let request = Request {
             name: &options.name,
@@ -66,6 +67,8 @@ impl Segment {
             },
             creation: options.creation,
             wait: options.wait,
+            prefault: options.prefault,
+            lock_memory: options.lock_memory,
             identity: Identity {
                 layout_version: LAYOUT_VERSION,
                 kind: STREAM,
@@ -79,12 +82,6 @@ impl Segment {
             capacity: capacity.map(|capacity| capacity as u64),
         };
         let Attached { mapping, identity, questions } = attach::attach(&request)?;
-        if options.prefault {
-            mapping.prefault();
-        }
-        if options.lock_memory {
-            mapping.lock()?;
-        }
         let (data, len) = mapping.data();
         Ok(Segment {
             header: mapping.header(),
@@ -145,8 +142,7 @@ impl Segment {
     /// Removes the name, if that was asked for and it still stands for this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
         if std::mem::take(&mut self.unlink_on_close) {
-            // Where another process has the lock, it is removing the same name.
-            object::try_unlink(&self.name, self.questions.as_fd())?;
+            object::unlink(&self.name, self.questions.as_fd(), attach::CREATION)?;
         }
         Ok(())
     }

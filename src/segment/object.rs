@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FileType, Mode, Stat};
 use rustix::io::Errno;
@@ -127,8 +129,22 @@ pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
 /// Opens the name once more and returns the new descriptor, if the name still stands for the same object.
 pub(super) fn reopen(name: &str, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
     let Some(again) = open(name)? else { return Ok(None) };
-    let (mine, theirs) = (stat(file)?, stat(again.as_fd())?);
-    Ok(((mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino)).then_some(again))
+    Ok(same(&stat(file)?, &stat(again.as_fd())?).then_some(again))
+}
+
+/// Returns whether the name still stands for the object of `file`. Unlike `reopen`, it needs no new descriptor: a process that
+/// has no more of them must still be able to clean up.
+fn stands_for(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
+    // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on Linux.
+    match rustix::fs::lstat(format!("/dev/shm/{name}")) {
+        Ok(found) => Ok(same(&found, &stat(file)?)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(denied(name, "lstat", error)),
+    }
+}
+
+fn same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 /// Removes a name if it still stands for the object of `file`. The caller holds the object's administration lock.
@@ -136,7 +152,7 @@ pub(super) fn reopen(name: &str, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>
 /// Everyone who removes a name takes that lock of the object under it, so the name cannot come to stand for another
 /// object between the look and the removal.
 pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
-    if reopen(name, file)?.is_none() {
+    if !stands_for(name, file)? {
         return Ok(false);
     }
     match shm::unlink(path(name)) {
@@ -146,14 +162,18 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
     }
 }
 
-/// Removes a name if it still stands for the object of `file`; says `None` where another process has the lock that takes.
-pub(super) fn try_unlink(name: &str, file: BorrowedFd<'_>) -> Result<Option<bool>, Error> {
-    if !Lock::Administration.take(file)? {
-        return Ok(None);
+/// Removes a name if it still stands for the object of `file`, and returns whether it did. Waits for its turn up to `patience`.
+pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<bool, Error> {
+    let start = Instant::now();
+    while !Lock::Administration.take(file)? {
+        if start.elapsed() >= patience {
+            return Err(Error::NotReady { name: name.to_owned(), waited: start.elapsed() });
+        }
+        thread::sleep(Duration::from_micros(100));
     }
     let unlinked = unlink_locked(name, file);
     Lock::Administration.give_back(file)?;
-    unlinked.map(Some)
+    unlinked
 }
 
 fn path(name: &str) -> String {

@@ -102,22 +102,21 @@ pub enum PeerState {
 
 /// Finds out who is at `role`. `file` is a descriptor that holds no lock.
 pub(super) fn state(role: Role, slot: &Slot, file: BorrowedFd<'_>) -> Result<PeerState, Error> {
-    let mut before = presence::observe(&slot.presence);
+    let mut said = presence::observe(&slot.presence);
     // Holders that come and go while we look are as good as alive; a liar that only changes the word must not hold us.
     for _ in 0..8 {
-        if Lock::Role(role).is_held(file)? {
-            break;
+        match said {
+            Presence::Never => return Ok(PeerState::Never),
+            Presence::Left { .. } => return Ok(PeerState::Closed),
+            Presence::Came { .. } if Lock::Role(role).is_held(file)? => return Ok(PeerState::Alive),
+            Presence::Came { .. } => {}
         }
-        // The lock is free. If the word has not changed, what it says is of the holder that is gone.
-        let after = presence::observe(&slot.presence);
-        if before == after {
-            return Ok(match after {
-                Presence::Never => PeerState::Never,
-                Presence::Came { .. } => PeerState::Crashed,
-                Presence::Left { .. } => PeerState::Closed,
-            });
+        // The lock is free. If the word is still the same, it is of the holder that is gone.
+        let now = presence::observe(&slot.presence);
+        if now == said {
+            return Ok(PeerState::Crashed);
         }
-        before = after;
+        said = now;
     }
     Ok(PeerState::Alive)
 }
@@ -133,9 +132,13 @@ pub(super) fn enter(slot: &Slot) -> u64 {
     presence::enter(&slot.presence, &notes)
 }
 
-/// Names the process that holds the role of this slot, if it can be seen from here and is the one that wrote the slot.
+/// Returns whether the last one to write this slot said that it came. Between that and the lock, a holder comes or leaves.
+pub(super) fn has_come(slot: &Slot) -> bool {
+    matches!(presence::observe(&slot.presence), Presence::Came { .. })
+}
+
+/// Names the process that wrote this slot, if it can be seen from here and still runs.
 pub(super) fn holder(slot: &Slot) -> Option<u32> {
-    let Presence::Came { .. } = presence::observe(&slot.presence) else { return None };
     let [pid, started, namespace] = [&slot.pid, &slot.start_time, &slot.pid_namespace].map(presence::note);
     let pid = u32::try_from(pid).ok()?;
     (pid_namespace()? == namespace && start_time(pid)? == started).then_some(pid)
