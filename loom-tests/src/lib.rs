@@ -1,0 +1,29 @@
+//! Models of the algorithms in `src/ring/`, run by loom over every interleaving and every value that a load may return.
+//!
+//! [`ring`] is the very source that ships, compiled here over another [`Memory`](ring::memory::Memory):
+//!
+//! - [`checked`]: loom orders the shared words, and each slot has a shadow, so that races of the payload are found too;
+//! - [`weakened`]: the same, with one ordering of `src/ring/` turned to Relaxed;
+//! - [`planted`]: the same, with one bug.
+//!
+//! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
+//! weakened or planted memory, fail, each for the reason that it names. So every check here can fail. Begin with
+//! [`model`], then `tests/stream.rs`.
+//!
+//! ```text
+//! cargo test -p loom-tests --profile loom                                    all models, with optimisation
+//! LOOM_LOCATION=1 cargo test -p loom-tests --profile loom a_part_of_a_name   a race is reported with its lines
+//! LOOM_MAX_PREEMPTIONS=4 cargo test -p loom-tests --profile loom             deeper than the bound of the models
+//! ```
+
+// A check of all targets builds this as a test too; the unit tests of the ring need the rest of the library.
+#![cfg(not(test))]
+#![deny(unsafe_code)]
+
+pub mod checked;
+pub mod model;
+pub mod planted;
+#[allow(clippy::len_without_is_empty, reason = "no memory of a ring is empty; in the library the trait is private")]
+#[path = "../../src/ring/mod.rs"]
+pub mod ring;
+pub mod weakened;

@@ -1,0 +1,178 @@
+//! How a model is run, and what models are made of.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use crate::checked::UNIT;
+use crate::ring::memory::{Memory, Word};
+use crate::ring::stream::{Consumer, Flow, PopError, Producer, PushError};
+use crate::weakened::Site;
+
+/// How often a model preempts a thread where another could run, at most. Blocked and yielding threads do not count.
+const PREEMPTIONS: usize = 3;
+
+/// How often a model repeats a call that the other side has to make possible. The other side has fewer steps than that.
+const TRIES: usize = 40;
+
+/// What loom says where a write of a slot and a read or another write are not ordered.
+pub const RACE: &str = "Causality violation: Concurrent";
+
+/// What [`until`] says.
+pub const NO_PROGRESS: &str = "no progress";
+
+/// Runs a model in every interleaving up to the bound on preemptions. It fails by a panic.
+pub fn check(model: impl Fn() + Send + Sync + 'static) {
+    REACHED.take();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
+    builder.check(model);
+}
+
+/// Runs a model in every interleaving, without a bound.
+pub fn check_unbounded(model: impl Fn() + Send + Sync + 'static) {
+    REACHED.take();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = None;
+    builder.check(model);
+}
+
+/// Runs a model that must fail, and fail for this reason.
+///
+/// # Panics
+///
+/// If the model passes, or fails with a message that does not contain `reason`.
+#[track_caller]
+pub fn fails(reason: &str, model: impl Fn() + Send + Sync + 'static) {
+    let found = failure(model);
+    assert!(found.contains(reason), "expected a failure with {reason:?}, found {found:?}");
+}
+
+/// Runs a model that must fail, for this reason, with each one of these orderings weakened.
+///
+/// # Panics
+///
+/// If the model passes with one of them, or fails with a message that does not contain `reason`.
+#[track_caller]
+pub fn fails_without(sites: &[Site], reason: &str, model: fn(Site)) {
+    for &site in sites {
+        let found = failure(move || model(site));
+        assert!(found.contains(reason), "{site:?} weakened: expected a failure with {reason:?}, found {found:?}");
+    }
+}
+
+/// Returns what a model fails with.
+fn failure(model: impl Fn() + Send + Sync + 'static) -> String {
+    match catch_unwind(AssertUnwindSafe(|| check(model))) {
+        Ok(()) => "none".to_owned(),
+        Err(panic) => match panic.downcast::<String>() {
+            Ok(message) => *message,
+            Err(panic) => panic.downcast_ref::<&str>().copied().unwrap_or("a panic without a message").to_owned(),
+        },
+    }
+}
+
+thread_local! {
+    /// Loom runs all threads of a model on the thread of the test.
+    static REACHED: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Notes that the model came to a state that it is there for.
+pub fn reached(state: &'static str) {
+    REACHED.with_borrow_mut(|states| states.insert(state));
+}
+
+/// Makes sure that the last check came to these states in some interleaving: a model that never does shows nothing.
+///
+/// # Panics
+///
+/// If it came to one of them in none.
+#[track_caller]
+pub fn assert_reached(expected: &[&'static str]) {
+    REACHED.with_borrow(|states| {
+        let missed: Vec<_> = expected.iter().filter(|&state| !states.contains(state)).collect();
+        assert!(missed.is_empty(), "never reached: {missed:?}");
+    });
+}
+
+/// Repeats a call that the other side has to make possible.
+///
+/// # Panics
+///
+/// If the other side does not.
+#[track_caller]
+pub fn until<R>(mut attempt: impl FnMut() -> Option<R>) -> R {
+    for _ in 0..TRIES {
+        if let Some(result) = attempt() {
+            return result;
+        }
+        loom::thread::yield_now();
+    }
+    panic!("{NO_PROGRESS} in {TRIES} tries");
+}
+
+/// Attaches both ends to a ring the positions of which stand at `position`. The consumer publishes its head every `step`.
+///
+/// # Panics
+///
+/// If they cannot be attached.
+pub fn ring<M: Memory + Clone>(memory: M, position: u64, step: usize) -> (Producer<u64, M>, Consumer<u64, M>) {
+    memory.tail().store(position, Ordering::Relaxed);
+    memory.head().store(position, Ordering::Relaxed);
+    (producer(memory.clone()), consumer(memory, step))
+}
+
+/// Attaches a producer.
+///
+/// # Panics
+///
+/// If it cannot be attached.
+pub fn producer<M: Memory>(memory: M) -> Producer<u64, M> {
+    let slots = memory.len() / UNIT;
+    Producer::attach(memory, slots).expect("a sound head")
+}
+
+/// Attaches a consumer, which publishes its head every `step`.
+///
+/// # Panics
+///
+/// If it cannot be attached.
+pub fn consumer<M: Memory>(memory: M, step: usize) -> Consumer<u64, M> {
+    let slots = memory.len() / UNIT;
+    Consumer::attach(memory, slots, Flow { step, pauses: 0 }).expect("a sound tail")
+}
+
+/// Pushes an element as soon as a slot is free. Whether it had to wait is noted as `"full"`.
+///
+/// # Panics
+///
+/// If none becomes free, or the head is none that can be.
+#[track_caller]
+pub fn push<M: Memory>(producer: &mut Producer<u64, M>, value: u64) {
+    until(|| match producer.push(value) {
+        Ok(()) => Some(()),
+        Err(PushError::Full(_)) => {
+            reached("full");
+            None
+        }
+        Err(PushError::Corrupted { cause, .. }) => panic!("{cause}"),
+    });
+}
+
+/// Pops an element as soon as one is there. Whether it had to wait is noted as `"empty"`.
+///
+/// # Panics
+///
+/// If none comes, or the tail is none that can be.
+#[track_caller]
+pub fn pop<M: Memory>(consumer: &mut Consumer<u64, M>) -> u64 {
+    until(|| match consumer.pop() {
+        Ok(value) => Some(value),
+        Err(PopError::Empty) => {
+            reached("empty");
+            None
+        }
+        Err(PopError::Corrupted(cause)) => panic!("{cause}"),
+    })
+}

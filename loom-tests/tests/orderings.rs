@@ -1,0 +1,52 @@
+//! Every ordering in `src/ring/` is one that the models know: a new one needs a site, a model and a twin.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use loom_tests::weakened::Site;
+
+/// Returns each ordering that is not Relaxed: the file below `root`, the function that it stands in, and what it is.
+fn places(root: &Path, folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("tests") {
+                found.extend(places(root, &path));
+            }
+            continue;
+        }
+        let file = path.strip_prefix(root).unwrap().to_str().unwrap();
+        let source = fs::read_to_string(&path).unwrap();
+        let (code, _tests) = source.split_once("#[cfg(test)]\nmod ").unwrap_or((&source, ""));
+        let mut function = "";
+        for line in code.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+            if let Some((_, rest)) = line.split_once("fn ") {
+                function = rest.split(['<', '(']).next().unwrap_or_default();
+            }
+            for ordering in [Ordering::Release, Ordering::Acquire, Ordering::AcqRel, Ordering::SeqCst] {
+                let count = line.matches(&format!("{ordering:?}")).count();
+                found.extend(std::iter::repeat_n(place(file, function, ordering), count));
+            }
+        }
+    }
+    found
+}
+
+fn place(file: &str, function: &str, ordering: Ordering) -> String {
+    format!("{file}: {function}: {ordering:?}")
+}
+
+#[test]
+fn every_ordering_of_the_ring_has_a_site() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/ring");
+    let mut found = places(&root, &root);
+    let mut known = Site::ALL.map(|site| {
+        let (file, function, ordering) = site.place();
+        place(file, function, ordering)
+    });
+    found.sort();
+    known.sort();
+    assert_eq!(found, known);
+}
