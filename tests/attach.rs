@@ -1,0 +1,375 @@
+//! What an attach asks of what stands under the name, and what it says when that is something else.
+
+mod common;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::Duration;
+
+use common::{Numbered, Ring, Tick, refuses, word};
+use ringmain::stream::Element;
+use ringmain::{Attribute, Creation, Error, Options};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+/// Attaches in either role, and lets go.
+fn attempts<T: Element>(options: &Options) -> [Result<(), Error>; 2] {
+    [options.stream_producer::<T>().map(drop), options.stream_consumer::<T>().map(drop)]
+}
+
+/// Attaches with every choice of creation, with and without a capacity, in either role.
+fn all_attempts(ring: &Ring) -> Vec<Result<(), Error>> {
+    let creations = [Creation::IfMissing, Creation::New, Creation::Never];
+    let options = creations.map(|creation| ring.options().create(creation));
+    options
+        .iter()
+        .flat_map(|options| [options.clone(), options.clone().capacity(8)])
+        .flat_map(|options| attempts::<u64>(&options))
+        .collect()
+}
+
+#[track_caller]
+fn check_mismatch<T: Element>(options: &Options, expected: (Attribute, u64, u64)) {
+    for attempt in attempts::<T>(options) {
+        match attempt {
+            Err(Error::Mismatch { name: _, what, found, expected: asked }) => {
+                assert_eq!((what, found, asked), expected)
+            }
+            other => panic!("{other:?}, expected {expected:?}"),
+        }
+    }
+}
+
+/// Checks that a ring stands as it was made, and was not entered meanwhile.
+#[track_caller]
+fn check_untouched(ring: &Ring, capacity: usize) {
+    assert_eq!((ring.word(word::PRODUCER_PRESENCE), ring.word(word::CONSUMER_PRESENCE)), (2, 0));
+    let mut tx = ring.options().stream_producer::<u64>().unwrap();
+    let mut rx = ring.options().stream_consumer::<u64>().unwrap();
+    assert_eq!((tx.capacity(), rx.capacity()), (capacity, capacity));
+    assert_eq!(tx.push(7), Ok(()));
+    assert_eq!(rx.pop(), Ok(7));
+}
+
+/// The type id of `docs/format.md`.
+fn type_id(tag: &str, size: u64, align: u64) -> u64 {
+    let words = [size.to_le_bytes(), align.to_le_bytes()].concat();
+    let bytes = [tag.as_bytes(), &words].concat();
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[test]
+fn another_element_size_is_refused() {
+    let ring = Ring::new();
+    ring.make::<u64>(8);
+    check_mismatch::<u32>(&ring.options(), (Attribute::ElementSize, 8, 4));
+    check_mismatch::<Tick>(&ring.options(), (Attribute::ElementSize, 8, 40));
+    check_untouched(&ring, 8);
+}
+
+#[test]
+fn another_element_alignment_is_refused() {
+    let ring = Ring::new();
+    ring.make::<u64>(8);
+    check_mismatch::<[u32; 2]>(&ring.options(), (Attribute::ElementAlign, 8, 4));
+    check_untouched(&ring, 8);
+}
+
+#[test]
+fn another_type_tag_is_refused() {
+    let ring = Ring::new();
+    ring.make::<u64>(8);
+    let (found, expected) = (type_id("", 8, 8), type_id("tick", 8, 8));
+    check_mismatch::<u64>(&ring.options().type_tag("tick"), (Attribute::TypeId, found, expected));
+    check_untouched(&ring, 8);
+}
+
+#[test]
+fn a_type_tag_is_shared_by_both_sides() {
+    let ring = Ring::new();
+    let tagged = ring.options().type_tag("tick");
+    let mut tx = tagged.clone().capacity(8).stream_producer::<Tick>().unwrap();
+    let (found, expected) = (type_id("tick", 40, 8), type_id("", 40, 8));
+    check_mismatch::<Tick>(&ring.options(), (Attribute::TypeId, found, expected));
+    let mut rx = tagged.stream_consumer::<Tick>().unwrap();
+    tx.push(Tick::at(7)).unwrap();
+    assert_eq!(rx.pop(), Ok(Tick::at(7)));
+}
+
+#[test]
+fn another_capacity_is_refused() {
+    let ring = Ring::new();
+    ring.make::<u64>(8);
+    check_mismatch::<u64>(&ring.options().capacity(16), (Attribute::Capacity, 8, 16));
+    check_mismatch::<u64>(&ring.options().capacity(9), (Attribute::Capacity, 8, 16));
+    check_mismatch::<u64>(&ring.options().capacity(4), (Attribute::Capacity, 8, 4));
+    check_untouched(&ring, 8);
+}
+
+#[test]
+fn a_capacity_is_rounded_up_to_a_power_of_two() {
+    for (asked, expected) in [(1, 1), (2, 2), (3, 4), (5, 8), (8, 8), (1000, 1024)] {
+        let ring = Ring::new();
+        let mut tx = ring.options().capacity(asked).stream_producer::<u64>().unwrap();
+        assert_eq!(tx.capacity(), expected);
+        assert_eq!(tx.push_slice(&vec![7; expected + 1]), Ok(expected));
+        assert_eq!(fs::metadata(ring.path()).unwrap().len(), 4096 + 8 * expected as u64);
+        // Rounded alike, the same number matches.
+        assert_eq!(ring.options().capacity(asked).stream_consumer::<u64>().unwrap().capacity(), expected);
+    }
+}
+
+/// Overwrites a word of a ring of eight numbers, and checks how that is refused, and that nothing else is wrong.
+#[track_caller]
+fn check_damage(at: u64, value: u64, what: Attribute, expected: u64) {
+    let ring = Ring::new();
+    ring.make::<u64>(8);
+    let stood = ring.word(at);
+    ring.set_word(at, value);
+    check_mismatch::<u64>(&ring.options(), (what, value, expected));
+    ring.set_word(at, stood);
+    check_untouched(&ring, 8);
+}
+
+#[test]
+fn another_layout_version_is_refused() {
+    check_damage(word::LAYOUT_VERSION, 2, Attribute::LayoutVersion, 1);
+    check_damage(word::LAYOUT_VERSION, u64::MAX, Attribute::LayoutVersion, 1);
+}
+
+#[test]
+fn another_kind_is_refused() {
+    check_damage(word::KIND, 2, Attribute::Kind, 1);
+}
+
+#[test]
+fn a_header_that_contradicts_itself_is_refused() {
+    check_damage(word::DATA_OFFSET, 8192, Attribute::DataOffset, 4096);
+    check_damage(word::ELEMENT_SIZE, 0, Attribute::ElementSize, 8);
+    check_damage(word::ELEMENT_ALIGN, 0, Attribute::ElementAlign, 8);
+    check_damage(word::TYPE_ID, 0, Attribute::TypeId, type_id("", 8, 8));
+    check_damage(word::SEGMENT_LENGTH, 0, Attribute::SegmentLength, 4096 + 64);
+    check_damage(word::SEGMENT_LENGTH, u64::MAX, Attribute::SegmentLength, 4096 + 64);
+}
+
+#[test]
+fn a_capacity_that_none_can_have_is_refused() {
+    for capacity in [0, 3, 16, 1 << 58, 1 << 60, 1 << 61, 1 << 63, u64::MAX] {
+        let ring = Ring::new();
+        ring.make::<u64>(8);
+        ring.set_word(word::CAPACITY, capacity);
+        for attempt in attempts::<u64>(&ring.options()) {
+            refuses!(attempt, Error::Mismatch { what: Attribute::SegmentLength, found: 4160, expected, .. } if expected != 4160);
+        }
+        ring.set_word(word::CAPACITY, 8);
+        check_untouched(&ring, 8);
+    }
+}
+
+#[test]
+fn an_object_of_another_length_than_its_header_says_is_refused() {
+    for len in [4096, 4159, 4161, 8192] {
+        let ring = Ring::new();
+        ring.make::<u64>(8);
+        let object = OpenOptions::new().write(true).open(ring.path()).unwrap();
+        object.set_len(len).unwrap();
+        check_mismatch::<u64>(&ring.options(), (Attribute::ObjectLength, len, 4160));
+        object.set_len(4160).unwrap();
+        check_untouched(&ring, 8);
+    }
+}
+
+/// Puts bytes under the ring's name.
+#[track_caller]
+fn put(ring: &Ring, bytes: &[u8]) {
+    let object = OpenOptions::new().write(true).create_new(true).mode(0o600).open(ring.path());
+    object.unwrap().write_all(bytes).unwrap();
+}
+
+/// Checks that every attach refuses these bytes as no ring, and leaves them alone.
+#[track_caller]
+fn check_foreign(bytes: &[u8], expected_magic: u64) {
+    let ring = Ring::new();
+    put(&ring, bytes);
+    let inode = fs::metadata(ring.path()).unwrap().ino();
+    for attempt in all_attempts(&ring) {
+        refuses!(attempt, Error::NotARing { len, magic, .. } if (len, magic) == (bytes.len() as u64, expected_magic));
+    }
+    assert_eq!(fs::metadata(ring.path()).unwrap().ino(), inode);
+    assert!(fs::read(ring.path()).unwrap() == bytes, "the bytes have changed");
+}
+
+#[test]
+fn a_file_that_is_no_ring_is_refused_and_left_alone() {
+    let letters: Vec<u8> = (0..3 * 4096_u32).map(|at| b'a' + (at % 26) as u8).collect();
+    check_foreign(&letters, u64::from_ne_bytes(*b"abcdefgh"));
+}
+
+#[test]
+fn a_file_that_is_shorter_than_a_header_is_refused_and_left_alone() {
+    check_foreign(b"x", 0);
+    check_foreign(&[0; 4095], 0);
+}
+
+#[test]
+fn a_file_of_zeros_with_something_behind_the_identity_is_refused_and_left_alone() {
+    // The first reserved byte, a role, a position, and the last byte of the header.
+    for at in [0x48, 0x80, 0x180, 0xfff] {
+        let mut bytes = vec![0; 2 * 4096];
+        bytes[at] = 1;
+        check_foreign(&bytes, 0);
+    }
+}
+
+/// Checks that every attach and `unlink` refuse what stands under the name, and leave it there.
+#[track_caller]
+fn check_not_regular(expected: &str, put: impl FnOnce(&Path)) {
+    let ring = Ring::new();
+    put(&ring.path());
+    let stood = fs::symlink_metadata(ring.path()).unwrap();
+    for attempt in all_attempts(&ring).into_iter().chain([ringmain::unlink(ring.name())]) {
+        refuses!(attempt, Error::NotRegular { found, .. } if found == expected);
+    }
+    let stands = fs::symlink_metadata(ring.path()).unwrap();
+    assert_eq!((stands.ino(), stands.mode()), (stood.ino(), stood.mode()));
+}
+
+#[test]
+fn a_fifo_is_refused_at_once() {
+    check_not_regular("FIFO", |path| mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap());
+}
+
+#[test]
+fn a_directory_is_refused() {
+    check_not_regular("directory", |path| fs::create_dir(path).unwrap());
+}
+
+#[test]
+fn a_socket_is_refused() {
+    check_not_regular("socket or device", |path| {
+        drop(UnixListener::bind(path).unwrap());
+        assert!(fs::symlink_metadata(path).unwrap().file_type().is_socket());
+    });
+}
+
+#[test]
+fn a_symbolic_link_is_not_followed() {
+    let target = Ring::new();
+    target.make::<u64>(8);
+    check_not_regular("symbolic link", |path| symlink(target.path(), path).unwrap());
+    check_untouched(&target, 8);
+}
+
+#[test]
+fn a_symbolic_link_to_nothing_creates_nothing() {
+    let target = Ring::new();
+    check_not_regular("symbolic link", |path| symlink(target.path(), path).unwrap());
+    assert!(!target.exists());
+}
+
+#[test]
+fn a_new_ring_is_refused_where_one_stands() {
+    let ring = Ring::new();
+    ring.make::<u64>(8);
+    for attempt in attempts::<u64>(&ring.options().capacity(8).create(Creation::New)) {
+        refuses!(attempt, Error::AlreadyExists { .. });
+    }
+    check_untouched(&ring, 8);
+}
+
+#[test]
+fn a_new_ring_is_made_where_none_stands() {
+    let ring = Ring::new();
+    let rx = ring.options().capacity(8).create(Creation::New).stream_consumer::<u64>().unwrap();
+    assert_eq!((rx.capacity(), rx.generation()), (8, 1));
+}
+
+#[test]
+fn a_ring_is_never_made_where_that_is_forbidden() {
+    let ring = Ring::new();
+    let options = ring.options().capacity(8).create(Creation::Never);
+    for attempt in attempts::<u64>(&options) {
+        refuses!(attempt, Error::NotFound { .. });
+    }
+    assert!(!ring.exists());
+    ring.make::<u64>(8);
+    options.stream_consumer::<u64>().unwrap();
+}
+
+#[test]
+fn a_ring_is_not_made_without_a_capacity() {
+    let ring = Ring::new();
+    for creation in [Creation::IfMissing, Creation::New, Creation::Never] {
+        for attempt in attempts::<u64>(&ring.options().create(creation)) {
+            refuses!(attempt, Error::NotFound { name, .. } if name == ring.name());
+        }
+        assert!(!ring.exists());
+    }
+}
+
+#[test]
+fn a_wait_for_a_ring_that_does_not_come_ends() {
+    let ring = Ring::new();
+    let limit = Duration::from_millis(30);
+    for attempt in attempts::<u64>(&ring.options().wait_for(limit)) {
+        refuses!(attempt, Error::NotFound { waited, .. } if waited >= limit);
+    }
+}
+
+#[test]
+fn a_name_that_no_ring_can_have_is_refused() {
+    let long = "x".repeat(31);
+    for name in ["", ".", "..", ".hidden", "a/b", "/a", "a b", "a\0b", "a\n", "tické", &long] {
+        for attempt in attempts::<u64>(&Options::new(name).capacity(8)).into_iter().chain([ringmain::unlink(name)]) {
+            refuses!(attempt, Error::InvalidName { name: refused, .. } if refused == name);
+        }
+    }
+}
+
+#[test]
+fn the_longest_name_is_accepted() {
+    let ring = Ring::of_length(30);
+    let tx = ring.options().capacity(8).stream_producer::<u64>().unwrap();
+    assert_eq!((tx.name(), tx.name().len()), (ring.name(), 30));
+    assert!(ring.exists());
+    ringmain::unlink(ring.name()).unwrap();
+    assert!(!ring.exists());
+}
+
+#[test]
+fn a_capacity_of_nothing_or_too_much_is_refused() {
+    let ring = Ring::new();
+    for refused in [0, usize::MAX, usize::MAX / 2 + 2, usize::MAX / 8, 1 << 60] {
+        for attempt in attempts::<u64>(&ring.options().capacity(refused)) {
+            refuses!(attempt, Error::InvalidCapacity { capacity, element_size: 8 } if capacity == refused);
+        }
+    }
+    assert!(!ring.exists());
+}
+
+#[test]
+fn a_mode_that_is_no_permission_or_keeps_the_owner_out_is_refused() {
+    let ring = Ring::new();
+    for refused in [0o0, 0o400, 0o200, 0o1600, 0o4600, 0o066, 0o100_600, u32::MAX] {
+        for attempt in attempts::<u64>(&ring.options().capacity(8).mode(refused)) {
+            refuses!(attempt, Error::InvalidMode { mode } if mode == refused);
+        }
+    }
+    assert!(!ring.exists());
+}
+
+/// Each refusal was of what it was meant for: without it, the same attach goes well.
+#[test]
+fn the_ring_that_was_asked_for_is_accepted() {
+    let ring = Ring::new();
+    ring.make::<u64>(8);
+    for options in [ring.options(), ring.options().capacity(8), ring.options().create(Creation::Never)] {
+        for attempt in attempts::<u64>(&options) {
+            attempt.unwrap();
+        }
+    }
+    assert_eq!(ring.word(word::MAGIC).to_le_bytes(), *b"RINGMAIN");
+    assert_eq!(fs::metadata(ring.path()).unwrap().len(), 4160);
+}

@@ -1,0 +1,153 @@
+//! What the tests of several processes share: a name that is removed afterwards, processes that play a part, elements that
+//! show what happened to them, and waits that end.
+//!
+//! A test starts its own binary again, as a process that plays one of the file's parts (`process`). Nothing outlives a test,
+//! however it ends: children are killed with their guard or with their parent, names are removed with theirs, and a watchdog
+//! ends what hangs.
+
+#![allow(dead_code, unused_imports, unused_macros, reason = "every test file uses its share")]
+
+mod elements;
+mod journal;
+mod process;
+mod ring;
+
+use std::cell::Cell;
+use std::env;
+use std::fmt::Debug;
+use std::hash::{BuildHasher, RandomState};
+use std::hint::spin_loop;
+use std::io::{Write, stderr};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ringmain::stream::{Consumer, PopError, Producer};
+use ringmain::{Error, Role};
+
+pub(crate) use elements::{LONGEST_CALL, Numbered, Order, Reader, Tick, Writer, receive, send};
+pub(crate) use journal::Journal;
+pub(crate) use process::{Child, Part, play};
+pub(crate) use ring::{Ring, Watchdog, lock_administration, path, read_word, word, write_word};
+
+/// Checks that an attach is refused with an error of the given pattern.
+macro_rules! refuses {
+    ($attach:expr, $pattern:pat $(if $guard:expr)?) => {
+        match $attach {
+            Err($pattern) $(if $guard)? => {}
+            other => panic!("{other:?}, expected {}", stringify!($pattern $(if $guard)?)),
+        }
+    };
+}
+pub(crate) use refuses;
+
+/// How long anything that must come may take: long enough for a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A wait for the other side: spins a little, then lets others run, and gives up in the end.
+#[derive(Default)]
+pub(crate) struct Wait {
+    looks: u32,
+    started: Option<Instant>,
+}
+
+impl Wait {
+    /// Waits until it may be worth to look again.
+    #[track_caller]
+    pub(crate) fn pause(&mut self, what: &str) {
+        self.looks += 1;
+        if self.looks < 50 {
+            spin_loop();
+            return;
+        }
+        assert!(self.started.get_or_insert_with(Instant::now).elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::yield_now();
+    }
+}
+
+/// Waits until `look` finds something.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut wait = Wait::default();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        wait.pause(what);
+    }
+}
+
+/// Attaches to a role whose holder was killed a moment ago: the kernel may need another one to notice.
+#[track_caller]
+pub(crate) fn succeed<H>(attach: impl Fn() -> Result<H, Error>) -> H {
+    wait_for("a dead process's role", || match attach() {
+        Ok(handle) => Some(handle),
+        Err(Error::Busy { .. }) => None,
+        Err(error) => panic!("{error:?}"),
+    })
+}
+
+/// Pushes elements, and pops them.
+#[track_caller]
+pub(crate) fn check_flow(tx: &mut Producer<u64>, rx: &mut Consumer<u64>) {
+    for element in 0..100 {
+        assert_eq!(tx.push(element), Ok(()));
+        assert_eq!(rx.pop(), Ok(element));
+    }
+    assert_eq!(rx.pop(), Err(PopError::Empty));
+}
+
+/// Checks that an attach is refused because the process of this pid holds the role.
+#[track_caller]
+pub(crate) fn check_busy<H: Debug>(attach: Result<H, Error>, expected: Role, pid: u32) {
+    refuses!(attach, Error::Busy { role, holder: Some(holder), .. } if (role, holder) == (expected, pid));
+}
+
+/// Keeps the processor busy for a while.
+pub(crate) fn spin(duration: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        spin_loop();
+    }
+}
+
+/// Says that a test could not look at what it is about. Past the capture of the harness, so that it is seen.
+pub(crate) fn skip(reason: &str) {
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(stderr(), "{name} skipped: {reason}");
+}
+
+/// Numbers to choose by (xorshift). The seed is printed, and `RINGMAIN_SEED` sets it.
+pub(crate) struct Random(Cell<u64>);
+
+impl Random {
+    pub(crate) fn new() -> Random {
+        let given = env::var("RINGMAIN_SEED").ok().map(|seed| seed.parse().expect("RINGMAIN_SEED is a number"));
+        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
+        println!("RINGMAIN_SEED={seed}");
+        Random::seeded(seed)
+    }
+
+    pub(crate) fn seeded(seed: u64) -> Random {
+        // Zero is the one state that xorshift never leaves.
+        Random(Cell::new(seed | 1))
+    }
+
+    pub(crate) fn any(&self) -> u64 {
+        let mut state = self.0.get();
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.0.set(state);
+        // The low bits of the state itself are weak.
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    pub(crate) fn below(&self, limit: u64) -> u64 {
+        self.any() % limit
+    }
+
+    /// Chooses a duration shorter than `limit`.
+    pub(crate) fn shorter_than(&self, limit: Duration) -> Duration {
+        Duration::from_nanos(self.below(limit.as_nanos() as u64))
+    }
+}

@@ -1,0 +1,199 @@
+//! Processes that a test starts: the test's own binary, which plays a part instead of running tests.
+//!
+//! A file with parts has one ignored test that calls [`play`]; [`Child::start`] runs just that one, in a process group of its
+//! own. The two processes talk in lines over a socket, which is the child's standard input.
+
+use std::fmt::{Debug, Display};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::str::FromStr;
+use std::{env, fs, io};
+
+use ringmain::Options;
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+
+use super::{PATIENCE, Watchdog, wait_for};
+
+/// Names the part that a process plays, and its arguments.
+const PART: &str = "RINGMAIN_TEST_PART";
+
+/// The ignored test that plays a part.
+const ENTRY: &str = "plays_a_part";
+
+/// One end of the socket between a test and its child.
+struct Line(BufReader<UnixStream>);
+
+impl Line {
+    fn say(&mut self, words: &dyn Display) -> io::Result<()> {
+        self.0.get_mut().write_all(format!("{words}\n").as_bytes())
+    }
+
+    /// Returns the next line; `None` where the other end is gone.
+    fn hear(&mut self) -> io::Result<Option<String>> {
+        let mut words = String::new();
+        self.0.read_line(&mut words)?;
+        Ok(words.strip_suffix('\n').map(str::to_owned))
+    }
+}
+
+/// A process that plays a part. It is killed and reaped when this is dropped.
+pub(crate) struct Child {
+    part: String,
+    process: std::process::Child,
+    line: Line,
+}
+
+impl Child {
+    /// Starts a process that plays `part` with the ring of this name.
+    #[track_caller]
+    pub(crate) fn start(part: &str, name: &str, arguments: &[&dyn Display]) -> Child {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(PATIENCE)).unwrap();
+        let words: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let process = Command::new(env::current_exe().unwrap())
+            .args(["--exact", ENTRY, "--ignored", "--nocapture"])
+            .env(PART, format!("{part} {name} {}", words.join(" ")))
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Child { part: part.to_owned(), process, line: Line(BufReader::new(ours)) }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Tells the child something.
+    #[track_caller]
+    pub(crate) fn say(&mut self, words: impl Display) {
+        self.line.say(&words).unwrap();
+    }
+
+    /// Returns what the child says next.
+    #[track_caller]
+    pub(crate) fn hear(&mut self) -> String {
+        match self.line.hear() {
+            Ok(Some(words)) => words,
+            Ok(None) => panic!("the {} ended without a word", self.part),
+            Err(error) => panic!("the {} says nothing: {error}", self.part),
+        }
+    }
+
+    /// Checks what the child says next.
+    #[track_caller]
+    pub(crate) fn says(&mut self, expected: impl Display) {
+        assert_eq!(self.hear(), expected.to_string(), "said by the {}", self.part);
+    }
+
+    /// Kills the child with `SIGKILL`, in whatever it is doing, and reaps it.
+    #[track_caller]
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        let status = self.process.wait().unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGKILL), "the {} ended before it was killed: {status}", self.part);
+    }
+
+    /// Stops the child, and returns when it stands.
+    #[track_caller]
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        wait_for("a process to stop", || (self.state() == 'T').then_some(()));
+    }
+
+    /// Lets a stopped child go on.
+    #[track_caller]
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Returns the kernel's letter for what the process does.
+    fn state(&self) -> char {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // The name in parentheses may hold anything.
+        stat.rsplit_once(')').unwrap().1.trim_start().chars().next().unwrap()
+    }
+
+    /// Waits for the child to end.
+    #[track_caller]
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let process = &mut self.process;
+        wait_for(&format!("the end of the {}", self.part), || process.try_wait().unwrap())
+    }
+
+    /// Waits for the child to end in order.
+    #[track_caller]
+    pub(crate) fn join(mut self) {
+        let status = self.end();
+        assert!(status.success(), "the {}: {status}", self.part);
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Both fail only where it has been reaped already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What a child sees of the test that started it.
+pub(crate) struct Part {
+    name: String,
+    arguments: Vec<String>,
+    line: Line,
+}
+
+impl Part {
+    /// Returns the name of the ring.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options::new(&self.name)
+    }
+
+    /// Returns one of the arguments that follow the name.
+    #[track_caller]
+    pub(crate) fn argument<T: FromStr<Err: Debug>>(&self, at: usize) -> T {
+        self.arguments[at].parse().unwrap()
+    }
+
+    /// Tells the test something.
+    #[track_caller]
+    pub(crate) fn say(&mut self, words: impl Display) {
+        self.line.say(&words).unwrap();
+    }
+
+    /// Waits for the test to say something.
+    #[track_caller]
+    pub(crate) fn hear(&mut self) -> String {
+        self.line.hear().unwrap().expect("the test goes on")
+    }
+}
+
+/// The name of a part, and what plays it.
+pub(crate) type Play = (&'static str, fn(&mut Part));
+
+/// Plays the part that this process was started for, if it was: a user may run the ignored tests too.
+pub(crate) fn play(parts: &[Play]) {
+    let Ok(words) = env::var(PART) else { return };
+    // The parent may die of a signal too. Its watchdog's twin serves where this call does not.
+    set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
+    let _watchdog = Watchdog::new();
+    let mut words = words.split_whitespace().map(str::to_owned);
+    let (wanted, name) = (words.next().unwrap(), words.next().unwrap());
+    let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned().unwrap());
+    let mut part = Part { name, arguments: words.collect(), line: Line(BufReader::new(stream)) };
+    let (_, play) = parts.iter().find(|(part, _)| *part == wanted).expect("a part of this file");
+    play(&mut part);
+}

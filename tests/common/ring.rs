@@ -1,0 +1,158 @@
+//! A ring's name, its bytes as `docs/format.md` has them, and the guards that clean up.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+use std::{env, io, mem, process, thread};
+
+use ringmain::Options;
+use ringmain::stream::Element;
+
+/// The offsets of the words of a header, from `docs/format.md`.
+pub(crate) mod word {
+    pub(crate) const MAGIC: u64 = 0x0000;
+    pub(crate) const LAYOUT_VERSION: u64 = 0x0008;
+    pub(crate) const KIND: u64 = 0x0010;
+    pub(crate) const DATA_OFFSET: u64 = 0x0018;
+    pub(crate) const SEGMENT_LENGTH: u64 = 0x0020;
+    pub(crate) const CAPACITY: u64 = 0x0028;
+    pub(crate) const ELEMENT_SIZE: u64 = 0x0030;
+    pub(crate) const ELEMENT_ALIGN: u64 = 0x0038;
+    pub(crate) const TYPE_ID: u64 = 0x0040;
+    pub(crate) const PRODUCER_PRESENCE: u64 = 0x0080;
+    pub(crate) const CONSUMER_PRESENCE: u64 = 0x0100;
+    pub(crate) const TAIL: u64 = 0x0180;
+    pub(crate) const HEAD: u64 = 0x0200;
+}
+
+/// What this process's names begin with.
+fn prefix() -> String {
+    format!("test-{}-", process::id())
+}
+
+/// Returns where an object of this name is to be found.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new("/dev/shm").join(name)
+}
+
+/// Reads a word of a ring's header.
+#[track_caller]
+pub(crate) fn read_word(name: &str, offset: u64) -> u64 {
+    let mut bytes = [0; 8];
+    let file = OpenOptions::new().read(true).open(path(name)).unwrap();
+    file.read_exact_at(&mut bytes, offset).unwrap();
+    u64::from_ne_bytes(bytes)
+}
+
+/// Overwrites a word of a ring's header.
+#[track_caller]
+pub(crate) fn write_word(name: &str, offset: u64, value: u64) {
+    let file = OpenOptions::new().write(true).open(path(name)).unwrap();
+    file.write_all_at(&value.to_ne_bytes(), offset).unwrap();
+}
+
+/// Locks the administration byte of an object, for as long as that is open.
+#[track_caller]
+pub(crate) fn lock_administration(object: &File) {
+    // SAFETY: `flock` is a C struct of integers, for which zero is a value.
+    let mut lock: libc::flock = unsafe { mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = 2;
+    lock.l_len = 1;
+    // SAFETY: the descriptor is open, and the command reads one `flock`.
+    let locked = unsafe { libc::fcntl(object.as_raw_fd(), libc::F_OFD_SETLK, &lock) };
+    assert_eq!(locked, 0, "{}", io::Error::last_os_error());
+}
+
+/// A name that no other test has. What stands under it is removed when this is dropped.
+pub(crate) struct Ring {
+    name: String,
+    _watchdog: Watchdog,
+}
+
+impl Ring {
+    pub(crate) fn new() -> Ring {
+        Ring::of_length(0)
+    }
+
+    /// Chooses a name of at least `len` bytes.
+    pub(crate) fn of_length(len: usize) -> Ring {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{:-<len$}", format!("{}{number}", prefix()));
+        remove(&path(&name));
+        Ring { name, _watchdog: Watchdog::new() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        path(&self.name)
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options::new(&self.name)
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        fs::symlink_metadata(self.path()).is_ok()
+    }
+
+    /// Makes the ring, and leaves it to whoever comes.
+    #[track_caller]
+    pub(crate) fn make<T: Element>(&self, capacity: usize) {
+        drop(self.options().capacity(capacity).stream_producer::<T>().unwrap());
+    }
+
+    #[track_caller]
+    pub(crate) fn word(&self, offset: u64) -> u64 {
+        read_word(&self.name, offset)
+    }
+
+    #[track_caller]
+    pub(crate) fn set_word(&self, offset: u64, value: u64) {
+        write_word(&self.name, offset, value);
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        remove(&self.path());
+    }
+}
+
+fn remove(path: &Path) {
+    // Nothing there is as good as removed.
+    let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
+}
+
+/// Ends the process, with its names and its children, should it be alive when all patience is over.
+pub(crate) struct Watchdog {
+    _ended: Sender<()>,
+}
+
+impl Watchdog {
+    pub(crate) fn new() -> Watchdog {
+        const LIMIT: Duration = Duration::from_secs(900);
+        let (ended, watch) = channel::<()>();
+        let test = thread::current().name().unwrap_or("a test").to_owned();
+        let program = env::args().next().unwrap_or_default();
+        thread::spawn(move || {
+            if watch.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("{program}: {test} has not ended after {LIMIT:?}");
+                let left = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+                left.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix().as_bytes()))
+                    .for_each(|entry| remove(&entry.path()));
+                process::abort();
+            }
+        });
+        Watchdog { _ended: ended }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a removed name means: who is attached goes on, who comes later finds another ring or none.
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+use std::time::Duration;
+
+use common::{Ring, check_flow, lock_administration, refuses};
+use ringmain::stream::{Consumer, PopError, Producer};
+use ringmain::{Error, PeerState};
+
+fn producer(ring: &Ring) -> Producer<u64> {
+    ring.options().capacity(8).stream_producer().unwrap()
+}
+
+fn consumer(ring: &Ring) -> Consumer<u64> {
+    ring.options().capacity(8).stream_consumer().unwrap()
+}
+
+#[test]
+fn elements_flow_on_after_the_name_is_removed() {
+    let ring = Ring::new();
+    let (mut tx, mut rx) = (producer(&ring), consumer(&ring));
+    assert!(!tx.is_orphaned() && !rx.is_orphaned());
+    ringmain::unlink(ring.name()).unwrap();
+    assert!(!ring.exists());
+    assert!(tx.is_orphaned() && rx.is_orphaned());
+    check_flow(&mut tx, &mut rx);
+    assert_eq!((tx.peer_state(), rx.peer_state()), (PeerState::Alive, PeerState::Alive));
+    tx.push(7).unwrap();
+    tx.close().unwrap();
+    assert_eq!(rx.peer_state(), PeerState::Closed);
+    assert_eq!(rx.pop(), Ok(7));
+    assert_eq!(rx.pop(), Err(PopError::Empty));
+}
+
+#[test]
+fn a_ring_made_anew_under_the_name_is_another_one() {
+    let ring = Ring::new();
+    let (mut tx, mut rx) = (producer(&ring), consumer(&ring));
+    ringmain::unlink(ring.name()).unwrap();
+    let (mut new_tx, mut new_rx) = (producer(&ring), consumer(&ring));
+    assert_eq!((new_tx.generation(), new_rx.generation()), (1, 1));
+    assert!(!new_tx.is_orphaned() && tx.is_orphaned());
+    tx.push(1).unwrap();
+    new_tx.push(2).unwrap();
+    assert_eq!((rx.pop(), rx.pop()), (Ok(1), Err(PopError::Empty)));
+    assert_eq!((new_rx.pop(), new_rx.pop()), (Ok(2), Err(PopError::Empty)));
+}
+
+#[test]
+fn a_role_in_a_removed_ring_can_not_be_followed() {
+    let ring = Ring::new();
+    let (tx, rx) = (producer(&ring), consumer(&ring));
+    ringmain::unlink(ring.name()).unwrap();
+    drop(tx);
+    refuses!(ring.options().stream_producer::<u64>(), Error::NotFound { .. });
+    assert_eq!(rx.peer_state(), PeerState::Closed);
+}
+
+#[test]
+fn the_removal_of_a_name_that_is_not_there_is_an_error() {
+    let ring = Ring::new();
+    refuses!(ringmain::unlink(ring.name()), Error::NotFound { name, .. } if name == ring.name());
+    ring.make::<u64>(8);
+    ringmain::unlink(ring.name()).unwrap();
+    refuses!(ringmain::unlink(ring.name()), Error::NotFound { .. });
+}
+
+#[test]
+fn a_ring_stays_when_its_handles_are_gone() {
+    let ring = Ring::new();
+    let (mut tx, rx) = (producer(&ring), consumer(&ring));
+    tx.push(7).unwrap();
+    drop(rx);
+    tx.close().unwrap();
+    assert_eq!(consumer(&ring).pop(), Ok(7));
+}
+
+#[test]
+fn a_handle_that_was_asked_to_removes_the_name() {
+    let ring = Ring::new();
+    let options = ring.options().capacity(8).unlink_on_close(true);
+    options.stream_producer::<u64>().unwrap().close().unwrap();
+    assert!(!ring.exists());
+    options.stream_consumer::<u64>().unwrap().close().unwrap();
+    assert!(!ring.exists());
+    drop(options.stream_producer::<u64>().unwrap());
+    assert!(!ring.exists());
+    drop(options.stream_consumer::<u64>().unwrap());
+    assert!(!ring.exists());
+}
+
+#[test]
+fn a_handle_that_was_asked_to_removes_the_name_under_a_peer_that_goes_on() {
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(8).unlink_on_close(true).stream_producer::<u64>().unwrap();
+    let mut rx = consumer(&ring);
+    tx.push(7).unwrap();
+    tx.close().unwrap();
+    assert!(!ring.exists() && rx.is_orphaned());
+    assert_eq!(rx.pop(), Ok(7));
+}
+
+#[test]
+fn a_handle_does_not_remove_the_name_of_a_ring_made_anew() {
+    let ring = Ring::new();
+    let old = ring.options().capacity(8).unlink_on_close(true).stream_producer::<u64>().unwrap();
+    ringmain::unlink(ring.name()).unwrap();
+    ring.make::<u64>(8);
+    let inode = fs::metadata(ring.path()).unwrap().ino();
+    old.close().unwrap();
+    assert_eq!(fs::metadata(ring.path()).unwrap().ino(), inode);
+}
+
+#[test]
+fn a_handle_whose_name_was_removed_before_closes_in_order() {
+    let ring = Ring::new();
+    let tx = ring.options().capacity(8).unlink_on_close(true).stream_producer::<u64>().unwrap();
+    ringmain::unlink(ring.name()).unwrap();
+    tx.close().unwrap();
+    assert!(!ring.exists());
+}
+
+#[test]
+fn a_handle_waits_for_the_administration_of_the_ring_before_it_removes_the_name() {
+    let ring = Ring::new();
+    let tx = ring.options().capacity(8).unlink_on_close(true).stream_producer::<u64>().unwrap();
+    let administration = File::options().read(true).write(true).open(ring.path()).unwrap();
+    lock_administration(&administration);
+    thread::scope(|scope| {
+        let close = scope.spawn(|| tx.close());
+        thread::sleep(Duration::from_millis(50));
+        drop(administration);
+        close.join().unwrap().unwrap();
+    });
+    assert!(!ring.exists());
+}
