@@ -3,8 +3,6 @@
 #![allow(unsafe_code, reason = "reads slots through raw pointers")]
 
 use core::fmt;
-use core::hint::spin_loop;
-use core::iter::FusedIterator;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
@@ -13,6 +11,8 @@ use super::super::copy::copy_out;
 use super::super::memory::{Memory, Role, Word};
 use super::super::position::{Corrupted, SharedWord, check, index, split};
 use super::super::presence;
+use super::pace::Pace;
+use super::peek::Peek;
 use super::{Element, PeekError, PopError, fits};
 
 /// How a consumer spaces what it tells the producer and how often it looks at it.
@@ -24,24 +24,18 @@ pub struct Flow {
     pub pauses: u32,
 }
 
-/// A look that finds this many elements, or half of the ring, is worth its cost.
-const ENOUGH: usize = 1024;
-
-/// A bound on pauses that no reasonable time reaches.
-const MOST_PAUSES: u32 = 1 << 24;
-
 /// The reading end.
 pub struct Consumer<T, M> {
     memory: M,
     /// Where the next element comes from. Private and authoritative; the shared head follows it in steps.
-    head: u64,
+    pub(super) head: u64,
     /// The tail as last observed. It may be stale, and then it is too low: there may be more elements, never fewer.
     tail: u64,
     /// What the shared head says.
     published: u64,
     /// At this head the shared one is due: a step is full, or the view is used up.
     due: u64,
-    capacity: usize,
+    pub(super) capacity: usize,
     step: u64,
     pace: Pace,
     poison: Option<Corrupted>,
@@ -67,7 +61,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
             due: head,
             capacity,
             step: flow.step.min(capacity / 4).max(1) as u64,
-            pace: Pace { wait: 0, limit: flow.pauses.min(MOST_PAUSES), enough: (capacity / 2).clamp(1, ENOUGH) as u64 },
+            pace: Pace::new(flow.pauses, capacity),
             poison: None,
             element: PhantomData,
         };
@@ -144,7 +138,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         if available < len {
             return Err(PeekError::Empty { available });
         }
-        Ok(Peek { consumer: self, len })
+        Ok(Peek::new(self, len))
     }
 
     /// Looks at as many elements as are there, at least one and at most `most`.
@@ -154,7 +148,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         if len == 0 && most > 0 {
             return Err(PeekError::Empty { available: 0 });
         }
-        Ok(Peek { consumer: self, len })
+        Ok(Peek::new(self, len))
     }
 
     /// Looks at as many elements as are there before the end of the buffer, at least one and at most `most`.
@@ -255,7 +249,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     ///
     /// It lies between the head and the tail.
     #[inline(always)]
-    unsafe fn take(&self, position: u64) -> T {
+    pub(super) unsafe fn take(&self, position: u64) -> T {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the caller's promise; a single element never passes the end of the buffer.
         unsafe { self.copy(position, value.as_mut_ptr(), 1) };
@@ -269,7 +263,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     ///
     /// They lie between the head and the tail.
     #[inline(always)]
-    unsafe fn take_slice(&self, position: u64, values: &mut [T]) {
+    pub(super) unsafe fn take_slice(&self, position: u64, values: &mut [T]) {
         let (first, second) = values.split_at_mut(split(position, values.len(), self.capacity).0);
         // SAFETY: the first part ends where the buffer does, or before.
         unsafe { self.copy(position, first.as_mut_ptr(), first.len()) };
@@ -308,166 +302,5 @@ impl<T, M> fmt::Debug for Consumer<T, M> {
             .field("pace", &self.pace)
             .field("poison", &self.poison)
             .finish_non_exhaustive()
-    }
-}
-
-/// How long to wait before the next look at the tail.
-///
-/// A look that finds a few elements cost as much as one that finds many, so the wait grows until looks are worth it; one
-/// that finds nothing ends it, because then an element in flight would be delayed by it.
-#[derive(Debug)]
-struct Pace {
-    /// The pauses before the next look.
-    wait: u32,
-    limit: u32,
-    /// How many elements make a look worth its cost.
-    enough: u64,
-}
-
-impl Pace {
-    #[inline(always)]
-    fn pause(&self) {
-        for _ in 0..self.wait {
-            spin_loop();
-        }
-    }
-
-    /// Learns from a look that found nothing.
-    #[inline(always)]
-    fn rest(&mut self) {
-        self.wait = 0;
-    }
-
-    /// Learns from a look that found elements.
-    #[inline(always)]
-    fn learn(&mut self, found: u64) {
-        let longer = (2 * self.wait + 1).min(self.limit);
-        self.wait = if found < self.enough { longer } else { self.wait / 2 };
-    }
-}
-
-/// Elements that are looked at in place. Dropping it without a release leaves them there.
-pub struct Peek<'a, T, M> {
-    consumer: &'a mut Consumer<T, M>,
-    len: usize,
-}
-
-impl<T: Element, M: Memory> Peek<'_, T, M> {
-    /// Returns the number of elements.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Returns whether there is no element.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Returns how many elements lie before the end of the buffer and how many after it.
-    pub fn parts(&self) -> (usize, usize) {
-        split(self.consumer.head, self.len, self.consumer.capacity)
-    }
-
-    /// Reads the element at `at`; `None` where there is none.
-    #[inline]
-    pub fn get(&self, at: usize) -> Option<T> {
-        if at >= self.len {
-            return None;
-        }
-        let position = self.consumer.head.wrapping_add(at as u64);
-        // SAFETY: the element is one of those looked at.
-        Some(unsafe { self.consumer.take(position) })
-    }
-
-    /// Reads the elements from `at` on.
-    ///
-    /// # Panics
-    ///
-    /// If `values` passes the end of the elements.
-    #[inline]
-    pub fn copy_to_slice(&self, at: usize, values: &mut [T]) {
-        let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
-        assert!(fits, "{} elements at {at} of a peek at {}", values.len(), self.len);
-        let position = self.consumer.head.wrapping_add(at as u64);
-        // SAFETY: the elements are among those looked at.
-        unsafe { self.consumer.take_slice(position, values) };
-    }
-
-    /// Reads the elements one after the other.
-    #[inline]
-    pub fn iter(&self) -> Elements<'_, T, M> {
-        let start = self.consumer.head;
-        Elements { consumer: self.consumer, next: start, end: start.wrapping_add(self.len as u64) }
-    }
-
-    /// Gives all elements back to the producer, at once.
-    #[inline]
-    pub fn release(self) {
-        let len = self.len;
-        self.release_first(len);
-    }
-
-    /// Gives the first `len` elements back to the producer, at once, and leaves the others where they are.
-    ///
-    /// # Panics
-    ///
-    /// If `len` is more than the number of elements.
-    #[inline]
-    pub fn release_first(self, len: usize) {
-        assert!(len <= self.len, "release of {len} elements of a peek at {}", self.len);
-        self.consumer.head = self.consumer.head.wrapping_add(len as u64);
-        self.consumer.release();
-    }
-}
-
-impl<'a, T: Element, M: Memory> IntoIterator for &'a Peek<'_, T, M> {
-    type Item = T;
-    type IntoIter = Elements<'a, T, M>;
-
-    fn into_iter(self) -> Elements<'a, T, M> {
-        self.iter()
-    }
-}
-
-impl<T, M> fmt::Debug for Peek<'_, T, M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Peek").field("len", &self.len).finish_non_exhaustive()
-    }
-}
-
-/// The elements of a [`Peek`], read one after the other.
-pub struct Elements<'a, T, M> {
-    consumer: &'a Consumer<T, M>,
-    next: u64,
-    end: u64,
-}
-
-impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
-    type Item = T;
-
-    #[inline]
-    fn next(&mut self) -> Option<T> {
-        if self.next == self.end {
-            return None;
-        }
-        // SAFETY: the element is one of those looked at.
-        let value = unsafe { self.consumer.take(self.next) };
-        self.next = self.next.wrapping_add(1);
-        Some(value)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let len = self.end.wrapping_sub(self.next) as usize;
-        (len, Some(len))
-    }
-}
-
-impl<T: Element, M: Memory> ExactSizeIterator for Elements<'_, T, M> {}
-impl<T: Element, M: Memory> FusedIterator for Elements<'_, T, M> {}
-
-impl<T, M> fmt::Debug for Elements<'_, T, M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Elements").field("next", &self.next).field("end", &self.end).finish_non_exhaustive()
     }
 }

@@ -10,17 +10,18 @@ use super::super::copy::copy_in;
 use super::super::memory::{Memory, Role, Word};
 use super::super::position::{Corrupted, SharedWord, check, index, split};
 use super::super::presence;
+use super::claim::Claim;
 use super::{ClaimError, Element, PushError, PushSliceError, fits};
 
 /// The writing end.
 pub struct Producer<T, M> {
     memory: M,
     /// Where the next element goes. Private and authoritative; the shared tail follows it.
-    tail: u64,
+    pub(super) tail: u64,
     /// The first position that may still be unread: the head as last observed, plus the capacity. It may be stale, and
     /// then it is too low: there may be more room than it says, never less.
     limit: u64,
-    capacity: usize,
+    pub(super) capacity: usize,
     poison: Option<Corrupted>,
     element: PhantomData<fn(T)>,
 }
@@ -108,7 +109,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
         if free < len {
             return Err(ClaimError::Full { free });
         }
-        Ok(Claim { producer: self, len })
+        Ok(Claim::new(self, len))
     }
 
     /// Takes as many slots as are free, at least one and at most `most`.
@@ -118,7 +119,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
         if len == 0 && most > 0 {
             return Err(ClaimError::Full { free: 0 });
         }
-        Ok(Claim { producer: self, len })
+        Ok(Claim::new(self, len))
     }
 
     /// Takes as many slots as are free before the end of the buffer, at least one and at most `most`.
@@ -182,7 +183,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
     ///
     /// The slots lie between the tail and the limit, and before the end of the buffer.
     #[inline(always)]
-    unsafe fn put(&mut self, position: u64, values: &[T]) {
+    pub(super) unsafe fn put(&mut self, position: u64, values: &[T]) {
         let offset = index(position, self.capacity) * size_of::<T>();
         let write = |slot: *mut u8| {
             // SAFETY: the slot is valid for as many bytes, aligned as `T` is or better, and the values are private.
@@ -198,7 +199,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
     ///
     /// The slots lie between the tail and the limit.
     #[inline(always)]
-    unsafe fn put_slice(&mut self, position: u64, values: &[T]) {
+    pub(super) unsafe fn put_slice(&mut self, position: u64, values: &[T]) {
         let (first, second) = values.split_at(split(position, values.len(), self.capacity).0);
         // SAFETY: the first part ends where the buffer does, or before.
         unsafe { self.put(position, first) };
@@ -210,7 +211,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
 
     /// Makes `len` more elements visible.
     #[inline(always)]
-    fn publish(&mut self, len: usize) {
+    pub(super) fn publish(&mut self, len: usize) {
         self.tail = self.tail.wrapping_add(len as u64);
         // Publish: pairs with the Acquire in `Consumer::refresh`. The elements before it are written.
         self.memory.tail().store(self.tail, Ordering::Release);
@@ -226,103 +227,5 @@ impl<T, M> fmt::Debug for Producer<T, M> {
             .field("capacity", &self.capacity)
             .field("poison", &self.poison)
             .finish_non_exhaustive()
-    }
-}
-
-/// Slots that were taken in place and are not visible yet. Dropping it aborts it.
-pub struct Claim<'a, T, M> {
-    producer: &'a mut Producer<T, M>,
-    len: usize,
-}
-
-impl<T: Element, M: Memory> Claim<'_, T, M> {
-    /// Returns the number of slots.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Returns whether there is no slot.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Returns how many slots lie before the end of the buffer and how many after it.
-    pub fn parts(&self) -> (usize, usize) {
-        split(self.producer.tail, self.len, self.producer.capacity)
-    }
-
-    /// Writes the slot at `at`.
-    ///
-    /// # Panics
-    ///
-    /// If `at` is not below the number of slots.
-    #[inline]
-    pub fn set(&mut self, at: usize, value: T) {
-        assert!(at < self.len, "slot {at} of a claim of {}", self.len);
-        // SAFETY: the slot is one of the claim's.
-        unsafe { self.put(at, &value) };
-    }
-
-    /// Writes the slots from `at` on.
-    ///
-    /// # Panics
-    ///
-    /// If the slots pass the end of the claim.
-    #[inline]
-    pub fn copy_from_slice(&mut self, at: usize, values: &[T]) {
-        let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
-        assert!(fits, "{} elements at slot {at} of a claim of {}", values.len(), self.len);
-        let position = self.producer.tail.wrapping_add(at as u64);
-        // SAFETY: the slots are among the claim's.
-        unsafe { self.producer.put_slice(position, values) };
-    }
-
-    /// Writes the slots from the first on, one for each value, until either ends, and returns how many were written.
-    #[inline]
-    pub fn fill(&mut self, values: impl IntoIterator<Item = T>) -> usize {
-        let mut values = values.into_iter();
-        for at in 0..self.len {
-            let Some(value) = values.next() else { return at };
-            // SAFETY: the slot is one of the claim's.
-            unsafe { self.put(at, &value) };
-        }
-        self.len
-    }
-
-    /// Makes all slots visible. One that was not written holds what was in it before.
-    #[inline]
-    pub fn commit(self) {
-        let len = self.len;
-        self.commit_first(len);
-    }
-
-    /// Makes the first `len` slots visible and gives the others up.
-    ///
-    /// # Panics
-    ///
-    /// If `len` is more than the number of slots.
-    #[inline]
-    pub fn commit_first(self, len: usize) {
-        assert!(len <= self.len, "commit of {len} slots of a claim of {}", self.len);
-        self.producer.publish(len);
-    }
-
-    /// Gives all slots up. Dropping the claim does the same.
-    pub fn abort(self) {}
-
-    /// # Safety
-    ///
-    /// `at` is below the number of slots.
-    #[inline(always)]
-    unsafe fn put(&mut self, at: usize, value: &T) {
-        let position = self.producer.tail.wrapping_add(at as u64);
-        // SAFETY: the slot lies between the tail and the limit; a single one never passes the end of the buffer.
-        unsafe { self.producer.put(position, core::slice::from_ref(value)) };
-    }
-}
-
-impl<T, M> fmt::Debug for Claim<'_, T, M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Claim").field("len", &self.len).finish_non_exhaustive()
     }
 }

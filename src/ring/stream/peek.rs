@@ -1,0 +1,142 @@
+//! Elements in place.
+
+#![allow(unsafe_code, reason = "reads slots through the consumer")]
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use super::super::memory::Memory;
+use super::super::position::split;
+use super::Element;
+use super::consumer::Consumer;
+
+/// Elements that are looked at in place. Dropping it without a release leaves them there.
+pub struct Peek<'a, T, M> {
+    consumer: &'a mut Consumer<T, M>,
+    len: usize,
+}
+
+impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
+    /// Looks at `len` elements that lie between the head and the tail.
+    pub(super) fn new(consumer: &'a mut Consumer<T, M>, len: usize) -> Peek<'a, T, M> {
+        Peek { consumer, len }
+    }
+
+    /// Returns the number of elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns how many elements lie before the end of the buffer and how many after it.
+    pub fn parts(&self) -> (usize, usize) {
+        split(self.consumer.head, self.len, self.consumer.capacity)
+    }
+
+    /// Reads the element at `at`; `None` where there is none.
+    #[inline]
+    pub fn get(&self, at: usize) -> Option<T> {
+        if at >= self.len {
+            return None;
+        }
+        let position = self.consumer.head.wrapping_add(at as u64);
+        // SAFETY: the element is one of those looked at.
+        Some(unsafe { self.consumer.take(position) })
+    }
+
+    /// Reads the elements from `at` on.
+    ///
+    /// # Panics
+    ///
+    /// If `values` passes the end of the elements.
+    #[inline]
+    pub fn copy_to_slice(&self, at: usize, values: &mut [T]) {
+        let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
+        assert!(fits, "{} elements at {at} of a peek at {}", values.len(), self.len);
+        let position = self.consumer.head.wrapping_add(at as u64);
+        // SAFETY: the elements are among those looked at.
+        unsafe { self.consumer.take_slice(position, values) };
+    }
+
+    /// Reads the elements one after the other.
+    #[inline]
+    pub fn iter(&self) -> Elements<'_, T, M> {
+        let start = self.consumer.head;
+        Elements { consumer: self.consumer, next: start, end: start.wrapping_add(self.len as u64) }
+    }
+
+    /// Gives all elements back to the producer, at once.
+    #[inline]
+    pub fn release(self) {
+        let len = self.len;
+        self.release_first(len);
+    }
+
+    /// Gives the first `len` elements back to the producer, at once, and leaves the others where they are.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is more than the number of elements.
+    #[inline]
+    pub fn release_first(self, len: usize) {
+        assert!(len <= self.len, "release of {len} elements of a peek at {}", self.len);
+        self.consumer.head = self.consumer.head.wrapping_add(len as u64);
+        self.consumer.release();
+    }
+}
+
+impl<'a, T: Element, M: Memory> IntoIterator for &'a Peek<'_, T, M> {
+    type Item = T;
+    type IntoIter = Elements<'a, T, M>;
+
+    fn into_iter(self) -> Elements<'a, T, M> {
+        self.iter()
+    }
+}
+
+impl<T, M> fmt::Debug for Peek<'_, T, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Peek").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// The elements of a [`Peek`], read one after the other.
+pub struct Elements<'a, T, M> {
+    consumer: &'a Consumer<T, M>,
+    next: u64,
+    end: u64,
+}
+
+impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        if self.next == self.end {
+            return None;
+        }
+        // SAFETY: the element is one of those looked at.
+        let value = unsafe { self.consumer.take(self.next) };
+        self.next = self.next.wrapping_add(1);
+        Some(value)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.end.wrapping_sub(self.next) as usize;
+        (len, Some(len))
+    }
+}
+
+impl<T: Element, M: Memory> ExactSizeIterator for Elements<'_, T, M> {}
+impl<T: Element, M: Memory> FusedIterator for Elements<'_, T, M> {}
+
+impl<T, M> fmt::Debug for Elements<'_, T, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Elements").field("next", &self.next).field("end", &self.end).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,198 @@
+//! The reading end.
+
+use std::iter::FusedIterator;
+
+use super::{Element, PeekError, PopError, handle};
+use crate::error::{Corrupted, Error};
+use crate::ring::stream as ring;
+use crate::segment::{PeerState, Segment};
+
+/// The reading end of a stream ring.
+pub struct Consumer<T: Element>(pub(super) ring::Consumer<T, Segment>);
+
+impl<T: Element> Consumer<T> {
+    pub(crate) fn attach(segment: Segment, flow: ring::Flow) -> Result<Consumer<T>, Error> {
+        let (name, capacity) = (segment.name().to_owned(), segment.capacity());
+        match ring::Consumer::attach(segment, capacity, flow) {
+            Ok(mut consumer) => {
+                consumer.memory_mut().enter();
+                Ok(Consumer(consumer))
+            }
+            Err(source) => Err(Error::Corrupted { name, source }),
+        }
+    }
+
+    handle!();
+
+    /// Pops one element.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopError::Empty`]: none is there.
+    /// - [`PopError::Corrupted`]: the producer's tail is impossible; the handle is poisoned.
+    #[inline]
+    pub fn pop(&mut self) -> Result<T, PopError> {
+        self.0.pop()
+    }
+
+    /// Pops as many elements as are there and fit, and returns how many that is. The rest of `values` is left as it is.
+    ///
+    /// An empty slice is 0 elements popped, also from an empty ring.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopError::Empty`]: none is there.
+    /// - [`PopError::Corrupted`]: the producer's tail is impossible; the handle is poisoned.
+    #[inline]
+    pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
+        self.0.pop_slice(values)
+    }
+
+    /// Looks at exactly `len` elements in place, in two parts where the buffer ends between them.
+    ///
+    /// # Errors
+    ///
+    /// - [`PeekError::Empty`]: fewer are there.
+    /// - [`PeekError::TooLong`]: the ring has fewer slots.
+    /// - [`PeekError::Corrupted`]: the producer's tail is impossible; the handle is poisoned.
+    #[inline]
+    pub fn peek(&mut self, len: usize) -> Result<Peek<'_, T>, PeekError> {
+        self.0.peek(len).map(Peek)
+    }
+
+    /// Looks at as many elements in place as are there, at least one and at most `most`, in two parts where the buffer ends
+    /// between them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::peek`], but never [`PeekError::TooLong`].
+    #[inline]
+    pub fn peek_up_to(&mut self, most: usize) -> Result<Peek<'_, T>, PeekError> {
+        self.0.peek_up_to(most).map(Peek)
+    }
+
+    /// Looks at as many elements in place as are there before the buffer ends, at least one and at most `most`: always one
+    /// part.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::peek_up_to`].
+    #[inline]
+    pub fn peek_contiguous(&mut self, most: usize) -> Result<Peek<'_, T>, PeekError> {
+        self.0.peek_contiguous(most).map(Peek)
+    }
+
+    /// Publishes the head now: the producer has every slot back that was popped, and the next consumer starts here.
+    #[inline]
+    pub fn release(&mut self) {
+        self.0.release();
+    }
+
+    /// Looks at the producer's tail and returns how many elements are there. There may be more by the time it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupted`]: the producer's tail is impossible; the handle is poisoned.
+    pub fn available(&mut self) -> Result<usize, Corrupted> {
+        self.0.available()
+    }
+}
+
+impl<T: Element> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        // A name that cannot be removed stays; `close` says so to those who ask.
+        let _ = self.leave();
+    }
+}
+
+/// Elements that are looked at in place. Dropping it without a release leaves them in the ring.
+pub struct Peek<'a, T: Element>(pub(super) ring::Peek<'a, T, Segment>);
+
+impl<T: Element> Peek<'_, T> {
+    /// Returns the number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there is no element: 0 were asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns how many elements lie before the end of the buffer and how many after it.
+    #[must_use]
+    pub fn parts(&self) -> (usize, usize) {
+        self.0.parts()
+    }
+
+    /// Copies the element at `at`; `None` where there is none.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, at: usize) -> Option<T> {
+        self.0.get(at)
+    }
+
+    /// Copies the elements from `at` on.
+    ///
+    /// # Panics
+    ///
+    /// If `values` passes the end of the peek.
+    #[inline]
+    pub fn copy_to_slice(&self, at: usize, values: &mut [T]) {
+        self.0.copy_to_slice(at, values);
+    }
+
+    /// Copies the elements one after the other.
+    #[inline]
+    pub fn iter(&self) -> Elements<'_, T> {
+        Elements(self.0.iter())
+    }
+
+    /// Gives all elements back to the producer, at once.
+    #[inline]
+    pub fn release(self) {
+        self.0.release();
+    }
+
+    /// Gives the first `len` elements back to the producer, at once, and leaves the others in the ring.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is more than [`Peek::len`].
+    #[inline]
+    pub fn release_first(self, len: usize) {
+        self.0.release_first(len);
+    }
+}
+
+impl<'a, T: Element> IntoIterator for &'a Peek<'_, T> {
+    type Item = T;
+    type IntoIter = Elements<'a, T>;
+
+    #[inline]
+    fn into_iter(self) -> Elements<'a, T> {
+        self.iter()
+    }
+}
+
+/// The elements of a [`Peek`], copied one after the other.
+pub struct Elements<'a, T: Element>(pub(super) ring::Elements<'a, T, Segment>);
+
+impl<T: Element> Iterator for Elements<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.0.next()
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<T: Element> ExactSizeIterator for Elements<'_, T> {}
+impl<T: Element> FusedIterator for Elements<'_, T> {}

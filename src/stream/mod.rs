@@ -1,0 +1,103 @@
+//! A ring of elements of one type: samples, bytes, fixed structs, one by one or in bulk.
+//!
+//! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never block and make no
+//! system call, except where it is said. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
+//!
+//! A process that forks keeps its handles; the child must not use the copies that it gets, which are not mapped there, and may
+//! drop them: the parent's role is undisturbed.
+//!
+//! # What the other process sees, and when
+//!
+//! - A push, or the commit of a claim, is visible when it returns. Nothing is held back.
+//! - A pop gives its slot back in steps: at the latest when all that was seen has been popped, after a quarter of the ring,
+//!   after [`publish_every`](crate::Options::publish_every) elements, at [`Consumer::release`], or on drop.
+//! - After a crash of the consumer, the next one starts at the last published head: the elements popped since then are
+//!   delivered again, [`publish_every`](crate::Options::publish_every) of them at most, or those of one peek or one slice.
+//! - After a crash of the producer, all that was pushed or committed is there, and nothing else.
+//!
+//! # In place
+//!
+//! A [`Claim`] and a [`Peek`] work on the slots themselves, one element at a time or by slices, and copy each only once. No
+//! reference into the ring is handed out: the other process could write what it refers to.
+
+mod consumer;
+mod producer;
+
+use std::fmt;
+
+pub use crate::ring::stream::{ClaimError, Element, PeekError, PopError, PushError, PushSliceError};
+pub use consumer::{Consumer, Elements, Peek};
+pub use producer::{Claim, Producer};
+
+/// What both handles can say of their ring.
+macro_rules! handle {
+    () => {
+        /// Returns the name of the ring.
+        #[must_use]
+        pub fn name(&self) -> &str {
+            self.0.memory().name()
+        }
+
+        /// Returns the number of elements that the ring holds: what was asked for, rounded up to a power of two.
+        #[must_use]
+        pub fn capacity(&self) -> usize {
+            self.0.capacity()
+        }
+
+        /// Returns how many holders this role has had, this one included.
+        #[must_use]
+        pub fn generation(&self) -> u64 {
+            self.0.memory().generation()
+        }
+
+        /// Returns how many holders the other role has had. A change means that a new process has come.
+        #[must_use]
+        pub fn peer_generation(&self) -> u64 {
+            self.0.memory().peer_generation()
+        }
+
+        /// Finds out who is at the other end. Makes a system call, about 0.2 us.
+        #[must_use]
+        pub fn peer_state(&self) -> PeerState {
+            self.0.memory().peer_state()
+        }
+
+        /// Returns whether the name of the ring was removed, so that nobody else can attach. Makes a system call.
+        ///
+        /// Two handles that are attached go on working.
+        #[must_use]
+        pub fn is_orphaned(&self) -> bool {
+            self.0.memory().is_orphaned()
+        }
+
+        /// Leaves the role in order, and removes the name if
+        /// [`unlink_on_close`](crate::Options::unlink_on_close) was asked for. Dropping the handle does the same silently.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::PermissionDenied`] or another error of the system where the name cannot be removed. The role is left all
+        /// the same.
+        pub fn close(mut self) -> Result<(), Error> {
+            self.leave()
+        }
+
+        fn leave(&mut self) -> Result<(), Error> {
+            let Some(generation) = self.0.memory_mut().take_generation() else { return Ok(()) };
+            self.0.leave(generation);
+            self.0.memory_mut().unlink_if_asked()
+        }
+    };
+}
+use handle;
+
+macro_rules! debug {
+    ($($handle:ident $(<$life:lifetime>)?),*) => {$(
+        impl<T: Element> fmt::Debug for $handle<$($life,)? T> {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+    )*};
+}
+
+debug!(Producer, Consumer, Claim<'_>, Peek<'_>, Elements<'_>);
