@@ -24,6 +24,9 @@ pub struct Flow {
     pub pauses: u32,
 }
 
+/// The handle is poisoned: its `cause` says why. A round trip is shorter without the cause on every way back from a look.
+struct Poisoned;
+
 /// The reading end.
 pub struct Consumer<T, M> {
     memory: M,
@@ -33,12 +36,12 @@ pub struct Consumer<T, M> {
     tail: u64,
     /// What the shared head says.
     published: u64,
-    /// At this head the shared one is due: a step is full, or the view is used up.
-    due: u64,
     pub(super) capacity: usize,
     step: u64,
     pace: Pace,
-    poison: Option<Corrupted>,
+    poisoned: bool,
+    /// What was found, once the handle is poisoned.
+    cause: Corrupted,
     element: PhantomData<fn() -> T>,
 }
 
@@ -58,15 +61,17 @@ impl<T: Element, M: Memory> Consumer<T, M> {
             // As if the ring were empty: the lowest tail that there can be.
             tail: head,
             published: head,
-            due: head,
             capacity,
             step: flow.step.min(capacity / 4).max(1) as u64,
             pace: Pace::new(flow.pauses, capacity),
-            poison: None,
+            poisoned: false,
+            cause: Corrupted { word: SharedWord::Tail, found: head, lowest: head, highest: head },
             element: PhantomData,
         };
-        consumer.refresh()?;
-        Ok(consumer)
+        match consumer.refresh() {
+            Ok(()) => Ok(consumer),
+            Err(Poisoned) => Err(consumer.cause),
+        }
     }
 
     /// Returns the memory.
@@ -92,7 +97,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
 
     /// Looks at the producer's tail and returns how many elements are there.
     pub fn available(&mut self) -> Result<usize, Corrupted> {
-        self.refresh()?;
+        self.refresh().map_err(|Poisoned| self.cause)?;
         Ok(self.known())
     }
 
@@ -101,17 +106,14 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     pub fn pop(&mut self) -> Result<T, PopError> {
         if self.head == self.tail {
             // The view is used up. Only the tail itself tells whether the ring is empty.
-            self.refresh().map_err(PopError::Corrupted)?;
+            self.refresh().map_err(|Poisoned| PopError::Corrupted(self.cause))?;
             if self.head == self.tail {
                 return Err(PopError::Empty);
             }
         }
         // SAFETY: the head is below the tail.
         let value = unsafe { self.take(self.head) };
-        self.head = self.head.wrapping_add(1);
-        if self.head == self.due {
-            self.release();
-        }
+        self.advance(1);
         Ok(value)
     }
 
@@ -162,7 +164,6 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     #[inline]
     pub fn release(&mut self) {
         self.published = self.head;
-        self.schedule();
         // Publish: pairs with the Acquire in `Producer::refresh`. The elements before it have been read.
         self.memory.head().store(self.head, Ordering::Release);
     }
@@ -184,61 +185,66 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     #[inline(always)]
     fn known_up_to(&mut self, wanted: usize) -> Result<usize, Corrupted> {
         if self.known() < wanted {
-            self.refresh()?;
+            self.refresh().map_err(|Poisoned| self.cause)?;
         }
         Ok(self.known().min(wanted))
     }
 
     /// Looks at the producer's tail, not too soon. A number that it cannot have reached poisons the handle.
     ///
-    /// A ping-pong goes through here for every element: the way of an idle ring has one branch that depends on the tail.
-    #[inline]
-    fn refresh(&mut self) -> Result<(), Corrupted> {
-        if let Some(cause) = self.poison {
-            return Err(cause);
-        }
-        self.pace.pause();
+    /// A ping-pong goes through here for every element, so the two cases that it meets are kept short and in line: nothing
+    /// new, and one element.
+    #[inline(always)]
+    fn refresh(&mut self) -> Result<(), Poisoned> {
+        let waited = if self.pace.is_idle() { 0 } else { self.wait()? };
         // Observe: pairs with the Release in `Producer::publish`. The elements before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
         if found == self.tail {
-            self.pace.rest();
             // Once the tail moves, the line of the next slot is on its way already: one miss to wait for instead of two.
             self.memory.prefetch(index(self.head, self.capacity) * size_of::<T>());
             return Ok(());
         }
+        if self.head == self.tail && found == self.tail.wrapping_add(1) {
+            // One element beyond a view that is used up always lies within the ring: there is nothing to check.
+            self.tail = found;
+            self.pace.learn(waited, 1);
+            return Ok(());
+        }
+        self.arrive(found, waited)
+    }
+
+    /// Waits before a look, as long as looks lately were not worth it.
+    #[inline(never)]
+    fn wait(&mut self) -> Result<u32, Poisoned> {
+        if self.poisoned { Err(Poisoned) } else { Ok(self.pace.wait()) }
+    }
+
+    /// Takes over a tail that moved.
+    #[inline(never)]
+    fn arrive(&mut self, found: u64, waited: u32) -> Result<(), Poisoned> {
         let highest = self.head.wrapping_add(self.capacity as u64);
         match check(SharedWord::Tail, found, self.tail, highest) {
             Ok(tail) => {
-                self.pace.learn(tail.wrapping_sub(self.tail));
+                self.pace.learn(waited, tail.wrapping_sub(self.tail));
                 self.tail = tail;
-                self.schedule();
                 Ok(())
             }
-            Err(cause) => Err(self.poison(cause)),
+            Err(cause) => {
+                // Nothing is there and no look is idle from here on: every call comes by `wait`, and is refused there.
+                self.tail = self.head;
+                self.pace = Pace::never_idle();
+                self.poisoned = true;
+                self.cause = cause;
+                Err(Poisoned)
+            }
         }
     }
 
-    #[cold]
-    fn poison(&mut self, cause: Corrupted) -> Corrupted {
-        // Nothing is there from here on, so every call comes by `refresh` and is refused there.
-        self.tail = self.head;
-        self.poison = Some(cause);
-        cause
-    }
-
-    /// Sets the head at which the shared one is due.
-    #[inline(always)]
-    fn schedule(&mut self) {
-        let unpublished_view = self.tail.wrapping_sub(self.published);
-        self.due = self.published.wrapping_add(unpublished_view.min(self.step));
-    }
-
-    /// Moves the head over `len` elements, and publishes it if that is due.
+    /// Moves the head over `len` elements. Publishes it if the view is used up, or a step is full.
     #[inline(always)]
     fn advance(&mut self, len: usize) {
-        let until_due = self.due.wrapping_sub(self.head);
         self.head = self.head.wrapping_add(len as u64);
-        if len as u64 >= until_due {
+        if self.head == self.tail || self.head.wrapping_sub(self.published) >= self.step {
             self.release();
         }
     }
@@ -300,7 +306,7 @@ impl<T, M> fmt::Debug for Consumer<T, M> {
             .field("capacity", &self.capacity)
             .field("step", &self.step)
             .field("pace", &self.pace)
-            .field("poison", &self.poison)
+            .field("poisoned", &self.poisoned)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! When a consumer looks at the tail.
 
 use core::hint::spin_loop;
+use core::mem;
 
 /// A look that finds this many elements, or half of the ring, is worth its cost.
 const ENOUGH: usize = 1024;
@@ -27,24 +28,29 @@ impl Pace {
         Pace { wait: 0, limit: pauses.min(MOST_PAUSES), enough: (capacity / 2).clamp(1, ENOUGH) as u64 }
     }
 
-    /// Waits.
+    /// Is never idle, until its next wait.
+    pub(super) fn never_idle() -> Pace {
+        Pace { wait: 1, limit: 0, enough: 0 }
+    }
+
+    /// Returns whether the next look need not wait.
     #[inline(always)]
-    pub(super) fn pause(&self) {
+    pub(super) fn is_idle(&self) -> bool {
+        self.wait == 0
+    }
+
+    /// Waits, and returns for how many pauses. It is idle afterwards, unless it learns that elements came.
+    pub(super) fn wait(&mut self) -> u32 {
         for _ in 0..self.wait {
             spin_loop();
         }
+        mem::take(&mut self.wait)
     }
 
-    /// Learns from a look that found nothing.
+    /// Learns from a look that found elements after so many pauses.
     #[inline(always)]
-    pub(super) fn rest(&mut self) {
-        self.wait = 0;
-    }
-
-    /// Learns from a look that found elements.
-    #[inline(always)]
-    pub(super) fn learn(&mut self, found: u64) {
-        let longer = (2 * self.wait + 1).min(self.limit);
-        self.wait = if found < self.enough { longer } else { self.wait / 2 };
+    pub(super) fn learn(&mut self, waited: u32, found: u64) {
+        let longer = (2 * waited + 1).min(self.limit);
+        self.wait = if found < self.enough { longer } else { waited / 2 };
     }
 }
