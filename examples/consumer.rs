@@ -5,13 +5,24 @@
 //! ```
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ringmain::stream::PopError;
 use ringmain::{Options, PeerState};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
     // Whoever comes first creates the ring; both give the same capacity. The consumer is the last to leave, so it removes it.
     let options = Options::new(&name).capacity(65_536).unlink_on_close(true);

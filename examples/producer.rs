@@ -5,17 +5,30 @@
 //! ```
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use ringmain::stream::PushError;
 use ringmain::{Options, PeerState};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "example".into());
     let count: u64 = match arguments.next() {
-        Some(count) => count.parse().map_err(|error| format!("count {count:?}: {error}; expected a number"))?,
+        Some(count) => {
+            count.parse().map_err(|error| format!("count {count:?}: {error}; expected how many numbers to send"))?
+        }
         None => 100_000_000,
     };
     // Whoever comes first creates the ring; both give the same capacity.

@@ -3,6 +3,17 @@
 //! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never block and make no
 //! system call, except where it is said. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
 //!
+//! ```
+//! fn moves_to_a_thread<T: Send>() {}
+//! moves_to_a_thread::<ringmain::stream::Producer<u64>>();
+//! moves_to_a_thread::<ringmain::stream::Consumer<u64>>();
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn is_shared_between_threads<T: Sync>() {}
+//! is_shared_between_threads::<ringmain::stream::Producer<u64>>();
+//! ```
+//!
 //! A process that forks keeps its handles; the child must not use the copies that it gets, which are not mapped there, and may
 //! drop them: the parent's role is undisturbed.
 //!

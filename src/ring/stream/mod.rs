@@ -36,7 +36,17 @@ use super::memory::{DATA_ALIGN, Memory};
 ///
 /// It is implemented for all types that are both [`NoUninit`] and [`AnyBitPattern`]: integers, floats, arrays of them, and
 /// structs for which bytemuck's derives hold. A `bool`, a `char` or a reference is refused at compile time, because the
-/// other process could write bytes that are none.
+/// other process could write bytes that are none:
+///
+/// ```compile_fail,E0277
+/// let tx = ringmain::Options::new("flags").capacity(8).stream_producer::<bool>();
+/// ```
+///
+/// So is a type of size zero, of which there is nothing to carry:
+///
+/// ```compile_fail,E0080
+/// let tx = ringmain::Options::new("nothing").capacity(8).stream_producer::<()>();
+/// ```
 pub trait Element: NoUninit + AnyBitPattern {}
 
 impl<T: NoUninit + AnyBitPattern> Element for T {}
