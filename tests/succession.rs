@@ -191,12 +191,12 @@ fn a_killed_consumer_that_publishes_each_element_repeats_one_at_most() {
     check_killed_consumers(256, 1);
 }
 
-/// Lets a process pop some elements of a ring of 1024 and kills it; returns where the next one begins.
+/// Lets a process pop `count` elements of a full ring and kills it; returns where the next one begins.
 #[track_caller]
-fn head_after(count: u64, releases: bool) -> u64 {
+fn head_after(capacity: usize, count: u64, releases: bool) -> u64 {
     let ring = Ring::new();
-    let mut tx = ring.options().capacity(1024).stream_producer::<u64>().unwrap();
-    send(&mut tx, 0, 1000, Random::new().any());
+    let mut tx = ring.options().capacity(capacity).stream_producer::<u64>().unwrap();
+    send(&mut tx, 0, capacity as u64, Random::new().any());
     let mut popper = Child::start("popper", ring.name(), &[&count, &releases]);
     popper.says("popped");
     popper.kill();
@@ -207,16 +207,19 @@ fn head_after(count: u64, releases: bool) -> u64 {
 
 #[test]
 fn elements_popped_since_the_last_publication_come_again() {
-    assert_eq!(head_after(63, false), 0);
-    assert_eq!(head_after(64, false), 64);
-    assert_eq!(head_after(127, false), 64);
-    assert_eq!(head_after(999, false), 999 - 999 % 64);
+    for (popped, published) in [(63, 0), (64, 64), (127, 64), (1023, 960)] {
+        assert_eq!(head_after(1024, popped, false), published, "{popped} were popped");
+    }
+    for (popped, published) in [(3, 0), (4, 4), (7, 4), (15, 12)] {
+        assert_eq!(head_after(16, popped, false), published, "{popped} were popped");
+    }
 }
 
 #[test]
 fn elements_that_were_given_back_do_not_come_again() {
-    assert_eq!(head_after(63, true), 63);
-    assert_eq!(head_after(100, true), 100);
+    for popped in [1, 63, 100] {
+        assert_eq!(head_after(1024, popped, true), popped);
+    }
 }
 
 #[test]

@@ -7,9 +7,30 @@ use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
 
-use common::{Ring, check_flow, lock_administration, refuses};
+use common::{
+    Child, Journal, Part, Random, Ring, check_flow, is_consumer_locked, lock_administration, refuses, spin, wait_for,
+    word,
+};
 use ringmain::stream::{Consumer, PopError, Producer};
 use ringmain::{Error, PeerState};
+
+#[test]
+#[ignore = "a process that the tests start"]
+fn plays_a_part() {
+    common::play(&[("comer", comer)]);
+}
+
+/// Comes and goes, and counts the times when it came to a ring that had lost its name.
+fn comer(part: &mut Part) {
+    let journal = Journal::open(&part.argument::<String>(0));
+    let mut orphaned = 0;
+    part.say("coming");
+    loop {
+        let rx = part.options().stream_consumer::<u64>().unwrap();
+        orphaned += u64::from(rx.is_orphaned());
+        journal.done(orphaned);
+    }
+}
 
 fn producer(ring: &Ring) -> Producer<u64> {
     ring.options().capacity(8).stream_producer().unwrap()
@@ -137,4 +158,29 @@ fn a_handle_waits_for_the_administration_of_the_ring_before_it_removes_the_name(
         close.join().unwrap().unwrap();
     });
     assert!(!ring.exists());
+}
+
+#[test]
+fn a_ring_that_was_removed_before_its_role_was_taken_is_not_attached() {
+    let (ring, random, journal) = (Ring::new(), Random::new(), Journal::new());
+    ring.make::<u64>(8);
+    let mut comer = Child::start("comer", ring.name(), &[&journal.path()]);
+    comer.says("coming");
+    let mut free = 0;
+    while free < 200 {
+        spin(random.shorter_than(Duration::from_micros(300)));
+        comer.stop();
+        let (object, orphaned) = (File::open(ring.path()).unwrap(), journal.finished());
+        let taken = is_consumer_locked(&object);
+        ringmain::unlink(ring.name()).unwrap();
+        ring.make::<u64>(8);
+        comer.go_on();
+        wait_for("the next ring to be attached", || (ring.word(word::CONSUMER_PRESENCE) > 0).then_some(()));
+        if !taken {
+            // Wherever it stood: it had not come, so it must not come to what has no name any more.
+            free += 1;
+            assert_eq!(journal.finished(), orphaned, "attached to a ring without a name");
+        }
+    }
+    comer.kill();
 }

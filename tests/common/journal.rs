@@ -67,6 +67,11 @@ impl Journal {
         self.notes().start
     }
 
+    /// Returns up to where calls have returned.
+    pub(crate) fn finished(&self) -> u64 {
+        self.notes().done
+    }
+
     fn notes(&self) -> Notes {
         let [start, done, reach] = [0, 1, 2].map(|at| self.word(at).load(Ordering::Acquire));
         Notes { start, done, reach }

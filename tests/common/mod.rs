@@ -27,7 +27,7 @@ use ringmain::{Error, Role};
 pub(crate) use elements::{LONGEST_CALL, Numbered, Order, Reader, Tick, Writer, receive, send};
 pub(crate) use journal::Journal;
 pub(crate) use process::{Child, Part, play};
-pub(crate) use ring::{Ring, Watchdog, lock_administration, path, read_word, word, write_word};
+pub(crate) use ring::{Ring, Watchdog, is_consumer_locked, lock_administration, path, read_word, word, write_word};
 
 /// Checks that an attach is refused with an error of the given pattern.
 macro_rules! refuses {

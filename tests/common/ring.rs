@@ -58,15 +58,28 @@ pub(crate) fn write_word(name: &str, offset: u64, value: u64) {
 /// Locks the administration byte of an object, for as long as that is open.
 #[track_caller]
 pub(crate) fn lock_administration(object: &File) {
+    lock(object, libc::F_OFD_SETLK, 2);
+}
+
+/// Returns whether somebody holds the role of the consumer in an object.
+#[track_caller]
+pub(crate) fn is_consumer_locked(object: &File) -> bool {
+    lock(object, libc::F_OFD_GETLK, 1).l_type != libc::F_UNLCK as libc::c_short
+}
+
+/// Sets or asks for an exclusive lock of one byte of an object.
+#[track_caller]
+fn lock(object: &File, command: libc::c_int, byte: libc::off_t) -> libc::flock {
     // SAFETY: `flock` is a C struct of integers, for which zero is a value.
     let mut lock: libc::flock = unsafe { mem::zeroed() };
     lock.l_type = libc::F_WRLCK as libc::c_short;
     lock.l_whence = libc::SEEK_SET as libc::c_short;
-    lock.l_start = 2;
+    lock.l_start = byte;
     lock.l_len = 1;
-    // SAFETY: the descriptor is open, and the command reads one `flock`.
-    let locked = unsafe { libc::fcntl(object.as_raw_fd(), libc::F_OFD_SETLK, &lock) };
-    assert_eq!(locked, 0, "{}", io::Error::last_os_error());
+    // SAFETY: the descriptor is open, and both commands read and write one `flock`.
+    let status = unsafe { libc::fcntl(object.as_raw_fd(), command, &raw mut lock) };
+    assert_eq!(status, 0, "{}", io::Error::last_os_error());
+    lock
 }
 
 /// A name that no other test has. What stands under it is removed when this is dropped.
@@ -144,7 +157,9 @@ impl Watchdog {
         let (ended, watch) = channel::<()>();
         let test = thread::current().name().unwrap_or("a test").to_owned();
         let program = env::args().next().unwrap_or_default();
+        let (starting, started) = channel::<()>();
         thread::spawn(move || {
+            drop(starting);
             if watch.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("{program}: {test} has not ended after {LIMIT:?}");
                 let left = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
@@ -153,6 +168,8 @@ impl Watchdog {
                 process::abort();
             }
         });
+        // A thread takes memory to start, of which a part may leave little.
+        let _ = started.recv();
         Watchdog { _ended: ended }
     }
 }
