@@ -422,8 +422,11 @@ mod planted {
         wait_for("elements", || (reader.pop_some(&mut rx) > 0).then_some(()));
         producer.kill();
         check_drained(&ring, &mut rx, &mut reader);
-        // As if it had been killed between the publication of one element more and the element itself.
-        ring.set_word(word::TAIL, reader.next() + 1);
+        // As if it had been killed between the publication of one element more and the element itself: its slot holds an
+        // older one, whatever the call in flight has written there.
+        let next = reader.next();
+        ring.set_word(word::DATA + next % 64 * size_of::<Tick>() as u64, next.wrapping_sub(64));
+        ring.set_word(word::TAIL, next + 1);
         check_drained(&ring, &mut rx, &mut reader);
     }
 }

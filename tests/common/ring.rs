@@ -12,7 +12,7 @@ use std::{env, io, mem, process, thread};
 use ringmain::Options;
 use ringmain::stream::Element;
 
-/// The offsets of the words of a header, from `docs/format.md`.
+/// The offsets of the words of a header, and of what follows it, from `docs/format.md`.
 pub(crate) mod word {
     pub(crate) const MAGIC: u64 = 0x0000;
     pub(crate) const LAYOUT_VERSION: u64 = 0x0008;
@@ -27,6 +27,7 @@ pub(crate) mod word {
     pub(crate) const CONSUMER_PRESENCE: u64 = 0x0100;
     pub(crate) const TAIL: u64 = 0x0180;
     pub(crate) const HEAD: u64 = 0x0200;
+    pub(crate) const DATA: u64 = 0x1000;
 }
 
 /// What this process's names begin with.
