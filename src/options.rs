@@ -165,7 +165,8 @@ impl Options {
     /// 1 ms.
     ///
     /// About one round trip of a cache line is best for throughput. Zero never waits: in a steady flow that saves up to this
-    /// much latency, and costs a small ring half of its throughput. An idle consumer never waits.
+    /// much latency, and costs a small ring half of its throughput. A consumer whose looks find nothing, or one element, does
+    /// not wait.
     #[must_use]
     pub fn pace(mut self, limit: Duration) -> Options {
         self.pace = limit;

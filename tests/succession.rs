@@ -265,7 +265,7 @@ fn a_producer_finds_out_that_the_consumer_of_a_full_ring_has_crashed() {
     let ring = Ring::new();
     let mut tx = ring.options().capacity(4).stream_producer::<u64>().unwrap();
     send(&mut tx, 0, 4, Random::new().any());
-    // Two of a quarter of four slots each: both are published.
+    // A quarter of four slots is one: every pop is published.
     let mut popper = Child::start("popper", ring.name(), &[&2, &false]);
     popper.says("popped");
     popper.kill();

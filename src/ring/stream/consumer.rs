@@ -207,7 +207,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         if self.head == self.tail && found == self.tail.wrapping_add(1) {
             // One element beyond a view that is used up always lies within the ring: there is nothing to check.
             self.tail = found;
-            self.pace.learn(waited, 1);
+            self.pace.found_one();
             return Ok(());
         }
         self.arrive(found, waited)

@@ -11,8 +11,8 @@ const MOST_PAUSES: u32 = 1 << 24;
 
 /// How long to wait before the next look at the tail.
 ///
-/// A look that finds a few elements cost as much as one that finds many, so the wait grows until looks are worth it; one
-/// that finds nothing ends it, because then an element in flight would be delayed by it.
+/// A look that finds a few elements cost as much as one that finds many, so the wait grows until looks are worth it. One
+/// that finds nothing, or a single element, ends it: then the flow is slow, and a wait would only delay what is in flight.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// The pauses before the next look.
@@ -47,10 +47,58 @@ impl Pace {
         mem::take(&mut self.wait)
     }
 
+    /// Learns from a look that found one element. Its producer is slow, or was just waited for: more waiting would not find
+    /// more, only later.
+    #[inline(always)]
+    pub(super) fn found_one(&mut self) {
+        self.wait = self.limit.min(1);
+    }
+
     /// Learns from a look that found elements after so many pauses.
     #[inline(always)]
     pub(super) fn learn(&mut self, waited: u32, found: u64) {
         let longer = (2 * waited + 1).min(self.limit);
         self.wait = if found < self.enough { longer } else { waited / 2 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits, and learns that so many elements were found; returns the next wait.
+    fn look(pace: &mut Pace, found: u64) -> u32 {
+        let waited = pace.wait();
+        pace.learn(waited, found);
+        pace.wait
+    }
+
+    #[test]
+    fn looks_that_find_a_few_wait_longer_each_time_up_to_the_limit() {
+        let mut pace = Pace::new(20, 1024);
+        assert_eq!([5; 6].map(|found| look(&mut pace, found)), [1, 3, 7, 15, 20, 20]);
+    }
+
+    #[test]
+    fn looks_that_find_half_of_the_ring_wait_less_each_time() {
+        let mut pace = Pace { wait: 20, ..Pace::new(20, 64) };
+        assert_eq!([32; 4].map(|found| look(&mut pace, found)), [10, 5, 2, 1]);
+    }
+
+    #[test]
+    fn a_look_that_finds_nothing_or_one_element_ends_a_long_wait() {
+        let mut pace = Pace { wait: 20, ..Pace::new(20, 1024) };
+        pace.wait();
+        assert!(pace.is_idle());
+        pace.found_one();
+        assert_eq!(pace.wait, 1);
+    }
+
+    #[test]
+    fn without_pauses_nothing_waits() {
+        let mut pace = Pace::new(0, 1024);
+        assert_eq!(look(&mut pace, 5), 0);
+        pace.found_one();
+        assert!(pace.is_idle());
     }
 }
