@@ -2,7 +2,7 @@
 //!
 //! Slot `i` holds the elements whose position is `i` modulo the capacity. The producer owns the slots from its tail up to
 //! the head plus the capacity, the consumer those from its head up to the tail; each learns the other's position only when
-//! its own copy of it is used up. Four distances decide the speed:
+//! its own copy of it is used up. Four rules decide the speed:
 //!
 //! - **The producer publishes at once.** A push is visible when it returns; nothing is held back.
 //! - **The consumer publishes in steps**, so that a producer at a full ring finds room for many elements at each look, and
