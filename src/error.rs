@@ -27,6 +27,11 @@ pub enum Error {
         /// The size of one element in bytes.
         element_size: usize,
     },
+    /// Records cannot start at multiples of this number.
+    InvalidAlignment {
+        /// The alignment that was given, in bytes.
+        alignment: usize,
+    },
     /// The mode has bits that are no permissions, or keeps the owner out.
     InvalidMode {
         /// The mode that was given.
@@ -164,7 +169,7 @@ pub enum Error {
 pub enum Attribute {
     /// The version of the segment's layout.
     LayoutVersion,
-    /// The kind of the ring: 1 is a stream.
+    /// The kind of the ring: 1 is a stream, 2 carries messages.
     Kind,
     /// The offset of the data area in bytes.
     DataOffset,
@@ -178,6 +183,8 @@ pub enum Attribute {
     ElementAlign,
     /// The type id, made of the type tag, the size and the alignment.
     TypeId,
+    /// The number of bytes of which the starts of records are multiples.
+    RecordAlign,
     /// The length of the object in bytes, against what its own header says.
     ObjectLength,
 }
@@ -193,6 +200,7 @@ impl fmt::Display for Attribute {
             Attribute::ElementSize => "element size",
             Attribute::ElementAlign => "element alignment",
             Attribute::TypeId => "type id",
+            Attribute::RecordAlign => "record alignment",
             Attribute::ObjectLength => "object length",
         })
     }
@@ -205,6 +213,7 @@ impl Attribute {
             Attribute::LayoutVersion => "build both sides with versions of ringmain that share a layout",
             Attribute::Kind => "open it as the kind that it is, or use another name",
             Attribute::Capacity => "give no capacity, or the one that stands",
+            Attribute::RecordAlign => "give no alignment, or the one that stands",
             Attribute::ElementSize | Attribute::ElementAlign => "use the same element type on both sides",
             Attribute::TypeId => "use the same type tag and element type on both sides",
             Attribute::DataOffset | Attribute::SegmentLength | Attribute::ObjectLength => {
@@ -224,6 +233,9 @@ impl fmt::Display for Error {
                 formatter,
                 "capacity of {capacity} elements of {element_size} bytes; expected at least 1, and a ring that fits the address space"
             ),
+            Error::InvalidAlignment { alignment } => {
+                write!(formatter, "alignment of {alignment} bytes; expected 8, 16, 32 or 64")
+            }
             Error::InvalidMode { mode } => write!(
                 formatter,
                 "mode {mode:#o}; expected permission bits only, with read and write for the owner, such as 0o600"

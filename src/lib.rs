@@ -20,12 +20,14 @@
 //!
 //! - [`Options`] names, sizes, creates and attaches rings.
 //! - [`stream`] has the handles of a ring of elements of one type.
+//! - [`message`] has those of a ring of byte messages of any length.
+//! - [`Trusted`] is a view of a handle whose peer is trusted, which refers to the ring's bytes in place.
 //! - [`Error`] says why a ring could not be created or attached.
 //!
 //! # Trust
 //!
 //! The other process is input. Whatever it writes into the ring, the safe functions of this crate have no undefined
-//! behaviour: positions are checked, elements are copied by accesses that are defined under a race, and an impossible number
+//! behaviour: positions and lengths are checked, elements and messages are copied by accesses that are defined under a race, and an impossible number
 //! poisons the handle with [`Corrupted`]. What it cannot be stopped from is to send wrong elements, to send none, or, for a
 //! named ring, to shrink the memory under you: then the next access ends your process with `SIGBUS`.
 
@@ -40,13 +42,17 @@ compile_error!("ringmain needs Linux: it rests on OFD locks and on tmpfs");
 struct Readme;
 
 mod error;
+mod handle;
+pub mod message;
 mod options;
 mod pause;
 mod ring;
 mod segment;
 pub mod stream;
+mod trusted;
 
 pub use error::{Attribute, Corrupted, Error, Role};
 pub use options::{Creation, Options};
 pub use ring::position::SharedWord;
 pub use segment::{PeerState, unlink};
+pub use trusted::Trusted;

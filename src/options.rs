@@ -3,17 +3,23 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::message;
 use crate::pause;
 use crate::ring::memory::Role;
-use crate::ring::stream::{Element, Flow};
-use crate::segment::Segment;
+use crate::ring::message::{LARGEST_ALIGN, SMALLEST_ALIGN};
+use crate::ring::pace::Flow;
+use crate::ring::stream::Element;
+use crate::segment::{Segment, Wanted, page_size};
 use crate::stream;
 
 /// The largest step in which a consumer publishes its head, unless asked otherwise: larger ones gained nothing.
 const PUBLISH_EVERY: usize = 64;
 
-/// The longest wait before a look at the tail, unless asked otherwise: about one round trip of a cache line.
-const PACE: Duration = Duration::from_nanos(300);
+/// The longest wait before a look at the tail of a stream ring, unless asked otherwise: about one round trip of a cache line.
+const STREAM_PACE: Duration = Duration::from_nanos(300);
+
+/// The same of a message ring: a look there stops a producer for longer, since it stores more for each message.
+const MESSAGE_PACE: Duration = Duration::from_micros(1);
 
 /// Whether a call may make a new ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,6 +51,7 @@ pub enum Creation {
 pub struct Options {
     pub(crate) name: String,
     pub(crate) capacity: Option<usize>,
+    alignment: Option<usize>,
     pub(crate) creation: Creation,
     pub(crate) wait: Duration,
     pub(crate) mode: u32,
@@ -54,7 +61,7 @@ pub struct Options {
     pub(crate) lock_memory: bool,
     pub(crate) type_tag: String,
     publish_every: usize,
-    pace: Duration,
+    pace: Option<Duration>,
 }
 
 impl Options {
@@ -63,6 +70,7 @@ impl Options {
         Options {
             name: name.into(),
             capacity: None,
+            alignment: None,
             creation: Creation::IfMissing,
             wait: Duration::ZERO,
             mode: 0o600,
@@ -72,16 +80,31 @@ impl Options {
             lock_memory: false,
             type_tag: String::new(),
             publish_every: PUBLISH_EVERY,
-            pace: PACE,
+            pace: None,
         }
     }
 
-    /// Gives the number of elements that the ring holds, rounded up to a power of two.
+    /// Gives the capacity: of a stream ring in elements, of a message ring in bytes. It is rounded up to a power of two, and
+    /// for messages at least to a page of memory (4096 bytes on x86_64).
     ///
     /// With a capacity, a ring that is missing is created. One that stands must have the same capacity, after rounding.
+    ///
+    /// Each message takes its length, 8 bytes of header (16 where the [`alignment`](Options::alignment) is more than 8), and
+    /// what is missing to the next multiple of the alignment.
     #[must_use]
-    pub fn capacity(mut self, elements: usize) -> Options {
-        self.capacity = Some(elements);
+    pub fn capacity(mut self, elements_or_bytes: usize) -> Options {
+        self.capacity = Some(elements_or_bytes);
+        self
+    }
+
+    /// Lets the records of a message ring start at multiples of this number of bytes: 8, 16, 32 or 64; 8 by default.
+    ///
+    /// With 16 and more, messages start at multiples of 16, so that data which needs that can be read in place. With 64, a
+    /// message of up to 48 bytes occupies one cache line alone, which gives the lowest latency. A ring that stands must have
+    /// the same alignment, where one is given. Stream rings ignore it.
+    #[must_use]
+    pub fn alignment(mut self, bytes: usize) -> Options {
+        self.alignment = Some(bytes);
         self
     }
 
@@ -134,7 +157,8 @@ impl Options {
         self
     }
 
-    /// Locks the ring in memory, so that it is never swapped out. Off by default; limited by `RLIMIT_MEMLOCK`.
+    /// Locks the ring in memory, so that it is never swapped out. Off by default; limited by `RLIMIT_MEMLOCK`, against which a
+    /// message ring counts twice, because it is mapped twice.
     #[must_use]
     pub fn lock_memory(mut self, lock: bool) -> Options {
         self.lock_memory = lock;
@@ -150,26 +174,27 @@ impl Options {
         self
     }
 
-    /// Lets a consumer publish its head at the latest after this many elements; 64 by default, at least 1, and never more
-    /// than a quarter of the ring.
+    /// Lets a consumer publish its head at the latest after this many elements or messages; 64 by default, at least 1, and
+    /// never more than a quarter of the ring.
     ///
-    /// Larger steps spare the producer some looks. After a crash of the consumer, up to this many elements that it had
-    /// already popped are delivered again to the next one. [`stream::Consumer::release`] publishes by hand.
+    /// Larger steps spare the producer some looks. After a crash of the consumer, up to this many elements or messages that it
+    /// had already popped are delivered again to the next one. [`stream::Consumer::release`] and
+    /// [`message::Consumer::release`] publish by hand.
     #[must_use]
-    pub fn publish_every(mut self, elements: usize) -> Options {
-        self.publish_every = elements;
+    pub fn publish_every(mut self, elements_or_messages: usize) -> Options {
+        self.publish_every = elements_or_messages;
         self
     }
 
-    /// Lets a consumer that outruns its producer wait at most this long before it looks again; 300 ns by default, at most
-    /// 1 ms.
+    /// Lets a consumer that outruns its producer wait at most this long before it looks again; by default 300 ns for elements
+    /// and 1 us for messages, at most 1 ms.
     ///
-    /// About one round trip of a cache line is best for throughput. Zero never waits: in a steady flow that saves up to this
-    /// much latency, and costs a small ring half of its throughput. A consumer whose looks find nothing, or one element, does
-    /// not wait.
+    /// A few round trips of a cache line are best for throughput. Zero never waits: in a steady flow that saves up to this
+    /// much latency, and costs a small ring most of its throughput. A consumer whose looks find nothing, or one element or
+    /// message, does not wait.
     #[must_use]
     pub fn pace(mut self, limit: Duration) -> Options {
-        self.pace = limit;
+        self.pace = Some(limit);
         self
     }
 
@@ -184,7 +209,7 @@ impl Options {
     /// - [`Error::NoSpace`] and its like: the system has no room for it.
     /// - [`Error::Corrupted`]: its positions are impossible.
     pub fn stream_producer<T: Element>(&self) -> Result<stream::Producer<T>, Error> {
-        stream::Producer::attach(Segment::attach::<T>(self, Role::Producer)?)
+        stream::Producer::attach(Segment::attach(self, Role::Producer, Wanted::stream::<T>(self)?)?)
     }
 
     /// Attaches as the consumer of a stream ring, creating the ring where that is asked for.
@@ -193,7 +218,31 @@ impl Options {
     ///
     /// As [`Options::stream_producer`], with the other role.
     pub fn stream_consumer<T: Element>(&self) -> Result<stream::Consumer<T>, Error> {
-        stream::Consumer::attach(Segment::attach::<T>(self, Role::Consumer)?, self.flow())
+        stream::Consumer::attach(
+            Segment::attach(self, Role::Consumer, Wanted::stream::<T>(self)?)?,
+            self.flow(STREAM_PACE),
+        )
+    }
+
+    /// Attaches as the producer of a message ring, creating the ring where that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::stream_producer`], and [`Error::InvalidAlignment`].
+    pub fn message_producer(&self) -> Result<message::Producer, Error> {
+        message::Producer::attach(Segment::attach(self, Role::Producer, Wanted::messages(self)?)?)
+    }
+
+    /// Attaches as the consumer of a message ring, creating the ring where that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::message_producer`], with the other role.
+    pub fn message_consumer(&self) -> Result<message::Consumer, Error> {
+        message::Consumer::attach(
+            Segment::attach(self, Role::Consumer, Wanted::messages(self)?)?,
+            self.flow(MESSAGE_PACE),
+        )
     }
 
     /// Refuses bits that are no permissions, and a ring that its own owner could not use.
@@ -214,7 +263,29 @@ impl Options {
         slots.map(Some).ok_or(Error::InvalidCapacity { capacity, element_size })
     }
 
-    pub(crate) fn flow(&self) -> Flow {
-        Flow { step: self.publish_every, pauses: pause::count_within(self.pace) }
+    /// Checks the capacity of a message ring and rounds it up to a power of two, at least a page.
+    pub(crate) fn bytes(&self) -> Result<Option<usize>, Error> {
+        let Some(capacity) = self.capacity else { return Ok(None) };
+        // The data area is mapped twice, and fits half of the address space.
+        let fits = |bytes: &usize| *bytes <= isize::MAX as usize / 4;
+        let bytes = (capacity > 0).then(|| capacity.checked_next_power_of_two()).flatten().filter(fits);
+        let bytes = bytes.map(|bytes| bytes.max(page_size()));
+        bytes.map(Some).ok_or(Error::InvalidCapacity { capacity, element_size: 1 })
+    }
+
+    /// Checks where records may start.
+    pub(crate) fn record_align(&self) -> Result<Option<usize>, Error> {
+        match self.alignment {
+            Some(alignment)
+                if !alignment.is_power_of_two() || !(SMALLEST_ALIGN..=LARGEST_ALIGN).contains(&alignment) =>
+            {
+                Err(Error::InvalidAlignment { alignment })
+            }
+            alignment => Ok(alignment),
+        }
+    }
+
+    fn flow(&self, pace: Duration) -> Flow {
+        Flow { step: self.publish_every, pauses: pause::count_within(self.pace.unwrap_or(pace)) }
     }
 }

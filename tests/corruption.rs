@@ -40,7 +40,7 @@ fn wrong_tail(found: u64, lowest: u64, head: u64) -> Corrupted {
 }
 
 fn corrupted(word: SharedWord, found: u64, lowest: u64, highest: u64) -> Corrupted {
-    Corrupted { word, found, lowest, highest }
+    Corrupted { word, found, lowest, highest, step: 1 }
 }
 
 #[test]

@@ -2,20 +2,15 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory over an allocation")]
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU64;
 
-use crate::ring::memory::{DATA_ALIGN, Memory, Role, Word};
+use crate::data::Data;
+use crate::ring::memory::{Memory, Role, Word};
 
-/// What a slot holds that nobody has written.
-const UNWRITTEN: u64 = 0xeeee_eeee_eeee_eeee;
-
-/// The distance between two shadows in bytes: one element of every model.
-pub const UNIT: usize = size_of::<u64>();
+pub use crate::data::UNIT;
 
 /// A shared word in loom's memory model: a load returns any value that its ordering permits.
 ///
@@ -30,67 +25,74 @@ struct Watched {
     /// only. Where the storing thread has just loaded the word itself, that hides the loads of other threads (tokio-rs/loom,
     /// issue 392). Two stores are tried both ways round, and the loads behind them with them.
     loads: AtomicU64,
+    /// Where the word is the header of a record: the data area and its number there.
+    place: Option<(Rc<Data>, usize)>,
 }
 
 impl Word for CheckedWord {
     #[track_caller]
     fn load(&self, ordering: Ordering) -> u64 {
         self.0.loads.store(0, Ordering::Relaxed);
-        self.0.word.load(ordering)
+        let value = self.0.word.load(ordering);
+        match &self.0.place {
+            Some((data, at)) => data.load_header(*at, value),
+            None => value,
+        }
     }
 
     #[track_caller]
     fn store(&self, value: u64, ordering: Ordering) {
+        if let Some((data, at)) = &self.0.place {
+            data.check_header_store(*at);
+        }
         self.0.word.store(value, ordering);
+        if let Some((data, at)) = &self.0.place {
+            data.store_header(*at, value);
+        }
     }
 }
 
 /// A ring's memory, each access of which is checked. Clones are the same memory.
 ///
 /// Loom does not see the bytes. It sees their shadows, one per unit: where a write of a unit and another access to it are
-/// not ordered, the model fails, whatever the bytes were.
+/// not ordered, the model fails, whatever the bytes were. A unit of records has two, so that a header may be loaded while
+/// it is stored, but not while payload is written there, and not be stored while payload is read there.
 #[derive(Clone, Debug)]
 pub struct CheckedMemory {
     tail: CheckedWord,
     head: CheckedWord,
     producer: CheckedWord,
     consumer: CheckedWord,
+    /// Of records alone.
+    headers: Rc<[CheckedWord]>,
     data: Rc<Data>,
 }
 
-#[derive(Debug)]
-struct Data {
-    shadows: Vec<UnsafeCell<()>>,
-    /// The slots, from the first aligned word on.
-    words: Vec<Cell<u64>>,
-}
-
 impl CheckedMemory {
-    /// Makes the memory of a ring with as many slots of one unit.
+    /// Makes the memory of a stream ring with as many slots of one unit.
     #[must_use]
     pub fn new(slots: usize) -> Self {
+        CheckedMemory::over(Data::new(slots, false))
+    }
+
+    /// Makes the memory of a message ring of as many bytes. Every header is 0.
+    #[must_use]
+    pub fn of_records(bytes: usize) -> Self {
+        CheckedMemory::over(Data::new(bytes / UNIT, true))
+    }
+
+    fn over(data: Data) -> Self {
         let word = CheckedWord::default;
-        let shadows = (0..slots).map(|_| UnsafeCell::new(())).collect();
-        let words = vec![Cell::new(UNWRITTEN); slots + DATA_ALIGN / UNIT];
-        let data = Rc::new(Data { shadows, words });
-        CheckedMemory { tail: word(), head: word(), producer: word(), consumer: word(), data }
-    }
-
-    /// Returns the shadows of a range of bytes.
-    fn shadows(&self, offset: usize, len: usize) -> &[UnsafeCell<()>] {
-        let whole = offset.is_multiple_of(UNIT) && len.is_multiple_of(UNIT);
-        assert!(whole, "{len} bytes at {offset} share a shadow with others");
-        &self.data.shadows[offset / UNIT..(offset + len) / UNIT]
-    }
-
-    fn address(&self, offset: usize) -> *mut u8 {
-        let words: *mut u8 = self.data.words.as_ptr().cast_mut().cast();
-        words.wrapping_add(words.align_offset(DATA_ALIGN) + offset)
+        let headers = if data.is_of_records() { data.len() / UNIT } else { 0 };
+        let data = Rc::new(data);
+        let header = |at| CheckedWord(Rc::new(Watched { place: Some((Rc::clone(&data), at)), ..Watched::default() }));
+        let headers = (0..headers).map(header).collect();
+        CheckedMemory { tail: word(), head: word(), producer: word(), consumer: word(), headers, data }
     }
 }
 
-// SAFETY: the words never move, and hold the slots behind any aligned start; the shadows, as many as there are slots, refuse
-// a range beyond them.
+// SAFETY: the words never move, and hold the data behind any aligned start; the shadows, one for each word, refuse a range
+// beyond them. Where a range is cut, words with its contents stand in for it.
 unsafe impl Memory for CheckedMemory {
     type Word = CheckedWord;
 
@@ -110,26 +112,25 @@ unsafe impl Memory for CheckedMemory {
     }
 
     fn len(&self) -> usize {
-        self.data.shadows.len() * UNIT
+        self.data.len()
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.data.is_of_records()
+    }
+
+    unsafe fn header(&self, offset: usize) -> &CheckedWord {
+        assert!(offset.is_multiple_of(UNIT), "a header at {offset}");
+        &self.headers[offset / UNIT]
     }
 
     #[track_caller]
     unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
-        let mut reads = Vec::new();
-        for shadow in self.shadows(offset, len) {
-            reads.push(shadow.get());
-        }
-        // The shadows are read until the closure is done.
-        access(self.address(offset))
+        self.data.read(offset, len, access)
     }
 
     #[track_caller]
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
-        let mut writes = Vec::new();
-        for shadow in self.shadows(offset, len) {
-            writes.push(shadow.get_mut());
-        }
-        // The shadows are written until the closure is done.
-        access(self.address(offset))
+        self.data.write(offset, len, access)
     }
 }

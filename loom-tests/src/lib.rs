@@ -2,13 +2,15 @@
 //!
 //! [`ring`] is the very source that ships, compiled here over another [`Memory`](ring::memory::Memory):
 //!
-//! - [`checked`]: loom orders the shared words, and each slot has a shadow, so that races of the payload are found too;
+//! - [`checked`]: loom orders the shared words, and each word of the data has shadows, so that races of the payload are
+//!   found too;
 //! - [`weakened`]: the same, with one ordering of `src/ring/` turned to Relaxed;
-//! - [`planted`]: the same, with one bug.
+//! - [`planted`]: the same, with one bug;
+//! - [`killed`]: any of them, as seen by a process that is killed.
 //!
 //! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
 //! weakened or planted memory, fail, each for the reason that it names. So every check here can fail. Begin with
-//! [`model`], then `tests/stream.rs`.
+//! [`model`], then `tests/stream.rs`; [`message`] is what models of the other ring are made of.
 //!
 //! ```text
 //! cargo test -p loom-tests --profile loom                                    all models, with optimisation
@@ -21,9 +23,15 @@
 #![deny(unsafe_code)]
 
 pub mod checked;
+mod data;
+pub mod killed;
+pub mod lock;
+pub mod message;
 pub mod model;
 pub mod planted;
 #[allow(clippy::len_without_is_empty, reason = "no memory of a ring is empty; in the library the trait is private")]
+#[allow(missing_docs, reason = "in the library the fields and methods without are private")]
 #[path = "../../src/ring/mod.rs"]
 pub mod ring;
 pub mod weakened;
+mod words;

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 
 use crate::checked::UNIT;
 use crate::ring::memory::{Memory, Word};
-use crate::ring::stream::{Consumer, Flow, PopError, Producer, PushError};
+use crate::ring::pace::Flow;
+use crate::ring::stream::{Consumer, PopError, Producer, PushError};
 use crate::weakened::Site;
 
 /// How often a model preempts a thread where another could run, at most. Blocked and yielding threads do not count.

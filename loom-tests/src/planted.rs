@@ -8,38 +8,45 @@ use std::sync::atomic::Ordering;
 
 use crate::checked::{CheckedMemory, CheckedWord, UNIT};
 use crate::ring::memory::{Memory, Role, Word};
+use crate::words::{Purpose, Words};
 
 /// What an end does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// The producer stores the tail, then writes the elements before it.
+    /// The producer publishes, in a stream by the tail, a message by its header, then writes what it published.
     PublishBeforeWrite,
-    /// The consumer stores the head, then reads the elements before it.
+    /// The consumer stores the head, then reads what lies before it.
     ReleaseBeforeRead,
     /// The consumer does not store the head.
     NoRelease,
+    /// The producer does not zero the header behind a record.
+    NextHeaderNotZeroed,
 }
 
 impl Bug {
-    /// Makes the memory of a ring with as many slots and this bug.
+    /// Makes the memory of a stream ring with as many slots and this bug.
     #[must_use]
     pub fn memory(self, slots: usize) -> PlantedMemory {
-        let memory = CheckedMemory::new(slots);
-        let word = |word: &CheckedWord, store| PlantedWord { word: word.clone(), store };
+        self.over(CheckedMemory::new(slots))
+    }
+
+    /// Makes the memory of a message ring of as many bytes, aligned to one unit, and this bug.
+    #[must_use]
+    pub fn records(self, bytes: usize) -> PlantedMemory {
+        self.over(CheckedMemory::of_records(bytes))
+    }
+
+    fn over(self, memory: CheckedMemory) -> PlantedMemory {
+        let publication = if memory.is_mirrored() { Purpose::Header } else { Purpose::Tail };
         let late = Rc::new(LateWrites { memory: memory.clone(), writes: RefCell::default() });
-        let (tail, head) = match self {
-            Bug::PublishBeforeWrite => (Store::ThenWrite(Rc::clone(&late)), Store::Sound),
-            Bug::ReleaseBeforeRead => (Store::Sound, Store::Sound),
-            Bug::NoRelease => (Store::Sound, Store::Lost),
+        let store = |purpose| match self {
+            Bug::PublishBeforeWrite if purpose == publication => Store::ThenWrite(Rc::clone(&late)),
+            Bug::NoRelease if purpose == Purpose::Head => Store::LostPublication,
+            Bug::NextHeaderNotZeroed if purpose == Purpose::Header => Store::LostZero,
+            _ => Store::Sound,
         };
-        PlantedMemory {
-            bug: self,
-            tail: word(memory.tail(), tail),
-            head: word(memory.head(), head),
-            producer: word(memory.presence(Role::Producer), Store::Sound),
-            consumer: word(memory.presence(Role::Consumer), Store::Sound),
-            late,
-        }
+        let words = Words::of(&memory, |purpose, word| PlantedWord { word: word.clone(), store: store(purpose) });
+        PlantedMemory { bug: self, words, late }
     }
 }
 
@@ -53,7 +60,8 @@ pub struct PlantedWord {
 #[derive(Clone, Debug)]
 enum Store {
     Sound,
-    Lost,
+    LostPublication,
+    LostZero,
     ThenWrite(Rc<LateWrites>),
 }
 
@@ -65,20 +73,21 @@ impl Word for PlantedWord {
 
     #[track_caller]
     fn store(&self, value: u64, ordering: Ordering) {
+        // Where a position is set up for a model, or a header that nobody can see yet, nothing is published.
+        let publishes = ordering == Ordering::Release;
         match &self.store {
-            Store::Sound => self.word.store(value, ordering),
-            // Where a position is set up for a model, nothing is published.
-            Store::Lost if ordering == Ordering::Release => {}
-            Store::Lost => self.word.store(value, ordering),
-            Store::ThenWrite(late) => {
+            Store::LostPublication if publishes => {}
+            Store::LostZero if value == 0 => {}
+            Store::ThenWrite(late) if publishes => {
                 self.word.store(value, ordering);
                 late.write();
             }
+            _ => self.word.store(value, ordering),
         }
     }
 }
 
-/// Writes that wait for the next store of the tail.
+/// Writes that wait for the next publication.
 #[derive(Debug)]
 struct LateWrites {
     memory: CheckedMemory,
@@ -104,10 +113,7 @@ impl LateWrites {
 #[derive(Clone, Debug)]
 pub struct PlantedMemory {
     bug: Bug,
-    tail: PlantedWord,
-    head: PlantedWord,
-    producer: PlantedWord,
-    consumer: PlantedWord,
+    words: Words<PlantedWord>,
     late: Rc<LateWrites>,
 }
 
@@ -116,29 +122,36 @@ unsafe impl Memory for PlantedMemory {
     type Word = PlantedWord;
 
     fn tail(&self) -> &PlantedWord {
-        &self.tail
+        &self.words.tail
     }
 
     fn head(&self) -> &PlantedWord {
-        &self.head
+        &self.words.head
     }
 
     fn presence(&self, role: Role) -> &PlantedWord {
-        match role {
-            Role::Producer => &self.producer,
-            Role::Consumer => &self.consumer,
-        }
+        self.words.presence(role)
     }
 
     fn len(&self) -> usize {
         self.late.memory.len()
     }
 
+    fn is_mirrored(&self) -> bool {
+        self.late.memory.is_mirrored()
+    }
+
+    unsafe fn header(&self, offset: usize) -> &PlantedWord {
+        self.words.header(offset)
+    }
+
     #[track_caller]
     unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
         if self.bug == Bug::ReleaseBeforeRead {
-            let head = self.head.load(Ordering::Relaxed);
-            self.head.store(head + (len / UNIT) as u64, Ordering::Release);
+            // A stream counts elements, a message ring the bytes of records.
+            let passed = if self.is_mirrored() { UNIT + len } else { len / UNIT };
+            let head = self.words.head.load(Ordering::Relaxed);
+            self.words.head.store(head + passed as u64, Ordering::Release);
         }
         // SAFETY: the same promise.
         unsafe { self.late.memory.read(offset, len, access) }

@@ -6,18 +6,23 @@ use std::sync::atomic::Ordering;
 
 use crate::checked::{CheckedMemory, CheckedWord};
 use crate::ring::memory::{Memory, Role, Word};
+use crate::words::{Purpose, Words};
 
-/// A place in `src/ring/` where a Release or an Acquire is written.
+/// What a Release or an Acquire in `src/ring/` is for. Both rings do the same with the tail and with the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Site {
-    /// The producer publishes elements.
+    /// The producer publishes elements, or says how far its records go.
     TailStore,
-    /// The consumer observes elements.
+    /// The consumer observes them.
     TailLoad,
-    /// The consumer gives slots back.
+    /// The consumer gives space back.
     HeadStore,
-    /// The producer observes that slots are free.
+    /// The producer observes that space is free.
     HeadLoad,
+    /// The producer publishes records.
+    HeaderStore,
+    /// The consumer observes a record.
+    HeaderLoad,
     /// A holder says that it came.
     Enter,
     /// A holder says that it left.
@@ -30,13 +35,18 @@ pub enum Site {
     MagicLoad,
 }
 
+/// Where an ordering is written: the file below `src/ring/`, the function, and what it is.
+pub type Place = (&'static str, &'static str, Ordering);
+
 impl Site {
     /// Every site. A test looks them up in the source.
-    pub const ALL: [Site; 9] = [
+    pub const ALL: [Site; 11] = [
         Site::TailStore,
         Site::TailLoad,
         Site::HeadStore,
         Site::HeadLoad,
+        Site::HeaderStore,
+        Site::HeaderLoad,
         Site::Enter,
         Site::Leave,
         Site::PresenceLoad,
@@ -44,41 +54,60 @@ impl Site {
         Site::MagicLoad,
     ];
 
-    /// The sites that order the elements.
+    /// The sites that order the elements of a stream.
     pub const POSITIONS: [Site; 4] = [Site::TailStore, Site::TailLoad, Site::HeadStore, Site::HeadLoad];
 
-    /// Returns the file below `src/ring/`, the function, and the ordering.
+    /// The sites that order messages which a consumer finds at their headers.
+    pub const HEADERS: [Site; 4] = [Site::HeaderStore, Site::HeaderLoad, Site::HeadStore, Site::HeadLoad];
+
+    /// Returns every place of this site.
     #[must_use]
-    pub fn place(self) -> (&'static str, &'static str, Ordering) {
+    pub fn places(self) -> &'static [Place] {
         match self {
-            Site::TailStore => ("stream/producer.rs", "publish", Ordering::Release),
-            Site::TailLoad => ("stream/consumer.rs", "refresh", Ordering::Acquire),
-            Site::HeadStore => ("stream/consumer.rs", "release", Ordering::Release),
-            Site::HeadLoad => ("stream/producer.rs", "refresh", Ordering::Acquire),
-            Site::Enter => ("presence.rs", "enter", Ordering::Release),
-            Site::Leave => ("presence.rs", "leave", Ordering::Release),
-            Site::PresenceLoad => ("presence.rs", "observe", Ordering::Acquire),
-            Site::MagicStore => ("identity.rs", "publish", Ordering::Release),
-            Site::MagicLoad => ("identity.rs", "observe", Ordering::Acquire),
+            Site::TailStore => &[
+                ("stream/producer.rs", "publish", Ordering::Release),
+                ("message/producer.rs", "store_tail", Ordering::Release),
+            ],
+            Site::TailLoad => &[
+                ("stream/consumer.rs", "refresh", Ordering::Acquire),
+                ("message/consumer.rs", "look_at_tail", Ordering::Acquire),
+            ],
+            Site::HeadStore => &[
+                ("stream/consumer.rs", "release", Ordering::Release),
+                ("message/consumer.rs", "release", Ordering::Release),
+            ],
+            Site::HeadLoad => &[
+                ("stream/producer.rs", "refresh", Ordering::Acquire),
+                ("message/producer.rs", "refresh", Ordering::Acquire),
+            ],
+            Site::HeaderStore => &[("message/producer.rs", "publish_after", Ordering::Release)],
+            Site::HeaderLoad => &[("message/consumer.rs", "poll", Ordering::Acquire)],
+            Site::Enter => &[("presence.rs", "enter", Ordering::Release)],
+            Site::Leave => &[("presence.rs", "leave", Ordering::Release)],
+            Site::PresenceLoad => &[("presence.rs", "observe", Ordering::Acquire)],
+            Site::MagicStore => &[("identity.rs", "publish", Ordering::Release)],
+            Site::MagicLoad => &[("identity.rs", "observe", Ordering::Acquire)],
         }
     }
 
-    /// Makes the memory of a ring with as many slots, too weak at this site.
+    /// Makes the memory of a stream ring with as many slots, too weak at this site.
     #[must_use]
     pub fn memory(self, slots: usize) -> WeakenedMemory {
-        let memory = CheckedMemory::new(slots);
-        let word = |word: &CheckedWord, sites: &[Site]| WeakenedWord {
+        self.over(CheckedMemory::new(slots))
+    }
+
+    /// Makes the memory of a message ring of as many bytes, too weak at this site.
+    #[must_use]
+    pub fn records(self, bytes: usize) -> WeakenedMemory {
+        self.over(CheckedMemory::of_records(bytes))
+    }
+
+    fn over(self, memory: CheckedMemory) -> WeakenedMemory {
+        let word = |purpose, word: &CheckedWord| WeakenedWord {
             word: word.clone(),
-            site: sites.contains(&self).then_some(self),
+            site: (self.purpose() == Some(purpose)).then_some(self),
         };
-        let presence = [Site::Enter, Site::Leave, Site::PresenceLoad];
-        WeakenedMemory {
-            tail: word(memory.tail(), &[Site::TailStore, Site::TailLoad]),
-            head: word(memory.head(), &[Site::HeadStore, Site::HeadLoad]),
-            producer: word(memory.presence(Role::Producer), &presence),
-            consumer: word(memory.presence(Role::Consumer), &presence),
-            memory,
-        }
+        WeakenedMemory { words: Words::of(&memory, word), memory }
     }
 
     /// Makes the word of this site, too weak at it.
@@ -87,17 +116,27 @@ impl Site {
         WeakenedWord { word: CheckedWord::default(), site: Some(self) }
     }
 
+    /// Returns which words of a memory this site is about.
+    fn purpose(self) -> Option<Purpose> {
+        match self {
+            Site::TailStore | Site::TailLoad => Some(Purpose::Tail),
+            Site::HeadStore | Site::HeadLoad => Some(Purpose::Head),
+            Site::HeaderStore | Site::HeaderLoad => Some(Purpose::Header),
+            Site::Enter | Site::Leave | Site::PresenceLoad => Some(Purpose::Presence),
+            Site::MagicStore | Site::MagicLoad => None,
+        }
+    }
+
     fn weakens_load(self) -> bool {
-        matches!(self, Site::TailLoad | Site::HeadLoad | Site::PresenceLoad | Site::MagicLoad)
+        self.places().iter().all(|&(_, _, ordering)| ordering == Ordering::Acquire)
     }
 
     fn weakens_store(self, value: u64) -> bool {
         match self {
-            Site::TailStore | Site::HeadStore | Site::MagicStore => true,
             // One word with two stores: the one makes it odd, the other even.
             Site::Enter => !value.is_multiple_of(2),
             Site::Leave => value.is_multiple_of(2),
-            Site::TailLoad | Site::HeadLoad | Site::PresenceLoad | Site::MagicLoad => false,
+            _ => !self.weakens_load(),
         }
     }
 }
@@ -127,10 +166,7 @@ impl Word for WeakenedWord {
 #[derive(Clone, Debug)]
 pub struct WeakenedMemory {
     memory: CheckedMemory,
-    tail: WeakenedWord,
-    head: WeakenedWord,
-    producer: WeakenedWord,
-    consumer: WeakenedWord,
+    words: Words<WeakenedWord>,
 }
 
 // SAFETY: everything but the orderings is that of the checked memory.
@@ -138,22 +174,27 @@ unsafe impl Memory for WeakenedMemory {
     type Word = WeakenedWord;
 
     fn tail(&self) -> &WeakenedWord {
-        &self.tail
+        &self.words.tail
     }
 
     fn head(&self) -> &WeakenedWord {
-        &self.head
+        &self.words.head
     }
 
     fn presence(&self, role: Role) -> &WeakenedWord {
-        match role {
-            Role::Producer => &self.producer,
-            Role::Consumer => &self.consumer,
-        }
+        self.words.presence(role)
     }
 
     fn len(&self) -> usize {
         self.memory.len()
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.memory.is_mirrored()
+    }
+
+    unsafe fn header(&self, offset: usize) -> &WeakenedWord {
+        self.words.header(offset)
     }
 
     #[track_caller]

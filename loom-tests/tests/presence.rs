@@ -2,6 +2,7 @@
 
 use loom::thread;
 use loom_tests::checked::{CheckedMemory, CheckedWord};
+use loom_tests::message;
 use loom_tests::model::{
     assert_reached, check, check_unbounded, fails, fails_without, pop, push, reached, ring, until,
 };
@@ -119,5 +120,38 @@ fn who_sees_that_the_consumer_left_finds_every_slot_that_it_read() {
 fn the_last_slot_needs_both_orderings_of_the_presence() {
     fails_without(&[Site::Leave, Site::PresenceLoad], "a slot was not given back", |site| {
         a_consumer_leaves(site.memory(8))
+    });
+}
+
+/// A producer of messages pushes its last one and leaves; a consumer that sees it leave drains the ring.
+fn a_producer_of_messages_leaves<M: Memory + Clone + 'static>(memory: M) {
+    let (mut producer, mut consumer) = message::ring(memory, 0);
+    let holder = thread::spawn(move || {
+        let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
+        (1..4).for_each(|value| message::push(&mut producer, value));
+        producer.leave(generation);
+    });
+    let mut popped = Vec::new();
+    until(|| {
+        let found = presence::observe(consumer.memory().presence(Role::Producer));
+        // The look comes before the draining, so that what is drained after the last look is all there is.
+        popped.extend(std::iter::from_fn(|| consumer.pop_value::<u64>().ok()));
+        (found == LEFT).then_some(())
+    });
+    assert_eq!(popped, [1, 2, 3], "a message was lost");
+    message::expect_none(&mut consumer);
+    holder.join().unwrap();
+}
+
+#[test]
+fn who_sees_that_the_producer_left_finds_every_message() {
+    check(|| a_producer_of_messages_leaves(CheckedMemory::of_records(32)));
+    check(|| a_producer_of_messages_leaves(CheckedMemory::of_records(64)));
+}
+
+#[test]
+fn the_last_message_needs_both_orderings_of_the_presence() {
+    fails_without(&[Site::Leave, Site::PresenceLoad], "a message was lost", |site| {
+        a_producer_of_messages_leaves(site.records(64))
     });
 }

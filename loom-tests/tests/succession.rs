@@ -1,51 +1,11 @@
 //! Two holders of one role, one after the other, while the other role is at work.
 
-use std::sync::atomic::Ordering;
-
-use loom::thread::{self, JoinHandle};
-use loom_tests::checked::{CheckedMemory, CheckedWord};
-use loom_tests::model::{
-    RACE, assert_reached, check, consumer, fails, fails_without, pop, producer, push, reached, until,
-};
-use loom_tests::ring::memory::{Memory, Role, Word};
+use loom_tests::checked::CheckedMemory;
+use loom_tests::lock::Lock;
+use loom_tests::model::{RACE, assert_reached, check, consumer, fails, fails_without, pop, producer, push, reached};
+use loom_tests::ring::memory::{Memory, Role};
 use loom_tests::ring::presence;
 use loom_tests::weakened::Site;
-
-/// The lock of a role.
-#[derive(Clone, Copy, Debug)]
-enum Lock {
-    /// As the kernel gives it: who takes it comes after everything that the holder before did, even a killed one.
-    Kernel,
-    /// It excludes but orders nothing. No lock is so weak; what rests on the order of a lock fails with it.
-    Unordered,
-}
-
-impl Lock {
-    /// Runs two holders, the second when the first has given the lock back, and returns what both returned.
-    fn pass<A: 'static, B: 'static>(
-        self,
-        first: impl FnOnce() -> A + 'static,
-        second: impl FnOnce() -> B + 'static,
-    ) -> JoinHandle<(A, B)> {
-        let free = CheckedWord::default();
-        let freed = free.clone();
-        let first = thread::spawn(move || {
-            let result = first();
-            if let Lock::Unordered = self {
-                freed.store(1, Ordering::Relaxed);
-            }
-            result
-        });
-        thread::spawn(move || match self {
-            Lock::Kernel => (first.join().unwrap(), second()),
-            Lock::Unordered => {
-                until(|| (free.load(Ordering::Relaxed) == 1).then_some(()));
-                let result = second();
-                (first.join().unwrap(), result)
-            }
-        })
-    }
-}
 
 /// How the first holder ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! Copies between private and shared bytes that stay defined when the other process writes at the same moment.
 //!
 //! A plain `memcpy` of bytes that another process may be changing is a data race, whatever the hardware makes of it.
-//! Two ways stay defined:
+//! Three ways stay defined:
 //!
-//! - up to eight words: relaxed atomic words, as wide as the alignment of the shared side allows;
-//! - above: `rep movsb` in inline assembly on x86_64, which the compiler cannot see into; elsewhere the same words.
+//! - relaxed atomic words, as wide as the alignment of the shared side allows;
+//! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly, which the compiler cannot see into: a
+//!   value that was assembled from words makes the processor wait, where its reader takes it by a vector register;
+//! - above 128 bytes on x86_64: `rep movsb`, by inline assembly too. Elsewhere, always the words.
 //!
 //! A torn value is possible and harmless: the bytes are plain data, and a peer that follows the protocol never writes
 //! what the other side may read.
@@ -14,19 +16,23 @@
 use core::mem::{align_of, size_of};
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
-/// The longest copy in words that is made word by word where there is a faster way for longer ones.
+/// The longest copy in bytes that is made piece by piece where there is a faster way for longer ones.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-const FEW: usize = 8;
+const FEW: usize = 128;
 
-/// An integer with an atomic twin of the same size.
+/// Sixteen bytes in a vector register.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+type Wide = core::arch::x86_64::__m128i;
+
+/// What is moved at once between shared and private memory.
 trait Unit: Copy {
     /// # Safety
     ///
-    /// `from` is valid for reads and aligned to the size of `Self`.
+    /// `from` is valid for reads and, if `Self` is an integer, aligned to its size.
     unsafe fn load(from: *const Self) -> Self;
     /// # Safety
     ///
-    /// `to` is valid for writes and aligned to the size of `Self`.
+    /// `to` is valid for writes and, if `Self` is an integer, aligned to its size.
     unsafe fn store(to: *mut Self, value: Self);
 }
 
@@ -55,38 +61,105 @@ macro_rules! unit {
 
 unit!(u8 => AtomicU8, u16 => AtomicU16, u32 => AtomicU32, u64 => AtomicU64);
 
-/// Copies bytes between memory of two owners.
-type Way = unsafe fn(from: *const u8, to: *mut u8, len: usize);
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+impl Unit for Wide {
+    #[inline(always)]
+    unsafe fn load(from: *const Self) -> Self {
+        let wide;
+        // SAFETY: sixteen bytes are valid for reads there, and the instruction asks for no alignment.
+        unsafe {
+            core::arch::asm!(
+                "movups {wide}, [{from}]",
+                from = in(reg) from,
+                wide = lateout(xmm_reg) wide,
+                options(nostack, preserves_flags, readonly),
+            );
+        }
+        wide
+    }
 
-/// Copies whole words out of shared memory.
+    #[inline(always)]
+    unsafe fn store(to: *mut Self, value: Self) {
+        // SAFETY: sixteen bytes are valid for writes there, and the instruction asks for no alignment.
+        unsafe {
+            core::arch::asm!(
+                "movups [{to}], {value}",
+                to = in(reg) to,
+                value = in(xmm_reg) value,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+}
+
+/// Copies as many whole units out of shared memory as `len` bytes have, and returns how many bytes these are.
 ///
 /// # Safety
 ///
-/// `from` is aligned to the size of `U` and valid for reads of `len` bytes, `to` is private and valid for as many writes.
+/// `from` is aligned as `U` needs it and valid for reads of `len` bytes, `to` is private and valid for as many writes.
+#[inline(always)]
+unsafe fn units_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
+    let whole = len & !(size_of::<U>() - 1);
+    for at in (0..whole).step_by(size_of::<U>()) {
+        // SAFETY: a whole unit lies at `at`, aligned like the first, because `at` is a multiple of its size.
+        let unit = unsafe { U::load(from.wrapping_add(at).cast()) };
+        // SAFETY: as many bytes are valid for writes there; no alignment is asked for.
+        unsafe { to.wrapping_add(at).cast::<U>().write_unaligned(unit) };
+    }
+    whole
+}
+
+/// Copies as many whole units into shared memory as `len` bytes have, and returns how many bytes these are.
+///
+/// # Safety
+///
+/// `to` is aligned as `U` needs it and valid for writes of `len` bytes, `from` is private and valid for as many reads.
+#[inline(always)]
+unsafe fn units_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
+    let whole = len & !(size_of::<U>() - 1);
+    for at in (0..whole).step_by(size_of::<U>()) {
+        // SAFETY: as many bytes are valid for reads there; no alignment is asked for.
+        let unit = unsafe { from.wrapping_add(at).cast::<U>().read_unaligned() };
+        // SAFETY: a whole unit lies at `at`, aligned like the first, because `at` is a multiple of its size.
+        unsafe { U::store(to.wrapping_add(at).cast(), unit) };
+    }
+    whole
+}
+
+/// Copies `len` bytes, of which words of type `U` are the smallest, out of shared memory, by wide pieces as long as there are.
+///
+/// # Safety
+///
+/// As [`units_out`], and `len` is a multiple of the size of `U`.
 #[inline(always)]
 unsafe fn words_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
-    for at in (0..len).step_by(size_of::<U>()) {
-        // SAFETY: a whole word lies at `at`, and it is aligned, because `at` is a multiple of its size.
-        let word = unsafe { U::load(from.wrapping_add(at).cast()) };
-        // SAFETY: as many bytes are valid for writes there; no alignment is asked for.
-        unsafe { to.wrapping_add(at).cast::<U>().write_unaligned(word) };
-    }
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: the caller's promise; wide pieces need no alignment.
+    let wide = unsafe { units_out::<Wide>(from, to, len) };
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let wide = 0;
+    // SAFETY: the caller's promise; the pieces are multiples of the words.
+    unsafe { units_out::<U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
 }
 
-/// Copies whole words into shared memory.
+/// Copies `len` bytes, of which words of type `U` are the smallest, into shared memory, by wide pieces as long as there are.
 ///
 /// # Safety
 ///
-/// `to` is aligned to the size of `U` and valid for writes of `len` bytes, `from` is private and valid for as many reads.
+/// As [`units_in`], and `len` is a multiple of the size of `U`.
 #[inline(always)]
 unsafe fn words_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
-    for at in (0..len).step_by(size_of::<U>()) {
-        // SAFETY: as many bytes are valid for reads there; no alignment is asked for.
-        let word = unsafe { from.wrapping_add(at).cast::<U>().read_unaligned() };
-        // SAFETY: a whole word lies at `at`, and it is aligned, because `at` is a multiple of its size.
-        unsafe { U::store(to.wrapping_add(at).cast(), word) };
-    }
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: the caller's promise; wide pieces need no alignment.
+    let wide = unsafe { units_in::<Wide>(from, to, len) };
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let wide = 0;
+    // SAFETY: the caller's promise; the pieces are multiples of the words.
+    unsafe { units_in::<U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
 }
+
+/// Copies bytes between memory of two owners.
+type Way = unsafe fn(from: *const u8, to: *mut u8, len: usize);
 
 /// Copies `len` bytes without the compiler seeing an access.
 ///
@@ -111,15 +184,15 @@ unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
 /// Returns the width in bytes of the words in which elements of `size` bytes are copied: what divides an element, and so
 /// the offset of every slot.
 const fn width(size: usize) -> usize {
-    let width = 1 << size.trailing_zeros();
-    if width > 8 { 8 } else { width }
+    // A value without bytes is any number of words.
+    1 << (size | 8).trailing_zeros()
 }
 
-/// Chooses how `len` bytes of elements of type `T` are copied, of which `words` is the way word by word.
+/// Chooses how `len` bytes are copied, of which `words` is the way piece by piece.
 #[inline(always)]
-fn way<T>(len: usize, words: Way) -> Way {
+fn way(len: usize, words: Way) -> Way {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    if len > FEW * const { width(size_of::<T>()) } {
+    if len > FEW {
         return opaque;
     }
     let _ = len;
@@ -144,7 +217,7 @@ pub unsafe fn copy_out<T>(from: *const u8, to: *mut u8, count: usize) {
     };
     let len = size_of::<T>() * count;
     // SAFETY: the caller's promise, in words that divide an element; private and shared memory do not overlap.
-    unsafe { way::<T>(len, words)(from, to, len) }
+    unsafe { way(len, words)(from, to, len) }
 }
 
 /// Copies `count` elements into shared memory.
@@ -165,7 +238,113 @@ pub unsafe fn copy_in<T>(from: *const u8, to: *mut u8, count: usize) {
     };
     let len = size_of::<T>() * count;
     // SAFETY: the caller's promise, in words that divide an element; private and shared memory do not overlap.
-    unsafe { way::<T>(len, words)(from, to, len) }
+    unsafe { way(len, words)(from, to, len) }
+}
+
+/// Rounds a number of bytes up to whole words.
+#[inline(always)]
+pub const fn whole_words(len: usize) -> usize {
+    len.next_multiple_of(size_of::<u64>())
+}
+
+/// Copies `len` bytes, a number that the compiler does not know, out of shared memory, where they start at a word.
+///
+/// # Safety
+///
+/// - `from` is aligned to 8 and valid for reads of `len` bytes, rounded up to whole words.
+/// - `to` is private to this process and valid for writes of `len` bytes.
+#[inline(always)]
+pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if len > FEW {
+        // SAFETY: the caller's promise; private and shared memory do not overlap.
+        return unsafe { opaque(from, to, len) };
+    }
+    let whole = len & !(size_of::<u64>() - 1);
+    // SAFETY: the caller's promise.
+    unsafe { words_out::<u64>(from, to, whole) };
+    if whole < len {
+        // SAFETY: the last word is valid for reads as a whole.
+        let word = unsafe { u64::load(from.wrapping_add(whole).cast()) };
+        // SAFETY: as many bytes are valid for writes there.
+        unsafe { rest_out(word, to.wrapping_add(whole), len - whole) };
+    }
+}
+
+/// Copies `len` bytes, a number that the compiler does not know, into shared memory, where they start at a word. The rest
+/// of the last word is filled with whatever.
+///
+/// # Safety
+///
+/// - `to` is aligned to 8 and valid for writes of `len` bytes, rounded up to whole words.
+/// - `from` is private to this process and valid for reads of `len` bytes.
+#[inline(always)]
+pub unsafe fn bytes_in(from: *const u8, to: *mut u8, len: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    if len > FEW {
+        // SAFETY: the caller's promise; private and shared memory do not overlap.
+        return unsafe { opaque(from, to, len) };
+    }
+    let whole = len & !(size_of::<u64>() - 1);
+    // SAFETY: the caller's promise.
+    unsafe { words_in::<u64>(from, to, whole) };
+    if whole < len {
+        // SAFETY: as many bytes are valid for reads there.
+        let word = unsafe { rest_in(from.wrapping_add(whole), len - whole) };
+        // SAFETY: the last word is valid for writes as a whole.
+        unsafe { u64::store(to.wrapping_add(whole).cast(), word) };
+    }
+}
+
+/// Writes the first `len` bytes of a word, less than all, in at most three pieces.
+///
+/// # Safety
+///
+/// `to` is private and valid for writes of `len` bytes.
+#[inline(always)]
+unsafe fn rest_out(word: u64, to: *mut u8, len: usize) {
+    let (mut bytes, mut at) = (u64::from_le(word), 0);
+    if len & 4 != 0 {
+        // SAFETY: four bytes are valid for writes there; no alignment is asked for.
+        unsafe { to.cast::<u32>().write_unaligned((bytes as u32).to_le()) };
+        (bytes, at) = (bytes >> 32, 4);
+    }
+    if len & 2 != 0 {
+        // SAFETY: as above, two bytes.
+        unsafe { to.wrapping_add(at).cast::<u16>().write_unaligned((bytes as u16).to_le()) };
+        (bytes, at) = (bytes >> 16, at + 2);
+    }
+    if len & 1 != 0 {
+        // SAFETY: as above, one byte.
+        unsafe { to.wrapping_add(at).write(bytes as u8) };
+    }
+}
+
+/// Reads the first `len` bytes of a word, less than all, in at most three pieces.
+///
+/// # Safety
+///
+/// `from` is private and valid for reads of `len` bytes.
+#[inline(always)]
+unsafe fn rest_in(from: *const u8, len: usize) -> u64 {
+    let (mut bytes, mut at) = (0, 0);
+    if len & 4 != 0 {
+        // SAFETY: four bytes are valid for reads there; no alignment is asked for.
+        bytes = u64::from(u32::from_le(unsafe { from.cast::<u32>().read_unaligned() }));
+        at = 4;
+    }
+    if len & 2 != 0 {
+        // SAFETY: as above, two bytes.
+        let piece = u16::from_le(unsafe { from.wrapping_add(at).cast::<u16>().read_unaligned() });
+        bytes |= u64::from(piece) << (8 * at);
+        at += 2;
+    }
+    if len & 1 != 0 {
+        // SAFETY: as above, one byte.
+        let piece = unsafe { from.wrapping_add(at).read() };
+        bytes |= u64::from(piece) << (8 * at);
+    }
+    bytes.to_le()
 }
 
 #[cfg(test)]
@@ -208,6 +387,24 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_start_at_a_word_are_copied_as_they_are() {
+        let mut words = [0_u64; LONGEST / 8 + 1];
+        let shared: *mut u8 = words.as_mut_ptr().cast();
+        for len in 0..=LONGEST {
+            for private_at in 0..9 {
+                let source = pattern(private_at + len);
+                // SAFETY: the words are aligned, and as many as the longest copy has.
+                unsafe { bytes_in(source[private_at..].as_ptr(), shared, len) };
+                let mut target = vec![0xee; private_at + len + 2];
+                // SAFETY: as above, and the target has `len` bytes from there on, and one more.
+                unsafe { bytes_out(shared, target[private_at + 1..].as_mut_ptr(), len) };
+                assert_eq!(target[private_at + 1..=private_at + len], source[private_at..], "{len} at {private_at}");
+                assert_eq!((target[private_at], target[private_at + len + 1]), (0xee, 0xee), "{len} at {private_at}");
+            }
+        }
+    }
+
+    #[test]
     fn wider_elements_are_copied_as_they_are() {
         (0..=LONGEST / 2).for_each(copies_equal_plain_copies::<u16>);
         (0..=LONGEST / 4).for_each(copies_equal_plain_copies::<u32>);
@@ -232,7 +429,7 @@ mod tests {
 
     #[test]
     fn words_are_as_wide_as_an_element_allows() {
-        let widths = [1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 4096].map(width);
-        assert_eq!(widths, [1, 2, 1, 4, 2, 8, 4, 8, 4, 8, 8]);
+        let widths = [0, 1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 4096].map(width);
+        assert_eq!(widths, [8, 1, 2, 1, 4, 2, 8, 4, 8, 4, 8, 8]);
     }
 }

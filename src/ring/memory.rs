@@ -1,7 +1,7 @@
 //! The seam between the algorithms and the memory that they run on.
 //!
-//! Everything that two processes share is reached through [`Memory`]: two positions, two presence words, and ranges of
-//! bytes. The mapped segment implements it for production, a heap allocation for unit tests, and a checked memory for
+//! Everything that two processes share is reached through [`Memory`]: two positions, two presence words, the headers of
+//! records, and ranges of bytes. The mapped segment implements it for production, a heap allocation for unit tests, and a checked memory for
 //! the loom models. Orderings are arguments: they are chosen in `src/ring/` alone, an implementation passes them on.
 
 #![allow(unsafe_code, reason = "declares the trait whose implementations hand out raw pointers")]
@@ -62,11 +62,13 @@ impl Word for AtomicU64 {
 ///
 /// # Safety
 ///
-/// - Every call of `tail`, `head`, `presence`, `read` and `write` refers to the same memory for as long as the value
-///   lives, also after it has moved.
-/// - `len` never changes.
+/// - Every call of `tail`, `head`, `presence`, `header`, `read` and `write` refers to the same memory for as long as the
+///   value lives, also after it has moved.
+/// - `len` and `is_mirrored` never change.
 /// - The pointer that `read` and `write` hand to their closure is the address of `offset`, valid for `len` bytes while
 ///   the closure runs; the address of offset 0 is aligned to [`DATA_ALIGN`].
+/// - Where the memory is mirrored, `len` is a multiple of eight, and what is read and written at `len() + offset` are the
+///   bytes at `offset`.
 /// - Nothing but this protocol, and a peer in another process, touches those bytes.
 pub unsafe trait Memory {
     /// How this memory keeps a shared word.
@@ -84,25 +86,41 @@ pub unsafe trait Memory {
     /// Returns the length of the data area in bytes.
     fn len(&self) -> usize;
 
+    /// Returns whether the data area is followed by itself once more, so that no range is cut where it ends.
+    fn is_mirrored(&self) -> bool;
+
+    /// Returns the word at `offset` of the data area, as the header of a record. The producer alone stores it.
+    ///
+    /// # Safety
+    ///
+    /// `offset` is a multiple of eight and below [`Memory::len`].
+    unsafe fn header(&self, offset: usize) -> &Self::Word;
+
     /// Hands the address of the `len` bytes at `offset` to `access`, which only reads them.
     ///
     /// # Safety
     ///
-    /// - `offset + len` is at most [`Memory::len`].
-    /// - The bytes are committed: the tail that covers them was observed, and the head has not passed them.
+    /// - `offset + len` is at most [`Memory::len`], twice that where the memory is mirrored, and `len` at most once.
+    /// - The bytes are committed: the tail or the header that covers them was observed, and the head has not passed them.
     unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R;
 
     /// Hands the address of the `len` bytes at `offset` to `access`, which may write them.
     ///
     /// # Safety
     ///
-    /// - `offset + len` is at most [`Memory::len`].
+    /// - `offset + len` is at most [`Memory::len`], twice that where the memory is mirrored, and `len` at most once.
     /// - The bytes are free: the head that gave them back was observed, and the tail does not cover them yet.
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R;
 
     /// Says that the byte at `offset` will be read soon. A hint: it reads nothing, and may do nothing.
     #[inline(always)]
     fn prefetch(&self, offset: usize) {
+        let _ = offset;
+    }
+
+    /// Says that the byte at `offset` will be written soon. A hint: it writes nothing, and may do nothing.
+    #[inline(always)]
+    fn prefetch_to_write(&self, offset: usize) {
         let _ = offset;
     }
 }

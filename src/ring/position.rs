@@ -10,6 +10,8 @@ pub enum SharedWord {
     Tail,
     /// The position at which the consumer reads next.
     Head,
+    /// The first word of a message's record: its length in bytes times 256, plus 1 once it is there.
+    Header,
 }
 
 /// The other process wrote a number that this protocol cannot have produced.
@@ -25,6 +27,8 @@ pub struct Corrupted {
     pub lowest: u64,
     /// The highest value that it could have held; smaller than `lowest` where positions pass 2^64.
     pub highest: u64,
+    /// The distance between two values that it could have held; a power of two.
+    pub step: u64,
 }
 
 impl fmt::Display for Corrupted {
@@ -32,27 +36,47 @@ impl fmt::Display for Corrupted {
         let word = match self.word {
             SharedWord::Tail => "the producer's tail",
             SharedWord::Head => "the consumer's head",
+            SharedWord::Header => "the header of a record",
         };
-        write!(
-            formatter,
-            "{word} holds {}, expected {} to {}: another process damaged the ring; unlink it and create it anew",
-            self.found, self.lowest, self.highest
-        )
+        write!(formatter, "{word} holds {}, expected {} to {}", self.found, self.lowest, self.highest)?;
+        if self.step > 1 {
+            write!(formatter, " in steps of {}", self.step)?;
+        }
+        formatter.write_str(": another process damaged the ring; unlink it and create it anew")
     }
 }
 
 impl core::error::Error for Corrupted {}
 
-/// Checks a position that the peer wrote against the window in which it must lie, both ends included.
+/// The values that a word can hold if its writer keeps to the protocol, both ends included.
 ///
-/// A position only grows, so the window starts at the value seen last; it ends where the peer's own rules stop it. The
-/// difference is taken modulo 2^64, so that a ring works across the wrap.
-#[inline(always)]
-pub fn check(word: SharedWord, found: u64, lowest: u64, highest: u64) -> Result<u64, Corrupted> {
-    if found.wrapping_sub(lowest) <= highest.wrapping_sub(lowest) {
-        Ok(found)
-    } else {
-        Err(Corrupted { word, found, lowest, highest })
+/// A position only grows, so its window starts at the value seen last; it ends where the peer's own rules stop it.
+/// Differences are taken modulo 2^64, so that a ring works across the wrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub lowest: u64,
+    pub highest: u64,
+    /// The distance between two values; a power of two.
+    pub step: u64,
+}
+
+impl Window {
+    /// Checks a word that the peer wrote.
+    #[inline(always)]
+    pub fn check(self, word: SharedWord, found: u64) -> Result<u64, Corrupted> {
+        let Window { lowest, highest, step } = self;
+        let above = found.wrapping_sub(lowest);
+        if above <= highest.wrapping_sub(lowest) && above & (step - 1) == 0 {
+            Ok(found)
+        } else {
+            Err(self.refusal(word, found))
+        }
+    }
+
+    /// Says what is wrong with a word that is not in the window.
+    pub fn refusal(self, word: SharedWord, found: u64) -> Corrupted {
+        let Window { lowest, highest, step } = self;
+        Corrupted { word, found, lowest, highest, step }
     }
 }
 
@@ -76,13 +100,13 @@ mod tests {
 
     #[track_caller]
     fn accepts(found: u64, lowest: u64, highest: u64) {
-        assert_eq!(check(SharedWord::Head, found, lowest, highest), Ok(found));
+        assert_eq!(Window { lowest, highest, step: 1 }.check(SharedWord::Head, found), Ok(found));
     }
 
     #[track_caller]
     fn refuses(found: u64, lowest: u64, highest: u64) {
-        let corrupted = check(SharedWord::Tail, found, lowest, highest).unwrap_err();
-        assert_eq!(corrupted, Corrupted { word: SharedWord::Tail, found, lowest, highest });
+        let corrupted = Window { lowest, highest, step: 1 }.check(SharedWord::Tail, found).unwrap_err();
+        assert_eq!(corrupted, Corrupted { word: SharedWord::Tail, found, lowest, highest, step: 1 });
     }
 
     #[test]
@@ -107,6 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn a_position_between_two_steps_is_refused() {
+        let window = Window { lowest: 64, highest: 128, step: 16 };
+        for found in 0..200 {
+            let accepted = [64, 80, 96, 112, 128].contains(&found);
+            assert_eq!(window.check(SharedWord::Tail, found).is_ok(), accepted, "{found}");
+        }
+        let across = Window { lowest: 8_u64.wrapping_neg(), highest: 8, step: 8 };
+        assert_eq!(across.check(SharedWord::Tail, 0), Ok(0));
+        assert!(across.check(SharedWord::Tail, 4).is_err());
+    }
+
+    #[test]
     fn a_run_of_slots_is_cut_where_the_buffer_ends() {
         assert_eq!(split(0, 8, 8), (8, 0));
         assert_eq!(split(6, 2, 8), (2, 0));
@@ -119,10 +155,13 @@ mod tests {
 
     #[test]
     fn a_corruption_names_the_word_and_what_was_expected() {
-        let corrupted = Corrupted { word: SharedWord::Tail, found: 9, lowest: 3, highest: 5 };
+        let tail = Window { lowest: 3, highest: 5, step: 1 }.refusal(SharedWord::Tail, 9);
         assert_eq!(
-            corrupted.to_string(),
+            tail.to_string(),
             "the producer's tail holds 9, expected 3 to 5: another process damaged the ring; unlink it and create it anew"
         );
+        let header = Window { lowest: 1, highest: 513, step: 256 }.refusal(SharedWord::Header, 2);
+        let expected = "the header of a record holds 2, expected 1 to 513 in steps of 256: ";
+        assert!(header.to_string().starts_with(expected), "{header}");
     }
 }

@@ -13,11 +13,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::layout::{DATA_OFFSET, Header, Identity, LAYOUT_VERSION, MAGIC};
+use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
 use super::mapping::Mapping;
 use super::object::{self, Access};
 use super::roles::{self, Lock};
-use crate::error::{Attribute, Error};
+use super::wanted::Wanted;
+use crate::error::Error;
 use crate::options::Creation;
 use crate::ring::identity;
 use crate::ring::memory::Role;
@@ -39,9 +40,7 @@ pub(super) struct Request<'a> {
     pub(super) wait: Duration,
     pub(super) prefault: bool,
     pub(super) lock_memory: bool,
-    /// What the segment must be. Where the capacity is `None`, whatever stands will do, and none is created.
-    pub(super) identity: Identity,
-    pub(super) capacity: Option<u64>,
+    pub(super) wanted: Wanted,
 }
 
 /// A segment whose role this process holds.
@@ -110,14 +109,14 @@ impl Request<'_> {
             Some(_) if self.creation == Creation::New => Err(Error::AlreadyExists { name: self.name.to_owned() }),
             Some(found) => {
                 // The length is read after the magic was seen: before, the object may not have had its length yet.
-                self.check(found, object::stat(file)?.st_size as u64)?;
+                self.wanted.check(self.name, found, object::stat(file)?.st_size as u64)?;
                 self.enter(file, found)
             }
         }
     }
 
     fn may_create(&self) -> bool {
-        self.capacity.is_some() && self.creation != Creation::Never
+        self.wanted.is_complete() && self.creation != Creation::Never
     }
 
     /// Creates the segment, and takes the role before anyone else can see it.
@@ -143,11 +142,12 @@ impl Request<'_> {
         // A umask may have taken even the owner's permissions.
         object::set_mode(file, self.access.mode)?;
         let Some(questions) = object::reopen(self.name, file)? else { return Ok(Look::Unsettled) };
-        object::reserve(file, self.identity.segment_length)?;
-        let mapping = self.map(file, self.identity)?;
+        let identity = self.wanted.identity();
+        object::reserve(file, identity.segment_length)?;
+        let mapping = self.map(file, identity)?;
         let header = header(&mapping);
-        identity::publish(&header.identity.magic, MAGIC, &header.identity.rows, &self.identity.rows());
-        Ok(Look::Attached(Attached { mapping, identity: self.identity, questions }))
+        identity::publish(&header.identity.magic, MAGIC, &header.identity.rows, &identity.rows());
+        Ok(Look::Attached(Attached { mapping, identity, questions }))
     }
 
     /// Locks the role, makes sure that the name still stands for this object, and maps it.
@@ -169,7 +169,11 @@ impl Request<'_> {
     /// Maps the whole segment, which is as long as it says.
     fn map(&self, file: BorrowedFd<'_>, identity: Identity) -> Result<Mapping, Error> {
         // It was compared with the length of an object, or reserved, so it is not longer than any object can be.
-        let mapping = Mapping::new(file, identity.segment_length as usize)?;
+        let len = identity.segment_length as usize;
+        let mapping = match identity.kind {
+            MESSAGE => Mapping::mirrored(file, len, identity.data_offset as usize)?,
+            _ => Mapping::new(file, len)?,
+        };
         if self.prefault {
             mapping.prefault();
         }
@@ -197,37 +201,6 @@ impl Request<'_> {
             (0, _) => Ok(None),
             (magic, _) => not_a_ring(magic),
         }
-    }
-
-    /// Compares the segment with what was asked for, and its own length with that of the object.
-    fn check(&self, found: Identity, object_length: u64) -> Result<(), Error> {
-        let expected = self.identity;
-        let capacity = self.capacity.unwrap_or(found.capacity);
-        let length = self.expected_length(found.capacity);
-        let checks = [
-            (Attribute::LayoutVersion, found.layout_version, LAYOUT_VERSION),
-            (Attribute::Kind, found.kind, expected.kind),
-            (Attribute::ElementSize, found.element_size, expected.element_size),
-            (Attribute::ElementAlign, found.element_align, expected.element_align),
-            (Attribute::TypeId, found.type_id, expected.type_id),
-            (Attribute::Capacity, found.capacity, capacity),
-            (Attribute::DataOffset, found.data_offset, expected.data_offset),
-            (Attribute::SegmentLength, found.segment_length, length),
-            (Attribute::ObjectLength, object_length, found.segment_length),
-        ];
-        for (what, found, expected) in checks {
-            if found != expected {
-                return Err(Error::Mismatch { name: self.name.to_owned(), what, found, expected });
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns how long a segment of this capacity is; 0, which none is, for a capacity that none can have.
-    fn expected_length(&self, capacity: u64) -> u64 {
-        let data = capacity.is_power_of_two().then(|| capacity.checked_mul(self.identity.element_size)).flatten();
-        let length = data.and_then(|data| data.checked_add(DATA_OFFSET as u64));
-        length.filter(|&length| isize::try_from(length).is_ok()).unwrap_or(0)
     }
 
     /// Removes what a dead creator left behind. A living one is left to finish.

@@ -18,16 +18,19 @@ pub(super) const APART: usize = 128;
 pub(super) const MAGIC: u64 = 0x4e49_414d_474e_4952;
 
 /// Changes with every change of the bytes or of the protocol.
-pub(super) const LAYOUT_VERSION: u64 = 1;
+pub(super) const LAYOUT_VERSION: u64 = 2;
 
 /// The kind of a stream ring.
 pub(super) const STREAM: u64 = 1;
 
-/// Where the data area starts, in bytes.
+/// The kind of a message ring.
+pub(super) const MESSAGE: u64 = 2;
+
+/// Where the data area starts, in bytes, where a page is no longer.
 pub(super) const DATA_OFFSET: usize = 4096;
 
 /// How many rows follow the magic.
-pub(super) const ROWS: usize = 8;
+pub(super) const ROWS: usize = 9;
 
 /// A value that starts on a distance of its own.
 #[repr(C, align(128))]
@@ -103,6 +106,7 @@ pub(super) struct Identity {
     pub(super) element_size: u64,
     pub(super) element_align: u64,
     pub(super) type_id: u64,
+    pub(super) record_align: u64,
 }
 
 impl Identity {
@@ -116,13 +120,44 @@ impl Identity {
             element_size,
             element_align,
             type_id,
+            record_align,
         } = self;
-        [layout_version, kind, data_offset, segment_length, capacity, element_size, element_align, type_id]
+        [
+            layout_version,
+            kind,
+            data_offset,
+            segment_length,
+            capacity,
+            element_size,
+            element_align,
+            type_id,
+            record_align,
+        ]
     }
 
     pub(super) fn from_rows(rows: [u64; ROWS]) -> Identity {
-        let [layout_version, kind, data_offset, segment_length, capacity, element_size, element_align, type_id] = rows;
-        Identity { layout_version, kind, data_offset, segment_length, capacity, element_size, element_align, type_id }
+        let [
+            layout_version,
+            kind,
+            data_offset,
+            segment_length,
+            capacity,
+            element_size,
+            element_align,
+            type_id,
+            record_align,
+        ] = rows;
+        Identity {
+            layout_version,
+            kind,
+            data_offset,
+            segment_length,
+            capacity,
+            element_size,
+            element_align,
+            type_id,
+            record_align,
+        }
     }
 }
 
@@ -143,6 +178,7 @@ mod tests {
             "element size",
             "element alignment",
             "type id",
+            "record alignment",
         ];
         words.extend(names.into_iter().enumerate().map(|(row, name)| (rows + 8 * row, name)));
         for (slot, names) in [
@@ -194,6 +230,7 @@ mod tests {
             format!("`{MAGIC:#018x}`"),
             format!("layout version is {LAYOUT_VERSION}"),
             format!("{STREAM} = stream"),
+            format!("{MESSAGE} = message"),
             format!("{APART} bytes apart"),
         ] {
             assert!(document.contains(&constant), "docs/format.md lacks {constant:?}");
@@ -207,7 +244,7 @@ mod tests {
 
     #[test]
     fn an_identity_survives_its_rows() {
-        let rows = [1, 2, 3, 4, 5, 6, 7, 8];
+        let rows = [1, 2, 3, 4, 5, 6, 7, 8, 9];
         assert_eq!(Identity::from_rows(rows).rows(), rows);
     }
 }

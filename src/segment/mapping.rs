@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::process::{Resource, getrlimit};
 
 use super::layout::{DATA_OFFSET, Header};
@@ -20,6 +21,9 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(super) struct Mapping {
     bytes: ManuallyDrop<MmapRaw>,
+    /// Where the data area starts, and how long it is.
+    data_offset: usize,
+    data_len: usize,
     /// The process that mapped it: in a forked child the addresses may be somebody else's.
     process: u32,
 }
@@ -29,7 +33,32 @@ impl Mapping {
     pub(super) fn new(file: BorrowedFd<'_>, len: usize) -> Result<Mapping, Error> {
         assert!(len >= size_of::<Header>(), "a mapping of {len} bytes has no room for a header");
         let bytes = MmapOptions::new().len(len).map_raw(file.as_raw_fd()).map_err(|error| os("mmap", error))?;
-        let mapping = Mapping { bytes: ManuallyDrop::new(bytes), process: std::process::id() };
+        let data_offset = DATA_OFFSET.min(len);
+        Mapping::of(bytes, data_offset, len - data_offset)
+    }
+
+    /// Maps the first `len` bytes of the object, and behind them once more those from `data_offset` on. The caller has checked
+    /// that it is as long, and that both numbers are multiples of a page.
+    pub(super) fn mirrored(file: BorrowedFd<'_>, len: usize, data_offset: usize) -> Result<Mapping, Error> {
+        let data_len = len - data_offset;
+        // A range of addresses of its own, over which the object is then mapped: whatever fails, it is given back whole.
+        let range =
+            MmapOptions::new().len(len + data_len).no_reserve_swap().map_anon().map_err(|error| os("mmap", error))?;
+        let bytes = MmapRaw::from(range);
+        let place = |at: usize, offset: usize, len: usize| {
+            let address = bytes.as_mut_ptr().wrapping_add(at).cast();
+            let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::FIXED);
+            // SAFETY: the addresses lie in the range that was just mapped, which nothing else refers to.
+            unsafe { mmap(address, len, access, flags, file, offset as u64) }
+                .map_err(|error| os("mmap(MAP_FIXED)", error))
+        };
+        place(0, 0, len)?;
+        place(len, data_offset, data_len)?;
+        Mapping::of(bytes, data_offset, data_len)
+    }
+
+    fn of(bytes: MmapRaw, data_offset: usize, data_len: usize) -> Result<Mapping, Error> {
+        let mapping = Mapping { bytes: ManuallyDrop::new(bytes), data_offset, data_len, process: std::process::id() };
         mapping.bytes.advise(Advice::DontFork).map_err(|error| os("madvise(MADV_DONTFORK)", error))?;
         Ok(mapping)
     }
@@ -65,9 +94,13 @@ impl Mapping {
 
     /// Returns where the data area starts, and its length in bytes.
     pub(super) fn data(&self) -> (NonNull<u8>, usize) {
-        let offset = DATA_OFFSET.min(self.bytes.len());
         // SAFETY: the offset is at most the length of the mapping.
-        (unsafe { self.header().cast::<u8>().add(offset) }, self.bytes.len() - offset)
+        (unsafe { self.header().cast::<u8>().add(self.data_offset) }, self.data_len)
+    }
+
+    /// Returns whether the data area is followed by itself once more.
+    pub(super) fn is_mirrored(&self) -> bool {
+        self.bytes.len() > self.data_offset + self.data_len
     }
 
     /// Returns whether this process made the mapping. In a forked child it is not there, and must not be touched.

@@ -10,6 +10,7 @@ mod layout;
 mod mapping;
 mod object;
 mod roles;
+mod wanted;
 
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,13 +19,16 @@ use std::sync::atomic::AtomicU64;
 
 pub use attach::unlink;
 pub use roles::PeerState;
+pub(crate) use wanted::Wanted;
+
+pub(crate) use rustix::param::page_size;
 
 use crate::error::Error;
 use crate::options::Options;
 use crate::ring::memory::{Memory, Role};
 use crate::ring::presence;
 use attach::{Attached, Request};
-use layout::{DATA_OFFSET, Header, Identity, LAYOUT_VERSION, STREAM};
+use layout::Header;
 use mapping::Mapping;
 use object::Access;
 
@@ -35,8 +39,10 @@ pub(crate) struct Segment {
     /// Points into `mapping`, behind the header.
     data: NonNull<u8>,
     len: usize,
-    /// The number of slots, as it was checked at attach. The segment's own word is never read again.
+    /// The number of slots or bytes, as it was checked at attach. The segment's own word is never read again.
     capacity: usize,
+    /// Where records start, as it was checked at attach; 0 in a ring that has none.
+    record_align: usize,
     role: Role,
     /// Counts the holders of the role; 0 before this one has said that it came, and after it has said that it left.
     generation: u64,
@@ -53,11 +59,9 @@ pub(crate) struct Segment {
 unsafe impl Send for Segment {}
 
 impl Segment {
-    /// Attaches to the ring of `options` as `role`, for elements of type `T`.
-    pub(crate) fn attach<T>(options: &Options, role: Role) -> Result<Segment, Error> {
+    /// Attaches to the ring of `options` as `role`.
+    pub(crate) fn attach(options: &Options, role: Role, wanted: Wanted) -> Result<Segment, Error> {
         options.check_mode()?;
-        let capacity = options.slots::<T>()?;
-        let segment_length = capacity.map_or(0, |capacity| DATA_OFFSET + capacity * size_of::<T>());
         let request = Request {
             name: &options.name,
             role,
@@ -69,17 +73,7 @@ impl Segment {
             wait: options.wait,
             prefault: options.prefault,
             lock_memory: options.lock_memory,
-            identity: Identity {
-                layout_version: LAYOUT_VERSION,
-                kind: STREAM,
-                data_offset: DATA_OFFSET as u64,
-                segment_length: segment_length as u64,
-                capacity: capacity.unwrap_or(0) as u64,
-                element_size: size_of::<T>() as u64,
-                element_align: align_of::<T>() as u64,
-                type_id: type_id(&options.type_tag, size_of::<T>(), align_of::<T>()),
-            },
-            capacity: capacity.map(|capacity| capacity as u64),
+            wanted,
         };
         let Attached { mapping, identity, questions } = attach::attach(&request)?;
         let (data, len) = mapping.data();
@@ -88,6 +82,7 @@ impl Segment {
             data,
             len,
             capacity: identity.capacity as usize,
+            record_align: identity.record_align as usize,
             role,
             generation: 0,
             name: options.name.clone(),
@@ -108,6 +103,11 @@ impl Segment {
 
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Returns of what number of bytes the starts of records are multiples.
+    pub(crate) fn record_align(&self) -> usize {
+        self.record_align
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -155,7 +155,8 @@ impl Segment {
 }
 
 // SAFETY: header and data lie in the mapping, which is never moved, resized or given up before the segment is dropped; the
-// data area starts at a page, and `len` is what the mapping holds behind it. The role's lock keeps others of this protocol
+// data area starts at a page, and `len` is what the mapping holds of it once; where it is mirrored, the same pages are
+// mapped behind it once more. The role's lock keeps others of this protocol
 // away from the words and bytes of this role.
 unsafe impl Memory for Segment {
     type Word = AtomicU64;
@@ -178,6 +179,20 @@ unsafe impl Memory for Segment {
         self.len
     }
 
+    fn is_mirrored(&self) -> bool {
+        self.mapping.is_mirrored()
+    }
+
+    #[inline(always)]
+    unsafe fn header(&self, offset: usize) -> &AtomicU64 {
+        debug_assert!(offset % 8 == 0 && offset < self.len);
+        // SAFETY: the caller stays within the data area.
+        let word = unsafe { self.data.add(offset) };
+        // SAFETY: the word is aligned, like the data area and the offset, and mapped for as long as `self` lives; every
+        // other access to it is atomic, or one that the compiler cannot see into.
+        unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) }
+    }
+
     #[inline(always)]
     unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
         // SAFETY: the same promise.
@@ -186,8 +201,8 @@ unsafe impl Memory for Segment {
 
     #[inline(always)]
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
-        debug_assert!(offset + len <= self.len);
-        // SAFETY: the caller stays within `len` bytes of the data area.
+        debug_assert!(offset + len <= self.len || self.mapping.is_mirrored() && offset + len <= 2 * self.len);
+        // SAFETY: the caller stays within the data area, or within it and its mirror.
         access(unsafe { self.data.add(offset) }.as_ptr())
     }
 
@@ -203,6 +218,19 @@ unsafe impl Memory for Segment {
         #[cfg(not(target_arch = "x86_64"))]
         let _ = address;
     }
+
+    #[inline(always)]
+    fn prefetch_to_write(&self, offset: usize) {
+        let address = self.data.as_ptr().wrapping_add(offset);
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: a prefetch accesses nothing, whatever the address is; a processor that lacks it does nothing. The hint of
+        // the standard library takes the line for reading only, which does not help.
+        unsafe {
+            std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = address;
+    }
 }
 
 impl fmt::Debug for Segment {
@@ -214,39 +242,5 @@ impl fmt::Debug for Segment {
             .field("generation", &self.generation)
             .field("capacity", &self.capacity)
             .finish_non_exhaustive()
-    }
-}
-
-/// Makes the type id: FNV-1a over the tag's bytes, then size and alignment as little-endian 64-bit words.
-///
-/// The name that the compiler gives a type is no part of it: it may differ between two programs with the same struct.
-fn type_id(tag: &str, size: usize, align: usize) -> u64 {
-    let (size, align) = ((size as u64).to_le_bytes(), (align as u64).to_le_bytes());
-    let bytes = tag.bytes().chain(size).chain(align);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_type_id_depends_on_tag_size_and_alignment() {
-        let ids = [type_id("", 8, 8), type_id("tick", 8, 8), type_id("", 16, 8), type_id("", 8, 4)];
-        for (at, id) in ids.iter().enumerate() {
-            assert!(!ids[..at].contains(id));
-        }
-    }
-
-    #[test]
-    fn a_type_id_is_the_documented_hash() {
-        // FNV-1a of sixteen bytes: 08 00 .. 00, 08 00 .. 00.
-        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        for word in [8_u64, 8] {
-            for byte in word.to_le_bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-            }
-        }
-        assert_eq!(type_id("", 8, 8), hash);
     }
 }

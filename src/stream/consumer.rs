@@ -2,16 +2,19 @@
 
 use std::iter::FusedIterator;
 
-use super::{Element, PeekError, PopError, handle};
+use super::{Element, PeekError, PopError};
 use crate::error::{Corrupted, Error};
+use crate::handle::handle;
+use crate::ring::pace::Flow;
 use crate::ring::stream as ring;
 use crate::segment::{PeerState, Segment};
+use crate::trusted::{Trusted, trust_peer};
 
 /// The reading end of a stream ring.
 pub struct Consumer<T: Element>(pub(super) ring::Consumer<T, Segment>);
 
 impl<T: Element> Consumer<T> {
-    pub(crate) fn attach(segment: Segment, flow: ring::Flow) -> Result<Consumer<T>, Error> {
+    pub(crate) fn attach(segment: Segment, flow: Flow) -> Result<Consumer<T>, Error> {
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
         match ring::Consumer::attach(segment, capacity, flow) {
             Ok(mut consumer) => {
@@ -23,6 +26,13 @@ impl<T: Element> Consumer<T> {
     }
 
     handle!();
+    trust_peer!();
+
+    /// Returns the number of elements that the ring holds: what was asked for, rounded up to a power of two.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
 
     /// Pops one element.
     ///

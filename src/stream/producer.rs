@@ -1,9 +1,11 @@
 //! The writing end.
 
-use super::{ClaimError, Element, PushError, PushSliceError, handle};
+use super::{ClaimError, Element, PushError, PushSliceError};
 use crate::error::{Corrupted, Error};
+use crate::handle::handle;
 use crate::ring::stream as ring;
 use crate::segment::{PeerState, Segment};
+use crate::trusted::{Trusted, trust_peer};
 
 /// The writing end of a stream ring.
 pub struct Producer<T: Element>(pub(super) ring::Producer<T, Segment>);
@@ -21,6 +23,13 @@ impl<T: Element> Producer<T> {
     }
 
     handle!();
+    trust_peer!();
+
+    /// Returns the number of elements that the ring holds: what was asked for, rounded up to a power of two.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
 
     /// Pushes one element. It is visible to the consumer when this returns.
     ///

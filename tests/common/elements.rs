@@ -69,20 +69,22 @@ impl<T: Numbered> Order<T> {
 }
 
 /// The kinds of calls, chosen at random and each kept up for a while.
-struct Kinds {
-    random: Random,
+pub(super) struct Kinds {
+    pub(super) random: Random,
+    count: u64,
     kind: u64,
     left: u64,
 }
 
 impl Kinds {
-    fn new(seed: u64) -> Kinds {
-        Kinds { random: Random::seeded(seed), kind: 0, left: 0 }
+    /// So many kinds, numbered from 0 on.
+    pub(super) fn new(count: u64, seed: u64) -> Kinds {
+        Kinds { random: Random::seeded(seed), count, kind: 0, left: 0 }
     }
 
-    fn choose(&mut self) -> u64 {
+    pub(super) fn choose(&mut self) -> u64 {
         if self.left == 0 {
-            self.kind = self.random.below(5);
+            self.kind = self.random.below(self.count);
             self.left = 1 + self.random.below(LONGEST_RUN);
         }
         self.left -= 1;
@@ -103,7 +105,7 @@ pub(crate) struct Writer<T> {
 
 impl<T: Numbered> Writer<T> {
     pub(crate) fn starting_at(position: u64, seed: u64) -> Writer<T> {
-        Writer { next: position, kinds: Kinds::new(seed), element: PhantomData }
+        Writer { next: position, kinds: Kinds::new(5, seed), element: PhantomData }
     }
 
     /// Returns the position of the next element.
@@ -170,7 +172,7 @@ pub(crate) struct Reader<T> {
 impl<T: Numbered> Reader<T> {
     pub(crate) fn starting_at(position: u64, seed: u64) -> Reader<T> {
         let values = vec![T::zeroed(); LONGEST_CALL];
-        Reader { order: Order::starting_at(position), kinds: Kinds::new(seed), values }
+        Reader { order: Order::starting_at(position), kinds: Kinds::new(5, seed), values }
     }
 
     /// Returns the position of the next element.

@@ -9,6 +9,7 @@
 
 mod elements;
 mod journal;
+pub(crate) mod messages;
 mod process;
 mod ring;
 

@@ -23,6 +23,7 @@ pub(crate) mod word {
     pub(crate) const ELEMENT_SIZE: u64 = 0x0030;
     pub(crate) const ELEMENT_ALIGN: u64 = 0x0038;
     pub(crate) const TYPE_ID: u64 = 0x0040;
+    pub(crate) const RECORD_ALIGN: u64 = 0x0048;
     pub(crate) const PRODUCER_PRESENCE: u64 = 0x0080;
     pub(crate) const CONSUMER_PRESENCE: u64 = 0x0100;
     pub(crate) const TAIL: u64 = 0x0180;

@@ -95,6 +95,14 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
     /// Gives all slots up. Dropping the claim does the same.
     pub fn abort(self) {}
 
+    /// Hands the address of the slots before the end of the buffer to `access`, which may write them.
+    #[inline]
+    pub fn in_place<R>(&mut self, access: impl FnOnce(*mut u8) -> R) -> R {
+        let (first, _) = self.parts();
+        // SAFETY: the slots are the claim's.
+        unsafe { self.producer.slots(self.producer.tail, first, access) }
+    }
+
     /// # Safety
     ///
     /// `at` is below the number of slots.

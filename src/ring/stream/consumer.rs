@@ -9,23 +9,17 @@ use core::sync::atomic::Ordering;
 
 use super::super::copy::copy_out;
 use super::super::memory::{Memory, Role, Word};
-use super::super::position::{Corrupted, SharedWord, check, index, split};
+use super::super::pace::{Flow, Pace};
+use super::super::position::{Corrupted, SharedWord, Window, index, split};
 use super::super::presence;
-use super::pace::Pace;
 use super::peek::Peek;
 use super::{Element, PeekError, PopError, fits};
 
-/// How a consumer spaces what it tells the producer and how often it looks at it.
-#[derive(Clone, Copy, Debug)]
-pub struct Flow {
-    /// The head is published at the latest after this many elements, and after a quarter of the ring.
-    pub step: usize,
-    /// The longest wait before a look at the tail, in pauses of the processor.
-    pub pauses: u32,
-}
-
 /// The handle is poisoned: its `cause` says why. A round trip is shorter without the cause on every way back from a look.
 struct Poisoned;
+
+/// A look that finds this many elements, or half of the ring, is worth its cost.
+const ENOUGH: usize = 1024;
 
 /// The reading end.
 pub struct Consumer<T, M> {
@@ -63,9 +57,9 @@ impl<T: Element, M: Memory> Consumer<T, M> {
             published: head,
             capacity,
             step: flow.step.min(capacity / 4).max(1) as u64,
-            pace: Pace::new(flow.pauses, capacity),
+            pace: Pace::new(flow.pauses, (capacity / 2).clamp(1, ENOUGH) as u64),
             poisoned: false,
-            cause: Corrupted { word: SharedWord::Tail, found: head, lowest: head, highest: head },
+            cause: Window { lowest: head, highest: head, step: 1 }.refusal(SharedWord::Tail, head),
             element: PhantomData,
         };
         match consumer.refresh() {
@@ -160,6 +154,17 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         self.peek_up_to(before_the_end)
     }
 
+    /// Looks at the elements that are known to be there before the end of the buffer, at least one. Looks at the tail only
+    /// where none is known.
+    #[inline]
+    pub fn peek_in_view(&mut self) -> Result<Peek<'_, T, M>, PeekError> {
+        self.known_up_to(1).map_err(PeekError::Corrupted)?;
+        match split(self.head, self.known(), self.capacity) {
+            (0, _) => Err(PeekError::Empty { available: 0 }),
+            (len, _) => Ok(Peek::new(self, len)),
+        }
+    }
+
     /// Publishes the head: every slot that was read is the producer's again.
     #[inline]
     pub fn release(&mut self) {
@@ -223,7 +228,8 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     #[inline(never)]
     fn arrive(&mut self, found: u64, waited: u32) -> Result<(), Poisoned> {
         let highest = self.head.wrapping_add(self.capacity as u64);
-        match check(SharedWord::Tail, found, self.tail, highest) {
+        let window = Window { lowest: self.tail, highest, step: 1 };
+        match window.check(SharedWord::Tail, found) {
             Ok(tail) => {
                 self.pace.learn(waited, tail.wrapping_sub(self.tail));
                 self.tail = tail;
@@ -287,13 +293,24 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// - `to` is valid for `len` writes.
     #[inline(always)]
     unsafe fn copy(&self, position: u64, to: *mut T, len: usize) {
-        let offset = index(position, self.capacity) * size_of::<T>();
         let read = |slot: *const u8| {
             // SAFETY: the slots are valid for as many bytes, aligned as `T` is or better, and `to` is private.
             unsafe { copy_out::<T>(slot, to.cast(), len) }
         };
+        // SAFETY: the caller's promise.
+        unsafe { self.slots(position, len, read) };
+    }
+
+    /// Hands the address of `len` elements from `position` on to `access`, which only reads them.
+    ///
+    /// # Safety
+    ///
+    /// They lie between the head and the tail and do not pass the end of the buffer.
+    #[inline(always)]
+    pub(super) unsafe fn slots<R>(&self, position: u64, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+        let offset = index(position, self.capacity) * size_of::<T>();
         // SAFETY: `attach` checked that the slots fit the memory, and these are committed.
-        unsafe { self.memory.read(offset, len * size_of::<T>(), read) };
+        unsafe { self.memory.read(offset, len * size_of::<T>(), access) }
     }
 }
 

@@ -18,14 +18,13 @@
 mod claim;
 mod consumer;
 mod error;
-mod pace;
 mod peek;
 mod producer;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
 pub use claim::Claim;
-pub use consumer::{Consumer, Flow};
+pub use consumer::Consumer;
 pub use error::{ClaimError, PeekError, PopError, PushError, PushSliceError};
 pub use peek::{Elements, Peek};
 pub use producer::Producer;

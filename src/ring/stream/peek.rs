@@ -69,6 +69,14 @@ impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
         Elements { consumer: self.consumer, next: start, end: start.wrapping_add(self.len as u64) }
     }
 
+    /// Hands the address of the elements before the end of the buffer to `access`, which only reads them.
+    #[inline]
+    pub fn in_place<R>(&self, access: impl FnOnce(*const u8) -> R) -> R {
+        let (first, _) = self.parts();
+        // SAFETY: the elements are among those looked at.
+        unsafe { self.consumer.slots(self.consumer.head, first, access) }
+    }
+
     /// Gives all elements back to the producer, at once.
     #[inline]
     pub fn release(self) {

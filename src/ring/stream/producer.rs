@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use super::super::copy::copy_in;
 use super::super::memory::{Memory, Role, Word};
-use super::super::position::{Corrupted, SharedWord, check, index, split};
+use super::super::position::{Corrupted, SharedWord, Window, index, split};
 use super::super::presence;
 use super::claim::Claim;
 use super::{ClaimError, Element, PushError, PushSliceError, fits};
@@ -160,7 +160,8 @@ impl<T: Element, M: Memory> Producer<T, M> {
         let capacity = self.capacity as u64;
         // Observe: pairs with the Release in `Consumer::release`. The slots before it have been read.
         let found = self.memory.head().load(Ordering::Acquire);
-        match check(SharedWord::Head, found, self.limit.wrapping_sub(capacity), self.tail) {
+        let window = Window { lowest: self.limit.wrapping_sub(capacity), highest: self.tail, step: 1 };
+        match window.check(SharedWord::Head, found) {
             Ok(head) => {
                 self.limit = head.wrapping_add(capacity);
                 Ok(())
@@ -184,13 +185,24 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// The slots lie between the tail and the limit, and before the end of the buffer.
     #[inline(always)]
     pub(super) unsafe fn put(&mut self, position: u64, values: &[T]) {
-        let offset = index(position, self.capacity) * size_of::<T>();
         let write = |slot: *mut u8| {
             // SAFETY: the slot is valid for as many bytes, aligned as `T` is or better, and the values are private.
             unsafe { copy_in::<T>(values.as_ptr().cast(), slot, values.len()) }
         };
+        // SAFETY: the caller's promise.
+        unsafe { self.slots(position, values.len(), write) };
+    }
+
+    /// Hands the address of `len` slots from `position` on to `access`, which may write them.
+    ///
+    /// # Safety
+    ///
+    /// The slots lie between the tail and the limit, and before the end of the buffer.
+    #[inline(always)]
+    pub(super) unsafe fn slots<R>(&self, position: u64, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+        let offset = index(position, self.capacity) * size_of::<T>();
         // SAFETY: `attach` checked that the slots fit the memory, and these are free.
-        unsafe { self.memory.write(offset, size_of_val(values), write) };
+        unsafe { self.memory.write(offset, len * size_of::<T>(), access) }
     }
 
     /// Writes `values` into the slots from `position` on.

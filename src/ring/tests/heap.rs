@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::ring::memory::{DATA_ALIGN, Memory, Role};
 
-/// One allocation, shared by the handles of both roles.
+/// One allocation, shared by the handles of both roles. It is mirrored: a range that passes its end goes on at its start.
 #[derive(Clone, Debug)]
 pub(super) struct Heap(Arc<Words>);
 
@@ -71,15 +71,75 @@ unsafe impl Memory for Heap {
         self.0.len
     }
 
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
-        assert!(offset + len <= self.0.len, "{len} bytes at {offset} of {}", self.0.len);
+    fn is_mirrored(&self) -> bool {
+        self.0.len.is_multiple_of(size_of::<u64>())
+    }
+
+    unsafe fn header(&self, offset: usize) -> &AtomicU64 {
+        assert!(
+            offset.is_multiple_of(size_of::<u64>()) && offset < self.0.len,
+            "a header at {offset} of {}",
+            self.0.len
+        );
         // SAFETY: just checked.
-        access(unsafe { self.0.data.add(offset) }.as_ptr())
+        let word = unsafe { self.0.data.add(offset) };
+        // SAFETY: an aligned word of the allocation, which no reference but such ones refers to.
+        unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) }
+    }
+
+    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+        match self.0.parts(offset, len) {
+            (first, None) => access(first),
+            (first, Some((second, cut))) => {
+                let mut bytes = Bounce::new(len);
+                // SAFETY: the first part is as long, and so is the copy.
+                unsafe { bytes.address().copy_from_nonoverlapping(first, cut) };
+                // SAFETY: as above, the second part.
+                unsafe { bytes.address().wrapping_add(cut).copy_from_nonoverlapping(second, len - cut) };
+                access(bytes.address())
+            }
+        }
     }
 
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
-        assert!(offset + len <= self.0.len, "{len} bytes at {offset} of {}", self.0.len);
-        // SAFETY: just checked.
-        access(unsafe { self.0.data.add(offset) }.as_ptr())
+        match self.0.parts(offset, len) {
+            (first, None) => access(first),
+            (first, Some((second, cut))) => {
+                let mut bytes = Bounce::new(len);
+                let result = access(bytes.address());
+                // SAFETY: the first part is as long, and so is the copy.
+                unsafe { first.copy_from_nonoverlapping(bytes.address(), cut) };
+                // SAFETY: as above, the second part.
+                unsafe { second.copy_from_nonoverlapping(bytes.address().wrapping_add(cut), len - cut) };
+                result
+            }
+        }
+    }
+}
+
+impl Words {
+    /// Returns the address of a range, and where the end of the data cuts it, that of the second part and the length of the
+    /// first.
+    fn parts(&self, offset: usize, len: usize) -> (*mut u8, Option<(*mut u8, usize)>) {
+        let end = if self.len.is_multiple_of(size_of::<u64>()) { 2 * self.len } else { self.len };
+        assert!(offset + len <= end && len <= self.len, "{len} bytes at {offset} of {}", self.len);
+        let start = if offset < self.len { offset } else { offset - self.len };
+        // SAFETY: at most the length of the data.
+        let first = unsafe { self.data.add(start) }.as_ptr();
+        let cut = self.len - start;
+        (first, (len > cut).then_some((self.data.as_ptr(), cut)))
+    }
+}
+
+/// Private bytes that stand in for a range that is cut, aligned like a payload.
+struct Bounce(Vec<u128>);
+
+impl Bounce {
+    fn new(len: usize) -> Bounce {
+        Bounce(vec![0; len.div_ceil(size_of::<u128>())])
+    }
+
+    fn address(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr().cast()
     }
 }

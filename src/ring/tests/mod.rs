@@ -2,15 +2,34 @@
 
 #![allow(unsafe_code, reason = "the heap memory implements an unsafe trait")]
 
+/// Runs each scenario over heap memory and over a segment.
+macro_rules! scenarios {
+    ($($scenario:ident),* $(,)?) => {
+        mod on_heap {
+            $(#[test] fn $scenario() { super::$scenario::<super::OnHeap>(); })*
+        }
+        #[cfg(not(miri))]
+        mod in_segment {
+            $(#[test] fn $scenario() { super::$scenario::<super::InSegment>(); })*
+        }
+    };
+}
+
+mod footprint;
 mod heap;
+mod message;
+mod message_in_place;
+mod message_model;
+mod message_peer;
 mod stream;
 mod stream_model;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::memory::{Memory, Role, Word};
+use super::message::Shape;
 use crate::options::Options;
-use crate::segment::{Segment, unlink};
+use crate::segment::{Segment, Wanted, unlink};
 use heap::Heap;
 
 /// Where a ring can live.
@@ -19,6 +38,12 @@ trait Place {
 
     /// Makes a fresh data area of `capacity` elements, and returns the memory of the producer and that of the consumer.
     fn memories<T>(capacity: usize) -> (Self::Memory, Self::Memory);
+
+    /// The smallest capacity of a message ring.
+    const SMALLEST: usize;
+
+    /// Makes a fresh data area for messages, and returns the memory of the producer and that of the consumer.
+    fn message_memories(shape: Shape) -> (Self::Memory, Self::Memory);
 }
 
 struct OnHeap;
@@ -30,6 +55,13 @@ impl Place for OnHeap {
         let heap = Heap::new(capacity * size_of::<T>());
         (heap.clone(), heap)
     }
+
+    const SMALLEST: usize = 256;
+
+    fn message_memories(shape: Shape) -> (Heap, Heap) {
+        let heap = Heap::new(shape.capacity());
+        (heap.clone(), heap)
+    }
 }
 
 struct InSegment;
@@ -38,14 +70,31 @@ impl Place for InSegment {
     type Memory = Segment;
 
     fn memories<T>(capacity: usize) -> (Segment, Segment) {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("unit-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let options = Options::new(&name).capacity(capacity);
-        let producer = Segment::attach::<T>(&options, Role::Producer).expect("the ring is created");
-        let consumer = Segment::attach::<T>(&options, Role::Consumer).expect("the ring is there");
-        unlink(&name).expect("the name is there");
-        (producer, consumer)
+        attach(
+            |options| options.capacity(capacity),
+            |options| Wanted::stream::<T>(options).expect("a capacity that fits"),
+        )
     }
+
+    const SMALLEST: usize = 4096;
+
+    fn message_memories(shape: Shape) -> (Segment, Segment) {
+        attach(
+            |options| options.capacity(shape.capacity()).alignment(shape.align()),
+            |options| Wanted::messages(options).expect("sizes that fit"),
+        )
+    }
+}
+
+/// Makes a ring and attaches both roles to it.
+fn attach(options: impl FnOnce(Options) -> Options, wanted: impl Fn(&Options) -> Wanted) -> (Segment, Segment) {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = format!("unit-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let options = options(Options::new(&name));
+    let producer = Segment::attach(&options, Role::Producer, wanted(&options)).expect("the ring is created");
+    let consumer = Segment::attach(&options, Role::Consumer, wanted(&options)).expect("the ring is there");
+    unlink(&name).expect("the name is there");
+    (producer, consumer)
 }
 
 /// Lets an unused ring start at a position, so that a test reaches the wrap of 2^64.

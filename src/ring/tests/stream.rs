@@ -6,11 +6,10 @@ use std::sync::atomic::Ordering;
 
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
 use crate::error::Role;
+use crate::ring::pace::Flow;
 use crate::ring::position::{Corrupted, SharedWord};
 use crate::ring::presence::{self, Presence};
-use crate::ring::stream::{
-    ClaimError, Consumer, Element, Flow, PeekError, PopError, Producer, PushError, PushSliceError,
-};
+use crate::ring::stream::{ClaimError, Consumer, Element, PeekError, PopError, Producer, PushError, PushSliceError};
 
 /// Publishes the head as late as it may.
 const LATE: Flow = Flow { step: usize::MAX, pauses: 3 };
@@ -299,6 +298,7 @@ fn an_impossible_head_poisons_the_producer<P: Place>() {
                 found,
                 lowest: start.wrapping_add(2),
                 highest: start.wrapping_add(4),
+                step: 1,
             };
             assert_eq!(producer.free(), Err(cause));
             // It stays so, also when the word is right again.
@@ -317,7 +317,7 @@ fn a_head_that_goes_back_poisons_the_producer<P: Place>() {
     pop_all(&mut consumer, 0..2);
     assert_eq!(producer.free(), Ok(2));
     producer.memory().head().store(1, Ordering::Relaxed);
-    let cause = Corrupted { word: SharedWord::Head, found: 1, lowest: 2, highest: 4 };
+    let cause = Corrupted { word: SharedWord::Head, found: 1, lowest: 2, highest: 4, step: 1 };
     assert_eq!(producer.free(), Err(cause));
 }
 
@@ -327,7 +327,8 @@ fn an_impossible_tail_poisons_the_consumer<P: Place>() {
             let (producer, mut consumer) = pair_at::<u64, P>(4, EAGER, start);
             let found = start.wrapping_add(lie);
             producer.memory().tail().store(found, Ordering::Relaxed);
-            let cause = Corrupted { word: SharedWord::Tail, found, lowest: start, highest: start.wrapping_add(4) };
+            let (lowest, highest) = (start, start.wrapping_add(4));
+            let cause = Corrupted { word: SharedWord::Tail, found, lowest, highest, step: 1 };
             assert_eq!(consumer.pop(), Err(PopError::Corrupted(cause)));
             // It stays so, also when the word is right again.
             producer.memory().tail().store(start.wrapping_add(1), Ordering::Relaxed);
@@ -375,18 +376,6 @@ where
             }
         });
     }
-}
-
-macro_rules! scenarios {
-    ($($scenario:ident),* $(,)?) => {
-        mod on_heap {
-            $(#[test] fn $scenario() { super::$scenario::<super::OnHeap>(); })*
-        }
-        #[cfg(not(miri))]
-        mod in_segment {
-            $(#[test] fn $scenario() { super::$scenario::<super::InSegment>(); })*
-        }
-    };
 }
 
 scenarios! {

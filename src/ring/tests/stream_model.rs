@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{InSegment, OnHeap, Place, start_at};
-use crate::ring::stream::{ClaimError, Consumer, Flow, PeekError, PopError, Producer, PushError, PushSliceError};
+use crate::ring::pace::Flow;
+use crate::ring::stream::{ClaimError, Consumer, PeekError, PopError, Producer, PushError, PushSliceError};
 
 /// One call of either end.
 #[derive(Clone, Debug)]

@@ -1,46 +1,52 @@
-//! When a consumer looks at the tail.
+//! When a consumer tells the producer how far it is, and when it looks at it.
 
 use core::hint::spin_loop;
 use core::mem;
 
-/// A look that finds this many elements, or half of the ring, is worth its cost.
-const ENOUGH: usize = 1024;
+/// How a consumer spaces what it tells the producer and how often it looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// The head is published at the latest after this many elements or messages, and after a quarter of the ring.
+    pub step: usize,
+    /// The longest wait before a look at the tail, in pauses of the processor.
+    pub pauses: u32,
+}
 
 /// A bound on pauses that no reasonable time reaches.
 const MOST_PAUSES: u32 = 1 << 24;
 
 /// How long to wait before the next look at the tail.
 ///
-/// A look that finds a few elements cost as much as one that finds many, so the wait grows until looks are worth it. One
-/// that finds nothing, or a single element, ends it: then the flow is slow, and a wait would only delay what is in flight.
+/// A look that finds a little costs as much as one that finds much, so the wait grows until looks are worth it. One that
+/// finds nothing, or a single element, ends it: then the flow is slow, and a wait would only delay what is in flight.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     /// The pauses before the next look.
     wait: u32,
     limit: u32,
-    /// How many elements make a look worth its cost.
+    /// How much makes a look worth its cost, in units of positions.
     enough: u64,
 }
 
 impl Pace {
     /// Begins without a wait, and never waits longer than `pauses`.
-    pub(super) fn new(pauses: u32, capacity: usize) -> Pace {
-        Pace { wait: 0, limit: pauses.min(MOST_PAUSES), enough: (capacity / 2).clamp(1, ENOUGH) as u64 }
+    pub fn new(pauses: u32, enough: u64) -> Pace {
+        Pace { wait: 0, limit: pauses.min(MOST_PAUSES), enough }
     }
 
     /// Is never idle, until its next wait.
-    pub(super) fn never_idle() -> Pace {
+    pub fn never_idle() -> Pace {
         Pace { wait: 1, limit: 0, enough: 0 }
     }
 
     /// Returns whether the next look need not wait.
     #[inline(always)]
-    pub(super) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.wait == 0
     }
 
     /// Waits, and returns for how many pauses. It is idle afterwards, unless it learns that elements came.
-    pub(super) fn wait(&mut self) -> u32 {
+    pub fn wait(&mut self) -> u32 {
         for _ in 0..self.wait {
             spin_loop();
         }
@@ -50,13 +56,13 @@ impl Pace {
     /// Learns from a look that found one element. Its producer is slow, or was just waited for: more waiting would not find
     /// more, only later.
     #[inline(always)]
-    pub(super) fn found_one(&mut self) {
+    pub fn found_one(&mut self) {
         self.wait = self.limit.min(1);
     }
 
-    /// Learns from a look that found elements after so many pauses.
+    /// Learns from a look that found this much after so many pauses.
     #[inline(always)]
-    pub(super) fn learn(&mut self, waited: u32, found: u64) {
+    pub fn learn(&mut self, waited: u32, found: u64) {
         let longer = (2 * waited + 1).min(self.limit);
         self.wait = if found < self.enough { longer } else { waited / 2 };
     }
@@ -75,19 +81,19 @@ mod tests {
 
     #[test]
     fn looks_that_find_a_few_wait_longer_each_time_up_to_the_limit() {
-        let mut pace = Pace::new(20, 1024);
+        let mut pace = Pace::new(20, 512);
         assert_eq!([5; 6].map(|found| look(&mut pace, found)), [1, 3, 7, 15, 20, 20]);
     }
 
     #[test]
-    fn looks_that_find_half_of_the_ring_wait_less_each_time() {
-        let mut pace = Pace { wait: 20, ..Pace::new(20, 64) };
+    fn looks_that_find_enough_wait_less_each_time() {
+        let mut pace = Pace { wait: 20, ..Pace::new(20, 32) };
         assert_eq!([32; 4].map(|found| look(&mut pace, found)), [10, 5, 2, 1]);
     }
 
     #[test]
     fn a_look_that_finds_nothing_or_one_element_ends_a_long_wait() {
-        let mut pace = Pace { wait: 20, ..Pace::new(20, 1024) };
+        let mut pace = Pace { wait: 20, ..Pace::new(20, 512) };
         pace.wait();
         assert!(pace.is_idle());
         pace.found_one();
@@ -96,7 +102,7 @@ mod tests {
 
     #[test]
     fn without_pauses_nothing_waits() {
-        let mut pace = Pace::new(0, 1024);
+        let mut pace = Pace::new(0, 512);
         assert_eq!(look(&mut pace, 5), 0);
         pace.found_one();
         assert!(pace.is_idle());

@@ -1,0 +1,135 @@
+//! Asks a question and waits for its answer: two message rings, one each way. For two terminals, either started first:
+//!
+//! ```text
+//! cargo run --release --example request_reply -- serve [name]
+//! cargo run --release --example request_reply -- ask [name] [count]
+//! ```
+
+use std::error::Error;
+use std::hint::spin_loop;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytemuck::{Pod, Zeroable};
+use ringmain::message::{Consumer, PopError, Producer};
+use ringmain::{Options, PeerState};
+
+/// A question: the square of a number.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+struct Request {
+    id: u64,
+    number: u64,
+}
+
+/// The answer to the question with the same id.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+struct Reply {
+    id: u64,
+    square: u64,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let part = arguments.next().unwrap_or_default();
+    let name = arguments.next().unwrap_or_else(|| "example".into());
+    match part.as_str() {
+        "serve" => serve(&name),
+        "ask" => {
+            let count = match arguments.next() {
+                Some(count) => {
+                    count.parse().map_err(|error| format!("count {count:?}: {error}; expected how often to ask"))?
+                }
+                None => 1_000_000,
+            };
+            ask(&name, count)
+        }
+        _ => Err(format!("part {part:?}; expected serve or ask").into()),
+    }
+}
+
+/// The two rings. Whoever comes first creates them; with an alignment of 64, a small message moves in one cache line.
+fn rings(name: &str) -> (Options, Options) {
+    let ring = |way: &str| Options::new(format!("{name}.{way}")).capacity(4096).alignment(64);
+    (ring("request"), ring("reply"))
+}
+
+/// Answers until whoever asks has left.
+fn serve(name: &str) -> Result<(), Box<dyn Error>> {
+    let (requests, replies) = rings(name);
+    let mut rx = requests.unlink_on_close(true).message_consumer()?;
+    let mut tx = replies.unlink_on_close(true).message_producer()?;
+    println!("serving {name}");
+    let mut answered = 0_u64;
+    while let Some(Request { id, number }) = next(&mut rx)? {
+        // One question is under way at most, so there is always room for its answer.
+        tx.push_value(&Reply { id, square: number.wrapping_mul(number) })?;
+        answered += 1;
+    }
+    println!("answered {answered} questions");
+    rx.close()?;
+    tx.close()?;
+    Ok(())
+}
+
+/// Asks so many times, each time when the last answer has come.
+fn ask(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
+    let (requests, replies) = rings(name);
+    let mut tx: Producer = requests.message_producer()?;
+    let mut rx = replies.message_consumer()?;
+    while tx.peer_state() != PeerState::Alive {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let start = Instant::now();
+    for id in 0..count {
+        tx.push_value(&Request { id, number: id })?;
+        let reply: Reply = next(&mut rx)?.ok_or("the server has left")?;
+        if (reply.id, reply.square) != (id, id.wrapping_mul(id)) {
+            return Err(format!("question {id} was answered by {reply:?}").into());
+        }
+    }
+    let each = start.elapsed().as_nanos() as f64 / count.max(1) as f64;
+    println!("asked {count} questions, {each:.0} ns each, there and back");
+    tx.close()?;
+    rx.close()?;
+    Ok(())
+}
+
+/// Waits for a message; `None` when the other side has left and all is read. It spins: an answer takes less than a sleep.
+fn next<T: Pod>(rx: &mut Consumer) -> Result<Option<T>, Box<dyn Error>> {
+    let mut polls = 0_u32;
+    loop {
+        match rx.pop_value() {
+            Ok(value) => return Ok(Some(value)),
+            Err(PopError::Empty) => {}
+            Err(error) => return Err(error.into()),
+        }
+        polls = polls.wrapping_add(1);
+        if polls % 1024 != 0 {
+            spin_loop();
+            continue;
+        }
+        match rx.peer_state() {
+            PeerState::Alive => thread::yield_now(),
+            PeerState::Never => thread::sleep(Duration::from_millis(1)),
+            // What it pushed before it left is read first.
+            PeerState::Closed | PeerState::Crashed => {
+                if rx.is_empty()? {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Memory as a process sees it that is killed.
+
+#![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on")]
+
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use crate::checked::UNIT;
+use crate::ring::memory::{Memory, Role, Word};
+use crate::words::Words;
+
+/// The memory of a process that is killed after some of its writes, be they of words or of payload: all later ones are lost.
+///
+/// What the process does from then on, nobody sees, so a model may let it run to its end.
+pub struct Killed<M: Memory> {
+    memory: M,
+    words: Words<KilledWord<M::Word>>,
+    life: Life,
+}
+
+/// How many writes a process does before it is killed.
+#[derive(Clone, Debug)]
+struct Life(Rc<Cell<usize>>);
+
+impl Life {
+    /// Spends one write; returns whether the process still came to it.
+    fn lasts(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        left > 0
+    }
+}
+
+impl<M: Memory> Killed<M>
+where
+    M::Word: Clone,
+{
+    /// Wraps the memory of a process that is killed after so many writes.
+    pub fn after(writes: usize, memory: M) -> Killed<M> {
+        let life = Life(Rc::new(Cell::new(writes)));
+        let words = Words::of(&memory, |_, word| KilledWord { word: word.clone(), life: life.clone() });
+        Killed { memory, words, life }
+    }
+}
+
+/// A word the later stores of which are lost.
+#[derive(Clone, Debug)]
+pub struct KilledWord<W> {
+    word: W,
+    life: Life,
+}
+
+impl<W: Word> Word for KilledWord<W> {
+    #[track_caller]
+    fn load(&self, ordering: Ordering) -> u64 {
+        self.word.load(ordering)
+    }
+
+    #[track_caller]
+    fn store(&self, value: u64, ordering: Ordering) {
+        if self.life.lasts() {
+            self.word.store(value, ordering);
+        }
+    }
+}
+
+// SAFETY: every address is one of the wrapped memory, or for a write that is lost that of as many private bytes.
+unsafe impl<M: Memory> Memory for Killed<M> {
+    type Word = KilledWord<M::Word>;
+
+    fn tail(&self) -> &Self::Word {
+        &self.words.tail
+    }
+
+    fn head(&self) -> &Self::Word {
+        &self.words.head
+    }
+
+    fn presence(&self, role: Role) -> &Self::Word {
+        self.words.presence(role)
+    }
+
+    fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.memory.is_mirrored()
+    }
+
+    unsafe fn header(&self, offset: usize) -> &Self::Word {
+        self.words.header(offset)
+    }
+
+    #[track_caller]
+    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+        // SAFETY: the same promise.
+        unsafe { self.memory.read(offset, len, access) }
+    }
+
+    #[track_caller]
+    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+        if self.life.lasts() {
+            // SAFETY: the same promise.
+            return unsafe { self.memory.write(offset, len, access) };
+        }
+        access(vec![0_u64; len / UNIT].as_mut_ptr().cast())
+    }
+}
+
+impl<M: Memory + fmt::Debug> fmt::Debug for Killed<M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Killed").field("memory", &self.memory).field("life", &self.life).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! What the checks of records can do: a word is a header at one time and payload at another.
+
+use std::sync::atomic::Ordering;
+
+use loom::thread;
+use loom_tests::checked::{CheckedMemory, CheckedWord, UNIT};
+use loom_tests::killed::Killed;
+use loom_tests::model::{RACE, check_unbounded, fails};
+use loom_tests::ring::memory::{Memory, Word};
+
+/// An access to one word.
+type Access = fn(&CheckedMemory);
+
+/// Runs two accesses that nothing orders.
+fn unordered(first: Access, second: Access) {
+    let memory = CheckedMemory::of_records(2 * UNIT);
+    let other = memory.clone();
+    let thread = thread::spawn(move || first(&other));
+    second(&memory);
+    thread.join().unwrap();
+}
+
+#[track_caller]
+fn race(one: Access, other: Access) {
+    fails(RACE, move || unordered(one, other));
+    fails(RACE, move || unordered(other, one));
+}
+
+#[track_caller]
+fn no_race(one: Access, other: Access) {
+    check_unbounded(move || unordered(one, other));
+    check_unbounded(move || unordered(other, one));
+}
+
+fn header(memory: &CheckedMemory) -> &CheckedWord {
+    // SAFETY: the second word of two.
+    unsafe { memory.header(UNIT) }
+}
+
+fn load(memory: &CheckedMemory) {
+    header(memory).load(Ordering::Acquire);
+}
+
+fn store(memory: &CheckedMemory) {
+    header(memory).store(1, Ordering::Release);
+}
+
+fn read(memory: &CheckedMemory) {
+    // SAFETY: the second word of two, and the closure reads nothing.
+    unsafe { memory.read(UNIT, UNIT, |_| ()) }
+}
+
+fn write(memory: &CheckedMemory) {
+    // SAFETY: the second word of two, and the closure writes nothing.
+    unsafe { memory.write(UNIT, UNIT, |_| ()) }
+}
+
+#[test]
+fn a_write_of_payload_and_any_other_access_that_nothing_orders_are_caught() {
+    for other in [load, store, read, write] {
+        race(write, other);
+    }
+}
+
+#[test]
+fn a_read_of_payload_and_a_store_of_a_header_that_nothing_orders_are_caught() {
+    race(read, store);
+}
+
+#[test]
+fn two_stores_of_a_header_that_nothing_orders_are_caught() {
+    race(store, store);
+}
+
+#[test]
+fn a_load_of_a_header_is_no_race_with_a_store_a_load_or_a_read() {
+    for other in [load, store, read] {
+        no_race(load, other);
+    }
+}
+
+#[test]
+fn a_range_that_passes_the_end_touches_the_words_at_the_start() {
+    // SAFETY: both words, the second one first, and the closure reads nothing.
+    let across: Access = |memory| unsafe { memory.read(UNIT, 2 * UNIT, |_| ()) };
+    // SAFETY: the first word, and the closure writes nothing.
+    race(across, |memory| unsafe { memory.write(0, UNIT, |_| ()) });
+    race(across, write);
+}
+
+fn put(memory: &impl Memory, offset: usize, words: &[u64]) {
+    // SAFETY: the range is as long as the words.
+    let fill =
+        |payload: *mut u8| unsafe { payload.copy_from_nonoverlapping(words.as_ptr().cast(), size_of_val(words)) };
+    // SAFETY: the callers write below twice the length.
+    unsafe { memory.write(offset, size_of_val(words), fill) }
+}
+
+fn take(memory: &impl Memory, offset: usize) -> u64 {
+    // SAFETY: a word is valid there.
+    let word = |payload: *const u8| unsafe { payload.cast::<u64>().read_unaligned() };
+    // SAFETY: the callers read below twice the length.
+    unsafe { memory.read(offset, UNIT, word) }
+}
+
+#[test]
+fn a_word_is_what_was_written_last_as_a_header_or_as_payload() {
+    check_unbounded(|| {
+        let memory = CheckedMemory::of_records(2 * UNIT);
+        let load = || header(&memory).load(Ordering::Relaxed);
+        assert_eq!(load(), 0);
+        put(&memory, UNIT, &[7]);
+        assert_eq!((load(), take(&memory, UNIT)), (7, 7));
+        header(&memory).store(8, Ordering::Relaxed);
+        assert_eq!((load(), take(&memory, UNIT)), (8, 8));
+    });
+}
+
+#[test]
+fn the_end_of_records_is_followed_by_their_start() {
+    check_unbounded(|| {
+        let memory = CheckedMemory::of_records(2 * UNIT);
+        put(&memory, UNIT, &[1, 2]);
+        assert_eq!([0, 1, 2, 3].map(|at| take(&memory, at * UNIT)), [2, 1, 2, 1]);
+        // SAFETY: two words are valid there.
+        let words = |payload: *const u8| unsafe { payload.cast::<[u64; 2]>().read_unaligned() };
+        // SAFETY: both words, the second one first.
+        let across = unsafe { memory.read(UNIT, 2 * UNIT, words) };
+        assert_eq!(across, [1, 2]);
+        put(&memory, 2 * UNIT, &[3]);
+        assert_eq!(take(&memory, 0), 3);
+    });
+}
+
+#[test]
+fn a_range_beyond_the_end_of_a_stream_is_refused() {
+    // SAFETY: refused.
+    fails("16 bytes at 8 of 16", || unsafe { CheckedMemory::new(2).read(UNIT, 2 * UNIT, |_| ()) });
+}
+
+#[test]
+fn what_a_killed_process_writes_is_lost() {
+    check_unbounded(|| {
+        for writes in 0..4 {
+            let memory = CheckedMemory::of_records(2 * UNIT);
+            let killed = Killed::after(writes, memory.clone());
+            put(&killed, 0, &[1]);
+            killed.tail().store(2, Ordering::Release);
+            // SAFETY: the second word of two.
+            unsafe { killed.header(UNIT) }.store(3, Ordering::Release);
+            let found = (
+                take(&memory, 0) == 1,
+                memory.tail().load(Ordering::Relaxed) == 2,
+                header(&memory).load(Ordering::Relaxed) == 3,
+            );
+            assert_eq!(found, (writes > 0, writes > 1, writes > 2));
+        }
+    });
+}

@@ -1,0 +1,56 @@
+//! What the handles of both rings have in common.
+
+/// What every handle can say of its ring.
+macro_rules! handle {
+    () => {
+        /// Returns the name of the ring.
+        #[must_use]
+        pub fn name(&self) -> &str {
+            self.0.memory().name()
+        }
+
+        /// Returns how many holders this role has had, this one included.
+        #[must_use]
+        pub fn generation(&self) -> u64 {
+            self.0.memory().generation()
+        }
+
+        /// Returns how many holders the other role has had. A change means that a new process has come.
+        #[must_use]
+        pub fn peer_generation(&self) -> u64 {
+            self.0.memory().peer_generation()
+        }
+
+        /// Finds out who is at the other end. Makes a system call, about 0.2 us.
+        #[must_use]
+        pub fn peer_state(&self) -> PeerState {
+            self.0.memory().peer_state()
+        }
+
+        /// Returns whether the name of the ring was removed, so that nobody else can attach. Makes a system call.
+        ///
+        /// Two handles that are attached go on working.
+        #[must_use]
+        pub fn is_orphaned(&self) -> bool {
+            self.0.memory().is_orphaned()
+        }
+
+        /// Leaves the role in order, and removes the name if
+        /// [`unlink_on_close`](crate::Options::unlink_on_close) was asked for. Dropping the handle does the same silently.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::PermissionDenied`] or another error of the system where the name cannot be removed. The role is left all
+        /// the same.
+        pub fn close(mut self) -> Result<(), Error> {
+            self.leave()
+        }
+
+        fn leave(&mut self) -> Result<(), Error> {
+            let Some(generation) = self.0.memory_mut().take_generation() else { return Ok(()) };
+            self.0.leave(generation);
+            self.0.memory_mut().unlink_if_asked()
+        }
+    };
+}
+pub(crate) use handle;

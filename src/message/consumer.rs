@@ -1,0 +1,227 @@
+//! The reading end.
+
+use std::fmt;
+
+use bytemuck::AnyBitPattern;
+
+use super::PopError;
+use crate::error::{Corrupted, Error};
+use crate::handle::handle;
+use crate::ring::message as ring;
+use crate::ring::pace::Flow;
+use crate::segment::{PeerState, Segment};
+use crate::trusted::{Trusted, trust_peer};
+
+/// The reading end of a message ring.
+pub struct Consumer(pub(super) ring::Consumer<Segment>);
+
+impl Consumer {
+    pub(crate) fn attach(segment: Segment, flow: Flow) -> Result<Consumer, Error> {
+        let (name, shape) = (segment.name().to_owned(), ring::Shape::new(segment.capacity(), segment.record_align()));
+        match ring::Consumer::attach(segment, shape, flow) {
+            Ok(mut consumer) => {
+                consumer.memory_mut().enter();
+                Ok(Consumer(consumer))
+            }
+            Err(source) => Err(Error::Corrupted { name, source }),
+        }
+    }
+
+    handle!();
+    trust_peer!();
+
+    /// Returns the size of the ring in bytes: what was asked for, rounded up to a power of two and a page.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.shape().capacity()
+    }
+
+    /// Returns of what number of bytes the starts of records are multiples.
+    #[must_use]
+    pub fn alignment(&self) -> usize {
+        self.0.shape().align()
+    }
+
+    /// Returns the length of the largest message that there can be, in bytes.
+    #[must_use]
+    pub fn max_len(&self) -> usize {
+        self.0.shape().max_len()
+    }
+
+    /// Returns whether there is no message.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupted`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned.
+    #[inline]
+    pub fn is_empty(&mut self) -> Result<bool, Corrupted> {
+        self.0.is_empty()
+    }
+
+    /// Pops one message into a buffer, and returns its length. The rest of the buffer is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopError::Empty`]: there is no message.
+    /// - [`PopError::BufferTooShort`]: the message is longer than the buffer, and stays in the ring.
+    /// - [`PopError::Corrupted`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned.
+    #[inline]
+    pub fn pop(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
+        self.0.pop(bytes)
+    }
+
+    /// Pops one message into a vector, which then holds the message and nothing else, and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::pop`], but never [`PopError::BufferTooShort`]. The vector is left as it is.
+    #[inline]
+    pub fn pop_into(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
+        self.0.pop_into(bytes)
+    }
+
+    /// Pops one message as a value: the fastest way for plain data, since the number of bytes is known at compile time.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopError::NotThisValue`]: the message has another length than the value, and stays in the ring.
+    /// - [`PopError::Empty`], [`PopError::Corrupted`]: as [`Consumer::pop`].
+    #[inline]
+    pub fn pop_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
+        self.0.pop_value()
+    }
+
+    /// Looks at the next message in place.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Empty`], [`PopError::Corrupted`]: as [`Consumer::pop`].
+    #[inline]
+    pub fn peek(&mut self) -> Result<Record<'_>, PopError> {
+        self.0.peek().map(Record)
+    }
+
+    /// Hands each message that is there, at most `max` of them, to `read`, and releases it afterwards. Returns how many there
+    /// were.
+    ///
+    /// Where `read` panics, its message stays in the ring.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupted`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned. The messages in
+    /// front of it were handed over.
+    #[inline]
+    pub fn drain(&mut self, max: usize, mut read: impl FnMut(&Record<'_>)) -> Result<usize, Corrupted> {
+        for count in 0..max {
+            match self.peek() {
+                Ok(record) => {
+                    read(&record);
+                    record.release();
+                }
+                Err(PopError::Corrupted(cause)) => return Err(cause),
+                Err(_) => return Ok(count),
+            }
+        }
+        Ok(max)
+    }
+
+    /// Pops the messages that are there, one after the other, until there is none.
+    #[inline]
+    pub fn messages(&mut self) -> Messages<'_> {
+        Messages { consumer: self, corrupted: false }
+    }
+
+    /// Publishes the head now: the producer has the space of every message back that was read, and the next consumer starts
+    /// here.
+    #[inline]
+    pub fn release(&mut self) {
+        self.0.release();
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // A name that cannot be removed stays; `close` says so to those who ask.
+        let _ = self.leave();
+    }
+}
+
+/// A message that is looked at in place. Dropping it without a release leaves it in the ring.
+pub struct Record<'a>(pub(super) ring::Record<'a, Segment>);
+
+impl Record<'_> {
+    /// Returns its length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether it has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Copies as many of its bytes as fit, from the first on, and returns how many that is.
+    #[inline]
+    pub fn copy_to(&self, bytes: &mut [u8]) -> usize {
+        self.0.copy_to(bytes)
+    }
+
+    /// Copies its bytes.
+    #[must_use]
+    #[inline]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    /// Copies the value that starts at byte `at`; `None` where the message ends before it does.
+    #[must_use]
+    #[inline]
+    pub fn value<T: AnyBitPattern>(&self, at: usize) -> Option<T> {
+        self.0.value(at)
+    }
+
+    /// Gives the space of the message back to the producer, as a pop does.
+    #[inline]
+    pub fn release(self) {
+        self.0.release();
+    }
+}
+
+/// The messages of a [`Consumer`], popped one after the other.
+///
+/// It ends where there is no message, and after an error; a later one may find more.
+pub struct Messages<'a> {
+    consumer: &'a mut Consumer,
+    corrupted: bool,
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Vec<u8>, Corrupted>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.corrupted {
+            return None;
+        }
+        match self.consumer.peek() {
+            Ok(record) => {
+                let bytes = record.to_vec();
+                record.release();
+                Some(Ok(bytes))
+            }
+            Err(PopError::Corrupted(cause)) => {
+                self.corrupted = true;
+                Some(Err(cause))
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Messages<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Messages").field("consumer", &self.consumer).finish_non_exhaustive()
+    }
+}

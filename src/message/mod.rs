@@ -1,0 +1,75 @@
+//! A ring of byte messages of any length: commands, ticks, events, frames.
+//!
+//! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never block and make no
+//! system call, except where it is said. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let name = format!("doc-message-{}", std::process::id());
+//! use std::io::Write;
+//!
+//! let mut tx = ringmain::Options::new(&name).capacity(1 << 20).message_producer()?;
+//! tx.push(b"buy 100")?;
+//! let mut claim = tx.claim(64)?;
+//! write!(claim, "sell {}", 7)?;
+//! claim.commit();
+//!
+//! let mut rx = ringmain::Options::new(&name).unlink_on_close(true).message_consumer()?;
+//! let mut order = Vec::new();
+//! rx.pop_into(&mut order)?;
+//! assert_eq!(order, b"buy 100");
+//! let message = rx.peek()?;
+//! assert_eq!(message.to_vec(), b"sell 7");
+//! message.release();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A process that forks keeps its handles; the child must not use the copies that it gets, which are not mapped there, and may
+//! drop them: the parent's role is undisturbed.
+//!
+//! # What the other process sees, and when
+//!
+//! - A push, or the commit of a claim or a batch, is visible when it returns. Nothing is held back. A batch is visible as a
+//!   whole or not at all.
+//! - A pop, or the release of a [`Record`], gives the space back in steps: at the latest when all that was seen has been
+//!   read, after a quarter of the ring, after [`publish_every`](crate::Options::publish_every) messages, at
+//!   [`Consumer::release`], or on drop.
+//! - After a crash of the consumer, the next one starts at the last published head: the messages read since then are delivered
+//!   again, fewer than [`publish_every`](crate::Options::publish_every) of them and less than a quarter of the ring, and the
+//!   one that it was killed in.
+//! - After a crash of the producer, all that was pushed or committed is there, and the call that it was killed in is there as
+//!   a whole or not at all.
+//!
+//! # Lengths
+//!
+//! A message has 0 bytes or more, up to [`Producer::max_len`]: the capacity less the header of this message and the one behind
+//! it. Its record starts at a multiple of the [alignment](crate::Options::alignment).
+//!
+//! # In place
+//!
+//! A [`Claim`] and a [`Record`] work on the ring's own bytes and copy each only once. No reference into the ring is handed
+//! out: the other process could write what it refers to. Where it is trusted, there is [`Producer::trust_peer`].
+
+mod consumer;
+mod producer;
+mod trusted;
+
+use std::fmt;
+
+pub use crate::ring::message::{PopError, PushError};
+pub use consumer::{Consumer, Messages, Record};
+pub use producer::{Batch, Claim, Producer};
+pub use trusted::{TrustedClaim, TrustedRecord};
+
+macro_rules! debug {
+    ($($handle:ident $(<$life:lifetime>)?),*) => {$(
+        impl fmt::Debug for $handle $(<$life>)? {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+    )*};
+}
+
+debug!(Producer, Consumer, Claim<'_>, Batch<'_>, Record<'_>);

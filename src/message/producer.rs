@@ -1,0 +1,266 @@
+//! The writing end.
+
+use std::io::{self, IoSlice, Write};
+
+use bytemuck::NoUninit;
+
+use super::PushError;
+use crate::error::{Corrupted, Error};
+use crate::handle::handle;
+use crate::ring::message as ring;
+use crate::segment::{PeerState, Segment};
+use crate::trusted::{Trusted, trust_peer};
+
+/// The writing end of a message ring.
+pub struct Producer(pub(super) ring::Producer<Segment>);
+
+impl Producer {
+    pub(crate) fn attach(segment: Segment) -> Result<Producer, Error> {
+        let (name, shape) = (segment.name().to_owned(), ring::Shape::new(segment.capacity(), segment.record_align()));
+        match ring::Producer::attach(segment, shape) {
+            Ok(mut producer) => {
+                producer.memory_mut().enter();
+                Ok(Producer(producer))
+            }
+            Err(source) => Err(Error::Corrupted { name, source }),
+        }
+    }
+
+    handle!();
+    trust_peer!();
+
+    /// Returns the size of the ring in bytes: what was asked for, rounded up to a power of two and a page.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.shape().capacity()
+    }
+
+    /// Returns of what number of bytes the starts of records are multiples.
+    #[must_use]
+    pub fn alignment(&self) -> usize {
+        self.0.shape().align()
+    }
+
+    /// Returns the length of the largest message in bytes.
+    #[must_use]
+    pub fn max_len(&self) -> usize {
+        self.0.shape().max_len()
+    }
+
+    /// Pushes one message. It is visible to the consumer when this returns.
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::Full`]: there is no room for it until the consumer has read more.
+    /// - [`PushError::TooLong`]: it is longer than [`Producer::max_len`].
+    /// - [`PushError::Corrupted`]: the consumer's head is impossible; the handle is poisoned.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        self.0.push(bytes)
+    }
+
+    /// Pushes one message that lies in several parts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::push`].
+    #[inline]
+    pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
+        self.0.push_vectored(parts)
+    }
+
+    /// Pushes the bytes of a value as one message: the fastest way for plain data, since their number is known at compile time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::push`].
+    #[inline]
+    pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
+        self.0.push_value(value)
+    }
+
+    /// Takes room for a message of up to `len` bytes in place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::push`] for a message of `len` bytes.
+    #[inline]
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, PushError> {
+        self.0.claim(len).map(Claim)
+    }
+
+    /// Begins a batch: messages that become visible together at its commit, or not at all.
+    #[inline]
+    pub fn batch(&mut self) -> Batch<'_> {
+        Batch(self.0.batch())
+    }
+
+    /// Returns whether a message of `len` bytes could be pushed now. Once it could, it can until the next push.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupted`]: the consumer's head is impossible; the handle is poisoned.
+    #[inline]
+    pub fn can_push(&mut self, len: usize) -> Result<bool, Corrupted> {
+        self.0.can_push(len)
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // A name that cannot be removed stays; `close` says so to those who ask.
+        let _ = self.leave();
+    }
+}
+
+/// Room for a message that was taken in place and is not visible yet. Dropping it aborts it: nothing was pushed.
+///
+/// It is written from its start on as an [`io::Write`], or anywhere by [`Claim::write_at`].
+pub struct Claim<'a>(pub(super) ring::Claim<'a, Segment>);
+
+impl Claim<'_> {
+    /// Returns the number of bytes that were taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether no byte was taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the end of the last byte that was written: where [`io::Write`] goes on, and the length that
+    /// [`Claim::commit`] gives the message.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.0.written()
+    }
+
+    /// Writes `bytes` from `at` on. Bytes in front of it that are never written hold older ones, of other messages.
+    ///
+    /// # Panics
+    ///
+    /// If they pass the end of the claim.
+    #[inline]
+    pub fn write_at(&mut self, at: usize, bytes: &[u8]) {
+        self.0.write_at(at, bytes);
+    }
+
+    /// Writes the bytes of a value from `at` on.
+    ///
+    /// # Panics
+    ///
+    /// If they pass the end of the claim.
+    #[inline]
+    pub fn write_value_at<T: NoUninit>(&mut self, at: usize, value: &T) {
+        self.0.write_value_at(at, value);
+    }
+
+    /// Pushes the message, [`Claim::written`] bytes long.
+    #[inline]
+    pub fn commit(self) {
+        self.0.commit();
+    }
+
+    /// Pushes the message, `len` bytes long. Those that were not written hold older ones, of other messages.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is more than [`Claim::len`].
+    #[inline]
+    pub fn commit_len(self, len: usize) {
+        self.0.commit_len(len);
+    }
+
+    /// Gives the room back: nothing was pushed.
+    pub fn abort(self) {
+        self.0.abort();
+    }
+}
+
+impl Write for Claim<'_> {
+    /// Writes behind what was written; 0 bytes where the claim is full.
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.0.write(bytes))
+    }
+
+    /// Does nothing: only a commit makes bytes visible.
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Messages that become visible together. Dropping it aborts all of them: nothing was pushed.
+pub struct Batch<'a>(pub(super) ring::Batch<'a, Segment>);
+
+impl Batch<'_> {
+    /// Returns the number of messages in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether no message is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds one message.
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::Full`]: there is no room for it behind the others until the consumer has read more. A batch larger than
+    ///   the ring never gets it: commit, and begin another one.
+    /// - [`PushError::TooLong`]: it is longer than [`Producer::max_len`].
+    /// - [`PushError::Corrupted`]: the consumer's head is impossible; the handle is poisoned.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        self.0.push(bytes)
+    }
+
+    /// Adds one message that lies in several parts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::push`].
+    #[inline]
+    pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
+        self.0.push_vectored(parts)
+    }
+
+    /// Adds the bytes of a value as one message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::push`].
+    #[inline]
+    pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
+        self.0.push_value(value)
+    }
+
+    /// Takes room for one message of up to `len` bytes in place. Its commit adds it to the batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::push`].
+    #[inline]
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, PushError> {
+        self.0.claim(len).map(Claim)
+    }
+
+    /// Pushes all messages at once. Where a call on the batch has said [`PushError::Corrupted`], nothing is pushed.
+    #[inline]
+    pub fn commit(self) {
+        self.0.commit();
+    }
+
+    /// Gives all messages up: nothing was pushed.
+    pub fn abort(self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,129 @@
+//! Messages that become visible together.
+
+#![allow(unsafe_code, reason = "writes records through the producer")]
+
+use core::fmt;
+
+use std::io::IoSlice;
+
+use bytemuck::NoUninit;
+
+use super::super::memory::Memory;
+use super::PushError;
+use super::claim::Claim;
+use super::producer::{Producer, total_len};
+use super::record::header;
+
+/// Messages that become visible together. Dropping it aborts all of them.
+pub struct Batch<'a, M> {
+    producer: &'a mut Producer<M>,
+    staged: Staged,
+}
+
+/// Records behind the tail that are complete but for the header of the first.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    bytes: u64,
+    /// The header of the first record, which is stored last.
+    first: u64,
+    count: usize,
+}
+
+impl Staged {
+    /// Returns the size of all records.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Adds the record of a message of `len` bytes, the payload of which is written.
+    ///
+    /// # Safety
+    ///
+    /// There is [`Producer::room`] for it.
+    #[inline]
+    pub(super) unsafe fn add<M: Memory>(&mut self, producer: &mut Producer<M>, len: usize, size: u64) {
+        if self.count == 0 {
+            self.first = header(len);
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { producer.stage(self.bytes, header(len)) };
+        }
+        self.bytes += size;
+        self.count += 1;
+    }
+}
+
+impl<'a, M: Memory> Batch<'a, M> {
+    pub(super) fn new(producer: &'a mut Producer<M>) -> Batch<'a, M> {
+        Batch { producer, staged: Staged::default() }
+    }
+
+    /// Returns the number of messages in it.
+    pub fn len(&self) -> usize {
+        self.staged.count
+    }
+
+    /// Returns whether no message is in it.
+    pub fn is_empty(&self) -> bool {
+        self.staged.count == 0
+    }
+
+    /// Adds one message.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        // SAFETY: `add` made sure of the room.
+        self.add(bytes.len(), |producer, staged| unsafe { producer.put(staged, bytes) })
+    }
+
+    /// Adds one message that lies in several parts.
+    #[inline]
+    pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
+        // SAFETY: `add` made sure of the room.
+        self.add(total_len(parts), |producer, staged| unsafe { producer.put_parts(staged, parts) })
+    }
+
+    /// Adds the bytes of a value as one message.
+    #[inline]
+    pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
+        // SAFETY: `add` made sure of the room.
+        self.add(size_of::<T>(), |producer, staged| unsafe { producer.put_value(staged, value) })
+    }
+
+    /// Takes room for one message of up to `len` bytes in place. Its commit adds it to the batch.
+    #[inline]
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_, M>, PushError> {
+        self.producer.room_to_claim(self.staged.bytes, len)?;
+        Ok(Claim::new(self.producer, Some(&mut self.staged), len))
+    }
+
+    /// Makes all messages visible, at once; none where the handle was poisoned meanwhile.
+    #[inline]
+    pub fn commit(self) {
+        if self.staged.count > 0 && !self.producer.is_poisoned() {
+            // SAFETY: `add` made sure of the room for each.
+            unsafe { self.producer.publish(self.staged.first, self.staged.bytes) };
+        }
+    }
+
+    /// Gives all messages up. Dropping the batch does the same.
+    pub fn abort(self) {}
+
+    #[inline(always)]
+    fn add(&mut self, len: usize, put: impl FnOnce(&mut Producer<M>, u64)) -> Result<(), PushError> {
+        let size = self.producer.room(self.staged.bytes, len)?;
+        put(self.producer, self.staged.bytes);
+        // SAFETY: there is room, and the payload is written.
+        unsafe { self.staged.add(self.producer, len, size) };
+        Ok(())
+    }
+}
+
+impl<M> fmt::Debug for Batch<'_, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Batch")
+            .field("count", &self.staged.count)
+            .field("bytes", &self.staged.bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! A message in place, while it is written.
+
+#![allow(unsafe_code, reason = "writes a payload through the producer")]
+
+use core::fmt;
+
+use bytemuck::NoUninit;
+
+use super::super::memory::Memory;
+use super::batch::Staged;
+use super::producer::Producer;
+use super::record::header;
+
+/// Room for a message that was taken in place and is not visible yet. Dropping it aborts it.
+pub struct Claim<'a, M> {
+    producer: &'a mut Producer<M>,
+    /// The records in front of it that become visible with it, where it is one of a batch.
+    batch: Option<&'a mut Staged>,
+    len: usize,
+    /// How far the payload was written.
+    written: usize,
+}
+
+impl<'a, M: Memory> Claim<'a, M> {
+    /// Takes room that there is.
+    pub(super) fn new(producer: &'a mut Producer<M>, batch: Option<&'a mut Staged>, len: usize) -> Claim<'a, M> {
+        Claim { producer, batch, len, written: 0 }
+    }
+
+    /// Returns the number of bytes that were taken.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether no byte was taken.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the end of what was written.
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Writes as many of `bytes` as there is room for behind what was written, and returns how many that is.
+    #[inline]
+    pub fn write(&mut self, bytes: &[u8]) -> usize {
+        let len = bytes.len().min(self.len - self.written);
+        self.write_at(self.written, &bytes[..len]);
+        len
+    }
+
+    /// Writes `bytes` from `at` on.
+    ///
+    /// # Panics
+    ///
+    /// If they pass the end of the claim.
+    #[inline]
+    pub fn write_at(&mut self, at: usize, bytes: &[u8]) {
+        let end = self.end(at, bytes.len());
+        if bytes.is_empty() {
+            // No byte was written, so none is the last one.
+            return;
+        }
+        let staged = self.staged();
+        if at == 0 && bytes.len() == self.len {
+            // SAFETY: the claim was given as many bytes of room.
+            unsafe { self.producer.put(staged, bytes) };
+        } else {
+            // SAFETY: the same.
+            unsafe { self.producer.put_at(staged, at, bytes) };
+        }
+        self.written = self.written.max(end);
+    }
+
+    /// Writes the bytes of a value from `at` on.
+    ///
+    /// # Panics
+    ///
+    /// If they pass the end of the claim.
+    #[inline]
+    pub fn write_value_at<T: NoUninit>(&mut self, at: usize, value: &T) {
+        self.write_at(at, bytemuck::bytes_of(value));
+    }
+
+    /// Makes the message visible, up to the end of what was written.
+    #[inline]
+    pub fn commit(self) {
+        let len = self.written;
+        self.commit_len(len);
+    }
+
+    /// Makes the message visible, with a length of `len` bytes. What was not written of them holds older bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is more than the number of bytes that were taken.
+    #[inline]
+    pub fn commit_len(self, len: usize) {
+        assert!(len <= self.len, "commit of {len} bytes of a claim of {}", self.len);
+        let size = self.producer.shape().size(len);
+        match self.batch {
+            // SAFETY: the claim was given room for a longer record, or for this one.
+            None => unsafe { self.producer.publish(header(len), size) },
+            // SAFETY: the same.
+            Some(batch) => unsafe { batch.add(self.producer, len, size) },
+        }
+    }
+
+    /// Gives the room back. Dropping the claim does the same.
+    pub fn abort(self) {}
+
+    /// Hands the address of all bytes that were taken to `access`, which may write them.
+    #[inline]
+    pub fn in_place<R>(&mut self, access: impl FnOnce(*mut u8) -> R) -> R {
+        let staged = self.staged();
+        // SAFETY: the claim was given as many bytes of room.
+        unsafe { self.producer.payload(staged, 0, self.len, access) }
+    }
+
+    fn staged(&self) -> u64 {
+        self.batch.as_ref().map_or(0, |batch| batch.bytes())
+    }
+
+    /// Returns the end of a write.
+    #[track_caller]
+    fn end(&self, at: usize, len: usize) -> usize {
+        let end = at.checked_add(len).filter(|&end| end <= self.len);
+        end.unwrap_or_else(|| panic!("{len} bytes at {at} of a claim of {}", self.len))
+    }
+}
+
+impl<M> fmt::Debug for Claim<'_, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Claim").field("len", &self.len).field("written", &self.written).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,388 @@
+//! The writing end of a message ring.
+
+#![allow(unsafe_code, reason = "writes records through raw pointers")]
+
+use core::fmt;
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use std::io::IoSlice;
+
+use bytemuck::NoUninit;
+
+use super::super::copy::{bytes_in, copy_in, whole_words};
+use super::super::memory::{Memory, Role, Word};
+use super::super::position::{Corrupted, SharedWord, Window};
+use super::super::presence;
+use super::batch::Batch;
+use super::claim::Claim;
+use super::record::header;
+use super::{PushError, Shape, fits};
+
+/// The writing end.
+pub struct Producer<M> {
+    memory: M,
+    /// Where the next record starts, and its header is 0. Private and authoritative; the shared tail follows it.
+    tail: u64,
+    /// Up to where records may reach: the head as last observed, plus the capacity, less the header behind them. It may be
+    /// stale, and then it is too low: there may be more room than it says, never less.
+    limit: u64,
+    shape: Shape,
+    reach: usize,
+    poison: Option<Corrupted>,
+}
+
+impl<M: Memory> Producer<M> {
+    /// Continues behind the last record that is there. The caller holds the producer's role.
+    ///
+    /// # Panics
+    ///
+    /// If the memory is not that of a ring of this shape.
+    pub fn attach(memory: M, shape: Shape) -> Result<Self, Corrupted> {
+        fits(&memory, shape);
+        // The word is the role's own; its last writer released the role's lock before this process took it.
+        let stored = memory.tail().load(Ordering::Relaxed);
+        let mut tail = shape.check_start(SharedWord::Tail, stored)?;
+        // That writer may have been killed between a header and its tail.
+        let mut room = shape.most();
+        loop {
+            // SAFETY: the tail starts a record.
+            let header = unsafe { record(&memory, tail, shape) }.load(Ordering::Relaxed);
+            if header == 0 {
+                break;
+            }
+            let size = shape.size(shape.len(header, room)?);
+            tail = tail.wrapping_add(size);
+            room -= size;
+            if room == 0 {
+                break;
+            }
+        }
+        // As if the ring were full: the lowest head that there can be.
+        let mut producer = Producer { memory, tail, limit: tail, shape, reach: shape.reach(), poison: None };
+        producer.refresh()?;
+        if tail != stored {
+            // From here on the stored tail is behind by one publication at most, as consumers expect it.
+            store_tail(producer.memory.tail(), tail);
+        }
+        Ok(producer)
+    }
+
+    /// Returns the memory.
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// Returns the memory for a change that does not move it.
+    pub fn memory_mut(&mut self) -> &mut M {
+        &mut self.memory
+    }
+
+    /// Returns the memory to whoever follows in the role.
+    #[cfg(test)]
+    pub fn into_memory(self) -> M {
+        self.memory
+    }
+
+    /// Returns the sizes of the ring.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Returns whether there is room for a message of `len` bytes, looking at the head only if it is not known to be.
+    pub fn can_push(&mut self, len: usize) -> Result<bool, Corrupted> {
+        match self.room_to_claim(0, len) {
+            Ok(_) => Ok(true),
+            Err(PushError::Full | PushError::TooLong { .. }) => Ok(false),
+            Err(PushError::Corrupted(cause)) => Err(cause),
+        }
+    }
+
+    /// Writes one message and publishes it.
+    #[inline(always)]
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        let size = self.room(0, bytes.len())?;
+        // SAFETY: there is room for a record of as many bytes.
+        let put = |producer: &Self| unsafe { producer.put(0, bytes) };
+        // SAFETY: the same, and `put` writes them.
+        unsafe { self.publish_after(put, header(bytes.len()), size) };
+        Ok(())
+    }
+
+    /// Writes one message that lies in several parts, and publishes it.
+    #[inline]
+    pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
+        let len = total_len(parts);
+        let size = self.room(0, len)?;
+        // SAFETY: there is room for a record of as many bytes.
+        let put = |producer: &Self| unsafe { producer.put_parts(0, parts) };
+        // SAFETY: the same, and `put` writes them.
+        unsafe { self.publish_after(put, header(len), size) };
+        Ok(())
+    }
+
+    /// Writes the bytes of a value as one message and publishes it.
+    #[inline(always)]
+    pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
+        let size = self.room(0, size_of::<T>())?;
+        // SAFETY: there is room for a record of as many bytes.
+        let put = |producer: &Self| unsafe { producer.put_value(0, value) };
+        // SAFETY: the same, and `put` writes them.
+        unsafe { self.publish_after(put, header(size_of::<T>()), size) };
+        Ok(())
+    }
+
+    /// Takes room for a message of up to `len` bytes in place.
+    #[inline]
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_, M>, PushError> {
+        self.room_to_claim(0, len)?;
+        Ok(Claim::new(self, None, len))
+    }
+
+    /// Begins a batch.
+    #[inline]
+    pub fn batch(&mut self) -> Batch<'_, M> {
+        Batch::new(self)
+    }
+
+    /// Says that this holder of the role leaves in order.
+    pub fn leave(&mut self, generation: u64) {
+        // Every push published itself.
+        presence::leave(self.memory.presence(Role::Producer), generation);
+    }
+
+    /// Makes sure that there is room for a message of `len` bytes behind `staged` bytes of records that are not published,
+    /// and returns the size of its record.
+    #[inline(always)]
+    pub(super) fn room(&mut self, staged: u64, len: usize) -> Result<u64, PushError> {
+        let size = self.shape.size(len);
+        // Both are less than half of what a position can be.
+        if self.known_free() < staged + size {
+            self.make_room(staged, len)?;
+        }
+        Ok(size)
+    }
+
+    /// The same for a length that may be that of no slice.
+    #[inline(always)]
+    pub(super) fn room_to_claim(&mut self, staged: u64, len: usize) -> Result<u64, PushError> {
+        let max = self.shape.max_len();
+        if len > max { Err(PushError::TooLong { len, max }) } else { self.room(staged, len) }
+    }
+
+    /// Looks whether there is room that is not known of.
+    #[inline(never)]
+    fn make_room(&mut self, staged: u64, len: usize) -> Result<(), PushError> {
+        let max = self.shape.max_len();
+        if len > max {
+            return Err(PushError::TooLong { len, max });
+        }
+        self.refresh().map_err(PushError::Corrupted)?;
+        if self.known_free() < staged + self.shape.size(len) { Err(PushError::Full) } else { Ok(()) }
+    }
+
+    /// Returns how many bytes behind the tail are free as far as is known without a look at the head.
+    #[inline(always)]
+    fn known_free(&self) -> u64 {
+        self.limit.wrapping_sub(self.tail)
+    }
+
+    /// Looks at the consumer's head. A number that it cannot have reached poisons the handle.
+    #[inline]
+    fn refresh(&mut self) -> Result<(), Corrupted> {
+        if let Some(cause) = self.poison {
+            return Err(cause);
+        }
+        let (most, step) = (self.shape.most(), self.shape.align() as u64);
+        // Observe: pairs with the Release in `Consumer::release`. The records before it have been read.
+        let found = self.memory.head().load(Ordering::Acquire);
+        let window = Window { lowest: self.limit.wrapping_sub(most), highest: self.tail, step };
+        match window.check(SharedWord::Head, found) {
+            Ok(head) => {
+                self.limit = head.wrapping_add(most);
+                Ok(())
+            }
+            Err(cause) => {
+                // Nothing is free from here on, so every call comes here, and is refused.
+                self.limit = self.tail;
+                self.poison = Some(cause);
+                Err(cause)
+            }
+        }
+    }
+
+    /// Returns whether nothing of the ring may be touched any more.
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.poison.is_some()
+    }
+
+    /// Hands `len` bytes of the payload of the record `staged` bytes behind the tail, from `at` on, to `access`, which may
+    /// write them.
+    ///
+    /// # Safety
+    ///
+    /// There is [`Producer::room`] for a record with as many bytes there.
+    #[inline(always)]
+    pub(super) unsafe fn payload<R>(&self, staged: u64, at: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+        let start = self.shape.index(self.tail.wrapping_add(staged));
+        // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is free.
+        unsafe { self.memory.write(start + self.shape.payload() + at, len, access) }
+    }
+
+    /// Writes a payload.
+    ///
+    /// # Safety
+    ///
+    /// As [`Producer::payload`].
+    #[inline(always)]
+    pub(super) unsafe fn put(&self, staged: u64, bytes: &[u8]) {
+        let write = |payload: *mut u8| {
+            // SAFETY: the payload starts at a word, whole words of it are the record's, and the bytes are private.
+            unsafe { bytes_in(bytes.as_ptr(), payload, bytes.len()) }
+        };
+        // SAFETY: the caller's promise; a record consists of whole words.
+        unsafe { self.payload(staged, 0, whole_words(bytes.len()), write) };
+    }
+
+    /// Writes a value as a payload.
+    ///
+    /// # Safety
+    ///
+    /// As [`Producer::payload`].
+    #[inline(always)]
+    pub(super) unsafe fn put_value<T: NoUninit>(&self, staged: u64, value: &T) {
+        let write = |payload: *mut u8| {
+            // SAFETY: the payload starts at a word, and every byte of the value is initialised and private.
+            unsafe { copy_in::<T>(core::ptr::from_ref(value).cast(), payload, 1) }
+        };
+        // SAFETY: the caller's promise; a record consists of whole words.
+        unsafe { self.payload(staged, 0, whole_words(size_of::<T>()), write) };
+    }
+
+    /// Writes a payload that lies in several parts.
+    ///
+    /// # Safety
+    ///
+    /// As [`Producer::payload`], for all parts together.
+    #[inline]
+    pub(super) unsafe fn put_parts(&self, staged: u64, parts: &[IoSlice<'_>]) {
+        let mut at = 0;
+        for part in parts {
+            // SAFETY: the parts lie one behind the other.
+            unsafe { self.put_at(staged, at, part) };
+            at += part.len();
+        }
+    }
+
+    /// Writes `bytes` into a payload, from `at` on.
+    ///
+    /// # Safety
+    ///
+    /// As [`Producer::payload`].
+    #[inline]
+    pub(super) unsafe fn put_at(&self, staged: u64, at: usize, bytes: &[u8]) {
+        let write = |payload: *mut u8| {
+            // SAFETY: the payload is valid for as many bytes, and the bytes are private.
+            unsafe { copy_in::<u8>(bytes.as_ptr(), payload, bytes.len()) }
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.payload(staged, at, bytes.len(), write) };
+    }
+
+    /// Stores the header of a record `staged` bytes behind the tail. Nobody sees it before the header at the tail.
+    ///
+    /// # Safety
+    ///
+    /// There is [`Producer::room`] for it.
+    #[inline(always)]
+    pub(super) unsafe fn stage(&self, staged: u64, header: u64) {
+        // SAFETY: the sizes of records are multiples of the alignment, so a record starts there.
+        let word = unsafe { record(&self.memory, self.tail.wrapping_add(staged), self.shape) };
+        word.store(header, Ordering::Relaxed);
+    }
+
+    /// Makes records of `size` bytes visible, of which the first has this header, and the others have theirs already.
+    ///
+    /// # Safety
+    ///
+    /// There is [`Producer::room`] for them.
+    #[inline(always)]
+    pub(super) unsafe fn publish(&mut self, header: u64, size: u64) {
+        // SAFETY: the caller's promise; the records are written.
+        unsafe { self.publish_after(|_| (), header, size) };
+    }
+
+    /// Writes records of `size` bytes by `put`, all but the header of the first, and makes them visible with this one.
+    ///
+    /// What is needed after `put` is found before it: the compiler takes it for a write of anything.
+    ///
+    /// # Safety
+    ///
+    /// There is [`Producer::room`] for the records, and `put` writes them.
+    #[inline(always)]
+    unsafe fn publish_after(&mut self, put: impl FnOnce(&Self), header: u64, size: u64) {
+        let end = self.tail.wrapping_add(size);
+        // SAFETY: the tail starts a record.
+        let first = unsafe { record(&self.memory, self.tail, self.shape) };
+        // SAFETY: the sizes of records are multiples of the alignment.
+        let next = unsafe { record(&self.memory, end, self.shape) };
+        let tail = self.memory.tail();
+        put(self);
+        // `room` left room for this header. It is seen before or with the next one that is published.
+        next.store(0, Ordering::Relaxed);
+        // Publish: pairs with the Acquire in `Consumer::poll`. The payload is written, and the next header is 0.
+        first.store(header, Ordering::Release);
+        store_tail(tail, end);
+        self.tail = end;
+        // The consumer has read what lies there, one round ago: taking the line back takes as long as many records.
+        self.memory.prefetch_to_write(self.shape.index(end) + self.reach);
+    }
+}
+
+#[inline(always)]
+fn store_tail(tail: &impl Word, position: u64) {
+    // Publish: pairs with the Acquire in `Consumer::look_at_tail`. The records before it are written.
+    tail.store(position, Ordering::Release);
+    // Whoever follows after a crash begins at the stored tail, so no later write may come before it: it could wrap over the
+    // record there. Of the instructions of one processor, a crash cuts off the last ones; only the compiler could swap them.
+    compiler_fence(Ordering::SeqCst);
+}
+
+/// Returns the header of the record at `position`.
+///
+/// # Safety
+///
+/// `position` is a multiple of the alignment.
+#[inline(always)]
+pub(super) unsafe fn record<M: Memory>(memory: &M, position: u64, shape: Shape) -> &M::Word {
+    // SAFETY: the index is below the capacity, and a multiple of the alignment like the position.
+    unsafe { memory.header(shape.index(position)) }
+}
+
+/// Adds up the lengths of parts. Parts that no address space could hold count as the longest slice that can be.
+pub(super) fn total_len(parts: &[IoSlice<'_>]) -> usize {
+    parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len())).min(isize::MAX as usize)
+}
+
+impl<M> fmt::Debug for Producer<M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Producer")
+            .field("tail", &self.tail)
+            .field("limit", &self.limit)
+            .field("shape", &self.shape)
+            .field("poison", &self.poison)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lengths_of_parts_add_up() {
+        let parts = [&[1_u8, 2][..], &[], &[3]].map(IoSlice::new);
+        assert_eq!(total_len(&parts), 3);
+        assert_eq!(total_len(&[]), 0);
+    }
+}

@@ -1,0 +1,388 @@
+//! A header or a position that the protocol cannot have produced: an error that names the word, for ever, and nothing worse.
+
+mod common;
+
+use std::io::IoSlice;
+
+use common::messages::{header, ring_of, size};
+use common::{Ring, refuses, word};
+use ringmain::message::{Consumer, PopError, Producer, PushError};
+use ringmain::{Corrupted, Error, SharedWord};
+
+const CAPACITY: u64 = 4096;
+const ALIGNMENTS: [u64; 4] = [8, 16, 32, 64];
+
+/// Makes a ring with these positions.
+#[track_caller]
+fn ring_at(align: u64, tail: u64, head: u64) -> Ring {
+    let ring = ring_of(CAPACITY as usize, align as usize);
+    ring.set_word(word::TAIL, tail);
+    ring.set_word(word::HEAD, head);
+    ring
+}
+
+/// Returns where the header of the record at `position` lies.
+fn record(position: u64) -> u64 {
+    word::DATA + position % CAPACITY
+}
+
+fn corrupted(word: SharedWord, found: u64, lowest: u64, highest: u64, step: u64) -> Corrupted {
+    Corrupted { word, found, lowest, highest, step }
+}
+
+/// What is made of a header in front of which at most `room` bytes of records can lie.
+fn wrong_header(found: u64, align: u64, room: u64) -> Corrupted {
+    corrupted(SharedWord::Header, found, 1, header(room - size(align, 0).min(16)), 256)
+}
+
+/// What a producer at `tail` makes of an impossible head, of which it has last seen `lowest`.
+fn wrong_head(found: u64, align: u64, lowest: u64, tail: u64) -> Corrupted {
+    corrupted(SharedWord::Head, found, lowest, tail, align)
+}
+
+/// What a consumer at `head` that has seen no more makes of an impossible tail.
+fn wrong_tail(found: u64, align: u64, head: u64) -> Corrupted {
+    let most = CAPACITY - align;
+    corrupted(SharedWord::Tail, found, head.wrapping_sub(most), head.wrapping_add(most), align)
+}
+
+/// What a role makes of its own word that starts no record.
+fn wrong_start(word: SharedWord, found: u64, align: u64) -> Corrupted {
+    corrupted(word, found, 0, align.wrapping_neg(), align)
+}
+
+#[track_caller]
+fn check_attach<H: std::fmt::Debug>(attach: Result<H, Error>, expected: Corrupted) {
+    refuses!(attach, Error::Corrupted { source, .. } if source == expected);
+}
+
+#[test]
+fn positions_that_start_no_record_are_refused_at_attach() {
+    for align in ALIGNMENTS {
+        for wrong in [1, 4, align - 1, align / 2, align + 1, u64::MAX] {
+            let ring = ring_at(align, wrong, wrong);
+            check_attach(ring.options().message_producer(), wrong_start(SharedWord::Tail, wrong, align));
+            check_attach(ring.options().message_consumer(), wrong_start(SharedWord::Head, wrong, align));
+            // The other side's word is as wrong as its own.
+            ring.set_word(word::HEAD, 0);
+            check_attach(ring.options().message_consumer(), wrong_tail(wrong, align, 0));
+            ring.set_word(word::TAIL, 0);
+            ring.set_word(word::HEAD, wrong);
+            let lowest = 0_u64.wrapping_sub(CAPACITY - align);
+            check_attach(ring.options().message_producer(), wrong_head(wrong, align, lowest, 0));
+            // The roles were let go, and nobody entered.
+            ring.set_word(word::HEAD, 0);
+            assert_eq!(ring.options().message_producer().unwrap().generation(), 2);
+            assert_eq!(ring.options().message_consumer().unwrap().generation(), 1);
+        }
+    }
+}
+
+#[test]
+fn positions_that_are_too_far_apart_are_refused_at_attach() {
+    for align in ALIGNMENTS {
+        let most = CAPACITY - align;
+        let too_far = [CAPACITY, 2 * CAPACITY, 1 << 32, 1 << 63];
+        for (tail, head) in too_far.map(|far| (far, 0)).into_iter().chain([(64, 64_u64.wrapping_sub(CAPACITY))]) {
+            let ring = ring_at(align, tail, head);
+            check_attach(ring.options().message_producer(), wrong_head(head, align, tail.wrapping_sub(most), tail));
+            check_attach(ring.options().message_consumer(), wrong_tail(tail, align, head));
+        }
+    }
+}
+
+#[test]
+fn a_head_beyond_the_tail_is_refused_at_attach() {
+    let most = CAPACITY - 8;
+    let ring = ring_at(8, 0, 64);
+    // A consumer cannot know it: its producer may have been killed before it said how far it was.
+    drop(ring.options().message_consumer().unwrap());
+    check_attach(ring.options().message_producer(), wrong_head(64, 8, 0_u64.wrapping_sub(most), 0));
+    let ring = ring_at(8, 0, CAPACITY);
+    check_attach(ring.options().message_consumer(), wrong_tail(0, 8, CAPACITY));
+}
+
+#[test]
+fn unusual_positions_are_accepted_at_attach() {
+    for align in ALIGNMENTS {
+        let most = CAPACITY - align;
+        for (tail, head) in [(0, 0), (64, 0_u64.wrapping_sub(most - 64)), (align.wrapping_neg(), align.wrapping_neg())]
+        {
+            let ring = ring_at(align, tail, head);
+            let mut tx = ring.options().message_producer().unwrap();
+            drop(ring.options().message_consumer().unwrap());
+            assert_eq!(tx.can_push(0), Ok(tail == head));
+        }
+    }
+}
+
+/// Headers that no record of a ring can have whose records have `room` bytes.
+fn impossible_headers(align: u64, room: u64) -> Vec<u64> {
+    let longest = room - size(align, 0).min(16);
+    let lengths = [longest + 1, room, CAPACITY, CAPACITY + 1, 1 << 32, 1 << 55, (1 << 56) - 1];
+    let lowest_bytes = [2, 3, 128, 255, header(8) - 1, header(8) + 1, 256 * longest, u64::MAX, u64::MAX - 1];
+    lengths.into_iter().map(header).chain(lowest_bytes).collect()
+}
+
+#[test]
+fn an_impossible_header_at_the_tail_is_refused_at_attach_of_a_producer() {
+    for align in ALIGNMENTS {
+        let most = CAPACITY - align;
+        for wrong in impossible_headers(align, most) {
+            let ring = ring_at(align, 640, 640);
+            ring.set_word(record(640), wrong);
+            check_attach(ring.options().message_producer(), wrong_header(wrong, align, most));
+            // One record further, and there is room for so much less.
+            let ring = ring_at(align, 640, 640);
+            ring.set_word(record(640), header(3));
+            ring.set_word(record(640 + size(align, 3)), wrong);
+            check_attach(ring.options().message_producer(), wrong_header(wrong, align, most - size(align, 3)));
+            assert_eq!(ring.word(word::TAIL), 640);
+        }
+    }
+}
+
+#[test]
+fn records_without_end_are_no_hang_at_attach_of_a_producer() {
+    let ring = ring_at(8, 0, 0);
+    for at in (0..CAPACITY).step_by(8) {
+        ring.set_word(record(at), header(0));
+    }
+    let mut tx = ring.options().message_producer().unwrap();
+    assert_eq!(ring.word(word::TAIL), CAPACITY - 8);
+    assert_eq!(tx.push(&[]), Err(PushError::Full));
+}
+
+type Pops = [(&'static str, fn(&mut Consumer) -> Option<Corrupted>); 7];
+
+/// Every call of a consumer, and the corruption that it reports.
+const POPS: Pops = [
+    ("pop", |rx| popped(rx.pop(&mut [0; 8]))),
+    ("pop_into", |rx| popped(rx.pop_into(&mut Vec::new()))),
+    ("pop_value", |rx| popped(rx.pop_value::<u64>())),
+    ("peek", |rx| popped(rx.peek().map(|record| record.release()))),
+    ("drain", |rx| rx.drain(9, |_| {}).err()),
+    ("messages", |rx| rx.messages().find_map(Result::err)),
+    ("is_empty", |rx| rx.is_empty().err()),
+];
+
+fn popped<T>(result: Result<T, PopError>) -> Option<Corrupted> {
+    match result {
+        Err(PopError::Corrupted(cause)) => Some(cause),
+        _ => None,
+    }
+}
+
+/// Checks that every call of a consumer finds what `damage` does to a ring, and stays refused after `repair`, whatever comes
+/// first. The consumer stands at `head`, and comes before or after the damage.
+#[track_caller]
+fn check_pops(align: u64, head: u64, expected: Corrupted, damages: [&dyn Fn(&Ring); 2], repair: &dyn Fn(&Ring)) {
+    for (first, call) in POPS {
+        let ring = ring_at(align, head, head);
+        damages[0](&ring);
+        let mut rx = ring.options().message_consumer().unwrap();
+        damages[1](&ring);
+        assert_eq!(call(&mut rx), Some(expected), "{first}");
+        // What the word says later does not heal the handle.
+        repair(&ring);
+        for (then, call) in POPS {
+            assert_eq!(call(&mut rx), Some(expected), "{then} after {first}");
+        }
+        // SAFETY: nobody writes to this ring while the view is used.
+        let mut view = unsafe { rx.trust_peer() };
+        assert_eq!(
+            (popped(view.peek()), view.drain(9, |_| {})),
+            (Some(expected), Err(expected)),
+            "a view after {first}"
+        );
+        rx.release();
+        drop(rx);
+        assert_eq!(ring.word(word::HEAD), head, "it has given back after {first}");
+        drop(ring.options().message_consumer().unwrap());
+    }
+}
+
+#[test]
+fn an_impossible_header_is_found_by_every_call_of_an_idle_consumer() {
+    for align in ALIGNMENTS {
+        let most = CAPACITY - align;
+        for wrong in impossible_headers(align, most) {
+            let damage = |ring: &Ring| ring.set_word(record(640), wrong);
+            let repair = |ring: &Ring| ring.set_word(record(640), header(8));
+            check_pops(align, 640, wrong_header(wrong, align, most), [&|_| {}, &damage], &repair);
+        }
+    }
+}
+
+#[test]
+fn an_impossible_header_in_front_of_the_tail_is_found_by_every_call() {
+    for align in ALIGNMENTS {
+        let room = size(align, 100);
+        for wrong in impossible_headers(align, room).into_iter().chain([0]) {
+            let damage = |ring: &Ring| {
+                ring.set_word(record(640), wrong);
+                ring.set_word(word::TAIL, 640 + room);
+            };
+            let repair = |ring: &Ring| ring.set_word(record(640), header(8));
+            check_pops(align, 640, wrong_header(wrong, align, room), [&damage, &|_| {}], &repair);
+        }
+    }
+}
+
+#[test]
+fn a_header_that_changes_after_it_was_seen_is_found() {
+    let ring = ring_at(8, 0, 0);
+    let mut tx = ring.options().message_producer().unwrap();
+    let mut rx = ring.options().message_consumer().unwrap();
+    tx.push(&[7; 8]).unwrap();
+    assert_eq!(rx.is_empty(), Ok(false));
+    ring.set_word(record(0), header(9));
+    assert_eq!(rx.pop(&mut [0; 9]), Err(PopError::Corrupted(wrong_header(header(9), 8, 16))));
+}
+
+/// Pushes and pops until the consumer takes the tail; returns where it stands.
+#[track_caller]
+fn begin_flow(ring: &Ring, rx: &mut Consumer) -> u64 {
+    let mut tx = ring.options().message_producer().unwrap();
+    (0..2).for_each(|_| tx.push(&[7; 8]).unwrap());
+    (0..2).for_each(|_| assert_eq!(rx.pop(&mut [0; 8]), Ok(8)));
+    drop(tx);
+    ring.word(word::TAIL)
+}
+
+#[test]
+fn an_impossible_tail_is_found_by_every_call_in_a_flow() {
+    for align in ALIGNMENTS {
+        for (first, call) in POPS {
+            let most = CAPACITY - align;
+            for lie in [align / 2, 1, most + align, most.wrapping_neg() - align, 1 << 63] {
+                let ring = ring_at(align, 0, 0);
+                let mut rx = ring.options().message_consumer().unwrap();
+                let head = begin_flow(&ring, &mut rx);
+                ring.set_word(word::TAIL, head.wrapping_add(lie));
+                let expected = Some(wrong_tail(head.wrapping_add(lie), align, head));
+                assert_eq!(call(&mut rx), expected, "{first} with a tail {lie} bytes ahead");
+                ring.set_word(word::TAIL, head);
+                for (then, call) in POPS {
+                    assert_eq!(call(&mut rx), expected, "{then} after {first}");
+                }
+                drop(rx);
+                assert_eq!(ring.word(word::HEAD), head);
+            }
+        }
+    }
+}
+
+#[test]
+fn messages_known_before_a_corruption_are_still_popped() {
+    let ring = ring_at(8, 0, 0);
+    let mut tx = ring.options().message_producer().unwrap();
+    (0..3).for_each(|_| tx.push(&[7; 8]).unwrap());
+    let mut rx = ring.options().message_consumer().unwrap();
+    ring.set_word(record(32), header(9));
+    ring.set_word(word::TAIL, 1 << 40);
+    let expected = wrong_header(header(9), 8, 16);
+    let mut popped = 0;
+    assert_eq!(rx.drain(9, |_| popped += 1), Err(expected));
+    assert_eq!((popped, rx.is_empty()), (2, Err(expected)));
+    drop(rx);
+    assert_eq!(ring.word(word::HEAD), 32);
+}
+
+type Pushes = [(&'static str, fn(&mut Producer) -> Option<Corrupted>); 9];
+
+/// Every call of a producer, and the corruption that it reports.
+const PUSHES: Pushes = [
+    ("push", |tx| pushed(tx.push(&[7; 8]))),
+    ("push_vectored", |tx| pushed(tx.push_vectored(&[IoSlice::new(&[7; 8])]))),
+    ("push_value", |tx| pushed(tx.push_value(&7_u64))),
+    ("claim", |tx| pushed(tx.claim(8).map(|claim| claim.commit_len(8)))),
+    ("can_push", |tx| tx.can_push(8).err()),
+    ("push of a batch", |tx| in_batch(tx, |batch| batch.push(&[7; 8]))),
+    ("push_vectored of a batch", |tx| in_batch(tx, |batch| batch.push_vectored(&[IoSlice::new(&[7; 8])]))),
+    ("push_value of a batch", |tx| in_batch(tx, |batch| batch.push_value(&7_u64))),
+    ("claim of a batch", |tx| in_batch(tx, |batch| batch.claim(8).map(|claim| claim.commit_len(8)))),
+];
+
+fn pushed(result: Result<(), PushError>) -> Option<Corrupted> {
+    match result {
+        Err(PushError::Corrupted(cause)) => Some(cause),
+        _ => None,
+    }
+}
+
+/// Adds to a batch, and commits it.
+fn in_batch(
+    tx: &mut Producer,
+    add: impl FnOnce(&mut ringmain::message::Batch<'_>) -> Result<(), PushError>,
+) -> Option<Corrupted> {
+    let mut batch = tx.batch();
+    let added = add(&mut batch);
+    batch.commit();
+    pushed(added)
+}
+
+#[test]
+fn every_call_of_a_producer_finds_an_impossible_head_and_stays_refused() {
+    for align in ALIGNMENTS {
+        for (first, call) in PUSHES {
+            for lie in [1, align / 2, align.wrapping_neg(), CAPACITY, 1 << 63] {
+                let ring = ring_at(align, 0, 0);
+                let mut tx = ring.options().message_producer().unwrap();
+                while tx.push(&[7; 8]).is_ok() {}
+                let tail = ring.word(word::TAIL);
+                ring.set_word(word::HEAD, lie);
+                let expected = Some(wrong_head(lie, align, 0, tail));
+                assert_eq!(call(&mut tx), expected, "{first} with a head of {lie}");
+                // What the word says later does not heal the handle.
+                ring.set_word(word::HEAD, 0);
+                for (then, call) in PUSHES {
+                    assert_eq!(call(&mut tx), expected, "{then} after {first}");
+                }
+                drop(tx);
+                assert_eq!(ring.word(word::TAIL), tail, "it has written after {first}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_finds_an_impossible_head_pushes_nothing_and_heals_nothing() {
+    let ring = ring_at(8, 0, 0);
+    let mut tx = ring.options().message_producer().unwrap();
+    let mut batch = tx.batch();
+    batch.push(&[7; 2000]).unwrap();
+    ring.set_word(word::HEAD, 4);
+    let expected = wrong_head(4, 8, 0, 0);
+    assert_eq!(batch.push(&[7; 3000]), Err(PushError::Corrupted(expected)));
+    batch.commit();
+    assert_eq!((ring.word(word::TAIL), ring.word(record(0))), (0, 0));
+    for (then, call) in PUSHES {
+        assert_eq!(call(&mut tx), Some(expected), "{then}");
+    }
+}
+
+#[test]
+fn a_head_that_goes_back_is_impossible() {
+    let ring = ring_at(8, 0, 0);
+    let mut tx = ring.options().message_producer().unwrap();
+    while tx.push(&[7; 248]).is_ok() {}
+    ring.set_word(word::HEAD, 512);
+    assert_eq!(tx.can_push(504), Ok(true));
+    ring.set_word(word::HEAD, 256);
+    let expected = wrong_head(256, 8, 512, ring.word(word::TAIL));
+    assert_eq!(tx.can_push(1000), Err(expected));
+}
+
+#[test]
+fn the_handle_at_the_other_end_is_not_poisoned() {
+    let ring = ring_at(8, 0, 0);
+    let mut tx = ring.options().message_producer().unwrap();
+    let mut rx = ring.options().message_consumer().unwrap();
+    ring.set_word(record(0), u64::MAX);
+    assert_eq!(rx.is_empty(), Err(wrong_header(u64::MAX, 8, CAPACITY - 8)));
+    assert_eq!(tx.push(&[7; 8]), Ok(()));
+    drop(rx);
+    let mut rx = ring.options().message_consumer().unwrap();
+    assert_eq!(rx.pop(&mut [0; 8]), Ok(8));
+}

@@ -1,0 +1,302 @@
+//! One process follows another in a role of a message ring: after a kill at any moment, or after a stop.
+
+mod common;
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use common::messages::{Messages, Reader, Writer, header, receive, ring_of};
+use common::{Child, Journal, Part, Random, Wait, read_word, spin, succeed, wait_for, word};
+use ringmain::PeerState;
+use ringmain::message::{Consumer, PopError};
+
+/// How many processes a test kills, one after the other.
+const KILLS: u64 = 60;
+
+/// How long a process runs at most before it is killed.
+const LIFE: Duration = Duration::from_millis(3);
+
+#[test]
+#[ignore = "a process that the tests start"]
+fn plays_a_part() {
+    common::play(&[("producer", producer), ("consumer", consumer)]);
+}
+
+/// Pushes messages for ever, beginning at its own tail, and keeps a journal.
+fn producer(part: &mut Part) {
+    let (longest, seed, journal): (_, _, String) = (part.argument(0), part.argument(1), part.argument(2));
+    let journal = Journal::open(&journal);
+    let mut tx = succeed(|| part.options().message_producer());
+    let start = read_word(part.name(), word::TAIL);
+    let messages = Messages::new(tx.alignment(), longest);
+    let mut writer = Writer::starting_at(start, messages, seed);
+    journal.start(start);
+    part.say(format!("attached {}", tx.generation()));
+    let mut wait = Wait::default();
+    loop {
+        journal.reach(messages.reach(writer.next()));
+        match writer.push_some(&mut tx, u64::MAX) {
+            0 => wait.pause("room in the ring"),
+            _ => wait = Wait::default(),
+        }
+        journal.done(writer.next());
+    }
+}
+
+/// Pops messages for ever, beginning at its own head, and keeps a journal.
+fn consumer(part: &mut Part) {
+    let (longest, step, seed, journal): (_, _, _, String) =
+        (part.argument(0), part.argument(1), part.argument(2), part.argument(3));
+    let journal = Journal::open(&journal);
+    let mut rx = succeed(|| part.options().publish_every(step).message_consumer());
+    let start = read_word(part.name(), word::HEAD);
+    let messages = Messages::new(rx.alignment(), longest);
+    let mut reader = Reader::starting_at(start, messages, seed);
+    journal.start(start);
+    part.say(format!("attached {}", rx.generation()));
+    let mut wait = Wait::default();
+    loop {
+        journal.reach(messages.reach(reader.next()));
+        match reader.pop_some(&mut rx) {
+            0 => wait.pause("messages"),
+            _ => wait = Wait::default(),
+        }
+        journal.done(reader.next());
+    }
+}
+
+/// Pops until nothing is there.
+#[track_caller]
+fn drain(rx: &mut Consumer, reader: &mut Reader) {
+    while !rx.is_empty().unwrap() {
+        reader.pop_some(rx);
+    }
+    assert_eq!(rx.pop(&mut []), Err(PopError::Empty));
+}
+
+/// Checks that enough bytes went through the ring to say something.
+#[track_caller]
+fn check_enough(bytes: u64, longest: usize) {
+    assert!(bytes > KILLS * longest as u64, "{bytes} bytes say nothing");
+}
+
+#[track_caller]
+fn check_killed_producers(capacity: usize, alignment: usize, longest: usize) {
+    let (ring, random, journal) = (ring_of(capacity, alignment), Random::new(), Journal::new());
+    let messages = Messages::new(alignment, longest);
+    let mut rx = ring.options().message_consumer().unwrap();
+    let mut reader = Reader::starting_at(0, messages, random.any());
+    for generation in 2..KILLS + 2 {
+        let expected = reader.next();
+        let mut producer = Child::start("producer", ring.name(), &[&longest, &random.any(), &journal.path()]);
+        producer.says(format_args!("attached {generation}"));
+        assert_eq!((rx.peer_state(), rx.peer_generation()), (PeerState::Alive, generation));
+        assert_eq!(journal.started(), expected, "where the successor began");
+        // Killed at the full ring, or in the flow, as the dice fall.
+        let flowing = random.below(4) > 0;
+        let (start, life) = (Instant::now(), random.shorter_than(LIFE));
+        while start.elapsed() < life {
+            if flowing {
+                reader.pop_some(&mut rx);
+            }
+        }
+        producer.kill();
+        // The stored tail may lack what the last call has made visible; the messages themselves must not.
+        let tail = ring.word(word::TAIL);
+        journal.judge_tail(tail).unwrap();
+        drain(&mut rx, &mut reader);
+        journal.judge_tail(reader.next()).unwrap();
+        assert!(reader.next() >= tail, "messages from {} to {tail} are lost", reader.next());
+        wait_for("the crash to be seen", || (rx.peer_state() == PeerState::Crashed).then_some(()));
+    }
+    check_enough(reader.next(), longest);
+}
+
+#[test]
+fn a_killed_producer_of_short_messages_is_succeeded_and_nothing_is_lost() {
+    check_killed_producers(4096, 8, 24);
+}
+
+#[test]
+fn a_killed_producer_of_a_small_ring_is_succeeded_and_nothing_is_lost() {
+    check_killed_producers(4096, 8, 1000);
+}
+
+#[test]
+fn a_killed_producer_of_lines_of_their_own_is_succeeded_and_nothing_is_lost() {
+    check_killed_producers(65_536, 64, 200);
+}
+
+#[test]
+fn a_killed_producer_of_a_large_ring_is_succeeded_and_nothing_is_lost() {
+    check_killed_producers(1 << 20, 16, 2000);
+}
+
+/// Says what is wrong with the head that a killed consumer has left: more comes again than is documented.
+fn judge_repeats(journal: &Journal, messages: Messages, head: u64, step: u64, capacity: usize) -> Result<(), String> {
+    // The pop that was in flight may come again too; it has not returned.
+    journal.judge_head(head, capacity as u64 / 4 - 1)?;
+    let done = journal.finished();
+    let count = if head < done { messages.count(head, done) } else { 0 };
+    if count < step { Ok(()) } else { Err(format!("{count} messages come again, {step} at most should")) }
+}
+
+/// Kills one consumer after the other while messages flow, and judges what each leaves behind.
+#[track_caller]
+fn check_killed_consumers(capacity: usize, longest: usize, step: u64) {
+    let (ring, random, journal) = (ring_of(capacity, 8), Random::new(), Journal::new());
+    let messages = Messages::new(8, longest);
+    let mut tx = ring.options().message_producer().unwrap();
+    let mut writer = Writer::starting_at(0, messages, random.any());
+    for generation in 1..=KILLS {
+        let head = ring.word(word::HEAD);
+        let arguments = [&longest as &dyn Display, &step, &random.any(), &journal.path()];
+        let mut consumer = Child::start("consumer", ring.name(), &arguments);
+        consumer.says(format_args!("attached {generation}"));
+        assert_eq!(journal.started(), head, "where the successor began");
+        assert_eq!((tx.peer_state(), tx.peer_generation()), (PeerState::Alive, generation));
+        let (start, life) = (Instant::now(), random.shorter_than(LIFE));
+        while start.elapsed() < life {
+            writer.push_some(&mut tx, u64::MAX);
+        }
+        consumer.kill();
+        judge_repeats(&journal, messages, ring.word(word::HEAD), step, capacity).unwrap();
+        wait_for("the crash to be seen", || (tx.peer_state() == PeerState::Crashed).then_some(()));
+    }
+    let mut rx = ring.options().message_consumer().unwrap();
+    let head = ring.word(word::HEAD);
+    check_enough(head, longest);
+    receive(&mut rx, messages, head, messages.count(head, writer.next()), random.any());
+    assert_eq!(rx.is_empty(), Ok(true));
+}
+
+#[test]
+fn a_killed_consumer_is_succeeded_at_its_published_head() {
+    check_killed_consumers(65_536, 200, 64);
+}
+
+#[test]
+fn a_killed_consumer_of_a_small_ring_repeats_a_quarter_of_it_at_most() {
+    check_killed_consumers(4096, 500, 1000);
+}
+
+#[test]
+fn a_killed_consumer_that_publishes_each_message_repeats_one_at_most() {
+    check_killed_consumers(4096, 100, 1);
+}
+
+#[test]
+fn both_sides_killed_are_succeeded_in_either_order() {
+    const CAPACITY: usize = 16_384;
+    const LONGEST: usize = 300;
+    const STEP: u64 = 64;
+    let (ring, random) = (ring_of(CAPACITY, 8), Random::new());
+    let (produced, consumed) = (Journal::new(), Journal::new());
+    let messages = Messages::new(8, LONGEST);
+    for generation in 1..=KILLS {
+        let head = ring.word(word::HEAD);
+        let start = |part| {
+            let journal = if part == "producer" { &produced } else { &consumed };
+            let mut child = match part {
+                "producer" => Child::start(part, ring.name(), &[&LONGEST, &random.any(), &journal.path()]),
+                _ => Child::start(part, ring.name(), &[&LONGEST, &STEP, &random.any(), &journal.path()]),
+            };
+            // The producer that made the ring was the first one.
+            child.says(format_args!("attached {}", generation + u64::from(part == "producer")));
+            child
+        };
+        let mut order = ["producer", "consumer"];
+        if random.below(2) == 0 {
+            order.reverse();
+        }
+        let mut doomed = order.map(start);
+        assert_eq!(consumed.started(), head, "where the successor began");
+        spin(random.shorter_than(LIFE));
+        if random.below(2) == 0 {
+            doomed.reverse();
+        }
+        doomed.iter_mut().for_each(Child::kill);
+        produced.judge_tail(ring.word(word::TAIL)).unwrap();
+        judge_repeats(&consumed, messages, ring.word(word::HEAD), STEP, CAPACITY).unwrap();
+    }
+    // The next producer finds what the last one has not said in its tail.
+    let tx = succeed(|| ring.options().message_producer());
+    let (head, tail) = (ring.word(word::HEAD), ring.word(word::TAIL));
+    produced.judge_tail(tail).unwrap();
+    check_enough(head, LONGEST);
+    let mut rx = succeed(|| ring.options().message_consumer());
+    assert_eq!((rx.generation(), tx.generation()), (KILLS + 1, KILLS + 2));
+    receive(&mut rx, messages, head, messages.count(head, tail), random.any());
+    assert_eq!(rx.is_empty(), Ok(true));
+}
+
+#[test]
+fn a_stopped_producer_goes_on_where_it_stood() {
+    let (ring, random, journal) = (ring_of(65_536, 8), Random::new(), Journal::new());
+    let messages = Messages::new(8, 300);
+    let mut rx = ring.options().message_consumer().unwrap();
+    let mut producer = Child::start("producer", ring.name(), &[&300, &random.any(), &journal.path()]);
+    producer.says("attached 2");
+    let mut reader = Reader::starting_at(0, messages, random.any());
+    for _ in 0..20 {
+        wait_for("messages", || (reader.pop_some(&mut rx) > 0).then_some(()));
+        producer.stop();
+        drain(&mut rx, &mut reader);
+        assert_eq!(rx.peer_state(), PeerState::Alive);
+        producer.go_on();
+    }
+}
+
+/// What the judges rest on can fail: each of these would be seen.
+mod planted {
+    use super::*;
+
+    /// The verdict on a consumer that popped ten messages of a ring of 4096 bytes and left its head at the first of them.
+    fn verdict(step: u64, longest: usize) -> Result<(), String> {
+        let (journal, messages) = (Journal::new(), Messages::new(8, longest));
+        journal.start(0);
+        journal.done(messages.skip(0, 10));
+        journal.reach(messages.reach(journal.finished()));
+        judge_repeats(&journal, messages, 0, step, 4096)
+    }
+
+    #[test]
+    fn repeats_that_are_documented_are_accepted() {
+        assert_eq!(verdict(11, 24), Ok(()));
+    }
+
+    #[test]
+    fn a_message_too_many_that_comes_again_is_seen() {
+        assert!(verdict(10, 24).unwrap_err().contains("come again"));
+    }
+
+    #[test]
+    fn more_than_a_quarter_that_comes_again_is_seen() {
+        assert!(verdict(1000, 1000).unwrap_err().contains("come again"));
+    }
+
+    #[test]
+    #[should_panic(expected = "came, expected")]
+    fn a_killed_producer_that_published_before_it_wrote_is_seen() {
+        let (ring, random, journal) = (ring_of(4096, 8), Random::new(), Journal::new());
+        let messages = Messages::new(8, 100);
+        let mut rx = ring.options().message_consumer().unwrap();
+        let mut producer = Child::start("producer", ring.name(), &[&100, &random.any(), &journal.path()]);
+        producer.says("attached 2");
+        let mut reader = Reader::starting_at(0, messages, random.any());
+        wait_for("messages", || {
+            (reader.next() > 4096).then_some(reader.pop_some(&mut rx)).or_else(|| {
+                reader.pop_some(&mut rx);
+                None
+            })
+        });
+        producer.kill();
+        drain(&mut rx, &mut reader);
+        // As if it had been killed between the header of one message more and the message itself: the space holds an older
+        // one, whatever the call in flight has written there.
+        let at = word::DATA + reader.next() % 4096;
+        ring.set_word(at + 8, 7);
+        ring.set_word(at, header(messages.at(reader.next()).len().max(8) as u64));
+        drain(&mut rx, &mut reader);
+    }
+}
