@@ -34,7 +34,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Bench {
-    /// Measure for some seconds instead of a minute
+    /// Measure for some seconds instead of two minutes
     #[arg(long)]
     quick: bool,
     /// What to measure
@@ -45,7 +45,7 @@ struct Bench {
         long,
         value_name = "TRANSPORT,...",
         value_delimiter = ',',
-        default_value = "cache-line,stream,pipe,unix-stream"
+        default_value = "cache-line,memcpy,stream,message,pipe,unix-stream,unix-seqpacket"
     )]
     transport: Vec<Transport>,
     /// Lengths of a message in bytes: powers of two from 8 to 65536
@@ -57,6 +57,9 @@ struct Bench {
         default_value = "8,64,256,1024,4096,65536"
     )]
     size: Vec<usize>,
+    /// Where the records of the message ring start: at multiples of 8, 16, 32 or 64 bytes
+    #[arg(long, value_name = "BYTES", value_parser = bench::parse_align, default_value = "64")]
+    align: usize,
     /// How many rounds [default: 21, or 7 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rounds: Option<u32>,
@@ -72,7 +75,7 @@ impl Bench {
     fn plan(&self) -> Plan {
         let (rounds, milliseconds) = if self.quick { (7, 20) } else { (21, 50) };
         Plan {
-            cases: bench::cases(&self.test, &self.size, &self.transport),
+            cases: bench::cases(&self.test, &self.size, &self.transport, self.align),
             rounds: self.rounds.map_or(rounds, |rounds| rounds as usize),
             duration: Duration::from_millis(milliseconds),
             processors: self.cpus,

@@ -96,8 +96,9 @@ fn the_json_has_a_result_per_transport_test_and_size() {
     let mut found = Vec::new();
     for result in results {
         let transport = result["transport"].as_str().unwrap();
-        let spins = ["cache-line", "stream"].contains(&transport);
-        assert_eq!(result["wait"], if spins { "spin" } else { "sleep" });
+        let spins = ["cache-line", "stream", "message"].contains(&transport);
+        let waits = if spins { "spin" } else { "sleep" };
+        assert_eq!(result["wait"], if transport == "memcpy" { "never" } else { waits });
         let unit = if result["test"] == "rtt" { "ns" } else { "msg/s" };
         assert_eq!(result["unit"], unit);
         assert_eq!(result["rounds"], 1);
@@ -105,28 +106,29 @@ fn the_json_has_a_result_per_transport_test_and_size() {
             assert!(result[key].as_f64().unwrap() > 0.0, "{result}");
         }
         // Nothing is compared with itself.
-        for reference in ["cache-line", "pipe"] {
+        for reference in ["cache-line", "pipe", "stream", "memcpy"] {
             let ratio = &result["ratios"][reference];
             assert_eq!(ratio.is_number(), reference != transport, "{result}");
         }
         found.push(format!("{} {} {transport}", result["test"], result["bytes"]).replace('"', ""));
     }
     let expected = ["rtt", "throughput"].map(|test| {
-        ["8 cache-line", "8 stream", "8 pipe", "8 unix-stream", "64 stream", "64 pipe", "64 unix-stream"]
-            .map(|case| format!("{test} {case}"))
+        let others = ["memcpy", "stream", "message", "pipe", "unix-stream", "unix-seqpacket"];
+        let sized = ["8", "64"].map(|bytes| others.map(|transport| format!("{test} {bytes} {transport}")));
+        [vec![format!("{test} 8 cache-line")], sized.concat()].concat()
     });
     assert_eq!(found, expected.concat());
 }
 
 #[test]
-fn every_supported_size_runs_on_the_stream() {
+fn every_supported_size_runs_on_the_rings() {
     let report = check_json(&[
         "--transport",
-        "stream",
+        "stream,message",
         "--size",
         "8,16,32,64,128,256,512,1024,2048,4096,8192,16384,32768,65536",
     ]);
-    assert_eq!(report["results"].as_array().unwrap().len(), 2 * (1 + 14));
+    assert_eq!(report["results"].as_array().unwrap().len(), 2 * (1 + 2 * 14));
 }
 
 #[test]
@@ -157,9 +159,9 @@ fn the_text_has_a_table_per_test_and_says_who_spins() {
     for part in [
         "rtt: ",
         "throughput: ",
-        "cache-line and stream spin",
+        "cache-line, stream and message spin",
         "smaller is better",
-        "With messages of 8 bytes, a round trip over stream takes ",
+        "With messages of 8 bytes, a round trip over message takes ",
     ] {
         assert!(text.contains(part), "no '{part}' in:\n{text}");
     }
@@ -183,6 +185,7 @@ fn wrong_inputs_are_usage_errors_that_name_the_right_ones() {
     check_usage_error(&["--size", "131072"], &["65536"]);
     check_usage_error(&["--test", "latency"], &["latency", "rtt", "throughput"]);
     check_usage_error(&["--transport", "tcp"], &["tcp", "unix-stream"]);
+    check_usage_error(&["--align", "12"], &["12", "8, 16, 32 or 64"]);
     check_usage_error(&["--rounds", "0"], &["--rounds", "1"]);
     check_usage_error(&["--cpus", "0"], &["two processors", "0,1"]);
     check_usage_error(&["--cpus", "1000000,0"], &["processor 1000000", "taskset"]);
@@ -264,7 +267,7 @@ fn check_killed_parent(transport: &str, test: &str) {
 
 #[test]
 fn a_killed_peer_ends_the_run_with_an_error() {
-    for transport in ["cache-line", "stream", "pipe", "unix-stream"] {
+    for transport in ["cache-line", "stream", "message", "pipe", "unix-stream", "unix-seqpacket"] {
         for test in ["rtt", "throughput"] {
             check_killed_peer(transport, test);
         }
@@ -273,7 +276,7 @@ fn a_killed_peer_ends_the_run_with_an_error() {
 
 #[test]
 fn the_peer_ends_with_the_process_that_started_it() {
-    for transport in ["cache-line", "stream", "pipe", "unix-stream"] {
+    for transport in ["cache-line", "stream", "message", "pipe", "unix-stream", "unix-seqpacket"] {
         for test in ["rtt", "throughput"] {
             check_killed_parent(transport, test);
         }

@@ -31,7 +31,7 @@ use self::processors::Processors;
 use self::results::{Measured, Outcome, Report};
 
 pub(crate) use self::peer::SUBCOMMAND;
-pub(crate) use self::plan::{Plan, Test, Transport, cases, parse_processors, parse_size};
+pub(crate) use self::plan::{Plan, Test, Transport, cases, parse_align, parse_processors, parse_size};
 pub(crate) use self::worker::run as serve;
 
 /// Something the user asked for that cannot be.

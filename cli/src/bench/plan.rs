@@ -12,20 +12,27 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Transport {
     /// Bare atomics on cache lines of their own: the machine's limit, always measured
     CacheLine,
+    /// One process that copies each message in and out of as much memory as a ring has
+    Memcpy,
     /// A ring of elements
     Stream,
+    /// A ring of messages
+    Message,
     /// Pipes with blocking calls
     Pipe,
     /// A pair of connected unix sockets with blocking calls
     UnixStream,
+    /// The same, of the kind that keeps messages apart
+    UnixSeqpacket,
 }
 
 impl Transport {
     /// How a side that has nothing to do waits.
     pub(crate) fn wait(self) -> Wait {
         match self {
-            Self::CacheLine | Self::Stream => Wait::Spin,
-            Self::Pipe | Self::UnixStream => Wait::Sleep,
+            Self::CacheLine | Self::Stream | Self::Message => Wait::Spin,
+            Self::Memcpy => Wait::Never,
+            Self::Pipe | Self::UnixStream | Self::UnixSeqpacket => Wait::Sleep,
         }
     }
 }
@@ -34,9 +41,12 @@ impl fmt::Display for Transport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
             Self::CacheLine => "cache-line",
+            Self::Memcpy => "memcpy",
             Self::Stream => "stream",
+            Self::Message => "message",
             Self::Pipe => "pipe",
             Self::UnixStream => "unix-stream",
+            Self::UnixSeqpacket => "unix-seqpacket",
         })
     }
 }
@@ -49,6 +59,8 @@ pub(crate) enum Wait {
     Spin,
     /// It sleeps in the kernel.
     Sleep,
+    /// There is nothing to wait for.
+    Never,
 }
 
 impl fmt::Display for Wait {
@@ -56,6 +68,7 @@ impl fmt::Display for Wait {
         formatter.pad(match self {
             Self::Spin => "spin",
             Self::Sleep => "sleep",
+            Self::Never => "never",
         })
     }
 }
@@ -86,11 +99,13 @@ pub(crate) struct Case {
     /// The length of a message.
     pub(crate) bytes: usize,
     pub(crate) transport: Transport,
+    /// Where the records of a message ring start: at multiples of this number of bytes.
+    pub(crate) align: usize,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { test, bytes, transport } = self;
+        let Self { test, bytes, transport, .. } = self;
         write!(formatter, "{test} of {bytes} bytes over {transport}")
     }
 }
@@ -114,14 +129,14 @@ pub(crate) struct Plan {
 ///
 /// `cache-line` is the reference of every ratio and therefore always there. It carries one word, so it stands once in
 /// each test, before the sizes.
-pub(crate) fn cases(tests: &[Test], sizes: &[usize], transports: &[Transport]) -> Vec<Case> {
+pub(crate) fn cases(tests: &[Test], sizes: &[usize], transports: &[Transport], align: usize) -> Vec<Case> {
     let mut cases = Vec::new();
     for test in sorted(tests) {
-        cases.push(Case { test, bytes: 8, transport: Transport::CacheLine });
+        cases.push(Case { test, bytes: 8, transport: Transport::CacheLine, align });
         for bytes in sorted(sizes) {
             for transport in sorted(transports) {
                 if transport != Transport::CacheLine {
-                    cases.push(Case { test, bytes, transport });
+                    cases.push(Case { test, bytes, transport, align });
                 }
             }
         }
@@ -143,6 +158,15 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
         let supported: Vec<String> = SIZES.iter().map(usize::to_string).collect();
         format!("expected a number of bytes, one of {}", supported.join(", "))
     })
+}
+
+/// Where the records of a message ring can start.
+const ALIGNMENTS: [usize; 4] = [8, 16, 32, 64];
+
+/// Reads `--align`.
+pub(crate) fn parse_align(text: &str) -> Result<usize, String> {
+    let align = text.parse::<usize>().ok();
+    align.filter(|align| ALIGNMENTS.contains(align)).ok_or_else(|| "expected 8, 16, 32 or 64".to_owned())
 }
 
 /// Reads `--cpus`.
@@ -178,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_round_holds_the_cache_line_once_per_test_even_if_unnamed() {
-        let cases = cases(&[Test::Throughput, Test::Rtt], &[64, 8, 64], &[Transport::Pipe, Transport::Stream]);
+        let cases = cases(&[Test::Throughput, Test::Rtt], &[64, 8, 64], &[Transport::Pipe, Transport::Stream], 64);
         let described: Vec<(Test, usize, Transport)> =
             cases.iter().map(|case| (case.test, case.bytes, case.transport)).collect();
         let of = |test| {

@@ -50,8 +50,8 @@ used        {place}
 date        {}
 method      two processes, {rounds} rounds; each round measures everything once, in turn; medians and ranges are over
             the rounds, and so are ratios, each of which is taken within a round
-waiting     cache-line and stream spin, which keeps a processor busy; pipe and unix-stream sleep in the kernel:
-            a ratio between one kind and the other compares spinning with sleeping
+waiting     cache-line, stream and message spin, which keeps a processor busy; pipe and sockets sleep in the kernel:
+            a ratio between one kind and the other compares spinning with sleeping; memcpy is one process alone
 ",
         host.processor, host.kernel, host.date,
     );
@@ -81,7 +81,7 @@ fn table(test: Test, outcomes: &[&Outcome]) -> Table {
     if test == Test::Throughput {
         header.push("data");
     }
-    header.extend(["/ cache-line", "/ pipe"]);
+    header.extend(["/ cache-line", "/ memcpy", "/ stream", "/ pipe"]);
     table.set_header(header);
     for outcome in outcomes {
         let value = |value| match test {
@@ -102,6 +102,8 @@ fn table(test: Test, outcomes: &[&Outcome]) -> Table {
         }
         let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), short);
         row.push(ratio(outcome.ratios.cache_line));
+        row.push(ratio(outcome.ratios.memcpy));
+        row.push(ratio(outcome.ratios.stream));
         row.push(ratio(outcome.ratios.pipe));
         table.add_row(row);
     }
@@ -113,11 +115,11 @@ fn table(test: Test, outcomes: &[&Outcome]) -> Table {
     table
 }
 
-/// The result in one sentence: the stream ring where it was measured, at the smallest size.
+/// The result in one sentence: the ring of the lowest latency that was measured, at the smallest size.
 fn sentence(outcomes: &[Outcome]) -> String {
     let others = || outcomes.iter().filter(|one| one.transport != Transport::CacheLine);
-    let stream = others().find(|one| one.transport == Transport::Stream);
-    let Some(subject) = stream.or_else(|| others().next()) else {
+    let of = |transport| others().find(|one| one.transport == transport);
+    let Some(subject) = of(Transport::Message).or(of(Transport::Stream)).or_else(|| others().next()) else {
         return only_cache_line(outcomes);
     };
     let clauses: Vec<String> = others()
@@ -204,7 +206,7 @@ mod tests {
         let measured: Vec<Measured> = cases
             .iter()
             .map(|(test, transport, value)| Measured {
-                case: Case { test: *test, bytes: 8, transport: *transport },
+                case: Case { test: *test, bytes: 8, transport: *transport, align: 64 },
                 values: vec![*value],
             })
             .collect();
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sentence_is_about_the_stream() {
+    fn the_sentence_is_about_a_ring() {
         let outcomes = outcomes(&[
             (Test::Rtt, Transport::CacheLine, 100.0),
             (Test::Rtt, Transport::Stream, 150.0),

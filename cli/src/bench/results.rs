@@ -28,6 +28,9 @@ pub(crate) struct Outcome {
     pub(crate) test: Test,
     pub(crate) wait: Wait,
     pub(crate) bytes: usize,
+    /// Where the records of a message ring start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) alignment: Option<usize>,
     pub(crate) unit: &'static str,
     #[serde(flatten)]
     pub(crate) summary: Summary,
@@ -45,6 +48,12 @@ pub(crate) struct Ratios {
     /// To the pipe at the same size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pipe: Option<f64>,
+    /// To the stream ring at the same size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stream: Option<f64>,
+    /// To copies on one processor at the same size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memcpy: Option<f64>,
 }
 
 impl Outcome {
@@ -57,6 +66,7 @@ impl Outcome {
                 test: one.case.test,
                 wait: one.case.transport.wait(),
                 bytes: one.case.bytes,
+                alignment: (one.case.transport == Transport::Message).then_some(one.case.align),
                 unit: match one.case.test {
                     Test::Rtt => "ns",
                     Test::Throughput => "msg/s",
@@ -66,6 +76,8 @@ impl Outcome {
                 ratios: Ratios {
                     cache_line: ratio(measured, one, Transport::CacheLine, 8),
                     pipe: ratio(measured, one, Transport::Pipe, one.case.bytes),
+                    stream: ratio(measured, one, Transport::Stream, one.case.bytes),
+                    memcpy: ratio(measured, one, Transport::Memcpy, one.case.bytes),
                 },
             })
             .collect()
@@ -73,7 +85,7 @@ impl Outcome {
 }
 
 fn ratio(measured: &[Measured], one: &Measured, transport: Transport, bytes: usize) -> Option<f64> {
-    let reference = Case { test: one.case.test, bytes, transport };
+    let reference = Case { bytes, transport, ..one.case };
     measured
         .iter()
         .find(|other| other.case == reference && one.case != reference)
@@ -85,7 +97,7 @@ mod tests {
     use super::*;
 
     fn measured(transport: Transport, bytes: usize, values: &[f64]) -> Measured {
-        Measured { case: Case { test: Test::Rtt, bytes, transport }, values: values.to_vec() }
+        Measured { case: Case { test: Test::Rtt, bytes, transport, align: 64 }, values: values.to_vec() }
     }
 
     #[test]
@@ -97,10 +109,10 @@ mod tests {
             measured(Transport::Pipe, 64, &[1500.0, 3000.0]),
         ]);
         let ratios: Vec<Ratios> = outcomes.into_iter().map(|outcome| outcome.ratios).collect();
-        let expected = |cache_line, pipe| Ratios { cache_line, pipe };
-        assert_eq!(ratios[0], expected(None, Some(150.0)));
-        assert_eq!(ratios[2], expected(Some(1.5), Some(0.1)));
-        assert_eq!(ratios[3], expected(Some(15.0), None));
+        let expected = |cache_line, pipe, stream| Ratios { cache_line, pipe, stream, memcpy: None };
+        assert_eq!(ratios[0], expected(None, Some(150.0), None));
+        assert_eq!(ratios[2], expected(Some(1.5), Some(0.1), None));
+        assert_eq!(ratios[3], expected(Some(15.0), None, Some(10.0)));
     }
 
     #[test]

@@ -5,8 +5,11 @@
 
 mod blocking;
 mod cache_line;
+mod memcpy;
+mod message;
 mod pipe;
 mod stream;
+mod unix_seqpacket;
 mod unix_stream;
 
 use std::os::fd::OwnedFd;
@@ -78,9 +81,12 @@ pub(crate) fn create(case: Case, name: &str, idle: Idle) -> Result<Created> {
 fn create_sized<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
     match case.transport {
         Transport::CacheLine => cache_line::create(case.test, idle),
+        Transport::Memcpy => Ok(memcpy::create::<WORDS>(case.test)),
         Transport::Stream => stream::create::<WORDS>(case.test, name, idle),
+        Transport::Message => message::create::<WORDS>(case, name, idle),
         Transport::Pipe => pipe::create::<WORDS>(case.test),
         Transport::UnixStream => unix_stream::create::<WORDS>(case.test),
+        Transport::UnixSeqpacket => unix_seqpacket::create::<WORDS>(case.test),
     }
 }
 
@@ -92,9 +98,12 @@ pub(crate) fn attach(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Stati
 fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Station>> {
     match case.transport {
         Transport::CacheLine => cache_line::attach(case.test, left, idle),
+        Transport::Memcpy => Ok(memcpy::attach()),
         Transport::Stream => stream::attach::<WORDS>(case.test, left, idle),
+        Transport::Message => message::attach::<WORDS>(case.test, left, idle),
         Transport::Pipe => pipe::attach::<WORDS>(case.test, left),
         Transport::UnixStream => unix_stream::attach::<WORDS>(case.test, left),
+        Transport::UnixSeqpacket => unix_seqpacket::attach::<WORDS>(case.test, left),
     }
 }
 
@@ -110,7 +119,7 @@ mod tests {
     /// Runs both sides of a case in two threads of this process.
     #[track_caller]
     fn check_case(transport: Transport, test: Test, bytes: usize) {
-        let case = Case { test, bytes, transport };
+        let case = Case { test, bytes, transport, align: 64 };
         let name = format!("rm-unit.{}.{test:.1}{bytes}", std::process::id());
         let (ours, theirs) = Control::pair().unwrap();
         let idle = Idle::new(Rc::new(ours), true);
@@ -148,6 +157,21 @@ mod tests {
     #[test]
     fn messages_of_every_supported_size_go_over_a_stream() {
         check_sizes(Transport::Stream, &SIZES);
+    }
+
+    #[test]
+    fn messages_of_every_supported_size_go_over_a_message_ring() {
+        check_sizes(Transport::Message, &SIZES);
+    }
+
+    #[test]
+    fn messages_of_every_supported_size_are_copied() {
+        check_sizes(Transport::Memcpy, &SIZES);
+    }
+
+    #[test]
+    fn messages_of_every_supported_size_go_over_a_unix_seqpacket() {
+        check_sizes(Transport::UnixSeqpacket, &SIZES);
     }
 
     #[test]
