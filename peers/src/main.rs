@@ -7,11 +7,12 @@ mod processors;
 mod report;
 mod ringmain_process;
 mod rtrb_threads;
+mod values;
 mod work;
 
 use std::error::Error;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use report::Row;
 use work::{Test, Work};
@@ -25,9 +26,15 @@ struct Arguments {
     /// Which tests to run; all by default.
     #[arg(long, value_delimiter = ',')]
     test: Vec<Test>,
-    /// Which capacities to use, in elements.
+    /// Which capacities to use for elements, in elements.
     #[arg(long, value_delimiter = ',', default_values_t = [256, 1024, 65_536])]
     capacity: Vec<usize>,
+    /// Which capacities to use for values, in bytes.
+    #[arg(long, value_delimiter = ',', default_values_t = [65_536, 1 << 20])]
+    bytes: Vec<usize>,
+    /// Where ringmain's messages start: at multiples of 8, 16, 32 or 64 bytes.
+    #[arg(long, value_delimiter = ',', default_values_t = [8, 64])]
+    align: Vec<usize>,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -41,11 +48,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(processor) = arguments.receiver {
         return ringmain_process::receive(processor);
     }
-    let tests = if arguments.test.is_empty() { vec![Test::Single, Test::Batch, Test::Rtt] } else { arguments.test };
+    let tests = if arguments.test.is_empty() { Test::value_variants().to_vec() } else { arguments.test };
     for &capacity in &arguments.capacity {
         if !capacity.is_power_of_two() || capacity < work::BATCH {
             let least = work::BATCH;
             return Err(format!("capacity {capacity}; expected a power of two, at least {least}").into());
+        }
+    }
+    for &bytes in &arguments.bytes {
+        if !bytes.is_power_of_two() || bytes < 4096 {
+            return Err(format!("{bytes} bytes; expected a power of two, at least 4096").into());
         }
     }
     let processors = processors::choose();
@@ -53,7 +65,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut receiver = ringmain_process::Receiver::start(processors[1])?;
     let plan: Vec<Work> = tests
         .iter()
-        .flat_map(|&test| arguments.capacity.iter().map(move |&capacity| Work::new(test, capacity)))
+        .flat_map(|&test| {
+            let (capacities, aligns) = if test.has_values() {
+                (&arguments.bytes, &arguments.align[..])
+            } else {
+                (&arguments.capacity, &[8][..])
+            };
+            capacities
+                .iter()
+                .flat_map(move |&capacity| aligns.iter().map(move |&align| Work::new(test, capacity, align)))
+        })
         .collect();
     let mut rows: Vec<Row> = plan.iter().map(|&work| Row::new(work)).collect();
     for round in 0..arguments.rounds {

@@ -29,7 +29,7 @@ impl Row {
     }
 
     fn unit(&self) -> &'static str {
-        if self.work.test == Test::Rtt { "ns" } else { "elements/s" }
+        if self.work.test.is_rtt() { "ns" } else { "elements/s" }
     }
 
     fn name(&self) -> &'static str {
@@ -37,6 +37,8 @@ impl Row {
             Test::Single => "single",
             Test::Batch => "batch",
             Test::Rtt => "rtt",
+            Test::Value => "value",
+            Test::ValueRtt => "value-rtt",
         }
     }
 }
@@ -55,19 +57,28 @@ fn spread(values: &[f64]) -> [f64; 3] {
 pub(crate) fn table(rows: &[Row], processors: [usize; 2]) -> String {
     let mut text = String::new();
     let rounds = rows.first().map_or(0, |row| row.ringmain.len());
-    let _ = writeln!(text, "u64, {rounds} interleaved rounds, processors {} and {}", processors[0], processors[1]);
+    let _ = writeln!(text, "{rounds} interleaved rounds, processors {} and {}", processors[0], processors[1]);
     let _ = writeln!(text, "ringmain: two processes, named segment; rtrb: two threads. All spin.");
     let _ = writeln!(text, "single, batch (64, in place): million elements per second, more is better");
-    let _ = writeln!(text, "rtt: nanoseconds there and back, less is better\n");
-    let _ = writeln!(text, "test    capacity  ringmain      rtrb  ringmain/rtrb: median (lowest to highest)");
+    let _ = writeln!(text, "rtt: nanoseconds there and back, less is better");
+    let _ = writeln!(
+        text,
+        "single, batch, rtt carry u64 over ringmain's stream ring, the capacity is in elements; value and"
+    );
+    let _ = writeln!(
+        text,
+        "value-rtt carry 32 bytes over its message ring, rtrb [u8; 32]; the capacity is in bytes, for both\n"
+    );
+    let _ = writeln!(text, "test       capacity align  ringmain      rtrb  ringmain/rtrb: median (lowest to highest)");
     for row in rows {
-        let scale = if row.work.test == Test::Rtt { 1.0 } else { 1e6 };
+        let scale = if row.work.test.is_rtt() { 1.0 } else { 1e6 };
         let [ratio, lowest, highest] = spread(&row.ratios());
         let (ringmain, rtrb) = (spread(&row.ringmain)[0] / scale, spread(&row.rtrb)[0] / scale);
         let (name, capacity) = (row.name(), row.work.capacity);
+        let align = if row.work.test.has_values() { row.work.align.to_string() } else { "-".to_owned() };
         let _ = writeln!(
             text,
-            "{name:<6} {capacity:>9} {ringmain:>9.1} {rtrb:>9.1}  {ratio:>5.2} ({lowest:.2} to {highest:.2})"
+            "{name:<9} {capacity:>9} {align:>5} {ringmain:>9.1} {rtrb:>9.1}  {ratio:>5.2} ({lowest:.2} to {highest:.2})"
         );
     }
     text
@@ -85,7 +96,8 @@ pub(crate) fn json(rows: &[Row], processors: [usize; 2]) -> Value {
             json!({
                 "test": row.name(),
                 "capacity": row.work.capacity,
-                "bytes": 8,
+                "bytes": if row.work.test.has_values() { 32 } else { 8 },
+                "alignment": row.work.test.has_values().then_some(row.work.align),
                 "unit": row.unit(),
                 "rounds": row.ringmain.len(),
                 "ringmain": side(&row.ringmain),
@@ -109,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_taken_within_each_round() {
-        let mut row = Row::new(Work::new(Test::Rtt, 256));
+        let mut row = Row::new(Work::new(Test::Rtt, 256, 8));
         row.add(100.0, 50.0);
         row.add(900.0, 300.0);
         row.add(10.0, 10.0);

@@ -8,15 +8,16 @@ use rtrb::chunks::ChunkError;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::processors;
-use crate::work::{self, BATCH, End, Receiver, Sender, Test, Work};
+use crate::values::{self, Value};
+use crate::work::{self, BATCH, End, Receiver, Sender, Work};
 
-impl End for Producer<u64> {
+impl<T> End for Producer<T> {
     fn is_alive(&self) -> bool {
         !self.is_abandoned()
     }
 }
 
-impl End for Consumer<u64> {
+impl<T> End for Consumer<T> {
     fn is_alive(&self) -> bool {
         !self.is_abandoned()
     }
@@ -51,12 +52,52 @@ impl Receiver for Consumer<u64> {
     }
 }
 
+impl Sender for Producer<Value> {
+    #[inline(always)]
+    fn push(&mut self, value: u64) -> Option<()> {
+        Producer::push(self, values::of_number(value)).ok()
+    }
+
+    #[inline(always)]
+    fn push_batch(&mut self, first: u64) -> Option<()> {
+        let chunk = self.write_chunk_uninit(BATCH).ok()?;
+        chunk.fill_from_iter((first..first + BATCH as u64).map(values::of_number));
+        Some(())
+    }
+}
+
+impl Receiver for Consumer<Value> {
+    #[inline(always)]
+    fn pop(&mut self) -> Option<u64> {
+        Consumer::pop(self).ok().map(values::number)
+    }
+
+    #[inline(always)]
+    fn pop_batch(&mut self) -> Option<u64> {
+        let chunk = self.read_chunk(BATCH).ok()?;
+        Some(chunk.into_iter().fold(0, |sum: u64, value| sum.wrapping_add(values::number(value))))
+    }
+}
+
 /// Measures once; the other end runs on `processor`.
 ///
 /// How fast a line moves depends on its physical address. A segment has new pages each time, so a ring here must not reuse the
 /// memory of the last one either: each is kept until the end.
 pub(crate) fn measure(work: Work, processor: usize) -> Result<f64, String> {
-    let (tx, rx) = RingBuffer::new(work.capacity);
+    if work.test.has_values() {
+        run::<Value>(work, work.capacity / size_of::<Value>(), processor)
+    } else {
+        run::<u64>(work, work.capacity, processor)
+    }
+}
+
+fn run<T>(work: Work, capacity: usize, processor: usize) -> Result<f64, String>
+where
+    T: Send + 'static,
+    Producer<T>: Sender,
+    Consumer<T>: Receiver,
+{
+    let (tx, rx) = RingBuffer::<T>::new(capacity);
     let mut tx = work::apart(tx);
     // The other thread begins on this processor, so nothing may spin here before it has moved.
     let both = Arc::new(Barrier::new(2));
@@ -65,8 +106,8 @@ pub(crate) fn measure(work: Work, processor: usize) -> Result<f64, String> {
         processors::pin(processor);
         moved.wait();
     };
-    if work.test == Test::Rtt {
-        let (back_tx, back_rx) = RingBuffer::new(work.capacity);
+    if work.test.is_rtt() {
+        let (back_tx, back_rx) = RingBuffer::<T>::new(capacity);
         let mut back_rx = work::apart(back_rx);
         let other = thread::spawn(move || {
             arrive();

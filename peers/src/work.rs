@@ -1,4 +1,4 @@
-//! What is measured, written once for every subject: the loops see only the two ends of a ring of `u64`.
+//! What is measured, written once for every subject: the loops see only the two ends of a ring, and numbers that go through it.
 
 use std::fmt;
 use std::hint::{black_box, spin_loop};
@@ -20,13 +20,32 @@ pub(crate) enum Test {
     Batch,
     /// One element there and back; nanoseconds.
     Rtt,
+    /// One value of 32 bytes per push and pop; values per second.
+    Value,
+    /// One value of 32 bytes there and back; nanoseconds.
+    ValueRtt,
+}
+
+impl Test {
+    /// Returns whether it measures time there and back.
+    pub(crate) fn is_rtt(self) -> bool {
+        matches!(self, Test::Rtt | Test::ValueRtt)
+    }
+
+    /// Returns whether it carries values of 32 bytes, and not `u64`.
+    pub(crate) fn has_values(self) -> bool {
+        matches!(self, Test::Value | Test::ValueRtt)
+    }
 }
 
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Work {
     pub(crate) test: Test,
+    /// In elements; of values, in bytes.
     pub(crate) capacity: usize,
+    /// Where ringmain's messages start, where it carries values.
+    pub(crate) align: usize,
     /// Elements, or round trips, that are timed.
     pub(crate) count: u64,
     /// As many that come before.
@@ -34,13 +53,14 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    pub(crate) fn new(test: Test, capacity: usize) -> Work {
+    pub(crate) fn new(test: Test, capacity: usize, align: usize) -> Work {
         let (count, warm_up) = match test {
             Test::Single => (4 << 20, 4 * capacity as u64),
             Test::Batch => (16 << 20, 4 * capacity as u64),
-            Test::Rtt => (30_000, 2_000),
+            Test::Value => (4 << 20, capacity as u64 / 8),
+            Test::Rtt | Test::ValueRtt => (30_000, 2_000),
         };
-        Work { test, capacity, count, warm_up }
+        Work { test, capacity, align, count, warm_up }
     }
 
     fn total(self) -> u64 {
@@ -51,7 +71,7 @@ impl Work {
 impl fmt::Display for Work {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let test = self.test.to_possible_value().expect("no test is hidden");
-        write!(formatter, "{} {} {} {}", test.get_name(), self.capacity, self.count, self.warm_up)
+        write!(formatter, "{} {} {} {} {}", test.get_name(), self.capacity, self.align, self.count, self.warm_up)
     }
 }
 
@@ -59,15 +79,16 @@ impl FromStr for Work {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Work, String> {
-        let bad = || format!("work {text:?}; expected test, capacity, count and warm-up");
+        let bad = || format!("work {text:?}; expected test, capacity, alignment, count and warm-up");
         let mut words = text.split_whitespace();
         let test = words.next().and_then(|word| Test::from_str(word, false).ok()).ok_or_else(bad)?;
         let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).ok_or_else(bad);
-        Ok(Work { test, capacity: number()? as usize, count: number()?, warm_up: number()? })
+        let (capacity, align) = (number()? as usize, number()? as usize);
+        Ok(Work { test, capacity, align, count: number()?, warm_up: number()? })
     }
 }
 
-/// One end of a ring of `u64`.
+/// One end of a ring.
 pub(crate) trait End {
     /// Says whether somebody is still at the other end.
     fn is_alive(&self) -> bool;
