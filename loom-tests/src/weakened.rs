@@ -81,7 +81,10 @@ impl Site {
                 ("message/producer.rs", "refresh", Ordering::Acquire),
             ],
             Site::HeaderStore => &[("message/producer.rs", "publish_after", Ordering::Release)],
-            Site::HeaderLoad => &[("message/consumer.rs", "poll", Ordering::Acquire)],
+            Site::HeaderLoad => &[
+                ("message/consumer.rs", "poll", Ordering::Acquire),
+                ("message/consumer.rs", "pop_value", Ordering::Acquire),
+            ],
             Site::Enter => &[("presence.rs", "enter", Ordering::Release)],
             Site::Leave => &[("presence.rs", "leave", Ordering::Release)],
             Site::PresenceLoad => &[("presence.rs", "observe", Ordering::Acquire)],

@@ -4,9 +4,13 @@
 //! Three ways stay defined:
 //!
 //! - relaxed atomic words, as wide as the alignment of the shared side allows;
-//! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly, which the compiler cannot see into: a
-//!   value that was assembled from words makes the processor wait, where its reader takes it by a vector register;
+//! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see into;
 //! - above 128 bytes on x86_64: `rep movsb`, by inline assembly too. Elsewhere, always the words.
+//!
+//! Which of the first two is faster depends on who touches the private side next: a load waits where it takes at once what
+//! was stored in smaller parts just before. So what is copied out is stored in pieces, which a reader may take as a whole or
+//! word by word. What is copied in is loaded in pieces, unless it is a type of words of up to 64 bytes, such as a struct the
+//! fields of which were just filled in.
 //!
 //! A torn value is possible and harmless: the bytes are plain data, and a peer that follows the protocol never writes
 //! what the other side may read.
@@ -19,6 +23,9 @@ use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 /// The longest copy in bytes that is made piece by piece where there is a faster way for longer ones.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 const FEW: usize = 128;
+
+/// The longest type of words, in bytes, that is copied in word by word.
+const FEW_WORDS: usize = 64;
 
 /// Sixteen bytes in a vector register.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -132,7 +139,7 @@ unsafe fn units_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
 ///
 /// As [`units_out`], and `len` is a multiple of the size of `U`.
 #[inline(always)]
-unsafe fn words_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
+unsafe fn pieces_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: the caller's promise; wide pieces need no alignment.
     let wide = unsafe { units_out::<Wide>(from, to, len) };
@@ -148,7 +155,7 @@ unsafe fn words_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
 ///
 /// As [`units_in`], and `len` is a multiple of the size of `U`.
 #[inline(always)]
-unsafe fn words_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
+unsafe fn pieces_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: the caller's promise; wide pieces need no alignment.
     let wide = unsafe { units_in::<Wide>(from, to, len) };
@@ -156,6 +163,22 @@ unsafe fn words_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
     let wide = 0;
     // SAFETY: the caller's promise; the pieces are multiples of the words.
     unsafe { units_in::<U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
+}
+
+/// Copies `len` bytes of a type of words into shared memory, word by word if they are few.
+///
+/// # Safety
+///
+/// As [`units_in`], and `len` is a multiple of the size of a word.
+#[inline(always)]
+unsafe fn words_in(from: *const u8, to: *mut u8, len: usize) {
+    if len <= FEW_WORDS {
+        // SAFETY: the caller's promise.
+        unsafe { units_in::<u64>(from, to, len) };
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { pieces_in::<u64>(from, to, len) };
+    }
 }
 
 /// Copies bytes between memory of two owners.
@@ -209,10 +232,10 @@ fn way(len: usize, words: Way) -> Way {
 pub unsafe fn copy_out<T>(from: *const u8, to: *mut u8, count: usize) {
     let words: Way = const {
         match width(size_of::<T>()) {
-            8 => words_out::<u64>,
-            4 => words_out::<u32>,
-            2 => words_out::<u16>,
-            _ => words_out::<u8>,
+            8 => pieces_out::<u64>,
+            4 => pieces_out::<u32>,
+            2 => pieces_out::<u16>,
+            _ => pieces_out::<u8>,
         }
     };
     let len = size_of::<T>() * count;
@@ -230,10 +253,11 @@ pub unsafe fn copy_out<T>(from: *const u8, to: *mut u8, count: usize) {
 pub unsafe fn copy_in<T>(from: *const u8, to: *mut u8, count: usize) {
     let words: Way = const {
         match width(size_of::<T>()) {
-            8 => words_in::<u64>,
-            4 => words_in::<u32>,
-            2 => words_in::<u16>,
-            _ => words_in::<u8>,
+            8 if align_of::<T>() >= align_of::<u64>() => words_in,
+            8 => pieces_in::<u64>,
+            4 => pieces_in::<u32>,
+            2 => pieces_in::<u16>,
+            _ => pieces_in::<u8>,
         }
     };
     let len = size_of::<T>() * count;
@@ -262,7 +286,7 @@ pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
     }
     let whole = len & !(size_of::<u64>() - 1);
     // SAFETY: the caller's promise.
-    unsafe { words_out::<u64>(from, to, whole) };
+    unsafe { pieces_out::<u64>(from, to, whole) };
     if whole < len {
         // SAFETY: the last word is valid for reads as a whole.
         let word = unsafe { u64::load(from.wrapping_add(whole).cast()) };
@@ -287,7 +311,7 @@ pub unsafe fn bytes_in(from: *const u8, to: *mut u8, len: usize) {
     }
     let whole = len & !(size_of::<u64>() - 1);
     // SAFETY: the caller's promise.
-    unsafe { words_in::<u64>(from, to, whole) };
+    unsafe { pieces_in::<u64>(from, to, whole) };
     if whole < len {
         // SAFETY: as many bytes are valid for reads there.
         let word = unsafe { rest_in(from.wrapping_add(whole), len - whole) };

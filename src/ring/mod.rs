@@ -7,7 +7,7 @@
 //! | word | publish (Release) | observe (Acquire) | what travels with it |
 //! |---|---|---|---|
 //! | tail of a stream ring | `Producer::publish` | `Consumer::refresh` | the elements before it are written |
-//! | header of a record | `Producer::publish_after` | `Consumer::poll` | its payload is written, and the header behind it is 0; of a batch, all of it |
+//! | header of a record | `Producer::publish_after` | `Consumer::poll`, `pop_value` | its payload is written, and the header behind it is 0; of a batch, all of it |
 //! | tail of a message ring | `store_tail` | `Consumer::look_at_tail` | the records before it are written |
 //! | head | `Consumer::release` | `Producer::refresh` | what lies before it has been read: its space is free |
 //! | presence | `presence::enter`, `presence::leave` | `presence::observe` | who came; for a leaving producer, its last tail |

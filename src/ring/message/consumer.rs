@@ -163,10 +163,17 @@ impl<M: Memory> Consumer<M> {
         let known = self.stop.wrapping_sub(self.head);
         // SAFETY: the head starts a record.
         let word = unsafe { record(&self.memory, self.head, self.shape) };
-        // This header, and a record that ends in view, can only be the value. The view was observed.
-        let found = word.load(Ordering::Relaxed);
-        if found != header(size_of::<T>()) || known < size {
+        // Observe: pairs with the Release in `Producer::publish_after`, where the record is not in view.
+        let found = word.load(Ordering::Acquire);
+        if found != header(size_of::<T>()) {
             return if found == 0 && self.is_idle() { self.stay_idle() } else { self.look_for_value() };
+        }
+        // This header can only be that of the value, if its record ends in view, or where a record may end that is polled.
+        if known < size {
+            if self.pace.is_flowing() || self.head != self.view || size > self.shape.most() {
+                return self.look_for_value();
+            }
+            self.arrive(size);
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
         let value = unsafe { self.take_value(0, copy_out::<T>) };
@@ -256,13 +263,19 @@ impl<M: Memory> Consumer<M> {
     fn poll(&mut self) -> Result<usize, Nothing> {
         // SAFETY: the head starts a record.
         let word = unsafe { record(&self.memory, self.head, self.shape) };
-        // Observe: pairs with the Release in `Producer::publish`. The payload is written, and the next header is 0.
+        // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is 0.
         let header = word.load(Ordering::Acquire);
         if header == 0 {
             self.pace.found_nothing();
             return self.stay_idle();
         }
-        self.arrive(header)
+        match self.shape.len(header, self.shape.most()) {
+            Ok(len) => {
+                self.arrive(self.shape.size(len));
+                Ok(len)
+            }
+            Err(cause) => Err(self.poison(cause)),
+        }
     }
 
     /// Returns whether the last look found that there is no message. A poisoned handle is not idle.
@@ -279,20 +292,13 @@ impl<M: Memory> Consumer<M> {
         Err(Empty.into())
     }
 
-    /// Takes over a record the header of which was found at the head.
-    #[inline(never)]
-    fn arrive(&mut self, header: u64) -> Result<usize, Nothing> {
-        match self.shape.len(header, self.shape.most()) {
-            Ok(len) => {
-                let size = self.shape.size(len);
-                self.view = self.head.wrapping_add(size);
-                self.stop_in_view();
-                self.ahead = (size as usize - 1).min(LINE);
-                self.pace.found_one();
-                Ok(len)
-            }
-            Err(cause) => Err(self.poison(cause)),
-        }
+    /// Takes over a record of this size, the header of which was found at the head.
+    #[inline(always)]
+    fn arrive(&mut self, size: u64) {
+        self.view = self.head.wrapping_add(size);
+        self.stop_in_view();
+        self.ahead = (size as usize - 1).min(LINE);
+        self.pace.found_one();
     }
 
     /// Looks at the tail, and where it tells nothing, at the header.
@@ -347,8 +353,11 @@ impl<M: Memory> Consumer<M> {
     /// Moves the head over a record of this size. Publishes it where a step is full, or the head comes to its stop.
     #[inline(always)]
     pub(super) fn advance(&mut self, size: u64) {
-        self.memory.prefetch(self.shape.index(self.head) + self.reach);
         let known = self.stop.wrapping_sub(self.head);
+        if known > self.reach as u64 {
+            // Records that are there already. The producer would have to take other lines back.
+            self.memory.prefetch(self.shape.index(self.head) + self.reach);
+        }
         self.head = self.head.wrapping_add(size);
         self.left -= 1;
         if known <= size || self.left == 0 {

@@ -329,12 +329,14 @@ impl<M: Memory> Producer<M> {
         put(self);
         // `room` left room for this header. It is seen before or with the next one that is published.
         next.store(0, Ordering::Relaxed);
-        // Publish: pairs with the Acquire in `Consumer::poll`. The payload is written, and the next header is 0.
+        // Publish: pairs with the Acquire in `Consumer::poll` and `pop_value`. The payload is written, and the next header is 0.
         first.store(header, Ordering::Release);
         store_tail(tail, end);
         self.tail = end;
         // The consumer has read what lies there, one round ago: taking the line back takes as long as many records.
-        self.memory.prefetch_to_write(self.shape.index(end) + self.reach);
+        if size as usize <= self.reach {
+            self.memory.prefetch_to_write(self.shape.index(end) + self.reach);
+        }
     }
 }
 
