@@ -47,21 +47,6 @@ pub struct Consumer<M> {
     cause: Corrupted,
 }
 
-/// There is no message.
-struct Empty;
-
-impl From<Empty> for Nothing {
-    fn from(_: Empty) -> Nothing {
-        Nothing::Empty
-    }
-}
-
-impl From<Empty> for PopError {
-    fn from(_: Empty) -> PopError {
-        PopError::Empty
-    }
-}
-
 /// What a look at the ring came to, where there is no message. It fits a register; the cause stays in the handle.
 pub(super) enum Nothing {
     Empty,
@@ -165,15 +150,9 @@ impl<M: Memory> Consumer<M> {
         let word = unsafe { record(&self.memory, self.head, self.shape) };
         // Observe: pairs with the Release in `Producer::publish_after`, where the record is not in view.
         let found = word.load(Ordering::Acquire);
-        if found != header(size_of::<T>()) {
-            return if found == 0 && self.is_idle() { self.stay_idle() } else { self.look_for_value() };
-        }
-        // This header can only be that of the value, if its record ends in view, or where a record may end that is polled.
-        if known < size {
-            if self.pace.is_flowing() || self.head != self.view || size > self.shape.most() {
-                return self.look_for_value();
-            }
-            self.arrive(size);
+        // This header can only be that of the value, if its record ends in view.
+        if found != header(size_of::<T>()) || known < size {
+            return self.look_for_value(found);
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
         let value = unsafe { self.take_value(0, copy_out::<T>) };
@@ -181,9 +160,32 @@ impl<M: Memory> Consumer<M> {
         Ok(value)
     }
 
-    /// Reads one message as a value, where there may be none, or another one.
+    /// Reads one message as a value, where none is in view. `found` is the header at the head.
+    ///
+    /// A ping-pong comes here for each poll and each message, so the two cases that it meets come first.
     #[inline(never)]
-    fn look_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
+    fn look_for_value<T: AnyBitPattern>(&mut self, found: u64) -> Result<T, PopError> {
+        if self.pace.is_flowing() || self.head != self.view {
+            return self.look_further_for_value();
+        }
+        if found == 0 {
+            self.stay_idle();
+            return Err(PopError::Empty);
+        }
+        let size = self.shape.size(size_of::<T>());
+        if found != header(size_of::<T>()) || size > self.shape.most() {
+            return self.look_further_for_value();
+        }
+        self.arrive(size);
+        // SAFETY: the message at the head has as many bytes, and starts at a word.
+        let value = unsafe { self.take_value(0, copy_out::<T>) };
+        self.advance(size);
+        Ok(value)
+    }
+
+    /// Reads one message as a value, where it may be another one, or the tail has to be looked at.
+    #[inline(never)]
+    fn look_further_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
         let len = self.front().map_err(|nothing| self.refusal(nothing))?;
         if len != size_of::<T>() {
             return Err(PopError::NotThisValue { len, size: size_of::<T>() });
@@ -266,8 +268,8 @@ impl<M: Memory> Consumer<M> {
         // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is 0.
         let header = word.load(Ordering::Acquire);
         if header == 0 {
-            self.pace.found_nothing();
-            return self.stay_idle();
+            self.stay_idle();
+            return Err(Nothing::Empty);
         }
         match self.shape.len(header, self.shape.most()) {
             Ok(len) => {
@@ -278,18 +280,12 @@ impl<M: Memory> Consumer<M> {
         }
     }
 
-    /// Returns whether the last look found that there is no message. A poisoned handle is not idle.
+    /// Learns that the header at the head is 0.
     #[inline(always)]
-    fn is_idle(&self) -> bool {
-        self.pace.is_idle() && self.head == self.view
-    }
-
-    /// Says that there is no message, after a look at the header.
-    #[inline(always)]
-    fn stay_idle<T, E: From<Empty>>(&self) -> Result<T, E> {
+    fn stay_idle(&mut self) {
         // Where the last message was longer than a line, the second line of the next one is on its way already.
         self.memory.prefetch(self.shape.index(self.head) + self.ahead);
-        Err(Empty.into())
+        self.pace.found_nothing();
     }
 
     /// Takes over a record of this size, the header of which was found at the head.
@@ -354,10 +350,7 @@ impl<M: Memory> Consumer<M> {
     #[inline(always)]
     pub(super) fn advance(&mut self, size: u64) {
         let known = self.stop.wrapping_sub(self.head);
-        if known > self.reach as u64 {
-            // Records that are there already. The producer would have to take other lines back.
-            self.memory.prefetch(self.shape.index(self.head) + self.reach);
-        }
+        self.memory.prefetch(self.shape.index(self.head) + self.reach);
         self.head = self.head.wrapping_add(size);
         self.left -= 1;
         if known <= size || self.left == 0 {

@@ -37,12 +37,6 @@ impl Pace {
         Pace { wait: FLOW, longest: FLOW, pauses: 0, enough: 0 }
     }
 
-    /// Returns whether the last look found nothing.
-    #[inline(always)]
-    pub(super) fn is_idle(&self) -> bool {
-        self.wait == 0
-    }
-
     /// Returns whether the next look is at the tail.
     #[inline(always)]
     pub(super) fn is_flowing(&self) -> bool {

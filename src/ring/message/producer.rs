@@ -334,7 +334,7 @@ impl<M: Memory> Producer<M> {
         store_tail(tail, end);
         self.tail = end;
         // The consumer has read what lies there, one round ago: taking the line back takes as long as many records.
-        if size as usize <= self.reach {
+        if size as usize <= self.reach / 4 {
             self.memory.prefetch_to_write(self.shape.index(end) + self.reach);
         }
     }
