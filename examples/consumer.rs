@@ -6,11 +6,9 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use ringmain::stream::PopError;
-use ringmain::{Options, PeerState};
+use ringmain::{Options, WaitError};
 
 fn main() -> ExitCode {
     match run() {
@@ -29,8 +27,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut rx = options.stream_consumer::<u64>()?;
     println!("consumer {} of {name}, peer {:?}", rx.generation(), rx.peer_state());
     let (mut count, mut last, mut started) = (0_u64, None, None);
-    loop {
-        match rx.pop() {
+    let ended = loop {
+        match rx.pop_blocking() {
             Ok(number) => {
                 started.get_or_insert_with(Instant::now);
                 if last.is_some_and(|last| number != last + 1) {
@@ -38,20 +36,12 @@ fn run() -> Result<(), Box<dyn Error>> {
                 }
                 (count, last) = (count + 1, Some(number));
             }
-            Err(PopError::Empty) => match rx.peer_state() {
-                PeerState::Alive => thread::yield_now(),
-                PeerState::Never => thread::sleep(Duration::from_millis(1)),
-                // It has ended. What it pushed before that is read first.
-                ended @ (PeerState::Closed | PeerState::Crashed) => {
-                    if rx.available()? == 0 {
-                        println!("the producer has {}", if ended == PeerState::Closed { "closed" } else { "crashed" });
-                        break;
-                    }
-                }
-            },
+            // All that it had pushed before was popped.
+            Err(ended @ (WaitError::Closed | WaitError::Crashed)) => break ended,
             Err(error) => return Err(error.into()),
         }
-    }
+    };
+    println!("{ended}");
     let seconds = started.map_or(Duration::ZERO, |started| started.elapsed()).as_secs_f64();
     println!("received {count} numbers in {seconds:.3} s, the last is {last:?}");
     rx.close()?;

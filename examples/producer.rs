@@ -6,11 +6,8 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
 
-use ringmain::stream::PushError;
-use ringmain::{Options, PeerState};
+use ringmain::Options;
 
 fn main() -> ExitCode {
     match run() {
@@ -34,19 +31,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     // Whoever comes first creates the ring; both give the same capacity.
     let mut tx = Options::new(&name).capacity(65_536).stream_producer::<u64>()?;
     println!("producer {} of {name}, peer {:?}", tx.generation(), tx.peer_state());
-    for mut number in 0..count {
-        loop {
-            match tx.push(number) {
-                Ok(()) => break,
-                Err(PushError::Full(back)) => number = back,
-                Err(error) => return Err(error.into()),
-            }
-            // The ring is full: the consumer is slower, or not there. Nothing is lost while we wait.
-            match tx.peer_state() {
-                PeerState::Alive => thread::yield_now(),
-                PeerState::Never | PeerState::Closed | PeerState::Crashed => thread::sleep(Duration::from_millis(1)),
-            }
-        }
+    for number in 0..count {
+        // Where the ring is full, this waits for the consumer: the first one too, and nothing is lost meanwhile.
+        tx.push_blocking(number)?;
     }
     println!("sent {count} numbers");
     tx.close()?;

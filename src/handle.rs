@@ -6,25 +6,36 @@ macro_rules! handle {
         /// Returns the name of the ring.
         #[must_use]
         pub fn name(&self) -> &str {
-            self.0.memory().name()
+            self.ring.memory().name()
         }
 
         /// Returns how many holders this role has had, this one included.
         #[must_use]
         pub fn generation(&self) -> u64 {
-            self.0.memory().generation()
+            self.ring.memory().generation()
         }
 
         /// Returns how many holders the other role has had. A change means that a new process has come.
         #[must_use]
         pub fn peer_generation(&self) -> u64 {
-            self.0.memory().peer_generation()
+            self.ring.memory().peer_generation()
         }
 
         /// Finds out who is at the other end. Makes a system call, about 0.2 us.
         #[must_use]
         pub fn peer_state(&self) -> PeerState {
-            self.0.memory().peer_state()
+            self.ring.memory().peer_state()
+        }
+
+        /// Returns whether another process has come to the other end since this was asked last, or since this handle came.
+        pub fn peer_changed(&mut self) -> bool {
+            let generation = self.peer_generation();
+            std::mem::replace(&mut self.seen, generation) != generation
+        }
+
+        /// Changes how the calls that wait do so.
+        pub fn set_wait(&mut self, strategy: Wait) {
+            self.waiter.strategy = strategy;
         }
 
         /// Returns whether the name of the ring was removed, so that nobody else can attach. Makes a system call.
@@ -32,7 +43,7 @@ macro_rules! handle {
         /// Two handles that are attached go on working.
         #[must_use]
         pub fn is_orphaned(&self) -> bool {
-            self.0.memory().is_orphaned()
+            self.ring.memory().is_orphaned()
         }
 
         /// Leaves the role in order, and removes the name if
@@ -47,9 +58,9 @@ macro_rules! handle {
         }
 
         fn leave(&mut self) -> Result<(), Error> {
-            let Some(generation) = self.0.memory_mut().take_generation() else { return Ok(()) };
-            self.0.leave(generation);
-            self.0.memory_mut().unlink_if_asked()
+            let Some(generation) = self.ring.memory_mut().take_generation() else { return Ok(()) };
+            self.ring.leave(generation);
+            self.ring.memory_mut().unlink_if_asked()
         }
     };
 }

@@ -50,9 +50,11 @@ mod ring;
 mod segment;
 pub mod stream;
 mod trusted;
+mod wait;
 
 pub use error::{Attribute, Corrupted, Error, Role};
 pub use options::{Creation, Options};
 pub use ring::position::SharedWord;
 pub use segment::{PeerState, unlink};
 pub use trusted::Trusted;
+pub use wait::{Unsent, Wait, WaitError};

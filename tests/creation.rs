@@ -49,7 +49,7 @@ fn rows() -> [(u64, u64); 8] {
         .into_iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     [
-        (word::LAYOUT_VERSION, 2),
+        (word::LAYOUT_VERSION, 3),
         (word::KIND, 1),
         (word::DATA_OFFSET, 4096),
         (word::SEGMENT_LENGTH, 4096 + 64),

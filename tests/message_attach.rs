@@ -78,7 +78,7 @@ fn a_ring_says_of_itself_what_the_document_of_the_format_says() {
         let length = data_offset() + 65_536;
         let identity = [
             (word::MAGIC, u64::from_ne_bytes(*b"RINGMAIN")),
-            (word::LAYOUT_VERSION, 2),
+            (word::LAYOUT_VERSION, 3),
             (word::KIND, 2),
             (word::DATA_OFFSET, data_offset()),
             (word::SEGMENT_LENGTH, length),
@@ -221,7 +221,7 @@ fn a_damaged_record_alignment_is_refused() {
 #[test]
 fn a_header_that_contradicts_itself_is_refused() {
     let length = data_offset() + page() as u64;
-    check_damage(Ring::options, word::LAYOUT_VERSION, 1, Attribute::LayoutVersion, 2);
+    check_damage(Ring::options, word::LAYOUT_VERSION, 2, Attribute::LayoutVersion, 3);
     check_damage(Ring::options, word::KIND, 3, Attribute::Kind, 2);
     check_damage(Ring::options, word::DATA_OFFSET, 0, Attribute::DataOffset, data_offset());
     check_damage(Ring::options, word::DATA_OFFSET, 2 * data_offset(), Attribute::DataOffset, data_offset());

@@ -39,6 +39,13 @@ fn line(number: u64) -> String {
     format!("{number} {}\n", "é".repeat(number as usize % 20))
 }
 
+/// Attaches as a reader that does not wait.
+fn reader(ring: &Ring, capacity: usize) -> Consumer<u8> {
+    let mut rx = ring.options().capacity(capacity).stream_consumer::<u8>().unwrap();
+    rx.set_nonblocking(true);
+    rx
+}
+
 /// Returns the view of a reader.
 fn trust(rx: &mut Consumer<u8>) -> Trusted<'_, Consumer<u8>> {
     // SAFETY: whoever writes to the ring of a test keeps to the protocol while a view is used, or is this thread, while nothing
@@ -76,7 +83,7 @@ fn read_line(rx: &mut Consumer<u8>) -> io::Result<String> {
 fn lines_are_read_across_the_end_of_the_buffer_until_the_producer_has_closed() {
     for capacity in [1, 16, 64, 4096] {
         let (ring, random) = (Ring::new(), Random::new());
-        let mut rx = ring.options().capacity(capacity).stream_consumer::<u8>().unwrap();
+        let mut rx = reader(&ring, capacity);
         check_refused(&mut rx, ErrorKind::WouldBlock);
         let mut writer = Child::start("writer", ring.name(), &[&1000, &random.any()]);
         (0..1000).for_each(|number| assert_eq!(read_line(&mut rx).unwrap(), line(number)));
@@ -117,7 +124,7 @@ fn lines_that_are_there_are_read_by_an_iterator_to_their_end() {
 #[test]
 fn what_is_written_right_before_a_close_is_read_before_the_end() {
     let ring = Ring::new();
-    let mut rx = ring.options().capacity(64).stream_consumer::<u8>().unwrap();
+    let mut rx = reader(&ring, 64);
     for _ in 0..5000 {
         let mut tx = ring.options().stream_producer::<u8>().unwrap();
         let writer = thread::spawn(move || {
@@ -141,7 +148,7 @@ fn what_is_written_right_before_a_close_is_read_before_the_end() {
 #[test]
 fn a_reader_of_a_killed_producer_gets_all_that_was_written_and_then_an_error() {
     let (ring, random) = (Ring::new(), Random::new());
-    let mut rx = ring.options().capacity(4096).stream_consumer::<u8>().unwrap();
+    let mut rx = reader(&ring, 4096);
     for _ in 0..3 {
         let mut writer = Child::start("writer", ring.name(), &[&20, &random.any()]);
         writer.says("attached");
@@ -181,7 +188,7 @@ fn an_impossible_tail_is_invalid_data_for_ever() {
 fn bytes_are_consumed_in_parts_and_given_back_at_once() {
     let ring = Ring::new();
     let mut tx = ring.options().capacity(16).stream_producer::<u8>().unwrap();
-    let mut rx = ring.options().stream_consumer::<u8>().unwrap();
+    let mut rx = reader(&ring, 16);
     tx.push_slice(b"0123456789").unwrap();
     let mut view = trust(&mut rx);
     for (consumed, left) in [(0, "0123456789"), (1, "123456789"), (4, "56789"), (0, "56789"), (5, "")] {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use loom::sync::atomic::AtomicU64;
 
 use crate::data::Data;
-use crate::ring::memory::{Memory, Role, Word};
+use crate::ring::memory::{Awake, Memory, Role, Word};
 
 pub use crate::data::UNIT;
 
@@ -95,6 +95,7 @@ impl CheckedMemory {
 // beyond them. Where a range is cut, words with its contents stand in for it.
 unsafe impl Memory for CheckedMemory {
     type Word = CheckedWord;
+    type Parking = Awake;
 
     fn tail(&self) -> &CheckedWord {
         &self.tail
@@ -109,6 +110,10 @@ unsafe impl Memory for CheckedMemory {
             Role::Producer => &self.producer,
             Role::Consumer => &self.consumer,
         }
+    }
+
+    fn parking(&self) -> Option<&Awake> {
+        None
     }
 
     fn len(&self) -> usize {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use crate::checked::UNIT;
-use crate::ring::memory::{Memory, Role, Word};
+use crate::ring::memory::{Awake, Memory, Role, Word};
 use crate::words::Words;
 
 /// The memory of a process that is killed after some of its writes, be they of words or of payload: all later ones are lost.
@@ -69,6 +69,7 @@ impl<W: Word> Word for KilledWord<W> {
 // SAFETY: every address is one of the wrapped memory, or for a write that is lost that of as many private bytes.
 unsafe impl<M: Memory> Memory for Killed<M> {
     type Word = KilledWord<M::Word>;
+    type Parking = Awake;
 
     fn tail(&self) -> &Self::Word {
         &self.words.tail
@@ -80,6 +81,10 @@ unsafe impl<M: Memory> Memory for Killed<M> {
 
     fn presence(&self, role: Role) -> &Self::Word {
         self.words.presence(role)
+    }
+
+    fn parking(&self) -> Option<&Awake> {
+        None
     }
 
     fn len(&self) -> usize {

@@ -6,6 +6,7 @@
 //!   found too;
 //! - [`weakened`]: the same, with one ordering of `src/ring/` turned to Relaxed;
 //! - [`planted`]: the same, with one bug;
+//! - [`sleeping`]: the same, where the ends can sleep, by [`parking`]; as well with one ordering or one bug;
 //! - [`killed`]: any of them, as seen by a process that is killed.
 //!
 //! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
@@ -28,10 +29,12 @@ pub mod killed;
 pub mod lock;
 pub mod message;
 pub mod model;
+pub mod parking;
 pub mod planted;
 #[allow(clippy::len_without_is_empty, reason = "no memory of a ring is empty; in the library the trait is private")]
 #[allow(missing_docs, reason = "in the library the fields and methods without are private")]
 #[path = "../../src/ring/mod.rs"]
 pub mod ring;
+pub mod sleeping;
 pub mod weakened;
 mod words;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use crate::checked::{CheckedMemory, CheckedWord, UNIT};
-use crate::ring::memory::{Memory, Role, Word};
+use crate::ring::memory::{Awake, Memory, Role, Word};
 use crate::words::{Purpose, Words};
 
 /// What an end does wrong.
@@ -120,6 +120,7 @@ pub struct PlantedMemory {
 // SAFETY: every address is one of the checked memory, or for a late write that of as many private bytes.
 unsafe impl Memory for PlantedMemory {
     type Word = PlantedWord;
+    type Parking = Awake;
 
     fn tail(&self) -> &PlantedWord {
         &self.words.tail
@@ -131,6 +132,10 @@ unsafe impl Memory for PlantedMemory {
 
     fn presence(&self, role: Role) -> &PlantedWord {
         self.words.presence(role)
+    }
+
+    fn parking(&self) -> Option<&Awake> {
+        None
     }
 
     fn len(&self) -> usize {

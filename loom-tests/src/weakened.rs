@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::checked::{CheckedMemory, CheckedWord};
-use crate::ring::memory::{Memory, Role, Word};
+use crate::ring::memory::{Awake, Memory, Role, Word};
 use crate::words::{Purpose, Words};
 
 /// What a Release or an Acquire in `src/ring/` is for. Both rings do the same with the tail and with the head.
@@ -33,6 +33,12 @@ pub enum Site {
     MagicStore,
     /// Another process observes that a segment is made.
     MagicLoad,
+    /// An end says that it will sleep.
+    ParkingStore,
+    /// The consumer observes what a producer that sleeps wants.
+    ParkingLoad,
+    /// The end that publishes says that it makes its own fences.
+    WakesStore,
 }
 
 /// Where an ordering is written: the file below `src/ring/`, the function, and what it is.
@@ -40,7 +46,7 @@ pub type Place = (&'static str, &'static str, Ordering);
 
 impl Site {
     /// Every site. A test looks them up in the source.
-    pub const ALL: [Site; 11] = [
+    pub const ALL: [Site; 14] = [
         Site::TailStore,
         Site::TailLoad,
         Site::HeadStore,
@@ -52,6 +58,9 @@ impl Site {
         Site::PresenceLoad,
         Site::MagicStore,
         Site::MagicLoad,
+        Site::ParkingStore,
+        Site::ParkingLoad,
+        Site::WakesStore,
     ];
 
     /// The sites that order the elements of a stream.
@@ -90,6 +99,9 @@ impl Site {
             Site::PresenceLoad => &[("presence.rs", "observe", Ordering::Acquire)],
             Site::MagicStore => &[("identity.rs", "publish", Ordering::Release)],
             Site::MagicLoad => &[("identity.rs", "observe", Ordering::Acquire)],
+            Site::ParkingStore => &[("park.rs", "begin", Ordering::Release)],
+            Site::ParkingLoad => &[("park.rs", "notice", Ordering::Acquire)],
+            Site::WakesStore => &[("park.rs", "attach", Ordering::Release), ("park.rs", "notice", Ordering::Release)],
         }
     }
 
@@ -127,6 +139,7 @@ impl Site {
             Site::HeaderStore | Site::HeaderLoad => Some(Purpose::Header),
             Site::Enter | Site::Leave | Site::PresenceLoad => Some(Purpose::Presence),
             Site::MagicStore | Site::MagicLoad => None,
+            Site::ParkingStore | Site::ParkingLoad | Site::WakesStore => None,
         }
     }
 
@@ -175,6 +188,7 @@ pub struct WeakenedMemory {
 // SAFETY: everything but the orderings is that of the checked memory.
 unsafe impl Memory for WeakenedMemory {
     type Word = WeakenedWord;
+    type Parking = Awake;
 
     fn tail(&self) -> &WeakenedWord {
         &self.words.tail
@@ -186,6 +200,10 @@ unsafe impl Memory for WeakenedMemory {
 
     fn presence(&self, role: Role) -> &WeakenedWord {
         self.words.presence(role)
+    }
+
+    fn parking(&self) -> Option<&Awake> {
+        None
     }
 
     fn len(&self) -> usize {

@@ -11,17 +11,26 @@ use crate::ring::message as ring;
 use crate::ring::pace::Flow;
 use crate::segment::{PeerState, Segment};
 use crate::trusted::{Trusted, trust_peer};
+use crate::wait::{Wait, Waiter};
 
 /// The reading end of a message ring.
-pub struct Consumer(pub(super) ring::Consumer<Segment>);
+pub struct Consumer {
+    pub(super) ring: ring::Consumer<Segment>,
+    pub(super) waiter: Waiter,
+    /// The last generation of the other end that its user knows of.
+    seen: u64,
+}
 
 impl Consumer {
-    pub(crate) fn attach(segment: Segment, flow: Flow) -> Result<Consumer, Error> {
+    pub(crate) fn attach(segment: Segment, flow: Flow, waiter: Waiter) -> Result<Consumer, Error> {
         let (name, shape) = (segment.name().to_owned(), ring::Shape::new(segment.capacity(), segment.record_align()));
         match ring::Consumer::attach(segment, shape, flow) {
             Ok(mut consumer) => {
                 consumer.memory_mut().enter();
-                Ok(Consumer(consumer))
+                // Whoever sleeps at the other end may wait for this.
+                consumer.wake();
+                let seen = consumer.memory().peer_generation();
+                Ok(Consumer { ring: consumer, waiter, seen })
             }
             Err(source) => Err(Error::Corrupted { name, source }),
         }
@@ -33,19 +42,19 @@ impl Consumer {
     /// Returns the size of the ring in bytes: what was asked for, rounded up to a power of two and a page.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.0.shape().capacity()
+        self.ring.shape().capacity()
     }
 
     /// Returns of what number of bytes the starts of records are multiples.
     #[must_use]
     pub fn alignment(&self) -> usize {
-        self.0.shape().align()
+        self.ring.shape().align()
     }
 
     /// Returns the length of the largest message that there can be, in bytes.
     #[must_use]
     pub fn max_len(&self) -> usize {
-        self.0.shape().max_len()
+        self.ring.shape().max_len()
     }
 
     /// Returns whether there is no message.
@@ -55,7 +64,7 @@ impl Consumer {
     /// [`Corrupted`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned.
     #[inline]
     pub fn is_empty(&mut self) -> Result<bool, Corrupted> {
-        self.0.is_empty()
+        self.ring.is_empty()
     }
 
     /// Pops one message into a buffer, and returns its length. The rest of the buffer is left as it is.
@@ -67,7 +76,7 @@ impl Consumer {
     /// - [`PopError::Corrupted`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned.
     #[inline]
     pub fn pop(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        self.0.pop(bytes)
+        self.ring.pop(bytes)
     }
 
     /// Pops one message into a vector, which then holds the message and nothing else, and returns its length.
@@ -77,7 +86,7 @@ impl Consumer {
     /// As [`Consumer::pop`], but never [`PopError::BufferTooShort`]. The vector is left as it is.
     #[inline]
     pub fn pop_into(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
-        self.0.pop_into(bytes)
+        self.ring.pop_into(bytes)
     }
 
     /// Pops one message as a value: the fastest way for plain data, since the number of bytes is known at compile time.
@@ -86,9 +95,9 @@ impl Consumer {
     ///
     /// - [`PopError::NotThisValue`]: the message has another length than the value, and stays in the ring.
     /// - [`PopError::Empty`], [`PopError::Corrupted`]: as [`Consumer::pop`].
-    #[inline]
+    #[inline(always)]
     pub fn pop_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
-        self.0.pop_value()
+        self.ring.pop_value()
     }
 
     /// Looks at the next message in place.
@@ -98,7 +107,7 @@ impl Consumer {
     /// [`PopError::Empty`], [`PopError::Corrupted`]: as [`Consumer::pop`].
     #[inline]
     pub fn peek(&mut self) -> Result<Record<'_>, PopError> {
-        self.0.peek().map(Record)
+        self.ring.peek().map(Record)
     }
 
     /// Hands each message that is there, at most `max` of them, to `read`, and releases it afterwards. Returns how many there
@@ -135,7 +144,7 @@ impl Consumer {
     /// here.
     #[inline]
     pub fn release(&mut self) {
-        self.0.release();
+        self.ring.release();
     }
 }
 

@@ -1,7 +1,8 @@
 //! A ring of byte messages of any length: commands, ticks, events, frames.
 //!
-//! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never block and make no
-//! system call, except where it is said. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
+//! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never wait and make no
+//! system call, except where it is said, for those named `_blocking` and `_timeout`, and to wake the other end where it
+//! sleeps. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,6 +52,7 @@
 //! A [`Claim`] and a [`Record`] work on the ring's own bytes and copy each only once. No reference into the ring is handed
 //! out: the other process could write what it refers to. Where it is trusted, there is [`Producer::trust_peer`].
 
+mod blocking;
 mod consumer;
 mod producer;
 mod trusted;
@@ -58,18 +60,19 @@ mod trusted;
 use std::fmt;
 
 pub use crate::ring::message::{PopError, PushError};
+pub use blocking::ReceiveError;
 pub use consumer::{Consumer, Messages, Record};
 pub use producer::{Batch, Claim, Producer};
 pub use trusted::{TrustedClaim, TrustedRecord};
 
 macro_rules! debug {
-    ($($handle:ident $(<$life:lifetime>)?),*) => {$(
+    ($($handle:ident $(<$life:lifetime>)? . $field:tt),*) => {$(
         impl fmt::Debug for $handle $(<$life>)? {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(formatter)
+                self.$field.fmt(formatter)
             }
         }
     )*};
 }
 
-debug!(Producer, Consumer, Claim<'_>, Batch<'_>, Record<'_>);
+debug!(Producer.ring, Consumer.ring, Claim<'_>.0, Batch<'_>.0, Record<'_>.0);

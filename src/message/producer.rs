@@ -10,17 +10,26 @@ use crate::handle::handle;
 use crate::ring::message as ring;
 use crate::segment::{PeerState, Segment};
 use crate::trusted::{Trusted, trust_peer};
+use crate::wait::{Wait, Waiter};
 
 /// The writing end of a message ring.
-pub struct Producer(pub(super) ring::Producer<Segment>);
+pub struct Producer {
+    pub(super) ring: ring::Producer<Segment>,
+    pub(super) waiter: Waiter,
+    /// The last generation of the other end that its user knows of.
+    seen: u64,
+}
 
 impl Producer {
-    pub(crate) fn attach(segment: Segment) -> Result<Producer, Error> {
+    pub(crate) fn attach(segment: Segment, waiter: Waiter) -> Result<Producer, Error> {
         let (name, shape) = (segment.name().to_owned(), ring::Shape::new(segment.capacity(), segment.record_align()));
         match ring::Producer::attach(segment, shape) {
             Ok(mut producer) => {
                 producer.memory_mut().enter();
-                Ok(Producer(producer))
+                // Whoever sleeps at the other end may wait for this.
+                producer.wake();
+                let seen = producer.memory().peer_generation();
+                Ok(Producer { ring: producer, waiter, seen })
             }
             Err(source) => Err(Error::Corrupted { name, source }),
         }
@@ -32,19 +41,19 @@ impl Producer {
     /// Returns the size of the ring in bytes: what was asked for, rounded up to a power of two and a page.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.0.shape().capacity()
+        self.ring.shape().capacity()
     }
 
     /// Returns of what number of bytes the starts of records are multiples.
     #[must_use]
     pub fn alignment(&self) -> usize {
-        self.0.shape().align()
+        self.ring.shape().align()
     }
 
     /// Returns the length of the largest message in bytes.
     #[must_use]
     pub fn max_len(&self) -> usize {
-        self.0.shape().max_len()
+        self.ring.shape().max_len()
     }
 
     /// Pushes one message. It is visible to the consumer when this returns.
@@ -56,7 +65,7 @@ impl Producer {
     /// - [`PushError::Corrupted`]: the consumer's head is impossible; the handle is poisoned.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
-        self.0.push(bytes)
+        self.ring.push(bytes)
     }
 
     /// Pushes one message that lies in several parts.
@@ -66,7 +75,7 @@ impl Producer {
     /// As [`Producer::push`].
     #[inline]
     pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
-        self.0.push_vectored(parts)
+        self.ring.push_vectored(parts)
     }
 
     /// Pushes the bytes of a value as one message: the fastest way for plain data, since their number is known at compile time.
@@ -74,9 +83,9 @@ impl Producer {
     /// # Errors
     ///
     /// As [`Producer::push`].
-    #[inline]
+    #[inline(always)]
     pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
-        self.0.push_value(value)
+        self.ring.push_value(value)
     }
 
     /// Takes room for a message of up to `len` bytes in place.
@@ -86,13 +95,13 @@ impl Producer {
     /// As [`Producer::push`] for a message of `len` bytes.
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, PushError> {
-        self.0.claim(len).map(Claim)
+        self.ring.claim(len).map(Claim)
     }
 
     /// Begins a batch: messages that become visible together at its commit, or not at all.
     #[inline]
     pub fn batch(&mut self) -> Batch<'_> {
-        Batch(self.0.batch())
+        Batch(self.ring.batch())
     }
 
     /// Returns whether a message of `len` bytes could be pushed now. Once it could, it can until the next push.
@@ -102,7 +111,7 @@ impl Producer {
     /// [`Corrupted`]: the consumer's head is impossible; the handle is poisoned.
     #[inline]
     pub fn can_push(&mut self, len: usize) -> Result<bool, Corrupted> {
-        self.0.can_push(len)
+        self.ring.can_push(len)
     }
 }
 

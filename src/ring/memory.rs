@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "declares the trait whose implementations hand out raw pointers")]
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 
 /// Which end of a ring a process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,11 +59,84 @@ impl Word for AtomicU64 {
     }
 }
 
+/// What an end needs to sleep until the other one publishes, and to be woken.
+pub trait Parking {
+    /// How this memory keeps a shared word.
+    type Word: Word;
+
+    /// Returns the word in which `role` says that it sleeps. The holder alone stores it.
+    fn parking(&self, role: Role) -> &Self::Word;
+
+    /// Returns the word in which `role` counts how often it woke the other end. The holder alone stores it.
+    fn wakes(&self, role: Role) -> &Self::Word;
+
+    /// Returns the head at which a producer that sleeps wants to be woken. The producer alone stores it.
+    fn wanted(&self) -> &Self::Word;
+
+    /// Wakes the other end of `role`, which has just counted a wake.
+    fn wake(&self, role: Role);
+
+    /// Sleeps for as long as `role` has counted so many wakes, at most for `limit`. May return earlier.
+    fn sleep(&self, role: Role, wakes: u64, limit: Duration);
+
+    /// Returns whether the system makes this process's fences, when a sleeper asks it to.
+    fn is_registered(&self) -> bool;
+
+    /// Returns whether this end, when it sleeps, wants the other one to make its own fences.
+    fn asks_for_fences(&self) -> bool;
+
+    /// Keeps what was published before apart from the look at the other end's parking word. With `full`, by itself.
+    fn fence_to_publish(&self, full: bool);
+
+    /// Keeps the parking word apart from the last look at the ring, here and, unless the other end does it itself, there.
+    /// Returns whether it did so.
+    fn fence_to_sleep(&self, publisher_fences: bool) -> bool;
+}
+
+/// Where nobody sleeps: in tests and models of all else.
+#[allow(dead_code, reason = "what is shipped sleeps")]
+#[derive(Clone, Copy, Debug)]
+pub enum Awake {}
+
+impl Parking for Awake {
+    type Word = AtomicU64;
+
+    fn parking(&self, _role: Role) -> &AtomicU64 {
+        match *self {}
+    }
+
+    fn wakes(&self, _role: Role) -> &AtomicU64 {
+        match *self {}
+    }
+
+    fn wanted(&self) -> &AtomicU64 {
+        match *self {}
+    }
+
+    fn wake(&self, _role: Role) {}
+
+    fn sleep(&self, _role: Role, _wakes: u64, _limit: Duration) {}
+
+    fn is_registered(&self) -> bool {
+        match *self {}
+    }
+
+    fn asks_for_fences(&self) -> bool {
+        match *self {}
+    }
+
+    fn fence_to_publish(&self, _full: bool) {}
+
+    fn fence_to_sleep(&self, _publisher_fences: bool) -> bool {
+        match *self {}
+    }
+}
+
 /// What the algorithms need of shared memory.
 ///
 /// # Safety
 ///
-/// - Every call of `tail`, `head`, `presence`, `header`, `read` and `write` refers to the same memory for as long as the
+/// - Every call that returns a word, and of `read` and `write`, refers to the same memory for as long as the
 ///   value lives, also after it has moved.
 /// - `len` and `is_mirrored` never change.
 /// - The pointer that `read` and `write` hand to their closure is the address of `offset`, valid for `len` bytes while
@@ -74,6 +148,9 @@ pub unsafe trait Memory {
     /// How this memory keeps a shared word.
     type Word: Word;
 
+    /// How an end sleeps here.
+    type Parking: Parking;
+
     /// Returns the position at which the producer writes next. The producer alone stores it.
     fn tail(&self) -> &Self::Word;
 
@@ -82,6 +159,9 @@ pub unsafe trait Memory {
 
     /// Returns the word in which the holder of `role` says that it came and that it left. The holder alone stores it.
     fn presence(&self, role: Role) -> &Self::Word;
+
+    /// Returns what the ends need to sleep until the other one publishes; `None` where none ever sleeps.
+    fn parking(&self) -> Option<&Self::Parking>;
 
     /// Returns the length of the data area in bytes.
     fn len(&self) -> usize;

@@ -39,7 +39,8 @@
 //! **Closed means all is there.** A producer stores its presence after its last tail, with Release. Who observes `Closed`
 //! and then looks at the ring sees that tail or a later one.
 //!
-//! There is no fence of the processor and no read-modify-write: on x86_64 every one of these is a plain move.
+//! There is no fence of the processor and no read-modify-write: on x86_64 every one of these is a plain move. How an end
+//! sleeps without that, and the words that it takes, is told in [`park`].
 
 #![allow(unreachable_pub, reason = "loom-tests compiles this folder into a library of its own")]
 
@@ -48,6 +49,7 @@ pub mod identity;
 pub mod memory;
 pub mod message;
 pub mod pace;
+pub mod park;
 pub mod position;
 pub mod presence;
 pub mod stream;

@@ -18,7 +18,7 @@ pub(super) const APART: usize = 128;
 pub(super) const MAGIC: u64 = 0x4e49_414d_474e_4952;
 
 /// Changes with every change of the bytes or of the protocol.
-pub(super) const LAYOUT_VERSION: u64 = 2;
+pub(super) const LAYOUT_VERSION: u64 = 3;
 
 /// The kind of a stream ring.
 pub(super) const STREAM: u64 = 1;
@@ -69,6 +69,10 @@ pub(super) struct Slot {
     pub(super) pid: AtomicU64,
     pub(super) start_time: AtomicU64,
     pub(super) pid_namespace: AtomicU64,
+    pub(super) parking: AtomicU64,
+    pub(super) wakes: AtomicU64,
+    /// Of a producer alone.
+    pub(super) wanted: AtomicU64,
 }
 
 impl Header {
@@ -89,6 +93,9 @@ const _: () = {
     assert!(offset_of!(Slot, pid) == 8);
     assert!(offset_of!(Slot, start_time) == 16);
     assert!(offset_of!(Slot, pid_namespace) == 24);
+    assert!(offset_of!(Slot, parking) == 32);
+    assert!(offset_of!(Slot, wakes) == 40);
+    assert!(offset_of!(Slot, wanted) == 48);
     assert!(offset_of!(Header, tail) == 3 * APART);
     assert!(offset_of!(Header, head) == 4 * APART);
     assert!(size_of::<Header>() <= DATA_OFFSET);
@@ -184,11 +191,25 @@ mod tests {
         for (slot, names) in [
             (
                 offset_of!(Header, producer),
-                ["producer presence", "producer pid", "producer start time", "producer pid namespace"],
+                [
+                    "producer presence",
+                    "producer pid",
+                    "producer start time",
+                    "producer pid namespace",
+                    "producer parking",
+                    "producer wakes",
+                ],
             ),
             (
                 offset_of!(Header, consumer),
-                ["consumer presence", "consumer pid", "consumer start time", "consumer pid namespace"],
+                [
+                    "consumer presence",
+                    "consumer pid",
+                    "consumer start time",
+                    "consumer pid namespace",
+                    "consumer parking",
+                    "consumer wakes",
+                ],
             ),
         ] {
             let fields = [
@@ -196,9 +217,12 @@ mod tests {
                 offset_of!(Slot, pid),
                 offset_of!(Slot, start_time),
                 offset_of!(Slot, pid_namespace),
+                offset_of!(Slot, parking),
+                offset_of!(Slot, wakes),
             ];
             words.extend(fields.into_iter().zip(names).map(|(field, name)| (slot + field, name)));
         }
+        words.push((offset_of!(Header, producer) + offset_of!(Slot, wanted), "wanted head"));
         words.push((offset_of!(Header, tail), "tail"));
         words.push((offset_of!(Header, head), "head"));
         words.push((DATA_OFFSET, "data area"));

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory over a mapping")]
 
 mod attach;
+mod futex;
 mod layout;
 mod mapping;
 mod object;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 pub use attach::unlink;
 pub use roles::PeerState;
@@ -25,9 +27,12 @@ pub(crate) use rustix::param::page_size;
 
 use crate::error::Error;
 use crate::options::Options;
-use crate::ring::memory::{Memory, Role};
-use crate::ring::presence;
+use crate::ring::memory::{Memory, Parking, Role};
+use crate::ring::park;
+use crate::ring::presence::{self, Presence};
+use crate::wait::Wait;
 use attach::{Attached, Request};
+use futex::Barriers;
 use layout::Header;
 use mapping::Mapping;
 use object::Access;
@@ -48,6 +53,9 @@ pub(crate) struct Segment {
     generation: u64,
     name: String,
     unlink_on_close: bool,
+    barriers: Barriers,
+    /// Whether this end sleeps at every message.
+    parks_always: bool,
     /// Holds no lock: for questions.
     questions: OwnedFd,
     /// Keeps the addresses, and the lock on the role. The last field: it is given back when all else is done.
@@ -87,6 +95,8 @@ impl Segment {
             generation: 0,
             name: options.name.clone(),
             unlink_on_close: options.unlink_on_close,
+            barriers: Barriers::prepare(),
+            parks_always: options.wait_strategy == Wait::Park,
             questions,
             mapping,
         })
@@ -116,6 +126,11 @@ impl Segment {
 
     pub(crate) fn peer_generation(&self) -> u64 {
         presence::observe(self.presence(self.role.peer())).generation()
+    }
+
+    /// Returns what the last holder of the other role said of itself. Makes no system call.
+    pub(crate) fn peer_presence(&self) -> Presence {
+        presence::observe(self.presence(self.role.peer()))
     }
 
     /// Finds out who is at the other role.
@@ -160,6 +175,7 @@ impl Segment {
 // away from the words and bytes of this role.
 unsafe impl Memory for Segment {
     type Word = AtomicU64;
+    type Parking = Segment;
 
     #[inline(always)]
     fn tail(&self) -> &AtomicU64 {
@@ -173,6 +189,11 @@ unsafe impl Memory for Segment {
 
     fn presence(&self, role: Role) -> &AtomicU64 {
         &self.header().slot(role).presence
+    }
+
+    #[inline(always)]
+    fn parking(&self) -> Option<&Segment> {
+        Some(self)
     }
 
     fn len(&self) -> usize {
@@ -230,6 +251,51 @@ unsafe impl Memory for Segment {
         }
         #[cfg(not(all(target_arch = "x86_64", not(miri))))]
         let _ = address;
+    }
+}
+
+impl Parking for Segment {
+    type Word = AtomicU64;
+
+    #[inline(always)]
+    fn parking(&self, role: Role) -> &AtomicU64 {
+        &self.header().slot(role).parking
+    }
+
+    #[inline(always)]
+    fn wakes(&self, role: Role) -> &AtomicU64 {
+        &self.header().slot(role).wakes
+    }
+
+    #[inline(always)]
+    fn wanted(&self) -> &AtomicU64 {
+        &self.header().producer.wanted
+    }
+
+    fn wake(&self, role: Role) {
+        futex::wake(self.wakes(role));
+    }
+
+    fn sleep(&self, role: Role, wakes: u64, limit: Duration) {
+        futex::wait(self.wakes(role), wakes, limit);
+    }
+
+    fn is_registered(&self) -> bool {
+        self.barriers.is_registered
+    }
+
+    fn asks_for_fences(&self) -> bool {
+        self.parks_always || !self.barriers.is_allowed
+    }
+
+    #[inline(always)]
+    fn fence_to_publish(&self, full: bool) {
+        if full { park::full_fence() } else { park::light_fence() }
+    }
+
+    fn fence_to_sleep(&self, publisher_fences: bool) -> bool {
+        park::full_fence();
+        publisher_fences || (self.barriers.is_allowed && futex::barrier())
     }
 }
 

@@ -9,17 +9,28 @@ use crate::ring::pace::Flow;
 use crate::ring::stream as ring;
 use crate::segment::{PeerState, Segment};
 use crate::trusted::{Trusted, trust_peer};
+use crate::wait::{Wait, Waiter};
 
 /// The reading end of a stream ring.
-pub struct Consumer<T: Element>(pub(super) ring::Consumer<T, Segment>);
+pub struct Consumer<T: Element> {
+    pub(super) ring: ring::Consumer<T, Segment>,
+    pub(super) waiter: Waiter,
+    /// The last generation of the other end that its user knows of.
+    seen: u64,
+    /// Whether the traits of `std::io` do not wait.
+    pub(super) nonblocking: bool,
+}
 
 impl<T: Element> Consumer<T> {
-    pub(crate) fn attach(segment: Segment, flow: Flow) -> Result<Consumer<T>, Error> {
+    pub(crate) fn attach(segment: Segment, flow: Flow, waiter: Waiter) -> Result<Consumer<T>, Error> {
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
         match ring::Consumer::attach(segment, capacity, flow) {
             Ok(mut consumer) => {
                 consumer.memory_mut().enter();
-                Ok(Consumer(consumer))
+                // Whoever sleeps at the other end may wait for this.
+                consumer.wake();
+                let seen = consumer.memory().peer_generation();
+                Ok(Consumer { ring: consumer, waiter, seen, nonblocking: false })
             }
             Err(source) => Err(Error::Corrupted { name, source }),
         }
@@ -31,7 +42,7 @@ impl<T: Element> Consumer<T> {
     /// Returns the number of elements that the ring holds: what was asked for, rounded up to a power of two.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.ring.capacity()
     }
 
     /// Pops one element.
@@ -40,9 +51,9 @@ impl<T: Element> Consumer<T> {
     ///
     /// - [`PopError::Empty`]: none is there.
     /// - [`PopError::Corrupted`]: the producer's tail is impossible; the handle is poisoned.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
-        self.0.pop()
+        self.ring.pop()
     }
 
     /// Pops as many elements as are there and fit, and returns how many that is. The rest of `values` is left as it is.
@@ -55,7 +66,7 @@ impl<T: Element> Consumer<T> {
     /// - [`PopError::Corrupted`]: the producer's tail is impossible; the handle is poisoned.
     #[inline]
     pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
-        self.0.pop_slice(values)
+        self.ring.pop_slice(values)
     }
 
     /// Looks at exactly `len` elements in place, in two parts where the buffer ends between them.
@@ -67,7 +78,7 @@ impl<T: Element> Consumer<T> {
     /// - [`PeekError::Corrupted`]: the producer's tail is impossible; the handle is poisoned.
     #[inline]
     pub fn peek(&mut self, len: usize) -> Result<Peek<'_, T>, PeekError> {
-        self.0.peek(len).map(Peek)
+        self.ring.peek(len).map(Peek)
     }
 
     /// Looks at as many elements in place as are there, at least one and at most `most`, in two parts where the buffer ends
@@ -78,7 +89,7 @@ impl<T: Element> Consumer<T> {
     /// As [`Consumer::peek`], but never [`PeekError::TooLong`].
     #[inline]
     pub fn peek_up_to(&mut self, most: usize) -> Result<Peek<'_, T>, PeekError> {
-        self.0.peek_up_to(most).map(Peek)
+        self.ring.peek_up_to(most).map(Peek)
     }
 
     /// Looks at as many elements in place as are there before the buffer ends, at least one and at most `most`: always one
@@ -89,13 +100,13 @@ impl<T: Element> Consumer<T> {
     /// As [`Consumer::peek_up_to`].
     #[inline]
     pub fn peek_contiguous(&mut self, most: usize) -> Result<Peek<'_, T>, PeekError> {
-        self.0.peek_contiguous(most).map(Peek)
+        self.ring.peek_contiguous(most).map(Peek)
     }
 
     /// Publishes the head now: the producer has every slot back that was popped, and the next consumer starts here.
     #[inline]
     pub fn release(&mut self) {
-        self.0.release();
+        self.ring.release();
     }
 
     /// Looks at the producer's tail and returns how many elements are there. There may be more by the time it returns.
@@ -104,7 +115,7 @@ impl<T: Element> Consumer<T> {
     ///
     /// [`Corrupted`]: the producer's tail is impossible; the handle is poisoned.
     pub fn available(&mut self) -> Result<usize, Corrupted> {
-        self.0.available()
+        self.ring.available()
     }
 }
 

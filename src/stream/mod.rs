@@ -1,7 +1,8 @@
 //! A ring of elements of one type: samples, bytes, fixed structs, one by one or in bulk.
 //!
-//! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never block and make no
-//! system call, except where it is said. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
+//! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never wait and make no
+//! system call, except where it is said, for those named `_blocking` and `_timeout`, and to wake the other end where it
+//! sleeps. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
 //!
 //! ```
 //! fn moves_to_a_thread<T: Send>() {}
@@ -32,7 +33,9 @@
 //! reference into the ring is handed out: the other process could write what it refers to. Where it is trusted, there is
 //! [`Producer::trust_peer`].
 
+mod blocking;
 mod consumer;
+mod io;
 mod producer;
 mod trusted;
 
@@ -44,13 +47,13 @@ pub use producer::{Claim, Producer};
 pub use trusted::{TrustedClaim, TrustedPeek};
 
 macro_rules! debug {
-    ($($handle:ident $(<$life:lifetime>)?),*) => {$(
+    ($($handle:ident $(<$life:lifetime>)? . $field:tt),*) => {$(
         impl<T: Element> fmt::Debug for $handle<$($life,)? T> {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(formatter)
+                self.$field.fmt(formatter)
             }
         }
     )*};
 }
 
-debug!(Producer, Consumer, Claim<'_>, Peek<'_>, Elements<'_>);
+debug!(Producer.ring, Consumer.ring, Claim<'_>.0, Peek<'_>.0, Elements<'_>.0);

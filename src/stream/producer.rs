@@ -6,17 +6,28 @@ use crate::handle::handle;
 use crate::ring::stream as ring;
 use crate::segment::{PeerState, Segment};
 use crate::trusted::{Trusted, trust_peer};
+use crate::wait::{Wait, Waiter};
 
 /// The writing end of a stream ring.
-pub struct Producer<T: Element>(pub(super) ring::Producer<T, Segment>);
+pub struct Producer<T: Element> {
+    pub(super) ring: ring::Producer<T, Segment>,
+    pub(super) waiter: Waiter,
+    /// The last generation of the other end that its user knows of.
+    seen: u64,
+    /// Whether the traits of `std::io` do not wait.
+    pub(super) nonblocking: bool,
+}
 
 impl<T: Element> Producer<T> {
-    pub(crate) fn attach(segment: Segment) -> Result<Producer<T>, Error> {
+    pub(crate) fn attach(segment: Segment, waiter: Waiter) -> Result<Producer<T>, Error> {
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
         match ring::Producer::attach(segment, capacity) {
             Ok(mut producer) => {
                 producer.memory_mut().enter();
-                Ok(Producer(producer))
+                // Whoever sleeps at the other end may wait for this.
+                producer.wake();
+                let seen = producer.memory().peer_generation();
+                Ok(Producer { ring: producer, waiter, seen, nonblocking: false })
             }
             Err(source) => Err(Error::Corrupted { name, source }),
         }
@@ -28,7 +39,7 @@ impl<T: Element> Producer<T> {
     /// Returns the number of elements that the ring holds: what was asked for, rounded up to a power of two.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.ring.capacity()
     }
 
     /// Pushes one element. It is visible to the consumer when this returns.
@@ -37,9 +48,9 @@ impl<T: Element> Producer<T> {
     ///
     /// - [`PushError::Full`]: there is no free slot; the element comes back.
     /// - [`PushError::Corrupted`]: the consumer's head is impossible; the element comes back, and the handle is poisoned.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
-        self.0.push(value)
+        self.ring.push(value)
     }
 
     /// Pushes as many of the elements, from the first on, as there are free slots, and returns how many that is.
@@ -52,7 +63,7 @@ impl<T: Element> Producer<T> {
     /// - [`PushSliceError::Corrupted`]: the consumer's head is impossible; the handle is poisoned.
     #[inline]
     pub fn push_slice(&mut self, values: &[T]) -> Result<usize, PushSliceError> {
-        self.0.push_slice(values)
+        self.ring.push_slice(values)
     }
 
     /// Takes exactly `len` slots in place, in two parts where the buffer ends between them.
@@ -64,7 +75,7 @@ impl<T: Element> Producer<T> {
     /// - [`ClaimError::Corrupted`]: the consumer's head is impossible; the handle is poisoned.
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_, T>, ClaimError> {
-        self.0.claim(len).map(Claim)
+        self.ring.claim(len).map(Claim)
     }
 
     /// Takes as many slots in place as are free, at least one and at most `most`, in two parts where the buffer ends
@@ -75,7 +86,7 @@ impl<T: Element> Producer<T> {
     /// As [`Producer::claim`], but never [`ClaimError::TooLong`].
     #[inline]
     pub fn claim_up_to(&mut self, most: usize) -> Result<Claim<'_, T>, ClaimError> {
-        self.0.claim_up_to(most).map(Claim)
+        self.ring.claim_up_to(most).map(Claim)
     }
 
     /// Takes as many slots in place as are free before the buffer ends, at least one and at most `most`: always one part.
@@ -85,7 +96,7 @@ impl<T: Element> Producer<T> {
     /// As [`Producer::claim_up_to`].
     #[inline]
     pub fn claim_contiguous(&mut self, most: usize) -> Result<Claim<'_, T>, ClaimError> {
-        self.0.claim_contiguous(most).map(Claim)
+        self.ring.claim_contiguous(most).map(Claim)
     }
 
     /// Looks at the consumer's head and returns how many slots are free. There may be more by the time it returns.
@@ -94,7 +105,7 @@ impl<T: Element> Producer<T> {
     ///
     /// [`Corrupted`]: the consumer's head is impossible; the handle is poisoned.
     pub fn free(&mut self) -> Result<usize, Corrupted> {
-        self.0.free()
+        self.ring.free()
     }
 }
 

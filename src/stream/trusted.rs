@@ -8,7 +8,6 @@ use std::ptr::NonNull;
 use std::{fmt, slice};
 
 use super::{Claim, ClaimError, Consumer, Element, Peek, PeekError, Producer};
-use crate::segment::PeerState;
 use crate::trusted::Trusted;
 
 impl<T: Element> Trusted<'_, Producer<T>> {
@@ -44,38 +43,30 @@ impl<T: Element> Trusted<'_, Consumer<T>> {
 /// Reads as the [`BufRead`] does.
 impl Read for Trusted<'_, Consumer<u8>> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         let read = self.fill_buf()?.read(bytes)?;
         self.consume(read);
         Ok(read)
     }
 }
 
-/// Reads in place. It does not wait: where nothing is there, it says [`WouldBlock`](io::ErrorKind::WouldBlock).
+/// Reads in place, and waits as the handle's own [`Read`] does, with the same ends.
 ///
-/// It ends when all is read and the producer has closed its end. If that crashed instead, the end is an error,
-/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), until another producer comes. An impossible tail is
-/// [`InvalidData`](io::ErrorKind::InvalidData).
-///
-/// Of the methods of the standard library that read up to a delimiter, only [`read_until`](BufRead::read_until) keeps what it
-/// has read when it meets `WouldBlock`.
+/// Where the handle is nonblocking: of the methods of the standard library that read up to a delimiter, only
+/// [`read_until`](BufRead::read_until) keeps what it has read when it meets [`WouldBlock`](io::ErrorKind::WouldBlock).
 impl BufRead for Trusted<'_, Consumer<u8>> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let mut peer = None;
         let (bytes, len) = loop {
-            match self.handle.0.peek_in_view() {
+            match self.handle.ring.peek_in_view() {
                 Ok(peek) => break (peek.in_place(|bytes| address::<u8>(bytes.cast_mut())), peek.len()),
                 Err(PeekError::Corrupted(cause)) => return Err(io::Error::new(io::ErrorKind::InvalidData, cause)),
-                Err(_) => {}
-            }
-            match peer {
-                // Whoever left pushed before; so what it pushed last is found by one more look.
-                None => peer = Some(self.handle.peer_state()),
-                Some(PeerState::Closed) => return Ok(&[]),
-                Some(PeerState::Crashed) => {
-                    let message = "the producer crashed; what it had pushed is read";
-                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, message));
+                Err(_) => {
+                    if !self.handle.wait_to_read()? {
+                        return Ok(&[]);
+                    }
                 }
-                Some(_) => return Err(io::ErrorKind::WouldBlock.into()),
             }
         };
         // SAFETY: as in the peek's own `deref`. The slots stay where they are until `consume`, which needs the view.

@@ -8,6 +8,8 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "every test file uses its share")]
 
 mod elements;
+pub(crate) mod ends;
+pub(crate) mod filter;
 mod journal;
 pub(crate) mod messages;
 mod process;

@@ -25,7 +25,11 @@ pub(crate) mod word {
     pub(crate) const TYPE_ID: u64 = 0x0040;
     pub(crate) const RECORD_ALIGN: u64 = 0x0048;
     pub(crate) const PRODUCER_PRESENCE: u64 = 0x0080;
+    pub(crate) const PRODUCER_PARKING: u64 = 0x00a0;
+    pub(crate) const PRODUCER_WAKES: u64 = 0x00a8;
     pub(crate) const CONSUMER_PRESENCE: u64 = 0x0100;
+    pub(crate) const CONSUMER_PARKING: u64 = 0x0120;
+    pub(crate) const CONSUMER_WAKES: u64 = 0x0128;
     pub(crate) const TAIL: u64 = 0x0180;
     pub(crate) const HEAD: u64 = 0x0200;
     pub(crate) const DATA: u64 = 0x1000;

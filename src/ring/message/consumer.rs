@@ -5,14 +5,16 @@
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use bytemuck::AnyBitPattern;
 
 use super::super::copy::{bytes_out, copy_out, whole_words};
 use super::super::memory::{Memory, Role, Word};
 use super::super::pace::Flow;
+use super::super::park::{Sleeper, Waker};
 use super::super::position::{Corrupted, SharedWord, Window};
-use super::super::presence;
+use super::super::presence::{self, Presence};
 use super::pace::Pace;
 use super::peek::Record;
 use super::producer::record;
@@ -45,6 +47,8 @@ pub struct Consumer<M> {
     poisoned: bool,
     /// What was found, once the handle is poisoned.
     cause: Corrupted,
+    waker: Waker,
+    sleeper: Sleeper,
 }
 
 /// What a look at the ring came to, where there is no message. It fits a register; the cause stays in the handle.
@@ -64,6 +68,7 @@ impl<M: Memory> Consumer<M> {
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let stored = memory.head().load(Ordering::Relaxed);
         let head = shape.check_start(SharedWord::Head, stored)?;
+        let (waker, sleeper) = (Waker::attach(&memory, Role::Consumer), Sleeper::attach(&memory, Role::Consumer));
         let mut consumer = Consumer {
             memory,
             head,
@@ -79,6 +84,8 @@ impl<M: Memory> Consumer<M> {
             ahead: 0,
             poisoned: false,
             cause: Window { lowest: head, highest: head, step: 1 }.refusal(SharedWord::Tail, head),
+            waker,
+            sleeper,
         };
         consumer.look_at_tail()?;
         Ok(consumer)
@@ -210,12 +217,41 @@ impl<M: Memory> Consumer<M> {
         self.stop_in_view();
         // Publish: pairs with the Acquire in `Producer::refresh`. The records before it have been read.
         self.memory.head().store(self.head, Ordering::Release);
+        self.waker.released(&self.memory, self.head);
     }
 
     /// Gives back what was read, then says that this holder of the role leaves in order.
     pub fn leave(&mut self, generation: u64) {
         self.release();
         presence::leave(self.memory.presence(Role::Consumer), generation);
+        self.wake();
+    }
+
+    /// Publishes the head, and wakes the producer if it sleeps, though it may want more: neither end shall sleep when the other
+    /// one does.
+    pub fn give_back(&mut self) {
+        self.release();
+        self.wake();
+    }
+
+    /// Wakes the producer, if it sleeps, since something else than the head has changed.
+    pub fn wake(&mut self) {
+        self.waker.published(&self.memory, Role::Producer);
+    }
+
+    /// Gives back what was read, then sleeps until the producer publishes, or for `limit`; not at all where the
+    /// producer's presence is no more what was `seen`, or where a message is
+    /// there. May return earlier.
+    pub fn park(&mut self, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
+        self.give_back();
+        let begun = self.sleeper.begin(&self.memory);
+        let is_empty = self.is_empty();
+        let peer = presence::observe(self.memory.presence(Role::Producer));
+        if peer == seen && is_empty == Ok(true) {
+            self.sleeper.sleep(&self.memory, begun, limit);
+        }
+        self.sleeper.end(&self.memory);
+        is_empty.map(|_| ())
     }
 
     /// Says why there is no message.

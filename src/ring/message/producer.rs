@@ -4,6 +4,7 @@
 
 use core::fmt;
 use core::sync::atomic::{Ordering, compiler_fence};
+use core::time::Duration;
 
 use std::io::IoSlice;
 
@@ -11,8 +12,9 @@ use bytemuck::NoUninit;
 
 use super::super::copy::{bytes_in, copy_in, whole_words};
 use super::super::memory::{Memory, Role, Word};
+use super::super::park::{Sleeper, Waker};
 use super::super::position::{Corrupted, SharedWord, Window};
-use super::super::presence;
+use super::super::presence::{self, Presence};
 use super::batch::Batch;
 use super::claim::Claim;
 use super::record::header;
@@ -29,6 +31,8 @@ pub struct Producer<M> {
     shape: Shape,
     reach: usize,
     poison: Option<Corrupted>,
+    waker: Waker,
+    sleeper: Sleeper,
 }
 
 impl<M: Memory> Producer<M> {
@@ -58,7 +62,9 @@ impl<M: Memory> Producer<M> {
             }
         }
         // As if the ring were full: the lowest head that there can be.
-        let mut producer = Producer { memory, tail, limit: tail, shape, reach: shape.reach(), poison: None };
+        let (waker, sleeper) = (Waker::attach(&memory, Role::Producer), Sleeper::attach(&memory, Role::Producer));
+        let (reach, poison) = (shape.reach(), None);
+        let mut producer = Producer { memory, tail, limit: tail, shape, reach, poison, waker, sleeper };
         producer.refresh()?;
         if tail != stored {
             // From here on the stored tail is behind by one publication at most, as consumers expect it.
@@ -148,6 +154,28 @@ impl<M: Memory> Producer<M> {
     pub fn leave(&mut self, generation: u64) {
         // Every push published itself.
         presence::leave(self.memory.presence(Role::Producer), generation);
+        self.wake();
+    }
+
+    /// Wakes the consumer, if it sleeps, since something else than a message has changed.
+    pub fn wake(&mut self) {
+        self.waker.published(&self.memory, Role::Consumer);
+    }
+
+    /// Sleeps until a quarter of the ring is free, or room for a message of `len` bytes where that is more, or for `limit`; not
+    /// at all where that room is there. May return earlier, and does
+    /// where the consumer's presence is no more what was `seen`.
+    pub fn park(&mut self, len: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
+        let useful = self.shape.size(len.min(self.shape.max_len())).max(self.shape.capacity() as u64 / 4);
+        let head = self.tail.wrapping_add(useful).wrapping_sub(self.shape.most());
+        let begun = self.sleeper.begin_for(&self.memory, head);
+        let room = self.can_push(len);
+        let peer = presence::observe(self.memory.presence(Role::Consumer));
+        if peer == seen && room == Ok(false) {
+            self.sleeper.sleep(&self.memory, begun, limit);
+        }
+        self.sleeper.end(&self.memory);
+        room.map(|_| ())
     }
 
     /// Makes sure that there is room for a message of `len` bytes behind `staged` bytes of records that are not published,
@@ -333,6 +361,7 @@ impl<M: Memory> Producer<M> {
         first.store(header, Ordering::Release);
         store_tail(tail, end);
         self.tail = end;
+        self.waker.published(&self.memory, Role::Consumer);
         // The consumer has read what lies there, one round ago: taking the line back takes as long as many records.
         if size as usize <= self.reach / 4 {
             self.memory.prefetch_to_write(self.shape.index(end) + self.reach);

@@ -6,12 +6,14 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use super::super::copy::copy_out;
 use super::super::memory::{Memory, Role, Word};
 use super::super::pace::{Flow, Pace};
+use super::super::park::{Sleeper, Waker};
 use super::super::position::{Corrupted, SharedWord, Window, index, split};
-use super::super::presence;
+use super::super::presence::{self, Presence};
 use super::peek::Peek;
 use super::{Element, PeekError, PopError, fits};
 
@@ -36,6 +38,8 @@ pub struct Consumer<T, M> {
     poisoned: bool,
     /// What was found, once the handle is poisoned.
     cause: Corrupted,
+    waker: Waker,
+    sleeper: Sleeper,
     element: PhantomData<fn() -> T>,
 }
 
@@ -49,6 +53,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         fits::<T, M>(&memory, capacity);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let head = memory.head().load(Ordering::Relaxed);
+        let (waker, sleeper) = (Waker::attach(&memory, Role::Consumer), Sleeper::attach(&memory, Role::Consumer));
         let mut consumer = Consumer {
             memory,
             head,
@@ -60,6 +65,8 @@ impl<T: Element, M: Memory> Consumer<T, M> {
             pace: Pace::new(flow.pauses, (capacity / 2).clamp(1, ENOUGH) as u64),
             poisoned: false,
             cause: Window { lowest: head, highest: head, step: 1 }.refusal(SharedWord::Tail, head),
+            waker,
+            sleeper,
             element: PhantomData,
         };
         match consumer.refresh() {
@@ -96,7 +103,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     }
 
     /// Reads one element.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
         if self.head == self.tail {
             // The view is used up. Only the tail itself tells whether the ring is empty.
@@ -171,12 +178,41 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         self.published = self.head;
         // Publish: pairs with the Acquire in `Producer::refresh`. The elements before it have been read.
         self.memory.head().store(self.head, Ordering::Release);
+        self.waker.released(&self.memory, self.head);
     }
 
     /// Gives back what was read, then says that this holder of the role leaves in order.
     pub fn leave(&mut self, generation: u64) {
         self.release();
         presence::leave(self.memory.presence(Role::Consumer), generation);
+        self.wake();
+    }
+
+    /// Publishes the head, and wakes the producer if it sleeps, though it may want more: neither end shall sleep when the other
+    /// one does.
+    pub fn give_back(&mut self) {
+        self.release();
+        self.wake();
+    }
+
+    /// Wakes the producer, if it sleeps, since something else than the head has changed.
+    pub fn wake(&mut self) {
+        self.waker.published(&self.memory, Role::Producer);
+    }
+
+    /// Gives back what was read, then sleeps until the producer publishes, or for `limit`; not at all where the
+    /// producer's presence is no more what was `seen`, or where so many elements
+    /// are there. May return earlier.
+    pub fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
+        self.give_back();
+        let begun = self.sleeper.begin(&self.memory);
+        let available = self.available();
+        let peer = presence::observe(self.memory.presence(Role::Producer));
+        if peer == seen && available.is_ok_and(|available| available < wanted) {
+            self.sleeper.sleep(&self.memory, begun, limit);
+        }
+        self.sleeper.end(&self.memory);
+        available.map(|_| ())
     }
 
     /// Returns how many elements are there as far as is known without a look at the tail.

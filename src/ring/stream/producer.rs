@@ -5,11 +5,13 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use super::super::copy::copy_in;
 use super::super::memory::{Memory, Role, Word};
+use super::super::park::{Sleeper, Waker};
 use super::super::position::{Corrupted, SharedWord, Window, index, split};
-use super::super::presence;
+use super::super::presence::{self, Presence};
 use super::claim::Claim;
 use super::{ClaimError, Element, PushError, PushSliceError, fits};
 
@@ -23,6 +25,8 @@ pub struct Producer<T, M> {
     limit: u64,
     pub(super) capacity: usize,
     poison: Option<Corrupted>,
+    waker: Waker,
+    sleeper: Sleeper,
     element: PhantomData<fn(T)>,
 }
 
@@ -37,7 +41,10 @@ impl<T: Element, M: Memory> Producer<T, M> {
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
         // As if the ring were full: the lowest head that there can be.
-        let mut producer = Producer { memory, tail, limit: tail, capacity, poison: None, element: PhantomData };
+        let (waker, sleeper) = (Waker::attach(&memory, Role::Producer), Sleeper::attach(&memory, Role::Producer));
+        let poison = None;
+        let mut producer =
+            Producer { memory, tail, limit: tail, capacity, poison, waker, sleeper, element: PhantomData };
         producer.refresh()?;
         Ok(producer)
     }
@@ -70,7 +77,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
     }
 
     /// Writes one element and publishes it.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
         if self.tail == self.limit {
             // Possibly full. Only the head itself tells whether it is so.
@@ -133,6 +140,28 @@ impl<T: Element, M: Memory> Producer<T, M> {
     pub fn leave(&mut self, generation: u64) {
         // Every push published itself.
         presence::leave(self.memory.presence(Role::Producer), generation);
+        self.wake();
+    }
+
+    /// Wakes the consumer, if it sleeps, since something else than the tail has changed.
+    pub fn wake(&mut self) {
+        self.waker.published(&self.memory, Role::Consumer);
+    }
+
+    /// Sleeps until a quarter of the slots is free, or `wanted` where that is more, or for `limit`; not at all where `wanted`
+    /// are. May return earlier, and does
+    /// where the consumer's presence is no more what was `seen`.
+    pub fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
+        let useful = wanted.max(self.capacity / 4) as u64;
+        let head = self.tail.wrapping_add(useful).wrapping_sub(self.capacity as u64);
+        let begun = self.sleeper.begin_for(&self.memory, head);
+        let free = self.free();
+        let peer = presence::observe(self.memory.presence(Role::Consumer));
+        if peer == seen && free.is_ok_and(|free| free < wanted) {
+            self.sleeper.sleep(&self.memory, begun, limit);
+        }
+        self.sleeper.end(&self.memory);
+        free.map(|_| ())
     }
 
     /// Returns how many slots are free as far as is known without a look at the head.
@@ -227,6 +256,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
         self.tail = self.tail.wrapping_add(len as u64);
         // Publish: pairs with the Acquire in `Consumer::refresh`. The elements before it are written.
         self.memory.tail().store(self.tail, Ordering::Release);
+        self.waker.published(&self.memory, Role::Consumer);
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use super::heap::Heap;
 use super::message::EAGER;
 use super::{Memory, Role};
+use crate::ring::memory::Awake;
 use crate::ring::message::{self, Shape};
 use crate::ring::stream::{self, Element};
 
@@ -62,6 +63,11 @@ impl Watched {
 // SAFETY: every access is the heap's.
 unsafe impl Memory for Watched {
     type Word = AtomicU64;
+    type Parking = Awake;
+
+    fn parking(&self) -> Option<&Awake> {
+        None
+    }
 
     fn tail(&self) -> &AtomicU64 {
         self.touched.borrow_mut().tail += 1;

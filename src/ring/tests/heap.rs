@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::ring::memory::{DATA_ALIGN, Memory, Role};
+use crate::ring::memory::{Awake, DATA_ALIGN, Memory, Role};
 
 /// One allocation, shared by the handles of both roles. It is mirrored: a range that passes its end goes on at its start.
 #[derive(Clone, Debug)]
@@ -51,6 +51,7 @@ fn layout(len: usize) -> Layout {
 // SAFETY: the allocation is fixed for as long as a handle lives, page-aligned and `len` bytes long.
 unsafe impl Memory for Heap {
     type Word = AtomicU64;
+    type Parking = Awake;
 
     fn tail(&self) -> &AtomicU64 {
         &self.0.tail
@@ -65,6 +66,10 @@ unsafe impl Memory for Heap {
             Role::Producer => &self.0.producer,
             Role::Consumer => &self.0.consumer,
         }
+    }
+
+    fn parking(&self) -> Option<&Awake> {
+        None
     }
 
     fn len(&self) -> usize {

@@ -1,0 +1,168 @@
+//! Checked memory on which the ends can sleep.
+
+#![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on")]
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::checked::{CheckedMemory, CheckedWord};
+use crate::model::reached;
+use crate::parking::{CheckedParking, Fences};
+use crate::ring::memory::{Memory, Role};
+use crate::ring::presence::{self, Presence};
+use crate::weakened::Site;
+
+pub use crate::parking::{Fault, LIMIT, LOST_WAKE};
+
+/// Checked memory on which the ends can sleep. Clones are the same memory.
+#[derive(Clone, Debug)]
+pub struct SleepingMemory {
+    memory: CheckedMemory,
+    parking: Option<CheckedParking>,
+}
+
+impl SleepingMemory {
+    /// Makes the memory of a stream ring with as many slots.
+    #[must_use]
+    pub fn new(slots: usize) -> Self {
+        SleepingMemory::over(CheckedMemory::new(slots), None, Fault::None)
+    }
+
+    /// Makes the memory of a message ring of as many bytes.
+    #[must_use]
+    pub fn of_records(bytes: usize) -> Self {
+        SleepingMemory::over(CheckedMemory::of_records(bytes), None, Fault::None)
+    }
+
+    fn over(memory: CheckedMemory, site: Option<Site>, fault: Fault) -> Self {
+        SleepingMemory { memory, parking: Some(CheckedParking::new(site, fault)) }
+    }
+
+    /// Turns it into one with this fault.
+    #[must_use]
+    pub fn with(self, fault: Fault) -> Self {
+        SleepingMemory::over(self.memory, None, fault)
+    }
+
+    /// Turns it into one that is too weak at this site.
+    #[must_use]
+    pub fn without(self, site: Site) -> Self {
+        SleepingMemory::over(self.memory, Some(site), Fault::None)
+    }
+
+    /// Returns the memory as an end sees it that neither sleeps nor wakes.
+    #[must_use]
+    pub fn of_a_stranger(&self) -> Self {
+        SleepingMemory { memory: self.memory.clone(), parking: None }
+    }
+
+    /// Returns the memory as a publisher sees it on a system where each end makes its own fences alone, see [`Fences::Own`]: one
+    /// that is registered makes none until it is asked to.
+    #[must_use]
+    pub fn of_a_publisher(&self, is_registered: bool) -> Self {
+        self.as_seen(|parking| {
+            parking.fences = Fences::Own;
+            parking.is_registered = is_registered;
+        })
+    }
+
+    /// Returns the memory as a sleeper sees it on such a system, which asks the publisher for fences or does not.
+    #[must_use]
+    pub fn of_a_sleeper(&self, asks_for_fences: bool) -> Self {
+        self.as_seen(|parking| {
+            parking.fences = Fences::Own;
+            parking.asks_for_fences = asks_for_fences;
+        })
+    }
+
+    /// Returns the memory as an end sees it the first sleeps of which, so many, are over at once.
+    #[must_use]
+    pub fn that_times_out(&self, timeouts: usize) -> Self {
+        self.as_seen(|parking| parking.timeouts = Rc::new(Cell::new(timeouts)))
+    }
+
+    fn as_seen(&self, change: impl FnOnce(&mut CheckedParking)) -> Self {
+        let mut seen = self.clone();
+        seen.parking.as_mut().map(change);
+        seen
+    }
+
+    /// Returns how often `role` woke the other end, and how often that began to sleep.
+    ///
+    /// # Panics
+    ///
+    /// If it is that of a stranger.
+    #[must_use]
+    pub fn wakes_and_parkings(&self, role: Role) -> (u64, u64) {
+        self.parking.as_ref().expect("memory to sleep on").wakes_and_parkings(role)
+    }
+
+    /// Makes sure that `role` answered no parking by more than one wake. Whether one needed it, or none, is noted.
+    ///
+    /// # Panics
+    ///
+    /// If it did, or it is that of a stranger.
+    #[track_caller]
+    pub fn assert_no_wake_was_made_twice(&self, role: Role) {
+        let (wakes, parkings) = self.wakes_and_parkings(role);
+        assert!(wakes <= parkings, "{wakes} wakes for {parkings} parkings");
+        if wakes > 0 {
+            reached("a wake");
+        }
+        if wakes < parkings {
+            reached("a parking that needs no wake");
+        }
+    }
+}
+
+// SAFETY: everything but the parking is that of the checked memory.
+unsafe impl Memory for SleepingMemory {
+    type Word = CheckedWord;
+    type Parking = CheckedParking;
+
+    fn tail(&self) -> &CheckedWord {
+        self.memory.tail()
+    }
+
+    fn head(&self) -> &CheckedWord {
+        self.memory.head()
+    }
+
+    fn presence(&self, role: Role) -> &CheckedWord {
+        self.memory.presence(role)
+    }
+
+    fn parking(&self) -> Option<&CheckedParking> {
+        self.parking.as_ref()
+    }
+
+    fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.memory.is_mirrored()
+    }
+
+    unsafe fn header(&self, offset: usize) -> &CheckedWord {
+        // SAFETY: the same promise.
+        unsafe { self.memory.header(offset) }
+    }
+
+    #[track_caller]
+    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+        // SAFETY: the same promise.
+        unsafe { self.memory.read(offset, len, access) }
+    }
+
+    #[track_caller]
+    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+        // SAFETY: the same promise.
+        unsafe { self.memory.write(offset, len, access) }
+    }
+}
+
+/// Returns what the holder of a role said of itself, as an end looks at it before it parks.
+pub fn seen<M: Memory>(memory: &M, role: Role) -> Presence {
+    presence::observe(memory.presence(role))
+}

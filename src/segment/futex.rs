@@ -1,0 +1,59 @@
+//! Sleeping and waking across processes, and the fences that the system makes for others.
+
+#![allow(unsafe_code, reason = "a futex is half of a shared word")]
+
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::thread::futex::{self, Flags};
+use rustix::thread::{MembarrierCommand, membarrier};
+use rustix::time::Timespec;
+
+/// What this process may ask of the system.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Barriers {
+    /// Whether others may have fences made in this process.
+    pub(super) is_registered: bool,
+    /// Whether this process may have fences made in others.
+    pub(super) is_allowed: bool,
+}
+
+impl Barriers {
+    /// Registers this process, and finds out what it may do.
+    pub(super) fn prepare() -> Barriers {
+        let is_registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
+        Barriers { is_registered, is_allowed: membarrier(MembarrierCommand::GlobalExpedited).is_ok() }
+    }
+}
+
+/// Makes a fence in every running thread of the processes that are registered, and returns whether it did.
+pub(super) fn barrier() -> bool {
+    membarrier(MembarrierCommand::GlobalExpedited).is_ok()
+}
+
+/// Sleeps for as long as the lower half of the word is that of `value`, at most for `limit`. May return earlier.
+pub(super) fn wait(word: &AtomicU64, value: u64, limit: Duration) {
+    /// How long a nap is where the system has no futexes for this process.
+    const NAP: Duration = Duration::from_millis(1);
+    let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
+    match futex::wait(lower_half(word), Flags::empty(), value as u32, Some(&timeout)) {
+        Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
+        Err(_) => thread::sleep(limit.min(NAP)),
+    }
+}
+
+/// Wakes whoever sleeps on the word.
+pub(super) fn wake(word: &AtomicU64) {
+    // Where it is refused, the sleeper looks again after its slice.
+    let _ = futex::wake(lower_half(word), Flags::empty(), 1);
+}
+
+/// A futex has 32 bits: those in which a count changes.
+fn lower_half(word: &AtomicU64) -> &AtomicU32 {
+    let halves: *mut u32 = word.as_ptr().cast();
+    let half = halves.wrapping_add(if cfg!(target_endian = "little") { 0 } else { 1 });
+    // SAFETY: an aligned half of a word that outlives the reference. The kernel alone reads it.
+    unsafe { AtomicU32::from_ptr(half) }
+}

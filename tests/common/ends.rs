@@ -1,0 +1,272 @@
+//! The four handles as one: an end that moves numbers, and waits for the other end.
+
+use std::ops::Range;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ringmain::message::{self, ReceiveError};
+use ringmain::stream::{self, PopError};
+use ringmain::{Error, Options, PeerState, Wait, WaitError};
+
+use super::messages::header;
+use super::{Part, Random, Ring, spin, succeed, word};
+
+/// One end of either ring.
+pub(crate) trait End: Sized + Send {
+    /// The part of a process that holds it.
+    const PART: &'static str;
+    /// The word of the other end, or in its place, and a number there that cannot be.
+    const IMPOSSIBLE: (u64, u64);
+    /// The words of this end and of the other one about sleeping.
+    const SLEEPS: &'static [u64] =
+        &[word::PRODUCER_PARKING, word::PRODUCER_WAKES, word::CONSUMER_PARKING, word::CONSUMER_WAKES];
+    type Peer: End;
+
+    fn attach(options: &Options) -> Result<Self, Error>;
+
+    /// Sends this number, or receives one and checks that it is this.
+    fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError>;
+
+    /// Moves numbers until it would have to wait, and returns how many.
+    fn exhaust(&mut self) -> u64;
+
+    /// Does what the other end would do to let this one go on with number 0 after `exhaust`, but wakes nobody.
+    fn feed_by_hand(ring: &Ring);
+
+    fn wait_ready(&mut self, limit: Duration) -> Result<(), WaitError>;
+    fn set_wait(&mut self, strategy: Wait);
+    fn peer_state(&self) -> PeerState;
+    fn peer_changed(&mut self) -> bool;
+    fn close(self);
+}
+
+/// The options of a small ring of either kind.
+pub(crate) fn small(options: Options) -> Options {
+    // 8 elements, or of the 64-byte records that fit one page, 63.
+    options.capacity(8).alignment(64)
+}
+
+macro_rules! common_calls {
+    ($wait:ident $(, $len:expr)?) => {
+        fn wait_ready(&mut self, limit: Duration) -> Result<(), WaitError> {
+            self.$wait($($len,)? limit)
+        }
+        fn set_wait(&mut self, strategy: Wait) {
+            Self::set_wait(self, strategy);
+        }
+        fn peer_state(&self) -> PeerState {
+            Self::peer_state(self)
+        }
+        fn peer_changed(&mut self) -> bool {
+            Self::peer_changed(self)
+        }
+        fn close(self) {
+            Self::close(self).unwrap();
+        }
+    };
+}
+
+impl End for stream::Producer<u64> {
+    const PART: &'static str = "stream_producer";
+    const IMPOSSIBLE: (u64, u64) = (word::HEAD, 1000);
+    type Peer = stream::Consumer<u64>;
+
+    fn attach(options: &Options) -> Result<Self, Error> {
+        options.stream_producer()
+    }
+
+    fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
+        let sent = match limit {
+            None => self.push_blocking(number),
+            Some(limit) => self.push_timeout(number, limit),
+        };
+        sent.map_err(|unsent| {
+            assert_eq!(unsent.value, number);
+            unsent.cause
+        })
+    }
+
+    fn exhaust(&mut self) -> u64 {
+        (0..).take_while(|&number| self.push(number).is_ok()).count() as u64
+    }
+
+    fn feed_by_hand(ring: &Ring) {
+        ring.set_word(word::HEAD, 2);
+    }
+
+    common_calls!(wait_writable);
+}
+
+impl End for stream::Consumer<u64> {
+    const PART: &'static str = "stream_consumer";
+    const IMPOSSIBLE: (u64, u64) = (word::TAIL, 1000);
+    type Peer = stream::Producer<u64>;
+
+    fn attach(options: &Options) -> Result<Self, Error> {
+        options.stream_consumer()
+    }
+
+    fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
+        let received = match limit {
+            None => self.pop_blocking(),
+            Some(limit) => self.pop_timeout(limit),
+        };
+        received.map(|came| assert_eq!(came, number, "came, expected"))
+    }
+
+    fn exhaust(&mut self) -> u64 {
+        assert_eq!(self.pop(), Err(PopError::Empty));
+        0
+    }
+
+    fn feed_by_hand(ring: &Ring) {
+        ring.set_word(word::DATA, 0);
+        ring.set_word(word::TAIL, 1);
+    }
+
+    common_calls!(wait_readable);
+}
+
+impl End for message::Producer {
+    const PART: &'static str = "message_producer";
+    const IMPOSSIBLE: (u64, u64) = (word::HEAD, 1 << 20);
+    type Peer = message::Consumer;
+
+    fn attach(options: &Options) -> Result<Self, Error> {
+        options.message_producer()
+    }
+
+    fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
+        let bytes = number.to_ne_bytes();
+        match (limit, number % 2) {
+            (None, 0) => self.push_blocking(&bytes),
+            (None, _) => self.push_value_blocking(&number),
+            (Some(limit), 0) => self.push_timeout(&bytes, limit),
+            (Some(limit), _) => self.push_value_timeout(&number, limit),
+        }
+    }
+
+    fn exhaust(&mut self) -> u64 {
+        (0_u64..).take_while(|number| self.push_value(number).is_ok()).count() as u64
+    }
+
+    fn feed_by_hand(ring: &Ring) {
+        ring.set_word(word::HEAD, 2 * 64);
+    }
+
+    common_calls!(wait_writable, 8);
+}
+
+impl End for message::Consumer {
+    const PART: &'static str = "message_consumer";
+    const IMPOSSIBLE: (u64, u64) = (word::DATA, 2);
+    type Peer = message::Producer;
+
+    fn attach(options: &Options) -> Result<Self, Error> {
+        options.message_consumer()
+    }
+
+    fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
+        let mut bytes = [0; 8];
+        let received = match (limit, number % 2) {
+            (None, 0) => self.pop_blocking(&mut bytes).map(|_| u64::from_ne_bytes(bytes)),
+            (None, _) => self.pop_value_blocking(),
+            (Some(limit), 0) => self.pop_timeout(&mut bytes, limit).map(|_| u64::from_ne_bytes(bytes)),
+            (Some(limit), _) => self.pop_value_timeout(limit),
+        };
+        match received {
+            Ok(came) => assert_eq!(came, number, "came, expected"),
+            Err(ReceiveError::Wait(error)) => return Err(error),
+            Err(error) => panic!("{error:?}"),
+        }
+        Ok(())
+    }
+
+    fn exhaust(&mut self) -> u64 {
+        assert_eq!(self.pop(&mut [0; 8]), Err(message::PopError::Empty));
+        0
+    }
+
+    fn feed_by_hand(ring: &Ring) {
+        ring.set_word(word::DATA + 16, 0);
+        ring.set_word(word::DATA + 64, 0);
+        ring.set_word(word::DATA, header(8));
+        ring.set_word(word::TAIL, 64);
+    }
+
+    common_calls!(wait_readable);
+}
+
+/// Runs a check for each of the four handles.
+macro_rules! for_each_end {
+    ($check:ident $(, $argument:expr)*) => {
+        $check::<ringmain::stream::Consumer<u64>>($($argument),*);
+        $check::<ringmain::stream::Producer<u64>>($($argument),*);
+        $check::<ringmain::message::Consumer>($($argument),*);
+        $check::<ringmain::message::Producer>($($argument),*);
+    };
+}
+pub(crate) use for_each_end;
+
+/// The parts that hold one of the four handles.
+macro_rules! parts_of_ends {
+    ($part:ident) => {
+        [
+            ("stream_producer", $part::<ringmain::stream::Producer<u64>> as fn(&mut Part)),
+            ("stream_consumer", $part::<ringmain::stream::Consumer<u64>>),
+            ("message_producer", $part::<ringmain::message::Producer>),
+            ("message_consumer", $part::<ringmain::message::Consumer>),
+        ]
+    };
+}
+pub(crate) use parts_of_ends;
+
+pub(crate) const STRATEGIES: [Wait; 3] = [Wait::Spin, Wait::SpinThenPark, Wait::Park];
+
+/// Moves numbers, with pauses: for a while one end makes those that are long enough for the other one to sleep, then the
+/// other one does, so that each waits for the other.
+///
+/// A wake that is lost costs a slice of 100 ms. A busy machine may keep a process waiting for as long, but not often.
+#[track_caller]
+pub(crate) fn move_with_pauses<E: End>(end: &mut E, numbers: Range<u64>, seed: u64) {
+    move_late(end, numbers, seed, 20);
+}
+
+/// The same, where so many numbers may take a slice.
+#[track_caller]
+pub(crate) fn move_late<E: End>(end: &mut E, numbers: Range<u64>, seed: u64, most: u64) {
+    const SLICE: Duration = Duration::from_millis(100);
+    let random = Random::seeded(seed);
+    let slow_phase = u64::from(E::PART.ends_with("consumer"));
+    let mut late = 0;
+    for number in numbers {
+        let start = Instant::now();
+        end.go(number, None).unwrap();
+        late += u64::from(start.elapsed() >= SLICE);
+        assert!(late <= most, "{late} numbers went after a slice");
+        if number / 1024 % 2 != slow_phase {
+            continue;
+        }
+        match random.below(128) {
+            0 => thread::sleep(Duration::from_micros(random.below(200))),
+            1..=16 => spin(Duration::from_nanos(random.below(3000))),
+            _ => {}
+        }
+    }
+}
+
+/// Holds an end, moves `count` numbers from `start` on with pauses, and leaves when it is told to.
+pub(crate) fn mover<E: End>(part: &mut Part) {
+    let (strategy, start, count, seed): (usize, u64, u64, u64) =
+        (part.argument(0), part.argument(1), part.argument(2), part.argument(3));
+    let mut end = succeed(|| E::attach(&small(part.options()).wait(STRATEGIES[strategy])));
+    part.say("attached");
+    move_with_pauses(&mut end, start..start + count, seed);
+    part.say("moved");
+    let words = part.hear();
+    // Long enough for the test to have gone to sleep.
+    thread::sleep(Duration::from_millis(words.parse().unwrap()));
+    end.close();
+    part.say("closed");
+    part.hear();
+}

@@ -1,0 +1,225 @@
+//! Ends that wait for each other: whatever they do meanwhile, every number arrives once and in order, and nobody sleeps on.
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::ends::{End, STRATEGIES, for_each_end, move_with_pauses, mover, parts_of_ends, small};
+use common::{Child, Part, Random, Ring};
+use ringmain::stream::{Consumer, Producer};
+use ringmain::{PeerState, Wait, WaitError, message};
+
+#[test]
+#[ignore = "a process that the tests start"]
+fn plays_a_part() {
+    common::play(&parts_of_ends!(mover));
+}
+
+/// Moves numbers between this process, which has one end, and another, with all ways to wait on both sides.
+#[track_caller]
+fn check_moves<E: End>(prepare: impl Fn(&Ring), strategies: &[usize], count: u64) {
+    let random = Random::new();
+    for &ours in strategies {
+        let ring = Ring::new();
+        let mut end = E::attach(&small(ring.options()).wait(STRATEGIES[ours])).unwrap();
+        prepare(&ring);
+        let theirs = if strategies.len() == 1 { ours } else { random.below(3) as usize };
+        let mut peer = Child::start(E::Peer::PART, ring.name(), &[&theirs, &0, &count, &random.any()]);
+        peer.says("attached");
+        move_with_pauses(&mut end, 0..count, random.any());
+        peer.says("moved");
+        peer.say(0);
+        peer.says("closed");
+        assert_eq!(end.peer_state(), PeerState::Closed);
+    }
+}
+
+#[test]
+fn ends_of_a_stream_that_spin_hand_all_over() {
+    check_moves::<Consumer<u64>>(|_| (), &[0], 100_000);
+}
+
+#[test]
+fn ends_of_a_stream_that_spin_then_park_hand_all_over() {
+    check_moves::<Consumer<u64>>(|_| (), &[1], 100_000);
+}
+
+#[test]
+fn ends_of_a_stream_that_park_hand_all_over() {
+    check_moves::<Consumer<u64>>(|_| (), &[2], 100_000);
+}
+
+#[test]
+fn ends_of_a_message_ring_that_spin_hand_all_over() {
+    check_moves::<message::Producer>(|_| (), &[0], 100_000);
+}
+
+#[test]
+fn ends_of_a_message_ring_that_spin_then_park_hand_all_over() {
+    check_moves::<message::Producer>(|_| (), &[1], 100_000);
+}
+
+#[test]
+fn ends_of_a_message_ring_that_park_hand_all_over() {
+    check_moves::<message::Producer>(|_| (), &[2], 100_000);
+}
+
+#[test]
+fn ends_that_wait_in_different_ways_hand_all_over() {
+    for_each_end!(check_moves, |_| (), &[0, 1, 2], 5_000);
+}
+
+#[test]
+fn ways_to_wait_can_be_changed_at_any_time() {
+    fn check<E: End>() {
+        let (ring, random) = (Ring::new(), Random::new());
+        let mut end = E::attach(&small(ring.options())).unwrap();
+        let mut peer = Child::start(E::Peer::PART, ring.name(), &[&random.below(3), &0, &10_000, &random.any()]);
+        peer.says("attached");
+        for start in (0..10_000).step_by(100) {
+            end.set_wait(STRATEGIES[random.below(3) as usize]);
+            move_with_pauses(&mut end, start..start + 100, random.any());
+        }
+        peer.says("moved");
+    }
+    for_each_end!(check);
+}
+
+/// Counts of sleeps and wakes that are about to wrap.
+#[test]
+fn counts_that_wrap_stop_nobody() {
+    fn check<E: End>(near: u64) {
+        let random = Random::new();
+        for ours in [1, 2] {
+            let ring = Ring::new();
+            drop(E::attach(&small(ring.options())).unwrap());
+            // Asleep, as one that was killed there, or awake; with fences or without.
+            E::SLEEPS.iter().for_each(|&word| ring.set_word(word, near.wrapping_sub(random.below(40))));
+            let mut end = E::attach(&small(ring.options()).wait(STRATEGIES[ours])).unwrap();
+            let mut peer = Child::start(E::Peer::PART, ring.name(), &[&2, &0, &3000, &random.any()]);
+            peer.says("attached");
+            let start = Instant::now();
+            move_with_pauses(&mut end, 0..3000, random.any());
+            // A stall lasts for 100 ms: there are none, or nearly none.
+            assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+            peer.says("moved");
+        }
+    }
+    for near in [0, 1 << 32, 1 << 33] {
+        for_each_end!(check, near);
+    }
+}
+
+static SIGNALS: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn count_signal(_: libc::c_int) {
+    SIGNALS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Sends this thread a signal every millisecond while `during` runs. Calls of the system are interrupted by it.
+fn in_a_storm<R>(during: impl FnOnce() -> R) -> R {
+    // SAFETY: zero is a value of every field; the handler only adds to an atomic.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = count_signal as extern "C" fn(libc::c_int) as usize;
+    // SAFETY: the action is whole, and no old one is asked for.
+    let status = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(status, 0);
+    // SAFETY: a thread may always ask for its own name.
+    let target = unsafe { libc::pthread_self() };
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                // SAFETY: that thread waits for this one.
+                let status = unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+                assert_eq!(status, 0);
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let result = during();
+        over.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+#[test]
+fn signals_disturb_no_wait_and_no_deadline() {
+    fn check<E: End>(strategy: usize) {
+        const LIMIT: Duration = Duration::from_millis(250);
+        let (ring, random) = (Ring::new(), Random::new());
+        let mut end = E::attach(&small(ring.options()).wait(STRATEGIES[strategy])).unwrap();
+        let mut peer = Child::start(E::Peer::PART, ring.name(), &[&strategy, &0, &5000, &random.any()]);
+        peer.says("attached");
+        in_a_storm(|| {
+            move_with_pauses(&mut end, 0..5000, random.any());
+            peer.says("moved");
+            let moved = end.exhaust();
+            let (before, start) = (SIGNALS.load(Ordering::Relaxed), Instant::now());
+            assert_eq!(end.go(moved, Some(LIMIT)), Err(WaitError::TimedOut));
+            let elapsed = start.elapsed();
+            assert!(elapsed >= LIMIT && elapsed < 20 * LIMIT, "{elapsed:?}");
+            let signals = SIGNALS.load(Ordering::Relaxed) - before;
+            assert!(signals > 10, "{signals} signals are no storm");
+        });
+    }
+    for strategy in 0..STRATEGIES.len() {
+        for_each_end!(check, strategy);
+    }
+}
+
+#[test]
+fn a_stopped_peer_is_waited_for() {
+    fn check<E: End>(strategy: usize) {
+        let (ring, random) = (Ring::new(), Random::new());
+        let mut end = E::attach(&small(ring.options()).wait(STRATEGIES[strategy])).unwrap();
+        let count = 20_000;
+        let mut peer = Child::start(E::Peer::PART, ring.name(), &[&strategy, &0, &count, &random.any()]);
+        peer.says("attached");
+        let mut next = 0;
+        for _ in 0..3 {
+            move_with_pauses(&mut end, next..next + 500, random.any());
+            next += 500;
+            peer.stop();
+            while end.go(next, Some(Duration::from_millis(150))) != Err(WaitError::TimedOut) {
+                next += 1;
+            }
+            assert_eq!(end.peer_state(), PeerState::Alive);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    thread::sleep(Duration::from_millis(20));
+                    peer.go_on();
+                });
+                end.go(next, None).unwrap();
+            });
+            next += 1;
+        }
+        move_with_pauses(&mut end, next..count, random.any());
+        peer.says("moved");
+    }
+    for strategy in 0..STRATEGIES.len() {
+        for_each_end!(check, strategy);
+    }
+}
+
+#[test]
+fn a_consumer_that_waits_for_many_gives_back_what_it_has_read() {
+    for strategy in STRATEGIES {
+        let ring = Ring::new();
+        let mut tx: Producer<u64> = ring.options().capacity(64).wait(Wait::Park).stream_producer().unwrap();
+        let mut rx: Consumer<u64> = ring.options().wait(strategy).stream_consumer().unwrap();
+        (0..64).for_each(|number| tx.push(number).unwrap());
+        (0..4).for_each(|number| assert_eq!(rx.pop(), Ok(number)));
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                (64..68).for_each(|number| tx.push_timeout(number, common::PATIENCE / 2).unwrap());
+                tx
+            });
+            // The producer sleeps, for a quarter of the ring.
+            thread::sleep(Duration::from_millis(20));
+            let peek = rx.peek_timeout(64, common::PATIENCE / 4).unwrap();
+            assert!(peek.iter().eq(4..68), "{strategy:?}");
+        });
+    }
+}
