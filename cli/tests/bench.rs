@@ -110,6 +110,7 @@ fn the_json_has_a_result_per_transport_test_and_size() {
             let ratio = &result["ratios"][reference];
             assert_eq!(ratio.is_number(), reference != transport, "{result}");
         }
+        assert!(result["ratios"]["spin"].is_null() && result["fenced"].is_null(), "{result}");
         found.push(format!("{} {} {transport}", result["test"], result["bytes"]).replace('"', ""));
     }
     let expected = ["rtt", "throughput"].map(|test| {
@@ -141,12 +142,109 @@ fn only_what_was_asked_for_is_listed_besides_the_cache_line() {
     assert_eq!(ratios.keys().collect::<Vec<_>>(), ["cache-line"]);
 }
 
+/// What each of some results is about, in words.
+fn described(results: &Value) -> Vec<String> {
+    let words = |result: &Value| {
+        let fenced = if result["fenced"] == true { " fenced" } else { "" };
+        format!("{} {}{fenced}", result["transport"], result["wait"]).replace('"', "")
+    };
+    results.as_array().unwrap().iter().map(words).collect()
+}
+
+#[test]
+fn each_way_to_wait_is_a_result_with_its_ratio_to_spinning() {
+    let transports = "stream,message,pipe,unix-stream,unix-seqpacket";
+    let report =
+        check_json(&["--test", "rtt", "--size", "8", "--wait", "park,spin,adaptive", "--transport", transports]);
+    let rings = ["stream", "message"].map(|ring| ["spin", "adaptive", "park"].map(|wait| format!("{ring} {wait}")));
+    let others = ["pipe", "unix-stream", "unix-seqpacket"];
+    let others = others.map(|other| ["spin", "sleep"].map(|wait| format!("{other} {wait}")));
+    assert_eq!(
+        described(&report["results"]),
+        [vec!["cache-line spin".to_owned()], rings.concat(), others.concat()].concat()
+    );
+    for result in report["results"].as_array().unwrap() {
+        assert_eq!(result["ratios"]["spin"].is_number(), result["wait"] != "spin", "{result}");
+    }
+}
+
+#[test]
+fn fences_are_results_beside_those_without() {
+    let report = check_json(&[
+        "--fenced",
+        "--size",
+        "8",
+        "--test",
+        "throughput",
+        "--wait",
+        "spin",
+        "--transport",
+        "stream,message",
+    ]);
+    let expected = ["cache-line spin", "stream spin", "stream spin fenced", "message spin", "message spin fenced"];
+    assert_eq!(described(&report["results"]), expected);
+    assert!(report["results"][2]["ratios"]["spin"].is_number());
+}
+
+#[test]
+fn paced_messages_have_a_distribution_of_times_per_rate() {
+    let report = check_json(&["--test", "paced", "--rate", "50,10k", "--wait", "adaptive", "--size", "8,128"]);
+    let paced = report["paced"].as_array().unwrap();
+    let transports = ["stream adaptive", "message adaptive", "pipe sleep", "unix-stream sleep", "unix-seqpacket sleep"];
+    assert_eq!(described(&report["paced"]), [transports, transports].concat());
+    for (index, result) in paced.iter().enumerate() {
+        assert_eq!(result["rate"], if index < 5 { 50 } else { 10_000 });
+        assert_eq!(result["messages"], if index < 5 { 10 } else { 2000 });
+        assert_eq!((&result["bytes"], &result["unit"]), (&128.into(), &"ns".into()));
+        let times = ["p50", "p90", "p99", "p99.9", "max"].map(|key| result[key].as_u64().unwrap());
+        assert!(times[0] > 0 && times.is_sorted(), "{result}");
+        for key in ["achieved", "sink-processor", "source-processor"] {
+            assert!(result[key].as_f64().unwrap() > 0.0, "{result}");
+        }
+    }
+    assert!(report["results"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn idle_has_a_percentage_for_each_way_to_wait() {
+    let report = check_json(&["--test", "idle"]);
+    let expected = [
+        "stream spin",
+        "stream adaptive",
+        "stream park",
+        "message spin",
+        "message adaptive",
+        "message park",
+        "pipe spin",
+        "pipe sleep",
+        "unix-stream spin",
+        "unix-stream sleep",
+        "unix-seqpacket spin",
+        "unix-seqpacket sleep",
+    ];
+    assert_eq!(described(&report["idle"]), expected);
+    for result in report["idle"].as_array().unwrap() {
+        assert!(result["percent"].as_f64().unwrap() > 0.0, "{result}");
+    }
+}
+
+#[test]
+fn the_text_has_a_table_for_paced_and_one_for_idle() {
+    let output =
+        output(&["--quick", "--test", "paced,idle", "--transport", "message", "--rate", "100", "--wait", "adaptive"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for part in ["each case once", "adaptive  a ring spins for about", "paced: time", "100/s", "p99.9", "idle: proc"] {
+        assert!(text.contains(part), "no '{part}' in:\n{text}");
+    }
+}
+
 #[test]
 fn two_processes_on_one_processor_do_not_hang() {
     let allowed = rustix::thread::sched_getaffinity(None).unwrap();
     let processor = (0..1024).find(|one| allowed.is_set(*one)).unwrap();
     let processors = format!("{processor},{processor}");
-    let report = check_json(&["--cpus", &processors, "--size", "8"]);
+    let report = check_json(&["--cpus", &processors, "--size", "8", "--wait", "spin,adaptive"]);
     assert_eq!(report["host"]["cpus"][0], report["host"]["cpus"][1]);
     assert_eq!(report["host"]["same-core"], "yes");
 }
@@ -159,7 +257,9 @@ fn the_text_has_a_table_per_test_and_says_who_spins() {
     for part in [
         "rtt: ",
         "throughput: ",
-        "cache-line, stream and message spin",
+        "waiting     spin      polls, which keeps a processor busy",
+        "sleep     a pipe or socket blocks",
+        "/ spin",
         "smaller is better",
         "With messages of 8 bytes, a round trip over message takes ",
     ] {
@@ -186,6 +286,12 @@ fn wrong_inputs_are_usage_errors_that_name_the_right_ones() {
     check_usage_error(&["--test", "latency"], &["latency", "rtt", "throughput"]);
     check_usage_error(&["--transport", "tcp"], &["tcp", "unix-stream"]);
     check_usage_error(&["--align", "12"], &["12", "8, 16, 32 or 64"]);
+    check_usage_error(&["--wait", "y"], &["spin, adaptive, park]"]);
+    check_usage_error(&["--wait", "sleep"], &["spin, adaptive, park]"]);
+    check_usage_error(&["--rate", "0"], &["--rate", "from 1 to 10M"]);
+    check_usage_error(&["--rate", "x"], &["'x'", "10k"]);
+    check_usage_error(&["--test", "paced", "--size", "8"], &["paced", "16 bytes"]);
+    check_usage_error(&["--test", "idle", "--transport", "memcpy"], &["idle", "name stream"]);
     check_usage_error(&["--rounds", "0"], &["--rounds", "1"]);
     check_usage_error(&["--cpus", "0"], &["two processors", "0,1"]);
     check_usage_error(&["--cpus", "1000000,0"], &["processor 1000000", "taskset"]);
@@ -232,8 +338,9 @@ impl Drop for Endless {
 }
 
 /// Starts a run that would last for hours, and returns it with its peer's pid once both are measuring.
-fn endless(transport: &str, test: &str) -> (Endless, u32) {
-    let arguments = ["--transport", transport, "--test", test, "--size", "8", "--rounds", "100000"];
+fn endless(transport: &str, test: &str, more: &[&str]) -> (Endless, u32) {
+    let arguments = ["--transport", transport, "--test", test, "--rounds", "100000"];
+    let arguments = [&arguments, more].concat();
     let parent = Endless(bench(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     let peer = wait_for("the peer process", || child_of(parent.0.id()));
     // Not needed for the test to pass: it makes it likely that the next step meets a measurement.
@@ -242,8 +349,8 @@ fn endless(transport: &str, test: &str) -> (Endless, u32) {
 }
 
 #[track_caller]
-fn check_killed_peer(transport: &str, test: &str) {
-    let (mut run, peer) = endless(transport, test);
+fn check_killed_peer(transport: &str, test: &str, more: &[&str]) {
+    let (mut run, peer) = endless(transport, test, more);
     let parent = &mut run.0;
     kill(peer);
     let status = wait_for("the end of the run", || parent.try_wait().unwrap());
@@ -255,8 +362,8 @@ fn check_killed_peer(transport: &str, test: &str) {
 }
 
 #[track_caller]
-fn check_killed_parent(transport: &str, test: &str) {
-    let (mut run, peer) = endless(transport, test);
+fn check_killed_parent(transport: &str, test: &str, more: &[&str]) {
+    let (mut run, peer) = endless(transport, test, more);
     let parent = &mut run.0;
     kill(parent.id());
     let status = parent.wait().unwrap();
@@ -265,12 +372,25 @@ fn check_killed_parent(transport: &str, test: &str) {
     check_nothing_is_left(parent.id());
 }
 
+/// Runs that wait in other ways, or for a longer time.
+const OTHERS: [(&str, &str, &[&str]); 6] = [
+    ("stream", "rtt", &["--size", "8", "--wait", "park"]),
+    ("message", "throughput", &["--size", "8", "--wait", "adaptive"]),
+    ("pipe", "throughput", &["--size", "8", "--wait", "spin"]),
+    ("unix-seqpacket", "rtt", &["--size", "8", "--wait", "spin"]),
+    ("message", "paced", &["--rate", "1", "--wait", "park"]),
+    ("stream", "paced", &["--rate", "100k"]),
+];
+
 #[test]
 fn a_killed_peer_ends_the_run_with_an_error() {
     for transport in ["cache-line", "stream", "message", "pipe", "unix-stream", "unix-seqpacket"] {
         for test in ["rtt", "throughput"] {
-            check_killed_peer(transport, test);
+            check_killed_peer(transport, test, &["--size", "8"]);
         }
+    }
+    for (transport, test, more) in OTHERS {
+        check_killed_peer(transport, test, more);
     }
 }
 
@@ -278,7 +398,10 @@ fn a_killed_peer_ends_the_run_with_an_error() {
 fn the_peer_ends_with_the_process_that_started_it() {
     for transport in ["cache-line", "stream", "message", "pipe", "unix-stream", "unix-seqpacket"] {
         for test in ["rtt", "throughput"] {
-            check_killed_parent(transport, test);
+            check_killed_parent(transport, test, &["--size", "8"]);
         }
+    }
+    for (transport, test, more) in OTHERS {
+        check_killed_parent(transport, test, more);
     }
 }

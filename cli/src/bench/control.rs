@@ -16,6 +16,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::clock::Usage;
 use super::plan::Case;
 
 /// What the peer process is told.
@@ -33,7 +34,13 @@ pub(crate) enum Command {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Done,
-    Failed { reason: String },
+    /// The same to [`Command::Run`]: how long that took there, and what processor time.
+    Ran {
+        usage: Usage,
+    },
+    Failed {
+        reason: String,
+    },
 }
 
 /// The longest packet, in bytes, and the largest number of descriptors in one.

@@ -46,7 +46,15 @@ impl Idle {
         if self.shared_processor {
             thread::yield_now();
         }
-        if self.polls.is_multiple_of(POLLS_PER_LOOK) && self.control.closes_within(0) {
+        if self.polls.is_multiple_of(POLLS_PER_LOOK) { self.look() } else { Ok(()) }
+    }
+
+    /// Looks whether the other process still lives, with a system call.
+    ///
+    /// # Errors
+    /// - it has ended
+    pub(crate) fn look(&self) -> Result<()> {
+        if self.control.closes_within(0) {
             bail!("the other process has ended");
         }
         Ok(())

@@ -24,6 +24,14 @@ impl<const WORDS: usize> Outgoing<WORDS> {
         }
         &self.message
     }
+
+    /// Fills the buffer in the same way, and puts a time in the place of its first word at last.
+    #[inline]
+    pub(crate) fn next_with(&mut self, time: impl FnOnce() -> u64) -> &[u64; WORDS] {
+        self.next();
+        self.message[0] = time();
+        &self.message
+    }
 }
 
 /// The receiver's side: one buffer, and the number of the message that must be in it next.
@@ -56,6 +64,14 @@ impl<const WORDS: usize> Incoming<WORDS> {
             WORDS * 8,
         );
         Ok(())
+    }
+
+    /// The same for a message with a time in the place of its first word, which it returns.
+    #[inline]
+    pub(crate) fn check_with_time(&mut self) -> Result<u64> {
+        let time = std::mem::replace(&mut self.message[0], self.sequence.wrapping_add(1));
+        self.check()?;
+        Ok(time)
     }
 }
 
@@ -103,5 +119,18 @@ mod tests {
         outgoing.next();
         *incoming.buffer() = *outgoing.next();
         assert!(incoming.check().is_err());
+    }
+
+    #[test]
+    fn a_message_keeps_its_time() {
+        let mut outgoing = Outgoing::<8>::new();
+        let mut incoming = Incoming::<8>::new();
+        for time in [0, 77, u64::MAX] {
+            *incoming.buffer() = *outgoing.next_with(|| time);
+            assert_eq!(incoming.check_with_time().unwrap(), time);
+        }
+        *incoming.buffer() = *outgoing.next_with(|| 1);
+        incoming.buffer()[7] ^= 1;
+        assert!(incoming.check_with_time().is_err());
     }
 }

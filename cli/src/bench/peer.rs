@@ -3,10 +3,11 @@
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command as Process, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow};
+use hdrhistogram::Histogram;
 
+use super::clock::Usage;
 use super::control::{Command, Control, Reply};
 use super::idle::Idle;
 use super::plan::Case;
@@ -27,6 +28,13 @@ pub(crate) struct Peer {
     shared_processor: bool,
 }
 
+/// What a run took on either side.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ran {
+    pub(crate) ours: Usage,
+    pub(crate) theirs: Usage,
+}
+
 impl Peer {
     /// Starts this program once more, on the second of the two processors.
     pub(crate) fn start(processors: Processors) -> Result<Self> {
@@ -45,8 +53,8 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Opens the next case on both sides. Cases are numbered in this order, from 0.
-    pub(crate) fn open(&mut self, case: Case) -> Result<()> {
+    /// Opens a case on both sides, and returns the number of its station.
+    pub(crate) fn open(&mut self, case: Case) -> Result<usize> {
         let name = format!("ringmain-bench.{}.{}", std::process::id(), self.stations.len());
         let idle = Idle::new(Rc::clone(&self.control), self.shared_processor);
         let created = transport::create(case, &name, idle)?;
@@ -57,29 +65,37 @@ impl Peer {
             ringmain::unlink(ring).context("cannot remove the name of a ring")?;
         }
         self.stations.push(created.station);
-        Ok(())
+        Ok(self.stations.len() - 1)
     }
 
-    /// Runs the case of this number on both sides, and returns how long it took here.
-    pub(crate) fn run(&mut self, station: usize, messages: u64) -> Result<Duration> {
+    /// Runs the station of this number on both sides.
+    pub(crate) fn run(&mut self, station: usize, messages: u64) -> Result<Ran> {
         let run = Command::Run { station, messages };
         self.control.send(&run, &[]).map_err(|error| explain(&mut self.child, &self.control, error))?;
-        let elapsed =
+        let ours =
             self.stations[station].run(messages).map_err(|error| explain(&mut self.child, &self.control, error))?;
-        self.done()?;
-        Ok(elapsed)
+        match self.answer()? {
+            Reply::Ran { usage: theirs } => Ok(Ran { ours, theirs }),
+            reply => Err(anyhow!("the peer process answered {reply:?} to a run")),
+        }
+    }
+
+    /// The times that the messages of a station's last run were under way, in nanoseconds, where it takes them.
+    pub(crate) fn times(&self, station: usize) -> Option<&Histogram<u64>> {
+        self.stations[station].times()
     }
 
     fn ask(&mut self, command: &Command, descriptors: &[OwnedFd]) -> Result<()> {
         self.control.send(command, descriptors).map_err(|error| explain(&mut self.child, &self.control, error))?;
-        self.done()
+        self.answer()?;
+        Ok(())
     }
 
     /// Waits for the answer to a command.
-    fn done(&mut self) -> Result<()> {
+    fn answer(&mut self) -> Result<Reply> {
         match self.control.receive()? {
-            Some((Reply::Done, _)) => Ok(()),
             Some((Reply::Failed { reason }, _)) => Err(anyhow!("in the peer process: {reason}")),
+            Some((reply, _)) => Ok(reply),
             None => Err(ended(&mut self.child)),
         }
     }

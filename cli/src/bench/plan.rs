@@ -3,14 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
+use anyhow::Result;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+
+use super::UsageError;
+use super::wait::Wait;
 
 /// A way from one process to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Transport {
-    /// Bare atomics on cache lines of their own: the machine's limit, always measured
+    /// Bare atomics on cache lines of their own: the machine's limit, the reference of rtt and throughput
     CacheLine,
     /// One process that copies each message in and out of as much memory as a ring has
     Memcpy,
@@ -18,22 +22,22 @@ pub(crate) enum Transport {
     Stream,
     /// A ring of messages
     Message,
-    /// Pipes with blocking calls
+    /// Pipes
     Pipe,
-    /// A pair of connected unix sockets with blocking calls
+    /// A pair of connected unix sockets
     UnixStream,
     /// The same, of the kind that keeps messages apart
     UnixSeqpacket,
 }
 
 impl Transport {
-    /// How a side that has nothing to do waits.
-    pub(crate) fn wait(self) -> Wait {
-        match self {
-            Self::CacheLine | Self::Stream | Self::Message => Wait::Spin,
-            Self::Memcpy => Wait::Never,
-            Self::Pipe | Self::UnixStream | Self::UnixSeqpacket => Wait::Sleep,
-        }
+    /// Whether it takes messages from one process to the other that are long enough for a time.
+    fn carries_a_time(self) -> bool {
+        !matches!(self, Self::CacheLine | Self::Memcpy)
+    }
+
+    pub(crate) fn is_ring(self) -> bool {
+        matches!(self, Self::Stream | Self::Message)
     }
 }
 
@@ -51,28 +55,6 @@ impl fmt::Display for Transport {
     }
 }
 
-/// How a transport's waiting side waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Wait {
-    /// It keeps its processor busy.
-    Spin,
-    /// It sleeps in the kernel.
-    Sleep,
-    /// There is nothing to wait for.
-    Never,
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Spin => "spin",
-            Self::Sleep => "sleep",
-            Self::Never => "never",
-        })
-    }
-}
-
 /// What is measured about a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -81,6 +63,17 @@ pub(crate) enum Test {
     Rtt,
     /// Messages per second in one direction, one message per call
     Throughput,
+    /// Times of messages in one direction that are sent at a fixed rate, and the processor time of both sides
+    Paced,
+    /// Processor time of a consumer to which nothing comes
+    Idle,
+}
+
+impl Test {
+    /// Whether it takes turns with others in rounds, so that ratios can be taken; else it is measured once.
+    pub(crate) fn is_in_rounds(self) -> bool {
+        matches!(self, Self::Rtt | Self::Throughput)
+    }
 }
 
 impl fmt::Display for Test {
@@ -88,6 +81,8 @@ impl fmt::Display for Test {
         formatter.pad(match self {
             Self::Rtt => "rtt",
             Self::Throughput => "throughput",
+            Self::Paced => "paced",
+            Self::Idle => "idle",
         })
     }
 }
@@ -101,17 +96,24 @@ pub(crate) struct Case {
     pub(crate) transport: Transport,
     /// Where the records of a message ring start: at multiples of this number of bytes.
     pub(crate) align: usize,
+    pub(crate) wait: Wait,
+    /// Whether a ring's sender makes a fence after each message, which the ring itself does not need.
+    pub(crate) fenced: bool,
+    /// Messages per second, where they are paced. In `idle`, the first message ends the wait.
+    pub(crate) rate: Option<u64>,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { test, bytes, transport, .. } = self;
-        write!(formatter, "{test} of {bytes} bytes over {transport}")
+        let Self { test, bytes, transport, wait, .. } = self;
+        let fenced = if self.fenced { ", fenced" } else { "" };
+        write!(formatter, "{test} of {bytes} bytes over {transport} ({wait}{fenced})")?;
+        match (test, self.rate) {
+            (Test::Paced, Some(rate)) => write!(formatter, " at {rate}/s"),
+            _ => Ok(()),
+        }
     }
 }
-
-/// The lengths of a message that there are: powers of two, since each is compiled on its own.
-pub(crate) const SIZES: [usize; 14] = [8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
 
 /// All of a run.
 #[derive(Debug)]
@@ -119,29 +121,115 @@ pub(crate) struct Plan {
     /// In the order of a round.
     pub(crate) cases: Vec<Case>,
     pub(crate) rounds: usize,
-    /// How long one measurement shall take.
+    /// How long one measurement of a round shall take.
     pub(crate) duration: Duration,
+    /// Those of `paced` and `idle`, which are measured once.
+    pub(crate) paced: Vec<Case>,
+    /// How long a paced measurement shall take, and how many messages it has at least.
+    pub(crate) paced_duration: Duration,
+    pub(crate) fewest: u64,
     /// The processors of the two processes, where the user names them.
     pub(crate) processors: Option<(usize, usize)>,
 }
 
-/// The cases of a round: test after test, size after size, and all transports next to one another.
-///
-/// `cache-line` is the reference of every ratio and therefore always there. It carries one word, so it stands once in
-/// each test, before the sizes.
-pub(crate) fn cases(tests: &[Test], sizes: &[usize], transports: &[Transport], align: usize) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for test in sorted(tests) {
-        cases.push(Case { test, bytes: 8, transport: Transport::CacheLine, align });
-        for bytes in sorted(sizes) {
-            for transport in sorted(transports) {
-                if transport != Transport::CacheLine {
-                    cases.push(Case { test, bytes, transport, align });
+/// What the user wants to be measured.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    pub(crate) tests: &'a [Test],
+    /// None named: those of each test.
+    pub(crate) sizes: Option<&'a [usize]>,
+    pub(crate) transports: &'a [Transport],
+    /// None named: those of each test and transport.
+    pub(crate) waits: Option<&'a [Wait]>,
+    pub(crate) rates: &'a [u64],
+    pub(crate) align: usize,
+    pub(crate) fenced: bool,
+    /// How many waits a second would have in `idle`.
+    pub(crate) idle_rate: u64,
+}
+
+/// The sizes in rounds, and the one size elsewhere, where the user names none.
+const SIZES_IN_ROUNDS: [usize; 6] = [8, 64, 256, 1024, 4096, 65536];
+const SIZE_ONCE: usize = 64;
+/// The shortest message that has a time in it and something else.
+const SHORTEST_WITH_A_TIME: usize = 16;
+
+impl Choice<'_> {
+    /// The cases of a round: test after test, size after size, and all transports next to one another.
+    ///
+    /// `cache-line` is the reference of every ratio and therefore always there. It carries one word, so it stands once in
+    /// each test, before the sizes.
+    pub(crate) fn in_rounds(&self) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for test in self.tests(|test| test.is_in_rounds()) {
+            cases.extend(self.of(test, 8, Transport::CacheLine));
+            for bytes in sorted(self.sizes.unwrap_or(&SIZES_IN_ROUNDS)) {
+                for transport in sorted(self.transports) {
+                    if transport != Transport::CacheLine {
+                        cases.extend(self.of(test, bytes, transport));
+                    }
                 }
             }
         }
+        cases
     }
-    cases
+
+    /// The cases that are measured once: those of `paced` rate after rate and size after size, then those of `idle`.
+    ///
+    /// # Errors
+    /// - there is a test, but no transport or no size for it
+    pub(crate) fn once(&self) -> Result<Vec<Case>> {
+        let transports: Vec<Transport> =
+            sorted(self.transports).into_iter().filter(|one| one.carries_a_time()).collect();
+        let mut cases = Vec::new();
+        for test in self.tests(|test| !test.is_in_rounds()) {
+            let (rates, sizes) = match test {
+                Test::Idle => (vec![self.idle_rate], vec![SIZE_ONCE]),
+                _ => (sorted(self.rates), sorted(self.sizes.unwrap_or(&[SIZE_ONCE]))),
+            };
+            let sizes: Vec<usize> = sizes.into_iter().filter(|bytes| *bytes >= SHORTEST_WITH_A_TIME).collect();
+            if transports.is_empty() {
+                return Err(UsageError(format!(
+                    "--test {test}: none of the transports carries messages with a time; name stream, message, pipe, \
+                     unix-stream or unix-seqpacket"
+                ))
+                .into());
+            }
+            if sizes.is_empty() {
+                return Err(UsageError(format!(
+                    "--test {test}: all sizes are below {SHORTEST_WITH_A_TIME} bytes, which a message with a time needs; \
+                     name a larger one"
+                ))
+                .into());
+            }
+            for rate in rates {
+                for bytes in &sizes {
+                    for transport in &transports {
+                        let paced = |case| Case { rate: Some(rate), ..case };
+                        cases.extend(self.of(test, *bytes, *transport).into_iter().map(paced));
+                    }
+                }
+            }
+        }
+        Ok(cases)
+    }
+
+    fn tests(&self, wanted: impl Fn(Test) -> bool) -> Vec<Test> {
+        sorted(self.tests).into_iter().filter(|test| wanted(*test)).collect()
+    }
+
+    /// One transport, once for each way to wait, and once more with fences where these are asked for.
+    fn of(&self, test: Test, bytes: usize, transport: Transport) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for wait in Wait::of(transport, test, self.waits) {
+            let case = Case { test, bytes, transport, align: self.align, wait, fenced: false, rate: None };
+            cases.push(case);
+            if self.fenced && transport.is_ring() && test.is_in_rounds() && wait != Wait::Park {
+                cases.push(Case { fenced: true, ..case });
+            }
+        }
+        cases
+    }
 }
 
 fn sorted<T: Copy + Ord>(values: &[T]) -> Vec<T> {
@@ -151,60 +239,25 @@ fn sorted<T: Copy + Ord>(values: &[T]) -> Vec<T> {
     values
 }
 
-/// Reads a `--size`.
-pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
-    let size = text.parse::<usize>().ok();
-    size.filter(|size| SIZES.contains(size)).ok_or_else(|| {
-        let supported: Vec<String> = SIZES.iter().map(usize::to_string).collect();
-        format!("expected a number of bytes, one of {}", supported.join(", "))
-    })
-}
-
-/// Where the records of a message ring can start.
-const ALIGNMENTS: [usize; 4] = [8, 16, 32, 64];
-
-/// Reads `--align`.
-pub(crate) fn parse_align(text: &str) -> Result<usize, String> {
-    let align = text.parse::<usize>().ok();
-    align.filter(|align| ALIGNMENTS.contains(align)).ok_or_else(|| "expected 8, 16, 32 or 64".to_owned())
-}
-
-/// Reads `--cpus`.
-pub(crate) fn parse_processors(text: &str) -> Result<(usize, usize), String> {
-    text.split_once(',')
-        .and_then(|(first, second)| Some((first.parse().ok()?, second.parse().ok()?)))
-        .ok_or_else(|| "expected the numbers of two processors with a comma between, like 0,1".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn sizes_are_powers_of_two_from_8_to_65536() {
-        for size in SIZES {
-            assert_eq!(parse_size(&size.to_string()), Ok(size));
-        }
-        for text in ["0", "4", "12", "131072", "-8", "8k", "", "18446744073709551616"] {
-            let error = parse_size(text).unwrap_err();
-            assert!(error.contains("8, 16, 32"), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn processors_are_two_numbers() {
-        assert_eq!(parse_processors("0,1"), Ok((0, 1)));
-        assert_eq!(parse_processors("12,3"), Ok((12, 3)));
-        for text in ["", "0", "0,", "0,1,2", "a,b", "0 1", "-1,0"] {
-            assert!(parse_processors(text).is_err(), "{text}");
-        }
-    }
+    const CHOICE: Choice<'static> = Choice {
+        tests: &[Test::Throughput, Test::Rtt],
+        sizes: Some(&[64, 8, 64]),
+        transports: &[Transport::Pipe, Transport::Stream],
+        waits: None,
+        rates: &[100, 1],
+        align: 64,
+        fenced: false,
+        idle_rate: 1,
+    };
 
     #[test]
     fn a_round_holds_the_cache_line_once_per_test_even_if_unnamed() {
-        let cases = cases(&[Test::Throughput, Test::Rtt], &[64, 8, 64], &[Transport::Pipe, Transport::Stream], 64);
         let described: Vec<(Test, usize, Transport)> =
-            cases.iter().map(|case| (case.test, case.bytes, case.transport)).collect();
+            CHOICE.in_rounds().iter().map(|case| (case.test, case.bytes, case.transport)).collect();
         let of = |test| {
             [
                 (test, 8, Transport::CacheLine),
@@ -215,5 +268,51 @@ mod tests {
             ]
         };
         assert_eq!(described, [of(Test::Rtt), of(Test::Throughput)].concat());
+        assert!(CHOICE.once().unwrap().is_empty());
+    }
+
+    #[test]
+    fn each_way_to_wait_is_a_case_and_so_is_each_with_fences() {
+        let waits = [Wait::Park, Wait::Spin, Wait::Adaptive];
+        let choice = Choice { tests: &[Test::Rtt], sizes: Some(&[8]), waits: Some(&waits), fenced: true, ..CHOICE };
+        let described: Vec<(Transport, Wait, bool)> =
+            choice.in_rounds().iter().map(|case| (case.transport, case.wait, case.fenced)).collect();
+        let expected = [
+            (Transport::CacheLine, Wait::Spin, false),
+            (Transport::Stream, Wait::Spin, false),
+            (Transport::Stream, Wait::Spin, true),
+            (Transport::Stream, Wait::Adaptive, false),
+            (Transport::Stream, Wait::Adaptive, true),
+            (Transport::Stream, Wait::Park, false),
+            (Transport::Pipe, Wait::Spin, false),
+            (Transport::Pipe, Wait::Sleep, false),
+        ];
+        assert_eq!(described, expected);
+    }
+
+    #[test]
+    fn a_paced_case_is_a_rate_of_messages_that_hold_a_time() {
+        let choice =
+            Choice { tests: &[Test::Idle, Test::Paced], transports: &[Transport::Stream, Transport::Memcpy], ..CHOICE };
+        let described: Vec<(Test, usize, Option<u64>)> =
+            choice.once().unwrap().iter().map(|case| (case.test, case.bytes, case.rate)).collect();
+        let idle = (Test::Idle, 64, Some(1));
+        assert_eq!(described, [(Test::Paced, 64, Some(1)), (Test::Paced, 64, Some(100)), idle, idle, idle]);
+        assert!(choice.in_rounds().is_empty());
+    }
+
+    #[track_caller]
+    fn check_refused(choice: &Choice<'_>, part: &str) {
+        let error = choice.once().unwrap_err();
+        assert!(error.is::<UsageError>());
+        assert!(error.to_string().contains(part), "{error}");
+    }
+
+    #[test]
+    fn a_test_without_a_case_is_refused() {
+        let choice = Choice { tests: &[Test::Paced], ..CHOICE };
+        check_refused(&Choice { sizes: Some(&[8]), ..choice }, "below 16 bytes");
+        let choice = Choice { tests: &[Test::Idle], ..CHOICE };
+        check_refused(&Choice { transports: &[Transport::CacheLine], ..choice }, "name stream");
     }
 }

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::host::Host;
-use super::plan::{Case, Test, Transport, Wait};
+use super::once::{Idle, Paced};
+use super::plan::{Case, Test, Transport};
 use super::statistics::{Summary, pairwise_ratio};
+use super::wait::Wait;
 
 /// A case and what each round measured.
 #[derive(Debug)]
@@ -18,19 +20,47 @@ pub(crate) struct Measured {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) host: Host,
+    /// Of the tests that are in rounds.
     pub(crate) results: Vec<Outcome>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) paced: Vec<Paced>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) idle: Vec<Idle>,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Subject {
+    pub(crate) transport: Transport,
+    pub(crate) test: Test,
+    pub(crate) wait: Wait,
+    /// Whether the sender made a fence after each message; no key where it did not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) fenced: bool,
+    pub(crate) bytes: usize,
+    /// Where the records of a message ring start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) alignment: Option<usize>,
+}
+
+impl Subject {
+    pub(crate) fn of(case: Case) -> Self {
+        Self {
+            transport: case.transport,
+            test: case.test,
+            wait: case.wait,
+            fenced: case.fenced,
+            bytes: case.bytes,
+            alignment: (case.transport == Transport::Message).then_some(case.align),
+        }
+    }
 }
 
 /// One case's figures over all rounds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Outcome {
-    pub(crate) transport: Transport,
-    pub(crate) test: Test,
-    pub(crate) wait: Wait,
-    pub(crate) bytes: usize,
-    /// Where the records of a message ring start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) alignment: Option<usize>,
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
     pub(crate) unit: &'static str,
     #[serde(flatten)]
     pub(crate) summary: Summary,
@@ -45,15 +75,19 @@ pub(crate) struct Ratios {
     /// To the one word that the cache line carries, whatever the size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cache_line: Option<f64>,
-    /// To the pipe at the same size.
+    /// To the pipe at the same size: the spinning one for what spins, the blocking one for what sleeps, and the other one
+    /// where that was not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pipe: Option<f64>,
-    /// To the stream ring at the same size.
+    /// To the stream ring at the same size: one that waits in the same way, and else the most alike that was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stream: Option<f64>,
     /// To copies on one processor at the same size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memcpy: Option<f64>,
+    /// To the same transport at the same size where it spins, without fences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spin: Option<f64>,
 }
 
 impl Outcome {
@@ -62,63 +96,88 @@ impl Outcome {
         measured
             .iter()
             .map(|one| Self {
-                transport: one.case.transport,
-                test: one.case.test,
-                wait: one.case.transport.wait(),
-                bytes: one.case.bytes,
-                alignment: (one.case.transport == Transport::Message).then_some(one.case.align),
+                subject: Subject::of(one.case),
                 unit: match one.case.test {
                     Test::Rtt => "ns",
-                    Test::Throughput => "msg/s",
+                    _ => "msg/s",
                 },
                 summary: Summary::of(&one.values),
                 rounds: one.values.len(),
                 ratios: Ratios {
-                    cache_line: ratio(measured, one, Transport::CacheLine, 8),
-                    pipe: ratio(measured, one, Transport::Pipe, one.case.bytes),
-                    stream: ratio(measured, one, Transport::Stream, one.case.bytes),
-                    memcpy: ratio(measured, one, Transport::Memcpy, one.case.bytes),
+                    cache_line: ratio(measured, one, Transport::CacheLine, &[Wait::Spin]),
+                    pipe: ratio(measured, one, Transport::Pipe, &one.case.wait.alike()),
+                    stream: ratio(measured, one, Transport::Stream, &one.case.wait.alike()),
+                    memcpy: ratio(measured, one, Transport::Memcpy, &[Wait::Never]),
+                    spin: ratio(measured, one, one.case.transport, &[Wait::Spin]),
                 },
             })
             .collect()
     }
 }
 
-fn ratio(measured: &[Measured], one: &Measured, transport: Transport, bytes: usize) -> Option<f64> {
-    let reference = Case { bytes, transport, ..one.case };
-    measured
-        .iter()
-        .find(|other| other.case == reference && one.case != reference)
-        .map(|other| pairwise_ratio(&one.values, &other.values))
+/// The ratio to a transport that waits in the first of these ways in which it was measured, without fences.
+fn ratio(measured: &[Measured], one: &Measured, transport: Transport, waits: &[Wait]) -> Option<f64> {
+    let bytes = if transport == Transport::CacheLine { 8 } else { one.case.bytes };
+    let reference = |wait| Case { bytes, transport, wait, fenced: false, ..one.case };
+    let find = |wait: &Wait| measured.iter().find(|other| other.case == reference(*wait));
+    let other = waits.iter().find_map(find)?;
+    (other.case != one.case).then(|| pairwise_ratio(&one.values, &other.values))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn measured(transport: Transport, bytes: usize, values: &[f64]) -> Measured {
-        Measured { case: Case { test: Test::Rtt, bytes, transport, align: 64 }, values: values.to_vec() }
+    fn measured(transport: Transport, wait: Wait, bytes: usize, values: &[f64]) -> Measured {
+        let case = Case { test: Test::Rtt, bytes, transport, align: 64, wait, fenced: false, rate: None };
+        Measured { case, values: values.to_vec() }
+    }
+
+    fn ratios(measured: &[Measured]) -> Vec<Ratios> {
+        Outcome::of_all(measured).into_iter().map(|outcome| outcome.ratios).collect()
     }
 
     #[test]
     fn ratios_are_to_one_word_and_to_the_pipe_of_the_same_size() {
-        let outcomes = Outcome::of_all(&[
-            measured(Transport::CacheLine, 8, &[100.0, 200.0]),
-            measured(Transport::Pipe, 8, &[1.0, 1.0]),
-            measured(Transport::Stream, 64, &[150.0, 300.0]),
-            measured(Transport::Pipe, 64, &[1500.0, 3000.0]),
+        let ratios = ratios(&[
+            measured(Transport::CacheLine, Wait::Spin, 8, &[100.0, 200.0]),
+            measured(Transport::Pipe, Wait::Sleep, 8, &[1.0, 1.0]),
+            measured(Transport::Stream, Wait::Spin, 64, &[150.0, 300.0]),
+            measured(Transport::Pipe, Wait::Sleep, 64, &[1500.0, 3000.0]),
         ]);
-        let ratios: Vec<Ratios> = outcomes.into_iter().map(|outcome| outcome.ratios).collect();
-        let expected = |cache_line, pipe, stream| Ratios { cache_line, pipe, stream, memcpy: None };
+        let expected = |cache_line, pipe, stream| Ratios { cache_line, pipe, stream, memcpy: None, spin: None };
         assert_eq!(ratios[0], expected(None, Some(150.0), None));
         assert_eq!(ratios[2], expected(Some(1.5), Some(0.1), None));
         assert_eq!(ratios[3], expected(Some(15.0), None, Some(10.0)));
     }
 
     #[test]
+    fn like_is_compared_with_like_and_each_with_its_own_that_spins() {
+        let fenced = measured(Transport::Stream, Wait::Spin, 8, &[8.0]);
+        let fenced = Measured { case: Case { fenced: true, ..fenced.case }, ..fenced };
+        let ratios = ratios(&[
+            measured(Transport::Stream, Wait::Spin, 8, &[2.0]),
+            fenced,
+            measured(Transport::Stream, Wait::Adaptive, 8, &[4.0]),
+            measured(Transport::Message, Wait::Adaptive, 8, &[6.0]),
+            measured(Transport::Pipe, Wait::Spin, 8, &[10.0]),
+            measured(Transport::Pipe, Wait::Sleep, 8, &[40.0]),
+        ]);
+        let expected = |pipe, stream, spin| Ratios { cache_line: None, pipe, stream, memcpy: None, spin };
+        assert_eq!(ratios[0], expected(Some(0.2), None, None));
+        assert_eq!(ratios[1], expected(Some(0.8), Some(4.0), Some(4.0)));
+        assert_eq!(ratios[2], expected(Some(0.1), None, Some(2.0)));
+        assert_eq!(ratios[3], expected(Some(0.15), Some(1.5), None));
+        assert_eq!(ratios[4], expected(None, Some(5.0), None));
+        assert_eq!(ratios[5], expected(None, Some(10.0), Some(4.0)));
+    }
+
+    #[test]
     fn an_absent_reference_leaves_no_key_in_the_json() {
-        let outcomes =
-            Outcome::of_all(&[measured(Transport::CacheLine, 8, &[2.0]), measured(Transport::Stream, 8, &[3.0])]);
+        let outcomes = Outcome::of_all(&[
+            measured(Transport::CacheLine, Wait::Spin, 8, &[2.0]),
+            measured(Transport::Stream, Wait::Spin, 8, &[3.0]),
+        ]);
         assert_eq!(
             serde_json::to_string(&outcomes[1]).unwrap(),
             r#"{"transport":"stream","test":"rtt","wait":"spin","bytes":8,"unit":"ns","median":3.0,"min":3.0,"max":3.0,"rounds":1,"ratios":{"cache-line":1.5}}"#

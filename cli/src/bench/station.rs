@@ -1,13 +1,16 @@
 //! One process's part in a measurement, written once for all transports and sizes.
 //!
 //! The process that the user started runs [`Ping`] and [`Sink`] and keeps the time; its peer runs [`Pong`] and
-//! [`Source`]. Both sides of a pair are told the same number of messages.
+//! [`Source`]. Both sides of a pair are told the same number of messages. What is paced is in `pace.rs`.
 
-use std::time::{Duration, Instant};
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
 
-use anyhow::Result;
-
+use super::clock::{Stopwatch, Usage};
+use super::idle::Idle;
 use super::message::{Incoming, Outgoing};
+use super::pace::{PacedSink, PacedSource};
+use super::plan::{Case, Test};
 
 /// Sends messages of `WORDS` words.
 pub(crate) trait Sender<const WORDS: usize> {
@@ -29,16 +32,59 @@ pub(crate) trait Station {
     /// Handles a few messages as a warm-up, then `messages` more, and returns how long the latter took.
     ///
     /// A receiver's time therefore runs from the last message of the warm-up to the last of all.
-    fn run(&mut self, messages: u64) -> Result<Duration> {
+    fn run(&mut self, messages: u64) -> Result<Usage> {
         for _ in 0..messages / 16 + 1 {
             self.step()?;
         }
-        let start = Instant::now();
+        let stopwatch = Stopwatch::start();
         for _ in 0..messages {
             self.step()?;
         }
-        Ok(start.elapsed())
+        Ok(stopwatch.stop())
     }
+
+    /// The times in nanoseconds that each message of the last run was under way, where they are taken.
+    fn times(&self) -> Option<&Histogram<u64>> {
+        None
+    }
+}
+
+/// The station of the process that keeps the time. It needs a sender only in a round trip.
+pub(crate) fn first<S, R, const WORDS: usize>(
+    test: Test,
+    receiver: R,
+    sender: impl FnOnce() -> Result<S>,
+) -> Result<Box<dyn Station>>
+where
+    S: Sender<WORDS> + 'static,
+    R: Receiver<WORDS> + 'static,
+{
+    Ok(match test {
+        Test::Rtt => Box::new(Ping::new(sender()?, receiver)),
+        Test::Throughput => Box::new(Sink::new(receiver)),
+        Test::Paced | Test::Idle => Box::new(PacedSink::new(receiver)?),
+    })
+}
+
+/// The station of its peer, which needs a receiver only in a round trip.
+pub(crate) fn second<S, R, const WORDS: usize>(
+    case: Case,
+    sender: S,
+    receiver: impl FnOnce() -> Result<R>,
+    idle: Idle,
+) -> Result<Box<dyn Station>>
+where
+    S: Sender<WORDS> + 'static,
+    R: Receiver<WORDS> + 'static,
+{
+    Ok(match case.test {
+        Test::Rtt => Box::new(Pong::new(sender, receiver()?)),
+        Test::Throughput => Box::new(Source::new(sender)),
+        Test::Paced | Test::Idle => {
+            let rate = case.rate.filter(|rate| *rate > 0).context("a rate is missing")?;
+            Box::new(PacedSource::new(Box::new(sender), rate, idle))
+        }
+    })
 }
 
 /// Sends a message and waits for the answer.

@@ -28,18 +28,20 @@ fn serve(control: &Rc<Control>) -> Result<()> {
     control.send(&Reply::Done, &[])?;
     let mut stations = Vec::new();
     while let Some((command, descriptors)) = control.receive()? {
-        match command {
+        let reply = match command {
             Command::Start { .. } => bail!("was started twice"),
             Command::Open { case, rings } => {
                 let idle = Idle::new(Rc::clone(control), shared);
                 let left = Left::new(descriptors, rings);
                 stations.push(transport::attach(case, left, idle)?);
+                Reply::Done
             }
             Command::Run { station, messages } => {
-                stations.get_mut(station).context("was told to run what it was not told to open")?.run(messages)?;
+                let station = stations.get_mut(station).context("was told to run what it was not told to open")?;
+                Reply::Ran { usage: station.run(messages)? }
             }
-        }
-        control.send(&Reply::Done, &[])?;
+        };
+        control.send(&reply, &[])?;
     }
     Ok(())
 }

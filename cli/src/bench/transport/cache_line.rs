@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use memmap2::MmapRaw;
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -172,6 +172,7 @@ pub(super) fn create(test: Test, idle: Idle) -> Result<Created> {
     let station: Box<dyn Station> = match test {
         Test::Rtt => Box::new(Ping::new(Signal { lines: to_peer }, watch)),
         Test::Throughput => Box::new(Sink::new(Collect { watch, taken: to_peer })),
+        Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
     };
     Ok(Created { station, descriptors: vec![descriptor], rings: Vec::new() })
 }
@@ -181,5 +182,6 @@ pub(super) fn attach(test: Test, mut left: Left, idle: Idle) -> Result<Box<dyn S
     Ok(match test {
         Test::Rtt => Box::new(Pong::new(Signal { lines: from_us }, Watch::new(to_us, idle))),
         Test::Throughput => Box::new(Source::new(Post { lines: from_us, taken: to_us, idle })),
+        Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
     })
 }

@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::Created;
 use crate::bench::message::{Incoming, Outgoing};
@@ -59,13 +59,14 @@ impl Station for Nothing {
     }
 }
 
-pub(super) fn create<const WORDS: usize>(test: Test) -> Created {
+pub(super) fn create<const WORDS: usize>(test: Test) -> Result<Created> {
     let ways = match test {
         Test::Rtt => 2,
         Test::Throughput => 1,
+        Test::Paced | Test::Idle => bail!("copies within one process are not under way"),
     };
     let station = Box::new(Copies::<WORDS>((0..ways).map(|_| Way::new()).collect()));
-    Created { station, descriptors: Vec::new(), rings: Vec::new() }
+    Ok(Created { station, descriptors: Vec::new(), rings: Vec::new() })
 }
 
 pub(super) fn attach() -> Box<dyn Station> {

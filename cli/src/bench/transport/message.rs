@@ -4,24 +4,33 @@ use anyhow::{Context, Result, bail};
 use ringmain::message::{Consumer, PopError, Producer, PushError};
 use ringmain::{Creation, Options};
 
+use super::ring::{options, publish_fence, with_form};
 use super::{Created, Left};
 use crate::bench::idle::Idle;
 use crate::bench::plan::{Case, Test};
-use crate::bench::station::{Ping, Pong, Receiver, Sender, Sink, Source, Station};
+use crate::bench::station::{Receiver, Sender, Station, first, second};
 
 /// Bytes in the data area of each ring: as many as a ring of elements has.
 const CAPACITY: usize = 512 * 1024;
 /// Messages of more words than these go by reference: no copy of them by value.
-const WORDS_BY_VALUE: usize = 8;
+const WORDS_BY_VALUE: usize = 4;
 
-struct Push {
+struct Push<const BLOCKING: bool, const FENCED: bool> {
     producer: Producer,
     idle: Idle,
 }
 
-impl<const WORDS: usize> Sender<WORDS> for Push {
+impl<const BLOCKING: bool, const FENCED: bool> Push<BLOCKING, FENCED> {
+    fn open(options: &Options, idle: Idle) -> Result<Self> {
+        let producer = options.message_producer().context("cannot open a ring to write to")?;
+        Ok(Self { producer, idle })
+    }
+
     #[inline]
-    fn send(&mut self, message: &[u64; WORDS]) -> Result<()> {
+    fn push<const WORDS: usize>(&mut self, message: &[u64; WORDS]) -> Result<()> {
+        if BLOCKING {
+            return self.producer.push_value_blocking(message).context("cannot push");
+        }
         loop {
             match self.producer.push_value(message) {
                 Ok(()) => return Ok(()),
@@ -33,14 +42,51 @@ impl<const WORDS: usize> Sender<WORDS> for Push {
     }
 }
 
-struct Pop {
+impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Sender<WORDS> for Push<BLOCKING, FENCED> {
+    #[inline]
+    fn send(&mut self, message: &[u64; WORDS]) -> Result<()> {
+        self.push(message)?;
+        if FENCED {
+            publish_fence();
+        }
+        Ok(())
+    }
+}
+
+struct Pop<const BLOCKING: bool> {
     consumer: Consumer,
     idle: Idle,
 }
 
-impl<const WORDS: usize> Receiver<WORDS> for Pop {
+impl<const BLOCKING: bool> Pop<BLOCKING> {
+    fn open(options: &Options, idle: Idle) -> Result<Self> {
+        let consumer = options.message_consumer().context("cannot open a ring to read from")?;
+        Ok(Self { consumer, idle })
+    }
+
+    #[inline]
+    fn pop_blocking<const WORDS: usize>(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
+        if WORDS > WORDS_BY_VALUE {
+            self.consumer.pop_blocking(bytemuck::bytes_of_mut(message)).context("cannot pop")?;
+            return Ok(());
+        }
+        // Taken out of the result at once: an error of another type would have the value copied once more.
+        match self.consumer.pop_value_blocking() {
+            Ok(value) => {
+                *message = value;
+                Ok(())
+            }
+            Err(error) => bail!("cannot pop: {error}"),
+        }
+    }
+}
+
+impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<BLOCKING> {
     #[inline]
     fn receive(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
+        if BLOCKING {
+            return self.pop_blocking(message);
+        }
         loop {
             if WORDS <= WORDS_BY_VALUE {
                 match self.consumer.pop_value() {
@@ -63,43 +109,36 @@ impl<const WORDS: usize> Receiver<WORDS> for Pop {
     }
 }
 
-/// What both sides ask for.
-fn options(name: &str) -> Options {
-    Options::new(name).unlink_on_close(true)
-}
-
-fn push(options: &Options, idle: Idle) -> Result<Push> {
-    let producer = options.message_producer().context("cannot open a ring to write to")?;
-    Ok(Push { producer, idle })
-}
-
-fn pop(options: &Options, idle: Idle) -> Result<Pop> {
-    let consumer = options.message_consumer().context("cannot open a ring to read from")?;
-    Ok(Pop { consumer, idle })
-}
-
 pub(super) fn create<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
+    with_form!(case, create_formed::<WORDS>(case, name, idle))
+}
+
+fn create_formed<const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
+    case: Case,
+    name: &str,
+    idle: Idle,
+) -> Result<Created> {
     let mut rings = vec![format!("{name}.a")];
-    let sized = |name: &str| options(name).capacity(CAPACITY).alignment(case.align).create(Creation::New);
-    let receiver = pop(&sized(&rings[0]), idle.clone())?;
-    let station: Box<dyn Station> = match case.test {
-        Test::Rtt => {
-            rings.push(format!("{name}.b"));
-            let sender = push(&sized(&rings[1]), idle)?;
-            Box::new(Ping::<_, _, WORDS>::new(sender, receiver))
-        }
-        Test::Throughput => Box::new(Sink::<_, WORDS>::new(receiver)),
-    };
+    let sized = |name: &str| options(name, case).capacity(CAPACITY).alignment(case.align).create(Creation::New);
+    let receiver = Pop::<BLOCKING>::open(&sized(&rings[0]), idle.clone())?;
+    if case.test == Test::Rtt {
+        rings.push(format!("{name}.b"));
+    }
+    let sender = || Push::<BLOCKING, FENCED>::open(&sized(&rings[1]), idle);
+    let station = first::<_, _, WORDS>(case.test, receiver, sender)?;
     Ok(Created { station, descriptors: Vec::new(), rings })
 }
 
-pub(super) fn attach<const WORDS: usize>(test: Test, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
-    let sender = push(&options(&left.ring()?), idle.clone())?;
-    Ok(match test {
-        Test::Rtt => {
-            let receiver = pop(&options(&left.ring()?), idle)?;
-            Box::new(Pong::<_, _, WORDS>::new(sender, receiver))
-        }
-        Test::Throughput => Box::new(Source::<_, WORDS>::new(sender)),
-    })
+pub(super) fn attach<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Station>> {
+    with_form!(case, attach_formed::<WORDS>(case, left, idle))
+}
+
+fn attach_formed<const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
+    case: Case,
+    mut left: Left,
+    idle: Idle,
+) -> Result<Box<dyn Station>> {
+    let sender = Push::<BLOCKING, FENCED>::open(&options(&left.ring()?, case), idle.clone())?;
+    let receiver = || Pop::<BLOCKING>::open(&options(&left.ring()?, case), idle.clone());
+    second::<_, _, WORDS>(case, sender, receiver, idle.clone())
 }

@@ -3,11 +3,12 @@
 //! Each has a `create`, which this process calls and which makes the station that keeps the time, and an `attach`,
 //! which the peer calls with what `create` left for it.
 
-mod blocking;
 mod cache_line;
+mod descriptor;
 mod memcpy;
 mod message;
 mod pipe;
+mod ring;
 mod stream;
 mod unix_seqpacket;
 mod unix_stream;
@@ -81,12 +82,12 @@ pub(crate) fn create(case: Case, name: &str, idle: Idle) -> Result<Created> {
 fn create_sized<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
     match case.transport {
         Transport::CacheLine => cache_line::create(case.test, idle),
-        Transport::Memcpy => Ok(memcpy::create::<WORDS>(case.test)),
-        Transport::Stream => stream::create::<WORDS>(case.test, name, idle),
+        Transport::Memcpy => memcpy::create::<WORDS>(case.test),
+        Transport::Stream => stream::create::<WORDS>(case, name, idle),
         Transport::Message => message::create::<WORDS>(case, name, idle),
-        Transport::Pipe => pipe::create::<WORDS>(case.test),
-        Transport::UnixStream => unix_stream::create::<WORDS>(case.test),
-        Transport::UnixSeqpacket => unix_seqpacket::create::<WORDS>(case.test),
+        Transport::Pipe => pipe::create::<WORDS>(case, idle),
+        Transport::UnixStream => unix_stream::create::<WORDS>(case, idle),
+        Transport::UnixSeqpacket => unix_seqpacket::create::<WORDS>(case, idle),
     }
 }
 
@@ -99,11 +100,11 @@ fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Resul
     match case.transport {
         Transport::CacheLine => cache_line::attach(case.test, left, idle),
         Transport::Memcpy => Ok(memcpy::attach()),
-        Transport::Stream => stream::attach::<WORDS>(case.test, left, idle),
-        Transport::Message => message::attach::<WORDS>(case.test, left, idle),
-        Transport::Pipe => pipe::attach::<WORDS>(case.test, left),
-        Transport::UnixStream => unix_stream::attach::<WORDS>(case.test, left),
-        Transport::UnixSeqpacket => unix_seqpacket::attach::<WORDS>(case.test, left),
+        Transport::Stream => stream::attach::<WORDS>(case, left, idle),
+        Transport::Message => message::attach::<WORDS>(case, left, idle),
+        Transport::Pipe => pipe::attach::<WORDS>(case, left, idle),
+        Transport::UnixStream => unix_stream::attach::<WORDS>(case, left, idle),
+        Transport::UnixSeqpacket => unix_seqpacket::attach::<WORDS>(case, left, idle),
     }
 }
 
@@ -113,14 +114,16 @@ mod tests {
     use std::thread;
 
     use super::super::control::Control;
-    use super::super::plan::{SIZES, Test};
+    use super::super::inputs::SIZES;
+    use super::super::plan::Test;
+    use super::super::wait::Wait;
     use super::*;
 
     /// Runs both sides of a case in two threads of this process.
     #[track_caller]
-    fn check_case(transport: Transport, test: Test, bytes: usize) {
-        let case = Case { test, bytes, transport, align: 64 };
-        let name = format!("rm-unit.{}.{test:.1}{bytes}", std::process::id());
+    fn check_case(case: Case, runs: &'static [u64]) {
+        let Case { test, bytes, wait, .. } = case;
+        let name = format!("rm-unit.{}.{test:.1}{bytes}{wait:.1}{:.1}", std::process::id(), case.fenced);
         let (ours, theirs) = Control::pair().unwrap();
         let idle = Idle::new(Rc::new(ours), true);
         let mut created = create(case, &name, idle).unwrap();
@@ -131,56 +134,95 @@ mod tests {
             let (control, _other) = Control::pair().unwrap();
             let idle = Idle::new(Rc::new(control), true);
             let mut station = attach(case, left, idle).unwrap();
-            for messages in [1, 5, 600] {
-                station.run(messages).unwrap();
+            for messages in runs {
+                station.run(*messages).unwrap();
             }
         });
-        for messages in [1, 5, 600] {
-            created.station.run(messages).unwrap();
+        for messages in runs {
+            created.station.run(*messages).unwrap();
+            let times = created.station.times().map(|times| times.len());
+            assert_eq!(times, (!test.is_in_rounds()).then_some(*messages));
         }
         peer.join().unwrap();
     }
 
     #[track_caller]
-    fn check_sizes(transport: Transport, sizes: &[usize]) {
+    fn check_sizes(transport: Transport, wait: Wait, sizes: &[usize]) {
         for bytes in sizes {
-            check_case(transport, Test::Rtt, *bytes);
-            check_case(transport, Test::Throughput, *bytes);
+            for test in [Test::Rtt, Test::Throughput] {
+                let case = Case { test, bytes: *bytes, transport, align: 64, wait, fenced: false, rate: None };
+                check_case(case, &[1, 5, 600]);
+            }
         }
+    }
+
+    /// The transports that carry a time, with all ways in which they wait.
+    fn with_a_time() -> impl Iterator<Item = (Transport, Wait)> {
+        use Transport::{Message, Pipe, Stream, UnixSeqpacket, UnixStream};
+        [Stream, Message, Pipe, UnixStream, UnixSeqpacket]
+            .into_iter()
+            .flat_map(|transport| Wait::of(transport, Test::Idle, None).into_iter().map(move |wait| (transport, wait)))
     }
 
     #[test]
     fn words_go_over_the_cache_line() {
-        check_sizes(Transport::CacheLine, &[8]);
+        check_sizes(Transport::CacheLine, Wait::Spin, &[8]);
     }
 
     #[test]
     fn messages_of_every_supported_size_go_over_a_stream() {
-        check_sizes(Transport::Stream, &SIZES);
+        check_sizes(Transport::Stream, Wait::Spin, &SIZES);
     }
 
     #[test]
     fn messages_of_every_supported_size_go_over_a_message_ring() {
-        check_sizes(Transport::Message, &SIZES);
+        check_sizes(Transport::Message, Wait::Spin, &SIZES);
     }
 
     #[test]
     fn messages_of_every_supported_size_are_copied() {
-        check_sizes(Transport::Memcpy, &SIZES);
+        check_sizes(Transport::Memcpy, Wait::Never, &SIZES);
     }
 
     #[test]
     fn messages_of_every_supported_size_go_over_a_unix_seqpacket() {
-        check_sizes(Transport::UnixSeqpacket, &SIZES);
+        check_sizes(Transport::UnixSeqpacket, Wait::Sleep, &SIZES);
     }
 
     #[test]
     fn messages_of_every_supported_size_go_over_a_pipe() {
-        check_sizes(Transport::Pipe, &SIZES);
+        check_sizes(Transport::Pipe, Wait::Sleep, &SIZES);
     }
 
     #[test]
     fn messages_of_every_supported_size_go_over_a_unix_stream() {
-        check_sizes(Transport::UnixStream, &SIZES);
+        check_sizes(Transport::UnixStream, Wait::Sleep, &SIZES);
+    }
+
+    #[test]
+    fn messages_go_in_every_way_to_wait() {
+        for (transport, wait) in with_a_time() {
+            check_sizes(transport, wait, &[8, 128, 65536]);
+        }
+    }
+
+    #[test]
+    fn messages_go_with_fences() {
+        for transport in [Transport::Stream, Transport::Message] {
+            for wait in [Wait::Spin, Wait::Adaptive] {
+                let case = Case { test: Test::Rtt, bytes: 8, transport, align: 64, wait, fenced: true, rate: None };
+                check_case(case, &[600]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_paced_message_brings_a_time_in_every_way_to_wait() {
+        for (transport, wait) in with_a_time() {
+            for rate in [1000, 100_000] {
+                let (test, rate) = (Test::Paced, Some(rate));
+                check_case(Case { test, bytes: 16, transport, align: 64, wait, fenced: false, rate }, &[5, 1]);
+            }
+        }
     }
 }

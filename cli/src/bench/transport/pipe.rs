@@ -4,33 +4,26 @@ use std::io::{PipeReader, PipeWriter, pipe};
 
 use anyhow::Result;
 
-use super::blocking::Blocking;
+use super::descriptor::Descriptor;
 use super::{Created, Left};
-use crate::bench::plan::Test;
-use crate::bench::station::{Ping, Pong, Sink, Source, Station};
+use crate::bench::idle::Idle;
+use crate::bench::plan::Case;
+use crate::bench::station::{Station, first, second};
 
-pub(super) fn create<const WORDS: usize>(test: Test) -> Result<Created> {
+pub(super) fn create<const WORDS: usize>(case: Case, idle: Idle) -> Result<Created> {
     let (from_peer, their_sender) = pipe()?;
-    let receiver = Blocking(from_peer);
     let mut descriptors = vec![their_sender.into()];
-    let station: Box<dyn Station> = match test {
-        Test::Rtt => {
-            let (their_receiver, to_peer) = pipe()?;
-            descriptors.push(their_receiver.into());
-            Box::new(Ping::<_, _, WORDS>::new(Blocking(to_peer), receiver))
-        }
-        Test::Throughput => Box::new(Sink::<_, WORDS>::new(receiver)),
-    };
+    let receiver = Descriptor::new(from_peer, case.wait, idle.clone())?;
+    let station = first::<_, _, WORDS>(case.test, receiver, || {
+        let (their_receiver, to_peer) = pipe()?;
+        descriptors.push(their_receiver.into());
+        Descriptor::new(to_peer, case.wait, idle)
+    })?;
     Ok(Created { station, descriptors, rings: Vec::new() })
 }
 
-pub(super) fn attach<const WORDS: usize>(test: Test, mut left: Left) -> Result<Box<dyn Station>> {
-    let sender = Blocking(PipeWriter::from(left.descriptor()?));
-    Ok(match test {
-        Test::Rtt => {
-            let receiver = Blocking(PipeReader::from(left.descriptor()?));
-            Box::new(Pong::<_, _, WORDS>::new(sender, receiver))
-        }
-        Test::Throughput => Box::new(Source::<_, WORDS>::new(sender)),
-    })
+pub(super) fn attach<const WORDS: usize>(case: Case, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
+    let sender = Descriptor::new(PipeWriter::from(left.descriptor()?), case.wait, idle.clone())?;
+    let receiver = || Descriptor::new(PipeReader::from(left.descriptor()?), case.wait, idle.clone());
+    second::<_, _, WORDS>(case, sender, receiver, idle.clone())
 }

@@ -1,32 +1,44 @@
 //! ringmain's ring of elements: an element is a whole message, and they go one at a time.
 
+use std::slice;
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use ringmain::stream::{Consumer, PopError, Producer, PushError, PushSliceError};
 use ringmain::{Creation, Options};
 
+use super::ring::{options, publish_fence, with_form};
 use super::{Created, Left};
 use crate::bench::idle::Idle;
-use crate::bench::plan::Test;
-use crate::bench::station::{Ping, Pong, Receiver, Sender, Sink, Source, Station};
+use crate::bench::plan::{Case, Test};
+use crate::bench::station::{Receiver, Sender, Station, first, second};
 
 /// Bytes in the data area of each ring.
 const DATA: usize = 512 * 1024;
 /// Elements of more words than these go by reference, in slices of one: no copy of them by value.
-const WORDS_BY_VALUE: usize = 8;
+const WORDS_BY_VALUE: usize = 4;
 
 /// The capacity of a ring whose elements have `words` words.
 fn capacity(words: usize) -> usize {
     (DATA / (words * 8)).clamp(2, 65_536)
 }
 
-struct Push<const WORDS: usize> {
+struct Push<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> {
     producer: Producer<[u64; WORDS]>,
     idle: Idle,
 }
 
-impl<const WORDS: usize> Sender<WORDS> for Push<WORDS> {
+impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Push<WORDS, BLOCKING, FENCED> {
+    fn open(options: &Options, idle: Idle) -> Result<Self> {
+        let producer = options.stream_producer().context("cannot open a ring to write to")?;
+        Ok(Self { producer, idle })
+    }
+
     #[inline]
-    fn send(&mut self, message: &[u64; WORDS]) -> Result<()> {
+    fn push(&mut self, message: &[u64; WORDS]) -> Result<()> {
+        if BLOCKING && WORDS <= WORDS_BY_VALUE {
+            return self.producer.push_blocking(*message).context("cannot push");
+        }
         loop {
             if WORDS <= WORDS_BY_VALUE {
                 match self.producer.push(*message) {
@@ -35,25 +47,57 @@ impl<const WORDS: usize> Sender<WORDS> for Push<WORDS> {
                     Err(error) => bail!("cannot push: {error}"),
                 }
             } else {
-                match self.producer.push_slice(std::slice::from_ref(message)) {
+                match self.producer.push_slice(slice::from_ref(message)) {
                     Ok(_) => return Ok(()),
                     Err(PushSliceError::Full) => {}
                     Err(error) => bail!("cannot push: {error}"),
                 }
             }
-            self.idle.wait()?;
+            if BLOCKING {
+                self.producer.wait_writable(Duration::MAX).context("cannot push")?;
+            } else {
+                self.idle.wait()?;
+            }
         }
     }
 }
 
-struct Pop<const WORDS: usize> {
+impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Sender<WORDS> for Push<WORDS, BLOCKING, FENCED> {
+    #[inline]
+    fn send(&mut self, message: &[u64; WORDS]) -> Result<()> {
+        self.push(message)?;
+        if FENCED {
+            publish_fence();
+        }
+        Ok(())
+    }
+}
+
+struct Pop<const WORDS: usize, const BLOCKING: bool> {
     consumer: Consumer<[u64; WORDS]>,
     idle: Idle,
 }
 
-impl<const WORDS: usize> Receiver<WORDS> for Pop<WORDS> {
+impl<const WORDS: usize, const BLOCKING: bool> Pop<WORDS, BLOCKING> {
+    fn open(options: &Options, idle: Idle) -> Result<Self> {
+        let consumer = options.stream_consumer().context("cannot open a ring to read from")?;
+        Ok(Self { consumer, idle })
+    }
+}
+
+impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<WORDS, BLOCKING> {
     #[inline]
     fn receive(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
+        if BLOCKING && WORDS <= WORDS_BY_VALUE {
+            // Taken out of the result at once: an error of another type would have the value copied once more.
+            return match self.consumer.pop_blocking() {
+                Ok(element) => {
+                    *message = element;
+                    Ok(())
+                }
+                Err(error) => bail!("cannot pop: {error}"),
+            };
+        }
         loop {
             if WORDS <= WORDS_BY_VALUE {
                 match self.consumer.pop() {
@@ -65,56 +109,53 @@ impl<const WORDS: usize> Receiver<WORDS> for Pop<WORDS> {
                     Err(error) => bail!("cannot pop: {error}"),
                 }
             } else {
-                match self.consumer.pop_slice(std::slice::from_mut(message)) {
+                match self.consumer.pop_slice(slice::from_mut(message)) {
                     Ok(_) => return Ok(()),
                     Err(PopError::Empty) => {}
                     Err(error) => bail!("cannot pop: {error}"),
                 }
             }
-            self.idle.wait()?;
+            if BLOCKING {
+                self.consumer.wait_readable(Duration::MAX).context("cannot pop")?;
+            } else {
+                self.idle.wait()?;
+            }
         }
     }
 }
 
-/// What both sides ask for.
-fn options(name: &str) -> Options {
-    Options::new(name).unlink_on_close(true)
+pub(super) fn create<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
+    with_form!(case, create_formed::<WORDS>(case, name, idle))
 }
 
-fn push<const WORDS: usize>(options: &Options, idle: Idle) -> Result<Push<WORDS>> {
-    let producer = options.stream_producer().context("cannot open a ring to write to")?;
-    Ok(Push { producer, idle })
-}
-
-fn pop<const WORDS: usize>(options: &Options, idle: Idle) -> Result<Pop<WORDS>> {
-    let consumer = options.stream_consumer().context("cannot open a ring to read from")?;
-    Ok(Pop { consumer, idle })
-}
-
-pub(super) fn create<const WORDS: usize>(test: Test, name: &str, idle: Idle) -> Result<Created> {
+fn create_formed<const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
+    case: Case,
+    name: &str,
+    idle: Idle,
+) -> Result<Created> {
     let mut rings = vec![format!("{name}.a")];
-    let sized = |name: &str| options(name).capacity(capacity(WORDS)).create(Creation::New);
-    let receiver = pop::<WORDS>(&sized(&rings[0]), idle.clone())?;
-    let station: Box<dyn Station> = match test {
-        Test::Rtt => {
-            rings.push(format!("{name}.b"));
-            let sender = push::<WORDS>(&sized(&rings[1]), idle)?;
-            Box::new(Ping::new(sender, receiver))
-        }
-        Test::Throughput => Box::new(Sink::new(receiver)),
-    };
+    let sized = |name: &str| options(name, case).capacity(capacity(WORDS)).create(Creation::New);
+    let receiver = Pop::<WORDS, BLOCKING>::open(&sized(&rings[0]), idle.clone())?;
+    if case.test == Test::Rtt {
+        rings.push(format!("{name}.b"));
+    }
+    let sender = || Push::<WORDS, BLOCKING, FENCED>::open(&sized(&rings[1]), idle);
+    let station = first(case.test, receiver, sender)?;
     Ok(Created { station, descriptors: Vec::new(), rings })
 }
 
-pub(super) fn attach<const WORDS: usize>(test: Test, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
-    let sender = push::<WORDS>(&options(&left.ring()?), idle.clone())?;
-    Ok(match test {
-        Test::Rtt => {
-            let receiver = pop::<WORDS>(&options(&left.ring()?), idle)?;
-            Box::new(Pong::new(sender, receiver))
-        }
-        Test::Throughput => Box::new(Source::new(sender)),
-    })
+pub(super) fn attach<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Station>> {
+    with_form!(case, attach_formed::<WORDS>(case, left, idle))
+}
+
+fn attach_formed<const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
+    case: Case,
+    mut left: Left,
+    idle: Idle,
+) -> Result<Box<dyn Station>> {
+    let sender = Push::<WORDS, BLOCKING, FENCED>::open(&options(&left.ring()?, case), idle.clone())?;
+    let receiver = || Pop::<WORDS, BLOCKING>::open(&options(&left.ring()?, case), idle.clone());
+    second(case, sender, receiver, idle.clone())
 }
 
 #[cfg(test)]

@@ -4,30 +4,22 @@ use std::os::unix::net::UnixStream;
 
 use anyhow::Result;
 
-use super::blocking::Blocking;
+use super::descriptor::Descriptor;
 use super::{Created, Left};
-use crate::bench::plan::Test;
-use crate::bench::station::{Ping, Pong, Sink, Source, Station};
+use crate::bench::idle::Idle;
+use crate::bench::plan::Case;
+use crate::bench::station::{Station, first, second};
 
-pub(super) fn create<const WORDS: usize>(test: Test) -> Result<Created> {
+pub(super) fn create<const WORDS: usize>(case: Case, idle: Idle) -> Result<Created> {
     let (ours, theirs) = UnixStream::pair()?;
-    let station: Box<dyn Station> = match test {
-        Test::Rtt => {
-            let sender = Blocking(ours.try_clone()?);
-            Box::new(Ping::<_, _, WORDS>::new(sender, Blocking(ours)))
-        }
-        Test::Throughput => Box::new(Sink::<_, WORDS>::new(Blocking(ours))),
-    };
+    let receiver = Descriptor::new(ours.try_clone()?, case.wait, idle.clone())?;
+    let station = first::<_, _, WORDS>(case.test, receiver, || Descriptor::new(ours, case.wait, idle))?;
     Ok(Created { station, descriptors: vec![theirs.into()], rings: Vec::new() })
 }
 
-pub(super) fn attach<const WORDS: usize>(test: Test, mut left: Left) -> Result<Box<dyn Station>> {
+pub(super) fn attach<const WORDS: usize>(case: Case, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
     let socket = UnixStream::from(left.descriptor()?);
-    Ok(match test {
-        Test::Rtt => {
-            let sender = Blocking(socket.try_clone()?);
-            Box::new(Pong::<_, _, WORDS>::new(sender, Blocking(socket)))
-        }
-        Test::Throughput => Box::new(Source::<_, WORDS>::new(Blocking(socket))),
-    })
+    let sender = Descriptor::new(socket.try_clone()?, case.wait, idle.clone())?;
+    let receiver = || Descriptor::new(socket, case.wait, idle.clone());
+    second::<_, _, WORDS>(case, sender, receiver, idle.clone())
 }

@@ -1,0 +1,142 @@
+//! The tests `paced` and `idle`, each case of which is measured once: what comes out is a distribution, or a use of
+//! processors.
+
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::peer::{Peer, Ran};
+use super::plan::{Case, Plan, Test};
+use super::results::Subject;
+
+/// How long messages at a fixed rate were under way, and what that took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Paced {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    /// Messages per second that were asked for, and that the source sent.
+    pub(crate) rate: u64,
+    pub(crate) achieved: f64,
+    pub(crate) messages: u64,
+    pub(crate) unit: &'static str,
+    #[serde(flatten)]
+    pub(crate) quantiles: Quantiles,
+    /// Of the process that receives: 1 is one processor all the time.
+    pub(crate) sink_processor: f64,
+    /// Of the process that sends. It keeps a rate of more than 1000/s by spinning, which is part of this.
+    pub(crate) source_processor: f64,
+}
+
+/// One-way times in nanoseconds, to three digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Quantiles {
+    pub(crate) p50: u64,
+    pub(crate) p90: u64,
+    pub(crate) p99: u64,
+    #[serde(rename = "p99.9")]
+    pub(crate) p99_9: u64,
+    pub(crate) max: u64,
+}
+
+impl Quantiles {
+    fn of(times: &Histogram<u64>) -> Self {
+        let of = |quantile| times.value_at_quantile(quantile);
+        Self { p50: of(0.5), p90: of(0.9), p99: of(0.99), p99_9: of(0.999), max: times.max() }
+    }
+}
+
+/// What it takes to wait for what does not come.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Idle {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    pub(crate) unit: &'static str,
+    /// Of the process that waits: 100 is one processor all the time.
+    pub(crate) percent: f64,
+    pub(crate) seconds: f64,
+}
+
+/// Measures each case once, one after the other.
+pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<(Vec<Paced>, Vec<Idle>)> {
+    let (mut paced, mut idle) = (Vec::new(), Vec::new());
+    for case in &plan.paced {
+        progress.set_message(case.to_string());
+        let rate = case.rate.context("a rate is missing")?;
+        let station = peer.open(*case).with_context(|| case.to_string())?;
+        let messages = match case.test {
+            Test::Idle => 1,
+            _ => ((rate as f64 * plan.paced_duration.as_secs_f64()) as u64).max(plan.fewest),
+        };
+        let ran = peer.run(station, messages).with_context(|| case.to_string())?;
+        match case.test {
+            Test::Idle => idle.push(idle_outcome(*case, ran)),
+            _ => {
+                let times = peer.times(station).context("the times of the messages are missing")?;
+                paced.push(paced_outcome(*case, rate, ran, times));
+            }
+        }
+        progress.inc(1);
+    }
+    Ok((paced, idle))
+}
+
+fn paced_outcome(case: Case, rate: u64, ran: Ran, times: &Histogram<u64>) -> Paced {
+    Paced {
+        subject: Subject::of(case),
+        rate,
+        achieved: times.len() as f64 / ran.theirs.elapsed.as_secs_f64().max(1e-9),
+        messages: times.len(),
+        unit: "ns",
+        quantiles: Quantiles::of(times),
+        sink_processor: ran.ours.share(),
+        source_processor: ran.theirs.share(),
+    }
+}
+
+fn idle_outcome(case: Case, ran: Ran) -> Idle {
+    Idle {
+        subject: Subject::of(case),
+        unit: "%",
+        percent: ran.ours.share() * 100.0,
+        seconds: ran.ours.elapsed.as_secs_f64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::clock::Usage;
+    use super::super::plan::Transport;
+    use super::super::wait::Wait;
+    use super::*;
+
+    fn case(test: Test) -> Case {
+        let (transport, wait) = (Transport::Pipe, Wait::Sleep);
+        Case { test, bytes: 64, transport, align: 64, wait, fenced: false, rate: Some(100) }
+    }
+
+    fn usage(processor: u64) -> Usage {
+        Usage { elapsed: Duration::from_secs(1), processor: Duration::from_millis(processor) }
+    }
+
+    #[test]
+    fn a_paced_case_has_quantiles_and_the_use_of_both_processors() {
+        let mut times = Histogram::new_with_bounds(1, 1_000_000, 3).unwrap();
+        (1..=1000).for_each(|time| times.saturating_record(time));
+        let paced = paced_outcome(case(Test::Paced), 1000, Ran { ours: usage(10), theirs: usage(250) }, &times);
+        assert_eq!(paced.quantiles, Quantiles { p50: 500, p90: 900, p99: 990, p99_9: 999, max: 1000 });
+        assert_eq!(
+            serde_json::to_string(&paced).unwrap(),
+            r#"{"transport":"pipe","test":"paced","wait":"sleep","bytes":64,"rate":1000,"achieved":1000.0,"messages":1000,"unit":"ns","p50":500,"p90":900,"p99":990,"p99.9":999,"max":1000,"sink-processor":0.01,"source-processor":0.25}"#
+        );
+    }
+
+    #[test]
+    fn idle_is_a_percentage_of_the_waiting_side() {
+        let idle = idle_outcome(case(Test::Idle), Ran { ours: usage(10), theirs: usage(250) });
+        assert_eq!((idle.percent, idle.seconds), (1.0, 1.0));
+    }
+}

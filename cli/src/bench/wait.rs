@@ -1,0 +1,100 @@
+//! How a side of a transport waits when it has nothing to do.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Test, Transport};
+
+/// How a transport's waiting side waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Wait {
+    /// It keeps its processor busy: rings, pipes and sockets are tried again and again, and never block
+    Spin,
+    /// A ring spins for about as long as a wake takes, then sleeps; pipes and sockets block
+    Adaptive,
+    /// A ring sleeps at once; pipes and sockets block
+    Park,
+    /// It sleeps in a blocking call of the kernel.
+    #[value(skip)]
+    Sleep,
+    /// There is nothing to wait for.
+    #[value(skip)]
+    Never,
+}
+
+impl Wait {
+    /// All ways to wait that are cases of a transport in a test, where the user asked for these or for none.
+    pub(crate) fn of(transport: Transport, test: Test, asked: Option<&[Wait]>) -> Vec<Wait> {
+        let all = [Self::Spin, Self::Adaptive, Self::Park];
+        let asked = asked.or((test == Test::Idle).then_some(&all));
+        let mut waits = match transport {
+            Transport::CacheLine => vec![Self::Spin],
+            Transport::Memcpy => vec![Self::Never],
+            Transport::Stream | Transport::Message => asked.unwrap_or(&[Self::Spin]).to_vec(),
+            Transport::Pipe | Transport::UnixStream | Transport::UnixSeqpacket => {
+                asked.unwrap_or(&[Self::Sleep]).iter().map(|wait| wait.in_the_kernel()).collect()
+            }
+        };
+        waits.sort_unstable();
+        waits.dedup();
+        waits
+    }
+
+    /// What it means for pipes and sockets.
+    fn in_the_kernel(self) -> Wait {
+        match self {
+            Self::Adaptive | Self::Park => Self::Sleep,
+            wait => wait,
+        }
+    }
+
+    /// The ways in which a reference may wait, from the most alike to the least: sleepers are like sleepers.
+    pub(crate) fn alike(self) -> [Wait; 4] {
+        match self {
+            Self::Spin | Self::Never => [Self::Spin, Self::Adaptive, Self::Park, Self::Sleep],
+            Self::Adaptive => [Self::Adaptive, Self::Sleep, Self::Park, Self::Spin],
+            Self::Park => [Self::Park, Self::Sleep, Self::Adaptive, Self::Spin],
+            Self::Sleep => [Self::Sleep, Self::Adaptive, Self::Park, Self::Spin],
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Spin => "spin",
+            Self::Adaptive => "adaptive",
+            Self::Park => "park",
+            Self::Sleep => "sleep",
+            Self::Never => "never",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unless_asked_otherwise_rings_spin_and_the_kernel_sleeps() {
+        assert_eq!(Wait::of(Transport::Message, Test::Rtt, None), [Wait::Spin]);
+        assert_eq!(Wait::of(Transport::Pipe, Test::Rtt, None), [Wait::Sleep]);
+    }
+
+    #[test]
+    fn idle_has_all_of_them() {
+        assert_eq!(Wait::of(Transport::Stream, Test::Idle, None), [Wait::Spin, Wait::Adaptive, Wait::Park]);
+        assert_eq!(Wait::of(Transport::Pipe, Test::Idle, None), [Wait::Spin, Wait::Sleep]);
+    }
+
+    #[test]
+    fn in_the_kernel_there_is_one_sleep() {
+        let asked = [Wait::Park, Wait::Adaptive, Wait::Park];
+        assert_eq!(Wait::of(Transport::Stream, Test::Rtt, Some(&asked)), [Wait::Adaptive, Wait::Park]);
+        assert_eq!(Wait::of(Transport::UnixStream, Test::Rtt, Some(&asked)), [Wait::Sleep]);
+        assert_eq!(Wait::of(Transport::Memcpy, Test::Rtt, Some(&asked)), [Wait::Never]);
+    }
+}
