@@ -239,9 +239,8 @@ impl<M: Memory> Consumer<M> {
         self.waker.published(&self.memory, Role::Producer);
     }
 
-    /// Gives back what was read, then sleeps until the producer publishes, or for `limit`; not at all where the
-    /// producer's presence is no more what was `seen`, or where a message is
-    /// there. May return earlier.
+    /// Gives back what was read, then sleeps until the producer publishes, or for `limit`; not at all where a message is there,
+    /// or where the producer's presence is no more what was `seen`. May return earlier.
     pub fn park(&mut self, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
         self.give_back();
         let begun = self.sleeper.begin(&self.memory);

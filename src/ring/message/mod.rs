@@ -16,7 +16,7 @@
 //! A batch fills its first header last: until then nothing of it can be seen, and from then on all of it. When a producer is
 //! killed between a header and the tail, the next one walks from the stored tail over the records that are there.
 //!
-//! Commit words in the record are those of Aeron's and BBQueue's relatives; see ARCHITECTURE.md for what was measured.
+//! A length in the record that is stored last is how Aeron's buffers commit a record too; ARCHITECTURE.md has what was measured.
 
 mod batch;
 mod claim;

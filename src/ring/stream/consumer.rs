@@ -200,9 +200,8 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         self.waker.published(&self.memory, Role::Producer);
     }
 
-    /// Gives back what was read, then sleeps until the producer publishes, or for `limit`; not at all where the
-    /// producer's presence is no more what was `seen`, or where so many elements
-    /// are there. May return earlier.
+    /// Gives back what was read, then sleeps until the producer publishes, or for `limit`; not at all where so many elements are
+    /// there, or where the producer's presence is no more what was `seen`. May return earlier.
     pub fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
         self.give_back();
         let begun = self.sleeper.begin(&self.memory);
