@@ -22,6 +22,7 @@
 //! - [`stream`] has the handles of a ring of elements of one type.
 //! - [`message`] has those of a ring of byte messages of any length.
 //! - [`Trusted`] is a view of a handle whose peer is trusted, which refers to the ring's bytes in place.
+//! - [`inspect`] looks at rings from outside, without a role.
 //! - [`Error`] says why a ring could not be created or attached.
 //!
 //! # Trust
@@ -43,6 +44,7 @@ struct Readme;
 
 mod error;
 mod handle;
+pub mod inspect;
 pub mod message;
 mod options;
 mod pause;

@@ -48,6 +48,7 @@ pub mod copy;
 pub mod identity;
 pub mod memory;
 pub mod message;
+pub mod observe;
 pub mod pace;
 pub mod park;
 pub mod position;

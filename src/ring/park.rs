@@ -33,13 +33,13 @@ use core::time::Duration;
 use super::memory::{Memory, Parking, Role, Word};
 
 /// The bit of `parking` and `wakes` that is about fences.
-const FENCES: u64 = 1;
+pub(super) const FENCES: u64 = 1;
 /// The distance of two counts.
-const COUNT: u64 = 2;
+pub(super) const COUNT: u64 = 2;
 /// What a parking word never holds: it would have slept and woken too often.
 const NEVER: u64 = u64::MAX;
 /// Set in `parking` while its writer sleeps.
-const ASLEEP: u64 = COUNT;
+pub(super) const ASLEEP: u64 = COUNT;
 
 /// A fence that a processor executes.
 #[inline(always)]

@@ -37,6 +37,15 @@ impl Mapping {
         Mapping::of(bytes, data_offset, len - data_offset)
     }
 
+    /// Maps the first `len` bytes of the object for nothing but reading. The caller has checked that it is as long.
+    pub(super) fn read_only(file: BorrowedFd<'_>, len: usize) -> Result<Mapping, Error> {
+        assert!(len >= size_of::<Header>(), "a mapping of {len} bytes has no room for a header");
+        let options = MmapOptions::new().len(len).clone();
+        let bytes = options.map_raw_read_only(file.as_raw_fd()).map_err(|error| os("mmap", error))?;
+        let data_offset = DATA_OFFSET.min(len);
+        Mapping::of(bytes, data_offset, len - data_offset)
+    }
+
     /// Maps the first `len` bytes of the object, and behind them once more those from `data_offset` on. The caller has checked
     /// that it is as long, and that both numbers are multiples of a page.
     pub(super) fn mirrored(file: BorrowedFd<'_>, len: usize, data_offset: usize) -> Result<Mapping, Error> {

@@ -11,6 +11,7 @@ mod layout;
 mod mapping;
 mod object;
 mod roles;
+mod view;
 mod wanted;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use attach::unlink;
 pub use roles::PeerState;
+pub(crate) use view::{View, names};
 pub(crate) use wanted::Wanted;
 
 pub(crate) use rustix::param::page_size;

@@ -38,7 +38,16 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 
 /// Opens what stands under a name, or finds that nothing does. Never creates, never follows a link, never waits.
 pub(super) fn open(name: &str) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(path(name), flags(shm::OFlags::empty()), Mode::empty()) {
+    open_as(name, shm::OFlags::RDWR)
+}
+
+/// Opens what stands under a name for nothing but reading, or finds that nothing does.
+pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
+    open_as(name, shm::OFlags::RDONLY)
+}
+
+fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
+    match shm::open(path(name), flags(access), Mode::empty()) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT) => Ok(None),
         Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
@@ -50,7 +59,11 @@ pub(super) fn open(name: &str) -> Result<Option<OwnedFd>, Error> {
 
 /// Creates an object that its owner alone can open, or finds that something stands under the name already.
 pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(path(name), flags(shm::OFlags::CREATE | shm::OFlags::EXCL), Mode::RUSR | Mode::WUSR) {
+    match shm::open(
+        path(name),
+        flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL),
+        Mode::RUSR | Mode::WUSR,
+    ) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
         Err(error) => Err(denied(name, "shm_open", error)),
@@ -182,9 +195,9 @@ fn path(name: &str) -> String {
 
 /// The flags with which an object is always opened. Without `NOFOLLOW` a planted link would be followed, without
 /// `NONBLOCK` a planted FIFO would hold the caller.
-fn flags(more: shm::OFlags) -> shm::OFlags {
+fn flags(access: shm::OFlags) -> shm::OFlags {
     let plain = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    shm::OFlags::RDWR | more | shm::OFlags::from_bits_retain(plain.bits())
+    access | shm::OFlags::from_bits_retain(plain.bits())
 }
 
 fn denied(name: &str, call: &'static str, error: Errno) -> Error {

@@ -46,6 +46,23 @@ impl Wanted {
         })
     }
 
+    /// Whatever ring a segment says that it is, as far as there can be such a ring.
+    pub(super) fn whatever(found: Identity) -> Wanted {
+        let is_stream = found.kind == STREAM;
+        let element_size = if is_stream { found.element_size.max(1) } else { 1 };
+        let aligns = |align: u64| align.is_power_of_two() && element_size % align == 0;
+        let element_align = Some(found.element_align).filter(|&align| is_stream && aligns(align)).unwrap_or(1);
+        Wanted {
+            kind: if is_stream { STREAM } else { MESSAGE },
+            data_offset: if is_stream { DATA_OFFSET } else { DATA_OFFSET.max(page_size()) } as u64,
+            element_size,
+            element_align,
+            type_id: found.type_id,
+            capacity: None,
+            record_align: is_stream.then_some(0),
+        }
+    }
+
     /// Returns whether enough is known to create it.
     pub(super) fn is_complete(&self) -> bool {
         self.capacity.is_some()

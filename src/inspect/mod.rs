@@ -1,0 +1,225 @@
+//! Looks at rings from outside: without a role, without a lock, and without writing anything.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let name = format!("doc-inspect-{}", std::process::id());
+//! use ringmain::{Options, Role, inspect::{Inspection, Tapped}};
+//!
+//! let mut tx = Options::new(&name).capacity(4096).unlink_on_close(true).message_producer()?;
+//! tx.push(b"hello")?;
+//!
+//! let ring = Inspection::open(&name)?;
+//! assert!(ring.positions()?.used >= 5);
+//! assert_eq!(ring.end(Role::Producer)?.process, Some(std::process::id()));
+//!
+//! let (mut tap, mut message) = (ring.tap(), Vec::new());
+//! assert!(matches!(tap.next(&mut message)?, Tapped::Unit { .. }));
+//! assert_eq!(message, b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whoever looks needs the permission to read the ring, and costs its two ends nothing but the cache lines that he takes:
+//! look often, and they notice. Where a process truncates a ring while it is looked at, the next look ends the looking process
+//! with `SIGBUS`; [`Inspection::is_truncated`] asks before.
+
+mod tap;
+
+pub use crate::ring::observe::{Positions, Sleeps};
+pub use tap::{Tap, Tapped};
+
+use crate::error::{Corrupted, Error, Role};
+use crate::segment::{PeerState, View, names};
+
+/// What a ring carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Elements of one type.
+    Stream {
+        /// The size of an element in bytes.
+        element_size: usize,
+        /// The alignment of an element in bytes.
+        element_align: usize,
+    },
+    /// Messages of any length.
+    Message {
+        /// The number of bytes of which the starts of records are multiples.
+        alignment: usize,
+    },
+}
+
+/// What is known of one end of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct End {
+    /// Whether somebody holds the role, and how the last holder left.
+    pub state: PeerState,
+    /// How many holders the role has had.
+    pub generation: u64,
+    /// The last holder, if it runs in the same PID namespace and still does.
+    pub process: Option<u32>,
+    /// Its sleeps, as far as it says.
+    pub sleeps: Sleeps,
+    /// How often it has woken the other end.
+    pub wakes: u64,
+}
+
+/// Who owns a ring, and who may do what with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Permissions {
+    /// The user id of the owner.
+    pub owner: u32,
+    /// The group id.
+    pub group: u32,
+    /// The permission bits.
+    pub mode: u32,
+}
+
+/// A ring that was found on the machine.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// The ring, or what is wrong with it: it is damaged, or of another version of the layout.
+    pub ring: Result<Inspection, Error>,
+}
+
+/// A ring, mapped to be looked at.
+#[derive(Debug)]
+pub struct Inspection {
+    view: View,
+}
+
+impl Inspection {
+    /// Opens a ring to look at it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
+    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or a ring that is not made yet.
+    /// - [`Error::Mismatch`]: the ring is damaged, or of another version of the layout.
+    pub fn open(name: &str) -> Result<Inspection, Error> {
+        Ok(Inspection { view: View::open(name)? })
+    }
+
+    /// Opens every ring of the machine that can be read, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`]: the directory of shared memory cannot be read.
+    pub fn all() -> Result<Vec<Found>, Error> {
+        let open = |name: String| {
+            let ring = Inspection::open(&name);
+            let is_ring = matches!(ring, Ok(_) | Err(Error::Mismatch { .. }));
+            is_ring.then_some(Found { name, ring })
+        };
+        Ok(names()?.into_iter().filter_map(open).collect())
+    }
+
+    /// Returns the name of the ring.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.view.name()
+    }
+
+    /// Returns what it carries.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        if self.view.is_stream() {
+            Kind::Stream { element_size: self.view.element_size(), element_align: self.view.element_align() }
+        } else {
+            Kind::Message { alignment: self.view.record_align() }
+        }
+    }
+
+    /// Returns its capacity: in elements, or in bytes for messages.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.view.capacity()
+    }
+
+    /// Returns the version of the segment's layout.
+    #[must_use]
+    pub fn layout_version(&self) -> u64 {
+        self.view.layout_version()
+    }
+
+    /// Returns the type id, made of the type tag, the size and the alignment.
+    #[must_use]
+    pub fn type_id(&self) -> u64 {
+        self.view.type_id()
+    }
+
+    /// Returns the length of the segment in bytes.
+    #[must_use]
+    pub fn segment_length(&self) -> u64 {
+        self.view.segment_length()
+    }
+
+    /// Returns who owns it, and who may do what with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`]: the system does not say.
+    pub fn permissions(&self) -> Result<Permissions, Error> {
+        self.view.permissions()
+    }
+
+    /// Returns whether the name of the ring is gone: nobody else can come to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`]: the system does not say.
+    pub fn is_orphaned(&self) -> Result<bool, Error> {
+        self.view.is_orphaned()
+    }
+
+    /// Returns whether the ring has become shorter: then whoever looks at it further may be ended by `SIGBUS`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`]: the system does not say.
+    pub fn is_truncated(&self) -> Result<bool, Error> {
+        self.view.is_truncated()
+    }
+
+    /// Returns where both ends are, at one moment. The consumer may be further by up to its publication step.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupted`]: no ring can be there.
+    pub fn positions(&self) -> Result<Positions, Corrupted> {
+        self.view.positions()
+    }
+
+    /// Returns what is known of one end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`]: the system does not tell who holds a lock.
+    pub fn end(&self, role: Role) -> Result<End, Error> {
+        let state = self.view.state(role)?;
+        Ok(End {
+            state,
+            generation: self.view.generation(role),
+            process: if state == PeerState::Alive { self.view.process(role) } else { None },
+            sleeps: self.view.sleeps(role),
+            wakes: self.view.wakes(role),
+        })
+    }
+
+    /// Looks at what comes next: begins with what the consumer has not given back yet.
+    #[must_use]
+    pub fn tap(&self) -> Tap<'_> {
+        Tap::from_head(&self.view)
+    }
+
+    /// Looks at what comes next: begins with what is pushed from now on.
+    #[must_use]
+    pub fn tap_new(&self) -> Tap<'_> {
+        Tap::from_tail(&self.view)
+    }
+}

@@ -1,0 +1,183 @@
+//! Looks at elements and messages as they pass, without taking them.
+
+use crate::error::Corrupted;
+use crate::ring::message::Shape;
+use crate::ring::position::index;
+use crate::segment::View;
+
+/// How often a look begins anew where the ring moved on meanwhile.
+const ATTEMPTS: usize = 16;
+
+/// Looks at the elements or messages of a ring as they pass.
+///
+/// It takes nothing and holds nobody up, so it misses what passes faster than it looks. What it returns was in the ring as it
+/// is returned, with one exception: something that the consumer has given back meanwhile is returned as long as it lies in
+/// the younger half of the ring, and is wrong where at that moment the producer fills more than the other half at once, in
+/// place.
+#[derive(Debug)]
+pub struct Tap<'a> {
+    view: &'a View,
+    position: u64,
+    /// The sizes of records, in a message ring.
+    shape: Option<Shape>,
+}
+
+/// What a look came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tapped {
+    /// An element or a message.
+    Unit {
+        /// Its position.
+        position: u64,
+    },
+    /// Nothing new is there.
+    Nothing,
+    /// The ring moved on too far. The tap goes on behind what it missed.
+    Missed {
+        /// How many elements, or bytes of records.
+        count: u64,
+    },
+}
+
+/// What a look at one unit came to.
+enum Look {
+    /// It ends here.
+    Seen {
+        end: u64,
+    },
+    Nothing,
+    /// What was seen may have been written over.
+    Passed,
+}
+
+impl Tap<'_> {
+    pub(super) fn from_head(view: &View) -> Tap<'_> {
+        Tap::from(view, view.positions_behind_a_copy().0)
+    }
+
+    pub(super) fn from_tail(view: &View) -> Tap<'_> {
+        let (head, tail) = view.positions_behind_a_copy();
+        // In a message ring a tail may lie behind its head.
+        Tap::from(view, if is_before(tail, head) { head } else { tail })
+    }
+
+    fn from(view: &View, position: u64) -> Tap<'_> {
+        let shape = (!view.is_stream()).then(|| Shape::new(view.capacity(), view.record_align()));
+        let mask = shape.map_or(0, |shape| shape.align() as u64 - 1);
+        // A position of a liar starts no record; the first one behind it that could is as good as any.
+        Tap { view, position: position & !mask, shape }
+    }
+
+    /// Copies the next element or message to `bytes`, which it replaces the contents of.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupted`]: the ring holds something that cannot be.
+    pub fn next(&mut self, bytes: &mut Vec<u8>) -> Result<Tapped, Corrupted> {
+        for _ in 0..ATTEMPTS {
+            bytes.clear();
+            let look = match self.shape {
+                None => Ok(self.look_at_element(bytes)),
+                Some(shape) => self.look_at_message(shape, bytes),
+            };
+            let (head, tail) = self.view.positions_behind_a_copy();
+            // What it found wrong may just have been written over.
+            let has_passed =
+                has_passed(self.position, head, tail, self.view.capacity()) || matches!(look, Ok(Look::Passed));
+            if has_passed {
+                bytes.clear();
+                let missed = head.wrapping_sub(self.position);
+                if is_before(self.position, head) {
+                    self.position = self.start_of(head);
+                    return Ok(Tapped::Missed { count: missed });
+                }
+                continue;
+            }
+            return match look? {
+                Look::Seen { end } => {
+                    let position = std::mem::replace(&mut self.position, end);
+                    Ok(Tapped::Unit { position })
+                }
+                Look::Nothing | Look::Passed => Ok(Tapped::Nothing),
+            };
+        }
+        bytes.clear();
+        Ok(Tapped::Nothing)
+    }
+
+    /// Returns the start of a record at a head, also at that of a liar.
+    fn start_of(&self, head: u64) -> u64 {
+        self.shape.map_or(head, |shape| head & !(shape.align() as u64 - 1))
+    }
+
+    fn look_at_element(&self, bytes: &mut Vec<u8>) -> Look {
+        let (capacity, size) = (self.view.capacity(), self.view.element_size());
+        let (_, tail) = self.view.positions_behind_a_copy();
+        match tail.wrapping_sub(self.position) {
+            0 => Look::Nothing,
+            ahead if ahead > capacity as u64 => Look::Passed,
+            _ => {
+                self.view.copy(index(self.position, capacity) * size, size, bytes);
+                Look::Seen { end: self.position.wrapping_add(1) }
+            }
+        }
+    }
+
+    fn look_at_message(&self, shape: Shape, bytes: &mut Vec<u8>) -> Result<Look, Corrupted> {
+        let (_, tail) = self.view.positions_behind_a_copy();
+        let ahead = tail.wrapping_sub(self.position);
+        if ahead > shape.capacity() as u64 && !is_before(tail, self.position) {
+            return Ok(Look::Passed);
+        }
+        let start = shape.index(self.position);
+        let header = self.view.record_header(start);
+        // In front of the tail a header can be that of a message, or 0: what lies there then was never one.
+        if header == 0 {
+            return Ok(Look::Nothing);
+        }
+        let len = shape.len(header, shape.most())?;
+        self.view.copy((start + shape.payload()) & (shape.capacity() - 1), len, bytes);
+        Ok(Look::Seen { end: self.position.wrapping_add(shape.size(len)) })
+    }
+}
+
+/// Returns whether what lies at a position may have been written over.
+fn has_passed(position: u64, head: u64, tail: u64, capacity: usize) -> bool {
+    let is_taken = is_before(position, head);
+    is_taken && !is_before(tail, position) && tail.wrapping_sub(position) > capacity as u64 / 2
+}
+
+/// Returns whether a position lies before another one, on the way around 2^64.
+fn is_before(position: u64, other: u64) -> bool {
+    other.wrapping_sub(position).wrapping_sub(1) < u64::MAX / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_consumer_has_is_whole_wherever_it_lies() {
+        assert!(!has_passed(10, 10, 26, 16));
+        assert!(!has_passed(u64::MAX, u64::MAX, 15, 16));
+    }
+
+    #[test]
+    fn what_was_taken_is_whole_in_the_younger_half_alone() {
+        assert!(!has_passed(10, 11, 18, 16));
+        assert!(has_passed(10, 11, 19, 16));
+        assert!(!has_passed(u64::MAX, 0, 7, 16));
+        assert!(has_passed(u64::MAX, 0, 8, 16));
+    }
+
+    #[test]
+    fn a_message_in_front_of_the_tail_is_whole() {
+        assert!(!has_passed(32, 48, 16, 4096));
+    }
+
+    #[test]
+    fn one_position_is_before_another_around_two_to_the_64() {
+        assert!(is_before(1, 2) && !is_before(2, 2) && !is_before(2, 1));
+        assert!(is_before(u64::MAX, 0) && !is_before(0, u64::MAX));
+    }
+}

@@ -1,0 +1,134 @@
+//! What somebody sees of a ring who holds no role in it and writes nothing.
+//!
+//! Nobody waits for an observer. Whatever it copies may be written over meanwhile, so it looks at the positions once more
+//! behind the copy: an element that the consumer has not passed even then was whole all the time. For that the copy must be
+//! made before the second look, which the fence sees to; and whoever sees bytes of a producer that saw a head must see that
+//! head. Processors whose stores reach all others at once, such as x86_64 and ARMv8, keep that; the language alone does not
+//! promise it for bytes that are stored without an ordering.
+
+use core::sync::atomic::{Ordering, fence};
+
+use super::memory::Word;
+use super::park::{ASLEEP, COUNT, FENCES};
+use super::position::{Corrupted, SharedWord, Window};
+
+/// How often the positions are read until they belong together.
+const LOOKS: usize = 64;
+
+/// Both positions of a ring, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Positions {
+    /// Where the consumer reads next, as far as it has published it.
+    pub head: u64,
+    /// Where the producer writes next.
+    pub tail: u64,
+    /// How many elements, or bytes of records, lie between them.
+    pub used: u64,
+}
+
+/// Reads both positions. A tail may lie behind its head by up to `behind`: for messages that are there but not counted yet.
+///
+/// A consumer that publishes faster than two words are read gets the ring called empty, which it nearly is.
+pub fn positions<W: Word>(head: &W, tail: &W, capacity: u64, behind: u64) -> Result<Positions, Corrupted> {
+    let mut refused = None;
+    for _ in 0..LOOKS {
+        // Observe: pairs with the Release in `Consumer::release`, so that the tail is none from before it.
+        let found_head = head.load(Ordering::Acquire);
+        // Observe: pairs with the Release that published it, so that the head behind it is none from before it.
+        let found_tail = tail.load(Ordering::Acquire);
+        if head.load(Ordering::Relaxed) != found_head {
+            continue;
+        }
+        let used = found_tail.wrapping_sub(found_head);
+        let found = Positions { head: found_head, tail: found_tail, used };
+        if used <= capacity {
+            return Ok(found);
+        }
+        if used.wrapping_neg() <= behind {
+            return Ok(Positions { used: 0, ..found });
+        }
+        let window = Window { lowest: found_head, highest: found_head.wrapping_add(capacity), step: 1 };
+        refused = Some(window.refusal(SharedWord::Tail, found_tail));
+        break;
+    }
+    match refused {
+        Some(corrupted) => Err(corrupted),
+        None => {
+            let head = head.load(Ordering::Relaxed);
+            Ok(Positions { head, tail: head, used: 0 })
+        }
+    }
+}
+
+/// Reads the header of a record, behind which its payload can be copied.
+pub fn header<W: Word>(word: &W) -> u64 {
+    // Observe: pairs with the Release in `Producer::publish_after`.
+    word.load(Ordering::Acquire)
+}
+
+/// Reads both positions behind a copy.
+pub fn positions_behind_a_copy<W: Word>(head: &W, tail: &W) -> (u64, u64) {
+    fence(Ordering::Acquire);
+    (head.load(Ordering::Relaxed), tail.load(Ordering::Relaxed))
+}
+
+/// What an end says of its sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sleeps {
+    /// Whether it sleeps now.
+    pub is_asleep: bool,
+    /// How often it has begun to sleep.
+    pub count: u64,
+    /// Whether it asks the other end to make a fence with each publication.
+    pub asks_for_fences: bool,
+}
+
+/// Reads what an end says of its sleeps.
+pub fn sleeps<W: Word>(parking: &W) -> Sleeps {
+    let word = parking.load(Ordering::Relaxed);
+    Sleeps {
+        is_asleep: word & ASLEEP != 0,
+        count: word.wrapping_add(ASLEEP) / (2 * COUNT),
+        asks_for_fences: word & FENCES != 0,
+    }
+}
+
+/// Reads how often an end has woken the other one.
+pub fn wakes<W: Word>(wakes: &W) -> u64 {
+    wakes.load(Ordering::Relaxed) / COUNT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::AtomicU64;
+
+    fn seen(head: u64, tail: u64, behind: u64) -> Result<Positions, Corrupted> {
+        positions(&AtomicU64::new(head), &AtomicU64::new(tail), 8, behind)
+    }
+
+    #[test]
+    fn what_lies_between_head_and_tail_is_used_also_across_the_wrap() {
+        assert_eq!(seen(3, 3, 0), Ok(Positions { head: 3, tail: 3, used: 0 }));
+        assert_eq!(seen(3, 11, 0), Ok(Positions { head: 3, tail: 11, used: 8 }));
+        assert_eq!(seen(u64::MAX - 1, 2, 0), Ok(Positions { head: u64::MAX - 1, tail: 2, used: 4 }));
+    }
+
+    #[test]
+    fn a_tail_behind_its_head_is_an_empty_ring_only_where_that_can_be() {
+        assert_eq!(seen(8, 0, 8), Ok(Positions { head: 8, tail: 0, used: 0 }));
+        assert!(seen(8, 0, 0).is_err());
+        assert!(seen(9, 0, 8).is_err());
+        let refused = seen(0, 9, 8).unwrap_err();
+        assert_eq!((refused.word, refused.found, refused.lowest, refused.highest), (SharedWord::Tail, 9, 0, 8));
+    }
+
+    #[test]
+    fn a_parking_word_tells_of_sleeps() {
+        let words = [0, 1, 2, 3, 4, 6].map(|word| sleeps(&AtomicU64::new(word)));
+        assert_eq!(words.map(|sleeps| sleeps.is_asleep), [false, false, true, true, false, true]);
+        assert_eq!(words.map(|sleeps| sleeps.count), [0, 0, 1, 1, 1, 2]);
+        assert_eq!(words.map(|sleeps| sleeps.asks_for_fences), [false, true, false, true, false, false]);
+        assert_eq!(wakes(&AtomicU64::new(7)), 3);
+    }
+}
