@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use crate::ring::memory::Role;
 pub use crate::ring::position::Corrupted;
+use crate::segment::ANONYMOUS;
 
 /// A ring could not be created, attached, closed or removed.
 #[derive(Debug)]
@@ -154,6 +155,27 @@ pub enum Error {
         /// What was found.
         source: Corrupted,
     },
+    /// A ring without a name was asked for, and no capacity was given.
+    NoCapacity,
+    /// The length of what stands behind a descriptor is not final, or nobody can write it.
+    Seals {
+        /// The seals that it has, as `fcntl(F_GET_SEALS)` counts them; 0 where it can have none.
+        found: u32,
+        /// The seals that it must have: no others than that of `F_SEAL_EXEC` may come to them.
+        expected: u32,
+    },
+    /// The system has not the memory for a ring without a name.
+    NoMemory {
+        /// How many bytes the ring needs.
+        needed: u64,
+        /// How many bytes the system could give.
+        available: u64,
+    },
+    /// A descriptor could not be opened anew, for which `/proc/self/fd` is needed.
+    NoProc {
+        /// What the system said.
+        source: io::Error,
+    },
     /// Another system call failed.
     Os {
         /// The call.
@@ -223,6 +245,19 @@ impl Attribute {
     }
 }
 
+/// Says what to use where this ring will not do.
+fn instead(name: &str) -> &'static str {
+    if name == ANONYMOUS { "use another ring" } else { "use another name" }
+}
+
+/// Names the seals of an object as `fcntl` does.
+fn seals(bits: u32) -> String {
+    let names = ["F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE", "F_SEAL_FUTURE_WRITE", "F_SEAL_EXEC"];
+    let set = names.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
+    let set: Vec<&str> = set.map(|(_, name)| *name).collect();
+    if set.is_empty() { "none".to_owned() } else { set.join(" | ") }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -254,19 +289,22 @@ impl fmt::Display for Error {
             Error::Busy { name, role, holder: Some(pid) } => {
                 write!(
                     formatter,
-                    "ring {name:?} has a {role} already: process {pid}; end it first, or use another name"
+                    "ring {name:?} has a {role} already: process {pid}; end it first, or {}",
+                    instead(name)
                 )
             }
             Error::Busy { name, role, holder: None } => write!(
                 formatter,
-                "ring {name:?} has a {role} already, in a process that cannot be named from here; end it first, or use another name"
+                "ring {name:?} has a {role} already, in a process that cannot be named from here; end it first, or {}",
+                instead(name)
             ),
             Error::NotRegular { name, found } => {
-                write!(formatter, "the object {name:?} is a {found}, expected a shared-memory object; use another name")
+                write!(formatter, "the object {name:?} is a {found}, expected a shared-memory object; {}", instead(name))
             }
             Error::NotARing { name, len, magic } => write!(
                 formatter,
-                "the object {name:?} of {len} bytes is no ring: it begins with {magic:#018x}; remove it, or use another name"
+                "the object {name:?} of {len} bytes is no ring: it begins with {magic:#018x}; remove it, or {}",
+                instead(name)
             ),
             Error::Mismatch { name, what: what @ Attribute::TypeId, found, expected } => write!(
                 formatter,
@@ -283,6 +321,10 @@ impl fmt::Display for Error {
             Error::TooOpen { name, found, expected } => write!(
                 formatter,
                 "ring {name:?} has mode {found:#o}, and others than those of {expected:#o} can write it; change its mode, or ask for this one"
+            ),
+            Error::PermissionDenied { name, .. } if name == ANONYMOUS => write!(
+                formatter,
+                "no permission to read and write the ring behind this descriptor; have it created with a mode that lets this user in"
             ),
             Error::PermissionDenied { name, .. } => {
                 write!(
@@ -311,6 +353,22 @@ impl fmt::Display for Error {
             Error::Corrupted { name, .. } => {
                 write!(formatter, "ring {name:?} is damaged; unlink it and create it anew")
             }
+            Error::NoCapacity => formatter.write_str(
+                "a ring without a name is created by each attach, and has no capacity; give one, or attach to one that stands by its descriptor (Options::from_fd)",
+            ),
+            Error::Seals { found, expected } => write!(
+                formatter,
+                "the seals of this descriptor's object are {}, expected {} and no F_SEAL_WRITE or F_SEAL_FUTURE_WRITE; pass that of a ring created by Options::anonymous",
+                seals(*found),
+                seals(*expected)
+            ),
+            Error::NoMemory { needed, available } => write!(
+                formatter,
+                "{needed} bytes of memory needed, {available} available; use a smaller capacity, or end what uses memory"
+            ),
+            Error::NoProc { .. } => formatter.write_str(
+                "the descriptor cannot be opened anew through /proc/self/fd, which rings without a name need; mount proc at /proc",
+            ),
             Error::Os { call, .. } => write!(formatter, "{call} failed"),
         }
     }
@@ -322,6 +380,7 @@ impl std::error::Error for Error {
             Error::PermissionDenied { source, .. }
             | Error::MemoryLock { source, .. }
             | Error::Unsupported { source, .. }
+            | Error::NoProc { source }
             | Error::Os { source, .. } => Some(source),
             Error::Corrupted { source, .. } => Some(source),
             _ => None,

@@ -3,7 +3,7 @@
 /// What every handle can say of its ring.
 macro_rules! handle {
     () => {
-        /// Returns the name of the ring.
+        /// Returns the name of the ring; `(anonymous)`, which no ring can be named, where it has none.
         #[must_use]
         pub fn name(&self) -> &str {
             self.ring.memory().name()
@@ -40,7 +40,8 @@ macro_rules! handle {
 
         /// Returns whether the name of the ring was removed, so that nobody else can attach. Makes a system call.
         ///
-        /// Two handles that are attached go on working.
+        /// Two handles that are attached go on working. A ring that never had a name is not orphaned: whoever has a descriptor
+        /// can attach.
         #[must_use]
         pub fn is_orphaned(&self) -> bool {
             self.ring.memory().is_orphaned()
@@ -57,6 +58,19 @@ macro_rules! handle {
             self.leave()
         }
 
+        /// Leaves the role as [`close`](Self::close) does, and returns a descriptor of the ring, by which any process can attach
+        /// ([`Options::from_fd`](crate::Options::from_fd)) where the ring has no name. The role is free when this returns.
+        ///
+        /// # Errors
+        ///
+        /// [`Error::Os`] where the process can have no more descriptors; otherwise as [`close`](Self::close). The role is left all
+        /// the same.
+        pub fn into_fd(mut self) -> Result<OwnedFd, Error> {
+            let descriptor = self.ring.memory().descriptor_to_keep()?;
+            self.leave()?;
+            Ok(descriptor)
+        }
+
         fn leave(&mut self) -> Result<(), Error> {
             let Some(generation) = self.ring.memory_mut().take_generation() else { return Ok(()) };
             self.ring.leave(generation);
@@ -65,3 +79,17 @@ macro_rules! handle {
     };
 }
 pub(crate) use handle;
+
+/// Lends the descriptor of a ring.
+macro_rules! as_fd {
+    ($handle:ident $(<$element:ident: $bound:ident>)?) => {
+        impl $(<$element: $bound>)? AsFd for $handle $(<$element>)? {
+            /// Lends a descriptor of the ring that holds no role, to be passed to another process: a role ends with its handle, not
+            /// with the last process that has the descriptor.
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.ring.memory().descriptor()
+            }
+        }
+    };
+}
+pub(crate) use as_fd;

@@ -23,6 +23,7 @@
 //! - [`message`] has those of a ring of byte messages of any length.
 //! - [`Trusted`] is a view of a handle whose peer is trusted, which refers to the ring's bytes in place.
 //! - [`inspect`] looks at rings from outside, without a role.
+//! - [`pass`] brings a ring without a name to another process.
 //! - [`Error`] says why a ring could not be created or attached.
 //!
 //! # Trust
@@ -30,7 +31,8 @@
 //! The other process is input. Whatever it writes into the ring, the safe functions of this crate have no undefined
 //! behaviour: positions and lengths are checked, elements and messages are copied by accesses that are defined under a race, and an impossible number
 //! poisons the handle with [`Corrupted`]. What it cannot be stopped from is to send wrong elements, to send none, or, for a
-//! named ring, to shrink the memory under you: then the next access ends your process with `SIGBUS`.
+//! named ring, to shrink the memory under you: then the next access ends your process with `SIGBUS`. A ring without a name
+//! ([`Options::anonymous`]) cannot be shrunk.
 
 #![deny(unsafe_code)]
 
@@ -47,6 +49,7 @@ mod handle;
 pub mod inspect;
 pub mod message;
 mod options;
+pub mod pass;
 mod pause;
 mod ring;
 mod segment;

@@ -1,5 +1,7 @@
 //! How a ring is named, sized, created and attached.
 
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -9,7 +11,7 @@ use crate::ring::memory::Role;
 use crate::ring::message::{LARGEST_ALIGN, SMALLEST_ALIGN};
 use crate::ring::pace::Flow;
 use crate::ring::stream::Element;
-use crate::segment::{Segment, Wanted, page_size};
+use crate::segment::{Place, Segment, Wanted, page_size};
 use crate::stream;
 use crate::wait::{Wait, Waiter};
 
@@ -50,7 +52,7 @@ pub enum Creation {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub(crate) name: String,
+    pub(crate) place: Place,
     pub(crate) capacity: Option<usize>,
     alignment: Option<usize>,
     pub(crate) creation: Creation,
@@ -71,8 +73,51 @@ pub struct Options {
 impl Options {
     /// Names a ring: 1 to 30 of `A-Z a-z 0-9 _ . -`, with no leading dot.
     pub fn new(name: impl Into<String>) -> Options {
+        Options::at(Place::Name(name.into()))
+    }
+
+    /// Asks for a new ring without a name, which needs a [`capacity`](Options::capacity). Every attach creates one.
+    ///
+    /// Nobody finds it but by a descriptor: every handle has one (`AsFd`), [`pass`](crate::pass) brings it to another process, and
+    /// [`Options::from_fd`] attaches there. Its length is sealed, so that no process can shrink it under another, and its
+    /// memory is given back when the last descriptor and the last handle are gone.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ringmain::Options;
+    ///
+    /// let mut tx = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+    /// let (here, there) = std::os::unix::net::UnixStream::pair()?;
+    /// ringmain::pass::send(&here, &tx)?;
+    ///
+    /// // In another process, which has the other end of the socket:
+    /// let mut rx = Options::from_fd(ringmain::pass::receive(&there)?).stream_consumer::<u64>()?;
+    /// tx.push(7)?;
+    /// assert_eq!(rx.pop(), Ok(7));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// There is nobody to wait for, and no name to remove: [`wait_for`](Options::wait_for) and
+    /// [`unlink_on_close`](Options::unlink_on_close) change nothing. Its [`mode`](Options::mode) says which users can attach
+    /// with a descriptor that they were given.
+    #[must_use]
+    pub fn anonymous() -> Options {
+        Options::at(Place::Nowhere)
+    }
+
+    /// Asks for the ring without a name behind this descriptor, which was passed by another process or comes from a handle.
+    ///
+    /// Its seals are checked before its length is trusted. Both roles can be attached by the same options or a clone of them,
+    /// again and again: the descriptor stays open for as long as they live, and never holds a role itself.
+    #[must_use]
+    pub fn from_fd(descriptor: OwnedFd) -> Options {
+        Options::at(Place::Descriptor(Arc::new(descriptor)))
+    }
+
+    fn at(place: Place) -> Options {
         Options {
-            name: name.into(),
+            place,
             capacity: None,
             alignment: None,
             creation: Creation::IfMissing,
@@ -239,7 +284,9 @@ impl Options {
     /// - [`Error::Busy`]: another handle is its producer.
     /// - [`Error::NotFound`], [`Error::AlreadyExists`]: the ring is not there, or is, against what was asked for.
     /// - [`Error::Mismatch`]: it carries another type, or has another capacity, kind or layout.
-    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name.
+    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or behind the descriptor.
+    /// - [`Error::Seals`]: the length of what stands behind the descriptor is not final.
+    /// - [`Error::NoCapacity`], [`Error::NoProc`]: a ring without a name needs a capacity, and `/proc`.
     /// - [`Error::NoSpace`] and its like: the system has no room for it.
     /// - [`Error::Corrupted`]: its positions are impossible.
     pub fn stream_producer<T: Element>(&self) -> Result<stream::Producer<T>, Error> {

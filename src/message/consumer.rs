@@ -1,12 +1,13 @@
 //! The reading end.
 
 use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bytemuck::AnyBitPattern;
 
 use super::PopError;
 use crate::error::{Corrupted, Error};
-use crate::handle::handle;
+use crate::handle::{as_fd, handle};
 use crate::ring::message as ring;
 use crate::ring::pace::Flow;
 use crate::segment::{PeerState, Segment};
@@ -147,6 +148,8 @@ impl Consumer {
         self.ring.release();
     }
 }
+
+as_fd!(Consumer);
 
 impl Drop for Consumer {
     fn drop(&mut self) {

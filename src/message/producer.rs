@@ -1,12 +1,13 @@
 //! The writing end.
 
 use std::io::{self, IoSlice, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bytemuck::NoUninit;
 
 use super::PushError;
 use crate::error::{Corrupted, Error};
-use crate::handle::handle;
+use crate::handle::{as_fd, handle};
 use crate::ring::message as ring;
 use crate::segment::{PeerState, Segment};
 use crate::trusted::{Trusted, trust_peer};
@@ -114,6 +115,8 @@ impl Producer {
         self.ring.can_push(len)
     }
 }
+
+as_fd!(Producer);
 
 impl Drop for Producer {
     fn drop(&mut self) {

@@ -13,9 +13,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::anonymous;
 use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
 use super::mapping::Mapping;
 use super::object::{self, Access};
+use super::place::Place;
 use super::roles::{self, Lock};
 use super::wanted::Wanted;
 use crate::error::Error;
@@ -33,7 +35,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 /// What a caller asks for.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
-    pub(super) name: &'a str,
+    pub(super) place: &'a Place,
     pub(super) role: Role,
     pub(super) access: Access,
     pub(super) creation: Creation,
@@ -62,7 +64,9 @@ enum Look {
 
 /// Attaches, creating the segment where that is asked for.
 pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
-    object::check_name(request.name)?;
+    if let Place::Name(name) = request.place {
+        object::check_name(name)?;
+    }
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
@@ -73,7 +77,7 @@ pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
         };
         let waited = start.elapsed();
         if waited >= patience {
-            return Err(error(request.name.to_owned(), waited));
+            return Err(error(request.place.name().to_owned(), waited));
         }
         thread::sleep(pause.min(patience - waited));
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -99,20 +103,49 @@ pub fn unlink(name: &str) -> Result<(), Error> {
 
 impl Request<'_> {
     fn look(&self) -> Result<Look, Error> {
-        let Some(file) = object::open(self.name)? else {
-            return if self.may_create() { self.create() } else { Ok(Look::Absent) };
+        match self.place {
+            Place::Name(name) => self.look_at(name),
+            Place::Nowhere if !self.wanted.is_complete() => Err(Error::NoCapacity),
+            Place::Nowhere if self.creation == Creation::Never => Ok(Look::Absent),
+            Place::Nowhere => self.make(anonymous::create(self.access.mode)?.as_fd()),
+            Place::Descriptor(given) => self.look_behind(given.as_fd()),
+        }
+    }
+
+    fn look_at(&self, name: &str) -> Result<Look, Error> {
+        let Some(file) = object::open(name)? else {
+            return if self.may_create() { self.create(name) } else { Ok(Look::Absent) };
         };
         let file = file.as_fd();
-        object::check_access(self.name, &object::stat(file)?, self.access)?;
+        object::check_access(name, &object::stat(file)?, self.access)?;
         match self.observe(file)? {
-            None => self.repair(file),
-            Some(_) if self.creation == Creation::New => Err(Error::AlreadyExists { name: self.name.to_owned() }),
-            Some(found) => {
-                // The length is read after the magic was seen: before, the object may not have had its length yet.
-                self.wanted.check(self.name, found, object::stat(file)?.st_size as u64)?;
-                self.enter(file, found)
-            }
+            None => self.repair(name, file),
+            Some(found) => self.join(file, found),
         }
+    }
+
+    /// Looks at what was given by its descriptor. Its length means nothing before its seals were seen.
+    fn look_behind(&self, given: BorrowedFd<'_>) -> Result<Look, Error> {
+        anonymous::check_sealed(given)?;
+        // The description of what was given may be shared with any process: the lock must not be.
+        let file = anonymous::reopen(given)?;
+        let file = file.as_fd();
+        object::check_access(self.place.name(), &object::stat(file)?, self.access)?;
+        match self.observe(file)? {
+            // The seals are the last step of a creation.
+            None => self.not_a_ring(file, 0),
+            Some(found) => self.join(file, found),
+        }
+    }
+
+    /// Takes the role in a segment that is made, if it is the one that is wanted.
+    fn join(&self, file: BorrowedFd<'_>, found: Identity) -> Result<Look, Error> {
+        if self.creation == Creation::New {
+            return Err(Error::AlreadyExists { name: self.place.name().to_owned() });
+        }
+        // The length is read after the magic was seen: before, the object may not have had its length yet.
+        self.wanted.check(self.place.name(), found, object::stat(file)?.st_size as u64)?;
+        self.enter(file, found)
     }
 
     fn may_create(&self) -> bool {
@@ -120,8 +153,8 @@ impl Request<'_> {
     }
 
     /// Creates the segment, and takes the role before anyone else can see it.
-    fn create(&self) -> Result<Look, Error> {
-        let Some(file) = object::create(self.name)? else { return Ok(Look::Unsettled) };
+    fn create(&self, name: &str) -> Result<Look, Error> {
+        let Some(file) = object::create(name)? else { return Ok(Look::Unsettled) };
         // Another process may have seen the empty object first and taken it for one whose creator died.
         if !Lock::Administration.take(file.as_fd())? {
             return Ok(Look::Unsettled);
@@ -129,7 +162,7 @@ impl Request<'_> {
         let made = self.make(file.as_fd());
         if made.is_err() {
             // The first error tells more than a second one. What cannot be removed now, the next attach repairs.
-            let _ = object::unlink_locked(self.name, file.as_fd());
+            let _ = object::unlink_locked(name, file.as_fd());
         }
         Lock::Administration.give_back(file.as_fd())?;
         made
@@ -139,14 +172,22 @@ impl Request<'_> {
     fn make(&self, file: BorrowedFd<'_>) -> Result<Look, Error> {
         // Nobody can have it: no other process looks for a role before it has seen the magic.
         Lock::Role(self.role).take(file)?;
-        // A umask may have taken even the owner's permissions.
-        object::set_mode(file, self.access.mode)?;
-        let Some(questions) = object::reopen(self.name, file)? else { return Ok(Look::Unsettled) };
+        if self.place.is_named() {
+            // A umask may have taken even the owner's permissions.
+            object::set_mode(file, self.access.mode)?;
+        }
+        let Some(questions) = self.reopen(file)? else { return Ok(Look::Unsettled) };
         let identity = self.wanted.identity();
-        object::reserve(file, identity.segment_length)?;
+        match self.place.is_named() {
+            true => object::reserve(file, identity.segment_length)?,
+            false => anonymous::reserve(file, identity.segment_length)?,
+        }
         let mapping = self.map(file, identity)?;
         let header = header(&mapping);
         identity::publish(&header.identity.magic, MAGIC, &header.identity.rows, &identity.rows());
+        if !self.place.is_named() {
+            anonymous::seal(file)?;
+        }
         Ok(Look::Attached(Attached { mapping, identity, questions }))
     }
 
@@ -159,11 +200,23 @@ impl Request<'_> {
                 // Its holder is just coming, or just leaving.
                 return Ok(Look::Unsettled);
             }
-            return Err(Error::Busy { name: self.name.to_owned(), role: self.role, holder: roles::holder(slot) });
+            return Err(Error::Busy {
+                name: self.place.name().to_owned(),
+                role: self.role,
+                holder: roles::holder(slot),
+            });
         }
-        let Some(questions) = object::reopen(self.name, file)? else { return Ok(Look::Unsettled) };
+        let Some(questions) = self.reopen(file)? else { return Ok(Look::Unsettled) };
         let mapping = self.map(file, identity)?;
         Ok(Look::Attached(Attached { mapping, identity, questions }))
+    }
+
+    /// Opens the object once more; `None` where its name stands for another one by now.
+    fn reopen(&self, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
+        match self.place {
+            Place::Name(name) => object::reopen(name, file),
+            Place::Nowhere | Place::Descriptor(_) => anonymous::reopen(file).map(Some),
+        }
     }
 
     /// Maps the whole segment, which is as long as it says.
@@ -186,32 +239,31 @@ impl Request<'_> {
     /// Reads what the segment says that it is; `None` where its creator has not finished.
     fn observe(&self, file: BorrowedFd<'_>) -> Result<Option<Identity>, Error> {
         let len = object::stat(file)?.st_size as u64;
-        let not_a_ring = |magic| Err(Error::NotARing { name: self.name.to_owned(), len, magic });
         if len == 0 {
             // Its creator has not come to give it a size.
             return Ok(None);
         }
         if len < DATA_OFFSET as u64 {
-            return not_a_ring(0);
+            return self.not_a_ring(file, 0);
         }
         let mapping = Mapping::new(file, DATA_OFFSET)?;
         let header = header(&mapping);
         match identity::observe(&header.identity.magic, &header.identity.rows) {
             (MAGIC, rows) => Ok(Some(Identity::from_rows(rows))),
             (0, _) => Ok(None),
-            (magic, _) => not_a_ring(magic),
+            (magic, _) => self.not_a_ring(file, magic),
         }
     }
 
     /// Removes what a dead creator left behind. A living one is left to finish.
-    fn repair(&self, file: BorrowedFd<'_>) -> Result<Look, Error> {
+    fn repair(&self, name: &str, file: BorrowedFd<'_>) -> Result<Look, Error> {
         if !Lock::Administration.take(file)? {
             return Ok(Look::Unsettled);
         }
         // Its creator may have finished, and another may have repaired it, before the lock was ours.
         if self.observe(file)?.is_none() {
             self.refuse_foreign(file)?;
-            object::unlink_locked(self.name, file)?;
+            object::unlink_locked(name, file)?;
         }
         Lock::Administration.give_back(file)?;
         Ok(Look::Unsettled)
@@ -224,11 +276,13 @@ impl Request<'_> {
         let rows = size_of::<super::layout::IdentityRows>().min(len);
         match bytes[rows..len].iter().position(|&byte| byte != 0) {
             None => Ok(()),
-            Some(_) => {
-                let len = object::stat(file)?.st_size as u64;
-                Err(Error::NotARing { name: self.name.to_owned(), len, magic: 0 })
-            }
+            Some(_) => self.not_a_ring(file, 0),
         }
+    }
+
+    fn not_a_ring<T>(&self, file: BorrowedFd<'_>, magic: u64) -> Result<T, Error> {
+        let len = object::stat(file)?.st_size as u64;
+        Err(Error::NotARing { name: self.place.name().to_owned(), len, magic })
     }
 }
 

@@ -5,22 +5,27 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory over a mapping")]
 
+mod anonymous;
 mod attach;
 mod futex;
+pub(crate) mod greeting;
+pub(crate) mod inheritance;
 mod layout;
 mod mapping;
 mod object;
+mod place;
 mod roles;
 mod view;
 mod wanted;
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 pub use attach::unlink;
+pub(crate) use place::{ANONYMOUS, Place};
 pub use roles::PeerState;
 pub(crate) use view::{View, names};
 pub(crate) use wanted::Wanted;
@@ -53,7 +58,7 @@ pub(crate) struct Segment {
     role: Role,
     /// Counts the holders of the role; 0 before this one has said that it came, and after it has said that it left.
     generation: u64,
-    name: String,
+    place: Place,
     unlink_on_close: bool,
     barriers: Barriers,
     /// Whether this end sleeps at every message.
@@ -73,7 +78,7 @@ impl Segment {
     pub(crate) fn attach(options: &Options, role: Role, wanted: Wanted) -> Result<Segment, Error> {
         options.check_mode()?;
         let request = Request {
-            name: &options.name,
+            place: &options.place,
             role,
             access: Access {
                 owner: options.owner.unwrap_or_else(|| rustix::process::geteuid().as_raw()),
@@ -95,7 +100,7 @@ impl Segment {
             record_align: identity.record_align as usize,
             role,
             generation: 0,
-            name: options.name.clone(),
+            place: options.place.clone(),
             unlink_on_close: options.unlink_on_close,
             barriers: Barriers::prepare(),
             parks_always: options.wait_strategy == Wait::Park,
@@ -110,7 +115,7 @@ impl Segment {
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        self.place.name()
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -143,9 +148,10 @@ impl Segment {
         roles::state(peer, self.header().slot(peer), self.questions.as_fd()).unwrap_or(PeerState::Alive)
     }
 
-    /// Returns whether the name of the ring is gone: nobody else can come any more.
+    /// Returns whether the name of the ring is gone: nobody else can come any more. Whoever has a descriptor of a ring that
+    /// never had one can come at any time.
     pub(crate) fn is_orphaned(&self) -> bool {
-        object::stat(self.questions.as_fd()).is_ok_and(|stat| stat.st_nlink == 0)
+        self.place.is_named() && object::stat(self.questions.as_fd()).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
     /// Returns the generation for the one time that its holder says that it leaves.
@@ -158,10 +164,20 @@ impl Segment {
 
     /// Removes the name, if that was asked for and it still stands for this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
-        if std::mem::take(&mut self.unlink_on_close) {
-            object::unlink(&self.name, self.questions.as_fd(), attach::CREATION)?;
+        if let (true, Place::Name(name)) = (std::mem::take(&mut self.unlink_on_close), &self.place) {
+            object::unlink(name, self.questions.as_fd(), attach::CREATION)?;
         }
         Ok(())
+    }
+
+    /// Returns the descriptor that holds no lock.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.questions.as_fd()
+    }
+
+    /// Returns one more descriptor like that.
+    pub(crate) fn descriptor_to_keep(&self) -> Result<OwnedFd, Error> {
+        self.questions.try_clone().map_err(|error| object::os("fcntl(F_DUPFD_CLOEXEC)", error))
     }
 
     fn header(&self) -> &Header {
@@ -305,7 +321,7 @@ impl fmt::Debug for Segment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Segment")
-            .field("name", &self.name)
+            .field("name", &self.name())
             .field("role", &self.role)
             .field("generation", &self.generation)
             .field("capacity", &self.capacity)

@@ -156,7 +156,7 @@ fn stands_for(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
     }
 }
 
-fn same(one: &Stat, other: &Stat) -> bool {
+pub(super) fn same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 

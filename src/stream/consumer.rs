@@ -1,10 +1,11 @@
 //! The reading end.
 
 use std::iter::FusedIterator;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{Element, PeekError, PopError};
 use crate::error::{Corrupted, Error};
-use crate::handle::handle;
+use crate::handle::{as_fd, handle};
 use crate::ring::pace::Flow;
 use crate::ring::stream as ring;
 use crate::segment::{PeerState, Segment};
@@ -118,6 +119,8 @@ impl<T: Element> Consumer<T> {
         self.ring.available()
     }
 }
+
+as_fd!(Consumer<T: Element>);
 
 impl<T: Element> Drop for Consumer<T> {
     fn drop(&mut self) {

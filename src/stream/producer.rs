@@ -1,8 +1,10 @@
 //! The writing end.
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
 use super::{ClaimError, Element, PushError, PushSliceError};
 use crate::error::{Corrupted, Error};
-use crate::handle::handle;
+use crate::handle::{as_fd, handle};
 use crate::ring::stream as ring;
 use crate::segment::{PeerState, Segment};
 use crate::trusted::{Trusted, trust_peer};
@@ -108,6 +110,8 @@ impl<T: Element> Producer<T> {
         self.ring.free()
     }
 }
+
+as_fd!(Producer<T: Element>);
 
 impl<T: Element> Drop for Producer<T> {
     fn drop(&mut self) {

@@ -1,0 +1,183 @@
+//! What can go wrong when a descriptor is passed.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+
+/// A descriptor could not be passed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PassError {
+    /// The greeting begins with something else.
+    Magic {
+        /// What it begins with.
+        found: u64,
+        /// What it must begin with.
+        expected: u64,
+    },
+    /// The greeting has another version.
+    Version {
+        /// The version that came.
+        found: u64,
+        /// The version that this library knows.
+        expected: u64,
+    },
+    /// The greeting says that it has another length.
+    Length {
+        /// The length that came, in bytes.
+        found: u64,
+        /// The length of a greeting.
+        expected: u64,
+    },
+    /// Not one descriptor came with the greeting.
+    Descriptors {
+        /// How many came.
+        found: usize,
+        /// How many must come: 1.
+        expected: usize,
+    },
+    /// More came beside the greeting than there was room for.
+    Truncated {
+        /// How many descriptors were received all the same.
+        found: usize,
+        /// How many must come: 1.
+        expected: usize,
+    },
+    /// The socket ended before the greeting did.
+    Ended {
+        /// How many bytes came.
+        found: usize,
+        /// How many bytes a greeting has.
+        expected: usize,
+    },
+    /// A system call failed when a part of the greeting had gone through the socket.
+    Unfinished {
+        /// How many bytes had gone.
+        found: usize,
+        /// How many bytes a greeting has.
+        expected: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No environment variable can have this name.
+    Variable {
+        /// The name that was given.
+        name: String,
+    },
+    /// The environment variable is not there.
+    Missing {
+        /// The name of the variable.
+        variable: String,
+    },
+    /// The environment variable does not name an inherited descriptor.
+    Malformed {
+        /// The name of the variable.
+        variable: String,
+        /// What it holds.
+        found: OsString,
+    },
+    /// No descriptor of the number in the variable is open, or `/proc` is not mounted.
+    NotInherited {
+        /// The name of the variable.
+        variable: String,
+        /// The number.
+        number: i32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The descriptor of the number in the variable stands for something else than the variable says.
+    OtherFile {
+        /// The name of the variable.
+        variable: String,
+        /// The number.
+        number: i32,
+        /// The device and the inode behind the descriptor.
+        found: (u64, u64),
+        /// Those that the variable names.
+        expected: (u64, u64),
+    },
+    /// The descriptor stands for no regular file, so it cannot be opened anew.
+    NotRegular {
+        /// The number of the descriptor.
+        number: i32,
+    },
+    /// A system call failed.
+    Os {
+        /// The call.
+        call: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for PassError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PassError::Magic { found, expected } => write!(
+                formatter,
+                "the greeting begins with {found:#018x}, expected {expected:#018x}; the other end of the socket must use ringmain::pass::send, now"
+            ),
+            PassError::Version { found, expected } => write!(
+                formatter,
+                "the greeting has version {found}, expected {expected}; build both sides with versions of ringmain that share it"
+            ),
+            PassError::Length { found, expected } => write!(
+                formatter,
+                "the greeting says that it has {found} bytes, expected {expected}; the other end of the socket must use ringmain::pass::send"
+            ),
+            PassError::Descriptors { found, expected } => write!(
+                formatter,
+                "{found} descriptors came with the greeting, expected {expected}; the other end of the socket must send one at a time"
+            ),
+            PassError::Truncated { found, expected } => write!(
+                formatter,
+                "what came with the greeting was cut off after {found} descriptors, expected {expected}; where one was sent, let this process have more of them (ulimit -n)"
+            ),
+            PassError::Ended { found, expected } => write!(
+                formatter,
+                "the socket ended after {found} bytes, expected a greeting of {expected}; look why the other process left"
+            ),
+            PassError::Unfinished { found, expected, .. } => write!(
+                formatter,
+                "{found} bytes of the greeting went through the socket, expected {expected}; open a new one"
+            ),
+            PassError::Variable { name } => {
+                write!(formatter, "no environment variable can be named {name:?}; use a name without = and without NUL")
+            }
+            PassError::Missing { variable } => write!(
+                formatter,
+                "the environment variable {variable} is not set; start this program by a command that ringmain::pass::inherit prepared"
+            ),
+            PassError::Malformed { variable, found } => write!(
+                formatter,
+                "the environment variable {variable} holds {found:?}, expected NUMBER:DEVICE:INODE as ringmain::pass::inherit sets it"
+            ),
+            PassError::NotInherited { variable, number, .. } => write!(
+                formatter,
+                "descriptor {number}, which {variable} names, is not open, or proc is not mounted at /proc; start this program directly from the process that passes it"
+            ),
+            PassError::OtherFile { variable, number, found, expected } => write!(
+                formatter,
+                "descriptor {number}, which {variable} names, stands for inode {} on device {}, expected inode {} on device {}; do not hand the variable on without the descriptor",
+                found.1, found.0, expected.1, expected.0
+            ),
+            PassError::NotRegular { number } => write!(
+                formatter,
+                "descriptor {number} does not stand for a regular file, expected that of a ring; only such a one can be opened anew"
+            ),
+            PassError::Os { call, .. } => write!(formatter, "{call} failed"),
+        }
+    }
+}
+
+impl Error for PassError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            PassError::Unfinished { source, .. }
+            | PassError::NotInherited { source, .. }
+            | PassError::Os { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

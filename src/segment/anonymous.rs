@@ -1,0 +1,140 @@
+//! Segments without a name: a memory file that its descriptors alone lead to, sealed so that nobody can change its length.
+//!
+//! Roles are locks of an open file description, and whoever gets a descriptor from another process shares its description.
+//! So every attach opens descriptions of its own, through `/proc/self/fd`, and those that hold a lock are never handed out:
+//! otherwise a process that was given one would keep the role of a peer that is dead.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+
+use super::object::{self, os, same};
+use super::place::ANONYMOUS;
+use crate::error::Error;
+
+/// The seals of a segment: its length is final, and so are its seals.
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+
+/// The seals with which nobody could write it.
+const WRITE_SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
+
+/// The permissions that a memory file can have: the system does not let it become executable.
+const PERMISSIONS: u32 = 0o666;
+
+/// What the system says of its memory.
+const MEMORY: &str = "/proc/meminfo";
+
+/// Creates an empty memory file.
+pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let made = match rustix::fs::memfd_create("ringmain", flags | MemfdFlags::NOEXEC_SEAL) {
+        // Kernels before 6.3 lack the flag.
+        Err(Errno::INVAL) => rustix::fs::memfd_create("ringmain", flags),
+        made => made,
+    };
+    let file = made.map_err(|error| match error {
+        Errno::NOSYS | Errno::PERM | Errno::ACCESS => Error::Unsupported { call: "memfd_create", source: error.into() },
+        _ => os("memfd_create", error),
+    })?;
+    object::set_mode(file.as_fd(), mode & PERMISSIONS)?;
+    Ok(file)
+}
+
+/// Reserves every byte.
+///
+/// A memory file has no file system that could be full: the system would end processes, this one or others, to find room for
+/// more than there is.
+pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
+    if let Some(available) = available_memory().filter(|&available| available < len) {
+        return Err(Error::NoMemory { needed: len, available });
+    }
+    match object::reserve(file, len) {
+        Err(Error::NoSpace { needed, .. }) => {
+            Err(Error::NoMemory { needed, available: available_memory().unwrap_or(0) })
+        }
+        reserved => reserved,
+    }
+}
+
+/// Returns how many bytes of memory the system can give without ending a process, if it says so.
+fn available_memory() -> Option<u64> {
+    let text = fs::read_to_string(MEMORY).ok()?;
+    let kilobytes = |field: &str| {
+        let rest = text.lines().find_map(|line| line.strip_prefix(field))?;
+        rest.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse::<u64>().ok()
+    };
+    Some(kilobytes("MemAvailable")?.saturating_add(kilobytes("SwapFree").unwrap_or(0)).saturating_mul(1024))
+}
+
+/// Fixes the length for ever, and the seals with it.
+pub(super) fn seal(file: BorrowedFd<'_>) -> Result<(), Error> {
+    rustix::fs::fcntl_add_seals(file, SEALS).map_err(|error| os("fcntl(F_ADD_SEALS)", error))
+}
+
+/// Checks that what a descriptor stands for is memory whose length nobody can change. Before that, its length means nothing.
+pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
+    object::check_regular(ANONYMOUS, &object::stat(file)?)?;
+    let found = match rustix::fs::fcntl_get_seals(file) {
+        Ok(seals) => seals,
+        // A file that cannot be sealed, such as one on a disk.
+        Err(Errno::INVAL) => SealFlags::empty(),
+        Err(error) => return Err(os("fcntl(F_GET_SEALS)", error)),
+    };
+    if !found.contains(SEALS) || found.intersects(WRITE_SEALS) {
+        return Err(Error::Seals { found: found.bits(), expected: SEALS.bits() });
+    }
+    // Huge pages come from a pool, and where that is empty an access ends in a signal.
+    let system = rustix::fs::fstatfs(file).map_err(|error| os("fstatfs", error))?;
+    match system.f_type as u64 == u64::from(libc::TMPFS_MAGIC as u32) {
+        true => Ok(()),
+        false => Err(Error::NotRegular { name: ANONYMOUS.to_owned(), found: "memory file of another file system" }),
+    }
+}
+
+/// Opens what a descriptor stands for once more: a description of its own, which shares no locks with the first.
+pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
+    let again = open_number(file.as_raw_fd(), OFlags::empty()).map_err(|error| match error {
+        Errno::NOENT | Errno::NOTDIR => Error::NoProc { source: error.into() },
+        Errno::ACCESS | Errno::PERM => Error::PermissionDenied { name: ANONYMOUS.to_owned(), source: error.into() },
+        _ => os("open(/proc/self/fd)", error),
+    })?;
+    // What is mounted at /proc may be anything.
+    match same(&object::stat(file)?, &object::stat(again.as_fd())?) {
+        true => Ok(again),
+        false => Err(Error::NoProc { source: Errno::STALE.into() }),
+    }
+}
+
+/// Opens what a descriptor of this number stands for. The path is a link that the kernel follows itself, to an object that
+/// need have no path.
+pub(super) fn open_number(number: i32, more: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | more;
+    rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty()))
+}
+
+/// Returns the path of a descriptor of this process.
+pub(super) fn path_of(number: i32) -> String {
+    format!("/proc/self/fd/{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_says_how_much_memory_it_can_give() {
+        assert!(available_memory().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_memory_file_that_was_opened_anew_is_the_same_with_a_lock_of_its_own() {
+        use super::super::roles::Lock;
+        let file = create(0o600).unwrap();
+        let again = reopen(file.as_fd()).unwrap();
+        assert!(Lock::Administration.take(again.as_fd()).unwrap());
+        assert!(Lock::Administration.is_held(file.as_fd()).unwrap());
+        assert!(!Lock::Administration.take(file.as_fd()).unwrap());
+    }
+}

@@ -1,0 +1,147 @@
+//! A descriptor that a child inherits, and how the child finds it.
+
+#![allow(unsafe_code, reason = "a step between fork and exec, and a flag of a descriptor that is known by its number")]
+
+use std::ffi::OsString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::{env, fmt};
+
+use rustix::fs::{FileType, OFlags, Stat};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+
+use super::anonymous::{open_number, path_of};
+use crate::pass::PassError;
+
+/// The first number behind those of standard input, output and error, which a command sets anew in the child.
+const FIRST: i32 = 3;
+
+/// What the variable says: the number of the descriptor, and what stands behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Note {
+    number: i32,
+    object: (u64, u64),
+}
+
+impl Note {
+    /// Reads a note as it is written, and in no other way.
+    fn parse(text: &str) -> Option<Note> {
+        let mut fields = text.split(':');
+        let mut next = || fields.next();
+        let (number, device, inode) = (next()?, next()?, next()?);
+        let note = Note { number: number.parse().ok()?, object: (device.parse().ok()?, inode.parse().ok()?) };
+        (note.number >= 0 && note.to_string() == text).then_some(note)
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}:{}", self.number, self.object.0, self.object.1)
+    }
+}
+
+/// Returns the device and the inode.
+fn object(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
+}
+
+fn failed(call: &'static str) -> impl Fn(Errno) -> PassError {
+    move |error| PassError::Os { call, source: error.into() }
+}
+
+/// Lets the children of a command inherit the descriptor, and says so in the variable.
+pub(crate) fn inherit(command: &mut Command, descriptor: BorrowedFd<'_>, variable: &str) -> Result<(), PassError> {
+    check_name(variable)?;
+    let copy = fcntl_dupfd_cloexec(descriptor, FIRST).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))?;
+    let stat = rustix::fs::fstat(&copy).map_err(failed("fstat"))?;
+    check_regular(copy.as_raw_fd(), &stat)?;
+    command.env(variable, Note { number: copy.as_raw_fd(), object: object(&stat) }.to_string());
+    // In the child alone: no program that another thread starts meanwhile inherits it.
+    let keep_open = move || fcntl_setfd(&copy, FdFlags::empty()).map_err(Into::into);
+    // SAFETY: between fork and exec it makes one system call, and neither allocates nor takes a lock.
+    unsafe { command.pre_exec(keep_open) };
+    Ok(())
+}
+
+/// Refuses a name that no variable can have: asked for, it would be a panic.
+fn check_name(variable: &str) -> Result<(), PassError> {
+    match variable.is_empty() || variable.contains(['=', '\0']) {
+        true => Err(PassError::Variable { name: variable.to_owned() }),
+        false => Ok(()),
+    }
+}
+
+/// Refuses what cannot be opened anew without doing something, or waiting.
+fn check_regular(number: i32, stat: &Stat) -> Result<(), PassError> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        _ => Err(PassError::NotRegular { number }),
+    }
+}
+
+/// Opens anew what this process inherited, if it is what the variable says.
+pub(crate) fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
+    check_name(variable)?;
+    let text: OsString = env::var_os(variable).ok_or_else(|| PassError::Missing { variable: variable.to_owned() })?;
+    let Some(note) = text.to_str().and_then(Note::parse) else {
+        return Err(PassError::Malformed { variable: variable.to_owned(), found: text });
+    };
+    // Before it is opened, for the word of a variable is not believed.
+    let stat = rustix::fs::stat(path_of(note.number)).map_err(|error| note.gone(variable, error))?;
+    note.check(variable, &stat)?;
+    check_regular(note.number, &stat)?;
+    let opened = open_number(note.number, OFlags::NONBLOCK | OFlags::NOCTTY);
+    let descriptor = opened.map_err(|error| note.gone(variable, error))?;
+    note.check(variable, &rustix::fs::fstat(descriptor.as_fd()).map_err(failed("fstat"))?)?;
+    note.keep_to_this_process();
+    Ok(descriptor)
+}
+
+impl Note {
+    fn gone(&self, variable: &str, error: Errno) -> PassError {
+        match error {
+            Errno::NOENT | Errno::NOTDIR => {
+                PassError::NotInherited { variable: variable.to_owned(), number: self.number, source: error.into() }
+            }
+            _ => PassError::Os { call: "open(/proc/self/fd)", source: error.into() },
+        }
+    }
+
+    fn check(&self, variable: &str, stat: &Stat) -> Result<(), PassError> {
+        let (found, expected) = (object(stat), self.object);
+        match found == expected {
+            true => Ok(()),
+            false => Err(PassError::OtherFile { variable: variable.to_owned(), number: self.number, found, expected }),
+        }
+    }
+
+    /// Ends the inheritance here: what this process starts does not get the descriptor.
+    fn keep_to_this_process(&self) {
+        // SAFETY: a descriptor of this number was open a moment ago, for what the variable names, and is the one that was
+        // left open for this process at its start. Should somebody close it right now, no more than a flag is set, which
+        // the standard library sets for all that it opens.
+        let inherited = unsafe { BorrowedFd::borrow_raw(self.number) };
+        // Where it fails, programs that are started inherit it.
+        let _ = fcntl_setfd(inherited, FdFlags::CLOEXEC);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_read_as_it_was_written() {
+        let note = Note { number: 7, object: (1, u64::MAX) };
+        assert_eq!(Note::parse(&note.to_string()), Some(note));
+        assert_eq!(note.to_string(), "7:1:18446744073709551615");
+    }
+
+    #[test]
+    fn anything_else_is_no_note() {
+        for text in ["", "7", "7:1", "7:1:2:3", "-1:1:2", "07:1:2", "+7:1:2", "7: 1:2", "7:1:", "a:b:c", "7:1:2\n"] {
+            assert_eq!(Note::parse(text), None, "{text:?}");
+        }
+    }
+}
