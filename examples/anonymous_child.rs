@@ -1,0 +1,83 @@
+//! Starts itself as a child, which inherits a ring without a name and reads the messages in it.
+//!
+//! ```text
+//! cargo run --release --example anonymous_child -- [count]
+//! ```
+
+use std::env;
+use std::error::Error;
+use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::Duration;
+
+use ringmain::message::ReceiveError;
+use ringmain::{Options, WaitError, pass};
+
+/// The environment variable that tells the child about the ring.
+const RING: &str = "ANONYMOUS_CHILD_RING";
+
+/// The argument that makes this program the child.
+const CHILD: &str = "child";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    match env::args().nth(1).as_deref() {
+        Some(CHILD) => read(),
+        Some(count) => write(
+            count.parse().map_err(|error| format!("count {count:?}: {error}; expected how many messages to send"))?,
+        ),
+        None => write(1_000_000),
+    }
+}
+
+/// Starts the child, and sends it messages.
+fn write(count: u64) -> Result<(), Box<dyn Error>> {
+    let mut tx = Options::anonymous().capacity(1 << 16).alignment(64).message_producer()?;
+    let mut command = Command::new(env::current_exe()?);
+    pass::inherit(&mut command, &tx, RING)?;
+    let mut child = command.arg(CHILD).spawn()?;
+    // Only a child that has come can be missed later: one that fails before would be waited for without end.
+    while tx.peer_generation() == 0 {
+        if let Some(status) = child.try_wait()? {
+            return Err(format!("the child failed: {status}").into());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    let sent = (0..count).try_for_each(|number| tx.push_value_blocking(&number));
+    // It reads to the end, and leaves when it hears of this.
+    tx.close()?;
+    let status = child.wait()?;
+    sent?;
+    if !status.success() {
+        return Err(format!("the child failed: {status}").into());
+    }
+    println!("sent {count} messages to process {}", child.id());
+    Ok(())
+}
+
+/// Reads what the parent sends.
+fn read() -> Result<(), Box<dyn Error>> {
+    let mut rx = Options::from_fd(pass::inherited(RING)?).message_consumer()?;
+    let mut received = 0_u64;
+    loop {
+        match rx.pop_value_blocking::<u64>() {
+            Ok(number) if number == received => received += 1,
+            Ok(number) => return Err(format!("message {number} came, expected {received}").into()),
+            Err(ReceiveError::Wait(ended @ (WaitError::Closed | WaitError::Crashed))) => {
+                println!("received {received} messages; {ended}");
+                rx.close()?;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
