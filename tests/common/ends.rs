@@ -1,6 +1,8 @@
 //! The four handles as one: an end that moves numbers, and waits for the other end.
 
+use std::fmt::Debug;
 use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +14,7 @@ use super::messages::header;
 use super::{Part, Random, Ring, spin, succeed, word};
 
 /// One end of either ring.
-pub(crate) trait End: Sized + Send {
+pub(crate) trait End: AsFd + Debug + Sized + Send {
     /// The part of a process that holds it.
     const PART: &'static str;
     /// The word of the other end, or in its place, and a number there that cannot be.
@@ -38,6 +40,7 @@ pub(crate) trait End: Sized + Send {
     fn peer_state(&self) -> PeerState;
     fn peer_changed(&mut self) -> bool;
     fn close(self);
+    fn into_fd(self) -> OwnedFd;
 }
 
 /// The options of a small ring of either kind.
@@ -62,6 +65,9 @@ macro_rules! common_calls {
         }
         fn close(self) {
             Self::close(self).unwrap();
+        }
+        fn into_fd(self) -> OwnedFd {
+            Self::into_fd(self).unwrap()
         }
     };
 }

@@ -12,6 +12,7 @@ pub(crate) mod ends;
 pub(crate) mod filter;
 mod journal;
 pub(crate) mod messages;
+pub(crate) mod passed;
 mod process;
 mod ring;
 

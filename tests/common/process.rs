@@ -50,10 +50,23 @@ impl Child {
     /// Starts a process that plays `part` with the ring of this name.
     #[track_caller]
     pub(crate) fn start(part: &str, name: &str, arguments: &[&dyn Display]) -> Child {
+        Child::start_by(part, name, arguments, |_| {})
+    }
+
+    /// The same, by a command that is prepared before.
+    #[track_caller]
+    pub(crate) fn start_by(
+        part: &str,
+        name: &str,
+        arguments: &[&dyn Display],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Child {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let words: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        let process = Command::new(env::current_exe().unwrap())
+        let mut command = Command::new(env::current_exe().unwrap());
+        prepare(&mut command);
+        let process = command
             .args(["--exact", ENTRY, "--ignored", "--nocapture"])
             .env(PART, format!("{part} {name} {}", words.join(" ")))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -66,6 +79,11 @@ impl Child {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The socket under the lines, for whoever speaks otherwise when no line is on its way.
+    pub(crate) fn socket(&self) -> &UnixStream {
+        self.line.0.get_ref()
     }
 
     /// Tells the child something.
@@ -160,6 +178,11 @@ impl Part {
 
     pub(crate) fn options(&self) -> Options {
         Options::new(&self.name)
+    }
+
+    /// The socket under the lines, for whoever speaks otherwise when no line is on its way.
+    pub(crate) fn socket(&self) -> &UnixStream {
+        self.line.0.get_ref()
     }
 
     /// Returns one of the arguments that follow the name.
