@@ -98,6 +98,9 @@ impl Options {
     /// # }
     /// ```
     ///
+    /// Its memory is reserved at once, as that of this process: where a limit on it (a memory cgroup) is too low, the system ends
+    /// the process.
+    ///
     /// There is nobody to wait for, and no name to remove: [`wait_for`](Options::wait_for) and
     /// [`unlink_on_close`](Options::unlink_on_close) change nothing. Its [`mode`](Options::mode) says which users can attach
     /// with a descriptor that they were given.

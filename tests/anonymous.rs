@@ -10,7 +10,7 @@ use std::process;
 use std::time::Duration;
 
 use common::ends::{End, for_each_end, parts_of_ends, small};
-use common::passed::{Way, creator, give, given, holder, move_between, move_numbers};
+use common::passed::{Way, creator, descriptors, give, given, holder, move_between, move_numbers};
 use common::{Child, PATIENCE, Part, check_busy, refuses, skip, succeed, wait_for};
 use ringmain::{Creation, Error, Options, PeerState, Role, WaitError, pass};
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
@@ -24,7 +24,12 @@ fn plays_a_part() {
     let mut parts = parts_of_ends!(holder).to_vec();
     let creators = parts_of_ends!(creator).map(|(part, play)| (creator_of(part), play));
     parts.extend(creators);
-    parts.extend([("shrinker", shrinker as fn(&mut Part)), ("without_proc", without_proc), ("stranger", stranger)]);
+    parts.extend([
+        ("shrinker", shrinker as fn(&mut Part)),
+        ("without_proc", without_proc),
+        ("stranger", stranger),
+        ("counter", counter),
+    ]);
     common::play(&parts);
 }
 
@@ -127,6 +132,31 @@ fn creators_death_is_noticed<E: End>() {
 #[test]
 fn the_death_of_a_creator_is_noticed_by_whoever_holds_its_descriptor() {
     for_each_end!(creators_death_is_noticed);
+}
+
+#[test]
+fn a_handle_keeps_no_descriptor_but_its_own() {
+    // Alone in its process: other tests open descriptors meanwhile.
+    Child::start("counter", "anonymous", &[]).says("counted");
+}
+
+/// Counts its descriptors while rings come and go.
+fn counter(part: &mut Part) {
+    let tx = Options::anonymous().capacity(8).stream_producer::<u64>().unwrap();
+    let before = descriptors();
+    let options = ring_of(&tx);
+    let rx = options.stream_consumer::<u64>().unwrap();
+    drop(options);
+    assert_eq!(descriptors(), before + 1);
+    let descriptor = rx.into_fd().unwrap();
+    assert_eq!(descriptors(), before + 1);
+    drop(descriptor);
+    let messages = Options::anonymous().capacity(8).message_producer().unwrap();
+    assert_eq!(descriptors(), before + 1);
+    drop((messages, tx));
+    assert_eq!(descriptors(), before - 1);
+    part.say("counted");
+    part.hear();
 }
 
 fn second_holder_is_refused<E: End>() {

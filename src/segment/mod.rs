@@ -58,7 +58,8 @@ pub(crate) struct Segment {
     role: Role,
     /// Counts the holders of the role; 0 before this one has said that it came, and after it has said that it left.
     generation: u64,
-    place: Place,
+    /// `None` where it has none. The descriptor that led to it is not kept: it is its owner's to close.
+    name: Option<String>,
     unlink_on_close: bool,
     barriers: Barriers,
     /// Whether this end sleeps at every message.
@@ -100,7 +101,10 @@ impl Segment {
             record_align: identity.record_align as usize,
             role,
             generation: 0,
-            place: options.place.clone(),
+            name: match &options.place {
+                Place::Name(name) => Some(name.clone()),
+                Place::Nowhere | Place::Descriptor(_) => None,
+            },
             unlink_on_close: options.unlink_on_close,
             barriers: Barriers::prepare(),
             parks_always: options.wait_strategy == Wait::Park,
@@ -115,7 +119,7 @@ impl Segment {
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.place.name()
+        self.name.as_deref().unwrap_or(ANONYMOUS)
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -151,7 +155,7 @@ impl Segment {
     /// Returns whether the name of the ring is gone: nobody else can come any more. Whoever has a descriptor of a ring that
     /// never had one can come at any time.
     pub(crate) fn is_orphaned(&self) -> bool {
-        self.place.is_named() && object::stat(self.questions.as_fd()).is_ok_and(|stat| stat.st_nlink == 0)
+        self.name.is_some() && object::stat(self.questions.as_fd()).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
     /// Returns the generation for the one time that its holder says that it leaves.
@@ -164,7 +168,7 @@ impl Segment {
 
     /// Removes the name, if that was asked for and it still stands for this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
-        if let (true, Place::Name(name)) = (std::mem::take(&mut self.unlink_on_close), &self.place) {
+        if let (true, Some(name)) = (std::mem::take(&mut self.unlink_on_close), &self.name) {
             object::unlink(name, self.questions.as_fd(), attach::CREATION)?;
         }
         Ok(())
