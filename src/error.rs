@@ -28,6 +28,13 @@ pub enum Error {
         /// The size of one element in bytes.
         element_size: usize,
     },
+    /// No element can have this layout.
+    InvalidElement {
+        /// The size that was given, in bytes.
+        size: usize,
+        /// The alignment that was given, in bytes.
+        align: usize,
+    },
     /// Records cannot start at multiples of this number.
     InvalidAlignment {
         /// The alignment that was given, in bytes.
@@ -267,6 +274,10 @@ impl fmt::Display for Error {
             Error::InvalidCapacity { capacity, element_size } => write!(
                 formatter,
                 "capacity of {capacity} elements of {element_size} bytes; expected at least 1, and a ring that fits the address space"
+            ),
+            Error::InvalidElement { size, align } => write!(
+                formatter,
+                "elements of {size} bytes aligned to {align}; expected at least 1 byte, a multiple of the alignment, which is at most 4096"
             ),
             Error::InvalidAlignment { alignment } => {
                 write!(formatter, "alignment of {alignment} bytes; expected 8, 16, 32 or 64")

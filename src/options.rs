@@ -1,5 +1,6 @@
 //! How a ring is named, sized, created and attached.
 
+use std::alloc::Layout;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::message;
 use crate::pause;
-use crate::ring::memory::Role;
+use crate::ring::memory::{DATA_ALIGN, Role};
 use crate::ring::message::{LARGEST_ALIGN, SMALLEST_ALIGN};
 use crate::ring::pace::Flow;
 use crate::ring::stream::Element;
@@ -63,6 +64,7 @@ pub struct Options {
     pub(crate) prefault: bool,
     pub(crate) lock_memory: bool,
     pub(crate) type_tag: String,
+    pub(crate) any_type: bool,
     pub(crate) wait_strategy: Wait,
     awaits_first: bool,
     awaits_successor: bool,
@@ -131,6 +133,7 @@ impl Options {
             prefault: true,
             lock_memory: false,
             type_tag: String::new(),
+            any_type: false,
             wait_strategy: Wait::default(),
             awaits_first: true,
             awaits_successor: false,
@@ -229,6 +232,14 @@ impl Options {
         self
     }
 
+    /// Accepts a ring of whatever type, if its elements are as large: for tools that move bytes and do not know what they mean.
+    /// Off by default: the type tag, the size and the alignment must be the same on both sides.
+    #[must_use]
+    pub fn any_type(mut self, any: bool) -> Options {
+        self.any_type = any;
+        self
+    }
+
     /// Lets a consumer publish its head at the latest after this many elements or messages; 64 by default, at least 1, and
     /// never more than a quarter of the ring.
     ///
@@ -280,6 +291,48 @@ impl Options {
         self
     }
 
+    /// Makes a stream ring of elements of this layout, or finds it made, and attaches to neither end: whoever comes is the first.
+    ///
+    /// Returns a descriptor of the ring, which holds no role. A ring without a name lives as long as it, and can be passed on
+    /// ([`pass`](crate::pass)).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::alloc::Layout;
+    /// use ringmain::Options;
+    ///
+    /// let ring = Options::anonymous().capacity(1024).create_stream(Layout::new::<u64>())?;
+    /// let ends = Options::from_fd(ring);
+    /// let (mut tx, mut rx) = (ends.stream_producer::<u64>()?, ends.stream_consumer::<u64>()?);
+    /// tx.push(7)?;
+    /// assert_eq!(rx.pop()?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidElement`]: no element can have this layout.
+    /// - Otherwise as [`Options::stream_producer`], except for [`Error::Busy`] and [`Error::Corrupted`].
+    pub fn create_stream(&self, element: Layout) -> Result<OwnedFd, Error> {
+        let (size, align) = (element.size(), element.align());
+        if size == 0 || size % align != 0 || align > DATA_ALIGN {
+            return Err(Error::InvalidElement { size, align });
+        }
+        Segment::create(self, Wanted::stream(self, element)?)
+    }
+
+    /// Makes a message ring, or finds it made, and attaches to neither end: whoever comes is the first.
+    ///
+    /// Returns a descriptor of the ring, as [`Options::create_stream`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::create_stream`], and [`Error::InvalidAlignment`].
+    pub fn create_message(&self) -> Result<OwnedFd, Error> {
+        Segment::create(self, Wanted::messages(self)?)
+    }
+
     /// Attaches as the producer of a stream ring, creating the ring where that is asked for.
     ///
     /// # Errors
@@ -293,7 +346,10 @@ impl Options {
     /// - [`Error::NoSpace`] and its like: the system has no room for it.
     /// - [`Error::Corrupted`]: its positions are impossible.
     pub fn stream_producer<T: Element>(&self) -> Result<stream::Producer<T>, Error> {
-        stream::Producer::attach(Segment::attach(self, Role::Producer, Wanted::stream::<T>(self)?)?, self.waiter())
+        stream::Producer::attach(
+            Segment::attach(self, Role::Producer, Wanted::stream(self, Layout::new::<T>())?)?,
+            self.waiter(),
+        )
     }
 
     /// Attaches as the consumer of a stream ring, creating the ring where that is asked for.
@@ -303,7 +359,7 @@ impl Options {
     /// As [`Options::stream_producer`], with the other role.
     pub fn stream_consumer<T: Element>(&self) -> Result<stream::Consumer<T>, Error> {
         stream::Consumer::attach(
-            Segment::attach(self, Role::Consumer, Wanted::stream::<T>(self)?)?,
+            Segment::attach(self, Role::Consumer, Wanted::stream(self, Layout::new::<T>())?)?,
             self.flow(STREAM_PACE),
             self.waiter(),
         )
@@ -340,9 +396,8 @@ impl Options {
     }
 
     /// Checks the capacity and rounds it up to a power of two.
-    pub(crate) fn slots<T>(&self) -> Result<Option<usize>, Error> {
+    pub(crate) fn slots(&self, element_size: usize) -> Result<Option<usize>, Error> {
         let Some(capacity) = self.capacity else { return Ok(None) };
-        let element_size = size_of::<T>();
         // Half of the address space is more than any machine maps, and leaves room for the header.
         let fits = |slots: &usize| slots.checked_mul(element_size).is_some_and(|len| len <= isize::MAX as usize / 2);
         let slots = (capacity > 0).then(|| capacity.checked_next_power_of_two()).flatten().filter(fits);

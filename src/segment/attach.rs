@@ -21,7 +21,7 @@ use super::place::Place;
 use super::roles::{self, Lock};
 use super::wanted::Wanted;
 use crate::error::Error;
-use crate::options::Creation;
+use crate::options::{Creation, Options};
 use crate::ring::identity;
 use crate::ring::memory::Role;
 
@@ -36,7 +36,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) place: &'a Place,
-    pub(super) role: Role,
+    /// The role to take; `None` to make the ring, or to find it made, and no more.
+    pub(super) role: Option<Role>,
     pub(super) access: Access,
     pub(super) creation: Creation,
     pub(super) wait: Duration,
@@ -45,7 +46,7 @@ pub(super) struct Request<'a> {
     pub(super) wanted: Wanted,
 }
 
-/// A segment whose role this process holds.
+/// A segment whose role this process holds, if it asked for one.
 #[derive(Debug)]
 pub(super) struct Attached {
     pub(super) mapping: Mapping,
@@ -101,7 +102,23 @@ pub fn unlink(name: &str) -> Result<(), Error> {
     object::unlink(name, file.as_fd(), CREATION).map(|_| ())
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// Asks for what `options` say, and for a role, if any.
+    pub(super) fn of(options: &'a Options, role: Option<Role>, wanted: Wanted) -> Result<Request<'a>, Error> {
+        options.check_mode()?;
+        let owner = options.owner.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+        Ok(Request {
+            place: &options.place,
+            role,
+            access: Access { owner, mode: options.mode },
+            creation: options.creation,
+            wait: options.wait,
+            prefault: options.prefault,
+            lock_memory: options.lock_memory,
+            wanted,
+        })
+    }
+
     fn look(&self) -> Result<Look, Error> {
         match self.place {
             Place::Name(name) => self.look_at(name),
@@ -170,8 +187,10 @@ impl Request<'_> {
 
     /// Reserves and maps the memory and writes what it is. Whatever can fail comes before the magic, which is the last.
     fn make(&self, file: BorrowedFd<'_>) -> Result<Look, Error> {
-        // Nobody can have it: no other process looks for a role before it has seen the magic.
-        Lock::Role(self.role).take(file)?;
+        if let Some(role) = self.role {
+            // Nobody can have it: no other process looks for a role before it has seen the magic.
+            Lock::Role(role).take(file)?;
+        }
         if self.place.is_named() {
             // A umask may have taken even the owner's permissions.
             object::set_mode(file, self.access.mode)?;
@@ -193,18 +212,17 @@ impl Request<'_> {
 
     /// Locks the role, makes sure that the name still stands for this object, and maps it.
     fn enter(&self, file: BorrowedFd<'_>, identity: Identity) -> Result<Look, Error> {
-        if !Lock::Role(self.role).take(file)? {
-            let mapping = Mapping::new(file, DATA_OFFSET)?;
-            let slot = header(&mapping).slot(self.role);
-            if !roles::has_come(slot) {
-                // Its holder is just coming, or just leaving.
-                return Ok(Look::Unsettled);
+        if let Some(role) = self.role {
+            if !Lock::Role(role).take(file)? {
+                let mapping = Mapping::new(file, DATA_OFFSET)?;
+                let slot = header(&mapping).slot(role);
+                if !roles::has_come(slot) {
+                    // Its holder is just coming, or just leaving.
+                    return Ok(Look::Unsettled);
+                }
+                let name = self.place.name().to_owned();
+                return Err(Error::Busy { name, role, holder: roles::holder(slot) });
             }
-            return Err(Error::Busy {
-                name: self.place.name().to_owned(),
-                role: self.role,
-                holder: roles::holder(slot),
-            });
         }
         let Some(questions) = self.reopen(file)? else { return Ok(Look::Unsettled) };
         let mapping = self.map(file, identity)?;

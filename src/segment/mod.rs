@@ -42,7 +42,6 @@ use attach::{Attached, Request};
 use futex::Barriers;
 use layout::Header;
 use mapping::Mapping;
-use object::Access;
 
 /// One role in one mapped ring.
 pub(crate) struct Segment {
@@ -77,21 +76,7 @@ unsafe impl Send for Segment {}
 impl Segment {
     /// Attaches to the ring of `options` as `role`.
     pub(crate) fn attach(options: &Options, role: Role, wanted: Wanted) -> Result<Segment, Error> {
-        options.check_mode()?;
-        let request = Request {
-            place: &options.place,
-            role,
-            access: Access {
-                owner: options.owner.unwrap_or_else(|| rustix::process::geteuid().as_raw()),
-                mode: options.mode,
-            },
-            creation: options.creation,
-            wait: options.wait,
-            prefault: options.prefault,
-            lock_memory: options.lock_memory,
-            wanted,
-        };
-        let Attached { mapping, identity, questions } = attach::attach(&request)?;
+        let Attached { mapping, identity, questions } = attach::attach(&Request::of(options, Some(role), wanted)?)?;
         let (data, len) = mapping.data();
         Ok(Segment {
             header: mapping.header(),
@@ -111,6 +96,11 @@ impl Segment {
             questions,
             mapping,
         })
+    }
+
+    /// Makes the ring of `options`, or finds it made, and returns a descriptor of it that holds no lock.
+    pub(crate) fn create(options: &Options, wanted: Wanted) -> Result<OwnedFd, Error> {
+        Ok(attach::attach(&Request::of(options, None, wanted)?)?.questions)
     }
 
     /// Says that this process came to the role.

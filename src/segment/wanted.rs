@@ -1,5 +1,7 @@
 //! What a caller wants a ring to be: what is written at its creation, and what one that stands is compared with.
 
+use std::alloc::Layout;
+
 use super::layout::{DATA_OFFSET, Identity, LAYOUT_VERSION, MESSAGE, STREAM};
 use super::page_size;
 use crate::error::{Attribute, Error};
@@ -14,20 +16,24 @@ pub(crate) struct Wanted {
     element_size: u64,
     element_align: u64,
     type_id: u64,
+    /// Whether the type that stands will do, if its elements are as large.
+    any_type: bool,
     capacity: Option<u64>,
     record_align: Option<u64>,
 }
 
 impl Wanted {
-    /// A ring of elements of type `T`.
-    pub(crate) fn stream<T>(options: &Options) -> Result<Wanted, Error> {
+    /// A ring of elements of this layout.
+    pub(crate) fn stream(options: &Options, element: Layout) -> Result<Wanted, Error> {
+        let (size, align) = (element.size(), element.align());
         Ok(Wanted {
             kind: STREAM,
             data_offset: DATA_OFFSET as u64,
-            element_size: size_of::<T>() as u64,
-            element_align: align_of::<T>() as u64,
-            type_id: type_id(&options.type_tag, size_of::<T>(), align_of::<T>()),
-            capacity: options.slots::<T>()?.map(|slots| slots as u64),
+            element_size: size as u64,
+            element_align: align as u64,
+            type_id: type_id(&options.type_tag, size, align),
+            any_type: options.any_type,
+            capacity: options.slots(size)?.map(|slots| slots as u64),
             record_align: Some(0),
         })
     }
@@ -41,6 +47,7 @@ impl Wanted {
             element_size: 1,
             element_align: 1,
             type_id: type_id(&options.type_tag, 1, 1),
+            any_type: options.any_type,
             capacity: options.bytes()?.map(|bytes| bytes as u64),
             record_align: options.record_align()?.map(|align| align as u64),
         })
@@ -58,6 +65,7 @@ impl Wanted {
             element_size,
             element_align,
             type_id: found.type_id,
+            any_type: false,
             capacity: None,
             record_align: is_stream.then_some(0),
         }
@@ -87,12 +95,16 @@ impl Wanted {
     /// Compares what a segment says of itself with what is wanted, and its length with that of the object.
     pub(super) fn check(&self, name: &str, found: Identity, object_length: u64) -> Result<(), Error> {
         let record_align = self.record_align.unwrap_or_else(|| possible_align(found.record_align));
+        let (element_align, type_id) = match self.any_type {
+            true => (found.element_align, found.type_id),
+            false => (self.element_align, self.type_id),
+        };
         let checks = [
             (Attribute::LayoutVersion, found.layout_version, LAYOUT_VERSION),
             (Attribute::Kind, found.kind, self.kind),
             (Attribute::ElementSize, found.element_size, self.element_size),
-            (Attribute::ElementAlign, found.element_align, self.element_align),
-            (Attribute::TypeId, found.type_id, self.type_id),
+            (Attribute::ElementAlign, found.element_align, element_align),
+            (Attribute::TypeId, found.type_id, type_id),
             (Attribute::RecordAlign, found.record_align, record_align),
             (Attribute::Capacity, found.capacity, self.capacity.unwrap_or(found.capacity)),
             (Attribute::DataOffset, found.data_offset, self.data_offset),

@@ -72,7 +72,7 @@ impl Place for InSegment {
     fn memories<T>(capacity: usize) -> (Segment, Segment) {
         attach(
             |options| options.capacity(capacity),
-            |options| Wanted::stream::<T>(options).expect("a capacity that fits"),
+            |options| Wanted::stream(options, std::alloc::Layout::new::<T>()).expect("a capacity that fits"),
         )
     }
 
