@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod bench;
+mod chaos;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use bench::{Choice, Plan, Test, Transport, UsageError, Wait};
+use chaos::{Plant, Settings};
 
 /// Rings between processes, in shared memory
 #[derive(Debug, Parser)]
@@ -30,6 +32,16 @@ enum Command {
     Bench(Bench),
     #[command(name = bench::SUBCOMMAND, hide = true)]
     BenchPeer,
+    /// Kill producers and consumers all the time, and check that nothing is lost
+    ///
+    /// A stream ring and a message ring live at the same time, with every end in a process of its own. These are killed,
+    /// stopped, restarted and replaced by a plan that is drawn from a seed. The exit code is 1 if anything was lost, torn,
+    /// invented, repeated beyond the bound or told wrongly, or came to a stand.
+    Chaos(Chaos),
+    #[command(name = chaos::WORKER, hide = true)]
+    ChaosWorker { job: String },
+    #[command(name = chaos::KEEPER, hide = true)]
+    ChaosKeeper { names: Vec<String> },
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +119,40 @@ impl Bench {
     }
 }
 
+#[derive(Debug, Args)]
+struct Chaos {
+    /// How long to run, in minutes
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    minutes: u64,
+    /// How long to run, in seconds
+    #[arg(long, value_name = "N", conflicts_with = "minutes", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    seconds: Option<u64>,
+    /// What the plan is drawn from [default: another one each time, which is printed]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// How many seconds anything that must happen may take
+    #[arg(long, value_name = "SECONDS", default_value = "30", hide = true)]
+    patience: u64,
+    /// Make a mistake in the workers, to see that it is found
+    #[arg(long, value_name = "MISTAKE", hide = true)]
+    plant: Option<Plant>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Chaos {
+    fn settings(&self) -> Settings {
+        Settings {
+            duration: Duration::from_secs(self.seconds.unwrap_or(60 * self.minutes)),
+            seed: self.seed,
+            patience: Duration::from_secs(self.patience),
+            plant: self.plant,
+            json: self.json,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -121,6 +167,9 @@ fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Bench(bench) => bench::run(&bench.plan()?, bench.json),
         Command::BenchPeer => bench::serve(),
+        Command::Chaos(chaos) => chaos::run(&chaos.settings()),
+        Command::ChaosWorker { job } => chaos::work(job),
+        Command::ChaosKeeper { names } => chaos::keep(names),
     }
 }
 

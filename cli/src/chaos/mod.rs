@@ -1,0 +1,113 @@
+//! `ringmain chaos`: rings whose ends are killed all the time, and the proof that nothing is lost.
+//!
+//! A stream ring and a message ring live at the same time, each with a producer and a consumer in processes of their own. A
+//! supervisor kills, stops, restarts and replaces these by a plan that is drawn from a seed. Workers note in a journal, which
+//! survives them, what they are about to do and what they have done; the supervisor compares it with what a kill leaves in the
+//! ring. What goes through the rings is made of its position, so consumers see by themselves what is lost, torn or repeated.
+
+mod content;
+mod journal;
+mod keeper;
+mod lane;
+mod message;
+mod plan;
+mod report;
+mod ring;
+mod segment;
+mod stream;
+mod worker;
+
+use std::io::{self, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use self::keeper::Keeper;
+use self::lane::{Failure, Shared};
+use self::plan::Kind;
+use self::report::{Report, Totals};
+
+pub(crate) use self::keeper::{SUBCOMMAND as KEEPER, run as keep};
+pub(crate) use self::plan::Plant;
+pub(crate) use self::worker::{SUBCOMMAND as WORKER, run as work};
+
+/// How often a run says how far it is.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// What a run is to be.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) duration: Duration,
+    pub(crate) seed: Option<u64>,
+    pub(crate) patience: Duration,
+    pub(crate) plant: Option<Plant>,
+    pub(crate) json: bool,
+}
+
+/// Runs, prints the report, and fails where anything was wrong.
+pub(crate) fn run(settings: &Settings) -> Result<()> {
+    let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
+    eprintln!("seed {seed}");
+    let names = ["s", "m"].map(|lane| format!("ringmain-chaos.{}.{lane}", std::process::id()));
+    let start = Instant::now();
+    let shared = Shared {
+        totals: Mutex::new(Totals::default()),
+        keeper: Keeper::start(&names)?,
+        failed: AtomicBool::new(false),
+        deadline: start + settings.duration,
+        patience: settings.patience,
+        plant: settings.plant,
+    };
+    let failures = thread::scope(|scope| {
+        let lanes = [(Kind::Stream, &names[0], seed), (Kind::Message, &names[1], seed.rotate_left(32) ^ 1)];
+        let lanes = lanes.map(|(kind, name, seed)| {
+            let shared = &shared;
+            scope.spawn(move || lane::run(shared, kind, name, seed))
+        });
+        let mut said = Instant::now();
+        while lanes.iter().any(|lane| !lane.is_finished()) {
+            thread::sleep(Duration::from_millis(20));
+            if lanes.iter().any(|lane| lane.is_finished()) && Instant::now() < shared.deadline {
+                // It has failed: the other one need not go on.
+                shared.failed.store(true, Ordering::Relaxed);
+            }
+            if said.elapsed() >= PROGRESS {
+                said = Instant::now();
+                shared.count(|totals| progress(start.elapsed(), totals));
+            }
+        }
+        lanes.into_iter().filter_map(|lane| lane.join().expect("a lane does not panic").err()).collect::<Vec<_>>()
+    });
+    let faults: Vec<_> = failures.iter().map(|failure| failure.finding.fault).collect();
+    let mut totals = Totals::default();
+    shared.count(|counted| totals = counted.clone());
+    let report = Report::new(seed, start.elapsed().as_secs_f64(), totals, &faults);
+    let text = if settings.json { serde_json::to_string(&report)? + "\n" } else { report.text() };
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        result => result.context("cannot write the report")?,
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    for Failure { finding, state } in &failures {
+        eprint!("{}: {}\n{state}", finding.fault.name(), finding.text);
+    }
+    bail!("{} of 2 rings failed; the same plan again: ringmain chaos --seed {seed}", failures.len())
+}
+
+fn progress(elapsed: Duration, totals: &Totals) {
+    eprintln!(
+        "{:>4} s: {} kills, {} restarts, {} rings, {} elements, {} messages",
+        elapsed.as_secs(),
+        totals.kills(),
+        totals.restarts,
+        totals.rings,
+        totals.elements,
+        totals.messages
+    );
+}

@@ -1,0 +1,154 @@
+//! What a run has done and found, as text and as JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::journal::Fault;
+use super::plan::{Kind, Side};
+
+/// Counts of both lanes together.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Totals {
+    pub(crate) producers_killed: u64,
+    pub(crate) consumers_killed: u64,
+    /// Creators killed before a ring was made.
+    pub(crate) creators_killed: u64,
+    /// Workers that took a role over from another one.
+    pub(crate) restarts: u64,
+    /// Workers that left in order.
+    pub(crate) closes: u64,
+    pub(crate) rings: u64,
+    /// Names removed while both ends were attached.
+    pub(crate) unlinks: u64,
+    /// What was left in rings whose name and consumer were gone.
+    pub(crate) left_in_orphans: u64,
+    pub(crate) refused: u64,
+    pub(crate) stops: u64,
+    /// Rings whose positions passed 2^64.
+    pub(crate) wraps: u64,
+    pub(crate) elements: u64,
+    pub(crate) messages: u64,
+    pub(crate) element_repeats: Repeats,
+    pub(crate) message_repeats: Repeats,
+}
+
+/// What came again after kills of consumers.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Repeats {
+    pub(crate) all: u64,
+    /// The most after one kill, and what was allowed there.
+    pub(crate) largest: u64,
+    pub(crate) bound: u64,
+}
+
+impl Repeats {
+    pub(crate) fn add(&mut self, count: u64, bound: u64) {
+        self.all += count;
+        if count > self.largest {
+            (self.largest, self.bound) = (count, bound);
+        }
+    }
+}
+
+impl Totals {
+    pub(crate) fn killed(&mut self, side: Side) {
+        match side {
+            Side::Producer => self.producers_killed += 1,
+            Side::Consumer => self.consumers_killed += 1,
+        }
+    }
+
+    pub(crate) fn kills(&self) -> u64 {
+        self.producers_killed + self.consumers_killed + self.creators_killed
+    }
+
+    pub(crate) fn moved(&mut self, kind: Kind, count: u64) {
+        match kind {
+            Kind::Stream => self.elements += count,
+            Kind::Message => self.messages += count,
+        }
+    }
+
+    pub(crate) fn repeated(&mut self, kind: Kind, count: u64, bound: u64) {
+        match kind {
+            Kind::Stream => self.element_repeats.add(count, bound),
+            Kind::Message => self.message_repeats.add(count, bound),
+        }
+    }
+}
+
+/// A whole run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Report {
+    pub(crate) seed: u64,
+    pub(crate) seconds: f64,
+    pub(crate) kills: u64,
+    #[serde(flatten)]
+    pub(crate) totals: Totals,
+    pub(crate) lost: u64,
+    pub(crate) torn: u64,
+    pub(crate) invented: u64,
+    pub(crate) repeated_beyond_the_bound: u64,
+    pub(crate) told_wrongly: u64,
+    pub(crate) hangs: u64,
+    pub(crate) other_failures: u64,
+}
+
+impl Report {
+    pub(crate) fn new(seed: u64, seconds: f64, totals: Totals, faults: &[Fault]) -> Report {
+        let count = |fault| faults.iter().filter(|&&found| found == fault).count() as u64;
+        Report {
+            seed,
+            seconds,
+            kills: totals.kills(),
+            totals,
+            lost: count(Fault::Lost),
+            torn: count(Fault::Torn),
+            invented: count(Fault::Invented),
+            repeated_beyond_the_bound: count(Fault::Repeated),
+            told_wrongly: count(Fault::Mistold),
+            hangs: count(Fault::Hang),
+            other_failures: count(Fault::Other),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let totals = &self.totals;
+        let mut text = String::new();
+        let mut line = |name: &str, value: String| {
+            // Writing into a string does not fail.
+            let _ = writeln!(text, "{name:<26}{value}");
+        };
+        let (producers, consumers, creators) =
+            (totals.producers_killed, totals.consumers_killed, totals.creators_killed);
+        line("kills", format!("{} ({producers} producers, {consumers} consumers, {creators} creators)", self.kills));
+        line("restarts", totals.restarts.to_string());
+        line("orderly closes", totals.closes.to_string());
+        line("rings", format!("{}, of which {} passed 2^64", totals.rings, totals.wraps));
+        line("unlinks while attached", totals.unlinks.to_string());
+        line("left in orphans", totals.left_in_orphans.to_string());
+        line("second holders refused", totals.refused.to_string());
+        line("stops", totals.stops.to_string());
+        line("elements moved", totals.elements.to_string());
+        line("messages moved", totals.messages.to_string());
+        for (name, repeats) in
+            [("elements repeated", &totals.element_repeats), ("messages repeated", &totals.message_repeats)]
+        {
+            line(name, format!("{}, at most {} of {} allowed", repeats.all, repeats.largest, repeats.bound));
+        }
+        line("lost", self.lost.to_string());
+        line("torn", self.torn.to_string());
+        line("invented", self.invented.to_string());
+        line("repeated beyond the bound", self.repeated_beyond_the_bound.to_string());
+        line("told wrongly", self.told_wrongly.to_string());
+        line("hangs", self.hangs.to_string());
+        line("other failures", self.other_failures.to_string());
+        line("seconds", format!("{:.1}", self.seconds));
+        line("seed", self.seed.to_string());
+        text
+    }
+}

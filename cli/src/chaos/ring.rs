@@ -1,0 +1,482 @@
+//! One ring, the processes at its ends, and the judgement of what each of them leaves behind.
+
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{fs, process};
+
+use anyhow::Context;
+use fastrand::Rng;
+use ringmain::{Error, Options, Role};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::content::{Element, Finding, Messages, is_before};
+use super::journal::{Entry, Fault, Journal, request};
+use super::keeper;
+use super::lane::Shared;
+use super::plan::{Kind, Life, Manner, Side};
+use super::segment::Segment;
+use super::worker::{self, Files, Job};
+
+/// Pauses between two looks at what workers note.
+const LOOK: Duration = Duration::from_micros(100);
+
+/// A ring with the processes at its ends. They are killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Ring<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) life: Life,
+    /// What is being done to it, in words.
+    pub(crate) step: String,
+    name: String,
+    segment: Segment,
+    journal: Journal,
+    holders: [Option<Child>; 2],
+    /// Where the next holder of each role has to begin: at the first position or beyond it, up to the second.
+    expected: [(u64, u64); 2],
+    messages: Messages,
+    rng: Rng,
+    begun: u64,
+}
+
+impl<'a> Ring<'a> {
+    /// Makes a ring. Some of its creators may be killed before.
+    pub(crate) fn make(shared: &'a Shared, name: &str, life: Life) -> Result<Ring<'a>, Finding> {
+        let mut rng = Rng::with_seed(life.seed);
+        for &after in &life.stillborn {
+            let job = job(name, &life, Side::Producer, Manner::draw(&mut rng), shared, None);
+            let mut creator = spawn(shared, &job)?;
+            thread::sleep(after);
+            let _ = creator.kill();
+            creator.wait().map_err(failed)?;
+            shared.count(|totals| totals.creators_killed += 1);
+        }
+        let longest = create(name, &life).map_err(|error| Finding::new(Fault::Other, format!("{error:?}")))?;
+        let segment = Segment::of(name).map_err(unexpected)?;
+        let (salt, alignment) = (life.salt, life.alignment as u64);
+        let messages = Messages { salt, alignment, longest: longest as u64 };
+        let begun = life.before_the_wrap.map_or(0, |units| (units * alignment).wrapping_neg());
+        segment.begin_at(begun).map_err(unexpected)?;
+        let journal = Journal::new().map_err(unexpected)?;
+        for side in Side::BOTH {
+            journal.start(side, begun);
+            // Those that made it have left in order.
+            let (generation, _) = segment.generation(side).map_err(unexpected)?;
+            journal.write(side, Entry::Closing, generation);
+            journal.write(side, Entry::Closed, generation);
+        }
+        shared.count(|totals| totals.rings += 1);
+        Ok(Ring {
+            shared,
+            life,
+            step: "beginning".to_owned(),
+            name: name.to_owned(),
+            segment,
+            journal,
+            holders: [None, None],
+            expected: [(begun, begun); 2],
+            messages,
+            rng,
+            begun,
+        })
+    }
+
+    /// Starts a process that takes a role.
+    pub(crate) fn start(&mut self, side: Side) -> Result<(), Finding> {
+        self.journal.write(side, Entry::Asked, request::GO_ON);
+        for entry in [Entry::Attached, Entry::ToldOrphaned] {
+            self.journal.write(side, entry, 0);
+        }
+        let manner = Manner::draw(&mut self.rng);
+        let files = Files { segment: self.segment.path(), journal: self.journal.path() };
+        let job = job(&self.name, &self.life, side, manner, self.shared, Some(files));
+        self.holders[side as usize] = Some(spawn(self.shared, &job)?);
+        Ok(())
+    }
+
+    /// Waits until a role is held, and judges where its holder has begun.
+    pub(crate) fn await_attached(&mut self, side: Side) -> Result<(), Finding> {
+        self.wait(&format!("a {side} to attach"), |ring| ring.note(side, Entry::Attached) != 0)?;
+        let (start, (lowest, highest)) = (self.note(side, Entry::Start), self.expected[side as usize]);
+        if is_before(start, lowest) || is_before(highest, start) {
+            let fault = match (side, is_before(start, lowest)) {
+                (Side::Producer, true) | (Side::Consumer, false) => Fault::Lost,
+                (Side::Producer, false) => Fault::Invented,
+                (Side::Consumer, true) => Fault::Repeated,
+            };
+            let text = format!("a {side} began at {start}, expected {lowest} to {highest}");
+            return Err(Finding::new(fault, text));
+        }
+        self.shared.count(|totals| totals.restarts += 1);
+        Ok(())
+    }
+
+    /// Kills an end, whatever it is doing, and judges what it leaves behind.
+    pub(crate) fn kill(&mut self, side: Side) -> Result<(), Finding> {
+        // Who ended by itself must not pass for one that was killed.
+        self.check_ends()?;
+        let (last, doomed) = (self.segment.generation(side).map_err(unexpected)?.0, self.note(side, Entry::Doomed));
+        // Whether it has come yet is not known before it is dead.
+        self.journal.write(side, Entry::Doomed, last + 1);
+        let Some(mut holder) = self.holders[side as usize].take() else { return Ok(()) };
+        holder.kill().map_err(failed)?;
+        holder.wait().map_err(failed)?;
+        let (generation, has_come) = self.segment.generation(side).map_err(unexpected)?;
+        self.journal.write(side, Entry::Doomed, if has_come { generation } else { doomed });
+        self.shared.count(|totals| totals.killed(side));
+        self.check_complaints()?;
+        match side {
+            Side::Producer => self.judge_tail(),
+            Side::Consumer => self.judge_head(),
+        }
+    }
+
+    /// Lets an end leave in order, and judges what it leaves behind.
+    pub(crate) fn close(&mut self, side: Side) -> Result<(), Finding> {
+        self.ask(side, request::CLOSE)
+    }
+
+    /// Lets the consumer read all that there is, and judges that it did.
+    pub(crate) fn drain(&mut self) -> Result<(), Finding> {
+        self.ask(Side::Consumer, request::DRAIN)?;
+        let (tail, end) = (self.position(Side::Producer)?, self.note(Side::Consumer, Entry::Done));
+        let reach = self.expected[Side::Producer as usize].1;
+        if is_before(end, tail) {
+            let text =
+                format!("what lies from {end} to {tail} never came: the consumer was told that there is no more");
+            return Err(Finding::new(Fault::Lost, text));
+        }
+        if is_before(reach, end) {
+            return Err(Finding::new(Fault::Invented, format!("all up to {end} came, only {reach} was pushed")));
+        }
+        if end < self.begun {
+            self.shared.count(|totals| totals.wraps += 1);
+        }
+        Ok(())
+    }
+
+    /// Counts what nobody can read any more.
+    pub(crate) fn count_left(&self) -> Result<(), Finding> {
+        let (head, tail) = (self.position(Side::Consumer)?, self.position(Side::Producer)?);
+        let left = self.count(head, tail)?;
+        self.shared.count(|totals| totals.left_in_orphans += left);
+        Ok(())
+    }
+
+    pub(crate) fn stop(&self, side: Side) -> Result<(), Finding> {
+        self.shared.count(|totals| totals.stops += 1);
+        self.signal(side, Signal::STOP)
+    }
+
+    pub(crate) fn go_on(&self, side: Side) -> Result<(), Finding> {
+        self.signal(side, Signal::CONT)
+    }
+
+    /// Tries to take a role that is held, which must be refused, naming its holder.
+    pub(crate) fn intrude(&self, side: Side) -> Result<(), Finding> {
+        let options = Options::new(&self.name);
+        let attached = match (self.life.kind, side) {
+            (Kind::Stream, Side::Producer) => options.stream_producer::<Element>().err(),
+            (Kind::Stream, Side::Consumer) => options.stream_consumer::<Element>().err(),
+            (Kind::Message, Side::Producer) => options.message_producer().err(),
+            (Kind::Message, Side::Consumer) => options.message_consumer().err(),
+        };
+        let pid = self.holders[side as usize].as_ref().map(Child::id);
+        let expected = if side == Side::Producer { Role::Producer } else { Role::Consumer };
+        match attached {
+            Some(Error::Busy { role, holder, .. }) if role == expected && holder == pid => {
+                self.shared.count(|totals| totals.refused += 1);
+                Ok(())
+            }
+            None => Err(Finding::new(Fault::Other, format!("a second {side} was let in beside process {pid:?}"))),
+            Some(error) => {
+                let text = format!("a second {side} was refused with {error:?}, expected Busy with process {pid:?}");
+                Err(Finding::new(Fault::Other, text))
+            }
+        }
+    }
+
+    /// Removes the name while both ends are attached.
+    pub(crate) fn unlink(&self) -> Result<(), Finding> {
+        self.journal.write(Side::Producer, Entry::Unlinked, 1);
+        self.shared.count(|totals| totals.unlinks += 1);
+        ringmain::unlink(&self.name).map_err(|error| Finding::new(Fault::Other, format!("cannot unlink: {error:?}")))
+    }
+
+    /// Takes leave of a ring at which nobody is any more.
+    pub(crate) fn remove(&self) -> Result<(), Finding> {
+        self.check_complaints()?;
+        let moved = self.note(Side::Consumer, Entry::Delivered);
+        self.shared.count(|totals| totals.moved(self.life.kind, moved));
+        if self.note(Side::Producer, Entry::Unlinked) != 0 {
+            return Ok(());
+        }
+        ringmain::unlink(&self.name).map_err(|error| Finding::new(Fault::Other, format!("cannot unlink: {error:?}")))
+    }
+
+    /// Waits until the other end was told that the last holder of this one has crashed, if there was one.
+    pub(crate) fn await_crash_told(&self, side: Side) -> Result<(), Finding> {
+        let (generation, has_come) = self.segment.generation(side).map_err(unexpected)?;
+        if !has_come {
+            return Ok(());
+        }
+        self.await_told(side, Entry::ToldCrashed, generation)
+    }
+
+    /// Waits until the other end was told that the last holder of this one has left.
+    pub(crate) fn await_close_told(&self, side: Side) -> Result<(), Finding> {
+        self.await_told(side, Entry::ToldClosed, self.note(side, Entry::Closed))
+    }
+
+    fn await_told(&self, side: Side, told: Entry, generation: u64) -> Result<(), Finding> {
+        let what = format!("the {} to be told of the {side}'s end", side.other());
+        self.wait(&what, |ring| ring.note(side.other(), told) >= generation)
+    }
+
+    pub(crate) fn await_orphan_told(&self, side: Side) -> Result<(), Finding> {
+        let what = format!("the {side} to be told that the name is gone");
+        self.wait(&what, |ring| ring.note(side, Entry::ToldOrphaned) != 0)
+    }
+
+    /// Describes the ring and both ends, for whoever has to find out what went wrong.
+    pub(crate) fn describe(&self) -> String {
+        let mut text = format!("  ring {}, step {}\n  {:?}\n", self.name, self.step, self.life);
+        for side in Side::BOTH {
+            let entries = [
+                ("start", Entry::Start),
+                ("done", Entry::Done),
+                ("reach", Entry::Reach),
+                ("attached", Entry::Attached),
+                ("asked", Entry::Asked),
+                ("closing", Entry::Closing),
+                ("closed", Entry::Closed),
+                ("doomed", Entry::Doomed),
+                ("told of a crash", Entry::ToldCrashed),
+                ("told of a close", Entry::ToldClosed),
+                ("calls", Entry::Calls),
+            ];
+            let notes: Vec<_> =
+                entries.iter().map(|(name, entry)| format!("{name} {}", self.note(side, *entry))).collect();
+            text += &format!("  journal, {side}: {}\n", notes.join(", "));
+            text += &match &self.holders[side as usize] {
+                Some(holder) => format!("  process, {side}: {}\n", process_state(holder.id())),
+                None => format!("  process, {side}: none\n"),
+            };
+        }
+        text + &self.segment.describe()
+    }
+
+    /// Asks an end to leave, waits for that, and judges what it leaves behind.
+    fn ask(&mut self, side: Side, asked: u64) -> Result<(), Finding> {
+        self.journal.write(side, Entry::Asked, asked);
+        let generation = self.note(side, Entry::Attached);
+        self.wait(&format!("the {side} to leave"), |ring| ring.note(side, Entry::Closed) == generation)?;
+        let Some(mut holder) = self.holders[side as usize].take() else { return Ok(()) };
+        let status = holder.wait().map_err(failed)?;
+        self.check_complaints()?;
+        if !status.success() {
+            return Err(Finding::new(Fault::Other, format!("a {side} that was asked to leave ended with {status}")));
+        }
+        let (position, done) = (self.position(side)?, self.note(side, Entry::Done));
+        if position != done {
+            let fault = match (side, is_before(position, done)) {
+                (Side::Producer, true) | (Side::Consumer, false) => Fault::Lost,
+                (Side::Producer, false) => Fault::Invented,
+                (Side::Consumer, true) => Fault::Repeated,
+            };
+            return Err(Finding::new(fault, format!("a {side} left at {position}, but its calls ended at {done}")));
+        }
+        self.expected[side as usize] = (done, done);
+        self.shared.count(|totals| totals.closes += 1);
+        Ok(())
+    }
+
+    /// Judges the tail that a killed producer has left.
+    fn judge_tail(&mut self) -> Result<(), Finding> {
+        let (tail, done) = (self.position(Side::Producer)?, self.note(Side::Producer, Entry::Done));
+        let reach = self.note(Side::Producer, Entry::Reach);
+        if is_before(tail, done) {
+            let text = format!("what lies from {tail} to {done} is lost, though its pushes had returned");
+            return Err(Finding::new(Fault::Lost, text));
+        }
+        if is_before(reach, tail) {
+            return Err(Finding::new(Fault::Invented, format!("what lies from {reach} to {tail} was never pushed")));
+        }
+        // The stored tail of a message ring may lack what the last call has made visible.
+        self.expected[Side::Producer as usize] = (tail, if self.life.kind == Kind::Stream { tail } else { reach });
+        Ok(())
+    }
+
+    /// Judges the head that a killed consumer has left.
+    fn judge_head(&mut self) -> Result<(), Finding> {
+        let (head, start) = (self.position(Side::Consumer)?, self.note(Side::Consumer, Entry::Start));
+        let (done, reach) = (self.note(Side::Consumer, Entry::Done), self.note(Side::Consumer, Entry::Reach));
+        if is_before(head, start) {
+            return Err(Finding::new(Fault::Repeated, format!("the head went back from {start} to {head}")));
+        }
+        if is_before(reach, head) {
+            return Err(Finding::new(Fault::Lost, format!("what lies from {reach} to {head} was never read")));
+        }
+        let (again, bound) = (if is_before(head, done) { self.count(head, done)? } else { 0 }, self.bound());
+        let bytes = if again > 0 { done.wrapping_sub(head) } else { 0 };
+        let too_many_bytes = self.life.kind == Kind::Message && bytes >= self.life.capacity as u64 / 4;
+        if again > bound || too_many_bytes {
+            let text = format!("{again} come again, from {head} to {done}: {bound} at most should");
+            return Err(Finding::new(Fault::Repeated, text));
+        }
+        self.shared.count(|totals| totals.repeated(self.life.kind, again, bound));
+        self.expected[Side::Consumer as usize] = (head, head);
+        Ok(())
+    }
+
+    /// Returns how many elements or messages, whose pops had returned, may come again after a kill.
+    fn bound(&self) -> u64 {
+        let every = self.life.publish_every as u64;
+        match self.life.kind {
+            Kind::Stream => every.min(self.life.capacity as u64 / 4).max(1),
+            // The one that it was killed in has not returned.
+            Kind::Message => every - 1,
+        }
+    }
+
+    /// Counts the elements or messages from one position to another.
+    fn count(&self, from: u64, to: u64) -> Result<u64, Finding> {
+        match self.life.kind {
+            Kind::Stream => Ok(to.wrapping_sub(from)),
+            Kind::Message => self.messages.count(from, to).ok_or_else(|| {
+                Finding::new(Fault::Torn, format!("no message that follows the one at {from} starts at {to}"))
+            }),
+        }
+    }
+
+    /// Waits until `found` says so, and watches both ends meanwhile.
+    fn wait(&self, what: &str, found: impl Fn(&Ring<'_>) -> bool) -> Result<(), Finding> {
+        let start = Instant::now();
+        loop {
+            if found(self) {
+                return self.check_complaints();
+            }
+            self.check_ends()?;
+            if self.shared.has_failed() {
+                return Err(Finding::new(Fault::Hang, "given up, since the other lane has failed"));
+            }
+            if start.elapsed() > self.shared.patience {
+                return Err(Finding::new(Fault::Hang, format!("waited {:?} in vain for {what}", start.elapsed())));
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Returns what a worker has found wrong.
+    fn check_complaints(&self) -> Result<(), Finding> {
+        let complaint = Side::BOTH.into_iter().find_map(|side| self.journal.complaint(side));
+        complaint.map_or(Ok(()), |(fault, text)| Err(Finding { fault, text }))
+    }
+
+    /// Finds workers that have ended though nobody asked them to.
+    fn check_ends(&self) -> Result<(), Finding> {
+        self.check_complaints()?;
+        for side in Side::BOTH {
+            let Some(holder) = &self.holders[side as usize] else { continue };
+            if self.note(side, Entry::Asked) != request::GO_ON || is_running(holder.id()) {
+                continue;
+            }
+            // It may have complained since the first look.
+            self.check_complaints()?;
+            let text = format!("the {side}, process {}, has ended by itself", holder.id());
+            return Err(Finding::new(Fault::Other, text));
+        }
+        Ok(())
+    }
+
+    fn note(&self, side: Side, entry: Entry) -> u64 {
+        self.journal.read(side, entry)
+    }
+
+    fn position(&self, side: Side) -> Result<u64, Finding> {
+        self.segment.position(side).map_err(unexpected)
+    }
+
+    fn signal(&self, side: Side, signal: Signal) -> Result<(), Finding> {
+        let Some(holder) = &self.holders[side as usize] else { return Ok(()) };
+        kill_process(Pid::from_child(holder), signal).map_err(|error| failed(error.into()))
+    }
+}
+
+impl Drop for Ring<'_> {
+    fn drop(&mut self) {
+        for mut holder in self.holders.iter_mut().filter_map(Option::take) {
+            // Nothing fails here but for one that is gone already. Names are the keeper's.
+            let _ = holder.kill();
+            let _ = holder.wait();
+        }
+    }
+}
+
+/// Makes the ring of a life, with its first holders, that leave at once. Returns the length of its longest message.
+fn create(name: &str, life: &Life) -> Result<usize, Error> {
+    let options = Options::new(name).capacity(life.capacity).alignment(life.alignment);
+    match life.kind {
+        Kind::Stream => {
+            options.stream_producer::<Element>()?.close()?;
+            options.stream_consumer::<Element>()?.close()?;
+            Ok(0)
+        }
+        Kind::Message => {
+            let tx = options.message_producer()?;
+            let longest = tx.max_len().min(life.longest);
+            tx.close()?;
+            options.message_consumer()?.close()?;
+            Ok(longest)
+        }
+    }
+}
+
+fn job(name: &str, life: &Life, side: Side, manner: Manner, shared: &Shared, files: Option<Files>) -> Job {
+    Job {
+        supervisor: process::id().cast_signed(),
+        kind: life.kind,
+        side,
+        name: name.to_owned(),
+        capacity: files.is_none().then_some(life.capacity),
+        files,
+        alignment: life.alignment,
+        longest: life.longest,
+        publish_every: life.publish_every,
+        salt: life.salt,
+        manner,
+        plant: shared.plant,
+    }
+}
+
+/// Starts a worker.
+fn spawn(shared: &Shared, job: &Job) -> Result<Child, Finding> {
+    let started = || -> anyhow::Result<Child> {
+        let job = serde_json::to_string(job)?;
+        let mut program = keeper::program()?;
+        program.arg(worker::SUBCOMMAND).arg(job).stdin(Stdio::null()).stdout(shared.keeper.pipe()?);
+        program.spawn().context("cannot start a worker")
+    };
+    started().map_err(unexpected)
+}
+
+fn is_running(pid: u32) -> bool {
+    !process_state(pid).starts_with(['Z', 'X', '-'])
+}
+
+/// Returns the kernel's letter for what a process does, and where it sleeps.
+fn process_state(pid: u32) -> String {
+    let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let stat = read("stat");
+    // The name in parentheses may hold anything.
+    let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next()).unwrap_or('-');
+    format!("{state}, pid {pid}, in {:?}, system call {:?}", read("wchan"), read("syscall").trim())
+}
+
+fn failed(error: std::io::Error) -> Finding {
+    Finding::new(Fault::Other, format!("the supervisor failed: {error}"))
+}
+
+fn unexpected(error: anyhow::Error) -> Finding {
+    Finding::new(Fault::Other, format!("the supervisor failed: {error:#}"))
+}

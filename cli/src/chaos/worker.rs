@@ -1,0 +1,369 @@
+//! One end of a ring, in a process of its own: moves what it can by every call that there is until it is told to leave, or
+//! killed.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use fastrand::Rng;
+use ringmain::{Error, Options, PeerState, Wait, WaitError};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
+
+use super::content::{Finding, is_before};
+use super::journal::{Entry, Fault, Journal, request};
+use super::plan::{Kind, Manner, Plant, Side, Waiting};
+use super::segment::Segment;
+use super::{message, stream};
+
+/// The hidden subcommand that makes this program one end of a ring.
+pub(crate) const SUBCOMMAND: &str = "chaos-worker";
+
+/// How long a role may stay held after its holder was killed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a worker is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// The process that starts it; it ends with that one.
+    pub(crate) supervisor: i32,
+    pub(crate) kind: Kind,
+    pub(crate) side: Side,
+    pub(crate) name: String,
+    /// Where the ring's own bytes, and the journal, can be opened; none where it shall only come and stay.
+    pub(crate) files: Option<Files>,
+    /// The capacity, where it may create the ring.
+    pub(crate) capacity: Option<usize>,
+    pub(crate) alignment: usize,
+    pub(crate) longest: usize,
+    pub(crate) publish_every: usize,
+    pub(crate) salt: u64,
+    pub(crate) manner: Manner,
+    pub(crate) plant: Option<Plant>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Files {
+    pub(crate) segment: String,
+    pub(crate) journal: String,
+}
+
+/// What came of a call.
+pub(crate) enum Went {
+    /// So many elements or messages went.
+    Moved(u64),
+    /// There was nothing, or no room.
+    Nothing,
+    /// It was told that nothing will come.
+    Ended(WaitError),
+}
+
+/// What the calls of an end need to know.
+pub(crate) struct Choices {
+    pub(crate) rng: Rng,
+    kind: u8,
+    left: u32,
+    awaits_successor: bool,
+    /// Whether calls that wait without a limit are allowed now.
+    pub(crate) may_block: bool,
+    /// A mistake to make soon, once.
+    pub(crate) plant: Option<Plant>,
+}
+
+/// How many calls of one kind follow each other at most.
+const LONGEST_RUN: u32 = 100;
+
+impl Choices {
+    fn new(job: &Job) -> Choices {
+        let rng = Rng::with_seed(job.manner.seed);
+        let awaits_successor = job.manner.awaits_successor;
+        Choices { rng, kind: 0, left: 0, awaits_successor, may_block: true, plant: None }
+    }
+
+    /// Chooses one of so many kinds of calls, each kept up for a while.
+    pub(crate) fn kind(&mut self, count: u8) -> u8 {
+        if self.left == 0 {
+            (self.kind, self.left) = (self.rng.u8(..count), self.rng.u32(1..LONGEST_RUN));
+        }
+        self.left -= 1;
+        self.kind
+    }
+
+    /// Chooses how long a call may wait; `None` is for ever.
+    pub(crate) fn limit(&mut self) -> Option<Duration> {
+        // One that waits for a successor would not hear what the supervisor wants.
+        let bounded = self.awaits_successor || !self.may_block || self.rng.bool();
+        bounded.then(|| Duration::from_micros(self.rng.u64(..if self.may_block { 5000 } else { 100 })))
+    }
+}
+
+/// One end of either ring, with what it has moved.
+pub(crate) trait Work: Sized {
+    fn attach(job: &Job, options: &Options, choices: Choices) -> Result<Self, Error>;
+
+    /// Goes on from this position.
+    fn begin(&mut self, position: u64);
+    fn next(&self) -> u64;
+    /// Returns a position that the next call does not pass.
+    fn reach(&self) -> u64;
+    fn choices(&mut self) -> &mut Choices;
+
+    /// Moves something by one call.
+    fn go(&mut self) -> Result<Went, Finding>;
+
+    fn generation(&self) -> u64;
+    fn peer_generation(&self) -> u64;
+    fn peer_state(&self) -> PeerState;
+    fn is_orphaned(&self) -> bool;
+    fn close(self) -> Result<(), Error>;
+}
+
+/// The calls that are the same for all handles.
+macro_rules! common_calls {
+    ($handle:ident) => {
+        fn begin(&mut self, position: u64) {
+            self.next = position;
+        }
+        fn next(&self) -> u64 {
+            self.next
+        }
+        fn choices(&mut self) -> &mut Choices {
+            &mut self.choices
+        }
+        fn generation(&self) -> u64 {
+            self.$handle.generation()
+        }
+        fn peer_generation(&self) -> u64 {
+            self.$handle.peer_generation()
+        }
+        fn peer_state(&self) -> PeerState {
+            self.$handle.peer_state()
+        }
+        fn is_orphaned(&self) -> bool {
+            self.$handle.is_orphaned()
+        }
+        fn close(self) -> Result<(), Error> {
+            self.$handle.close()
+        }
+    };
+}
+pub(crate) use common_calls;
+
+/// Serves the supervisor that started this process.
+pub(crate) fn run(job: &str) -> Result<()> {
+    let job: Job = serde_json::from_str(job).context("this subcommand is started by `ringmain chaos`, not by hand")?;
+    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot ask to end with the supervisor")?;
+    // It may have ended before that call.
+    if getppid().is_none_or(|parent| parent.as_raw_nonzero().get() != job.supervisor) {
+        return Ok(());
+    }
+    match (job.kind, job.side) {
+        (Kind::Stream, Side::Producer) => serve::<stream::Writer>(&job),
+        (Kind::Stream, Side::Consumer) => serve::<stream::Reader>(&job),
+        (Kind::Message, Side::Producer) => serve::<message::Writer>(&job),
+        (Kind::Message, Side::Consumer) => serve::<message::Reader>(&job),
+    }
+}
+
+fn serve<W: Work>(job: &Job) -> Result<()> {
+    let Some(files) = &job.files else {
+        let _held = attach::<W>(job)?;
+        loop {
+            thread::sleep(PATIENCE);
+        }
+    };
+    let (segment, journal) = (Segment::open(&files.segment)?, Journal::open(&files.journal)?);
+    let served = attach::<W>(job)
+        .map_err(|error| Finding::new(Fault::Other, format!("cannot attach: {error:?}")))
+        .and_then(|work| End { job, journal: &journal, work, peer: job.side.other() }.serve(&segment));
+    if let Err(Finding { fault, text }) = served {
+        journal.complain(job.side, fault, &text);
+    }
+    Ok(())
+}
+
+/// Attaches. Where the last holder was killed a moment ago, the kernel may need another one to notice.
+fn attach<W: Work>(job: &Job) -> Result<W, Error> {
+    let mut options = Options::new(&job.name)
+        .alignment(job.alignment)
+        .publish_every(if job.plant == Some(Plant::Repeat) { usize::MAX } else { job.publish_every })
+        .wait(match job.manner.waiting {
+            Waiting::Spin => Wait::Spin,
+            Waiting::SpinThenPark => Wait::SpinThenPark,
+            Waiting::Park => Wait::Park,
+        })
+        .await_successor(job.manner.awaits_successor);
+    if let Some(capacity) = job.capacity {
+        options = options.capacity(capacity);
+    }
+    let start = Instant::now();
+    loop {
+        match W::attach(job, &options, Choices::new(job)) {
+            Err(Error::Busy { .. }) if start.elapsed() < PATIENCE => thread::sleep(Duration::from_micros(50)),
+            attached => return attached,
+        }
+    }
+}
+
+/// Calls that a worker makes before it makes its mistake.
+const CALLS_BEFORE_A_PLANT: u64 = 300;
+
+/// An end at work.
+struct End<'a, W> {
+    job: &'a Job,
+    journal: &'a Journal,
+    work: W,
+    peer: Side,
+}
+
+impl<W: Work> End<'_, W> {
+    fn serve(mut self, segment: &Segment) -> Result<(), Finding> {
+        let (journal, side) = (self.journal, self.job.side);
+        let start = segment.position(side).map_err(|error| Finding::new(Fault::Other, format!("{error:#}")))?;
+        self.work.begin(start);
+        journal.start(side, start);
+        journal.write(side, Entry::Attached, self.work.generation());
+        let mut calls: u64 = 0;
+        loop {
+            let asked = journal.read(side, Entry::Asked);
+            if asked == request::CLOSE {
+                break;
+            }
+            let drains = asked == request::DRAIN;
+            self.work.choices().may_block = !drains;
+            calls += 1;
+            journal.add(side, Entry::Calls, 1);
+            self.plant(calls);
+            // Who is gone before a call that finds nothing has left nothing.
+            let was_gone = drains && self.work.peer_state() != PeerState::Alive;
+            let moved = self.call()?;
+            if was_gone && moved == 0 && self.is_empty()? {
+                break;
+            }
+            // A system call each: not too often.
+            if calls.is_multiple_of(512) || moved == 0 && calls.is_multiple_of(8) {
+                self.ask()?;
+            }
+            if moved == 0 {
+                self.idle();
+            }
+            if self.job.manner.pauses && calls.is_multiple_of(64) {
+                let pause = Duration::from_micros(self.work.choices().rng.u64(..200));
+                thread::sleep(pause);
+            }
+        }
+        self.leave()
+    }
+
+    /// Makes one call and notes what came of it.
+    fn call(&mut self) -> Result<u64, Finding> {
+        let (journal, side) = (self.journal, self.job.side);
+        if self.job.plant != Some(Plant::Invent) {
+            journal.write(side, Entry::Reach, self.work.reach());
+        }
+        let before = self.work.peer_generation();
+        let went = self.work.go()?;
+        if side == Side::Consumer {
+            // What a producer pushes, it has announced before.
+            let reach = journal.read(Side::Producer, Entry::Reach);
+            if is_before(reach, self.work.next()) {
+                let text = format!("all up to {} came, but nothing beyond {reach} was pushed", self.work.next());
+                return Err(Finding::new(Fault::Invented, text));
+            }
+        }
+        journal.write(side, Entry::Done, self.work.next());
+        match went {
+            Went::Moved(count) => {
+                journal.add(side, Entry::Delivered, count);
+                return Ok(count);
+            }
+            Went::Nothing => {}
+            Went::Ended(WaitError::Closed) => self.told(before, PeerState::Closed)?,
+            Went::Ended(WaitError::Crashed) => self.told(before, PeerState::Crashed)?,
+            Went::Ended(WaitError::Orphaned) => self.told_orphaned()?,
+            Went::Ended(error) => return Err(Finding::new(Fault::Other, format!("a call said: {error}"))),
+        }
+        Ok(0)
+    }
+
+    /// Returns whether nothing is there, though the other end is gone: a call may ask for more than what is left.
+    fn is_empty(&mut self) -> Result<bool, Finding> {
+        for _ in 0..4 * u32::from(u8::MAX) {
+            if self.call()? > 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Asks who is at the other end, and whether the name still stands.
+    fn ask(&self) -> Result<(), Finding> {
+        let before = self.work.peer_generation();
+        self.told(before, self.work.peer_state())?;
+        if self.work.is_orphaned() { self.told_orphaned() } else { Ok(()) }
+    }
+
+    /// Lets others run, since nothing went.
+    fn idle(&mut self) {
+        match self.work.choices().rng.u8(..8) {
+            0 => thread::sleep(Duration::from_micros(50)),
+            1..=3 => thread::yield_now(),
+            _ => {}
+        }
+    }
+
+    /// Checks what this end was told of the other one, of which `before` was the last generation that it knew.
+    fn told(&self, before: u64, state: PeerState) -> Result<(), Finding> {
+        let (journal, side) = (self.journal, self.job.side);
+        let (noted, told) = match state {
+            PeerState::Alive => return Ok(()),
+            // Both roles have had a holder before any worker came.
+            PeerState::Never => (Entry::Doomed, Entry::ToldCrashed),
+            PeerState::Closed => (Entry::Closing, Entry::ToldClosed),
+            PeerState::Crashed => (Entry::Doomed, Entry::ToldCrashed),
+        };
+        // A holder that came after this one looked may be meant: later generations are as good.
+        let latest = journal.read(self.peer, noted);
+        if latest < before || state == PeerState::Never {
+            let text = format!(
+                "the {} was told that the {} is {state:?}: generation {before} or later, but {latest} is the last of which that is so",
+                self.job.side, self.peer
+            );
+            return Err(Finding::new(Fault::Mistold, text));
+        }
+        journal.write(side, told, before);
+        Ok(())
+    }
+
+    fn told_orphaned(&self) -> Result<(), Finding> {
+        if self.journal.read(Side::Producer, Entry::Unlinked) == 0 {
+            let text = format!("the {} was told that the name is gone, and it was not", self.job.side);
+            return Err(Finding::new(Fault::Mistold, text));
+        }
+        self.journal.write(self.job.side, Entry::ToldOrphaned, 1);
+        Ok(())
+    }
+
+    fn leave(self) -> Result<(), Finding> {
+        let (journal, side, generation) = (self.journal, self.job.side, self.work.generation());
+        if self.job.plant != Some(Plant::Untold) {
+            journal.write(side, Entry::Closing, generation);
+        }
+        self.work.close().map_err(|error| Finding::new(Fault::Other, format!("cannot close: {error:?}")))?;
+        journal.write(side, Entry::Closed, generation);
+        Ok(())
+    }
+
+    /// Makes the planted mistake, where it is due.
+    fn plant(&mut self, calls: u64) {
+        if calls != CALLS_BEFORE_A_PLANT {
+            return;
+        }
+        match (self.job.plant, self.job.side) {
+            (Some(Plant::Hang), Side::Consumer) => loop {
+                thread::sleep(PATIENCE);
+            },
+            (plant, _) => self.work.choices().plant = plant,
+        }
+    }
+}
