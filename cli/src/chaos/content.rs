@@ -60,8 +60,9 @@ pub(crate) struct Messages {
 /// Lengths that are those of values, too.
 const VALUES: [u64; 4] = [1, 8, 24, 40];
 
-/// Where the bytes of messages come from: as many as the longest message has, and more.
-const NOISE: usize = 1 << 20;
+/// Where the bytes of messages come from, and how many come from one place.
+const NOISE: usize = 1 << 14;
+const PIECE: usize = 1 << 12;
 
 /// A message that is at least so long begins with its position.
 const NUMBERED: usize = 8;
@@ -83,9 +84,14 @@ impl Messages {
 
     /// Writes the message at `position` into `bytes`.
     pub(crate) fn write(&self, position: u64, bytes: &mut Vec<u8>) {
-        let random = mixed(position ^ self.salt) >> 20;
+        let (mut random, mut left) = (mixed(position ^ self.salt), self.len(position));
         bytes.clear();
-        bytes.extend_from_slice(&noise()[random as usize % NOISE..][..self.len(position)]);
+        while left > 0 {
+            random = mixed(random);
+            let len = left.min(PIECE);
+            bytes.extend_from_slice(&noise()[random as usize % (NOISE - PIECE)..][..len]);
+            left -= len;
+        }
         if bytes.len() >= NUMBERED {
             bytes[..NUMBERED].copy_from_slice(&position.to_le_bytes());
         }
@@ -146,10 +152,10 @@ fn mixed(number: u64) -> u64 {
     (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
-/// Bytes without a pattern: any part of the first half, as long as the other half, is there.
+/// Bytes without a pattern.
 fn noise() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
-    BYTES.get_or_init(|| (0..NOISE as u64 / 4).flat_map(|number| mixed(mixed(number)).to_le_bytes()).collect())
+    BYTES.get_or_init(|| (0..NOISE as u64 / 8).flat_map(|number| mixed(mixed(number)).to_le_bytes()).collect())
 }
 
 #[cfg(test)]

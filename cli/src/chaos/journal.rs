@@ -77,11 +77,21 @@ pub(crate) enum Fault {
     Hang,
     /// Anything else.
     Other,
+    /// Nothing by itself: the other lane has failed.
+    GivenUp,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Fault; 7] =
-        [Fault::Lost, Fault::Torn, Fault::Invented, Fault::Repeated, Fault::Mistold, Fault::Hang, Fault::Other];
+    pub(crate) const ALL: [Fault; 8] = [
+        Fault::Lost,
+        Fault::Torn,
+        Fault::Invented,
+        Fault::Repeated,
+        Fault::Mistold,
+        Fault::Hang,
+        Fault::Other,
+        Fault::GivenUp,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -92,6 +102,7 @@ impl Fault {
             Fault::Mistold => "told wrongly",
             Fault::Hang => "hang",
             Fault::Other => "failed",
+            Fault::GivenUp => "given up",
         }
     }
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use super::content::Finding;
-use super::journal::Fault;
 use super::keeper::Keeper;
 use super::plan::{End, Kind, Life, Moment, Plant, Side, Step};
 use super::report::Totals;
@@ -195,9 +194,7 @@ fn abandon(ring: &mut Ring<'_>) -> Result<(), Finding> {
 fn explained(result: Result<(), Finding>, ring: &Ring<'_>) -> Result<(), Failure> {
     result.map_err(|finding| {
         // The other lane gives up at its next wait.
-        if finding.fault != Fault::Hang || !ring.shared.has_failed() {
-            ring.shared.failed.store(true, Ordering::Relaxed);
-        }
+        ring.shared.failed.store(true, Ordering::Relaxed);
         Failure { state: ring.describe(), finding }
     })
 }

@@ -88,6 +88,10 @@ impl Work for Writer {
         }
     }
 
+    fn is_empty(&mut self) -> Result<bool, Finding> {
+        Ok(true)
+    }
+
     common_calls!(tx);
 }
 
@@ -279,6 +283,10 @@ impl Work for Reader {
             Err(PopError::Empty) => Ok(Went::Nothing),
             Err(error) => Err(unexpected(error)),
         }
+    }
+
+    fn is_empty(&mut self) -> Result<bool, Finding> {
+        self.rx.is_empty().map_err(unexpected)
     }
 
     common_calls!(rx);

@@ -19,12 +19,13 @@ mod worker;
 
 use std::io::{self, Write};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use self::journal::Fault;
 use self::keeper::Keeper;
 use self::lane::{Failure, Shared};
 use self::plan::Kind;
@@ -70,16 +71,13 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
         let mut said = Instant::now();
         while lanes.iter().any(|lane| !lane.is_finished()) {
             thread::sleep(Duration::from_millis(20));
-            if lanes.iter().any(|lane| lane.is_finished()) && Instant::now() < shared.deadline {
-                // It has failed: the other one need not go on.
-                shared.failed.store(true, Ordering::Relaxed);
-            }
             if said.elapsed() >= PROGRESS {
                 said = Instant::now();
                 shared.count(|totals| progress(start.elapsed(), totals));
             }
         }
-        lanes.into_iter().filter_map(|lane| lane.join().expect("a lane does not panic").err()).collect::<Vec<_>>()
+        let ended = lanes.into_iter().filter_map(|lane| lane.join().expect("a lane does not panic").err());
+        ended.filter(|failure| failure.finding.fault != Fault::GivenUp).collect::<Vec<_>>()
     });
     let faults: Vec<_> = failures.iter().map(|failure| failure.finding.fault).collect();
     let mut totals = Totals::default();

@@ -1,6 +1,7 @@
 //! What a run has done and found, as text and as JSON.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -32,6 +33,8 @@ pub(crate) struct Totals {
     pub(crate) messages: u64,
     pub(crate) element_repeats: Repeats,
     pub(crate) message_repeats: Repeats,
+    /// The longest that the supervisor had to wait for an end to come, to leave or to be told of something, in seconds.
+    pub(crate) longest_wait: f64,
 }
 
 /// What came again after kills of consumers.
@@ -54,6 +57,10 @@ impl Repeats {
 }
 
 impl Totals {
+    pub(crate) fn waited(&mut self, time: Duration) {
+        self.longest_wait = self.longest_wait.max(time.as_secs_f64());
+    }
+
     pub(crate) fn killed(&mut self, side: Side) {
         match side {
             Side::Producer => self.producers_killed += 1,
@@ -147,6 +154,7 @@ impl Report {
         line("told wrongly", self.told_wrongly.to_string());
         line("hangs", self.hangs.to_string());
         line("other failures", self.other_failures.to_string());
+        line("longest wait", format!("{:.3} s", totals.longest_wait));
         line("seconds", format!("{:.1}", self.seconds));
         line("seed", self.seed.to_string());
         text

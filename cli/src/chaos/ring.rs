@@ -107,7 +107,9 @@ impl<'a> Ring<'a> {
             let text = format!("a {side} began at {start}, expected {lowest} to {highest}");
             return Err(Finding::new(fault, text));
         }
-        self.shared.count(|totals| totals.restarts += 1);
+        // The first holder made the ring, and the second one was the first to work.
+        let restarted = u64::from(self.note(side, Entry::Attached) > 2);
+        self.shared.count(|totals| totals.restarts += restarted);
         Ok(())
     }
 
@@ -240,7 +242,9 @@ impl<'a> Ring<'a> {
 
     /// Describes the ring and both ends, for whoever has to find out what went wrong.
     pub(crate) fn describe(&self) -> String {
-        let mut text = format!("  ring {}, step {}\n  {:?}\n", self.name, self.step, self.life);
+        // The steps follow from the seed.
+        let life = Life { steps: Vec::new(), ..self.life.clone() };
+        let mut text = format!("  ring {}, step {}\n  {life:?}\n", self.name, self.step);
         for side in Side::BOTH {
             let entries = [
                 ("start", Entry::Start),
@@ -354,11 +358,12 @@ impl<'a> Ring<'a> {
         let start = Instant::now();
         loop {
             if found(self) {
+                self.shared.count(|totals| totals.waited(start.elapsed()));
                 return self.check_complaints();
             }
             self.check_ends()?;
             if self.shared.has_failed() {
-                return Err(Finding::new(Fault::Hang, "given up, since the other lane has failed"));
+                return Err(Finding::new(Fault::GivenUp, "the other lane has failed"));
             }
             if start.elapsed() > self.shared.patience {
                 return Err(Finding::new(Fault::Hang, format!("waited {:?} in vain for {what}", start.elapsed())));

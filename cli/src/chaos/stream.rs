@@ -81,6 +81,10 @@ impl Work for Writer {
         }
     }
 
+    fn is_empty(&mut self) -> Result<bool, Finding> {
+        Ok(true)
+    }
+
     common_calls!(tx);
 }
 
@@ -234,6 +238,10 @@ impl Work for Reader {
             self.next = self.next.wrapping_add(1);
         }
         Ok(if read > 0 { Went::Moved(read as u64) } else { Went::Nothing })
+    }
+
+    fn is_empty(&mut self) -> Result<bool, Finding> {
+        self.rx.available().map(|available| available == 0).map_err(unexpected)
     }
 
     common_calls!(rx);

@@ -108,6 +108,9 @@ pub(crate) trait Work: Sized {
     fn reach(&self) -> u64;
     fn choices(&mut self) -> &mut Choices;
 
+    /// Returns whether nothing is left to read.
+    fn is_empty(&mut self) -> Result<bool, Finding>;
+
     /// Moves something by one call.
     fn go(&mut self) -> Result<Went, Finding>;
 
@@ -173,12 +176,22 @@ fn serve<W: Work>(job: &Job) -> Result<()> {
         }
     };
     let (segment, journal) = (Segment::open(&files.segment)?, Journal::open(&files.journal)?);
-    let served = attach::<W>(job)
-        .map_err(|error| Finding::new(Fault::Other, format!("cannot attach: {error:?}")))
-        .and_then(|work| End { job, journal: &journal, work, peer: job.side.other() }.serve(&segment));
-    if let Err(Finding { fault, text }) = served {
-        journal.complain(job.side, fault, &text);
+    let complain = |Finding { fault, text }: Finding| journal.complain(job.side, fault, &text);
+    let mut end = match attach::<W>(job) {
+        Ok(work) => End { job, journal: &journal, work, peer: job.side.other() },
+        Err(error) => {
+            complain(Finding::new(Fault::Other, format!("cannot attach: {error:?}")));
+            return Ok(());
+        }
+    };
+    if let Err(finding) = end.serve(&segment) {
+        complain(finding);
+        // It keeps its role until it is killed, so that the other end has nothing to complain of.
+        loop {
+            thread::sleep(PATIENCE);
+        }
     }
+    end.leave().unwrap_or_else(complain);
     Ok(())
 }
 
@@ -217,7 +230,8 @@ struct End<'a, W> {
 }
 
 impl<W: Work> End<'_, W> {
-    fn serve(mut self, segment: &Segment) -> Result<(), Finding> {
+    /// Works until it is asked to leave.
+    fn serve(&mut self, segment: &Segment) -> Result<(), Finding> {
         let (journal, side) = (self.journal, self.job.side);
         let start = segment.position(side).map_err(|error| Finding::new(Fault::Other, format!("{error:#}")))?;
         self.work.begin(start);
@@ -237,7 +251,7 @@ impl<W: Work> End<'_, W> {
             // Who is gone before a call that finds nothing has left nothing.
             let was_gone = drains && self.work.peer_state() != PeerState::Alive;
             let moved = self.call()?;
-            if was_gone && moved == 0 && self.is_empty()? {
+            if was_gone && moved == 0 && self.work.is_empty()? {
                 break;
             }
             // A system call each: not too often.
@@ -252,7 +266,7 @@ impl<W: Work> End<'_, W> {
                 thread::sleep(pause);
             }
         }
-        self.leave()
+        Ok(())
     }
 
     /// Makes one call and notes what came of it.
@@ -286,16 +300,6 @@ impl<W: Work> End<'_, W> {
         Ok(0)
     }
 
-    /// Returns whether nothing is there, though the other end is gone: a call may ask for more than what is left.
-    fn is_empty(&mut self) -> Result<bool, Finding> {
-        for _ in 0..4 * u32::from(u8::MAX) {
-            if self.call()? > 0 {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// Asks who is at the other end, and whether the name still stands.
     fn ask(&self) -> Result<(), Finding> {
         let before = self.work.peer_generation();
@@ -317,13 +321,12 @@ impl<W: Work> End<'_, W> {
         let (journal, side) = (self.journal, self.job.side);
         let (noted, told) = match state {
             PeerState::Alive => return Ok(()),
-            // Both roles have had a holder before any worker came.
-            PeerState::Never => (Entry::Doomed, Entry::ToldCrashed),
             PeerState::Closed => (Entry::Closing, Entry::ToldClosed),
-            PeerState::Crashed => (Entry::Doomed, Entry::ToldCrashed),
+            PeerState::Never | PeerState::Crashed => (Entry::Doomed, Entry::ToldCrashed),
         };
         // A holder that came after this one looked may be meant: later generations are as good.
         let latest = journal.read(self.peer, noted);
+        // Both roles have had a holder before any worker came.
         if latest < before || state == PeerState::Never {
             let text = format!(
                 "the {} was told that the {} is {state:?}: generation {before} or later, but {latest} is the last of which that is so",

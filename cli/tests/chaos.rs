@@ -1,0 +1,203 @@
+//! `ringmain chaos` as a user runs it: it passes, it finds what is planted, and it leaves nothing behind however it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long to wait for what must come: long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn chaos(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
+    command.arg("chaos").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs to the end, and checks that nothing is left.
+#[track_caller]
+fn output(arguments: &[&str]) -> Output {
+    let run = chaos(arguments).spawn().unwrap();
+    let pid = run.id();
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(left(pid), [""; 0], "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// Waits until `look` finds something.
+#[track_caller]
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The names that a run of this pid has in /dev/shm.
+fn left(pid: u32) -> Vec<String> {
+    let mark = format!(".{pid}.");
+    let names = fs::read_dir("/dev/shm").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| name.contains(&mark)).collect()
+}
+
+/// The pids of the workers and the keeper of a run: their arguments name its rings.
+fn processes(pid: u32) -> Vec<u32> {
+    let mark = format!("ringmain-chaos.{pid}.");
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_of_run = |other: &u32| {
+        let arguments = fs::read(format!("/proc/{other}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains(&mark)
+    };
+    pids.filter(is_of_run).collect()
+}
+
+/// A run that is killed with the test, if that fails.
+struct Endless(Child);
+
+impl Endless {
+    /// Starts a run that would last for hours, and returns when it has workers and rings.
+    fn start() -> Endless {
+        let run = Endless(chaos(&["--minutes", "1000"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        wait_for("rings", || (left(run.0.id()).len() == 2 && processes(run.0.id()).len() > 3).then_some(()));
+        run
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_run_passes_and_says_what_it_did() {
+    let output = output(&["--seconds", "3", "--seed", "7", "--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["seed"], 7);
+    for key in ["kills", "producers-killed", "consumers-killed", "restarts", "rings", "elements", "messages"] {
+        assert!(report[key].as_u64().unwrap() > 0, "{key} in {report}");
+    }
+    for key in ["lost", "torn", "invented", "repeated-beyond-the-bound", "told-wrongly", "hangs", "other-failures"] {
+        assert_eq!(report[key], 0, "{key}");
+    }
+    for repeats in ["element-repeats", "message-repeats"] {
+        let repeats = &report[repeats];
+        assert!(repeats["largest"].as_u64().unwrap() <= repeats["bound"].as_u64().unwrap(), "{report}");
+    }
+}
+
+#[test]
+fn the_text_has_a_line_for_each_figure() {
+    let output = output(&["--seconds", "1", "--seed", "7"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for part in ["kills ", "restarts ", "second holders refused ", "elements moved ", "lost  ", "torn ", "seed  "] {
+        assert!(text.contains(part), "no '{part}' in:\n{text}");
+    }
+}
+
+/// Checks that a mistake in the workers is found as one of these faults, and told with the seed and the state of both ends.
+#[track_caller]
+fn check_planted(plant: &str, faults: &[&str]) {
+    let output = output(&["--seconds", "60", "--patience", "5", "--seed", "3", "--json", "--plant", plant]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{plant}: {errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(faults.iter().any(|fault| report[fault].as_u64().unwrap() > 0), "{plant}: {report} {errors}");
+    for part in ["chaos --seed 3", "journal, producer: start", "journal, consumer: start", "header, producer: position"]
+    {
+        assert!(errors.contains(part), "{plant}: no '{part}' in {errors}");
+    }
+}
+
+#[test]
+fn an_element_that_is_left_out_is_found() {
+    check_planted("lose", &["lost"]);
+}
+
+#[test]
+fn an_altered_byte_is_found() {
+    check_planted("tear", &["torn"]);
+}
+
+#[test]
+fn an_element_that_is_pushed_twice_is_found() {
+    // Or first at the kill of the producer: its tail is beyond what it announced.
+    check_planted("twice", &["repeated-beyond-the-bound", "invented"]);
+}
+
+#[test]
+fn a_consumer_that_publishes_too_late_is_found() {
+    check_planted("repeat", &["repeated-beyond-the-bound"]);
+}
+
+#[test]
+fn an_element_that_was_never_announced_is_found() {
+    check_planted("invent", &["invented"]);
+}
+
+#[test]
+fn a_close_that_nobody_made_is_found() {
+    check_planted("untold", &["told-wrongly"]);
+}
+
+#[test]
+fn an_end_that_stands_still_is_found() {
+    check_planted("hang", &["hangs"]);
+}
+
+#[track_caller]
+fn check_ended_by(signal: Signal) {
+    let mut run = Endless::start();
+    let pid = run.0.id();
+    kill_process(Pid::from_child(&run.0), signal).unwrap();
+    let status = run.0.wait().unwrap();
+    assert_eq!(status.signal(), Some(signal.as_raw()));
+    wait_for("the end of all workers", || processes(pid).is_empty().then_some(()));
+    assert_eq!(left(pid), [""; 0]);
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing_behind() {
+    check_ended_by(Signal::INT);
+}
+
+#[test]
+fn a_killed_run_leaves_nothing_behind() {
+    check_ended_by(Signal::KILL);
+}
+
+#[test]
+fn the_seed_is_said_first() {
+    let mut run = Endless(chaos(&["--seed", "12345"]).spawn().unwrap());
+    let mut first = String::new();
+    BufReader::new(run.0.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first, "seed 12345\n");
+}
+
+#[test]
+fn wrong_inputs_are_usage_errors() {
+    for arguments in [["--seconds", "0"], ["--minutes", "x"], ["--plant", "x"], ["--seed", "-1"]] {
+        assert_eq!(output(&arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_workers_subcommand_is_refused_by_hand() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ringmain")).args(["chaos-worker", "x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("ringmain chaos"), "{errors}");
+}
