@@ -8,7 +8,8 @@ use ringmain::{Error, Options, PeerState, WaitError};
 use super::content::{Finding, Messages};
 use super::plan::Plant;
 use super::stream::{unexpected, waited};
-use super::worker::{Choices, Job, Went, Work, common_calls};
+use super::work::{Choices, Went, Work, common_calls};
+use super::worker::Job;
 
 /// How many messages a call moves at most.
 const LONGEST_CALL: u64 = 10;

@@ -7,14 +7,17 @@
 
 mod content;
 mod journal;
+mod judge;
 mod keeper;
 mod lane;
 mod message;
 mod plan;
+mod process;
 mod report;
 mod ring;
 mod segment;
 mod stream;
+mod work;
 mod worker;
 
 use std::io::{self, Write};

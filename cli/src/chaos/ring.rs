@@ -1,22 +1,20 @@
 //! One ring, the processes at its ends, and the judgement of what each of them leaves behind.
 
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, process};
 
-use anyhow::Context;
 use fastrand::Rng;
 use ringmain::{Error, Options, Role};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::content::{Element, Finding, Messages, is_before};
 use super::journal::{Entry, Fault, Journal, request};
-use super::keeper;
 use super::lane::Shared;
 use super::plan::{Kind, Life, Manner, Side};
+use super::process::{create, is_running, job, process_state, spawn};
 use super::segment::Segment;
-use super::worker::{self, Files, Job};
+use super::worker::Files;
 
 /// Pauses between two looks at what workers note.
 const LOOK: Duration = Duration::from_micros(100);
@@ -29,12 +27,12 @@ pub(crate) struct Ring<'a> {
     /// What is being done to it, in words.
     pub(crate) step: String,
     name: String,
-    segment: Segment,
-    journal: Journal,
+    pub(super) segment: Segment,
+    pub(super) journal: Journal,
     holders: [Option<Child>; 2],
     /// Where the next holder of each role has to begin: at the first position or beyond it, up to the second.
-    expected: [(u64, u64); 2],
-    messages: Messages,
+    pub(super) expected: [(u64, u64); 2],
+    pub(super) messages: Messages,
     rng: Rng,
     begun: u64,
 }
@@ -295,64 +293,6 @@ impl<'a> Ring<'a> {
         Ok(())
     }
 
-    /// Judges the tail that a killed producer has left.
-    fn judge_tail(&mut self) -> Result<(), Finding> {
-        let (tail, done) = (self.position(Side::Producer)?, self.note(Side::Producer, Entry::Done));
-        let reach = self.note(Side::Producer, Entry::Reach);
-        if is_before(tail, done) {
-            let text = format!("what lies from {tail} to {done} is lost, though its pushes had returned");
-            return Err(Finding::new(Fault::Lost, text));
-        }
-        if is_before(reach, tail) {
-            return Err(Finding::new(Fault::Invented, format!("what lies from {reach} to {tail} was never pushed")));
-        }
-        // The stored tail of a message ring may lack what the last call has made visible.
-        self.expected[Side::Producer as usize] = (tail, if self.life.kind == Kind::Stream { tail } else { reach });
-        Ok(())
-    }
-
-    /// Judges the head that a killed consumer has left.
-    fn judge_head(&mut self) -> Result<(), Finding> {
-        let (head, start) = (self.position(Side::Consumer)?, self.note(Side::Consumer, Entry::Start));
-        let (done, reach) = (self.note(Side::Consumer, Entry::Done), self.note(Side::Consumer, Entry::Reach));
-        if is_before(head, start) {
-            return Err(Finding::new(Fault::Repeated, format!("the head went back from {start} to {head}")));
-        }
-        if is_before(reach, head) {
-            return Err(Finding::new(Fault::Lost, format!("what lies from {reach} to {head} was never read")));
-        }
-        let (again, bound) = (if is_before(head, done) { self.count(head, done)? } else { 0 }, self.bound());
-        let bytes = if again > 0 { done.wrapping_sub(head) } else { 0 };
-        let too_many_bytes = self.life.kind == Kind::Message && bytes >= self.life.capacity as u64 / 4;
-        if again > bound || too_many_bytes {
-            let text = format!("{again} come again, from {head} to {done}: {bound} at most should");
-            return Err(Finding::new(Fault::Repeated, text));
-        }
-        self.shared.count(|totals| totals.repeated(self.life.kind, again, bound));
-        self.expected[Side::Consumer as usize] = (head, head);
-        Ok(())
-    }
-
-    /// Returns how many elements or messages, whose pops had returned, may come again after a kill.
-    fn bound(&self) -> u64 {
-        let every = self.life.publish_every as u64;
-        match self.life.kind {
-            Kind::Stream => every.min(self.life.capacity as u64 / 4).max(1),
-            // The one that it was killed in has not returned.
-            Kind::Message => every - 1,
-        }
-    }
-
-    /// Counts the elements or messages from one position to another.
-    fn count(&self, from: u64, to: u64) -> Result<u64, Finding> {
-        match self.life.kind {
-            Kind::Stream => Ok(to.wrapping_sub(from)),
-            Kind::Message => self.messages.count(from, to).ok_or_else(|| {
-                Finding::new(Fault::Torn, format!("no message that follows the one at {from} starts at {to}"))
-            }),
-        }
-    }
-
     /// Waits until `found` says so, and watches both ends meanwhile.
     fn wait(&self, what: &str, found: impl Fn(&Ring<'_>) -> bool) -> Result<(), Finding> {
         let start = Instant::now();
@@ -394,11 +334,11 @@ impl<'a> Ring<'a> {
         Ok(())
     }
 
-    fn note(&self, side: Side, entry: Entry) -> u64 {
+    pub(super) fn note(&self, side: Side, entry: Entry) -> u64 {
         self.journal.read(side, entry)
     }
 
-    fn position(&self, side: Side) -> Result<u64, Finding> {
+    pub(super) fn position(&self, side: Side) -> Result<u64, Finding> {
         self.segment.position(side).map_err(unexpected)
     }
 
@@ -418,70 +358,10 @@ impl Drop for Ring<'_> {
     }
 }
 
-/// Makes the ring of a life, with its first holders, that leave at once. Returns the length of its longest message.
-fn create(name: &str, life: &Life) -> Result<usize, Error> {
-    let options = Options::new(name).capacity(life.capacity).alignment(life.alignment);
-    match life.kind {
-        Kind::Stream => {
-            options.stream_producer::<Element>()?.close()?;
-            options.stream_consumer::<Element>()?.close()?;
-            Ok(0)
-        }
-        Kind::Message => {
-            let tx = options.message_producer()?;
-            let longest = tx.max_len().min(life.longest);
-            tx.close()?;
-            options.message_consumer()?.close()?;
-            Ok(longest)
-        }
-    }
-}
-
-fn job(name: &str, life: &Life, side: Side, manner: Manner, shared: &Shared, files: Option<Files>) -> Job {
-    Job {
-        supervisor: process::id().cast_signed(),
-        kind: life.kind,
-        side,
-        name: name.to_owned(),
-        capacity: files.is_none().then_some(life.capacity),
-        files,
-        alignment: life.alignment,
-        longest: life.longest,
-        publish_every: life.publish_every,
-        salt: life.salt,
-        manner,
-        plant: shared.plant,
-    }
-}
-
-/// Starts a worker.
-fn spawn(shared: &Shared, job: &Job) -> Result<Child, Finding> {
-    let started = || -> anyhow::Result<Child> {
-        let job = serde_json::to_string(job)?;
-        let mut program = keeper::program()?;
-        program.arg(worker::SUBCOMMAND).arg(job).stdin(Stdio::null()).stdout(shared.keeper.pipe()?);
-        program.spawn().context("cannot start a worker")
-    };
-    started().map_err(unexpected)
-}
-
-fn is_running(pid: u32) -> bool {
-    !process_state(pid).starts_with(['Z', 'X', '-'])
-}
-
-/// Returns the kernel's letter for what a process does, and where it sleeps.
-fn process_state(pid: u32) -> String {
-    let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    let stat = read("stat");
-    // The name in parentheses may hold anything.
-    let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next()).unwrap_or('-');
-    format!("{state}, pid {pid}, in {:?}, system call {:?}", read("wchan"), read("syscall").trim())
-}
-
-fn failed(error: std::io::Error) -> Finding {
+pub(super) fn failed(error: std::io::Error) -> Finding {
     Finding::new(Fault::Other, format!("the supervisor failed: {error}"))
 }
 
-fn unexpected(error: anyhow::Error) -> Finding {
+pub(super) fn unexpected(error: anyhow::Error) -> Finding {
     Finding::new(Fault::Other, format!("the supervisor failed: {error:#}"))
 }

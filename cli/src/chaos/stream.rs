@@ -6,7 +6,8 @@ use ringmain::{Error, Options, PeerState, WaitError};
 use super::content::{Element, Finding, check_element, element};
 use super::journal::Fault;
 use super::plan::Plant;
-use super::worker::{Choices, Job, Went, Work, common_calls};
+use super::work::{Choices, Went, Work, common_calls};
+use super::worker::Job;
 
 /// How many elements a call moves at most.
 const LONGEST_CALL: usize = 100;

@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use fastrand::Rng;
 use ringmain::{Error, Options, PeerState, Wait, WaitError};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use super::content::{Finding, is_before};
 use super::journal::{Entry, Fault, Journal, request};
 use super::plan::{Kind, Manner, Plant, Side, Waiting};
 use super::segment::Segment;
+use super::work::{Choices, Went, Work};
 use super::{message, stream};
 
 /// The hidden subcommand that makes this program one end of a ring.
@@ -47,110 +47,6 @@ pub(crate) struct Files {
     pub(crate) segment: String,
     pub(crate) journal: String,
 }
-
-/// What came of a call.
-pub(crate) enum Went {
-    /// So many elements or messages went.
-    Moved(u64),
-    /// There was nothing, or no room.
-    Nothing,
-    /// It was told that nothing will come.
-    Ended(WaitError),
-}
-
-/// What the calls of an end need to know.
-pub(crate) struct Choices {
-    pub(crate) rng: Rng,
-    kind: u8,
-    left: u32,
-    awaits_successor: bool,
-    /// Whether calls that wait without a limit are allowed now.
-    pub(crate) may_block: bool,
-    /// A mistake to make soon, once.
-    pub(crate) plant: Option<Plant>,
-}
-
-/// How many calls of one kind follow each other at most.
-const LONGEST_RUN: u32 = 100;
-
-impl Choices {
-    fn new(job: &Job) -> Choices {
-        let rng = Rng::with_seed(job.manner.seed);
-        let awaits_successor = job.manner.awaits_successor;
-        Choices { rng, kind: 0, left: 0, awaits_successor, may_block: true, plant: None }
-    }
-
-    /// Chooses one of so many kinds of calls, each kept up for a while.
-    pub(crate) fn kind(&mut self, count: u8) -> u8 {
-        if self.left == 0 {
-            (self.kind, self.left) = (self.rng.u8(..count), self.rng.u32(1..LONGEST_RUN));
-        }
-        self.left -= 1;
-        self.kind
-    }
-
-    /// Chooses how long a call may wait; `None` is for ever.
-    pub(crate) fn limit(&mut self) -> Option<Duration> {
-        // One that waits for a successor would not hear what the supervisor wants.
-        let bounded = self.awaits_successor || !self.may_block || self.rng.bool();
-        bounded.then(|| Duration::from_micros(self.rng.u64(..if self.may_block { 5000 } else { 100 })))
-    }
-}
-
-/// One end of either ring, with what it has moved.
-pub(crate) trait Work: Sized {
-    fn attach(job: &Job, options: &Options, choices: Choices) -> Result<Self, Error>;
-
-    /// Goes on from this position.
-    fn begin(&mut self, position: u64);
-    fn next(&self) -> u64;
-    /// Returns a position that the next call does not pass.
-    fn reach(&self) -> u64;
-    fn choices(&mut self) -> &mut Choices;
-
-    /// Returns whether nothing is left to read.
-    fn is_empty(&mut self) -> Result<bool, Finding>;
-
-    /// Moves something by one call.
-    fn go(&mut self) -> Result<Went, Finding>;
-
-    fn generation(&self) -> u64;
-    fn peer_generation(&self) -> u64;
-    fn peer_state(&self) -> PeerState;
-    fn is_orphaned(&self) -> bool;
-    fn close(self) -> Result<(), Error>;
-}
-
-/// The calls that are the same for all handles.
-macro_rules! common_calls {
-    ($handle:ident) => {
-        fn begin(&mut self, position: u64) {
-            self.next = position;
-        }
-        fn next(&self) -> u64 {
-            self.next
-        }
-        fn choices(&mut self) -> &mut Choices {
-            &mut self.choices
-        }
-        fn generation(&self) -> u64 {
-            self.$handle.generation()
-        }
-        fn peer_generation(&self) -> u64 {
-            self.$handle.peer_generation()
-        }
-        fn peer_state(&self) -> PeerState {
-            self.$handle.peer_state()
-        }
-        fn is_orphaned(&self) -> bool {
-            self.$handle.is_orphaned()
-        }
-        fn close(self) -> Result<(), Error> {
-            self.$handle.close()
-        }
-    };
-}
-pub(crate) use common_calls;
 
 /// Serves the supervisor that started this process.
 pub(crate) fn run(job: &str) -> Result<()> {

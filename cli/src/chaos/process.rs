@@ -1,0 +1,74 @@
+//! How the ring of a life is made, and the processes at its ends are started and looked at.
+
+use std::fs;
+use std::process::{self, Child, Stdio};
+
+use anyhow::Context;
+use ringmain::{Error, Options};
+
+use super::content::{Element, Finding};
+use super::keeper;
+use super::lane::Shared;
+use super::plan::{Kind, Life, Manner, Side};
+use super::ring::unexpected;
+use super::worker::{self, Files, Job};
+
+/// Makes the ring of a life, with its first holders, that leave at once. Returns the length of its longest message.
+pub(super) fn create(name: &str, life: &Life) -> Result<usize, Error> {
+    let options = Options::new(name).capacity(life.capacity).alignment(life.alignment);
+    match life.kind {
+        Kind::Stream => {
+            options.stream_producer::<Element>()?.close()?;
+            options.stream_consumer::<Element>()?.close()?;
+            Ok(0)
+        }
+        Kind::Message => {
+            let tx = options.message_producer()?;
+            let longest = tx.max_len().min(life.longest);
+            tx.close()?;
+            options.message_consumer()?.close()?;
+            Ok(longest)
+        }
+    }
+}
+
+pub(super) fn job(name: &str, life: &Life, side: Side, manner: Manner, shared: &Shared, files: Option<Files>) -> Job {
+    Job {
+        supervisor: process::id().cast_signed(),
+        kind: life.kind,
+        side,
+        name: name.to_owned(),
+        capacity: files.is_none().then_some(life.capacity),
+        files,
+        alignment: life.alignment,
+        longest: life.longest,
+        publish_every: life.publish_every,
+        salt: life.salt,
+        manner,
+        plant: shared.plant,
+    }
+}
+
+/// Starts a worker.
+pub(super) fn spawn(shared: &Shared, job: &Job) -> Result<Child, Finding> {
+    let started = || -> anyhow::Result<Child> {
+        let job = serde_json::to_string(job)?;
+        let mut program = keeper::program()?;
+        program.arg(worker::SUBCOMMAND).arg(job).stdin(Stdio::null()).stdout(shared.keeper.pipe()?);
+        program.spawn().context("cannot start a worker")
+    };
+    started().map_err(unexpected)
+}
+
+pub(super) fn is_running(pid: u32) -> bool {
+    !process_state(pid).starts_with(['Z', 'X', '-'])
+}
+
+/// Returns the kernel's letter for what a process does, and where it sleeps.
+pub(super) fn process_state(pid: u32) -> String {
+    let read = |file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let stat = read("stat");
+    // The name in parentheses may hold anything.
+    let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next()).unwrap_or('-');
+    format!("{state}, pid {pid}, in {:?}, system call {:?}", read("wchan"), read("syscall").trim())
+}
