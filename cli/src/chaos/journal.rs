@@ -32,7 +32,7 @@ pub(crate) enum Entry {
     Reach,
     /// Its generation, once it holds the role.
     Attached,
-    /// What it is asked to do, a [`Request`].
+    /// What it is asked to do, one of those in [`request`].
     Asked,
     /// The last generation that began to leave in order.
     Closing,
