@@ -7,6 +7,9 @@
 //! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see into;
 //! - above 128 bytes on x86_64: `rep movsb`, by inline assembly too. Elsewhere, always the words.
 //!
+//! What the compiler cannot see into, no sanitizer sees either. Under Miri, and with `--cfg portable_copies`, x86_64 goes by
+//! words like all others.
+//!
 //! Which of the first two is faster depends on who touches the private side next: a load waits where it takes at once what
 //! was stored in smaller parts just before. So what is copied out is stored in pieces, which a reader may take as a whole or
 //! word by word. What is copied in is loaded in pieces, unless it is a type of words of up to 64 bytes, such as a struct the
@@ -21,14 +24,14 @@ use core::mem::{align_of, size_of};
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// The longest copy in bytes that is made piece by piece where there is a faster way for longer ones.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 const FEW: usize = 128;
 
 /// The longest type of words, in bytes, that is copied in word by word.
 const FEW_WORDS: usize = 64;
 
 /// Sixteen bytes in a vector register.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 type Wide = core::arch::x86_64::__m128i;
 
 /// What is moved at once between shared and private memory.
@@ -68,7 +71,7 @@ macro_rules! unit {
 
 unit!(u8 => AtomicU8, u16 => AtomicU16, u32 => AtomicU32, u64 => AtomicU64);
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 impl Unit for Wide {
     #[inline(always)]
     unsafe fn load(from: *const Self) -> Self {
@@ -140,10 +143,10 @@ unsafe fn units_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
 /// As [`units_out`], and `len` is a multiple of the size of `U`.
 #[inline(always)]
 unsafe fn pieces_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     // SAFETY: the caller's promise; wide pieces need no alignment.
     let wide = unsafe { units_out::<Wide>(from, to, len) };
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    #[cfg(not(all(target_arch = "x86_64", not(any(miri, portable_copies)))))]
     let wide = 0;
     // SAFETY: the caller's promise; the pieces are multiples of the words.
     unsafe { units_out::<U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
@@ -156,10 +159,10 @@ unsafe fn pieces_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
 /// As [`units_in`], and `len` is a multiple of the size of `U`.
 #[inline(always)]
 unsafe fn pieces_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     // SAFETY: the caller's promise; wide pieces need no alignment.
     let wide = unsafe { units_in::<Wide>(from, to, len) };
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    #[cfg(not(all(target_arch = "x86_64", not(any(miri, portable_copies)))))]
     let wide = 0;
     // SAFETY: the caller's promise; the pieces are multiples of the words.
     unsafe { units_in::<U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
@@ -189,7 +192,7 @@ type Way = unsafe fn(from: *const u8, to: *mut u8, len: usize);
 /// # Safety
 ///
 /// `from` is valid for `len` reads, `to` for `len` writes, and they do not overlap.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 #[inline(always)]
 unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the direction flag is clear on entry to any `asm!` block, so this copies upwards, `len` bytes exactly.
@@ -214,7 +217,7 @@ const fn width(size: usize) -> usize {
 /// Chooses how `len` bytes are copied, of which `words` is the way piece by piece.
 #[inline(always)]
 fn way(len: usize, words: Way) -> Way {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if len > FEW {
         return opaque;
     }
@@ -279,7 +282,7 @@ pub const fn whole_words(len: usize) -> usize {
 /// - `to` is private to this process and valid for writes of `len` bytes.
 #[inline(always)]
 pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if len > FEW {
         // SAFETY: the caller's promise; private and shared memory do not overlap.
         return unsafe { opaque(from, to, len) };
@@ -304,7 +307,7 @@ pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
 /// - `from` is private to this process and valid for reads of `len` bytes.
 #[inline(always)]
 pub unsafe fn bytes_in(from: *const u8, to: *mut u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if len > FEW {
         // SAFETY: the caller's promise; private and shared memory do not overlap.
         return unsafe { opaque(from, to, len) };

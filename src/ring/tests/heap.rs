@@ -1,4 +1,8 @@
 //! Heap memory behind the seam: for unit and property tests, sanitizers and Miri.
+//!
+//! The copies of a payload are atomic or assembly, so that no sanitizer calls two of them at once a race. So this memory
+//! touches each range by plain accesses before it hands it out: where an end reads what the other one may still write, Miri
+//! and ThreadSanitizer see that.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -94,7 +98,11 @@ unsafe impl Memory for Heap {
 
     unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
         match self.0.parts(offset, len) {
-            (first, None) => access(first),
+            (first, None) => {
+                // SAFETY: the caller's promise: the bytes are committed, so nobody writes them.
+                unsafe { touch_to_read(first, len) };
+                access(first)
+            }
             (first, Some((second, cut))) => {
                 let mut bytes = Bounce::new(len);
                 // SAFETY: the first part is as long, and so is the copy.
@@ -108,7 +116,11 @@ unsafe impl Memory for Heap {
 
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
         match self.0.parts(offset, len) {
-            (first, None) => access(first),
+            (first, None) => {
+                // SAFETY: the caller's promise: the bytes are free, so nobody reads or writes them.
+                unsafe { touch_to_write(first, len) };
+                access(first)
+            }
             (first, Some((second, cut))) => {
                 let mut bytes = Bounce::new(len);
                 let result = access(bytes.address());
@@ -134,6 +146,30 @@ impl Words {
         let cut = self.len - start;
         (first, (len > cut).then_some((self.data.as_ptr(), cut)))
     }
+}
+
+/// Reads a range by plain accesses, and returns what is there.
+///
+/// # Safety
+///
+/// `from` is valid for reads of `len` bytes, which nobody writes meanwhile.
+unsafe fn touch_to_read(from: *const u8, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    // SAFETY: the caller's promise, and the vector is as long.
+    unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
+    std::hint::black_box(bytes)
+}
+
+/// Writes to a range, by plain accesses, what is there already.
+///
+/// # Safety
+///
+/// `to` is valid for reads and writes of `len` bytes, which nobody else touches meanwhile.
+unsafe fn touch_to_write(to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { touch_to_read(to, len) };
+    // SAFETY: the caller's promise, and the vector is as long.
+    unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), len) };
 }
 
 /// Private bytes that stand in for a range that is cut, aligned like a payload.

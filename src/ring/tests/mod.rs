@@ -21,6 +21,7 @@ mod message;
 mod message_in_place;
 mod message_model;
 mod message_peer;
+mod planted;
 mod stream;
 mod stream_model;
 
