@@ -4,19 +4,19 @@ mod common;
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
-use std::{env, fs, io, thread};
+use std::{fs, io, thread};
 
 use common::passed::{RING, SEALS, Way, give, given, leaves_no_descriptor, memory};
-use common::{Child, Part, Ring, refuses, skip, word};
+use common::{Child, Part, refuses};
 use ringmain::pass::{PassError, inherit, inherited, receive, send};
 use ringmain::stream::Producer;
-use ringmain::{Attribute, Error, Options};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
+use ringmain::{Error, Options};
+use rustix::fs::{SealFlags, fstat};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -27,7 +27,6 @@ fn plays_a_part() {
     common::play(&[
         ("receiver", receiver),
         ("starved", starved),
-        ("refuser", refuser),
         ("lister", lister),
         ("heir", heir),
         ("misled", misled),
@@ -152,7 +151,7 @@ fn what_is_no_greeting_is_refused_and_its_descriptors_are_closed() {
 /// Receives a descriptor where it can have no more of them.
 fn starved(part: &mut Part) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    send(&theirs, &ring()).unwrap();
+    send(&theirs, ring()).unwrap();
     let limits = getrlimit(Resource::Nofile);
     let next = memory(&[0], SealFlags::empty());
     let full = Rlimit { current: Some(next.as_raw_fd() as u64), maximum: limits.maximum };
@@ -211,7 +210,7 @@ fn a_socket_carries_other_bytes_before_between_and_after() {
 fn a_socket_that_asks_for_credentials_receives_all_the_same() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     rustix::net::sockopt::set_socket_passcred(&ours, true).unwrap();
-    send(&theirs, &ring()).unwrap();
+    send(&theirs, ring()).unwrap();
     receive(&ours).unwrap();
 }
 
@@ -219,7 +218,7 @@ fn a_socket_that_asks_for_credentials_receives_all_the_same() {
 fn a_send_that_can_not_be_is_an_error() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(theirs);
-    refuses!(send(&ours, &ring()), PassError::Os { source, .. } if source.kind() == ErrorKind::BrokenPipe);
+    refuses!(send(&ours, ring()), PassError::Os { source, .. } if source.kind() == ErrorKind::BrokenPipe);
     let (ours, _theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     // It fills the socket, or the system's limit of descriptors on their way.
@@ -229,160 +228,6 @@ fn a_send_that_can_not_be_is_an_error() {
         source.kind() == ErrorKind::WouldBlock || source.raw_os_error() == Some(libc::ETOOMANYREFS)
     };
     refuses!(Err::<(), _>(full), PassError::Os { source, .. } if is_expected(&source));
-}
-
-/// Checks how an attach to a descriptor is refused, for all four handles, and that nothing is left.
-#[track_caller]
-fn check_descriptor(make: &dyn Fn() -> OwnedFd, is_expected: &dyn Fn(&Error) -> bool) {
-    leaves_no_descriptor(|| {
-        let options = Options::from_fd(make());
-        let errors = [
-            options.stream_producer::<u64>().unwrap_err(),
-            options.stream_consumer::<u64>().unwrap_err(),
-            options.message_producer().unwrap_err(),
-            options.message_consumer().unwrap_err(),
-        ];
-        for error in errors {
-            assert!(is_expected(&error), "{error:?}: {error}");
-        }
-    });
-}
-
-/// Attaches to what it should not, in a process where nobody else opens descriptors.
-fn refuser(part: &mut Part) {
-    check_unsealed(part.name());
-    part.say("unsealed");
-    check_other_kinds();
-    part.say("kinds");
-    check_garbage();
-    part.say("garbage");
-    check_damaged();
-    part.say("damaged");
-    part.hear();
-}
-
-fn check_unsealed(named: &str) {
-    let seals_are = |expected: SealFlags| move |error: &Error| matches!(error, Error::Seals { found, expected: SEALED } if *found == expected.bits());
-    const SEALED: u32 = SEALS.bits();
-    let whole = bytes_of_ring(&ring());
-    for seals in [
-        SealFlags::empty(),
-        SealFlags::SHRINK,
-        SealFlags::GROW,
-        SealFlags::SEAL,
-        SealFlags::SHRINK | SealFlags::GROW,
-        SealFlags::SHRINK | SealFlags::SEAL,
-        SealFlags::GROW | SealFlags::SEAL,
-        SEALS | SealFlags::WRITE,
-        SEALS | SealFlags::FUTURE_WRITE,
-    ] {
-        check_descriptor(&|| memory(&whole, seals), &seals_are(seals));
-        check_descriptor(&|| memory(&[], seals), &seals_are(seals));
-    }
-    let path = env::temp_dir().join(format!("ringmain-{}", std::process::id()));
-    let file = || {
-        fs::write(&path, &whole).unwrap();
-        let file = fs::File::options().read(true).write(true).open(&path).unwrap();
-        fs::remove_file(&path).unwrap();
-        OwnedFd::from(file)
-    };
-    check_descriptor(&file, &|error| matches!(error, Error::Seals { .. }));
-    // A named ring cannot be sealed, whatever it is otherwise.
-    let tx = Options::new(named).capacity(8).unlink_on_close(true).stream_producer::<u64>().unwrap();
-    check_descriptor(&|| tx.as_fd().try_clone_to_owned().unwrap(), &seals_are(SealFlags::SEAL));
-}
-
-fn check_other_kinds() {
-    let kind_is = |expected: &'static str| move |error: &Error| matches!(error, Error::NotRegular { found, .. } if *found == expected);
-    check_descriptor(&|| OwnedFd::from(io::pipe().unwrap().0), &kind_is("FIFO"));
-    check_descriptor(&|| OwnedFd::from(UnixStream::pair().unwrap().0), &kind_is("socket or device"));
-    check_descriptor(&|| fs::File::open("/dev/null").unwrap().into(), &kind_is("socket or device"));
-    check_descriptor(&|| fs::File::open("/").unwrap().into(), &kind_is("directory"));
-    // Huge pages come from a pool, which may be empty when they are touched.
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::HUGETLB;
-    let Ok(huge) = memfd_create("huge", flags) else { return skip("no huge pages here") };
-    ftruncate(&huge, 1 << 30).unwrap();
-    fcntl_add_seals(&huge, SEALS).unwrap();
-    let huge = || huge.try_clone().unwrap();
-    check_descriptor(&huge, &kind_is("memory file of another file system"));
-}
-
-/// Reads all of a ring.
-fn bytes_of_ring(ring: &impl AsFd) -> Vec<u8> {
-    let mut bytes = vec![0; fstat(ring).unwrap().st_size as usize];
-    assert_eq!(rustix::io::pread(ring, &mut bytes, 0), Ok(bytes.len()));
-    bytes
-}
-
-fn check_garbage() {
-    for len in [0, 1, 8, 4095, 4096, 4096 + 64, 8192, 1 << 20] {
-        check_descriptor(
-            &|| memory(&vec![0; len], SEALS),
-            &|error| matches!(error, Error::NotARing { len: found, magic: 0, .. } if *found == len as u64),
-        );
-        let magic = if len < 4096 { 0 } else { u64::from_ne_bytes([0xa5; 8]) };
-        check_descriptor(
-            &|| memory(&vec![0xa5; len], SEALS),
-            &|error| matches!(error, Error::NotARing { magic: found, .. } if *found == magic),
-        );
-    }
-    // A ring's magic, and nothing like a ring behind it.
-    let mut bytes = vec![0xa5; 8192];
-    bytes[..8].copy_from_slice(b"RINGMAIN");
-    check_descriptor(&|| memory(&bytes, SEALS), &|error| {
-        matches!(error, Error::Mismatch { what: Attribute::LayoutVersion, .. })
-    });
-}
-
-fn check_damaged() {
-    let rings =
-        [bytes_of_ring(&ring()), bytes_of_ring(&Options::anonymous().capacity(4096).message_producer().unwrap())];
-    let attach = |bytes: &[u8], is_expected: &dyn Fn(&Error) -> bool| {
-        leaves_no_descriptor(|| {
-            let options = Options::from_fd(memory(bytes, SEALS));
-            let (stream, message) = (options.stream_consumer::<u64>(), options.message_consumer());
-            for error in [stream.map(drop), message.map(drop)] {
-                let error = error.unwrap_err();
-                assert!(
-                    matches!(error, Error::Mismatch { what: Attribute::Kind, .. }) || is_expected(&error),
-                    "{error:?}"
-                );
-            }
-        });
-    };
-    for bytes in &rings {
-        // Of another length than it says.
-        for len in [4096, bytes.len() - 1, bytes.len() + 1, 2 * bytes.len()] {
-            let mut bytes = bytes.clone();
-            bytes.resize(len, 0);
-            attach(
-                &bytes,
-                &|error| matches!(error, Error::Mismatch { what: Attribute::ObjectLength, found, .. } if *found == len as u64),
-            );
-        }
-        // With one bit of its identity turned, or an impossible position.
-        for row in (word::LAYOUT_VERSION..=word::RECORD_ALIGN).step_by(8) {
-            for bit in [0, 12, 40, 63] {
-                let mut bytes = bytes.clone();
-                bytes[row as usize + bit / 8] ^= 1 << (bit % 8);
-                attach(&bytes, &|error| matches!(error, Error::Mismatch { .. }));
-            }
-        }
-        for position in [word::HEAD, word::TAIL] {
-            let mut bytes = bytes.clone();
-            bytes[position as usize + 7] = 0x80;
-            attach(&bytes, &|error| matches!(error, Error::Corrupted { .. }));
-        }
-    }
-}
-
-#[test]
-fn what_is_no_ring_is_refused_and_leaves_no_descriptor() {
-    let ring = Ring::new();
-    let mut refuser = Child::start("refuser", ring.name(), &[]);
-    for words in ["unsealed", "kinds", "garbage", "damaged"] {
-        refuser.says(words);
-    }
 }
 
 /// Says how many memory files this process has open.
@@ -416,7 +261,7 @@ fn misled(part: &mut Part) {
     let error = inherited(RING).unwrap_err();
     part.say(match &error {
         PassError::Missing { .. } => "missing".into(),
-        PassError::Malformed { found, .. } => format!("malformed {}", found.display()),
+        PassError::Malformed { found, .. } => format!("malformed {}", found.to_string_lossy()),
         PassError::NotInherited { number, .. } => format!("not inherited {number}"),
         PassError::OtherFile { number, found, expected, .. } => {
             format!("other file {number} {} {}", found.1 != expected.1, expected.1)
@@ -473,10 +318,10 @@ fn a_variable_that_lies_is_not_believed() {
 fn what_can_not_be_inherited_is_refused() {
     let mut command = Command::new("never");
     for name in ["", "A=B", "A\0"] {
-        refuses!(inherit(&mut command, &ring(), name), PassError::Variable { name: found } if found == name);
+        refuses!(inherit(&mut command, ring(), name), PassError::Variable { name: found } if found == name);
         refuses!(inherited(name), PassError::Variable { .. });
     }
-    let (reader, _writer) = io::pipe().unwrap();
+    let (reader, _writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     refuses!(inherit(&mut command, &reader, RING), PassError::NotRegular { .. });
     assert_eq!(command.get_envs().count(), 0);
     refuses!(inherited("RINGMAIN_TEST_NOTHING"), PassError::Missing { .. });

@@ -158,9 +158,16 @@ impl Segment {
 
     /// Removes the name, if that was asked for and it still stands for this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
-        if let (true, Some(name)) = (std::mem::take(&mut self.unlink_on_close), &self.name) {
-            object::unlink(name, self.questions.as_fd(), attach::CREATION)?;
-        }
+        let (true, Some(name)) = (std::mem::take(&mut self.unlink_on_close), &self.name) else { return Ok(()) };
+        // The administration is locked by a description of its own: that of the descriptor may have been lent to a process that
+        // would keep the lock, should this one be killed right now.
+        let questions = self.questions.as_fd();
+        match object::reopen(name, questions) {
+            Ok(Some(own)) => object::unlink(name, own.as_fd(), attach::CREATION)?,
+            Ok(None) => false,
+            // A process that has no more descriptors cleans up all the same.
+            Err(_) => object::unlink(name, questions, attach::CREATION)?,
+        };
         Ok(())
     }
 
