@@ -1,0 +1,184 @@
+//! The segment that ships, and in front of it a memory with a bug.
+
+#![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on, wrongly on purpose")]
+
+pub(crate) use crate::shipped_segment::*;
+
+use std::ops::{Deref, DerefMut};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::bug::{Bug, is_planted};
+use crate::error::Error;
+use crate::options::Options;
+use crate::ring::memory::{Memory, Role, Word};
+use crate::shipped_segment::Segment as Shipped;
+
+/// One role in one mapped ring.
+pub(crate) struct Segment {
+    tail: PlantedWord,
+    head: PlantedWord,
+    presence: [PlantedWord; 2],
+    /// One for each word of the data area.
+    headers: Vec<PlantedWord>,
+    late: LateWrites,
+    /// The last field: the words point into it.
+    shipped: Shipped,
+}
+
+impl Segment {
+    /// Creates as the segment that ships does.
+    pub(crate) fn create(options: &Options, wanted: Wanted) -> Result<OwnedFd, Error> {
+        Shipped::create(options, wanted)
+    }
+
+    /// Attaches as the segment that ships does.
+    pub(crate) fn attach(options: &Options, role: Role, wanted: Wanted) -> Result<Segment, Error> {
+        let shipped = Shipped::attach(options, role, wanted)?;
+        let late = LateWrites::default();
+        let word = |word: &AtomicU64, purpose| {
+            let publishes = match shipped.is_mirrored() {
+                true => purpose == Purpose::Header,
+                false => purpose == Purpose::Tail,
+            };
+            let late = (publishes && is_planted(Bug::PublishBeforeWrite)).then(|| Arc::clone(&late));
+            let loses_zeros = purpose == Purpose::Header && is_planted(Bug::NextHeaderNotZeroed);
+            PlantedWord { word, late, loses_zeros }
+        };
+        let records = if shipped.is_mirrored() { shipped.len() / 8 } else { 0 };
+        let header = |at: usize| {
+            // SAFETY: a word of the data area.
+            word(unsafe { shipped.header(8 * at) }, Purpose::Header)
+        };
+        Ok(Segment {
+            tail: word(shipped.tail(), Purpose::Tail),
+            head: word(shipped.head(), Purpose::Other),
+            presence: [Role::Producer, Role::Consumer].map(|role| word(shipped.presence(role), Purpose::Other)),
+            headers: (0..records).map(header).collect(),
+            late,
+            shipped,
+        })
+    }
+}
+
+impl Deref for Segment {
+    type Target = Shipped;
+
+    fn deref(&self) -> &Shipped {
+        &self.shipped
+    }
+}
+
+impl DerefMut for Segment {
+    fn deref_mut(&mut self) -> &mut Shipped {
+        &mut self.shipped
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Tail,
+    Header,
+    Other,
+}
+
+/// Addresses, and what is written there after the next publication.
+type LateWrites = Arc<Mutex<Vec<(usize, Vec<u64>, usize)>>>;
+
+/// A word the stores of which may go wrong. It lives as long as the segment beside it.
+pub(crate) struct PlantedWord {
+    word: *const AtomicU64,
+    late: Option<LateWrites>,
+    loses_zeros: bool,
+}
+
+// SAFETY: what it points to is an atomic, mapped for as long as the segment that has the word.
+unsafe impl Send for PlantedWord {}
+
+impl PlantedWord {
+    fn word(&self) -> &AtomicU64 {
+        // SAFETY: it is mapped for as long as the segment that has the word.
+        unsafe { &*self.word }
+    }
+}
+
+impl Word for PlantedWord {
+    fn load(&self, ordering: Ordering) -> u64 {
+        self.word().load(ordering)
+    }
+
+    fn store(&self, value: u64, ordering: Ordering) {
+        if self.loses_zeros && value == 0 {
+            return;
+        }
+        self.word().store(value, ordering);
+        if ordering != Ordering::Release {
+            return;
+        }
+        let late = self.late.iter().flat_map(|late| std::mem::take(&mut *late.lock().unwrap()));
+        for (address, words, len) in late {
+            // SAFETY: the range is the one that was to be written, and the words are private.
+            unsafe { (address as *mut u8).copy_from_nonoverlapping(words.as_ptr().cast(), len) };
+        }
+    }
+}
+
+// SAFETY: every address is one of the segment that ships, or for a late write that of as many private bytes.
+unsafe impl Memory for Segment {
+    type Word = PlantedWord;
+    type Parking = Shipped;
+
+    fn tail(&self) -> &PlantedWord {
+        &self.tail
+    }
+
+    fn head(&self) -> &PlantedWord {
+        &self.head
+    }
+
+    fn presence(&self, role: Role) -> &PlantedWord {
+        &self.presence[usize::from(role == Role::Consumer)]
+    }
+
+    fn parking(&self) -> Option<&Shipped> {
+        self.shipped.parking()
+    }
+
+    fn len(&self) -> usize {
+        self.shipped.len()
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.shipped.is_mirrored()
+    }
+
+    unsafe fn header(&self, offset: usize) -> &PlantedWord {
+        &self.headers[offset / 8]
+    }
+
+    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+        if is_planted(Bug::ReleaseBeforeRead) {
+            // A stream counts elements, a message ring the bytes of records.
+            let passed =
+                if self.is_mirrored() { (8 + len).next_multiple_of(8) } else { len * self.capacity() / self.len() };
+            let head = self.head.load(Ordering::Relaxed);
+            self.head.store(head + passed as u64, Ordering::Release);
+        }
+        // SAFETY: the same promise.
+        unsafe { self.shipped.read(offset, len, access) }
+    }
+
+    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+        if !is_planted(Bug::PublishBeforeWrite) {
+            // SAFETY: the same promise.
+            return unsafe { self.shipped.write(offset, len, access) };
+        }
+        let mut words = vec![0_u64; len.div_ceil(8)];
+        let result = access(words.as_mut_ptr().cast());
+        // SAFETY: the same promise; nothing is written yet.
+        let address = unsafe { self.shipped.write(offset, len, |bytes| bytes as usize) };
+        self.late.lock().unwrap().push((address, words, len));
+        result
+    }
+}

@@ -1,0 +1,227 @@
+//! What a process does while it is led through it instruction by instruction. Two programs are made of this file: over the
+//! library that ships, and over the same library with a bug.
+//!
+//! Arguments: the operation, the name of the ring, and the number of the next element that a producer pushes.
+
+use std::env;
+use std::hint::black_box;
+use std::process::exit;
+
+use nix::sys::ptrace;
+use step_tests::elements::{Element, LONGEST, element, message};
+use step_tests::operation::{SEVERAL, STEP};
+use step_tests::processor::mark;
+use step_tests::rings::{BYTES, SLOTS};
+use step_tests::tracer::NOT_PERMITTED;
+
+use crate::library::{Options, message as messages, stream};
+
+/// Stops at the beginning and at the end of a call.
+macro_rules! between_marks {
+    ($call:expr) => {{
+        mark();
+        let result = black_box($call);
+        mark();
+        result
+    }};
+}
+
+pub(crate) fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [operation, name, next, ..] = &arguments[..] else { panic!("{arguments:?}") };
+    let next = next.parse().expect("a number");
+    let options = Options::new(name);
+    // What is done once in a process, such as measuring a pause, is done here.
+    drop(Options::new(format!("{name}-warm")).capacity(1).unlink_on_close(true).stream_producer::<u64>());
+    if ptrace::traceme().is_err() {
+        exit(NOT_PERMITTED);
+    }
+    match operation.split_once(' ') {
+        Some(("stream", call)) => with_elements(call, &options, next),
+        Some(("message", call)) => with_messages(call, &options, next),
+        _ => between_marks!(()),
+    }
+}
+
+fn with_elements(call: &str, options: &Options, next: u64) {
+    let several: [Element; SEVERAL] = std::array::from_fn(|at| element(next + at as u64));
+    let producer = || options.stream_producer::<Element>().unwrap();
+    let consumer = |step| options.clone().publish_every(step).stream_consumer::<Element>().unwrap();
+    let mut popped = [[0; 4]; SEVERAL];
+    match call {
+        "push" => {
+            let mut tx = producer();
+            between_marks!(tx.push(black_box(several[0]))).unwrap();
+        }
+        "push thrice" => {
+            let mut tx = producer();
+            between_marks!(black_box(several).into_iter().try_for_each(|element| tx.push(element))).unwrap();
+        }
+        "push_slice" => {
+            let mut tx = producer();
+            assert_eq!(between_marks!(tx.push_slice(black_box(&several))), Ok(SEVERAL));
+        }
+        "claim and commit" => {
+            let mut tx = producer();
+            between_marks!(claim_elements(&mut tx, &several));
+        }
+        "pop" => {
+            let mut rx = consumer(1);
+            between_marks!(popped[0] = rx.pop().unwrap());
+        }
+        "pop thrice in steps" => {
+            let mut rx = consumer(STEP);
+            between_marks!(popped.iter_mut().for_each(|element| *element = rx.pop().unwrap()));
+        }
+        "pop_slice" => {
+            let mut rx = consumer(1);
+            assert_eq!(between_marks!(rx.pop_slice(black_box(&mut popped))), Ok(SEVERAL));
+        }
+        "peek and release" => {
+            let mut rx = consumer(1);
+            between_marks!(peek_elements(&mut rx, &mut popped));
+        }
+        "create a producer" => {
+            between_marks!(options.clone().capacity(SLOTS).stream_producer::<Element>()).unwrap();
+        }
+        "create a consumer" => {
+            between_marks!(options.clone().capacity(SLOTS).stream_consumer::<Element>()).unwrap();
+        }
+        "join as a producer" => {
+            between_marks!(options.stream_producer::<Element>()).unwrap();
+        }
+        "join as a consumer" => {
+            between_marks!(options.stream_consumer::<Element>()).unwrap();
+        }
+        "leave as a producer" => {
+            let tx = producer();
+            between_marks!(tx.close()).unwrap();
+        }
+        "leave as a consumer" => {
+            let mut rx = consumer(STEP);
+            popped[0] = black_box(rx.pop().unwrap());
+            between_marks!(drop(rx));
+        }
+        "unlink as a producer" => {
+            let tx = options.clone().unlink_on_close(true).stream_producer::<Element>().unwrap();
+            between_marks!(drop(tx));
+        }
+        "unlink as a consumer" => {
+            let mut rx =
+                options.clone().unlink_on_close(true).publish_every(STEP).stream_consumer::<Element>().unwrap();
+            popped[0] = black_box(rx.pop().unwrap());
+            between_marks!(rx.close()).unwrap();
+        }
+        _ => panic!("no call {call:?}"),
+    }
+    black_box(&popped);
+}
+
+#[inline(never)]
+fn claim_elements(tx: &mut stream::Producer<Element>, several: &[Element; SEVERAL]) {
+    let mut claim = tx.claim(SEVERAL).unwrap();
+    claim.set(0, several[0]);
+    claim.copy_from_slice(1, &several[1..]);
+    claim.commit();
+}
+
+#[inline(never)]
+fn peek_elements(rx: &mut stream::Consumer<Element>, popped: &mut [Element; SEVERAL]) {
+    let peek = rx.peek(SEVERAL).unwrap();
+    popped[0] = peek.get(0).unwrap();
+    peek.copy_to_slice(1, &mut popped[1..]);
+    peek.release();
+}
+
+fn with_messages(call: &str, options: &Options, next: u64) {
+    let several: [Vec<u8>; SEVERAL] = std::array::from_fn(|at| message(next + at as u64));
+    let producer = || options.message_producer().unwrap();
+    let consumer = |step| options.clone().publish_every(step).message_consumer().unwrap();
+    let mut popped = [[0; LONGEST]; SEVERAL];
+    match call {
+        "push" => {
+            let mut tx = producer();
+            between_marks!(tx.push(black_box(&several[0]))).unwrap();
+        }
+        "push thrice" => {
+            let mut tx = producer();
+            between_marks!(black_box(&several).iter().try_for_each(|message| tx.push(message))).unwrap();
+        }
+        "claim and commit" => {
+            let mut tx = producer();
+            between_marks!(claim_message(&mut tx, &several[0]));
+        }
+        "batch" => {
+            let mut tx = producer();
+            between_marks!(send_batch(&mut tx, &several));
+        }
+        "pop" => {
+            let mut rx = consumer(1);
+            between_marks!(rx.pop(black_box(&mut popped[0]))).unwrap();
+        }
+        "pop thrice in steps" => {
+            let mut rx = consumer(STEP);
+            between_marks!(popped.iter_mut().for_each(|message| assert_ne!(rx.pop(message), Ok(0))));
+        }
+        "peek and release" => {
+            let mut rx = consumer(1);
+            between_marks!(peek_message(&mut rx, &mut popped[0]));
+        }
+        "create a producer" => {
+            between_marks!(options.clone().capacity(BYTES).message_producer()).unwrap();
+        }
+        "create a consumer" => {
+            between_marks!(options.clone().capacity(BYTES).message_consumer()).unwrap();
+        }
+        "join as a producer" => {
+            between_marks!(options.message_producer()).unwrap();
+        }
+        "join as a consumer" => {
+            between_marks!(options.message_consumer()).unwrap();
+        }
+        "leave as a producer" => {
+            let tx = producer();
+            between_marks!(drop(tx));
+        }
+        "leave as a consumer" => {
+            let mut rx = consumer(STEP);
+            rx.pop(black_box(&mut popped[0])).unwrap();
+            between_marks!(rx.close()).unwrap();
+        }
+        "unlink as a producer" => {
+            let tx = options.clone().unlink_on_close(true).message_producer().unwrap();
+            between_marks!(tx.close()).unwrap();
+        }
+        "unlink as a consumer" => {
+            let mut rx = options.clone().unlink_on_close(true).publish_every(STEP).message_consumer().unwrap();
+            rx.pop(black_box(&mut popped[0])).unwrap();
+            between_marks!(drop(rx));
+        }
+        _ => panic!("no call {call:?}"),
+    }
+    black_box(&popped);
+}
+
+#[inline(never)]
+fn claim_message(tx: &mut messages::Producer, message: &[u8]) {
+    // More than is needed, and written in two parts.
+    let mut claim = tx.claim(LONGEST).unwrap();
+    let (first, second) = message.split_at(message.len() / 2);
+    claim.write_at(0, first);
+    claim.write_at(first.len(), second);
+    claim.commit();
+}
+
+#[inline(never)]
+fn send_batch(tx: &mut messages::Producer, several: &[Vec<u8>; SEVERAL]) {
+    let mut batch = tx.batch();
+    several.iter().for_each(|message| batch.push(message).unwrap());
+    batch.commit();
+}
+
+#[inline(never)]
+fn peek_message(rx: &mut messages::Consumer, popped: &mut [u8; LONGEST]) {
+    let record = rx.peek().unwrap();
+    record.copy_to(popped);
+    record.release();
+}
