@@ -47,6 +47,16 @@ macro_rules! handle {
             self.ring.memory().is_orphaned()
         }
 
+        /// Returns whether another process has shortened the memory of the ring. Makes a system call.
+        ///
+        /// What lies behind the new end is gone, and an access to it ends this process with `SIGBUS`: only
+        /// [`close`](Self::close) and a drop are safe then. A call that sleeps returns
+        /// [`WaitError::Truncated`](crate::WaitError::Truncated) within 100 ms, where the header is left.
+        #[must_use]
+        pub fn is_truncated(&self) -> bool {
+            self.ring.memory().truncated().is_some()
+        }
+
         /// Leaves the role in order, and removes the name if
         /// [`unlink_on_close`](crate::Options::unlink_on_close) was asked for. Dropping the handle does the same silently.
         ///
@@ -73,7 +83,9 @@ macro_rules! handle {
 
         fn leave(&mut self) -> Result<(), Error> {
             let Some(generation) = self.ring.memory_mut().take_generation() else { return Ok(()) };
-            self.ring.leave(generation);
+            if self.ring.memory().has_header() {
+                self.ring.leave(generation);
+            }
             self.ring.memory_mut().unlink_if_asked()
         }
     };

@@ -45,6 +45,14 @@ pub enum WaitError {
         /// How many there can be.
         max: usize,
     },
+    /// Another process has shortened the memory of the ring. Whatever else touches it may end this process with `SIGBUS`: drop
+    /// the handle, and create the ring anew.
+    Truncated {
+        /// How many bytes are left.
+        len: u64,
+        /// How many there were.
+        expected: u64,
+    },
     /// The other end wrote a position or a length that cannot be.
     Corrupted(Corrupted),
 }
@@ -61,6 +69,12 @@ impl fmt::Display for WaitError {
                 return write!(
                     formatter,
                     "{len} asked for, the ring can hold {max}; ask for less, or create a larger one"
+                );
+            }
+            WaitError::Truncated { len, expected } => {
+                return write!(
+                    formatter,
+                    "another process has shortened the ring to {len} bytes, expected {expected}; drop the handle and create the ring anew"
                 );
             }
             WaitError::Corrupted(cause) => return cause.fmt(formatter),
@@ -214,7 +228,7 @@ impl Waiter {
             // Who comes or goes after this look is seen by the last one before the sleep.
             let seen = end.segment().peer_presence();
             // What was sent before the end is read before it is told.
-            let ended = if is_doubtful || is_over { self.ended(end.segment()) } else { None };
+            let ended = if is_doubtful || is_over { self.ended(end.segment())? } else { None };
             if let Some(result) = attempt(end) {
                 return Ok(result);
             }
@@ -223,6 +237,7 @@ impl Waiter {
                 return Err(WaitError::TimedOut);
             }
             end.park(wanted, seen, deadline.slice()).map_err(WaitError::Corrupted)?;
+            check_length(end.segment())?;
             if let Some(result) = attempt(end) {
                 return Ok(result);
             }
@@ -255,7 +270,7 @@ impl Waiter {
             let is_over = deadline.is_over();
             let ended = if is_over || now >= next_look || self.may_have_ended(end.segment()) {
                 next_look = now + SLICE;
-                self.ended(end.segment())
+                self.ended(end.segment())?
             } else {
                 None
             };
@@ -278,15 +293,28 @@ impl Waiter {
         }
     }
 
-    /// Returns how the wait has ended, if nothing that is waited for can come any more.
-    pub(crate) fn ended(&self, segment: &Segment) -> Option<WaitError> {
+    /// Returns how the wait has ended, if nothing that is waited for can come any more. What came before can be read still.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Truncated`]: nothing must be looked at any more.
+    pub(crate) fn ended(&self, segment: &Segment) -> Result<Option<WaitError>, WaitError> {
+        check_length(segment)?;
         let ended = match segment.peer_state() {
-            PeerState::Alive => return None,
-            PeerState::Closed => return Some(WaitError::Closed),
-            PeerState::Never if !self.awaits_first => return Some(WaitError::NotConnected),
-            PeerState::Crashed if !self.awaits_successor => return Some(WaitError::Crashed),
+            PeerState::Alive => return Ok(None),
+            PeerState::Closed => return Ok(Some(WaitError::Closed)),
+            PeerState::Never if !self.awaits_first => return Ok(Some(WaitError::NotConnected)),
+            PeerState::Crashed if !self.awaits_successor => return Ok(Some(WaitError::Crashed)),
             PeerState::Never | PeerState::Crashed => WaitError::Orphaned,
         };
-        segment.is_orphaned().then_some(ended)
+        Ok(segment.is_orphaned().then_some(ended))
+    }
+}
+
+/// Refuses a ring that is not as long as it was. The next look may be at what is gone, so this comes in front of it.
+fn check_length(segment: &Segment) -> Result<(), WaitError> {
+    match segment.truncated() {
+        None => Ok(()),
+        Some((len, expected)) => Err(WaitError::Truncated { len, expected }),
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn wait(word: &AtomicU64, value: u64, limit: Duration) {
     let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
     match futex::wait(lower_half(word), Flags::empty(), value as u32, Some(&timeout)) {
         Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
+        // Also where another process has cut off the word (`EFAULT`): the caller does not get far.
         Err(_) => thread::sleep(limit.min(NAP)),
     }
 }

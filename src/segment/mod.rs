@@ -148,6 +148,19 @@ impl Segment {
         self.name.is_some() && object::stat(self.questions.as_fd()).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
+    /// Returns how long the object is and how long it was, where another process has shortened it.
+    pub(crate) fn truncated(&self) -> Option<(u64, u64)> {
+        let data_offset = self.data.as_ptr() as usize - self.header.as_ptr() as usize;
+        let expected = (data_offset + self.len) as u64;
+        let len = object::stat(self.questions.as_fd()).ok()?.st_size as u64;
+        (len < expected).then_some((len, expected))
+    }
+
+    /// Returns whether the header is still there. It is gone where another process has cut it off.
+    pub(crate) fn has_header(&self) -> bool {
+        self.truncated().is_none_or(|(len, _)| len >= size_of::<Header>() as u64)
+    }
+
     /// Returns the generation for the one time that its holder says that it leaves.
     ///
     /// `None` where it has left, and in a forked child, where the mapping is not there and must not be touched.

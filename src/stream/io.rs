@@ -30,7 +30,7 @@ impl Write for Producer<u8> {
                 Ok(written) => return Ok(written),
                 Err(PushSliceError::Corrupted(cause)) => return Err(WaitError::Corrupted(cause).into_write_error()),
                 Err(PushSliceError::Full) if self.nonblocking => {
-                    let ended = self.waiter.ended(self.ring.memory());
+                    let ended = self.waiter.ended(self.ring.memory()).map_err(WaitError::into_write_error)?;
                     return Err(ended.map_or(ErrorKind::WouldBlock.into(), WaitError::into_write_error));
                 }
                 Err(PushSliceError::Full) => {
@@ -61,7 +61,7 @@ impl Consumer<u8> {
                 Err(error) => Err(error.into_read_error()),
             };
         }
-        let ended = self.waiter.ended(self.ring.memory());
+        let ended = self.waiter.ended(self.ring.memory()).map_err(WaitError::into_read_error)?;
         // Whoever left pushed before; so what it pushed last is found by one more look.
         match (self.available(), ended) {
             (Ok(1..), _) => Ok(true),
@@ -113,7 +113,7 @@ impl WaitError {
             WaitError::Crashed => ErrorKind::ConnectionAborted,
             WaitError::NotConnected | WaitError::Orphaned => ErrorKind::NotConnected,
             WaitError::TooLong { .. } => ErrorKind::InvalidInput,
-            WaitError::Corrupted(_) => ErrorKind::InvalidData,
+            WaitError::Truncated { .. } | WaitError::Corrupted(_) => ErrorKind::InvalidData,
         }
     }
 }

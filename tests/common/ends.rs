@@ -19,6 +19,8 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
     const PART: &'static str;
     /// The word of the other end, or in its place, and a number there that cannot be.
     const IMPOSSIBLE: (u64, u64);
+    /// The word in which it says that it sleeps.
+    const PARKING: u64;
     /// The words of this end and of the other one about sleeping.
     const SLEEPS: &'static [u64] =
         &[word::PRODUCER_PARKING, word::PRODUCER_WAKES, word::CONSUMER_PARKING, word::CONSUMER_WAKES];
@@ -39,6 +41,8 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
     fn set_wait(&mut self, strategy: Wait);
     fn peer_state(&self) -> PeerState;
     fn peer_changed(&mut self) -> bool;
+    fn is_orphaned(&self) -> bool;
+    fn is_truncated(&self) -> bool;
     fn close(self);
     fn into_fd(self) -> OwnedFd;
 }
@@ -63,6 +67,12 @@ macro_rules! common_calls {
         fn peer_changed(&mut self) -> bool {
             Self::peer_changed(self)
         }
+        fn is_orphaned(&self) -> bool {
+            Self::is_orphaned(self)
+        }
+        fn is_truncated(&self) -> bool {
+            Self::is_truncated(self)
+        }
         fn close(self) {
             Self::close(self).unwrap();
         }
@@ -74,6 +84,7 @@ macro_rules! common_calls {
 
 impl End for stream::Producer<u64> {
     const PART: &'static str = "stream_producer";
+    const PARKING: u64 = word::PRODUCER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::HEAD, 1000);
     type Peer = stream::Consumer<u64>;
 
@@ -105,6 +116,7 @@ impl End for stream::Producer<u64> {
 
 impl End for stream::Consumer<u64> {
     const PART: &'static str = "stream_consumer";
+    const PARKING: u64 = word::CONSUMER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::TAIL, 1000);
     type Peer = stream::Producer<u64>;
 
@@ -135,6 +147,7 @@ impl End for stream::Consumer<u64> {
 
 impl End for message::Producer {
     const PART: &'static str = "message_producer";
+    const PARKING: u64 = word::PRODUCER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::HEAD, 1 << 20);
     type Peer = message::Consumer;
 
@@ -165,6 +178,7 @@ impl End for message::Producer {
 
 impl End for message::Consumer {
     const PART: &'static str = "message_consumer";
+    const PARKING: u64 = word::CONSUMER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::DATA, 2);
     type Peer = message::Producer;
 
