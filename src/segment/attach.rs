@@ -246,7 +246,7 @@ impl<'a> Request<'a> {
             _ => Mapping::new(file, len)?,
         };
         if self.prefault {
-            mapping.prefault();
+            mapping.prefault()?;
         }
         if self.lock_memory {
             mapping.lock()?;

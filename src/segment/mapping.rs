@@ -73,17 +73,24 @@ impl Mapping {
     }
 
     /// Gives every page its place in the page table, so that the data path takes no fault.
-    pub(super) fn prefault(&self) {
-        if self.bytes.advise(Advice::PopulateWrite).is_ok() {
-            return;
+    ///
+    /// Where another process has shortened the object meanwhile, that is an error, and no signal.
+    pub(super) fn prefault(&self) -> Result<(), Error> {
+        match self.bytes.advise(Advice::PopulateWrite) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
+                return Err(os("madvise(MADV_POPULATE_WRITE)", error));
+            }
+            // Kernels before 5.14 lack the advice.
+            Err(_) => {}
         }
-        // Kernels before 5.14 lack the advice.
         for offset in (0..self.bytes.len()).step_by(rustix::param::page_size()) {
             // SAFETY: the offset is below the length of the mapping.
             let page = unsafe { self.bytes.as_ptr().add(offset) };
             // SAFETY: the page is mapped and readable; a volatile read is defined whatever a peer writes meanwhile.
             unsafe { page.read_volatile() };
         }
+        Ok(())
     }
 
     /// Keeps every page in memory.
@@ -123,6 +130,32 @@ impl Drop for Mapping {
         if self.is_here() {
             // SAFETY: dropped once, here; whoever holds an address from it holds the mapping too.
             unsafe { ManuallyDrop::drop(&mut self.bytes) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    use super::*;
+
+    #[test]
+    fn an_object_that_was_shortened_is_an_error_to_prefault_and_no_signal() {
+        let object = File::from(memfd_create("mapping", MemfdFlags::CLOEXEC).unwrap());
+        let len = 8 * rustix::param::page_size();
+        object.set_len(len as u64).unwrap();
+        let mapping = Mapping::new(object.as_fd(), len).unwrap();
+        mapping.prefault().unwrap();
+        object.set_len(len as u64 / 2).unwrap();
+        match mapping.prefault() {
+            Err(Error::Os { call: "madvise(MADV_POPULATE_WRITE)", source }) => {
+                assert_eq!(source.raw_os_error(), Some(libc::EFAULT));
+            }
+            other => panic!("{other:?}"),
         }
     }
 }
