@@ -7,45 +7,32 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use common::{Child, Part, Ring, refuses, skip};
+use common::ends::{End, as_end, for_each_end, for_each_ring, small};
+use common::limits::{NOBODY, give_up_privileges};
+use common::{Ability, Child, Part, Ring, missing, refuses};
 use ringmain::{Error, Options};
 use rustix::fs::Mode;
 use rustix::process::{geteuid, umask};
-use rustix::thread::set_thread_uid;
-
-/// A user who is not the one of the tests.
-const NOBODY: u32 = 65_534;
 
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    common::play(&[("masked", masked), ("stranger", stranger)]);
+    common::play(&[("masked", as_end!(masked)), ("stranger", as_end!(stranger))]);
 }
 
 /// Creates a ring with the given mode under the given umask, as root or as somebody else.
-fn masked(part: &mut Part) {
-    umask(Mode::from_raw_mode(part.argument(0)));
-    if part.argument(2) {
+fn masked<E: End>(part: &mut Part) {
+    umask(Mode::from_raw_mode(part.argument(1)));
+    if part.argument(3) {
         give_up_privileges();
     }
-    part.say(outcome(options(part).mode(part.argument(1)).stream_producer::<u64>()));
+    part.say(outcome(E::attach(&small(part.options()).mode(part.argument(2)))));
 }
 
 /// Attaches as another user, to a ring of the given owner.
-fn stranger(part: &mut Part) {
+fn stranger<E: End>(part: &mut Part) {
     give_up_privileges();
-    part.say(outcome(options(part).owner(part.argument(0)).stream_producer::<u64>()));
-}
-
-/// Becomes another user, if this is root: nothing is denied to root.
-fn give_up_privileges() {
-    if geteuid().is_root() {
-        set_thread_uid(rustix::fs::Uid::from_raw(NOBODY)).unwrap();
-    }
-}
-
-fn options(part: &Part) -> Options {
-    part.options().capacity(8)
+    part.say(outcome(E::attach(&small(part.options()).owner(part.argument(1)))));
 }
 
 fn outcome<H>(attach: Result<H, Error>) -> String {
@@ -55,6 +42,18 @@ fn outcome<H>(attach: Result<H, Error>) -> String {
         Err(Error::PermissionDenied { source, .. }) => format!("denied: {:?}", source.kind()),
         Err(error) => format!("{error:?} {:?}", error.source()),
     }
+}
+
+/// Makes a ring of the kind of this end.
+#[track_caller]
+fn made<E: End>() -> Ring {
+    let ring = Ring::new();
+    attached::<E>(small(ring.options())).unwrap();
+    ring
+}
+
+fn attached<E: End>(options: Options) -> Result<(), Error> {
+    E::attach(&options).map(drop)
 }
 
 fn mode(ring: &Ring) -> u32 {
@@ -67,18 +66,19 @@ fn set_mode(ring: &Ring, mode: u32) {
 
 #[test]
 fn a_ring_is_closed_to_others_unless_asked_otherwise() {
-    let ring = Ring::new();
-    ring.make::<u64>(8);
-    assert_eq!(mode(&ring), 0o600);
+    fn check<E: End>() {
+        assert_eq!(mode(&made::<E>()), 0o600);
+    }
+    for_each_end!(check);
 }
 
 /// Checks the mode of rings made under every umask, also one that is against the owner.
 #[track_caller]
-fn check_modes(unprivileged: bool) {
+fn check_modes<E: End>(unprivileged: bool) {
     for mask in [0o000, 0o022, 0o077, 0o777] {
         for asked in [0o600, 0o640, 0o660, 0o666, 0o777] {
             let ring = Ring::new();
-            let mut masked = Child::start("masked", ring.name(), &[&mask, &asked, &unprivileged]);
+            let mut masked = Child::start("masked", ring.name(), &[&E::PART, &mask, &asked, &unprivileged]);
             masked.says("attached");
             masked.join();
             assert_eq!(mode(&ring), asked, "asked for {asked:o} under a umask of {mask:o}");
@@ -88,75 +88,80 @@ fn check_modes(unprivileged: bool) {
 
 #[test]
 fn the_mode_is_the_one_asked_for_whatever_the_umask() {
-    check_modes(false);
+    for_each_ring!(check_modes, false);
 }
 
 #[test]
 fn a_user_without_privileges_gets_the_mode_asked_for_whatever_the_umask() {
-    check_modes(true);
+    for_each_ring!(check_modes, true);
 }
 
 #[test]
 fn a_ring_that_more_users_can_write_than_asked_is_refused() {
-    for (stands, asked) in [(0o666, 0o600), (0o602, 0o600), (0o620, 0o600), (0o666, 0o660), (0o622, 0o644)] {
-        let ring = Ring::new();
-        ring.make::<u64>(8);
-        set_mode(&ring, stands);
-        let options = ring.options().mode(asked);
-        refuses!(options.stream_producer::<u64>(), Error::TooOpen { found, expected, .. } if (found, expected) == (stands, asked));
-        refuses!(options.stream_consumer::<u64>(), Error::TooOpen { found, expected, .. } if (found, expected) == (stands, asked));
-        ring.options().mode(stands).stream_producer::<u64>().unwrap();
+    fn check<E: End>() {
+        for (stands, asked) in [(0o666, 0o600), (0o602, 0o600), (0o620, 0o600), (0o666, 0o660), (0o622, 0o644)] {
+            let ring = made::<E>();
+            set_mode(&ring, stands);
+            let attach = attached::<E>(ring.options().mode(asked));
+            refuses!(attach, Error::TooOpen { found, expected, .. } if (found, expected) == (stands, asked));
+            attached::<E>(ring.options().mode(stands)).unwrap();
+        }
     }
+    for_each_end!(check);
 }
 
 #[test]
 fn a_ring_that_fewer_users_can_write_than_asked_is_accepted() {
-    for (stands, asked) in [(0o600, 0o666), (0o644, 0o600), (0o660, 0o666), (0o600, 0o600)] {
-        let ring = Ring::new();
-        ring.make::<u64>(8);
-        set_mode(&ring, stands);
-        ring.options().mode(asked).stream_producer::<u64>().unwrap();
-        assert_eq!(mode(&ring), stands);
+    fn check<E: End>() {
+        for (stands, asked) in [(0o600, 0o666), (0o644, 0o600), (0o660, 0o666), (0o600, 0o600)] {
+            let ring = made::<E>();
+            set_mode(&ring, stands);
+            attached::<E>(ring.options().mode(asked)).unwrap();
+            assert_eq!(mode(&ring), stands);
+        }
     }
+    for_each_end!(check);
 }
 
 #[test]
 fn a_ring_of_another_user_than_expected_is_refused() {
-    let (ring, user) = (Ring::new(), geteuid().as_raw());
-    let other = user ^ 1;
-    ring.make::<u64>(8);
-    let options = ring.options().owner(other);
-    refuses!(options.stream_producer::<u64>(), Error::WrongOwner { found, expected, .. } if (found, expected) == (user, other));
-    refuses!(options.stream_consumer::<u64>(), Error::WrongOwner { found, expected, .. } if (found, expected) == (user, other));
-    ring.options().owner(user).stream_producer::<u64>().unwrap();
+    fn check<E: End>() {
+        let (ring, user) = (made::<E>(), geteuid().as_raw());
+        let other = user ^ 1;
+        let attach = attached::<E>(ring.options().owner(other));
+        refuses!(attach, Error::WrongOwner { found, expected, .. } if (found, expected) == (user, other));
+        attached::<E>(ring.options().owner(user)).unwrap();
+    }
+    for_each_end!(check);
 }
 
 /// Says whether the test may act as other users, and why not.
+#[track_caller]
 fn may_change_users() -> bool {
     let may = geteuid().is_root();
     if !may {
-        skip("only root acts as another user");
+        missing(Ability::OtherUsers, "only root acts as another user");
     }
     may
 }
 
 #[test]
 fn a_ring_that_was_given_to_another_user_is_refused_unless_he_is_named() {
-    if !may_change_users() {
-        return;
+    fn check<E: End>() {
+        let ring = made::<E>();
+        chown(ring.path(), Some(NOBODY), None).unwrap();
+        refuses!(attached::<E>(ring.options()), Error::WrongOwner { found: NOBODY, expected: 0, .. });
+        attached::<E>(ring.options().owner(NOBODY)).unwrap();
     }
-    let ring = Ring::new();
-    ring.make::<u64>(8);
-    chown(ring.path(), Some(NOBODY), None).unwrap();
-    refuses!(ring.options().stream_producer::<u64>(), Error::WrongOwner { found: NOBODY, expected: 0, .. });
-    refuses!(ring.options().stream_consumer::<u64>(), Error::WrongOwner { found: NOBODY, expected: 0, .. });
-    ring.options().owner(NOBODY).stream_consumer::<u64>().unwrap();
+    if may_change_users() {
+        for_each_end!(check);
+    }
 }
 
 /// Attaches as another user who expects a ring of the given owner; returns what came of it.
 #[track_caller]
-fn outcome_for_a_stranger(ring: &Ring, owner: u32) -> String {
-    let mut stranger = Child::start("stranger", ring.name(), &[&owner]);
+fn outcome_for_a_stranger<E: End>(ring: &Ring, owner: u32) -> String {
+    let mut stranger = Child::start("stranger", ring.name(), &[&E::PART, &owner]);
     let outcome = stranger.hear();
     stranger.join();
     outcome
@@ -164,12 +169,13 @@ fn outcome_for_a_stranger(ring: &Ring, owner: u32) -> String {
 
 #[test]
 fn a_ring_that_the_system_keeps_a_user_out_of_is_denied() {
-    if !may_change_users() {
-        return;
+    fn check<E: End>() {
+        let ring = made::<E>();
+        assert_eq!(outcome_for_a_stranger::<E>(&ring, 0), format!("denied: {:?}", io::ErrorKind::PermissionDenied));
+        set_mode(&ring, 0o666);
+        assert_eq!(outcome_for_a_stranger::<E>(&ring, NOBODY), format!("owner 0, expected {NOBODY}"));
     }
-    let ring = Ring::new();
-    ring.make::<u64>(8);
-    assert_eq!(outcome_for_a_stranger(&ring, 0), format!("denied: {:?}", io::ErrorKind::PermissionDenied));
-    set_mode(&ring, 0o666);
-    assert_eq!(outcome_for_a_stranger(&ring, NOBODY), format!("owner 0, expected {NOBODY}"));
+    if may_change_users() {
+        for_each_end!(check);
+    }
 }

@@ -3,24 +3,20 @@
 
 mod common;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::{fs, io};
+use std::fs;
 
+use common::limits::{give_up_privileges, outcome, own_number, within};
 use common::messages::ring_of;
-use common::{Child, Part, Ring, check_busy, path, skip, word};
+use common::{Ability, Child, Part, Ring, missing, word};
 use ringmain::message::{Consumer, Producer};
-use ringmain::{Error, Options, Role};
-use rustix::process::{Pid, Resource, Rlimit, WaitOptions, geteuid, getrlimit, setrlimit, waitpid};
-use rustix::thread::set_thread_uid;
+use ringmain::{Error, Options};
+use rustix::process::Resource;
 
 /// A ring that takes many addresses.
 const LARGE: usize = 16 << 20;
 
 /// A ring of some pages, however large those are.
 const LENGTH: u64 = 1 << 18;
-
-/// A user without privileges.
-const NOBODY: u32 = 65_534;
 
 /// Returns how many bytes are mapped of a ring of [`LENGTH`].
 fn both_times() -> u64 {
@@ -37,7 +33,6 @@ fn plays_a_part() {
         ("short_of_locks", short_of_locks),
         ("locker", locker),
         ("lazy", lazy),
-        ("forker", forker),
     ]);
 }
 
@@ -55,34 +50,6 @@ fn producer(part: &mut Part) {
 /// Bytes of which each tells its place.
 fn message(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at % 251) as u8 + 1).collect()
-}
-
-/// Lowers a limit of this process, runs `during`, and raises it again.
-fn within<R>(resource: Resource, limit: u64, during: impl FnOnce() -> R) -> R {
-    let before = getrlimit(resource);
-    setrlimit(resource, Rlimit { current: Some(limit), ..before }).unwrap();
-    let result = during();
-    setrlimit(resource, before).unwrap();
-    result
-}
-
-/// Says how an attach went, and whether the name stands.
-fn outcome<H>(attach: Result<H, Error>, name: &str) -> String {
-    let outcome = match attach {
-        Ok(_) => "attached".into(),
-        Err(Error::MemoryLock { needed, limit, .. }) => format!("memory lock: {needed} needed, {limit} allowed"),
-        Err(Error::Os { call, source }) => format!("{call}: {}", source.raw_os_error().unwrap_or_default()),
-        Err(error) => format!("{error:?}"),
-    };
-    let left = if path(name).exists() { "a name" } else { "nothing" };
-    format!("{outcome}; {left} is there")
-}
-
-/// Returns how much memory of a kind this process has, in bytes.
-fn own_number(field: &str) -> u64 {
-    let text = fs::read_to_string("/proc/self/status").unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// Has room in its address space for a large ring once, and not twice.
@@ -136,10 +103,7 @@ fn locker(part: &mut Part) {
 }
 
 fn short_of_locks(part: &mut Part) {
-    if geteuid().is_root() {
-        // The limit is not for root.
-        set_thread_uid(rustix::fs::Uid::from_raw(NOBODY)).unwrap();
-    }
+    give_up_privileges();
     let options = part.options().capacity(LENGTH as usize).lock_memory(true);
     // Room for all of it once.
     for _ in 0..2 {
@@ -155,27 +119,6 @@ fn lazy(part: &mut Part) {
     part.say(own_number("RssShmem:") < LARGE as u64 / 16);
     check_flow(&mut tx, &mut rx);
     part.say("flows");
-}
-
-/// Forks, and lets the child drop its copy of the handles; then pushes and pops.
-fn forker(part: &mut Part) {
-    let options = part.options().capacity(4096).unlink_on_close(true);
-    let (mut tx, mut rx) = (options.message_producer().unwrap(), options.message_consumer().unwrap());
-    tx.push(b"before").unwrap();
-    // SAFETY: the child frees memory and makes system calls, which the allocator of the system is ready for after a fork.
-    let pid = unsafe { libc::fork() };
-    assert!(pid >= 0, "{}", io::Error::last_os_error());
-    let Some(child) = Pid::from_raw(pid) else {
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop((tx, rx))));
-        // SAFETY: it takes any number and does not return.
-        unsafe { libc::_exit(i32::from(dropped.is_err())) }
-    };
-    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
-    part.say(format!("{:?}", status.exit_status()));
-    assert_eq!(rx.pop(&mut [0; 6]), Ok(6));
-    check_flow(&mut tx, &mut rx);
-    part.say("flows");
-    part.hear();
 }
 
 /// Pushes and pops messages of all lengths, across the end of the buffer.
@@ -242,7 +185,7 @@ fn a_ring_that_is_asked_to_is_locked_in_memory() {
     let ring = Ring::new();
     let mut locker = Child::start("locker", ring.name(), &[]);
     match locker.hear().as_str() {
-        "refused" => skip("no memory may be locked"),
+        "refused" => missing(Ability::MemoryLock, "no memory may be locked"),
         locked => {
             assert_eq!(locked, both_times().to_string());
             locker.says("flows");
@@ -269,18 +212,4 @@ fn a_ring_whose_pages_are_not_touched_works_the_same() {
     lazy.says(true);
     lazy.says("flows");
     lazy.join();
-}
-
-#[test]
-fn a_forked_child_that_drops_its_copy_changes_nothing() {
-    let ring = Ring::new();
-    let mut forker = Child::start("forker", ring.name(), &[]);
-    forker.says("Some(0)");
-    forker.says("flows");
-    assert!(ring.exists());
-    check_busy(ring.options().message_producer(), Role::Producer, forker.pid());
-    check_busy(ring.options().message_consumer(), Role::Consumer, forker.pid());
-    forker.say("end");
-    forker.join();
-    assert!(!ring.exists());
 }

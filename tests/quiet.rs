@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::ends::{End, for_each_end, small};
 use common::filter::{Verdict, refuse};
-use common::{Child, Part, Ring, skip, succeed};
+use common::{Ability, Child, Part, Ring, missing, succeed};
 use ringmain::message;
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{Wait, WaitError};
@@ -68,7 +68,7 @@ fn check_quiet<E: End>() {
     peer.say("begin");
     match peer.hear().as_str() {
         "quiet" => {}
-        refused => return skip(refused),
+        refused => return missing(Ability::SystemCallFilter, refused),
     }
     for number in 0..COUNT {
         end.go(number, None).unwrap();
@@ -89,7 +89,7 @@ fn a_wake_that_must_not_be_is_seen() {
     let mut noisy = Child::start("noisy", ring.name(), &[]);
     match noisy.hear().as_str() {
         "quiet" => {}
-        refused => return skip(refused),
+        refused => return missing(Ability::SystemCallFilter, refused),
     }
     thread::scope(|scope| {
         let sleeper = scope.spawn(move || (rx.pop_blocking(), rx.pop_blocking()));

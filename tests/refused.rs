@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::ends::{End, STRATEGIES, for_each_end, move_late, small};
 use common::filter::{Verdict, refuse};
-use common::{Child, Part, Random, Ring, skip, succeed};
+use common::{Ability, Child, Part, Random, Ring, missing, succeed};
 use ringmain::WaitError;
 use ringmain::message;
 use ringmain::stream::{Consumer, Producer};
@@ -71,7 +71,7 @@ fn check<E: End>(ours: usize, theirs: usize, count: u64) {
             for end in &mut ends {
                 match end.hear().as_str() {
                     "attached" => {}
-                    refused => return skip(refused),
+                    refused => return missing(Ability::SystemCallFilter, refused),
                 }
             }
             ends.iter_mut().for_each(|end| end.says("moved"));

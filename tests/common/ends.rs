@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use ringmain::message::{self, ReceiveError};
 use ringmain::stream::{self, PopError};
-use ringmain::{Error, Options, PeerState, Wait, WaitError};
+use ringmain::{Error, Options, PeerState, Role, Wait, WaitError};
 
 use super::messages::header;
-use super::{Part, Random, Ring, spin, succeed, word};
+use super::{Part, Random, Ring, check_busy, spin, succeed, word};
 
 /// One end of either ring.
 pub(crate) trait End: AsFd + Debug + Sized + Send {
@@ -19,6 +19,7 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
     const PART: &'static str;
     /// The word of the other end, or in its place, and a number there that cannot be.
     const IMPOSSIBLE: (u64, u64);
+    const ROLE: Role;
     /// The word in which it says that it sleeps.
     const PARKING: u64;
     /// The words of this end and of the other one about sleeping.
@@ -27,6 +28,12 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
     type Peer: End;
 
     fn attach(options: &Options) -> Result<Self, Error>;
+
+    /// Asks for a ring whose data area has this many bytes, a power of two, at least a page.
+    fn of_bytes(options: Options, bytes: usize) -> Options;
+
+    /// Returns how long the object of such a ring is.
+    fn length_of(bytes: u64) -> u64;
 
     /// Sends this number, or receives one and checks that it is this.
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError>;
@@ -40,6 +47,8 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
     fn wait_ready(&mut self, limit: Duration) -> Result<(), WaitError>;
     fn set_wait(&mut self, strategy: Wait);
     fn peer_state(&self) -> PeerState;
+    fn generation(&self) -> u64;
+    fn peer_generation(&self) -> u64;
     fn peer_changed(&mut self) -> bool;
     fn is_orphaned(&self) -> bool;
     fn is_truncated(&self) -> bool;
@@ -51,6 +60,28 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
 pub(crate) fn small(options: Options) -> Options {
     // 8 elements, or of the 64-byte records that fit one page, 63.
     options.capacity(8).alignment(64)
+}
+
+macro_rules! stream_sizes {
+    () => {
+        fn of_bytes(options: Options, bytes: usize) -> Options {
+            options.capacity(bytes / 8)
+        }
+        fn length_of(bytes: u64) -> u64 {
+            4096 + bytes
+        }
+    };
+}
+
+macro_rules! message_sizes {
+    () => {
+        fn of_bytes(options: Options, bytes: usize) -> Options {
+            options.capacity(bytes)
+        }
+        fn length_of(bytes: u64) -> u64 {
+            (rustix::param::page_size() as u64).max(4096) + bytes
+        }
+    };
 }
 
 macro_rules! common_calls {
@@ -66,6 +97,12 @@ macro_rules! common_calls {
         }
         fn peer_changed(&mut self) -> bool {
             Self::peer_changed(self)
+        }
+        fn generation(&self) -> u64 {
+            Self::generation(self)
+        }
+        fn peer_generation(&self) -> u64 {
+            Self::peer_generation(self)
         }
         fn is_orphaned(&self) -> bool {
             Self::is_orphaned(self)
@@ -84,6 +121,7 @@ macro_rules! common_calls {
 
 impl End for stream::Producer<u64> {
     const PART: &'static str = "stream_producer";
+    const ROLE: Role = Role::Producer;
     const PARKING: u64 = word::PRODUCER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::HEAD, 1000);
     type Peer = stream::Consumer<u64>;
@@ -91,6 +129,8 @@ impl End for stream::Producer<u64> {
     fn attach(options: &Options) -> Result<Self, Error> {
         options.stream_producer()
     }
+
+    stream_sizes!();
 
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
         let sent = match limit {
@@ -116,6 +156,7 @@ impl End for stream::Producer<u64> {
 
 impl End for stream::Consumer<u64> {
     const PART: &'static str = "stream_consumer";
+    const ROLE: Role = Role::Consumer;
     const PARKING: u64 = word::CONSUMER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::TAIL, 1000);
     type Peer = stream::Producer<u64>;
@@ -123,6 +164,8 @@ impl End for stream::Consumer<u64> {
     fn attach(options: &Options) -> Result<Self, Error> {
         options.stream_consumer()
     }
+
+    stream_sizes!();
 
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
         let received = match limit {
@@ -147,6 +190,7 @@ impl End for stream::Consumer<u64> {
 
 impl End for message::Producer {
     const PART: &'static str = "message_producer";
+    const ROLE: Role = Role::Producer;
     const PARKING: u64 = word::PRODUCER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::HEAD, 1 << 20);
     type Peer = message::Consumer;
@@ -154,6 +198,8 @@ impl End for message::Producer {
     fn attach(options: &Options) -> Result<Self, Error> {
         options.message_producer()
     }
+
+    message_sizes!();
 
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
         let bytes = number.to_ne_bytes();
@@ -178,6 +224,7 @@ impl End for message::Producer {
 
 impl End for message::Consumer {
     const PART: &'static str = "message_consumer";
+    const ROLE: Role = Role::Consumer;
     const PARKING: u64 = word::CONSUMER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::DATA, 2);
     type Peer = message::Producer;
@@ -185,6 +232,8 @@ impl End for message::Consumer {
     fn attach(options: &Options) -> Result<Self, Error> {
         options.message_consumer()
     }
+
+    message_sizes!();
 
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
         let mut bytes = [0; 8];
@@ -227,6 +276,29 @@ macro_rules! for_each_end {
     };
 }
 pub(crate) use for_each_end;
+
+/// Runs a check for each of the two rings: with the end that produces.
+macro_rules! for_each_ring {
+    ($check:ident $(, $argument:expr)*) => {
+        $check::<ringmain::stream::Producer<u64>>($($argument),*);
+        $check::<ringmain::message::Producer>($($argument),*);
+    };
+}
+pub(crate) use for_each_ring;
+
+/// Plays a part with the end that its first argument names.
+macro_rules! as_end {
+    ($play:ident) => {
+        |part: &mut Part| match part.argument::<String>(0).as_str() {
+            "stream_producer" => $play::<ringmain::stream::Producer<u64>>(part),
+            "stream_consumer" => $play::<ringmain::stream::Consumer<u64>>(part),
+            "message_producer" => $play::<ringmain::message::Producer>(part),
+            "message_consumer" => $play::<ringmain::message::Consumer>(part),
+            other => panic!("{other} is no end"),
+        }
+    };
+}
+pub(crate) use as_end;
 
 /// The parts that hold one of the four handles.
 macro_rules! parts_of_ends {
@@ -273,6 +345,43 @@ pub(crate) fn move_late<E: End>(end: &mut E, numbers: Range<u64>, seed: u64, mos
             _ => {}
         }
     }
+}
+
+/// Hands numbers over between the two ends of a ring.
+#[track_caller]
+pub(crate) fn check_hand_over<E: End>(end: &mut E, peer: &mut E::Peer) {
+    for number in 0..100 {
+        if E::ROLE == Role::Producer {
+            end.go(number, Some(Duration::ZERO)).unwrap();
+            peer.go(number, Some(Duration::ZERO)).unwrap();
+        } else {
+            peer.go(number, Some(Duration::ZERO)).unwrap();
+            end.go(number, Some(Duration::ZERO)).unwrap();
+        }
+    }
+}
+
+/// Says how an attach went.
+pub(crate) fn outcome<H>(attach: Result<H, Error>) -> String {
+    match attach {
+        Ok(_) => "attached".into(),
+        Err(Error::Busy { role, holder: Some(pid), .. }) => format!("{role} is {pid}"),
+        Err(Error::Busy { role, holder: None, .. }) => format!("{role} is unknown"),
+        Err(error) => format!("{error:?} {:?}", std::error::Error::source(&error)),
+    }
+}
+
+/// Checks that the role of an end is held by the process of this pid.
+#[track_caller]
+pub(crate) fn check_held<E: End>(ring: &Ring, pid: u32) {
+    check_busy(E::attach(&small(ring.options())).map(drop), E::ROLE, pid);
+}
+
+/// Holds an end until it is killed, or told to end.
+pub(crate) fn hold<E: End>(part: &mut Part) {
+    let _end = E::attach(&small(part.options())).unwrap();
+    part.say("attached");
+    part.hear();
 }
 
 /// Holds an end, moves `count` numbers from `start` on with pauses, and leaves when it is told to.

@@ -7,10 +7,13 @@
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "every test file uses its share")]
 
+mod ability;
 mod elements;
 pub(crate) mod ends;
 pub(crate) mod filter;
+pub(crate) mod forks;
 mod journal;
+pub(crate) mod limits;
 pub(crate) mod messages;
 pub(crate) mod passed;
 mod process;
@@ -21,13 +24,13 @@ use std::env;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
 use std::hint::spin_loop;
-use std::io::{Write, stderr};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ringmain::stream::{Consumer, PopError, Producer};
 use ringmain::{Error, Role};
 
+pub(crate) use ability::{Ability, missing};
 pub(crate) use elements::{LONGEST_CALL, Numbered, Order, Reader, Tick, Writer, receive, send};
 pub(crate) use journal::Journal;
 pub(crate) use process::{Child, Part, play};
@@ -112,12 +115,6 @@ pub(crate) fn spin(duration: Duration) {
     while start.elapsed() < duration {
         spin_loop();
     }
-}
-
-/// Says that a test could not look at what it is about. Past the capture of the harness, so that it is seen.
-pub(crate) fn skip(reason: &str) {
-    let name = thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(stderr(), "{name} skipped: {reason}");
 }
 
 /// Numbers to choose by (xorshift). The seed is printed, and `RINGMAIN_SEED` sets it.

@@ -13,7 +13,9 @@ use std::str::FromStr;
 use std::{env, fs, io};
 
 use ringmain::Options;
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, getegid, geteuid, kill_process, set_parent_process_death_signal};
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use super::{PATIENCE, Watchdog, wait_for};
 
@@ -39,6 +41,13 @@ impl Line {
     }
 }
 
+/// Writes to a file of the system, without an allocation.
+fn write_to(path: &str, bytes: &[u8]) -> io::Result<()> {
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::io::write(file, bytes)?;
+    Ok(())
+}
+
 /// A process that plays a part. It is killed and reaped when this is dropped.
 pub(crate) struct Child {
     part: String,
@@ -61,6 +70,39 @@ impl Child {
         arguments: &[&dyn Display],
         prepare: impl FnOnce(&mut Command),
     ) -> Child {
+        Child::try_start(part, name, arguments, prepare).unwrap()
+    }
+
+    /// The same as root, of a user namespace of its own where this is not root.
+    ///
+    /// # Errors
+    ///
+    /// Where such a namespace is not allowed.
+    pub(crate) fn start_as_root(part: &str, name: &str, arguments: &[&dyn Display]) -> io::Result<Child> {
+        let (user, group) = (geteuid(), getegid());
+        let maps = [format!("0 {} 1", user.as_raw()), format!("0 {} 1", group.as_raw())];
+        let become_root = move || {
+            if user.is_root() {
+                return Ok(());
+            }
+            // SAFETY: a forked child has one thread.
+            unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }?;
+            write_to("/proc/self/setgroups", b"deny")?;
+            write_to("/proc/self/uid_map", maps[0].as_bytes())?;
+            write_to("/proc/self/gid_map", maps[1].as_bytes())
+        };
+        Child::try_start(part, name, arguments, |command| {
+            // SAFETY: it makes system calls alone, and allocates nothing.
+            unsafe { command.pre_exec(become_root) };
+        })
+    }
+
+    fn try_start(
+        part: &str,
+        name: &str,
+        arguments: &[&dyn Display],
+        prepare: impl FnOnce(&mut Command),
+    ) -> io::Result<Child> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let words: Vec<String> = arguments.iter().map(ToString::to_string).collect();
@@ -72,9 +114,8 @@ impl Child {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .process_group(0)
-            .spawn()
-            .unwrap();
-        Child { part: part.to_owned(), process, line: Line(BufReader::new(ours)) }
+            .spawn()?;
+        Ok(Child { part: part.to_owned(), process, line: Line(BufReader::new(ours)) })
     }
 
     pub(crate) fn pid(&self) -> u32 {

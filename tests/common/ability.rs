@@ -1,0 +1,51 @@
+//! What a test needs of the system beyond what every process may do.
+
+use std::fmt::{self, Display};
+use std::io::{Write, stderr};
+use std::{env, thread};
+
+/// Lists, with commas, the abilities without which the tests are to be accepted.
+const ACCEPTED: &str = "RINGMAIN_ACCEPT_MISSING";
+
+/// Something that a system may refuse to a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ability {
+    /// To act as another user: the tests run as root.
+    OtherUsers,
+    /// To have mounts of its own: root, or a user namespace.
+    MountNamespace,
+    /// To have process ids of its own: root, or a user namespace.
+    PidNamespace,
+    /// To filter its own system calls: seccomp, on x86_64.
+    SystemCallFilter,
+    /// To lock some pages in memory: `RLIMIT_MEMLOCK`.
+    MemoryLock,
+    /// A /dev/shm that has a size.
+    LimitedSharedMemory,
+}
+
+impl Display for Ability {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Ability::OtherUsers => "other-users",
+            Ability::MountNamespace => "mount-namespace",
+            Ability::PidNamespace => "pid-namespace",
+            Ability::SystemCallFilter => "system-call-filter",
+            Ability::MemoryLock => "memory-lock",
+            Ability::LimitedSharedMemory => "limited-shared-memory",
+        })
+    }
+}
+
+/// Fails the test, which cannot look at what it is about, unless that was accepted. Then it says so, past the capture of the
+/// harness.
+#[track_caller]
+pub(crate) fn missing(ability: Ability, reason: impl Display) {
+    let accepted = env::var(ACCEPTED).unwrap_or_default();
+    assert!(
+        accepted.split(',').any(|accepted| accepted == ability.to_string()),
+        "this test needs {ability}, which is missing here: {reason}; {ACCEPTED}={ability} goes without"
+    );
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(stderr(), "{name} has looked at nothing, without {ability}: {reason}");
+}
