@@ -171,6 +171,7 @@ impl<'a> Request<'a> {
 
     /// Creates the segment, and takes the role before anyone else can see it.
     fn create(&self, name: &str) -> Result<Look, Error> {
+        Lock::check_supported()?;
         let Some(file) = object::create(name)? else { return Ok(Look::Unsettled) };
         // Another process may have seen the empty object first and taken it for one whose creator died.
         if !Lock::Administration.take(file.as_fd())? {

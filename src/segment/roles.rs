@@ -6,8 +6,9 @@
 
 #![allow(unsafe_code, reason = "rustix has no OFD locks, so fcntl is called through libc")]
 
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use super::layout::Slot;
 use crate::error::Error;
@@ -50,6 +51,15 @@ impl Lock {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
             Err(source) => Err(refused("fcntl(F_OFD_SETLK)", source)),
         }
+    }
+
+    /// Asks the system, before anything is made, whether it has such locks for this process.
+    ///
+    /// What is made without them could not be removed again: a name is removed under a lock.
+    pub(super) fn check_supported() -> Result<(), Error> {
+        // Any file will do, and none that is there to be opened says nothing.
+        let Ok(file) = File::options().read(true).write(true).open("/dev/null") else { return Ok(()) };
+        Lock::Administration.give_back(file.as_fd())
     }
 
     /// Gives the lock back.
