@@ -1,33 +1,19 @@
-//! What an attach asks of what stands under the name, and what it says when that is something else.
+//! What an attach asks of the ring that stands under the name, and what it says when that is another one.
+//!
+//! What is no ring at all stands in `foreign.rs`.
 
 mod common;
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, symlink};
-use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::time::Duration;
 
 use common::{Numbered, Ring, Tick, refuses, word};
 use ringmain::stream::Element;
 use ringmain::{Attribute, Creation, Error, Options};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// Attaches in either role, and lets go.
 fn attempts<T: Element>(options: &Options) -> [Result<(), Error>; 2] {
     [options.stream_producer::<T>().map(drop), options.stream_consumer::<T>().map(drop)]
-}
-
-/// Attaches with every choice of creation, with and without a capacity, in either role.
-fn all_attempts(ring: &Ring) -> Vec<Result<(), Error>> {
-    let creations = [Creation::IfMissing, Creation::New, Creation::Never];
-    let options = creations.map(|creation| ring.options().create(creation));
-    options
-        .iter()
-        .flat_map(|options| [options.clone(), options.clone().capacity(8)])
-        .flat_map(|options| attempts::<u64>(&options))
-        .collect()
 }
 
 #[track_caller]
@@ -180,94 +166,6 @@ fn an_object_of_another_length_than_its_header_says_is_refused() {
         object.set_len(4160).unwrap();
         check_untouched(&ring, 8);
     }
-}
-
-/// Puts bytes under the ring's name.
-#[track_caller]
-fn put(ring: &Ring, bytes: &[u8]) {
-    let object = OpenOptions::new().write(true).create_new(true).mode(0o600).open(ring.path());
-    object.unwrap().write_all(bytes).unwrap();
-}
-
-/// Checks that every attach refuses these bytes as no ring, and leaves them alone.
-#[track_caller]
-fn check_foreign(bytes: &[u8], expected_magic: u64) {
-    let ring = Ring::new();
-    put(&ring, bytes);
-    let inode = fs::metadata(ring.path()).unwrap().ino();
-    for attempt in all_attempts(&ring) {
-        refuses!(attempt, Error::NotARing { len, magic, .. } if (len, magic) == (bytes.len() as u64, expected_magic));
-    }
-    assert_eq!(fs::metadata(ring.path()).unwrap().ino(), inode);
-    assert!(fs::read(ring.path()).unwrap() == bytes, "the bytes have changed");
-}
-
-#[test]
-fn a_file_that_is_no_ring_is_refused_and_left_alone() {
-    let letters: Vec<u8> = (0..3 * 4096_u32).map(|at| b'a' + (at % 26) as u8).collect();
-    check_foreign(&letters, u64::from_ne_bytes(*b"abcdefgh"));
-}
-
-#[test]
-fn a_file_that_is_shorter_than_a_header_is_refused_and_left_alone() {
-    check_foreign(b"x", 0);
-    check_foreign(&[0; 4095], 0);
-}
-
-#[test]
-fn a_file_of_zeros_with_something_behind_the_identity_is_refused_and_left_alone() {
-    // The first reserved byte, a role, a position, and the last byte of the header.
-    for at in [0x50, 0x80, 0x180, 0xfff] {
-        let mut bytes = vec![0; 2 * 4096];
-        bytes[at] = 1;
-        check_foreign(&bytes, 0);
-    }
-}
-
-/// Checks that every attach and `unlink` refuse what stands under the name, and leave it there.
-#[track_caller]
-fn check_not_regular(expected: &str, put: impl FnOnce(&Path)) {
-    let ring = Ring::new();
-    put(&ring.path());
-    let stood = fs::symlink_metadata(ring.path()).unwrap();
-    for attempt in all_attempts(&ring).into_iter().chain([ringmain::unlink(ring.name())]) {
-        refuses!(attempt, Error::NotRegular { found, .. } if found == expected);
-    }
-    let stands = fs::symlink_metadata(ring.path()).unwrap();
-    assert_eq!((stands.ino(), stands.mode()), (stood.ino(), stood.mode()));
-}
-
-#[test]
-fn a_fifo_is_refused_at_once() {
-    check_not_regular("FIFO", |path| mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap());
-}
-
-#[test]
-fn a_directory_is_refused() {
-    check_not_regular("directory", |path| fs::create_dir(path).unwrap());
-}
-
-#[test]
-fn a_socket_is_refused() {
-    check_not_regular("socket or device", |path| {
-        drop(UnixListener::bind(path).unwrap());
-        assert!(fs::symlink_metadata(path).unwrap().file_type().is_socket());
-    });
-}
-
-#[test]
-fn a_symbolic_link_is_not_followed() {
-    let target = Ring::new();
-    target.make::<u64>(8);
-    check_not_regular("symbolic link", |path| symlink(target.path(), path).unwrap());
-    check_untouched(&target, 8);
-}
-
-#[test]
-fn a_symbolic_link_to_nothing_creates_nothing() {
-    let target = Ring::new();
-    check_not_regular("symbolic link", |path| symlink(target.path(), path).unwrap());
-    assert!(!target.exists());
 }
 
 #[test]

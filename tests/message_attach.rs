@@ -208,6 +208,13 @@ fn check_damage(options: impl Fn(&Ring) -> Options, at: u64, value: u64, what: A
 }
 
 #[test]
+fn another_layout_version_is_refused() {
+    for version in [2, 4, u64::MAX] {
+        check_damage(Ring::options, word::LAYOUT_VERSION, version, Attribute::LayoutVersion, 3);
+    }
+}
+
+#[test]
 fn a_damaged_record_alignment_is_refused() {
     for damaged in [0, 1, 4, 7, 24, 128, 4096, 1 << 63, u64::MAX] {
         let at = word::RECORD_ALIGN;

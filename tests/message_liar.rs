@@ -2,14 +2,12 @@
 
 mod common;
 
-use std::fs::OpenOptions;
 use std::io::{IoSlice, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use common::messages::{header, ring_of};
-use common::{Child, Part, Random, Ring, path, word};
-use memmap2::{MmapOptions, MmapRaw};
-use ringmain::Error;
+use common::words::{Outcomes, Words, attach_if_allowed};
+use common::{Child, Part, Random, Ring, word};
 use ringmain::message::{Batch, Consumer, PopError, Producer, PushError};
 
 /// How often a victim comes, and how many calls it makes while its handle is not poisoned.
@@ -20,27 +18,6 @@ const CALLS: u64 = 100;
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
     common::play(&[("liar", liar)]);
-}
-
-/// The words of a ring, for someone who does not keep to the protocol.
-struct Words {
-    memory: MmapRaw,
-    count: u64,
-}
-
-impl Words {
-    fn of(name: &str) -> Words {
-        let file = OpenOptions::new().read(true).write(true).open(path(name)).unwrap();
-        let memory = MmapOptions::new().map_raw(&file).unwrap();
-        let count = memory.len() as u64 / 8;
-        Words { memory, count }
-    }
-
-    fn at(&self, offset: u64) -> &AtomicU64 {
-        assert!(offset % 8 == 0 && offset / 8 < self.count);
-        // SAFETY: the word lies in the mapping, which is aligned for it and lives as long as `self`.
-        unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().cast::<u64>().wrapping_add(offset as usize / 8)) }
-    }
 }
 
 /// Writes whatever into tail, head and data area, for ever: most of it near to what could be.
@@ -76,52 +53,27 @@ fn liar(part: &mut Part) {
     }
 }
 
-/// Attaches where the words allow it at this moment.
+/// Notes what a push came to; returns whether there may be another.
 #[track_caller]
-fn attach<H>(attach: Result<H, Error>) -> Option<H> {
-    match attach {
-        Ok(handle) => Some(handle),
-        Err(Error::Corrupted { .. }) => None,
+fn note_push(outcomes: &mut Outcomes, pushed: Result<(), PushError>) -> bool {
+    match pushed {
+        Ok(()) => outcomes.done += 1,
+        Err(PushError::Full) => outcomes.refused += 1,
+        Err(PushError::Corrupted(_)) => outcomes.corrupted += 1,
         Err(error) => panic!("{error:?}"),
     }
+    !matches!(pushed, Err(PushError::Corrupted(_)))
 }
 
-/// What the calls of one side came to.
-#[derive(Debug, Default)]
-struct Outcomes {
-    done: u64,
-    refused: u64,
-    corrupted: u64,
-}
-
-impl Outcomes {
-    #[track_caller]
-    fn push(&mut self, pushed: Result<(), PushError>) -> bool {
-        match pushed {
-            Ok(()) => self.done += 1,
-            Err(PushError::Full) => self.refused += 1,
-            Err(PushError::Corrupted(_)) => self.corrupted += 1,
-            Err(error) => panic!("{error:?}"),
-        }
-        !matches!(pushed, Err(PushError::Corrupted(_)))
+/// Notes what a pop came to; returns whether there may be another.
+fn note_pop<T>(outcomes: &mut Outcomes, popped: Result<T, PopError>) -> bool {
+    let corrupted = matches!(popped, Err(PopError::Corrupted(_)));
+    match popped {
+        Ok(_) => outcomes.done += 1,
+        Err(PopError::Corrupted(_)) => outcomes.corrupted += 1,
+        Err(_) => outcomes.refused += 1,
     }
-
-    fn pop<T>(&mut self, popped: Result<T, PopError>) -> bool {
-        let corrupted = matches!(popped, Err(PopError::Corrupted(_)));
-        match popped {
-            Ok(_) => self.done += 1,
-            Err(PopError::Corrupted(_)) => self.corrupted += 1,
-            Err(_) => self.refused += 1,
-        }
-        !corrupted
-    }
-
-    #[track_caller]
-    fn check(&self, what: &str) {
-        println!("{what}: {self:?}");
-        let Outcomes { done, refused, corrupted } = *self;
-        assert!(done.min(refused).min(corrupted) > 0, "{what}: {self:?} say nothing");
-    }
+    !corrupted
 }
 
 /// Makes one call of a producer; returns whether it may make another.
@@ -129,16 +81,19 @@ fn push(tx: &mut Producer, random: &Random, outcomes: &mut Outcomes) -> bool {
     let bytes = [7; 600];
     let bytes = &bytes[..random.below(600) as usize];
     match random.below(5) {
-        0 => outcomes.push(tx.push(bytes)),
-        1 => outcomes.push(tx.push_vectored(&[bytes, bytes].map(IoSlice::new))),
-        2 => outcomes.push(tx.push_value(&[7_u64; 5])),
-        3 => outcomes.push(tx.claim(600).map(|mut claim| {
-            claim.write_all(bytes).unwrap();
-            claim.commit();
-        })),
+        0 => note_push(outcomes, tx.push(bytes)),
+        1 => note_push(outcomes, tx.push_vectored(&[bytes, bytes].map(IoSlice::new))),
+        2 => note_push(outcomes, tx.push_value(&[7_u64; 5])),
+        3 => note_push(
+            outcomes,
+            tx.claim(600).map(|mut claim| {
+                claim.write_all(bytes).unwrap();
+                claim.commit();
+            }),
+        ),
         _ => {
             let mut batch = tx.batch();
-            let goes_on = outcomes.push(fill(&mut batch, bytes));
+            let goes_on = note_push(outcomes, fill(&mut batch, bytes));
             batch.commit();
             goes_on
         }
@@ -156,23 +111,30 @@ fn fill(batch: &mut Batch<'_>, bytes: &[u8]) -> Result<(), PushError> {
 fn pop(rx: &mut Consumer, random: &Random, outcomes: &mut Outcomes, bytes: &mut [u8]) -> bool {
     let max = rx.max_len();
     match random.below(7) {
-        0 => outcomes.pop(rx.pop(&mut bytes[..random.below(600) as usize])),
+        0 => note_pop(outcomes, rx.pop(&mut bytes[..random.below(600) as usize])),
         1 => {
             let mut bytes = Vec::new();
             let popped = rx.pop_into(&mut bytes);
             assert!(bytes.len() <= max);
-            outcomes.pop(popped)
+            note_pop(outcomes, popped)
         }
-        2 => outcomes.pop(rx.pop_value::<[u64; 5]>()),
-        3 => outcomes.pop(rx.peek().map(|record| {
-            let word = record.value::<u64>(record.len() / 2);
-            assert!(record.to_vec().len() == record.len() && record.copy_to(bytes) <= max);
-            assert_eq!(word.is_some(), record.len() / 2 + 8 <= record.len());
-            record.release();
-        })),
-        4 => outcomes.pop(rx.drain(3, |record| assert!(record.to_vec().len() <= max)).map_err(PopError::Corrupted)),
-        5 => outcomes.pop(rx.messages().take(3).try_for_each(|bytes| bytes.map(drop)).map_err(PopError::Corrupted)),
-        _ => outcomes.pop(rx.is_empty().map_err(PopError::Corrupted)),
+        2 => note_pop(outcomes, rx.pop_value::<[u64; 5]>()),
+        3 => note_pop(
+            outcomes,
+            rx.peek().map(|record| {
+                let word = record.value::<u64>(record.len() / 2);
+                assert!(record.to_vec().len() == record.len() && record.copy_to(bytes) <= max);
+                assert_eq!(word.is_some(), record.len() / 2 + 8 <= record.len());
+                record.release();
+            }),
+        ),
+        4 => {
+            note_pop(outcomes, rx.drain(3, |record| assert!(record.to_vec().len() <= max)).map_err(PopError::Corrupted))
+        }
+        5 => {
+            note_pop(outcomes, rx.messages().take(3).try_for_each(|bytes| bytes.map(drop)).map_err(PopError::Corrupted))
+        }
+        _ => note_pop(outcomes, rx.is_empty().map_err(PopError::Corrupted)),
     }
 }
 
@@ -184,8 +146,8 @@ fn check_victims(capacity: usize, align: usize) {
     let (mut pushes, mut pops, mut bytes) = (Outcomes::default(), Outcomes::default(), vec![0; capacity]);
     let mut attached = (0, 0);
     for _ in 0..VISITS {
-        let tx = attach(ring.options().message_producer());
-        let rx = attach(ring.options().message_consumer());
+        let tx = attach_if_allowed(ring.options().message_producer());
+        let rx = attach_if_allowed(ring.options().message_consumer());
         attached = (attached.0 + u64::from(tx.is_some()), attached.1 + u64::from(rx.is_some()));
         // Poisoned or not, one call more never hurts.
         if let Some(mut tx) = tx {

@@ -18,6 +18,7 @@ pub(crate) mod messages;
 pub(crate) mod passed;
 mod process;
 mod ring;
+pub(crate) mod words;
 
 use std::cell::Cell;
 use std::env;
