@@ -7,27 +7,25 @@ use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
 
-use common::{
-    Child, Journal, Part, Random, Ring, check_flow, is_consumer_locked, lock_administration, refuses, spin, wait_for,
-    word,
-};
-use ringmain::stream::{Consumer, PopError, Producer};
-use ringmain::{Error, PeerState};
+use common::ends::{End, as_end, for_each_end, for_each_ring, small};
+use common::{Child, Journal, PATIENCE, Part, Random, Ring, is_locked, lock_administration, refuses, spin, wait_for};
+use ringmain::stream::{Consumer, Producer};
+use ringmain::{Error, PeerState, WaitError};
 
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    common::play(&[("comer", comer)]);
+    common::play(&[("comer", as_end!(comer)), ("holder", as_end!(holder))]);
 }
 
 /// Comes and goes, and counts the times when it came to a ring that had lost its name.
-fn comer(part: &mut Part) {
-    let journal = Journal::open(&part.argument::<String>(0));
+fn comer<E: End>(part: &mut Part) {
+    let journal = Journal::open(&part.argument::<String>(1));
     let mut orphaned = 0;
     part.say("coming");
     loop {
-        let rx = part.options().stream_consumer::<u64>().unwrap();
-        orphaned += u64::from(rx.is_orphaned());
+        let end = E::attach(&part.options()).unwrap();
+        orphaned += u64::from(end.is_orphaned());
         journal.done(orphaned);
     }
 }
@@ -41,34 +39,52 @@ fn consumer(ring: &Ring) -> Consumer<u64> {
 }
 
 #[test]
-fn elements_flow_on_after_the_name_is_removed() {
-    let ring = Ring::new();
-    let (mut tx, mut rx) = (producer(&ring), consumer(&ring));
-    assert!(!tx.is_orphaned() && !rx.is_orphaned());
-    ringmain::unlink(ring.name()).unwrap();
-    assert!(!ring.exists());
-    assert!(tx.is_orphaned() && rx.is_orphaned());
-    check_flow(&mut tx, &mut rx);
-    assert_eq!((tx.peer_state(), rx.peer_state()), (PeerState::Alive, PeerState::Alive));
-    tx.push(7).unwrap();
-    tx.close().unwrap();
-    assert_eq!(rx.peer_state(), PeerState::Closed);
-    assert_eq!(rx.pop(), Ok(7));
-    assert_eq!(rx.pop(), Err(PopError::Empty));
+fn all_flows_on_after_the_name_is_removed() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let mut end = E::attach(&small(ring.options())).unwrap();
+        let mut other = Child::start("holder", ring.name(), &[&E::Peer::PART]);
+        other.says("attached");
+        ringmain::unlink(ring.name()).unwrap();
+        assert!(end.is_orphaned());
+        assert_eq!(end.peer_state(), PeerState::Alive);
+        other.say("go on");
+        other.says("goes on");
+        (0..1000).for_each(|number| end.go(number, Some(PATIENCE)).unwrap());
+        other.says("orphaned: true");
+        other.join();
+        assert_eq!(end.peer_state(), PeerState::Closed);
+    }
+    for_each_end!(check);
+}
+
+/// Holds an end of a ring that loses its name, and goes on.
+fn holder<E: End>(part: &mut Part) {
+    let mut end = E::attach(&small(part.options())).unwrap();
+    part.say("attached");
+    part.hear();
+    part.say("goes on");
+    (0..1000).for_each(|number| end.go(number, Some(PATIENCE)).unwrap());
+    part.say(format!("orphaned: {}", end.is_orphaned()));
 }
 
 #[test]
 fn a_ring_made_anew_under_the_name_is_another_one() {
-    let ring = Ring::new();
-    let (mut tx, mut rx) = (producer(&ring), consumer(&ring));
-    ringmain::unlink(ring.name()).unwrap();
-    let (mut new_tx, mut new_rx) = (producer(&ring), consumer(&ring));
-    assert_eq!((new_tx.generation(), new_rx.generation()), (1, 1));
-    assert!(!new_tx.is_orphaned() && tx.is_orphaned());
-    tx.push(1).unwrap();
-    new_tx.push(2).unwrap();
-    assert_eq!((rx.pop(), rx.pop()), (Ok(1), Err(PopError::Empty)));
-    assert_eq!((new_rx.pop(), new_rx.pop()), (Ok(2), Err(PopError::Empty)));
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let ends = || (E::attach(&small(ring.options())).unwrap(), E::Peer::attach(&small(ring.options())).unwrap());
+        let (mut tx, mut rx) = ends();
+        ringmain::unlink(ring.name()).unwrap();
+        let (mut new_tx, mut new_rx) = ends();
+        assert_eq!((new_tx.generation(), new_rx.generation()), (1, 1));
+        assert!(!new_tx.is_orphaned() && tx.is_orphaned());
+        let now = Some(Duration::ZERO);
+        tx.go(1, now).unwrap();
+        new_tx.go(2, now).unwrap();
+        assert_eq!((rx.go(1, now), rx.go(0, now)), (Ok(()), Err(WaitError::TimedOut)));
+        assert_eq!((new_rx.go(2, now), new_rx.go(0, now)), (Ok(()), Err(WaitError::TimedOut)));
+    }
+    for_each_ring!(check);
 }
 
 #[test]
@@ -162,25 +178,29 @@ fn a_handle_waits_for_the_administration_of_the_ring_before_it_removes_the_name(
 
 #[test]
 fn a_ring_that_was_removed_before_its_role_was_taken_is_not_attached() {
-    let (ring, random, journal) = (Ring::new(), Random::new(), Journal::new());
-    ring.make::<u64>(8);
-    let mut comer = Child::start("comer", ring.name(), &[&journal.path()]);
-    comer.says("coming");
-    let mut free = 0;
-    while free < 200 {
-        spin(random.shorter_than(Duration::from_micros(300)));
-        comer.stop();
-        let (object, orphaned) = (File::open(ring.path()).unwrap(), journal.finished());
-        let taken = is_consumer_locked(&object);
-        ringmain::unlink(ring.name()).unwrap();
-        ring.make::<u64>(8);
-        comer.go_on();
-        wait_for("the next ring to be attached", || (ring.word(word::CONSUMER_PRESENCE) > 0).then_some(()));
-        if !taken {
-            // Wherever it stood: it had not come, so it must not come to what has no name any more.
-            free += 1;
-            assert_eq!(journal.finished(), orphaned, "attached to a ring without a name");
+    fn check<E: End>() {
+        let (ring, random, journal) = (Ring::new(), Random::new(), Journal::new());
+        let make = || drop(E::Peer::attach(&small(ring.options())).unwrap());
+        make();
+        let mut comer = Child::start("comer", ring.name(), &[&E::PART, &journal.path()]);
+        comer.says("coming");
+        let mut free = 0;
+        while free < 50 {
+            spin(random.shorter_than(Duration::from_micros(300)));
+            comer.stop();
+            let (object, orphaned) = (File::open(ring.path()).unwrap(), journal.finished());
+            let taken = is_locked(&object, E::ROLE);
+            ringmain::unlink(ring.name()).unwrap();
+            make();
+            comer.go_on();
+            wait_for("the next ring to be attached", || (ring.word(E::PRESENCE) > 0).then_some(()));
+            if !taken {
+                // Wherever it stood: it had not come, so it must not come to what has no name any more.
+                free += 1;
+                assert_eq!(journal.finished(), orphaned, "attached to a ring without a name");
+            }
         }
+        comer.kill();
     }
-    comer.kill();
+    for_each_end!(check);
 }

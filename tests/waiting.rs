@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::ends::{End, STRATEGIES, for_each_end, move_with_pauses, mover, parts_of_ends, small};
-use common::{Child, Part, Random, Ring};
+use common::{Child, Part, Random, Ring, word};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{PeerState, Wait, WaitError, message};
 
@@ -110,6 +110,31 @@ fn counts_that_wrap_stop_nobody() {
     for near in [0, 1 << 32, 1 << 33] {
         for_each_end!(check, near);
     }
+}
+
+#[test]
+fn sleepers_pass_the_end_of_the_positions() {
+    fn check<E: End>() {
+        let random = Random::new();
+        for ours in [1, 2] {
+            let ring = Ring::new();
+            drop(E::attach(&small(ring.options())).unwrap());
+            // An element counts as one, the record of a number as 64 bytes.
+            let start = 0_u64.wrapping_sub(if E::PART.starts_with("stream") { 1500 } else { 1500 * 64 });
+            [word::TAIL, word::HEAD].iter().for_each(|&word| ring.set_word(word, start));
+            let mut end = E::attach(&small(ring.options()).wait(STRATEGIES[ours])).unwrap();
+            let mut peer = Child::start(E::Peer::PART, ring.name(), &[&2, &0, &3000, &random.any()]);
+            peer.says("attached");
+            move_with_pauses(&mut end, 0..3000, random.any());
+            peer.says("moved");
+            peer.say(0);
+            peer.says("closed");
+            end.close();
+            assert_eq!(ring.word(word::TAIL), 0_u64.wrapping_sub(start));
+            assert_eq!(ring.word(word::TAIL), ring.word(word::HEAD));
+        }
+    }
+    for_each_end!(check);
 }
 
 static SIGNALS: AtomicU64 = AtomicU64::new(0);

@@ -20,6 +20,8 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
     /// The word of the other end, or in its place, and a number there that cannot be.
     const IMPOSSIBLE: (u64, u64);
     const ROLE: Role;
+    /// The word in which it says that it came.
+    const PRESENCE: u64;
     /// The word in which it says that it sleeps.
     const PARKING: u64;
     /// The words of this end and of the other one about sleeping.
@@ -122,6 +124,7 @@ macro_rules! common_calls {
 impl End for stream::Producer<u64> {
     const PART: &'static str = "stream_producer";
     const ROLE: Role = Role::Producer;
+    const PRESENCE: u64 = word::PRODUCER_PRESENCE;
     const PARKING: u64 = word::PRODUCER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::HEAD, 1000);
     type Peer = stream::Consumer<u64>;
@@ -157,6 +160,7 @@ impl End for stream::Producer<u64> {
 impl End for stream::Consumer<u64> {
     const PART: &'static str = "stream_consumer";
     const ROLE: Role = Role::Consumer;
+    const PRESENCE: u64 = word::CONSUMER_PRESENCE;
     const PARKING: u64 = word::CONSUMER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::TAIL, 1000);
     type Peer = stream::Producer<u64>;
@@ -191,6 +195,7 @@ impl End for stream::Consumer<u64> {
 impl End for message::Producer {
     const PART: &'static str = "message_producer";
     const ROLE: Role = Role::Producer;
+    const PRESENCE: u64 = word::PRODUCER_PRESENCE;
     const PARKING: u64 = word::PRODUCER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::HEAD, 1 << 20);
     type Peer = message::Consumer;
@@ -225,6 +230,7 @@ impl End for message::Producer {
 impl End for message::Consumer {
     const PART: &'static str = "message_consumer";
     const ROLE: Role = Role::Consumer;
+    const PRESENCE: u64 = word::CONSUMER_PRESENCE;
     const PARKING: u64 = word::CONSUMER_PARKING;
     const IMPOSSIBLE: (u64, u64) = (word::DATA, 2);
     type Peer = message::Producer;

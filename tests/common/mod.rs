@@ -35,7 +35,7 @@ pub(crate) use ability::{Ability, missing};
 pub(crate) use elements::{LONGEST_CALL, Numbered, Order, Reader, Tick, Writer, receive, send};
 pub(crate) use journal::Journal;
 pub(crate) use process::{Child, Part, play};
-pub(crate) use ring::{Ring, Watchdog, is_consumer_locked, lock_administration, path, read_word, word, write_word};
+pub(crate) use ring::{Ring, Watchdog, is_locked, lock_administration, path, read_word, word, write_word};
 
 /// Checks that an attach is refused with an error of the given pattern.
 macro_rules! refuses {

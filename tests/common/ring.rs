@@ -9,8 +9,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use std::{env, io, mem, process, thread};
 
-use ringmain::Options;
 use ringmain::stream::Element;
+use ringmain::{Options, Role};
 
 /// The offsets of the words of a header, and of what follows it, from `docs/format.md`.
 pub(crate) mod word {
@@ -67,10 +67,10 @@ pub(crate) fn lock_administration(object: &File) {
     lock(object, libc::F_OFD_SETLK, 2);
 }
 
-/// Returns whether somebody holds the role of the consumer in an object.
+/// Returns whether somebody holds a role in an object.
 #[track_caller]
-pub(crate) fn is_consumer_locked(object: &File) -> bool {
-    lock(object, libc::F_OFD_GETLK, 1).l_type != libc::F_UNLCK as libc::c_short
+pub(crate) fn is_locked(object: &File, role: Role) -> bool {
+    lock(object, libc::F_OFD_GETLK, libc::off_t::from(role == Role::Consumer)).l_type != libc::F_UNLCK as libc::c_short
 }
 
 /// Sets or asks for an exclusive lock of one byte of an object.
