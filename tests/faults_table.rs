@@ -1,0 +1,108 @@
+//! The table of faults, docs/faults.md: thirty rows, and each names tests that are there.
+
+use std::fs;
+use std::path::Path;
+
+/// How many faults there are.
+const ROWS: usize = 30;
+
+/// What stands in a row whose tests are a package of their own.
+const ELSEWHERE: &str = "see step-tests/";
+
+/// One fault: its cells.
+struct Row<'a> {
+    number: usize,
+    cells: Vec<&'a str>,
+}
+
+/// Reads the rows that begin with a number.
+fn rows(table: &str) -> Vec<Row<'_>> {
+    table.lines().filter_map(row).collect()
+}
+
+fn row(line: &str) -> Option<Row<'_>> {
+    let line = line.strip_prefix('|')?.strip_suffix('|')?;
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    Some(Row { number: cells[0].parse().ok()?, cells })
+}
+
+/// Returns what stands between backticks.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// Says what is wrong with a table, where `source` reads a file of tests.
+fn complaints(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let rows = rows(table);
+    let mut complaints = Vec::new();
+    let numbers: Vec<usize> = rows.iter().map(|row| row.number).collect();
+    if numbers != (1..=ROWS).collect::<Vec<_>>() {
+        complaints.push(format!("the rows are {numbers:?}"));
+    }
+    for Row { number, cells } in rows {
+        let &[_, fault, happens, tests, _] = cells.as_slice() else {
+            complaints.push(format!("row {number} has {} cells", cells.len()));
+            continue;
+        };
+        let names = quoted(tests);
+        if fault.is_empty() || happens.is_empty() || (names.is_empty() && tests != ELSEWHERE) {
+            complaints.push(format!("row {number} has an empty cell"));
+        }
+        for name in names {
+            let found = name.split_once("::").is_some_and(|(file, test)| {
+                source(file).is_some_and(|text| text.contains(&format!("#[test]\nfn {test}() {{\n")))
+            });
+            if !found {
+                complaints.push(format!("row {number}: there is no test {name}"));
+            }
+        }
+    }
+    complaints
+}
+
+/// Reads a file: one of this folder, or one that is named by its path.
+fn source(file: &str) -> Option<String> {
+    let folder = if file.contains('/') { "" } else { "tests/" };
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{folder}{file}.rs"))).ok()
+}
+
+fn table() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md")).unwrap()
+}
+
+#[test]
+fn every_fault_has_its_row_and_its_tests() {
+    let complaints = complaints(&table(), source);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_ability_that_a_test_may_need_is_explained() {
+    let table = table();
+    let abilities = source("common/ability").or_else(|| source("tests/common/ability")).unwrap();
+    let names: Vec<&str> =
+        abilities.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\",")).collect();
+    assert!(names.len() > 3, "{names:?}");
+    for name in names {
+        assert!(table.contains(&format!("| `{name}`")) || table.contains(&format!(", `{name}`")), "{name}");
+    }
+}
+
+/// Checks what is said of a table in which one thing was replaced by another.
+#[track_caller]
+fn check_complaint(from: &str, to: &str, expected: &str) {
+    let table = table();
+    assert!(table.contains(from), "{from} is not there");
+    let complaints = complaints(&table.replacen(from, to, 1), source);
+    assert!(complaints.iter().any(|complaint| complaint.contains(expected)), "{complaints:?}");
+}
+
+#[test]
+fn a_wrong_table_is_seen() {
+    check_complaint("| 12 |", "| 13 |", "the rows are");
+    check_complaint("\n| 30 |", "\n| x |", "the rows are");
+    check_complaint("`waiting::a_stopped", "`waiting::a_stopping", "row 10: there is no test waiting::a_stopping");
+    check_complaint("`forks::a_program", "`fork::a_program", "row 24: there is no test fork::a_program");
+    check_complaint("`waiting::signals_disturb_no_wait_and_no_deadline`", "", "row 12 has an empty cell");
+    check_complaint("a storm of signals during a wait |", "", "row 12 has 4 cells");
+}
