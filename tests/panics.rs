@@ -94,7 +94,13 @@ fn stream_consumer(part: &mut Part) {
     let mut rx: Consumer<u64> = part.options().stream_consumer().unwrap();
     assert_eq!(wait_for("an element", || rx.pop().ok()), 0);
     rx.release();
-    panics(|| rx.peek(7).unwrap().iter().for_each(|_| stumble()));
+    panics(|| {
+        rx.peek(7).unwrap().iter().for_each(|number| {
+            if number == 3 {
+                stumble();
+            }
+        });
+    });
     panics(|| {
         let peek = rx.peek_up_to(3).unwrap();
         assert_eq!(peek.get(0), Some(1));

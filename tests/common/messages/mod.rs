@@ -3,6 +3,7 @@
 //! Length and bytes of a message follow from the position of its record, and so the position of the next one. Whoever takes
 //! a role over knows from its own word which message comes next, and one that is lost, repeated, swapped or torn is seen.
 
+pub(crate) mod corrupted;
 mod reader;
 mod writer;
 

@@ -1,0 +1,97 @@
+//! What is done with an end, whichever it is.
+
+use std::ops::Range;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ringmain::{Error, Role, Wait};
+
+use super::{End, small};
+use crate::common::{Part, Random, Ring, check_busy, spin, succeed};
+
+pub(crate) const STRATEGIES: [Wait; 3] = [Wait::Spin, Wait::SpinThenPark, Wait::Park];
+
+/// Moves numbers, with pauses: for a while one end makes those that are long enough for the other one to sleep, then the
+/// other one does, so that each waits for the other.
+///
+/// A wake that is lost costs a slice of 100 ms. A busy machine may keep a process waiting for as long, but not often.
+#[track_caller]
+pub(crate) fn move_with_pauses<E: End>(end: &mut E, numbers: Range<u64>, seed: u64) {
+    move_late(end, numbers, seed, 20);
+}
+
+/// The same, where so many numbers may take a slice.
+#[track_caller]
+pub(crate) fn move_late<E: End>(end: &mut E, numbers: Range<u64>, seed: u64, most: u64) {
+    const SLICE: Duration = Duration::from_millis(100);
+    let random = Random::seeded(seed);
+    let slow_phase = u64::from(E::PART.ends_with("consumer"));
+    let mut late = 0;
+    for number in numbers {
+        let start = Instant::now();
+        end.go(number, None).unwrap();
+        late += u64::from(start.elapsed() >= SLICE);
+        assert!(late <= most, "{late} numbers went after a slice");
+        if number / 1024 % 2 != slow_phase {
+            continue;
+        }
+        match random.below(128) {
+            0 => thread::sleep(Duration::from_micros(random.below(200))),
+            1..=16 => spin(Duration::from_nanos(random.below(3000))),
+            _ => {}
+        }
+    }
+}
+
+/// Hands numbers over between the two ends of a ring.
+#[track_caller]
+pub(crate) fn check_hand_over<E: End>(end: &mut E, peer: &mut E::Peer) {
+    for number in 0..100 {
+        if E::ROLE == Role::Producer {
+            end.go(number, Some(Duration::ZERO)).unwrap();
+            peer.go(number, Some(Duration::ZERO)).unwrap();
+        } else {
+            peer.go(number, Some(Duration::ZERO)).unwrap();
+            end.go(number, Some(Duration::ZERO)).unwrap();
+        }
+    }
+}
+
+/// Says how an attach went.
+pub(crate) fn outcome<H>(attach: Result<H, Error>) -> String {
+    match attach {
+        Ok(_) => "attached".into(),
+        Err(Error::Busy { role, holder: Some(pid), .. }) => format!("{role} is {pid}"),
+        Err(Error::Busy { role, holder: None, .. }) => format!("{role} is unknown"),
+        Err(error) => format!("{error:?} {:?}", std::error::Error::source(&error)),
+    }
+}
+
+/// Checks that the role of an end is held by the process of this pid.
+#[track_caller]
+pub(crate) fn check_held<E: End>(ring: &Ring, pid: u32) {
+    check_busy(E::attach(&small(ring.options())).map(drop), E::ROLE, pid);
+}
+
+/// Holds an end until it is killed, or told to end.
+pub(crate) fn hold<E: End>(part: &mut Part) {
+    let _end = E::attach(&small(part.options())).unwrap();
+    part.say("attached");
+    part.hear();
+}
+
+/// Holds an end, moves `count` numbers from `start` on with pauses, and leaves when it is told to.
+pub(crate) fn mover<E: End>(part: &mut Part) {
+    let (strategy, start, count, seed): (usize, u64, u64, u64) =
+        (part.argument(0), part.argument(1), part.argument(2), part.argument(3));
+    let mut end = succeed(|| E::attach(&small(part.options()).wait(STRATEGIES[strategy])));
+    part.say("attached");
+    move_with_pauses(&mut end, start..start + count, seed);
+    part.say("moved");
+    let words = part.hear();
+    // Long enough for the test to have gone to sleep.
+    thread::sleep(Duration::from_millis(words.parse().unwrap()));
+    end.close();
+    part.say("closed");
+    part.hear();
+}
