@@ -31,8 +31,8 @@
 //! The other process is input. Whatever it writes into the ring, the safe functions of this crate have no undefined
 //! behaviour: positions and lengths are checked, elements and messages are copied by accesses that are defined under a race, and an impossible number
 //! poisons the handle with [`Corrupted`]. What it cannot be stopped from is to send wrong elements, to send none, or, for a
-//! named ring, to shrink the memory under you: then the next access ends your process with `SIGBUS`. A ring without a name
-//! ([`Options::anonymous`]) cannot be shrunk.
+//! named ring, to shrink the memory under you: then the next access ends your process with `SIGBUS`. Who sleeps meanwhile gets
+//! [`WaitError::Truncated`] instead. A ring without a name ([`Options::anonymous`]) cannot be shrunk.
 
 #![deny(unsafe_code)]
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::ends::{End, for_each_end, parts_of_ends, small};
 use common::passed::{Way, creator, descriptors, give, given, holder, move_between, move_numbers};
-use common::{Child, PATIENCE, Part, check_busy, refuses, skip, succeed, wait_for};
+use common::{Ability, Child, PATIENCE, Part, check_busy, refuses, missing, succeed, wait_for};
 use ringmain::{Creation, Error, Options, PeerState, Role, WaitError, pass};
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
@@ -324,7 +324,7 @@ fn a_system_without_proc_is_an_error_that_says_so() {
     let mut child = Child::start("without_proc", "anonymous", &[]);
     let said = child.hear();
     if !said.starts_with("no proc") && said != "attached" {
-        return skip(&format!("a mount namespace is not allowed: {said}"));
+        return missing(Ability::MountNamespace, said);
     }
     assert_eq!(said, format!("no proc: {}", libc::ENOENT));
     child.says(format_args!("no proc: {}", libc::ENOENT));
@@ -350,7 +350,7 @@ fn stranger(part: &mut Part) {
 #[test]
 fn another_user_attaches_only_where_the_mode_says_so() {
     if !geteuid().is_root() {
-        return skip("only root can be another user");
+        return missing(Ability::OtherUsers, "only root can be another user");
     }
     let closed = Options::anonymous().capacity(8).stream_producer::<u64>().unwrap();
     let mut child = give("stranger", &closed, Way::Socket);

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::{env, fs};
 
 use common::passed::{SEALS, leaves_no_descriptor, memory};
-use common::{Child, Part, Ring, skip, word};
+use common::{Ability, Child, Part, Ring, missing, word};
 use ringmain::stream::Producer;
 use ringmain::{Attribute, Error, Options, PeerState};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, ftruncate, memfd_create};
@@ -96,7 +96,10 @@ fn check_other_kinds() {
     check_descriptor(&|| fs::File::open("/").unwrap().into(), &kind_is("directory"));
     // Huge pages come from a pool, which may be empty when they are touched.
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::HUGETLB;
-    let Ok(huge) = memfd_create("huge", flags) else { return skip("no huge pages here") };
+    let huge = match memfd_create("huge", flags) {
+        Ok(huge) => huge,
+        Err(error) => return missing(Ability::HugePages, error),
+    };
     ftruncate(&huge, 1 << 30).unwrap();
     fcntl_add_seals(&huge, SEALS).unwrap();
     let huge = || huge.try_clone().unwrap();

@@ -6,7 +6,6 @@ mod common;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::thread;
 use std::time::Duration;
 
 use common::ends::{End, STRATEGIES, for_each_end, small};
@@ -66,14 +65,24 @@ fn meet<E: End>(ring: &Ring, strategy: usize) -> (E::Peer, Child) {
     (peer, waiter)
 }
 
-/// Waits until the end has gone to sleep a moment ago: for nearly a slice it touches nothing.
-fn wait_for_a_sleep<E: End>(ring: &Ring) {
-    let before = ring.word(E::PARKING);
-    wait_for("the next sleep", || {
+/// Shortens the ring while the end sleeps: stopped in its sleep, it looks at nothing meanwhile.
+#[track_caller]
+fn truncate_asleep<E: End>(ring: &Ring, waiter: &Child, len: u64) {
+    wait_for("a sleep", || {
         let word = ring.word(E::PARKING);
-        (word & 2 != 0 && word != before).then_some(())
+        // All that a thread can sleep in, between the words that say so, is the wait for the other end.
+        if word & 2 == 0 || !waiter.all_threads('S') || ring.word(E::PARKING) != word {
+            return None;
+        }
+        waiter.stop();
+        if ring.word(E::PARKING) == word {
+            truncate(ring, len);
+            return Some(());
+        }
+        waiter.go_on();
+        None
     });
-    thread::sleep(Duration::from_millis(10));
+    waiter.go_on();
 }
 
 #[test]
@@ -83,8 +92,7 @@ fn a_sleeper_is_told_that_its_ring_was_shortened() {
         let (peer, mut waiter) = meet::<E>(&ring, strategy);
         let expected = len(&ring);
         let len = left(expected);
-        wait_for_a_sleep::<E>(&ring);
-        truncate(&ring, len);
+        truncate_asleep::<E>(&ring, &waiter, len);
         waiter.says(format_args!("{:?}", Err::<(), _>(WaitError::Truncated { len, expected })));
         waiter.says(true);
         waiter.says("closed");
@@ -103,8 +111,7 @@ fn a_sleeper_whose_header_was_cut_off_is_ended_by_a_signal() {
     fn check<E: End>() {
         let ring = Ring::new();
         let (peer, mut waiter) = meet::<E>(&ring, 2);
-        wait_for_a_sleep::<E>(&ring);
-        truncate(&ring, 0);
+        truncate_asleep::<E>(&ring, &waiter, 0);
         assert_eq!(waiter.end().signal(), Some(libc::SIGBUS));
         assert!(peer.is_truncated());
     }

@@ -20,6 +20,8 @@ pub(crate) enum Ability {
     SystemCallFilter,
     /// To lock some pages in memory: `RLIMIT_MEMLOCK`.
     MemoryLock,
+    /// To make files of huge pages: a kernel that has them.
+    HugePages,
     /// A /dev/shm that has a size.
     LimitedSharedMemory,
 }
@@ -32,6 +34,7 @@ impl Display for Ability {
             Ability::PidNamespace => "pid-namespace",
             Ability::SystemCallFilter => "system-call-filter",
             Ability::MemoryLock => "memory-lock",
+            Ability::HugePages => "huge-pages",
             Ability::LimitedSharedMemory => "limited-shared-memory",
         })
     }

@@ -161,7 +161,7 @@ impl Child {
     #[track_caller]
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
-        wait_for("a process to stop", || (self.state() == 'T').then_some(()));
+        wait_for("a process to stop", || self.all_threads('T').then_some(()));
     }
 
     /// Lets a stopped child go on.
@@ -174,11 +174,13 @@ impl Child {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
-    /// Returns the kernel's letter for what the process does.
-    fn state(&self) -> char {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+    /// Returns whether each thread of the process does what this letter of the kernel says.
+    #[track_caller]
+    pub(crate) fn all_threads(&self, letter: char) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let mut stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
         // The name in parentheses may hold anything.
-        stat.rsplit_once(')').unwrap().1.trim_start().chars().next().unwrap()
+        stats.all(|stat| stat.rsplit_once(')').unwrap().1.trim_start().starts_with(letter))
     }
 
     /// Waits for the child to end.
