@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::ends::{End, for_each_end, parts_of_ends, small};
 use common::passed::{Way, creator, descriptors, give, given, holder, move_between, move_numbers};
-use common::{Ability, Child, PATIENCE, Part, check_busy, refuses, missing, succeed, wait_for};
+use common::{Ability, Child, PATIENCE, Part, check_busy, missing, refuses, succeed, wait_for};
 use ringmain::{Creation, Error, Options, PeerState, Role, WaitError, pass};
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
