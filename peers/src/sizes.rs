@@ -1,0 +1,249 @@
+//! Every subject with every size of values.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::machine::{self, Machine};
+use crate::processes::Worker;
+use crate::processors;
+use crate::report;
+use crate::statistics::Spread;
+use crate::subjects::{self, MESSAGE, MESSAGE_64, STREAM, Subject};
+use crate::values::SIZES;
+use crate::work::{Test, Work};
+
+/// The capacity of every ring, in values; a constant, because one subject has it in its type.
+pub(crate) const CAPACITY: usize = 1024;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// How many rounds: each measures every subject once, after one that is thrown away.
+    #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Which subjects to measure beside ringmain's rings; all by default.
+    #[arg(long, value_delimiter = ',')]
+    subject: Vec<String>,
+    /// Which sizes of values, in bytes.
+    #[arg(long, value_delimiter = ',', default_values_t = SIZES)]
+    size: Vec<usize>,
+    /// Which tests; all by default.
+    #[arg(long, value_delimiter = ',')]
+    test: Vec<Test>,
+    /// How long a measurement takes, in milliseconds.
+    #[arg(long, default_value_t = 50)]
+    milliseconds: u64,
+    /// Shows in a quarter of a minute that everything works: one round of 4 milliseconds each. Its figures mean nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    /// Writes benchmarks.json, benchmarks.md and peers.svg into this folder, too.
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+/// What was measured, on what.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Results {
+    pub(crate) date: String,
+    pub(crate) command: String,
+    pub(crate) machine: Machine,
+    pub(crate) rounds: u32,
+    pub(crate) milliseconds: u64,
+    pub(crate) capacity: usize,
+    pub(crate) sizes: Vec<usize>,
+    pub(crate) tests: Vec<String>,
+    pub(crate) subjects: Vec<Measured>,
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// A subject.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) between: String,
+    pub(crate) note: String,
+    /// Why some of its figures are missing.
+    pub(crate) failures: Vec<String>,
+}
+
+/// A subject that is measured only where it is named.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LeftOut {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) why: String,
+}
+
+/// All rounds of one subject with one test and one size.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    pub(crate) test: String,
+    pub(crate) size: usize,
+    pub(crate) subject: String,
+    /// Nanoseconds, or values per second.
+    pub(crate) value: Spread,
+    /// Those of ringmain's rings over those of this subject, round by round, by the ring's name.
+    pub(crate) ratios: BTreeMap<String, Spread>,
+}
+
+/// The rounds of one subject while they are measured.
+struct Run {
+    work: Work,
+    subject: &'static Subject,
+    values: Vec<f64>,
+    failure: Option<String>,
+}
+
+/// Measures, prints, and writes the report where that is asked for.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let (rounds, milliseconds) = if arguments.quick { (1, 4) } else { (arguments.rounds, arguments.milliseconds) };
+    let mut groups = plan(arguments)?;
+    let processors = processors::choose();
+    processors::pin(processors[0]);
+    let mut worker = Worker::start(processors[1])?;
+    let start = Instant::now();
+    for round in 0..=rounds {
+        for group in &mut groups {
+            // Whoever goes first has the colder caches, and every subject has another neighbour: take turns.
+            let count = group.len();
+            for at in 0..count {
+                measure(&mut group[(at + round as usize) % count], round == 0, milliseconds, &mut worker);
+            }
+        }
+        eprint!("\rround {round} of {rounds}, {} s", start.elapsed().as_secs());
+    }
+    eprintln!();
+    worker.stop()?;
+    subjects::clean();
+    let results = results(&groups, rounds, milliseconds, processors);
+    if let Some(folder) = &arguments.report {
+        fs::write(folder.join(report::RESULTS), serde_json::to_string_pretty(&results)? + "\n")?;
+        report::write(folder, &results)?;
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&results)?);
+    } else {
+        print!("{}", report::text(&results));
+    }
+    let failures: Vec<&Run> = groups.iter().flatten().filter(|run| run.failure.is_some()).collect();
+    if failures.is_empty() { Ok(()) } else { Err(format!("{} measurements failed", failures.len()).into()) }
+}
+
+/// Returns what is measured: in each group the subjects that are compared with each other.
+fn plan(arguments: &Arguments) -> Result<Vec<Vec<Run>>, String> {
+    if let Some(size) = arguments.size.iter().find(|size| !SIZES.contains(size)) {
+        return Err(format!("size {size}; expected one of {SIZES:?}"));
+    }
+    for name in &arguments.subject {
+        subjects::named(name)?;
+    }
+    let wanted = |subject: &Subject| {
+        let by_default = arguments.subject.is_empty() && subject.left_out.is_none();
+        subject.is_ringmain() || by_default || arguments.subject.iter().any(|name| name == subject.name)
+    };
+    let subjects: Vec<&'static Subject> = subjects::ALL.iter().filter(|subject| wanted(subject)).collect();
+    let tests = if arguments.test.is_empty() { Test::value_variants() } else { &arguments.test };
+    let mut groups = Vec::new();
+    for &test in tests {
+        for &size in &arguments.size {
+            // The round that is thrown away finds out how fast each is.
+            let work = Work::new(test, size, CAPACITY).with_count(if test == Test::Rtt { 1 << 11 } else { 1 << 15 });
+            let runs = subjects.iter().filter(|subject| subject.has(test));
+            groups.push(runs.map(|subject| Run { work, subject, values: Vec::new(), failure: None }).collect());
+        }
+    }
+    Ok(groups)
+}
+
+/// Measures once. The first time tells how many values take as long as a measurement should.
+fn measure(run: &mut Run, first: bool, milliseconds: u64, worker: &mut Worker) {
+    if run.failure.is_some() {
+        return;
+    }
+    match run.subject.measure(worker, run.work) {
+        Ok(value) if first => {
+            let per_second = if run.work.test == Test::Rtt { 1e9 / value } else { value };
+            let count = (per_second * milliseconds as f64 / 1000.0) as u64;
+            run.work = run.work.with_count(count.clamp(1 << 10, 1 << 26));
+        }
+        Ok(value) => run.values.push(value),
+        Err(error) => {
+            let (test, size) = (run.work.test.name(), run.work.size);
+            eprintln!("\r{} {test} {size}: {error}", run.subject.name);
+            run.failure = Some(format!("{test} {size}: {error}"));
+        }
+    }
+}
+
+/// Brings together what was measured.
+fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usize; 2]) -> Results {
+    let runs = || groups.iter().flatten();
+    let mut cells = Vec::new();
+    for group in groups {
+        let of = |name: &str| group.iter().find(|run| run.subject.name == name && run.failure.is_none());
+        for run in group.iter().filter(|run| run.failure.is_none()) {
+            let ratio = |ring: &str| Spread::of_ratios(&of(ring)?.values, &run.values).map(|it| (ring.to_owned(), it));
+            let Some(value) = Spread::of(&run.values) else { continue };
+            cells.push(Cell {
+                test: run.work.test.name().to_owned(),
+                size: run.work.size,
+                subject: run.subject.name.to_owned(),
+                value,
+                ratios: [STREAM, MESSAGE, MESSAGE_64].into_iter().filter_map(ratio).collect(),
+            });
+        }
+    }
+    let mut results = Results {
+        date: machine::today(),
+        command: command(),
+        machine: Machine::look(processors),
+        rounds,
+        milliseconds,
+        capacity: CAPACITY,
+        sizes: Vec::new(),
+        tests: Vec::new(),
+        subjects: Vec::new(),
+        left_out: subjects::ALL.iter().filter_map(left_out).collect(),
+        cells,
+    };
+    for run in runs() {
+        let (test, size, name) = (run.work.test.name().to_owned(), run.work.size, run.subject.name);
+        if !results.tests.contains(&test) {
+            results.tests.push(test);
+        }
+        if !results.sizes.contains(&size) {
+            results.sizes.push(size);
+        }
+        if !results.subjects.iter().any(|it| it.name == name) {
+            results.subjects.push(Measured {
+                name: name.to_owned(),
+                version: machine::version(run.subject.package),
+                between: run.subject.between.name().to_owned(),
+                note: run.subject.note.to_owned(),
+                failures: runs().filter(|it| it.subject.name == name).filter_map(|it| it.failure.clone()).collect(),
+            });
+        }
+    }
+    results
+}
+
+fn left_out(subject: &Subject) -> Option<LeftOut> {
+    let version = machine::version(subject.package);
+    Some(LeftOut { name: subject.name.to_owned(), version, why: subject.left_out?.to_owned() })
+}
+
+/// Returns the command that this is.
+fn command() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!("cd peers && cargo run --release -- {}", arguments.join(" "))
+}
