@@ -28,11 +28,12 @@ impl Machine {
         let name = field("model name");
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
         let system = uname();
+        let release = system.release().to_string_lossy().into_owned();
         Machine {
             processor: format!("{name}, family {} model {}", field("cpu family"), field("model")),
             processors: text.lines().filter(|line| line.starts_with("processor")).count(),
             used,
-            system: format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
+            system: format!("{} {}", system.sysname().to_string_lossy(), release.split('-').next().unwrap_or(&release)),
             virtual_machine: field("flags").split(' ').any(|flag| flag == "hypervisor"),
         }
     }

@@ -14,7 +14,7 @@ use crate::processes::Worker;
 use crate::processors;
 use crate::report;
 use crate::statistics::Spread;
-use crate::subjects::{self, MESSAGE, MESSAGE_64, STREAM, Subject};
+use crate::subjects::{self, RINGS, Subject};
 use crate::values::SIZES;
 use crate::work::{Test, Work};
 
@@ -44,6 +44,9 @@ pub(crate) struct Arguments {
     /// Prints JSON.
     #[arg(long)]
     json: bool,
+    /// Says on the page under which conditions this was measured.
+    #[arg(long)]
+    remark: Option<String>,
     /// Writes benchmarks.json, benchmarks.md and peers.svg into this folder, too.
     #[arg(long)]
     report: Option<PathBuf>,
@@ -55,6 +58,7 @@ pub(crate) struct Results {
     pub(crate) date: String,
     pub(crate) command: String,
     pub(crate) machine: Machine,
+    pub(crate) remark: Option<String>,
     pub(crate) rounds: u32,
     pub(crate) milliseconds: u64,
     pub(crate) capacity: usize,
@@ -125,7 +129,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     eprintln!();
     worker.stop()?;
     subjects::clean();
-    let results = results(&groups, rounds, milliseconds, processors);
+    let mut results = results(&groups, rounds, milliseconds, processors);
+    results.remark.clone_from(&arguments.remark);
     if let Some(folder) = &arguments.report {
         fs::write(folder.join(report::RESULTS), serde_json::to_string_pretty(&results)? + "\n")?;
         report::write(folder, &results)?;
@@ -199,7 +204,7 @@ fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usi
                 size: run.work.size,
                 subject: run.subject.name.to_owned(),
                 value,
-                ratios: [STREAM, MESSAGE, MESSAGE_64].into_iter().filter_map(ratio).collect(),
+                ratios: RINGS.into_iter().filter_map(ratio).collect(),
             });
         }
     }
@@ -207,6 +212,7 @@ fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usi
         date: machine::today(),
         command: command(),
         machine: Machine::look(processors),
+        remark: None,
         rounds,
         milliseconds,
         capacity: CAPACITY,
@@ -244,6 +250,7 @@ fn left_out(subject: &Subject) -> Option<LeftOut> {
 
 /// Returns the command that this is.
 fn command() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let quoted = |it: String| if it.contains(' ') { format!("'{it}'") } else { it };
+    let arguments: Vec<String> = std::env::args().skip(1).map(quoted).collect();
     format!("cd peers && cargo run --release -- {}", arguments.join(" "))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{PICTURE, RESULTS, is_behind, shown, three_digits, title, unit};
 use crate::sizes::{Cell, Results};
 use crate::statistics::Spread;
-use crate::subjects::{MESSAGE, MESSAGE_64, STREAM};
+use crate::subjects::{MESSAGE, STREAM, TRUSTED};
 use crate::work::Test;
 
 /// Returns the page.
@@ -34,7 +34,7 @@ written by the command below, all results stand in [{RESULTS}]({RESULTS}).
 {}
 ```
 
-Measured {} on {kind} with {} processors ({}, {}); the two ends ran on processors {} and {}.
+Measured {} on {kind} with {} processors ({}, {}); the two ends ran on processors {} and {}.{}
 
 ![round trip and throughput by size]({PICTURE})
 
@@ -46,6 +46,7 @@ Measured {} on {kind} with {} processors ({}, {}); the two ends ran on processor
         machine.system,
         machine.used[0],
         machine.used[1],
+        results.remark.as_ref().map_or(String::new(), |remark| format!(" {remark}")),
     );
 }
 
@@ -113,32 +114,35 @@ fn behind(page: &mut String, results: &Results) {
                 let subject = results.subjects.iter().find(|subject| subject.name == cell.subject);
                 let _ = writeln!(
                     rows,
-                    "| {} | {size} B | {} | {} | {best} | {:.2} ({:.2} to {:.2}) |",
+                    "| {} | {size} B | {} | {} | {best} | {:.2} ({:.2} to {:.2}) | {} |",
                     title(test),
                     cell.subject,
                     subject.map_or("", |subject| &subject.between),
                     ratio.median,
                     ratio.min,
-                    ratio.max
+                    ratio.max,
+                    self::ratio(test, cell, TRUSTED),
                 );
             }
         }
     }
     if rows.is_empty() {
-        page.push_str("Nowhere in this run: for each test and size, the best of its three rings is ahead of every other crate.\n\n");
+        page.push_str("Nowhere in this run: for each test and size, the best of its safe rings is ahead of every other crate.\n\n");
         return;
     }
     page.push_str(
         "\
-Each row is a crate that is ahead of the best of ringmain's three rings, with the ratio of the two, its lowest and its highest round.
+Each row is a crate that is ahead of the best of ringmain's three safe rings, with the ratio of the two, its lowest and its highest round. The
+last column has the ratio of the stream ring in place with a trusted peer, where slices are handed out as by the other crates.
 
-| test | size | ahead | between | best ring | ringmain / it |
-|---|---:|---|---|---|---:|
+| test | size | ahead | between | best safe ring | ringmain / it | trusted / it |
+|---|---:|---|---|---|---:|---:|
 ",
     );
     page.push_str(&rows);
     page.push_str(
-        "\nThe tables below have every ring by itself: a ratio in bold is one where that ring is behind, so choose the ring for the work.\n\n",
+        "\nThe tables below have every ring by itself: a ratio in bold is one where that ring is behind. A round trip is better where \
+         it is less, so its ratios are better below 1; rates and their ratios are better where they are more.\n\n",
     );
 }
 
@@ -166,9 +170,6 @@ fn table(page: &mut String, results: &Results, size: usize) {
         page.push('\n');
     }
     page.push('\n');
-    if results.subjects.iter().any(|subject| subject.name == MESSAGE_64) && Some(&size) == results.sizes.last() {
-        page.push_str("A round trip is better where it is less, the rates where they are more; so a ratio is better below 1 there, above 1 here.\n");
-    }
 }
 
 /// Returns a ratio as it is shown: in bold where the ring is behind, nothing where it is the ring itself.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::sizes::{Cell, Results};
-use crate::subjects::{MESSAGE, MESSAGE_64, STREAM};
+use crate::subjects::{RINGS, TRUSTED};
 use crate::work::Test;
 
 pub(crate) use terminal::text;
@@ -39,19 +39,16 @@ pub(crate) fn write(folder: &Path, results: &Results) -> Result<(), Box<dyn Erro
     picture::draw(&folder.join(PICTURE), results)
 }
 
-/// ringmain's rings, by their subjects' names.
-const RINGS: [&str; 3] = [STREAM, MESSAGE, MESSAGE_64];
-
 impl Results {
     /// Returns what one subject did with one test and one size.
     fn cell(&self, test: Test, size: usize, subject: &str) -> Option<&Cell> {
         self.cells.iter().find(|cell| cell.test == test.name() && cell.size == size && cell.subject == subject)
     }
 
-    /// Returns which of ringmain's rings did best.
+    /// Returns which of ringmain's rings did best, of those that trust nobody.
     fn best_ring(&self, test: Test, size: usize) -> Option<&'static str> {
         let value = |ring: &&str| self.cell(test, size, ring).map(|cell| cell.value.median);
-        let rings = RINGS.into_iter().filter(|ring| value(ring).is_some());
+        let rings = RINGS.into_iter().filter(|ring| *ring != TRUSTED && value(ring).is_some());
         rings.reduce(|best, ring| if is_ahead(test, value(&ring), value(&best)) { ring } else { best })
     }
 

@@ -13,10 +13,11 @@ use crate::work::Test;
 const SIZE: (u32, u32) = (1200, 900);
 
 /// The colour of each subject, in their order: blue for ringmain, warm for threads, the rest for processes.
-const COLORS: [RGBColor; 12] = [
+const COLORS: [RGBColor; 13] = [
     RGBColor(8, 48, 107),
     RGBColor(33, 113, 181),
     RGBColor(107, 174, 214),
+    RGBColor(50, 190, 190),
     RGBColor(166, 54, 3),
     RGBColor(241, 105, 19),
     RGBColor(253, 174, 107),
@@ -65,7 +66,7 @@ fn panel(
         .margin_right(24)
         .x_label_area_size(28)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..groups + 1.2, (bottom..top).log_scale())?;
+        .build_cartesian_2d(0.0..groups + 1.4, (bottom..top).log_scale())?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -81,7 +82,8 @@ fn panel(
             let left = group as f64 + 0.05 + at as f64 * width;
             Some(Rectangle::new([(left, bottom), (left + 0.9 * width, value)], color.filled()))
         });
-        let label = format!("{} ({})", subject.name, subject.between);
+        let threads = if subject.between == "threads" { " (threads)" } else { "" };
+        let label = format!("{}{threads}", subject.name);
         chart
             .draw_series(bars)?
             .label(label)

@@ -15,13 +15,13 @@ pub(crate) fn text(results: &Results) -> String {
     text.push_str("stream, message: ringmain's ring over the subject, median of the rounds' ratios\n");
     for test in results.tests() {
         for &size in &results.sizes {
-            let _ = writeln!(text, "\n{}, {size} bytes          {:>12}  stream message", title(test), unit(test));
+            let _ = writeln!(text, "\n{}, {size} bytes             {:>12}  stream message", title(test), unit(test));
             for subject in &results.subjects {
                 let Some(cell) = results.cell(test, size, &subject.name) else { continue };
                 let ratio = |ring| cell.ratios.get(ring).map_or("-".to_owned(), |it| format!("{:.2}", it.median));
                 let _ = writeln!(
                     text,
-                    "{:<20} {:<9} {:>9} {:>7} {:>7}",
+                    "{:<23} {:<9} {:>9} {:>7} {:>7}",
                     subject.name,
                     subject.between,
                     shown(test, cell.value.median),

@@ -8,6 +8,7 @@ mod ringbuf;
 mod ringfire;
 mod ringmain_message;
 mod ringmain_stream;
+mod ringmain_trusted;
 mod rtrb;
 mod shaq;
 mod shmem_ipc;
@@ -20,10 +21,14 @@ use crate::work::{Test, Work};
 
 pub(crate) use iceoryx2::clean;
 
-/// ringmain's rings. Every other subject is compared with the first two; the third is the second with another alignment.
+/// ringmain's rings: the first two as they are by default, the second with another alignment, the first with a trusted peer.
 pub(crate) const STREAM: &str = "ringmain-stream";
 pub(crate) const MESSAGE: &str = "ringmain-message";
 pub(crate) const MESSAGE_64: &str = "ringmain-message-64";
+pub(crate) const TRUSTED: &str = "ringmain-stream-trusted";
+
+/// All of them: every other subject is compared with each.
+pub(crate) const RINGS: [&str; 4] = [STREAM, MESSAGE, MESSAGE_64, TRUSTED];
 
 /// What the two ends of a ring are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,12 +127,14 @@ impl Subject {
 }
 
 /// Everything that is compared.
-pub(crate) static ALL: [Subject; 12] = [
+pub(crate) static ALL: [Subject; 13] = [
     Subject::processes::<ringmain_stream::Stream>(STREAM, "ringmain"),
     Subject::processes::<ringmain_message::Message<8>>(MESSAGE, "ringmain")
         .note("the message ring as it is by default: records at multiples of 8 bytes, so one of 8 bytes takes 16"),
     Subject::processes::<ringmain_message::Message<64>>(MESSAGE_64, "ringmain")
         .note("the message ring with records at multiples of 64 bytes (`alignment(64)`): one of 8 bytes takes 64"),
+    Subject::processes::<ringmain_trusted::TrustedStream>(TRUSTED, "ringmain")
+        .note("the stream ring by claims and peeks of `trust_peer`: slices in place, as the other crates give them; an unsafe promise"),
     Subject::threads::<rtrb::Rtrb>("rtrb"),
     Subject::threads::<ringbuf::Ringbuf>("ringbuf"),
     Subject::threads::<crossbeam_queue::Crossbeam>("crossbeam-queue")

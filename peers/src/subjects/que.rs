@@ -1,7 +1,6 @@
 //! que: a ring whose capacity is part of its type, in shared memory. Its consumer takes values one by one.
 
-// Its calls that attach take the layout of the memory on trust.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "its calls that attach take the layout of the memory on trust")]
 
 use std::error::Error;
 

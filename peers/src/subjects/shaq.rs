@@ -1,7 +1,6 @@
 //! shaq: a queue in a mapped file. One at a time, it reads the other end's position at each call.
 
-// Its calls that attach take the layout of the memory on trust.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "its calls that attach take the layout of the memory on trust")]
 
 use std::error::Error;
 use std::fs::OpenOptions;
