@@ -166,6 +166,45 @@ fn every_call_of_a_consumer_finds_an_impossible_tail_and_stays_refused() {
 }
 
 #[test]
+fn a_poisoned_producer_refuses_calls_for_nothing_too() {
+    let ring = ring_at(8, 0);
+    let mut tx = ring.options().stream_producer::<u64>().unwrap();
+    ring.set_word(word::HEAD, 9);
+    let expected = wrong_head(9, 0, 8);
+    assert_eq!(tx.free(), Err(expected));
+    ring.set_word(word::TAIL, 100);
+    assert_eq!(tx.push_slice(&[]), Err(PushSliceError::Corrupted(expected)));
+    for claimed in [tx.claim(0).map(|claim| claim.commit()), tx.claim_up_to(0).map(|claim| claim.commit())] {
+        assert_eq!(claimed, Err(ClaimError::Corrupted(expected)));
+    }
+    assert_eq!(tx.claim_contiguous(0).map(|claim| claim.commit()), Err(ClaimError::Corrupted(expected)));
+    assert_eq!(ring.word(word::TAIL), 100, "it has published");
+}
+
+#[test]
+fn a_poisoned_consumer_refuses_calls_for_nothing_too() {
+    let ring = ring_at(0, 0);
+    let mut rx = ring.options().stream_consumer::<u64>().unwrap();
+    ring.set_word(word::TAIL, 9);
+    let expected = wrong_tail(9, 0, 0);
+    assert_eq!(rx.available(), Err(expected));
+    assert_eq!(rx.pop_slice(&mut []), Err(PopError::Corrupted(expected)));
+    assert_eq!(rx.peek(0).map(|peek| peek.release()), Err(PeekError::Corrupted(expected)));
+    assert_eq!(rx.peek_up_to(0).map(|peek| peek.release()), Err(PeekError::Corrupted(expected)));
+    assert_eq!(rx.peek_contiguous(0).map(|peek| peek.release()), Err(PeekError::Corrupted(expected)));
+}
+
+#[test]
+fn calls_for_nothing_succeed_at_a_full_and_at_an_empty_ring() {
+    let ring = ring_at(8, 0);
+    let mut tx = ring.options().stream_producer::<u64>().unwrap();
+    assert_eq!((tx.push_slice(&[]), tx.claim(0).map(|claim| claim.len())), (Ok(0), Ok(0)));
+    let ring = ring_at(0, 0);
+    let mut rx = ring.options().stream_consumer::<u64>().unwrap();
+    assert_eq!((rx.pop_slice(&mut []), rx.peek(0).map(|peek| peek.len())), (Ok(0), Ok(0)));
+}
+
+#[test]
 fn a_head_that_goes_back_is_impossible() {
     let ring = ring_at(0, 0);
     let mut tx = ring.options().stream_producer::<u64>().unwrap();

@@ -221,10 +221,11 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         self.tail.wrapping_sub(self.head) as usize
     }
 
-    /// Returns how many of `wanted` elements are there, looking at the tail only if too few are known to be.
+    /// Returns how many of `wanted` elements are there, looking at the tail only if too few are known to be, or none: of a
+    /// handle that is poisoned not even no element can be had.
     #[inline(always)]
     fn known_up_to(&mut self, wanted: usize) -> Result<usize, Corrupted> {
-        if self.known() < wanted {
+        if self.known() < wanted.max(1) {
             self.refresh().map_err(|Poisoned| self.cause)?;
         }
         Ok(self.known().min(wanted))

@@ -171,10 +171,11 @@ impl<T: Element, M: Memory> Producer<T, M> {
         self.limit.wrapping_sub(self.tail) as usize
     }
 
-    /// Returns how many of `wanted` slots are free, looking at the head only if too few are known to be.
+    /// Returns how many of `wanted` slots are free, looking at the head only if too few are known to be, or none: of a handle
+    /// that is poisoned not even no slot can be had.
     #[inline(always)]
     fn free_up_to(&mut self, wanted: usize) -> Result<usize, Corrupted> {
-        if self.known_free() < wanted {
+        if self.known_free() < wanted.max(1) {
             self.refresh()?;
         }
         Ok(self.known_free().min(wanted))
