@@ -12,6 +12,7 @@ mod elements;
 pub(crate) mod ends;
 pub(crate) mod filter;
 pub(crate) mod forks;
+pub(crate) mod hostile;
 mod journal;
 pub(crate) mod limits;
 pub(crate) mod messages;
@@ -118,15 +119,30 @@ pub(crate) fn spin(duration: Duration) {
     }
 }
 
+/// Returns a seed and prints it. `RINGMAIN_SEED` sets it.
+pub(crate) fn seed() -> u64 {
+    let seed = given("RINGMAIN_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    println!("RINGMAIN_SEED={seed}");
+    seed
+}
+
+/// Returns how many rounds to make: this many, or what `RINGMAIN_ROUNDS` says.
+pub(crate) fn rounds(usual: u64) -> u64 {
+    given("RINGMAIN_ROUNDS").unwrap_or(usual)
+}
+
+/// Returns the number that a variable of the environment gives.
+fn given(variable: &str) -> Option<u64> {
+    let number = env::var(variable).ok()?;
+    Some(number.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {number:?}")))
+}
+
 /// Numbers to choose by (xorshift). The seed is printed, and `RINGMAIN_SEED` sets it.
 pub(crate) struct Random(Cell<u64>);
 
 impl Random {
     pub(crate) fn new() -> Random {
-        let given = env::var("RINGMAIN_SEED").ok().map(|seed| seed.parse().expect("RINGMAIN_SEED is a number"));
-        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(0));
-        println!("RINGMAIN_SEED={seed}");
-        Random::seeded(seed)
+        Random::seeded(seed())
     }
 
     pub(crate) fn seeded(seed: u64) -> Random {
@@ -151,5 +167,11 @@ impl Random {
     /// Chooses a duration shorter than `limit`.
     pub(crate) fn shorter_than(&self, limit: Duration) -> Duration {
         Duration::from_nanos(self.below(limit.as_nanos() as u64))
+    }
+}
+
+impl hostile::Choices for Random {
+    fn any(&self) -> u64 {
+        Random::any(self)
     }
 }

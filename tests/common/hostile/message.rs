@@ -1,0 +1,235 @@
+//! The calls of a message ring's victims.
+
+use std::io::{IoSlice, Write};
+
+use ringmain::message::{Batch, Claim, Consumer, PopError, Producer, PushError, ReceiveError, Record};
+use ringmain::{Error, Options};
+
+use super::stream::strategy;
+use super::{Choices, Outcome, Shape, Victim, word};
+
+/// What is sent.
+const BYTES: [u8; 600] = [7; 600];
+
+impl Victim for Producer {
+    fn make(options: &Options, shape: Shape) {
+        let options = options.clone().capacity(shape.capacity as usize).alignment(shape.align as usize);
+        drop(options.message_producer().unwrap());
+    }
+
+    fn attach(options: &Options) -> Result<Self, Error> {
+        options.message_producer()
+    }
+
+    fn call(&mut self, choices: &impl Choices, patience: u64) -> Outcome {
+        push(self, choices, patience)
+    }
+
+    fn block(&mut self) -> Outcome {
+        Outcome::of(self.push_blocking(&BYTES), Outcome::of_wait)
+    }
+
+    fn close(self) -> Result<(), Error> {
+        Producer::close(self)
+    }
+
+    fn owns(offset: u64) -> bool {
+        let slot = word::PRODUCER_PRESENCE..word::CONSUMER_PRESENCE;
+        slot.contains(&offset) || offset == word::TAIL || offset >= word::DATA
+    }
+}
+
+impl Victim for Consumer {
+    fn make(options: &Options, shape: Shape) {
+        Producer::make(options, shape);
+    }
+
+    fn attach(options: &Options) -> Result<Self, Error> {
+        options.message_consumer()
+    }
+
+    fn call(&mut self, choices: &impl Choices, patience: u64) -> Outcome {
+        pop(self, choices, patience)
+    }
+
+    fn block(&mut self) -> Outcome {
+        Outcome::of(self.pop_value_blocking::<u64>(), of_receive)
+    }
+
+    fn close(self) -> Result<(), Error> {
+        Consumer::close(self)
+    }
+
+    fn owns(offset: u64) -> bool {
+        (word::CONSUMER_PRESENCE..word::TAIL).contains(&offset) || offset == word::HEAD
+    }
+}
+
+/// Makes one call of a producer. One in `patience` waits.
+#[track_caller]
+fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
+    if choices.below(patience) == patience - 1 {
+        return push_patiently(tx, choices);
+    }
+    let bytes = &BYTES[..choices.below(BYTES.len() as u64) as usize];
+    match choices.below(9) {
+        0 => of_push(tx.push(bytes)),
+        1 => of_push(tx.push_vectored(&[bytes, &[], bytes].map(IoSlice::new))),
+        2 => of_push(tx.push_value(&7_u64)),
+        3 => of_push(tx.push_value(&[7_u64; 5])),
+        4 => claimed(tx.claim(choices.len(600)), choices),
+        5 | 6 => {
+            let mut batch = tx.batch();
+            let mut outcome = Outcome::Never;
+            for _ in 0..choices.below(4) {
+                outcome = add(&mut batch, bytes, choices);
+            }
+            match choices.below(3) {
+                0 | 1 => batch.commit(),
+                _ => batch.abort(),
+            }
+            outcome
+        }
+        7 => Outcome::of_look(tx.can_push(choices.len(600).min(tx.max_len()))),
+        _ => {
+            let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned());
+            Outcome::Never
+        }
+    }
+}
+
+fn add(batch: &mut Batch<'_>, bytes: &[u8], choices: &impl Choices) -> Outcome {
+    match choices.below(4) {
+        0 => of_push(batch.push(bytes)),
+        1 => of_push(batch.push_value(&7_u64)),
+        2 => of_push(batch.push_vectored(&[bytes, bytes].map(IoSlice::new))),
+        _ => claimed(batch.claim(choices.len(600)), choices),
+    }
+}
+
+fn push_patiently(tx: &mut Producer, choices: &impl Choices) -> Outcome {
+    tx.set_wait(strategy(choices));
+    let (len, limit) = (choices.len(600), choices.wait());
+    match choices.below(4) {
+        0 => Outcome::of(tx.push_timeout(&BYTES[..len.min(BYTES.len())], limit), Outcome::of_wait),
+        1 => Outcome::of(tx.push_value_timeout(&[7_u64; 5], limit), Outcome::of_wait),
+        2 => match tx.claim_timeout(len, limit) {
+            Ok(claim) => claimed(Ok(claim), choices),
+            Err(error) => Outcome::of_wait(error),
+        },
+        _ => Outcome::of(tx.wait_writable(len, limit), Outcome::of_wait),
+    }
+}
+
+fn of_push(result: Result<(), PushError>) -> Outcome {
+    Outcome::of(result, |error| match error {
+        PushError::Full => Outcome::NotNow,
+        PushError::TooLong { .. } => Outcome::Never,
+        PushError::Corrupted(cause) => Outcome::Corrupted(cause),
+    })
+}
+
+fn claimed(claim: Result<Claim<'_>, PushError>, choices: &impl Choices) -> Outcome {
+    let mut claim = match claim {
+        Ok(claim) => claim,
+        Err(error) => return of_push(Err(error)),
+    };
+    let len = claim.len();
+    let written = claim.write(&BYTES[..choices.below(BYTES.len() as u64) as usize]).unwrap();
+    assert!(written <= len);
+    claim.write_at(len - len.min(9), &BYTES[..len.min(9)]);
+    match choices.below(4) {
+        0 => claim.commit(),
+        1 => claim.commit_len(choices.below(len as u64 + 1) as usize),
+        2 => claim.abort(),
+        _ => drop(claim),
+    }
+    Outcome::Done
+}
+
+/// Makes one call of a consumer. One in `patience` waits.
+#[track_caller]
+fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
+    if choices.below(patience) == patience - 1 {
+        return pop_patiently(rx, choices);
+    }
+    let max = rx.max_len();
+    let mut bytes = vec![0; choices.below(600) as usize];
+    match choices.below(10) {
+        0 => {
+            let popped = rx.pop(&mut bytes);
+            assert!(popped.is_ok_and(|len| len <= bytes.len()) || popped.is_err());
+            of_pop(popped)
+        }
+        1 => {
+            let popped = rx.pop_into(&mut bytes);
+            assert!(popped.is_ok_and(|len| len <= max && len == bytes.len()) || popped.is_err());
+            of_pop(popped)
+        }
+        2 => of_pop(rx.pop_value::<u64>()),
+        3 => of_pop(rx.pop_value::<[u64; 5]>()),
+        4 => of_pop(rx.peek().map(|record| look(&record, max))),
+        5 => of_pop(rx.peek().map(|record| {
+            look(&record, max);
+            record.release();
+        })),
+        6 => {
+            let drained = rx.drain(3, |record| look(record, max));
+            assert!(drained.is_ok_and(|count| count <= 3) || drained.is_err());
+            if matches!(drained, Ok(0)) { Outcome::NotNow } else { Outcome::of_look(drained) }
+        }
+        7 => match rx.messages().take(3).last() {
+            Some(Ok(bytes)) => {
+                assert!(bytes.len() <= max);
+                Outcome::Done
+            }
+            Some(Err(cause)) => Outcome::Corrupted(cause),
+            None => Outcome::NotNow,
+        },
+        8 => Outcome::of_look(rx.is_empty()),
+        _ => {
+            rx.release();
+            let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned());
+            Outcome::Never
+        }
+    }
+}
+
+fn pop_patiently(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
+    rx.set_wait(strategy(choices));
+    let (max, limit) = (rx.max_len(), choices.wait());
+    match choices.below(4) {
+        0 => Outcome::of(rx.pop_timeout(&mut vec![0; choices.below(600) as usize], limit), of_receive),
+        1 => Outcome::of(rx.pop_value_timeout::<u64>(limit), of_receive),
+        2 => Outcome::of(rx.peek_timeout(limit).map(|record| look(&record, max)), Outcome::of_wait),
+        _ => Outcome::of(rx.wait_readable(limit), Outcome::of_wait),
+    }
+}
+
+/// Reads a message in every way. Its bytes may change meanwhile, its length must not.
+fn look(record: &Record<'_>, max: usize) {
+    let len = record.len();
+    assert!(len <= max && record.is_empty() == (len == 0));
+    assert_eq!(record.to_vec().len(), len);
+    assert_eq!(record.copy_to(&mut vec![0; len + 9]), len);
+    assert_eq!(record.value::<u64>(len / 2).is_some(), len / 2 + 8 <= len);
+    assert!(record.value::<u64>(usize::MAX).is_none());
+}
+
+fn of_pop<T>(result: Result<T, PopError>) -> Outcome {
+    Outcome::of(result, |error| match error {
+        PopError::Empty => Outcome::NotNow,
+        PopError::BufferTooShort { len, buffer: other } | PopError::NotThisValue { len, size: other } => {
+            assert_ne!(len, other);
+            Outcome::NotNow
+        }
+        PopError::Corrupted(cause) => Outcome::Corrupted(cause),
+    })
+}
+
+fn of_receive(error: ReceiveError) -> Outcome {
+    match error {
+        ReceiveError::Wait(error) => Outcome::of_wait(error),
+        ReceiveError::BufferTooShort { .. } | ReceiveError::NotThisValue { .. } => Outcome::NotNow,
+    }
+}

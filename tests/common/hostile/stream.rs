@@ -1,0 +1,269 @@
+//! The calls of a stream ring's victims.
+
+use std::io::{ErrorKind, Read, Write};
+
+use ringmain::stream::{
+    Claim, ClaimError, Consumer, Element, Peek, PeekError, PopError, Producer, PushError, PushSliceError,
+};
+use ringmain::{Error, Options, Wait, WaitError};
+
+use super::{Choices, Outcome, Shape, Victim, word};
+
+/// What is sent and received.
+pub(crate) trait Sample: Element {
+    /// Calls that only elements of this type have.
+    fn write(_tx: &mut Producer<Self>, _len: usize) -> Option<Outcome> {
+        None
+    }
+
+    fn read(_rx: &mut Consumer<Self>, _len: usize) -> Option<Outcome> {
+        None
+    }
+}
+
+impl Sample for u64 {}
+impl Sample for [u64; 3] {}
+
+impl Sample for u8 {
+    fn write(tx: &mut Producer<u8>, len: usize) -> Option<Outcome> {
+        tx.set_nonblocking(true);
+        // Whether the other end has left is looked at first.
+        Some(of_io(tx.write(&vec![7; len.max(1)])).unwrap_or(Outcome::Never))
+    }
+
+    fn read(rx: &mut Consumer<u8>, len: usize) -> Option<Outcome> {
+        rx.set_nonblocking(true);
+        of_io(rx.read(&mut vec![7; len.max(1)]))
+    }
+}
+
+/// Sorts what a call of [`Read`] or [`Write`] came to; `None` for one that was refused since the other end has left.
+#[track_caller]
+fn of_io(result: std::io::Result<usize>) -> Option<Outcome> {
+    let error = match result {
+        Ok(0) => return Some(Outcome::NotNow),
+        Ok(_) => return Some(Outcome::Done),
+        Err(error) => error,
+    };
+    match error.get_ref().and_then(|source| source.downcast_ref::<WaitError>()) {
+        Some(WaitError::Closed) if error.kind() == ErrorKind::BrokenPipe => None,
+        Some(&cause) => Some(Outcome::of_wait(cause)),
+        None if error.kind() == ErrorKind::WouldBlock => Some(Outcome::NotNow),
+        None => panic!("{error:?}"),
+    }
+}
+
+impl<T: Sample> Victim for Producer<T> {
+    fn make(options: &Options, shape: Shape) {
+        drop(options.clone().capacity(shape.capacity as usize).stream_producer::<T>().unwrap());
+    }
+
+    fn attach(options: &Options) -> Result<Self, Error> {
+        options.stream_producer()
+    }
+
+    fn call(&mut self, choices: &impl Choices, patience: u64) -> Outcome {
+        push(self, choices, patience)
+    }
+
+    fn block(&mut self) -> Outcome {
+        Outcome::of(self.push_blocking(T::zeroed()), |unsent| Outcome::of_wait(unsent.cause))
+    }
+
+    fn close(self) -> Result<(), Error> {
+        Producer::close(self)
+    }
+
+    fn owns(offset: u64) -> bool {
+        let slot = word::PRODUCER_PRESENCE..word::CONSUMER_PRESENCE;
+        slot.contains(&offset) || offset == word::TAIL || offset >= word::DATA
+    }
+}
+
+impl<T: Sample> Victim for Consumer<T> {
+    fn make(options: &Options, shape: Shape) {
+        Producer::<T>::make(options, shape);
+    }
+
+    fn attach(options: &Options) -> Result<Self, Error> {
+        options.stream_consumer()
+    }
+
+    fn call(&mut self, choices: &impl Choices, patience: u64) -> Outcome {
+        pop(self, choices, patience)
+    }
+
+    fn block(&mut self) -> Outcome {
+        Outcome::of(self.pop_blocking(), Outcome::of_wait)
+    }
+
+    fn close(self) -> Result<(), Error> {
+        Consumer::close(self)
+    }
+
+    fn owns(offset: u64) -> bool {
+        (word::CONSUMER_PRESENCE..word::TAIL).contains(&offset) || offset == word::HEAD
+    }
+}
+
+/// Makes one call of a producer. One in `patience` waits.
+#[track_caller]
+fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) -> Outcome {
+    let capacity = tx.capacity();
+    if choices.below(patience) == patience - 1 {
+        return push_patiently(tx, choices);
+    }
+    match choices.below(9) {
+        0 | 1 => Outcome::of(tx.push(T::zeroed()), of_push),
+        2 => {
+            let values = vec![T::zeroed(); choices.below(2 * capacity.min(80) as u64) as usize];
+            let pushed = tx.push_slice(&values);
+            assert!(pushed.is_ok_and(|len| len <= values.len()) || pushed.is_err());
+            Outcome::of(pushed, |error| match error {
+                PushSliceError::Full => Outcome::NotNow,
+                PushSliceError::Corrupted(cause) => Outcome::Corrupted(cause),
+            })
+        }
+        3 => fill(tx.claim(choices.len(100)), choices, capacity),
+        4 => fill(tx.claim_up_to(choices.len(100)), choices, capacity),
+        5 => fill(tx.claim_contiguous(choices.len(100)), choices, capacity),
+        6 => {
+            let free = tx.free();
+            assert!(free.is_ok_and(|free| free <= capacity) || free.is_err());
+            Outcome::of_look(free)
+        }
+        7 => {
+            let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned());
+            Outcome::Never
+        }
+        _ => T::write(tx, choices.below(300) as usize).unwrap_or(Outcome::Never),
+    }
+}
+
+fn push_patiently<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices) -> Outcome {
+    tx.set_wait(strategy(choices));
+    let (capacity, limit) = (tx.capacity(), choices.wait());
+    match choices.below(3) {
+        0 => Outcome::of(tx.push_timeout(T::zeroed(), limit), |unsent| Outcome::of_wait(unsent.cause)),
+        1 => match tx.claim_timeout(choices.len(100), limit) {
+            Ok(claim) => fill(Ok(claim), choices, capacity),
+            Err(error) => Outcome::of_wait(error),
+        },
+        _ => Outcome::of(tx.wait_writable(limit), Outcome::of_wait),
+    }
+}
+
+pub(super) fn strategy(choices: &impl Choices) -> Wait {
+    [Wait::Park, Wait::SpinThenPark, Wait::Spin][choices.below(3) as usize]
+}
+
+fn of_push<T>(error: PushError<T>) -> Outcome {
+    match error {
+        PushError::Full(_) => Outcome::NotNow,
+        PushError::Corrupted { cause, .. } => Outcome::Corrupted(cause),
+    }
+}
+
+fn fill<T: Sample>(claim: Result<Claim<'_, T>, ClaimError>, choices: &impl Choices, capacity: usize) -> Outcome {
+    let mut claim = match claim {
+        Ok(claim) => claim,
+        Err(ClaimError::Corrupted(cause)) => return Outcome::Corrupted(cause),
+        Err(ClaimError::Full { free }) => {
+            assert!(free <= capacity);
+            return Outcome::NotNow;
+        }
+        Err(ClaimError::TooLong { .. }) => return Outcome::Never,
+    };
+    let len = claim.len();
+    assert!(len <= capacity && claim.parts().0 + claim.parts().1 == len);
+    if len > 0 {
+        claim.set(len - 1, T::zeroed());
+        claim.copy_from_slice(len / 2, &vec![T::zeroed(); len - len / 2]);
+        claim.fill((0..choices.below(3)).map(|_| T::zeroed()));
+    }
+    match choices.below(4) {
+        0 => claim.commit(),
+        1 => claim.commit_first(choices.below(len as u64 + 1) as usize),
+        2 => claim.abort(),
+        _ => drop(claim),
+    }
+    Outcome::Done
+}
+
+/// Makes one call of a consumer. One in `patience` waits.
+#[track_caller]
+fn pop<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices, patience: u64) -> Outcome {
+    let capacity = rx.capacity();
+    if choices.below(patience) == patience - 1 {
+        return pop_patiently(rx, choices);
+    }
+    match choices.below(10) {
+        0 | 1 => Outcome::of(rx.pop(), of_pop),
+        2 => {
+            let mut values = vec![T::zeroed(); choices.below(2 * capacity.min(80) as u64) as usize];
+            let popped = rx.pop_slice(&mut values);
+            assert!(popped.is_ok_and(|len| len <= values.len()) || popped.is_err());
+            Outcome::of(popped, of_pop)
+        }
+        3 => look(rx.peek(choices.len(100)), choices, capacity),
+        4 => look(rx.peek_up_to(choices.len(100)), choices, capacity),
+        5 => look(rx.peek_contiguous(choices.len(100)), choices, capacity),
+        6 => {
+            let available = rx.available();
+            assert!(available.is_ok_and(|available| available <= capacity) || available.is_err());
+            Outcome::of_look(available)
+        }
+        7 => {
+            let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned());
+            Outcome::Never
+        }
+        8 => {
+            rx.release();
+            Outcome::Never
+        }
+        _ => T::read(rx, choices.below(300) as usize).unwrap_or(Outcome::Never),
+    }
+}
+
+fn pop_patiently<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices) -> Outcome {
+    rx.set_wait(strategy(choices));
+    let (capacity, limit) = (rx.capacity(), choices.wait());
+    match choices.below(3) {
+        0 => Outcome::of(rx.pop_timeout(limit), Outcome::of_wait),
+        1 => match rx.peek_timeout(choices.len(100), limit) {
+            Ok(peek) => look(Ok(peek), choices, capacity),
+            Err(error) => Outcome::of_wait(error),
+        },
+        _ => Outcome::of(rx.wait_readable(limit), Outcome::of_wait),
+    }
+}
+
+fn of_pop(error: PopError) -> Outcome {
+    match error {
+        PopError::Empty => Outcome::NotNow,
+        PopError::Corrupted(cause) => Outcome::Corrupted(cause),
+    }
+}
+
+fn look<T: Sample>(peek: Result<Peek<'_, T>, PeekError>, choices: &impl Choices, capacity: usize) -> Outcome {
+    let peek = match peek {
+        Ok(peek) => peek,
+        Err(PeekError::Corrupted(cause)) => return Outcome::Corrupted(cause),
+        Err(PeekError::Empty { available }) => {
+            assert!(available <= capacity);
+            return Outcome::NotNow;
+        }
+        Err(PeekError::TooLong { .. }) => return Outcome::Never,
+    };
+    let len = peek.len();
+    assert!(len <= capacity && peek.parts().0 + peek.parts().1 == len);
+    assert!(peek.get(len).is_none() && peek.get(len / 2).is_some() == (len > 0));
+    peek.copy_to_slice(len / 2, &mut vec![T::zeroed(); len - len / 2]);
+    assert_eq!(peek.iter().count(), len);
+    match choices.below(3) {
+        0 => peek.release(),
+        1 => peek.release_first(choices.below(len as u64 + 1) as usize),
+        _ => drop(peek),
+    }
+    Outcome::Done
+}
