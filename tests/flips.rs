@@ -152,6 +152,7 @@ impl<V: Victim + 'static> Case<V> {
                     avoid(place);
                     return false;
                 }
+                start.check_positions(words);
                 let mut verdict = Verdict::default();
                 let lies = 2 + random.below(3);
                 for _ in 0..random.below(CALLS) {

@@ -89,6 +89,18 @@ impl Start {
         if choices.below(4) == 3 { stored } else { filled }
     }
 
+    /// Checks that a victim which could attach found positions that can be.
+    #[track_caller]
+    pub(crate) fn check_positions(&self, words: &Words) {
+        let (tail, head) = (words.read(word::TAIL), words.read(word::HEAD));
+        let Shape { capacity, align, .. } = self.shape;
+        // A tail may lie behind the head of messages whose producer was killed; a producer that comes sets it right.
+        let (most, behind) = if align == 0 { (capacity, 0) } else { (capacity - align, capacity - align) };
+        let filled = tail.wrapping_sub(head);
+        assert!(filled.wrapping_add(behind) <= most + behind, "attached at tail {tail} and head {head}");
+        assert!(align == 0 || (tail | head) % align == 0, "attached at tail {tail} and head {head}");
+    }
+
     /// Chooses a lie: where, and what. It is mostly near to what could be.
     pub(crate) fn lie(&self, words: &Words, choices: &impl Choices) -> (u64, u64) {
         let offset = self.place(words, choices);

@@ -8,8 +8,11 @@ use ringmain::{Error, Options};
 use super::stream::strategy;
 use super::{Choices, Outcome, Shape, Victim, word};
 
-/// What is sent.
-const BYTES: [u8; 600] = [7; 600];
+/// What is sent: more than some rings can hold.
+const BYTES: [u8; 10_000] = [7; 10_000];
+
+/// Most of what is sent and asked for is shorter.
+const USUAL: u64 = 600;
 
 impl Victim for Producer {
     fn make(options: &Options, shape: Shape) {
@@ -26,7 +29,7 @@ impl Victim for Producer {
     }
 
     fn block(&mut self) -> Outcome {
-        Outcome::of(self.push_blocking(&BYTES), Outcome::of_wait)
+        Outcome::of(self.push_blocking(&BYTES[..600]), Outcome::of_wait)
     }
 
     fn close(self) -> Result<(), Error> {
@@ -71,13 +74,13 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
     if choices.below(patience) == patience - 1 {
         return push_patiently(tx, choices);
     }
-    let bytes = &BYTES[..choices.below(BYTES.len() as u64) as usize];
+    let bytes = &BYTES[..choices.len(USUAL).min(BYTES.len())];
     match choices.below(9) {
         0 => of_push(tx.push(bytes)),
         1 => of_push(tx.push_vectored(&[bytes, &[], bytes].map(IoSlice::new))),
         2 => of_push(tx.push_value(&7_u64)),
         3 => of_push(tx.push_value(&[7_u64; 5])),
-        4 => claimed(tx.claim(choices.len(600)), choices),
+        4 => claimed(tx.claim(choices.len(USUAL)), choices),
         5 | 6 => {
             let mut batch = tx.batch();
             let mut outcome = Outcome::Never;
@@ -90,7 +93,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
             }
             outcome
         }
-        7 => Outcome::of_look(tx.can_push(choices.len(600).min(tx.max_len()))),
+        7 => Outcome::of_look(tx.can_push(choices.len(USUAL).min(tx.max_len()))),
         _ => {
             let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned());
             Outcome::Never
@@ -103,13 +106,13 @@ fn add(batch: &mut Batch<'_>, bytes: &[u8], choices: &impl Choices) -> Outcome {
         0 => of_push(batch.push(bytes)),
         1 => of_push(batch.push_value(&7_u64)),
         2 => of_push(batch.push_vectored(&[bytes, bytes].map(IoSlice::new))),
-        _ => claimed(batch.claim(choices.len(600)), choices),
+        _ => claimed(batch.claim(choices.len(USUAL)), choices),
     }
 }
 
 fn push_patiently(tx: &mut Producer, choices: &impl Choices) -> Outcome {
     tx.set_wait(strategy(choices));
-    let (len, limit) = (choices.len(600), choices.wait());
+    let (len, limit) = (choices.len(USUAL), choices.wait());
     match choices.below(4) {
         0 => Outcome::of(tx.push_timeout(&BYTES[..len.min(BYTES.len())], limit), Outcome::of_wait),
         1 => Outcome::of(tx.push_value_timeout(&[7_u64; 5], limit), Outcome::of_wait),
@@ -135,7 +138,7 @@ fn claimed(claim: Result<Claim<'_>, PushError>, choices: &impl Choices) -> Outco
         Err(error) => return of_push(Err(error)),
     };
     let len = claim.len();
-    let written = claim.write(&BYTES[..choices.below(BYTES.len() as u64) as usize]).unwrap();
+    let written = claim.write(&BYTES[..choices.len(USUAL).min(BYTES.len())]).unwrap();
     assert!(written <= len);
     claim.write_at(len - len.min(9), &BYTES[..len.min(9)]);
     match choices.below(4) {
@@ -154,7 +157,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
         return pop_patiently(rx, choices);
     }
     let max = rx.max_len();
-    let mut bytes = vec![0; choices.below(600) as usize];
+    let mut bytes = vec![0; choices.below(USUAL) as usize];
     match choices.below(10) {
         0 => {
             let popped = rx.pop(&mut bytes);
@@ -199,7 +202,7 @@ fn pop_patiently(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
     rx.set_wait(strategy(choices));
     let (max, limit) = (rx.max_len(), choices.wait());
     match choices.below(4) {
-        0 => Outcome::of(rx.pop_timeout(&mut vec![0; choices.below(600) as usize], limit), of_receive),
+        0 => Outcome::of(rx.pop_timeout(&mut vec![0; choices.below(USUAL) as usize], limit), of_receive),
         1 => Outcome::of(rx.pop_value_timeout::<u64>(limit), of_receive),
         2 => Outcome::of(rx.peek_timeout(limit).map(|record| look(&record, max)), Outcome::of_wait),
         _ => Outcome::of(rx.wait_readable(limit), Outcome::of_wait),
