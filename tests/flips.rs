@@ -7,14 +7,12 @@ mod common;
 
 use std::fmt::Display;
 use std::iter::successors;
-use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::thread;
 
-use common::hostile::{Shape, Start, Verdict, Victim, Words, attached, avoid, surround};
+use common::hostile::{Case, Limits, Shape, Victim};
 use common::messages::mixed;
-use common::{Child, Journal, Part, Random, Ring, path, rounds, seed};
-use ringmain::{Options, message, stream};
+use common::{Child, Journal, Part, Random, Ring, rounds, seed};
+use ringmain::{message, stream};
 
 /// How many rounds a test makes.
 const ROUNDS: u64 = 8000;
@@ -22,10 +20,7 @@ const ROUNDS: u64 = 8000;
 /// How many rounds a child makes between two words to its test.
 const REPORT: u64 = 500;
 
-/// A round makes fewer calls than this. One in so many calls waits, and one round in so many ends with a wait without a limit.
-const CALLS: u64 = 40;
-const PATIENCE: u64 = 128;
-const BLOCKING: u64 = 512;
+const LIMITS: Limits = Limits { calls: 40, patience: 128, blocking: 512 };
 
 /// Rings that end where a page does, so that a step beyond them is a signal; and the smallest one.
 const BYTES: Shape = Shape { capacity: 4096, unit: 1, align: 0 };
@@ -40,26 +35,25 @@ const LINES: Shape = Shape { capacity: 4096, unit: 1, align: 64 };
 fn plays_a_part() {
     common::play(&[
         ("stream-producer", |part| {
-            let bytes = Case::<stream::Producer<u8>>::new(part, 0, BYTES);
-            let structs = Case::<stream::Producer<[u64; 3]>>::new(part, 1, STRUCTS);
-            let one = Case::<stream::Producer<u64>>::new(part, 2, ONE);
-            play(part, [bytes.rounds(), structs.rounds(), one.rounds()]);
+            let bytes = case::<stream::Producer<u8>>(part, 0, BYTES);
+            let structs = case::<stream::Producer<[u64; 3]>>(part, 1, STRUCTS);
+            let one = case::<stream::Producer<u64>>(part, 2, ONE);
+            play(part, [bytes, structs, one]);
         }),
         ("stream-consumer", |part| {
-            let bytes = Case::<stream::Consumer<u8>>::new(part, 0, BYTES);
-            let structs = Case::<stream::Consumer<[u64; 3]>>::new(part, 1, STRUCTS);
-            let one = Case::<stream::Consumer<u64>>::new(part, 2, ONE);
-            play(part, [bytes.rounds(), structs.rounds(), one.rounds()]);
+            let bytes = case::<stream::Consumer<u8>>(part, 0, BYTES);
+            let structs = case::<stream::Consumer<[u64; 3]>>(part, 1, STRUCTS);
+            let one = case::<stream::Consumer<u64>>(part, 2, ONE);
+            play(part, [bytes, structs, one]);
         }),
-        ("message-producer", |part| {
-            let case = |at, shape| Case::<message::Producer>::new(part, at, shape).rounds();
-            play(part, [case(0, WORDS), case(1, PAIRS), case(2, LINES)]);
-        }),
-        ("message-consumer", |part| {
-            let case = |at, shape| Case::<message::Consumer>::new(part, at, shape).rounds();
-            play(part, [case(0, WORDS), case(1, PAIRS), case(2, LINES)]);
-        }),
+        ("message-producer", |part| play_messages::<message::Producer>(part)),
+        ("message-consumer", |part| play_messages::<message::Consumer>(part)),
     ]);
+}
+
+fn play_messages<V: Victim + 'static>(part: &mut Part) {
+    let cases = [(0, WORDS), (1, PAIRS), (2, LINES)].map(|(at, shape)| case::<V>(part, at, shape));
+    play(part, cases);
 }
 
 /// Makes the round of a seed.
@@ -93,87 +87,16 @@ fn play(part: &mut Part, mut cases: [Round; 3]) {
     [refused, poisoned, whole, done].into_iter().for_each(|count| part.say(count));
 }
 
-/// A ring, one of its ends as the victim, and its words once it stands.
-struct Case<V> {
-    name: String,
-    shape: Shape,
-    victim: PhantomData<V>,
-}
-
-impl<V: Victim + 'static> Case<V> {
-    fn new(part: &Part, at: usize, shape: Shape) -> Case<V> {
-        Case { name: part.argument(at), shape, victim: PhantomData }
-    }
-
-    fn rounds(self) -> Round {
-        let mut stand = None;
-        Box::new(move |seed, tally| {
-            loop {
-                let (words, start) = stand.get_or_insert_with(|| self.make());
-                if self.round(words, start, seed, tally) {
-                    break;
-                }
-            }
-            if !self.path().exists() {
-                // The victim took it for what a dead creator has left.
-                stand = None;
-            }
-        })
-    }
-
-    fn make(&self) -> (Words, Start) {
-        V::make(&Options::new(&self.name), self.shape);
-        let words = Words::of(&self.path());
-        let start = Start::of(&words, self.shape);
-        (words, start)
-    }
-
-    fn path(&self) -> PathBuf {
-        path(&self.name)
-    }
-
-    /// Makes the round of a seed; returns whether there was a guard around the victim, without which it is none.
-    fn round(&self, words: &Words, start: &Start, seed: u64, tally: &mut Tally) -> bool {
-        let random = Random::seeded(mixed(seed));
-        let mut shadow = start.make(words, &random);
-        let mut lie = |most| {
-            for _ in 0..random.below(most) {
-                let (offset, value) = start.lie(words, &random);
-                shadow.write(words, offset, value);
-            }
-        };
-        lie(4);
-        let options = Options::new(&self.name).await_first_peer(false).publish_every(random.below(100) as usize);
-        match attached(V::attach(&options)) {
-            None => tally.refused += 1,
-            Some(mut victim) => {
-                if let Err(place) = surround(&self.path(), words.address()) {
-                    drop(victim);
-                    avoid(place);
-                    return false;
-                }
-                start.check_positions(words);
-                let mut verdict = Verdict::default();
-                let lies = 2 + random.below(3);
-                for _ in 0..random.below(CALLS) {
-                    verdict.hear(victim.call(&random, PATIENCE));
-                    if random.below(lies) == 0 {
-                        lie(4);
-                    }
-                }
-                if random.below(BLOCKING) == 0 {
-                    verdict.hear(victim.block());
-                }
-                if random.below(2) == 0 {
-                    victim.close().unwrap();
-                }
-                tally.done += verdict.done;
-                *(if verdict.poison.is_some() { &mut tally.poisoned } else { &mut tally.whole }) += 1;
-            }
+/// Makes rounds with one end of a ring as the victim.
+fn case<V: Victim + 'static>(part: &Part, at: usize, shape: Shape) -> Round {
+    let mut case = Case::<V>::new(&part.argument::<String>(at), shape);
+    Box::new(move |seed, tally| match case.round(|| Random::seeded(mixed(seed)), LIMITS) {
+        None => tally.refused += 1,
+        Some(verdict) => {
+            tally.done += verdict.done;
+            *(if verdict.poison.is_some() { &mut tally.poisoned } else { &mut tally.whole }) += 1;
         }
-        shadow.check(words, V::owns);
-        true
-    }
+    })
 }
 
 /// Says which round is to be made again, where a test fails.

@@ -2,6 +2,7 @@
 //!
 //! The fuzz targets use this folder too, so it knows of nothing else here but the offsets of the words.
 
+mod case;
 mod guards;
 mod lies;
 pub(crate) mod message;
@@ -13,9 +14,10 @@ use std::time::Duration;
 use ringmain::{Corrupted, Error, Options, SharedWord, WaitError};
 
 use super::word;
-pub(crate) use guards::{avoid, surround};
-pub(crate) use lies::{Shape, Start};
-pub(crate) use words::{Shadow, Words};
+pub(crate) use case::{Case, Limits};
+pub(crate) use lies::Shape;
+use words::Shadow;
+pub(crate) use words::Words;
 
 /// The longest wait of a call that has a limit.
 const LONGEST_WAIT: u64 = 1000;
