@@ -20,7 +20,7 @@ const ROUNDS: u64 = 8000;
 /// How many rounds a child makes between two words to its test.
 const REPORT: u64 = 500;
 
-const LIMITS: Limits = Limits { calls: 40, patience: 128, blocking: 512 };
+const LIMITS: Limits = Limits { calls: 40, patience: 128, blocking: 512, guard: 1 };
 
 /// Rings that end where a page does, so that a step beyond them is a signal; and the smallest one.
 const BYTES: Shape = Shape { capacity: 4096, unit: 1, align: 0 };

@@ -19,6 +19,8 @@ pub(crate) struct Limits {
     pub(crate) patience: u64,
     /// One round in so many ends with a wait without a limit; none where it is 0.
     pub(crate) blocking: u64,
+    /// In one round of so many it is looked whether the victim is still guarded: it takes longer than all else of a round.
+    pub(crate) guard: u64,
 }
 
 /// A ring that is made anew for each round, and the end that is attached to it.
@@ -26,18 +28,21 @@ pub(crate) struct Case<V> {
     name: String,
     shape: Shape,
     stand: Option<(Words, Start)>,
+    rounds: u64,
     victim: PhantomData<V>,
 }
 
 impl<V: Victim> Case<V> {
     /// Takes a name under which nothing stands.
     pub(crate) fn new(name: &str, shape: Shape) -> Case<V> {
-        Case { name: name.to_owned(), shape, stand: None, victim: PhantomData }
+        Case { name: name.to_owned(), shape, stand: None, rounds: 0, victim: PhantomData }
     }
 
     /// Makes a round with these choices; returns what the victim's calls came to, `None` where it could not attach.
     #[track_caller]
     pub(crate) fn round<C: Choices>(&mut self, choices: impl Fn() -> C, limits: Limits) -> Option<Verdict> {
+        let is_looked_at = self.rounds % limits.guard == 0;
+        self.rounds += 1;
         loop {
             let (words, start) = self.stand.get_or_insert_with(|| {
                 V::make(&Options::new(&self.name), self.shape);
@@ -45,7 +50,7 @@ impl<V: Victim> Case<V> {
                 let start = Start::of(&words, self.shape);
                 (words, start)
             });
-            let result = round::<V>(&self.name, words, start, &choices(), limits);
+            let result = round::<V>(&self.name, words, start, &choices(), limits, is_looked_at);
             if !path(&self.name).exists() {
                 // The victim took it for what a dead creator has left.
                 self.stand = None;
@@ -69,6 +74,7 @@ fn round<V: Victim>(
     start: &Start,
     choices: &impl Choices,
     limits: Limits,
+    is_looked_at: bool,
 ) -> Option<Option<Verdict>> {
     let mut shadow = start.make(words, choices);
     let mut lie = |most| {
@@ -83,10 +89,12 @@ fn round<V: Victim>(
         shadow.check(words, V::owns);
         return Some(None);
     };
-    if let Err(place) = surround(&path(name), words.address()) {
-        drop(victim);
-        avoid(place);
-        return None;
+    if is_looked_at {
+        if let Err(place) = surround(&path(name), words.address()) {
+            drop(victim);
+            avoid(place);
+            return None;
+        }
     }
     start.check_positions(words);
     let mut verdict = Verdict::default();

@@ -15,6 +15,7 @@ use ringmain::{Corrupted, Error, Options, SharedWord, WaitError};
 
 use super::word;
 pub(crate) use case::{Case, Limits};
+pub(crate) use guards::{avoid, surround};
 pub(crate) use lies::Shape;
 use words::Shadow;
 pub(crate) use words::Words;
