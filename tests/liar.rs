@@ -4,8 +4,9 @@ mod common;
 
 use std::sync::atomic::Ordering;
 
-use common::words::{Outcomes, Words, attach_if_allowed};
-use common::{Child, Part, Random, Ring, word};
+use common::hostile::Words;
+use common::outcomes::{Outcomes, attach_if_allowed};
+use common::{Child, Part, Random, Ring, path, word};
 use ringmain::stream::{ClaimError, Consumer, PeekError, PopError, Producer, PushError, PushSliceError};
 
 /// How often a victim comes, and how many calls it makes while its handle is not poisoned.
@@ -20,7 +21,7 @@ fn plays_a_part() {
 
 /// Writes whatever into tail and head, for ever: most of it near to what could be.
 fn liar(part: &mut Part) {
-    let (words, random) = (Words::of(part.name()), Random::seeded(part.argument(0)));
+    let (words, random) = (Words::of(&path(part.name())), Random::seeded(part.argument(0)));
     let capacity: u64 = part.argument(1);
     part.say("lies");
     loop {

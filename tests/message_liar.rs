@@ -5,9 +5,10 @@ mod common;
 use std::io::{IoSlice, Write};
 use std::sync::atomic::Ordering;
 
+use common::hostile::Words;
 use common::messages::{header, ring_of};
-use common::words::{Outcomes, Words, attach_if_allowed};
-use common::{Child, Part, Random, Ring, word};
+use common::outcomes::{Outcomes, attach_if_allowed};
+use common::{Child, Part, Random, Ring, path, word};
 use ringmain::message::{Batch, Consumer, PopError, Producer, PushError};
 
 /// How often a victim comes, and how many calls it makes while its handle is not poisoned.
@@ -22,7 +23,7 @@ fn plays_a_part() {
 
 /// Writes whatever into tail, head and data area, for ever: most of it near to what could be.
 fn liar(part: &mut Part) {
-    let (words, random) = (Words::of(part.name()), Random::seeded(part.argument(0)));
+    let (words, random) = (Words::of(&path(part.name())), Random::seeded(part.argument(0)));
     let align: u64 = part.argument(1);
     part.say("lies");
     loop {
@@ -36,7 +37,7 @@ fn liar(part: &mut Part) {
             3 | 4 => words.at(position).store(stood.wrapping_add(near), Ordering::Relaxed),
             5 => words.at(position).store(stood.wrapping_sub(near), Ordering::Relaxed),
             kind => {
-                let data = words.count * 8 - word::DATA;
+                let data = words.len() - word::DATA;
                 // At a record that is about to be read, or anywhere.
                 let at = if kind < 11 { stood.wrapping_add(near) } else { random.any() };
                 let record = words.at(word::DATA + at % data / 8 * 8);
@@ -160,8 +161,8 @@ fn check_victims(capacity: usize, align: usize) {
         }
         // The next ones may come: what lies in the past is right again.
         if random.below(2) == 0 {
-            let words = Words::of(ring.name());
-            for at in (word::DATA..words.count * 8).step_by(8).chain([word::TAIL, word::HEAD]) {
+            let words = Words::of(&path(ring.name()));
+            for at in (word::DATA..words.len()).step_by(8).chain([word::TAIL, word::HEAD]) {
                 words.at(at).store(0, Ordering::Relaxed);
             }
         }

@@ -20,7 +20,7 @@ pub use object::Object;
 use ring::word;
 
 /// A wait takes longer than all else, so there are few, and short ones.
-const LIMITS: Limits = Limits { calls: 64, patience: 256, blocking: 0 };
+const LIMITS: Limits = Limits { calls: 64, patience: 256, blocking: 0, guard: 64 };
 
 /// The ends of some rings, one of which an input chooses to be the victim.
 pub struct Victims(Vec<Box<dyn FnMut(&Bytes<'_>)>>);
@@ -28,7 +28,8 @@ pub struct Victims(Vec<Box<dyn FnMut(&Bytes<'_>)>>);
 impl Victims {
     /// Both ends of stream rings: two that end where a page does, so that a step beyond them is a signal, and the smallest one.
     pub fn of_streams() -> Victims {
-        let (bytes, structs) = (Shape { capacity: 4096, unit: 1, align: 0 }, Shape { capacity: 512, unit: 24, align: 0 });
+        let (bytes, structs) =
+            (Shape { capacity: 4096, unit: 1, align: 0 }, Shape { capacity: 512, unit: 24, align: 0 });
         let one = Shape { capacity: 1, unit: 8, align: 0 };
         Victims(vec![
             case::<stream::Producer<u8>>(bytes),

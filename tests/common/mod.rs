@@ -16,10 +16,10 @@ pub(crate) mod hostile;
 mod journal;
 pub(crate) mod limits;
 pub(crate) mod messages;
+pub(crate) mod outcomes;
 pub(crate) mod passed;
 mod process;
 mod ring;
-pub(crate) mod words;
 
 use std::cell::Cell;
 use std::env;
