@@ -76,7 +76,7 @@ impl Liar<'_> {
     /// Swings the header of the message at the head between lengths that can be, and those that cannot.
     fn swing_headers(&mut self) {
         let head = self.words.read(word::HEAD);
-        let at = word::DATA + head % MESSAGES.capacity & !7;
+        let at = word::DATA + head % MESSAGES.capacity / 8 * 8;
         self.words.write(word::TAIL, head);
         for len in [8, 2000, 40, 0, 8, 600] {
             self.words.write(at, header(len));
@@ -85,6 +85,15 @@ impl Liar<'_> {
             let absurd = [u64::MAX, header(4089), header(1 << 40), 2, header(8000)][self.random.below(5) as usize];
             self.words.write(at, absurd);
         }
+    }
+}
+
+/// Ends the liar when it is dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -109,6 +118,8 @@ fn play<V: Victim>(part: &mut Part, shape: Shape, swing: fn(&mut Liar<'_>)) {
             }
         });
         // How often the two meet depends on the processors that there are.
+        // The liar ends, and with it the process, where a call panics too.
+        let _over = Over(is_over);
         while made < calls || poisoned < calls / CALLS_PER_LIE {
             // On a single processor, too, the liar shall come to its turn.
             thread::yield_now();
@@ -125,7 +136,6 @@ fn play<V: Victim>(part: &mut Part, shape: Shape, swing: fn(&mut Liar<'_>)) {
                 part.say("goes on");
             }
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     part.say("ends");
     [handles, poisoned, made, done].into_iter().for_each(|count| part.say(count));

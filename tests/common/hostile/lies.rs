@@ -122,7 +122,7 @@ impl Start {
             6 => 8 * choices.below(ROWS),
             7 | 8 => role + SLOT[choices.below(SLOT.len() as u64) as usize],
             9 => 8 * choices.below(word::DATA / 8),
-            10 => word::DATA + choices.below(words.len() - word::DATA) & !7,
+            10 => word::DATA + choices.below(words.len() - word::DATA) / 8 * 8,
             // At an element or a record that is about to be read or written.
             _ => self.shape.offset(words.read(position).wrapping_add(choices.below(8) * self.shape.align.max(1))),
         }
@@ -168,7 +168,7 @@ impl Shape {
 
     /// Returns the offset of the word in which the byte at a position lies, or an element begins.
     fn offset(self, position: u64) -> u64 {
-        word::DATA + position % self.capacity * self.unit & !7
+        word::DATA + (position % self.capacity * self.unit) / 8 * 8
     }
 }
 
