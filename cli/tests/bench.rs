@@ -284,7 +284,7 @@ fn wrong_inputs_are_usage_errors_that_name_the_right_ones() {
     check_usage_error(&["--size", "0"], &["--size"]);
     check_usage_error(&["--size", "131072"], &["65536"]);
     check_usage_error(&["--test", "latency"], &["latency", "rtt", "throughput"]);
-    check_usage_error(&["--transport", "tcp"], &["tcp", "unix-stream"]);
+    check_usage_error(&["--transport", "udp"], &["udp", "unix-stream", "posix-mq"]);
     check_usage_error(&["--align", "12"], &["12", "8, 16, 32 or 64"]);
     check_usage_error(&["--wait", "y"], &["spin, adaptive, park]"]);
     check_usage_error(&["--wait", "sleep"], &["spin, adaptive, park]"]);

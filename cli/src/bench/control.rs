@@ -45,7 +45,15 @@ pub(crate) enum Reply {
 
 /// The longest packet, in bytes, and the largest number of descriptors in one.
 const PACKET: usize = 4096;
-const DESCRIPTORS: usize = 4;
+const DESCRIPTORS: usize = 6;
+
+/// How a wait for a descriptor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    Readable,
+    /// The other process has ended.
+    Ended,
+}
 
 /// One end of the channel.
 #[derive(Debug)]
@@ -116,6 +124,15 @@ impl Control {
         Ok(Some((packet, descriptors)))
     }
 
+    /// Sleeps until a descriptor can be read, or the other side has ended.
+    pub(crate) fn wait_for(&self, descriptor: BorrowedFd<'_>) -> io::Result<Awaited> {
+        let mut entries =
+            [PollFd::from_borrowed_fd(descriptor, PollFlags::IN), PollFd::new(&self.socket, PollFlags::empty())];
+        rustix::io::retry_on_intr(|| poll(&mut entries, None))?;
+        // What can be read comes first, so that nothing is lost that the other side did before its end.
+        Ok(if entries[0].revents().is_empty() { Awaited::Ended } else { Awaited::Readable })
+    }
+
     /// Whether the other side has ended, or does so within this many seconds.
     pub(crate) fn closes_within(&self, seconds: i64) -> bool {
         let mut entries = [PollFd::new(&self.socket, PollFlags::empty())];
@@ -167,6 +184,18 @@ mod tests {
         assert!(ours.closes_within(0));
         assert!(ours.receive::<Reply>().unwrap().is_some());
         assert!(ours.receive::<Reply>().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_wait_for_a_descriptor_ends_with_what_can_be_read_or_with_the_peer() {
+        let (ours, theirs) = pair();
+        let (reader, writer) = io::pipe().unwrap();
+        rustix::io::write(&writer, b"x").unwrap();
+        assert_eq!(ours.wait_for(reader.as_fd()).unwrap(), Awaited::Readable);
+        drop(theirs);
+        assert_eq!(ours.wait_for(reader.as_fd()).unwrap(), Awaited::Readable);
+        rustix::io::read(&reader, &mut [0; 1]).unwrap();
+        assert_eq!(ours.wait_for(reader.as_fd()).unwrap(), Awaited::Ended);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What a spinning transport does between two looks: as little as can be, without ever spinning for a dead peer.
 
 use std::hint;
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use super::control::Control;
+use super::control::{Awaited, Control};
 
 /// Polls between two looks at whether the other process still lives.
 const POLLS_PER_LOOK: u32 = 1 << 20;
@@ -47,6 +48,17 @@ impl Idle {
             thread::yield_now();
         }
         if self.polls.is_multiple_of(POLLS_PER_LOOK) { self.look() } else { Ok(()) }
+    }
+
+    /// Sleeps until a descriptor can be read.
+    ///
+    /// # Errors
+    /// - the other process has ended, and nothing can be read
+    pub(crate) fn sleep(&self, descriptor: BorrowedFd<'_>) -> Result<()> {
+        match self.control.wait_for(descriptor).context("cannot wait for a descriptor")? {
+            Awaited::Readable => Ok(()),
+            Awaited::Ended => bail!("the other process has ended"),
+        }
     }
 
     /// Looks whether the other process still lives, with a system call.

@@ -22,17 +22,25 @@ pub(crate) enum Transport {
     Stream,
     /// A ring of messages
     Message,
+    /// Slots in shared memory, each message announced through an eventfd
+    Eventfd,
     /// Pipes
     Pipe,
+    /// Named pipes
+    Fifo,
     /// A pair of connected unix sockets
     UnixStream,
     /// The same, of the kind that keeps messages apart
     UnixSeqpacket,
+    /// A TCP connection over the loopback interface, with TCP_NODELAY
+    Tcp,
+    /// POSIX message queues
+    PosixMq,
 }
 
 impl Transport {
     /// Whether it takes messages from one process to the other that are long enough for a time.
-    fn carries_a_time(self) -> bool {
+    pub(crate) fn carries_a_time(self) -> bool {
         !matches!(self, Self::CacheLine | Self::Memcpy)
     }
 
@@ -48,9 +56,13 @@ impl fmt::Display for Transport {
             Self::Memcpy => "memcpy",
             Self::Stream => "stream",
             Self::Message => "message",
+            Self::Eventfd => "eventfd",
             Self::Pipe => "pipe",
+            Self::Fifo => "fifo",
             Self::UnixStream => "unix-stream",
             Self::UnixSeqpacket => "unix-seqpacket",
+            Self::Tcp => "tcp",
+            Self::PosixMq => "posix-mq",
         })
     }
 }
@@ -190,8 +202,8 @@ impl Choice<'_> {
             let sizes: Vec<usize> = sizes.into_iter().filter(|bytes| *bytes >= SHORTEST_WITH_A_TIME).collect();
             if transports.is_empty() {
                 return Err(UsageError(format!(
-                    "--test {test}: none of the transports carries messages with a time; name stream, message, pipe, \
-                     unix-stream or unix-seqpacket"
+                    "--test {test}: none of the transports carries messages with a time; name stream, message, pipe \
+                     or another one"
                 ))
                 .into());
             }

@@ -11,11 +11,11 @@ use super::plan::{Test, Transport};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Wait {
-    /// It keeps its processor busy: rings, pipes and sockets are tried again and again, and never block
+    /// It keeps its processor busy: all are tried again and again, and never block
     Spin,
-    /// A ring spins for about as long as a wake takes, then sleeps; pipes and sockets block
+    /// A ring spins for about as long as a wake takes, then sleeps; what is in the kernel blocks
     Adaptive,
-    /// A ring sleeps at once; pipes and sockets block
+    /// A ring sleeps at once; what is in the kernel blocks
     Park,
     /// It sleeps in a blocking call of the kernel.
     #[value(skip)]
@@ -34,16 +34,14 @@ impl Wait {
             Transport::CacheLine => vec![Self::Spin],
             Transport::Memcpy => vec![Self::Never],
             Transport::Stream | Transport::Message => asked.unwrap_or(&[Self::Spin]).to_vec(),
-            Transport::Pipe | Transport::UnixStream | Transport::UnixSeqpacket => {
-                asked.unwrap_or(&[Self::Sleep]).iter().map(|wait| wait.in_the_kernel()).collect()
-            }
+            _ => asked.unwrap_or(&[Self::Sleep]).iter().map(|wait| wait.in_the_kernel()).collect(),
         };
         waits.sort_unstable();
         waits.dedup();
         waits
     }
 
-    /// What it means for pipes and sockets.
+    /// What it means for pipes, sockets, queues and eventfds.
     fn in_the_kernel(self) -> Wait {
         match self {
             Self::Adaptive | Self::Park => Self::Sleep,

@@ -5,14 +5,19 @@
 
 mod cache_line;
 mod descriptor;
+mod eventfd;
+mod fifo;
 mod memcpy;
 mod message;
 mod pipe;
+mod posix_mq;
 mod ring;
 mod stream;
+mod tcp;
 mod unix_seqpacket;
 mod unix_stream;
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail};
@@ -28,6 +33,18 @@ pub(crate) struct Created {
     /// Names of rings, the one towards this process first.
     pub(crate) rings: Vec<String>,
 }
+
+/// Why a case cannot be measured on this system; others can.
+#[derive(Debug)]
+pub(crate) struct Unavailable(pub(crate) String);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}
 
 /// What the peer was left.
 pub(crate) struct Left {
@@ -85,9 +102,13 @@ fn create_sized<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Resul
         Transport::Memcpy => memcpy::create::<WORDS>(case.test),
         Transport::Stream => stream::create::<WORDS>(case, name, idle),
         Transport::Message => message::create::<WORDS>(case, name, idle),
+        Transport::Eventfd => eventfd::create::<WORDS>(case, idle),
         Transport::Pipe => pipe::create::<WORDS>(case, idle),
+        Transport::Fifo => fifo::create::<WORDS>(case, name, idle),
         Transport::UnixStream => unix_stream::create::<WORDS>(case, idle),
         Transport::UnixSeqpacket => unix_seqpacket::create::<WORDS>(case, idle),
+        Transport::Tcp => tcp::create::<WORDS>(case, idle),
+        Transport::PosixMq => posix_mq::create::<WORDS>(case, name, idle),
     }
 }
 
@@ -102,16 +123,23 @@ fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Resul
         Transport::Memcpy => Ok(memcpy::attach()),
         Transport::Stream => stream::attach::<WORDS>(case, left, idle),
         Transport::Message => message::attach::<WORDS>(case, left, idle),
+        Transport::Eventfd => eventfd::attach::<WORDS>(case, left, idle),
         Transport::Pipe => pipe::attach::<WORDS>(case, left, idle),
+        Transport::Fifo => fifo::attach::<WORDS>(case, left, idle),
         Transport::UnixStream => unix_stream::attach::<WORDS>(case, left, idle),
         Transport::UnixSeqpacket => unix_seqpacket::attach::<WORDS>(case, left, idle),
+        Transport::Tcp => tcp::attach::<WORDS>(case, left, idle),
+        Transport::PosixMq => posix_mq::attach::<WORDS>(case, left, idle),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::thread;
+
+    use clap::ValueEnum;
 
     use super::super::control::Control;
     use super::super::inputs::SIZES;
@@ -122,8 +150,9 @@ mod tests {
     /// Runs both sides of a case in two threads of this process.
     #[track_caller]
     fn check_case(case: Case, runs: &'static [u64]) {
-        let Case { test, bytes, wait, .. } = case;
-        let name = format!("rm-unit.{}.{test:.1}{bytes}{wait:.1}{:.1}", std::process::id(), case.fenced);
+        let test = case.test;
+        static NAMES: AtomicU32 = AtomicU32::new(0);
+        let name = format!("rm-unit.{}.{}", std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed));
         let (ours, theirs) = Control::pair().unwrap();
         let idle = Idle::new(Rc::new(ours), true);
         let mut created = create(case, &name, idle).unwrap();
@@ -158,9 +187,9 @@ mod tests {
 
     /// The transports that carry a time, with all ways in which they wait.
     fn with_a_time() -> impl Iterator<Item = (Transport, Wait)> {
-        use Transport::{Message, Pipe, Stream, UnixSeqpacket, UnixStream};
-        [Stream, Message, Pipe, UnixStream, UnixSeqpacket]
-            .into_iter()
+        let transports = Transport::value_variants().iter().copied();
+        transports
+            .filter(|transport| transport.carries_a_time())
             .flat_map(|transport| Wait::of(transport, Test::Idle, None).into_iter().map(move |wait| (transport, wait)))
     }
 
@@ -200,9 +229,30 @@ mod tests {
     }
 
     #[test]
+    fn messages_of_every_supported_size_go_over_a_fifo() {
+        check_sizes(Transport::Fifo, Wait::Sleep, &SIZES);
+    }
+
+    #[test]
+    fn messages_of_every_supported_size_go_over_tcp() {
+        check_sizes(Transport::Tcp, Wait::Sleep, &SIZES);
+    }
+
+    #[test]
+    fn messages_of_every_supported_size_are_announced_by_an_eventfd() {
+        check_sizes(Transport::Eventfd, Wait::Sleep, &SIZES);
+    }
+
+    #[test]
+    fn messages_of_the_sizes_that_queues_take_go_over_a_posix_mq() {
+        check_sizes(Transport::PosixMq, Wait::Sleep, SIZES.split_last_chunk::<3>().unwrap().0);
+    }
+
+    #[test]
     fn messages_go_in_every_way_to_wait() {
         for (transport, wait) in with_a_time() {
-            check_sizes(transport, wait, &[8, 128, 65536]);
+            let largest = if transport == Transport::PosixMq { 8192 } else { 65536 };
+            check_sizes(transport, wait, &[8, 128, largest]);
         }
     }
 
