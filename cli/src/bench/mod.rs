@@ -15,6 +15,8 @@ mod pace;
 mod peer;
 mod plan;
 mod processors;
+mod quantiles;
+mod ratios;
 mod report;
 mod results;
 mod rounds;
@@ -27,13 +29,13 @@ mod worker;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::host::Host;
 use self::peer::Peer;
 use self::processors::Processors;
-use self::results::{Outcome, Report};
+use self::results::{FORMAT, Outcome, Recorded, Report, Subject};
 
 pub(crate) use self::inputs::{parse_align, parse_processors, parse_rate, parse_size};
 pub(crate) use self::peer::SUBCOMMAND;
@@ -58,7 +60,8 @@ pub(crate) fn run(plan: &Plan, json: bool) -> Result<()> {
     let processors = Processors::choose(plan.processors)?;
     let host = Host::read(processors);
     processors::pin(processors.first)?;
-    let report = measure(plan, processors, host)?;
+    let Run { report, recorded } = measure(plan, processors, host)?;
+    let _ = recorded;
     let text = if json { serde_json::to_string(&report)? + "\n" } else { report::text(&report) };
     match io::stdout().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
@@ -67,13 +70,33 @@ pub(crate) fn run(plan: &Plan, json: bool) -> Result<()> {
     }
 }
 
-fn measure(plan: &Plan, processors: Processors, host: Host) -> Result<Report> {
+/// All that came out of a run: what is printed, and the times behind its percentiles.
+struct Run {
+    report: Report,
+    recorded: Vec<Recorded>,
+}
+
+fn measure(plan: &Plan, processors: Processors, host: Host) -> Result<Run> {
     let mut peer = Peer::start(processors)?;
     let progress = progress(plan);
-    let measured = rounds::measure(&mut peer, plan, &progress)?;
-    let (paced, idle) = once::measure(&mut peer, plan, &progress)?;
+    let (mut measured, mut left_out) = rounds::measure(&mut peer, plan, &progress)?;
+    let once = once::measure(&mut peer, plan, &progress)?;
     progress.finish_and_clear();
-    Ok(Report { host, results: Outcome::of_all(&measured), paced, idle })
+    left_out.extend(once.left_out);
+    let results = Outcome::of_all(&measured);
+    let anything = results.iter().any(|one| one.subject.transport.carries_a_time());
+    if let (Some(one), false) = (left_out.first(), anything || !once.paced.is_empty() || !once.idle.is_empty()) {
+        bail!("nothing that was asked for can be measured here: {}: {}", one.subject.transport, one.reason);
+    }
+    let mut recorded = Vec::new();
+    for one in &mut measured {
+        let subject = Subject::of(one.case);
+        recorded.extend(one.times.take().map(|times| Recorded { subject, rate: None, times }));
+    }
+    recorded.extend(once.recorded);
+    let report =
+        Report { format: FORMAT, host, warnings: Vec::new(), results, paced: once.paced, idle: once.idle, left_out };
+    Ok(Run { report, recorded })
 }
 
 /// A bar on stderr where that is a terminal, and else nothing.

@@ -2,16 +2,17 @@
 //! processors.
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::peer::{Peer, Ran};
 use super::plan::{Case, Plan, Test};
-use super::results::Subject;
+use super::quantiles::{Quantiles, Times};
+use super::results::{LeftOut, Recorded, Subject, Unit};
+use super::transport::Unavailable;
 
 /// How long messages at a fixed rate were under way, and what that took.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Paced {
     #[serde(flatten)]
@@ -20,7 +21,7 @@ pub(crate) struct Paced {
     pub(crate) rate: u64,
     pub(crate) achieved: f64,
     pub(crate) messages: u64,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: Unit,
     #[serde(flatten)]
     pub(crate) quantiles: Quantiles,
     /// Of the process that receives: 1 is one processor all the time.
@@ -29,66 +30,76 @@ pub(crate) struct Paced {
     pub(crate) source_processor: f64,
 }
 
-/// One-way times in nanoseconds, to three digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Quantiles {
-    pub(crate) p50: u64,
-    pub(crate) p90: u64,
-    pub(crate) p99: u64,
-    #[serde(rename = "p99.9")]
-    pub(crate) p99_9: u64,
-    pub(crate) max: u64,
-}
-
-impl Quantiles {
-    fn of(times: &Histogram<u64>) -> Self {
-        let of = |quantile| times.value_at_quantile(quantile);
-        Self { p50: of(0.5), p90: of(0.9), p99: of(0.99), p99_9: of(0.999), max: times.max() }
-    }
-}
-
 /// What it takes to wait for what does not come.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Idle {
     #[serde(flatten)]
     pub(crate) subject: Subject,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: Unit,
     /// Of the process that waits: 100 is one processor all the time.
     pub(crate) percent: f64,
     pub(crate) seconds: f64,
 }
 
+/// What was measured once.
+#[derive(Debug, Default)]
+pub(crate) struct Once {
+    pub(crate) paced: Vec<Paced>,
+    pub(crate) idle: Vec<Idle>,
+    pub(crate) recorded: Vec<Recorded>,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
 /// Measures each case once, one after the other.
-pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<(Vec<Paced>, Vec<Idle>)> {
-    let (mut paced, mut idle) = (Vec::new(), Vec::new());
+pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<Once> {
+    let mut once = Once::default();
     for case in &plan.paced {
         progress.set_message(case.to_string());
+        let station = match peer.open(*case) {
+            Ok(station) => station,
+            Err(error) => match error.downcast_ref() {
+                Some(Unavailable(reason)) => {
+                    once.left_out.push(LeftOut::new(*case, reason));
+                    progress.inc(1);
+                    continue;
+                }
+                None => return Err(error).with_context(|| case.to_string()),
+            },
+        };
+        once.run(peer, plan, *case, station).with_context(|| case.to_string())?;
+        progress.inc(1);
+    }
+    Ok(once)
+}
+
+impl Once {
+    fn run(&mut self, peer: &mut Peer, plan: &Plan, case: Case, station: usize) -> Result<()> {
         let rate = case.rate.context("a rate is missing")?;
-        let station = peer.open(*case).with_context(|| case.to_string())?;
         let messages = match case.test {
             Test::Idle => 1,
             _ => ((rate as f64 * plan.paced_duration.as_secs_f64()) as u64).max(plan.fewest),
         };
-        let ran = peer.run(station, messages).with_context(|| case.to_string())?;
+        let ran = peer.run(station, messages)?;
         match case.test {
-            Test::Idle => idle.push(idle_outcome(*case, ran)),
+            Test::Idle => self.idle.push(idle_outcome(case, ran)),
             _ => {
                 let times = peer.times(station).context("the times of the messages are missing")?;
-                paced.push(paced_outcome(*case, rate, ran, times));
+                self.paced.push(paced_outcome(case, rate, ran, times));
+                let (subject, rate) = (Subject::of(case), Some(rate));
+                self.recorded.push(Recorded { subject, rate, times: times.clone() });
             }
         }
-        progress.inc(1);
+        Ok(())
     }
-    Ok((paced, idle))
 }
 
-fn paced_outcome(case: Case, rate: u64, ran: Ran, times: &Histogram<u64>) -> Paced {
+fn paced_outcome(case: Case, rate: u64, ran: Ran, times: &Times) -> Paced {
     Paced {
         subject: Subject::of(case),
         rate,
         achieved: times.len() as f64 / ran.theirs.elapsed.as_secs_f64().max(1e-9),
         messages: times.len(),
-        unit: "ns",
+        unit: Unit::Nanoseconds,
         quantiles: Quantiles::of(times),
         sink_processor: ran.ours.share(),
         source_processor: ran.theirs.share(),
@@ -98,7 +109,7 @@ fn paced_outcome(case: Case, rate: u64, ran: Ran, times: &Histogram<u64>) -> Pac
 fn idle_outcome(case: Case, ran: Ran) -> Idle {
     Idle {
         subject: Subject::of(case),
-        unit: "%",
+        unit: Unit::Percent,
         percent: ran.ours.share() * 100.0,
         seconds: ran.ours.elapsed.as_secs_f64(),
     }
@@ -124,13 +135,13 @@ mod tests {
 
     #[test]
     fn a_paced_case_has_quantiles_and_the_use_of_both_processors() {
-        let mut times = Histogram::new_with_bounds(1, 1_000_000, 3).unwrap();
+        let mut times = super::super::quantiles::empty().unwrap();
         (1..=1000).for_each(|time| times.saturating_record(time));
         let paced = paced_outcome(case(Test::Paced), 1000, Ran { ours: usage(10), theirs: usage(250) }, &times);
-        assert_eq!(paced.quantiles, Quantiles { p50: 500, p90: 900, p99: 990, p99_9: 999, max: 1000 });
+        assert_eq!(paced.quantiles, Quantiles { p50: 500, p90: 900, p99: 990, p99_9: 999, p99_99: 1000, max: 1000 });
         assert_eq!(
             serde_json::to_string(&paced).unwrap(),
-            r#"{"transport":"pipe","test":"paced","wait":"sleep","bytes":64,"rate":1000,"achieved":1000.0,"messages":1000,"unit":"ns","p50":500,"p90":900,"p99":990,"p99.9":999,"max":1000,"sink-processor":0.01,"source-processor":0.25}"#
+            r#"{"transport":"pipe","test":"paced","wait":"sleep","bytes":64,"rate":1000,"achieved":1000.0,"messages":1000,"unit":"ns","p50":500,"p90":900,"p99":990,"p99.9":999,"p99.99":1000,"max":1000,"sink-processor":0.01,"source-processor":0.25}"#
         );
     }
 

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
+use anyhow::Result;
 
 use super::clock::{self, Stopwatch, Usage};
 use super::idle::Idle;
 use super::message::{Incoming, Outgoing};
+use super::quantiles::{self, Times};
 use super::station::{Receiver, Sender, Station};
 
 /// Messages before the measurement, and the longest time between two of them.
@@ -81,22 +81,16 @@ impl<const WORDS: usize> Station for PacedSource<WORDS> {
     }
 }
 
-/// The longest one-way time that is told from longer ones, in nanoseconds, and the digits of all.
-const LONGEST: u64 = 60_000_000_000;
-const DIGITS: u8 = 3;
-
 /// Receives messages and takes the time that each was under way.
 pub(crate) struct PacedSink<R, const WORDS: usize> {
     receiver: R,
     incoming: Incoming<WORDS>,
-    /// Nanoseconds.
-    times: Histogram<u64>,
+    times: Times,
 }
 
 impl<R, const WORDS: usize> PacedSink<R, WORDS> {
     pub(crate) fn new(receiver: R) -> Result<Self> {
-        let times = Histogram::new_with_bounds(1, LONGEST, DIGITS).context("cannot make a histogram")?;
-        Ok(Self { receiver, incoming: Incoming::new(), times })
+        Ok(Self { receiver, incoming: Incoming::new(), times: quantiles::empty()? })
     }
 }
 
@@ -121,7 +115,7 @@ impl<R: Receiver<WORDS>, const WORDS: usize> Station for PacedSink<R, WORDS> {
         Ok(stopwatch.stop())
     }
 
-    fn times(&self) -> Option<&Histogram<u64>> {
+    fn times(&self) -> Option<&Times> {
         Some(&self.times)
     }
 }

@@ -5,13 +5,13 @@ use std::process::{Child, Command as Process, Stdio};
 use std::rc::Rc;
 
 use anyhow::{Context, Error, Result, anyhow};
-use hdrhistogram::Histogram;
 
 use super::clock::Usage;
 use super::control::{Command, Control, Reply};
 use super::idle::Idle;
 use super::plan::Case;
 use super::processors::Processors;
+use super::quantiles::Times;
 use super::station::Station;
 use super::transport;
 
@@ -70,18 +70,34 @@ impl Peer {
 
     /// Runs the station of this number on both sides.
     pub(crate) fn run(&mut self, station: usize, messages: u64) -> Result<Ran> {
-        let run = Command::Run { station, messages };
-        self.control.send(&run, &[]).map_err(|error| explain(&mut self.child, &self.control, error))?;
-        let ours =
-            self.stations[station].run(messages).map_err(|error| explain(&mut self.child, &self.control, error))?;
+        let (ours, theirs) = self.run_with(station, messages, |station| station.run(messages))?;
+        Ok(Ran { ours, theirs })
+    }
+
+    /// Runs it and takes the time of each message.
+    pub(crate) fn run_timed(&mut self, station: usize, messages: u64, times: &mut Times) -> Result<()> {
+        self.run_with(station, messages, |station| station.run_timed(messages, times))?;
+        Ok(())
+    }
+
+    /// Runs it, on this side as the function does. Returns what that returned, and what the run took on the other side.
+    fn run_with<T>(
+        &mut self,
+        station: usize,
+        messages: u64,
+        run: impl FnOnce(&mut dyn Station) -> Result<T>,
+    ) -> Result<(T, Usage)> {
+        let command = Command::Run { station, messages };
+        self.control.send(&command, &[]).map_err(|error| explain(&mut self.child, &self.control, error))?;
+        let ours = run(&mut *self.stations[station]).map_err(|error| explain(&mut self.child, &self.control, error))?;
         match self.answer()? {
-            Reply::Ran { usage: theirs } => Ok(Ran { ours, theirs }),
+            Reply::Ran { usage: theirs } => Ok((ours, theirs)),
             reply => Err(anyhow!("the peer process answered {reply:?} to a run")),
         }
     }
 
     /// The times that the messages of a station's last run were under way, in nanoseconds, where it takes them.
-    pub(crate) fn times(&self, station: usize) -> Option<&Histogram<u64>> {
+    pub(crate) fn times(&self, station: usize) -> Option<&Times> {
         self.stations[station].times()
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::UsageError;
 
@@ -59,7 +59,7 @@ impl Processors {
 }
 
 /// Whether two processors are hardware threads of one core. A hypervisor may hide the truth from the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SameCore {
     Yes,

@@ -1,12 +1,17 @@
 //! What came out: one result per case, as the JSON has it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::host::Host;
 use super::once::{Idle, Paced};
 use super::plan::{Case, Test, Transport};
-use super::statistics::{Summary, pairwise_ratio};
+use super::quantiles::{Distribution, Times};
+use super::ratios::Ratios;
+use super::statistics::Summary;
 use super::wait::Wait;
+
+/// The version of the JSON. It changes when a reader of an earlier one would be wrong about it.
+pub(crate) const FORMAT: u32 = 1;
 
 /// A case and what each round measured.
 #[derive(Debug)]
@@ -14,32 +19,41 @@ pub(crate) struct Measured {
     pub(crate) case: Case,
     /// Nanoseconds per round trip, or messages per second.
     pub(crate) values: Vec<f64>,
+    /// Of single round trips, which are taken apart from the values.
+    pub(crate) times: Option<Times>,
 }
 
 /// All of a run, as it is printed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Report {
+    pub(crate) format: u32,
     pub(crate) host: Host,
+    /// What should be known before the figures are believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
     /// Of the tests that are in rounds.
     pub(crate) results: Vec<Outcome>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) paced: Vec<Paced>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) idle: Vec<Idle>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// What was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Subject {
     pub(crate) transport: Transport,
     pub(crate) test: Test,
     pub(crate) wait: Wait,
     /// Whether the sender made a fence after each message; no key where it did not.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) fenced: bool,
     pub(crate) bytes: usize,
     /// Where the records of a message ring start.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) alignment: Option<usize>,
 }
 
@@ -56,38 +70,32 @@ impl Subject {
     }
 }
 
+/// What a figure is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Unit {
+    #[serde(rename = "ns")]
+    Nanoseconds,
+    #[serde(rename = "msg/s")]
+    MessagesPerSecond,
+    #[serde(rename = "%")]
+    Percent,
+}
+
 /// One case's figures over all rounds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     #[serde(flatten)]
     pub(crate) subject: Subject,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: Unit,
     #[serde(flatten)]
     pub(crate) summary: Summary,
     pub(crate) rounds: usize,
+    /// One for each round, in their order.
+    pub(crate) values: Vec<f64>,
     pub(crate) ratios: Ratios,
-}
-
-/// Medians of the ratios to a reference in the same round. None to itself, and none to what was not measured.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Ratios {
-    /// To the one word that the cache line carries, whatever the size.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cache_line: Option<f64>,
-    /// To the pipe at the same size: the spinning one for what spins, the blocking one for what sleeps, and the other one
-    /// where that was not measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) pipe: Option<f64>,
-    /// To the stream ring at the same size: one that waits in the same way, and else the most alike that was measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stream: Option<f64>,
-    /// To copies on one processor at the same size.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) memcpy: Option<f64>,
-    /// To the same transport at the same size where it spins, without fences.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) spin: Option<f64>,
+    /// Of single round trips, of all rounds together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) times: Option<Distribution>,
 }
 
 impl Outcome {
@@ -98,89 +106,84 @@ impl Outcome {
             .map(|one| Self {
                 subject: Subject::of(one.case),
                 unit: match one.case.test {
-                    Test::Rtt => "ns",
-                    _ => "msg/s",
+                    Test::Rtt => Unit::Nanoseconds,
+                    _ => Unit::MessagesPerSecond,
                 },
                 summary: Summary::of(&one.values),
                 rounds: one.values.len(),
-                ratios: Ratios {
-                    cache_line: ratio(measured, one, Transport::CacheLine, &[Wait::Spin]),
-                    pipe: ratio(measured, one, Transport::Pipe, &one.case.wait.alike()),
-                    stream: ratio(measured, one, Transport::Stream, &one.case.wait.alike()),
-                    memcpy: ratio(measured, one, Transport::Memcpy, &[Wait::Never]),
-                    spin: ratio(measured, one, one.case.transport, &[Wait::Spin]),
-                },
+                values: one.values.clone(),
+                ratios: Ratios::of(one, measured),
+                times: one.times.as_ref().map(Distribution::of),
             })
             .collect()
     }
 }
 
-/// The ratio to a transport that waits in the first of these ways in which it was measured, without fences.
-fn ratio(measured: &[Measured], one: &Measured, transport: Transport, waits: &[Wait]) -> Option<f64> {
-    let bytes = if transport == Transport::CacheLine { 8 } else { one.case.bytes };
-    let reference = |wait| Case { bytes, transport, wait, fenced: false, ..one.case };
-    let find = |wait: &Wait| measured.iter().find(|other| other.case == reference(*wait));
-    let other = waits.iter().find_map(find)?;
-    (other.case != one.case).then(|| pairwise_ratio(&one.values, &other.values))
+/// A case that this system does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeftOut {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    /// Messages per second, where they are paced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rate: Option<u64>,
+    pub(crate) reason: String,
+}
+
+impl LeftOut {
+    pub(crate) fn new(case: Case, reason: &str) -> Self {
+        let rate = case.rate.filter(|_| case.test == Test::Paced);
+        Self { subject: Subject::of(case), rate, reason: reason.to_owned() }
+    }
+}
+
+/// The times of one case, with which its percentiles can be exported.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) subject: Subject,
+    /// Messages per second, where they are paced.
+    pub(crate) rate: Option<u64>,
+    pub(crate) times: Times,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn measured(transport: Transport, wait: Wait, bytes: usize, values: &[f64]) -> Measured {
-        let case = Case { test: Test::Rtt, bytes, transport, align: 64, wait, fenced: false, rate: None };
-        Measured { case, values: values.to_vec() }
-    }
-
-    fn ratios(measured: &[Measured]) -> Vec<Ratios> {
-        Outcome::of_all(measured).into_iter().map(|outcome| outcome.ratios).collect()
-    }
-
-    #[test]
-    fn ratios_are_to_one_word_and_to_the_pipe_of_the_same_size() {
-        let ratios = ratios(&[
-            measured(Transport::CacheLine, Wait::Spin, 8, &[100.0, 200.0]),
-            measured(Transport::Pipe, Wait::Sleep, 8, &[1.0, 1.0]),
-            measured(Transport::Stream, Wait::Spin, 64, &[150.0, 300.0]),
-            measured(Transport::Pipe, Wait::Sleep, 64, &[1500.0, 3000.0]),
-        ]);
-        let expected = |cache_line, pipe, stream| Ratios { cache_line, pipe, stream, memcpy: None, spin: None };
-        assert_eq!(ratios[0], expected(None, Some(150.0), None));
-        assert_eq!(ratios[2], expected(Some(1.5), Some(0.1), None));
-        assert_eq!(ratios[3], expected(Some(15.0), None, Some(10.0)));
-    }
-
-    #[test]
-    fn like_is_compared_with_like_and_each_with_its_own_that_spins() {
-        let fenced = measured(Transport::Stream, Wait::Spin, 8, &[8.0]);
-        let fenced = Measured { case: Case { fenced: true, ..fenced.case }, ..fenced };
-        let ratios = ratios(&[
-            measured(Transport::Stream, Wait::Spin, 8, &[2.0]),
-            fenced,
-            measured(Transport::Stream, Wait::Adaptive, 8, &[4.0]),
-            measured(Transport::Message, Wait::Adaptive, 8, &[6.0]),
-            measured(Transport::Pipe, Wait::Spin, 8, &[10.0]),
-            measured(Transport::Pipe, Wait::Sleep, 8, &[40.0]),
-        ]);
-        let expected = |pipe, stream, spin| Ratios { cache_line: None, pipe, stream, memcpy: None, spin };
-        assert_eq!(ratios[0], expected(Some(0.2), None, None));
-        assert_eq!(ratios[1], expected(Some(0.8), Some(4.0), Some(4.0)));
-        assert_eq!(ratios[2], expected(Some(0.1), None, Some(2.0)));
-        assert_eq!(ratios[3], expected(Some(0.15), Some(1.5), None));
-        assert_eq!(ratios[4], expected(None, Some(5.0), None));
-        assert_eq!(ratios[5], expected(None, Some(10.0), Some(4.0)));
+    fn measured(transport: Transport, value: f64) -> Measured {
+        let (test, wait) = (Test::Rtt, Wait::Spin);
+        let case = Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rate: None };
+        Measured { case, values: vec![value], times: None }
     }
 
     #[test]
     fn an_absent_reference_leaves_no_key_in_the_json() {
-        let outcomes = Outcome::of_all(&[
-            measured(Transport::CacheLine, Wait::Spin, 8, &[2.0]),
-            measured(Transport::Stream, Wait::Spin, 8, &[3.0]),
-        ]);
+        let outcomes = Outcome::of_all(&[measured(Transport::CacheLine, 2.0), measured(Transport::Stream, 3.0)]);
+        let text = serde_json::to_string(&outcomes[1]).unwrap();
         assert_eq!(
-            serde_json::to_string(&outcomes[1]).unwrap(),
-            r#"{"transport":"stream","test":"rtt","wait":"spin","bytes":8,"unit":"ns","median":3.0,"min":3.0,"max":3.0,"rounds":1,"ratios":{"cache-line":1.5}}"#
+            text,
+            r#"{"transport":"stream","test":"rtt","wait":"spin","bytes":8,"unit":"ns","median":3.0,"min":3.0,"max":3.0,"rounds":1,"values":[3.0],"ratios":{"cache-line":1.5}}"#
         );
+        assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcomes[1]);
+    }
+
+    #[test]
+    fn single_round_trips_are_figures_beside_the_median() {
+        let mut one = measured(Transport::Pipe, 3.0);
+        let mut times = super::super::quantiles::empty().unwrap();
+        times.saturating_record(7);
+        one.times = Some(times);
+        let value = serde_json::to_value(&Outcome::of_all(&[one])[0]).unwrap();
+        assert_eq!((&value["times"]["messages"], &value["times"]["p99.99"]), (&1.into(), &7.into()));
+    }
+
+    #[test]
+    fn what_was_left_out_has_its_reason_and_a_rate_where_it_is_paced() {
+        let case = Case { test: Test::Paced, rate: Some(7), ..measured(Transport::PosixMq, 1.0).case };
+        assert_eq!(
+            serde_json::to_string(&LeftOut::new(case, "no")).unwrap(),
+            r#"{"transport":"posix-mq","test":"paced","wait":"spin","bytes":8,"rate":7,"reason":"no"}"#
+        );
+        assert_eq!(LeftOut::new(Case { test: Test::Idle, ..case }, "no").rate, None);
     }
 }

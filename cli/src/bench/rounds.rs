@@ -6,33 +6,66 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 
 use super::peer::Peer;
-use super::plan::{Plan, Test};
-use super::results::Measured;
+use super::plan::{Case, Plan, Test};
+use super::quantiles;
+use super::results::{LeftOut, Measured};
+use super::transport::Unavailable;
 
-/// Runs all rounds.
-pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<Vec<Measured>> {
-    let mut stations = Vec::new();
+/// Runs all rounds of the cases that this system allows, and tells the others.
+pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<(Vec<Measured>, Vec<LeftOut>)> {
+    let (mut running, mut left_out) = (Vec::new(), Vec::new());
     for case in &plan.cases {
         progress.set_message(format!("warm-up: {case}"));
-        let station = peer.open(*case).with_context(|| case.to_string())?;
-        let rate = calibrate(peer, station, plan.duration).with_context(|| case.to_string())?;
-        stations.push((station, rate));
+        match Running::start(peer, plan, *case) {
+            Ok(one) => running.push(one),
+            Err(error) => match error.downcast_ref() {
+                Some(Unavailable(reason)) => {
+                    left_out.push(LeftOut::new(*case, reason));
+                    progress.inc(plan.rounds as u64);
+                }
+                None => return Err(error).with_context(|| case.to_string()),
+            },
+        }
         progress.inc(1);
     }
-    let mut measured: Vec<Measured> =
-        plan.cases.iter().map(|case| Measured { case: *case, values: Vec::with_capacity(plan.rounds) }).collect();
     for round in 1..=plan.rounds {
-        for ((station, rate), one) in stations.iter_mut().zip(&mut measured) {
-            let name = one.case.to_string();
+        for one in &mut running {
+            let name = one.measured.case.to_string();
             progress.set_message(format!("round {round} of {}: {name}", plan.rounds));
-            let messages = rate.messages(plan.duration);
-            let elapsed = peer.run(*station, messages).context(name)?.ours.elapsed;
-            *rate = Rate { messages, elapsed };
-            one.values.push(rate.value(one.case.test));
+            one.round(peer, plan.duration).context(name)?;
             progress.inc(1);
         }
     }
-    Ok(measured)
+    Ok((running.into_iter().map(|one| one.measured).collect(), left_out))
+}
+
+/// A case that is measured in each round.
+struct Running {
+    station: usize,
+    rate: Rate,
+    measured: Measured,
+}
+
+impl Running {
+    fn start(peer: &mut Peer, plan: &Plan, case: Case) -> Result<Self> {
+        let station = peer.open(case)?;
+        let rate = calibrate(peer, station, plan.duration)?;
+        let times = if case.test == Test::Rtt { Some(quantiles::empty()?) } else { None };
+        let measured = Measured { case, values: Vec::with_capacity(plan.rounds), times };
+        Ok(Self { station, rate, measured })
+    }
+
+    /// Measures once, and after that the times of single round trips: the clock would be part of the former.
+    fn round(&mut self, peer: &mut Peer, duration: Duration) -> Result<()> {
+        let messages = self.rate.messages(duration);
+        let elapsed = peer.run(self.station, messages)?.ours.elapsed;
+        self.rate = Rate { messages, elapsed };
+        self.measured.values.push(self.rate.value(self.measured.case.test));
+        match &mut self.measured.times {
+            Some(times) => peer.run_timed(self.station, self.rate.messages(duration), times),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How many messages took how long.

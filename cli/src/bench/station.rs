@@ -4,13 +4,13 @@
 //! [`Source`]. Both sides of a pair are told the same number of messages. What is paced is in `pace.rs`.
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
 
-use super::clock::{Stopwatch, Usage};
+use super::clock::{self, Stopwatch, Usage};
 use super::idle::Idle;
 use super::message::{Incoming, Outgoing};
 use super::pace::{PacedSink, PacedSource};
 use super::plan::{Case, Test};
+use super::quantiles::Times;
 
 /// Sends messages of `WORDS` words.
 pub(crate) trait Sender<const WORDS: usize> {
@@ -24,6 +24,11 @@ pub(crate) trait Receiver<const WORDS: usize> {
     fn receive(&mut self, message: &mut [u64; WORDS]) -> Result<()>;
 }
 
+/// How many messages come before these, on both sides.
+fn warm_up(messages: u64) -> u64 {
+    messages / 16 + 1
+}
+
 /// One process's part in a measurement.
 pub(crate) trait Station {
     /// Handles one message: the unit that is counted.
@@ -33,7 +38,7 @@ pub(crate) trait Station {
     ///
     /// A receiver's time therefore runs from the last message of the warm-up to the last of all.
     fn run(&mut self, messages: u64) -> Result<Usage> {
-        for _ in 0..messages / 16 + 1 {
+        for _ in 0..warm_up(messages) {
             self.step()?;
         }
         let stopwatch = Stopwatch::start();
@@ -43,8 +48,21 @@ pub(crate) trait Station {
         Ok(stopwatch.stop())
     }
 
+    /// Handles as many, and takes the time of each after the warm-up. A reading of the clock is part of each time.
+    fn run_timed(&mut self, messages: u64, times: &mut Times) -> Result<()> {
+        for _ in 0..warm_up(messages) {
+            self.step()?;
+        }
+        for _ in 0..messages {
+            let start = clock::now();
+            self.step()?;
+            times.saturating_record(clock::now() - start);
+        }
+        Ok(())
+    }
+
     /// The times in nanoseconds that each message of the last run was under way, where they are taken.
-    fn times(&self) -> Option<&Histogram<u64>> {
+    fn times(&self) -> Option<&Times> {
         None
     }
 }

@@ -109,6 +109,7 @@ mod tests {
                     rate: None,
                 },
                 values: vec![*value],
+                times: None,
             })
             .collect();
         Outcome::of_all(&measured)
