@@ -3,34 +3,19 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+mod bench_common;
+
+use bench_common::{bench, check_json, output};
+
 /// How long to wait for what must come: long enough for any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn bench(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
-    command.arg("bench").args(arguments);
-    command
-}
-
-fn output(arguments: &[&str]) -> Output {
-    bench(arguments).output().unwrap()
-}
-
-#[track_caller]
-fn check_json(arguments: &[&str]) -> Value {
-    let output = output(&[arguments, &["--quick", "--rounds", "1", "--json"]].concat());
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {errors}", output.status);
-    assert!(errors.is_empty(), "{errors}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 /// Waits until `look` finds something.
 #[track_caller]
@@ -81,6 +66,9 @@ fn check_nothing_is_left(pid: u32) {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// The transports that are calls of the kernel, in the order of a report.
+const KERNEL: [&str; 7] = ["eventfd", "pipe", "fifo", "unix-stream", "unix-seqpacket", "tcp", "posix-mq"];
+
 #[test]
 fn the_json_has_a_result_per_transport_test_and_size() {
     let report = check_json(&["--size", "8,64"]);
@@ -88,6 +76,8 @@ fn the_json_has_a_result_per_transport_test_and_size() {
     for key in ["processor", "kernel", "date"] {
         assert!(report["host"][key].is_string(), "{}", report["host"]);
     }
+    assert_eq!(report["format"], 1);
+    assert!(report["host"]["limits"]["processors"].as_u64().unwrap() > 0);
     let same_core = report["host"]["same-core"].as_str().unwrap();
     assert!(["yes", "no", "unknown"].contains(&same_core), "{same_core}");
     assert_eq!(report["host"]["cpus"].as_array().unwrap().len(), 2);
@@ -105,6 +95,15 @@ fn the_json_has_a_result_per_transport_test_and_size() {
         for key in ["median", "min", "max"] {
             assert!(result[key].as_f64().unwrap() > 0.0, "{result}");
         }
+        assert_eq!(result["values"].as_array().unwrap().len(), 1);
+        if result["test"] == "rtt" {
+            let times =
+                ["p50", "p90", "p99", "p99.9", "p99.99", "max"].map(|key| result["times"][key].as_u64().unwrap());
+            assert!(times[0] > 0 && times.is_sorted(), "{result}");
+            assert!(result["times"]["messages"].as_u64().unwrap() > 0, "{result}");
+        } else {
+            assert!(result["times"].is_null(), "{result}");
+        }
         // Nothing is compared with itself.
         for reference in ["cache-line", "pipe", "stream", "memcpy"] {
             let ratio = &result["ratios"][reference];
@@ -114,9 +113,10 @@ fn the_json_has_a_result_per_transport_test_and_size() {
         found.push(format!("{} {} {transport}", result["test"], result["bytes"]).replace('"', ""));
     }
     let expected = ["rtt", "throughput"].map(|test| {
-        let others = ["memcpy", "stream", "message", "pipe", "unix-stream", "unix-seqpacket"];
-        let sized = ["8", "64"].map(|bytes| others.map(|transport| format!("{test} {bytes} {transport}")));
-        [vec![format!("{test} 8 cache-line")], sized.concat()].concat()
+        let others = ["memcpy", "stream", "message"].iter().chain(&KERNEL);
+        let others: Vec<&str> = others.copied().collect();
+        let of = |bytes: &str| others.iter().map(|transport| format!("{test} {bytes} {transport}")).collect::<Vec<_>>();
+        [vec![format!("{test} 8 cache-line")], of("8"), of("64")].concat()
     });
     assert_eq!(found, expected.concat());
 }
@@ -153,12 +153,11 @@ fn described(results: &Value) -> Vec<String> {
 
 #[test]
 fn each_way_to_wait_is_a_result_with_its_ratio_to_spinning() {
-    let transports = "stream,message,pipe,unix-stream,unix-seqpacket";
+    let transports = format!("stream,message,{}", KERNEL.join(","));
     let report =
-        check_json(&["--test", "rtt", "--size", "8", "--wait", "park,spin,adaptive", "--transport", transports]);
+        check_json(&["--test", "rtt", "--size", "8", "--wait", "park,spin,adaptive", "--transport", &transports]);
     let rings = ["stream", "message"].map(|ring| ["spin", "adaptive", "park"].map(|wait| format!("{ring} {wait}")));
-    let others = ["pipe", "unix-stream", "unix-seqpacket"];
-    let others = others.map(|other| ["spin", "sleep"].map(|wait| format!("{other} {wait}")));
+    let others = KERNEL.map(|other| ["spin", "sleep"].map(|wait| format!("{other} {wait}")));
     assert_eq!(
         described(&report["results"]),
         [vec!["cache-line spin".to_owned()], rings.concat(), others.concat()].concat()
@@ -190,13 +189,15 @@ fn fences_are_results_beside_those_without() {
 fn paced_messages_have_a_distribution_of_times_per_rate() {
     let report = check_json(&["--test", "paced", "--rate", "50,10k", "--wait", "adaptive", "--size", "8,128"]);
     let paced = report["paced"].as_array().unwrap();
-    let transports = ["stream adaptive", "message adaptive", "pipe sleep", "unix-stream sleep", "unix-seqpacket sleep"];
-    assert_eq!(described(&report["paced"]), [transports, transports].concat());
+    let rings = ["stream adaptive", "message adaptive"].map(str::to_owned);
+    let transports = [&rings[..], &KERNEL.map(|transport| format!("{transport} sleep"))].concat();
+    assert_eq!(described(&report["paced"]), [&transports[..], &transports].concat());
+    let half = transports.len();
     for (index, result) in paced.iter().enumerate() {
-        assert_eq!(result["rate"], if index < 5 { 50 } else { 10_000 });
-        assert_eq!(result["messages"], if index < 5 { 10 } else { 2000 });
+        assert_eq!(result["rate"], if index < half { 50 } else { 10_000 });
+        assert_eq!(result["messages"], if index < half { 5 } else { 1000 });
         assert_eq!((&result["bytes"], &result["unit"]), (&128.into(), &"ns".into()));
-        let times = ["p50", "p90", "p99", "p99.9", "max"].map(|key| result[key].as_u64().unwrap());
+        let times = ["p50", "p90", "p99", "p99.9", "p99.99", "max"].map(|key| result[key].as_u64().unwrap());
         assert!(times[0] > 0 && times.is_sorted(), "{result}");
         for key in ["achieved", "sink-processor", "source-processor"] {
             assert!(result[key].as_f64().unwrap() > 0.0, "{result}");
@@ -208,21 +209,9 @@ fn paced_messages_have_a_distribution_of_times_per_rate() {
 #[test]
 fn idle_has_a_percentage_for_each_way_to_wait() {
     let report = check_json(&["--test", "idle"]);
-    let expected = [
-        "stream spin",
-        "stream adaptive",
-        "stream park",
-        "message spin",
-        "message adaptive",
-        "message park",
-        "pipe spin",
-        "pipe sleep",
-        "unix-stream spin",
-        "unix-stream sleep",
-        "unix-seqpacket spin",
-        "unix-seqpacket sleep",
-    ];
-    assert_eq!(described(&report["idle"]), expected);
+    let rings = ["stream", "message"].map(|ring| ["spin", "adaptive", "park"].map(|wait| format!("{ring} {wait}")));
+    let others = KERNEL.map(|other| ["spin", "sleep"].map(|wait| format!("{other} {wait}")));
+    assert_eq!(described(&report["idle"]), [rings.concat(), others.concat()].concat());
     for result in report["idle"].as_array().unwrap() {
         assert!(result["percent"].as_f64().unwrap() > 0.0, "{result}");
     }
@@ -258,10 +247,15 @@ fn the_text_has_a_table_per_test_and_says_who_spins() {
         "rtt: ",
         "throughput: ",
         "waiting     spin      polls, which keeps a processor busy",
-        "sleep     a pipe or socket blocks",
-        "/ spin",
+        "sleep     a pipe, socket, queue or eventfd blocks",
+        "/ pipe",
+        "rtt percentiles: ",
+        "Messages of 8 bytes; ",
         "smaller is better",
-        "With messages of 8 bytes, a round trip over message takes ",
+        "\nsummary\n",
+        "message answers an 8-byte request ",
+        "A round trip over message takes ",
+        "-byte messages per second",
     ] {
         assert!(text.contains(part), "no '{part}' in:\n{text}");
     }
@@ -373,18 +367,20 @@ fn check_killed_parent(transport: &str, test: &str, more: &[&str]) {
 }
 
 /// Runs that wait in other ways, or for a longer time.
-const OTHERS: [(&str, &str, &[&str]); 6] = [
+const OTHERS: [(&str, &str, &[&str]); 8] = [
     ("stream", "rtt", &["--size", "8", "--wait", "park"]),
     ("message", "throughput", &["--size", "8", "--wait", "adaptive"]),
     ("pipe", "throughput", &["--size", "8", "--wait", "spin"]),
     ("unix-seqpacket", "rtt", &["--size", "8", "--wait", "spin"]),
+    ("posix-mq", "rtt", &["--size", "8", "--wait", "spin"]),
+    ("eventfd", "throughput", &["--size", "8", "--wait", "spin"]),
     ("message", "paced", &["--rate", "1", "--wait", "park"]),
     ("stream", "paced", &["--rate", "100k"]),
 ];
 
 #[test]
 fn a_killed_peer_ends_the_run_with_an_error() {
-    for transport in ["cache-line", "stream", "message", "pipe", "unix-stream", "unix-seqpacket"] {
+    for transport in ["cache-line", "stream", "message"].iter().chain(&KERNEL) {
         for test in ["rtt", "throughput"] {
             check_killed_peer(transport, test, &["--size", "8"]);
         }
@@ -396,7 +392,7 @@ fn a_killed_peer_ends_the_run_with_an_error() {
 
 #[test]
 fn the_peer_ends_with_the_process_that_started_it() {
-    for transport in ["cache-line", "stream", "message", "pipe", "unix-stream", "unix-seqpacket"] {
+    for transport in ["cache-line", "stream", "message"].iter().chain(&KERNEL) {
         for test in ["rtt", "throughput"] {
             check_killed_parent(transport, test, &["--size", "8"]);
         }

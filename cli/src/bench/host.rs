@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use super::processors::{Processors, SameCore};
 
 /// Where and when a run took place.
@@ -17,6 +18,7 @@ pub(crate) struct Host {
     /// The processors of the two processes.
     pub(crate) cpus: [usize; 2],
     pub(crate) same_core: SameCore,
+    pub(crate) limits: Limits,
     /// UTC, like `2025-01-31T12:00:00Z`.
     pub(crate) date: String,
 }
@@ -30,6 +32,7 @@ impl Host {
             kernel: [uname.sysname(), uname.release(), uname.machine()].map(text).join(" "),
             cpus: [processors.first, processors.second],
             same_core: processors.same_core(),
+            limits: Limits::read(processors),
             date: date(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())),
         }
     }

@@ -4,16 +4,21 @@
 //! than one measurement lasts: so the transports take turns in rounds, and what counts is the ratio of two transports
 //! within a round. What is a distribution, or a use of processors, is measured once.
 
+mod arguments;
 mod clock;
+mod compare;
 mod control;
+mod export;
 mod host;
 mod idle;
 mod inputs;
+mod limits;
 mod message;
 mod once;
 mod pace;
 mod peer;
 mod plan;
+mod plots;
 mod processors;
 mod quantiles;
 mod ratios;
@@ -24,6 +29,7 @@ mod station;
 mod statistics;
 mod transport;
 mod wait;
+mod warnings;
 mod worker;
 
 use std::fmt;
@@ -31,16 +37,19 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
+use self::compare::Comparison;
+use self::export::Folder;
 use self::host::Host;
 use self::peer::Peer;
+use self::plan::Plan;
 use self::processors::Processors;
+use self::report::Style;
 use self::results::{FORMAT, Outcome, Recorded, Report, Subject};
 
-pub(crate) use self::inputs::{parse_align, parse_processors, parse_rate, parse_size};
+pub(crate) use self::arguments::Bench;
 pub(crate) use self::peer::SUBCOMMAND;
-pub(crate) use self::plan::{Choice, Plan, Test, Transport};
-pub(crate) use self::wait::Wait;
 pub(crate) use self::worker::run as serve;
 
 /// Something the user asked for that cannot be.
@@ -55,14 +64,40 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// Measures all of a plan and prints the report, as JSON if asked.
-pub(crate) fn run(plan: &Plan, json: bool) -> Result<()> {
-    let processors = Processors::choose(plan.processors)?;
-    let host = Host::read(processors);
-    processors::pin(processors.first)?;
-    let Run { report, recorded } = measure(plan, processors, host)?;
-    let _ = recorded;
-    let text = if json { serde_json::to_string(&report)? + "\n" } else { report::text(&report) };
+/// Measures what was asked for, or takes an earlier run, and reports on it.
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    let (plan, paths) = (bench.plan()?, bench.paths());
+    // What cannot be read or written is told before minutes of measurement.
+    let earlier = paths.compare.map(|path| compare::read(path)).transpose()?;
+    let folder = paths.export.map(|path| Folder::open(path)).transpose()?;
+    let run = match paths.from {
+        Some(path) => Run { report: compare::read(path)?, recorded: Vec::new() },
+        None => measure(&plan)?,
+    };
+    let written = folder.as_ref().map(|folder| folder.write(&run)).transpose()?;
+    let comparison = earlier.map(|earlier| Comparison::of(&earlier, &run.report));
+    print(&run.report, comparison.as_ref(), bench.json())?;
+    if let Some((folder, files)) = folder.zip(written) {
+        eprintln!("wrote {files} files to {}", folder.path().display());
+    }
+    Ok(())
+}
+
+/// A report as JSON, with what it was compared to.
+#[derive(Serialize)]
+struct Compared<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<&'a Comparison>,
+}
+
+fn print(report: &Report, comparison: Option<&Comparison>, json: bool) -> Result<()> {
+    let text = if json {
+        serde_json::to_string(&Compared { report, comparison })? + "\n"
+    } else {
+        report::text(report, comparison, Style::of_stdout())
+    };
     match io::stdout().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -71,12 +106,16 @@ pub(crate) fn run(plan: &Plan, json: bool) -> Result<()> {
 }
 
 /// All that came out of a run: what is printed, and the times behind its percentiles.
+#[derive(Debug)]
 struct Run {
     report: Report,
     recorded: Vec<Recorded>,
 }
 
-fn measure(plan: &Plan, processors: Processors, host: Host) -> Result<Run> {
+fn measure(plan: &Plan) -> Result<Run> {
+    let processors = Processors::choose(plan.processors)?;
+    let host = Host::read(processors);
+    processors::pin(processors.first)?;
     let mut peer = Peer::start(processors)?;
     let progress = progress(plan);
     let (mut measured, mut left_out) = rounds::measure(&mut peer, plan, &progress)?;
@@ -94,8 +133,8 @@ fn measure(plan: &Plan, processors: Processors, host: Host) -> Result<Run> {
         recorded.extend(one.times.take().map(|times| Recorded { subject, rate: None, times }));
     }
     recorded.extend(once.recorded);
-    let report =
-        Report { format: FORMAT, host, warnings: Vec::new(), results, paced: once.paced, idle: once.idle, left_out };
+    let warnings = warnings::of(&host, &results);
+    let report = Report { format: FORMAT, host, warnings, results, paced: once.paced, idle: once.idle, left_out };
     Ok(Run { report, recorded })
 }
 

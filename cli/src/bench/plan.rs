@@ -39,6 +39,21 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    /// All of them, in the order of their report.
+    pub(crate) const ALL: &[Self] = &[
+        Self::CacheLine,
+        Self::Memcpy,
+        Self::Stream,
+        Self::Message,
+        Self::Eventfd,
+        Self::Pipe,
+        Self::Fifo,
+        Self::UnixStream,
+        Self::UnixSeqpacket,
+        Self::Tcp,
+        Self::PosixMq,
+    ];
+
     /// Whether it takes messages from one process to the other that are long enough for a time.
     pub(crate) fn carries_a_time(self) -> bool {
         !matches!(self, Self::CacheLine | Self::Memcpy)
@@ -150,6 +165,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) tests: &'a [Test],
     /// None named: those of each test.
     pub(crate) sizes: Option<&'a [usize]>,
+    /// Those of the tests in rounds, where none are named.
+    pub(crate) sizes_in_rounds: &'a [usize],
     pub(crate) transports: &'a [Transport],
     /// None named: those of each test and transport.
     pub(crate) waits: Option<&'a [Wait]>,
@@ -160,8 +177,7 @@ pub(crate) struct Choice<'a> {
     pub(crate) idle_rate: u64,
 }
 
-/// The sizes in rounds, and the one size elsewhere, where the user names none.
-const SIZES_IN_ROUNDS: [usize; 6] = [8, 64, 256, 1024, 4096, 65536];
+/// The one size outside of rounds, where the user names none.
 const SIZE_ONCE: usize = 64;
 /// The shortest message that has a time in it and something else.
 const SHORTEST_WITH_A_TIME: usize = 16;
@@ -175,7 +191,7 @@ impl Choice<'_> {
         let mut cases = Vec::new();
         for test in self.tests(|test| test.is_in_rounds()) {
             cases.extend(self.of(test, 8, Transport::CacheLine));
-            for bytes in sorted(self.sizes.unwrap_or(&SIZES_IN_ROUNDS)) {
+            for bytes in sorted(self.sizes.unwrap_or(self.sizes_in_rounds)) {
                 for transport in sorted(self.transports) {
                     if transport != Transport::CacheLine {
                         cases.extend(self.of(test, bytes, transport));
@@ -258,6 +274,7 @@ mod tests {
     const CHOICE: Choice<'static> = Choice {
         tests: &[Test::Throughput, Test::Rtt],
         sizes: Some(&[64, 8, 64]),
+        sizes_in_rounds: &[8],
         transports: &[Transport::Pipe, Transport::Stream],
         waits: None,
         rates: &[100, 1],
@@ -308,9 +325,18 @@ mod tests {
             Choice { tests: &[Test::Idle, Test::Paced], transports: &[Transport::Stream, Transport::Memcpy], ..CHOICE };
         let described: Vec<(Test, usize, Option<u64>)> =
             choice.once().unwrap().iter().map(|case| (case.test, case.bytes, case.rate)).collect();
-        let idle = (Test::Idle, 64, Some(1));
-        assert_eq!(described, [(Test::Paced, 64, Some(1)), (Test::Paced, 64, Some(100)), idle, idle, idle]);
+        let (idle, paced) = ((Test::Idle, 64, Some(1)), |rate| [(Test::Paced, 64, Some(rate)); 2]);
+        assert_eq!(described, [&paced(1)[..], &paced(100), &[idle; 3]].concat());
         assert!(choice.in_rounds().is_empty());
+    }
+
+    #[test]
+    fn every_transport_is_among_all_of_them_and_named_as_on_the_command_line() {
+        assert_eq!(Transport::ALL, Transport::value_variants());
+        for transport in Transport::ALL {
+            assert_eq!(transport.to_possible_value().unwrap().get_name(), transport.to_string());
+            assert_eq!(serde_json::to_value(transport).unwrap(), transport.to_string());
+        }
     }
 
     #[track_caller]

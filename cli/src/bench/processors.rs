@@ -75,7 +75,7 @@ pub(crate) fn pin(processor: usize) -> Result<()> {
 }
 
 /// The processors that this process may run on, at least one.
-fn allowed() -> Result<Vec<usize>> {
+pub(crate) fn allowed() -> Result<Vec<usize>> {
     let set = sched_getaffinity(None).context("cannot ask for the processors to run on")?;
     Ok((0..CpuSet::MAX_CPU).filter(|processor| set.is_set(*processor)).collect())
 }

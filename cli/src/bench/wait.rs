@@ -28,13 +28,19 @@ pub(crate) enum Wait {
 impl Wait {
     /// All ways to wait that are cases of a transport in a test, where the user asked for these or for none.
     pub(crate) fn of(transport: Transport, test: Test, asked: Option<&[Wait]>) -> Vec<Wait> {
-        let all = [Self::Spin, Self::Adaptive, Self::Park];
-        let asked = asked.or((test == Test::Idle).then_some(&all));
+        let unasked: &[Wait] = match (transport.is_ring(), test) {
+            (true, Test::Idle) => &[Self::Spin, Self::Adaptive, Self::Park],
+            (true, Test::Paced) => &[Self::Spin, Self::Adaptive],
+            (true, _) => &[Self::Spin],
+            (false, Test::Idle) => &[Self::Spin, Self::Sleep],
+            (false, _) => &[Self::Sleep],
+        };
+        let waits = asked.unwrap_or(unasked);
         let mut waits = match transport {
             Transport::CacheLine => vec![Self::Spin],
             Transport::Memcpy => vec![Self::Never],
-            Transport::Stream | Transport::Message => asked.unwrap_or(&[Self::Spin]).to_vec(),
-            _ => asked.unwrap_or(&[Self::Sleep]).iter().map(|wait| wait.in_the_kernel()).collect(),
+            Transport::Stream | Transport::Message => waits.to_vec(),
+            _ => waits.iter().map(|wait| wait.in_the_kernel()).collect(),
         };
         waits.sort_unstable();
         waits.dedup();
@@ -80,6 +86,8 @@ mod tests {
     fn unless_asked_otherwise_rings_spin_and_the_kernel_sleeps() {
         assert_eq!(Wait::of(Transport::Message, Test::Rtt, None), [Wait::Spin]);
         assert_eq!(Wait::of(Transport::Pipe, Test::Rtt, None), [Wait::Sleep]);
+        assert_eq!(Wait::of(Transport::Message, Test::Paced, None), [Wait::Spin, Wait::Adaptive]);
+        assert_eq!(Wait::of(Transport::Tcp, Test::Paced, None), [Wait::Sleep]);
     }
 
     #[test]

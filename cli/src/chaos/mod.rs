@@ -5,6 +5,7 @@
 //! survives them, what they are about to do and what they have done; the supervisor compares it with what a kill leaves in the
 //! ring. What goes through the rings is made of its position, so consumers see by themselves what is lost, torn or repeated.
 
+mod arguments;
 mod content;
 mod journal;
 mod judge;
@@ -34,8 +35,9 @@ use self::lane::{Failure, Shared};
 use self::plan::Kind;
 use self::report::{Report, Totals};
 
+pub(crate) use self::arguments::Chaos;
 pub(crate) use self::keeper::{SUBCOMMAND as KEEPER, run as keep};
-pub(crate) use self::plan::Plant;
+use self::plan::Plant;
 pub(crate) use self::worker::{SUBCOMMAND as WORKER, run as work};
 
 /// How often a run says how far it is.
@@ -43,16 +45,17 @@ const PROGRESS: Duration = Duration::from_secs(5);
 
 /// What a run is to be.
 #[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) duration: Duration,
-    pub(crate) seed: Option<u64>,
-    pub(crate) patience: Duration,
-    pub(crate) plant: Option<Plant>,
-    pub(crate) json: bool,
+struct Settings {
+    duration: Duration,
+    seed: Option<u64>,
+    patience: Duration,
+    plant: Option<Plant>,
+    json: bool,
 }
 
 /// Runs, prints the report, and fails where anything was wrong.
-pub(crate) fn run(settings: &Settings) -> Result<()> {
+pub(crate) fn run(chaos: &Chaos) -> Result<()> {
+    let settings = chaos.settings();
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("seed {seed}");
     let names = ["s", "m"].map(|lane| format!("ringmain-chaos.{}.{lane}", std::process::id()));

@@ -1,22 +1,26 @@
 //! The tables of `paced` and `idle`.
 
-use comfy_table::Table;
-
 use super::super::once::{Idle, Paced};
-use super::figures::{nanoseconds, percent, rate};
-use super::{align, new, waits_by};
+use super::figures::{percent, rate};
+use super::percentiles;
+use super::style::Style;
+use super::table::{BAR, Columns};
+use super::waits_by;
 
 pub(super) const PACED: &str = "\
-paced: time of a message in one direction, from before it is sent until it was received, at a fixed rate. Processor times
-are those of one processor. Above 1k/s the source spins until a message is due, which is part of its processor time.";
+paced: time of a message in one direction, from before it is sent until it was received, at a fixed rate";
+pub(super) const PACED_CAPTION: &str = "\
+Each case was measured once, one after the other: for ratios there is rtt. Processor times are those of one processor.
+Above 1k/s the source spins until a message is due, which is part of its processor time.";
 
-pub(super) fn paced(outcomes: &[Paced]) -> Table {
-    let header =
-        ["rate", "bytes", "transport", "waits by", "messages", "p50", "p90", "p99", "p99.9", "max", "sink", "source"];
-    let mut table = new(&header);
+/// The share of a rate that must be kept.
+const KEPT: f64 = 0.99;
+
+pub(super) fn paced(style: Style, outcomes: &[Paced]) -> Columns {
+    let header = ["rate", "bytes", "transport", "waits by", "messages"];
+    let mut columns = Columns::new(style, &[&header[..], &percentiles::HEADER, &["sink", "source"]].concat());
     for one in outcomes {
-        let quantiles = one.quantiles;
-        let kept = if one.achieved < 0.99 * one.rate as f64 { " missed" } else { "" };
+        let kept = if one.achieved < KEPT * one.rate as f64 { " missed" } else { "" };
         let mut row = vec![
             rate(one.rate) + kept,
             one.subject.bytes.to_string(),
@@ -24,23 +28,26 @@ pub(super) fn paced(outcomes: &[Paced]) -> Table {
             waits_by(one.subject),
             one.messages.to_string(),
         ];
-        let times = [quantiles.p50, quantiles.p90, quantiles.p99, quantiles.p99_9, quantiles.max];
-        row.extend(times.map(|time| nanoseconds(time as f64)));
+        row.extend(percentiles::quantiles(one.quantiles, one.messages));
         row.extend([one.sink_processor, one.source_processor].map(|share| percent(share * 100.0)));
-        table.add_row(row);
+        columns.row(one.subject.transport.is_ring(), row);
     }
-    align(&mut table, &[2, 3]);
-    table
+    columns
 }
 
-pub(super) const IDLE: &str = "\
-idle: processor time of a consumer to which nothing comes, in percent of one processor.";
+pub(super) const IDLE: &str = "idle: processor time of a consumer to which nothing comes";
+pub(super) const IDLE_CAPTION: &str = "In percent of one processor; each case was measured once.";
 
-pub(super) fn idle(outcomes: &[Idle]) -> Table {
-    let mut table = new(&["transport", "waits by", "processor"]);
+/// Columns of the bar of a whole processor.
+const WIDTH: usize = 20;
+
+pub(super) fn idle(style: Style, outcomes: &[Idle]) -> Columns {
+    let mut columns = Columns::new(style, &["transport", "waits by", "processor", BAR]);
     for one in outcomes {
-        table.add_row([one.subject.transport.to_string(), waits_by(one.subject), percent(one.percent)]);
+        let subject = one.subject;
+        let bar = style.bar(one.percent, 100.0, WIDTH);
+        let row = vec![subject.transport.to_string(), waits_by(subject), percent(one.percent), bar];
+        columns.row(subject.transport.is_ring(), row);
     }
-    align(&mut table, &[0, 1]);
-    table
+    columns
 }

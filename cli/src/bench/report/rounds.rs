@@ -1,61 +1,79 @@
 //! The tables of `rtt` and `throughput`.
 
 use bytesize::ByteSize;
-use comfy_table::Table;
 
 use super::super::plan::Test;
-use super::super::results::Outcome;
+use super::super::results::{Outcome, Unit};
 use super::figures::{nanoseconds, per_second, short};
-use super::{align, new, waits_by};
+use super::style::Style;
+use super::table::{BAR, Columns, NONE};
+use super::waits_by;
+
+/// Columns of the longest bar.
+const WIDTH: usize = 16;
+
+pub(super) fn title(test: Test) -> &'static str {
+    match test {
+        Test::Rtt => "rtt: time of a message there and one back",
+        _ => "throughput: messages per second in one direction, one message per call",
+    }
+}
 
 pub(super) fn caption(test: Test) -> &'static str {
     match test {
         Test::Rtt => {
             "\
-rtt: time of a message there and one back. Ratios are of times, so smaller is better: 2 means twice as long.
+Ratios are of times, so smaller is better: 2 means twice as long. Bars are times beside the longest one of a size.
 cache-line carries one word; every size is compared with that one word."
         }
         _ => {
             "\
-throughput: messages per second in one direction, one message per call. Ratios are of messages per second, so larger
-is better: 2 means twice as many. cache-line is a mailbox of one word, which waits until each word was taken; every
-size is compared with that one word."
+Ratios are of messages per second, so larger is better: 2 means twice as many. Bars are rates beside the highest one of
+a size. cache-line is a mailbox of one word, which waits until each word was taken; every size is compared with that
+one word."
         }
     }
 }
 
-pub(super) fn table(test: Test, outcomes: &[&Outcome]) -> Table {
-    let mut header = vec!["bytes", "transport", "waits by", "median", "min .. max"];
+/// Writes a figure of a unit.
+pub(super) fn figure(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Nanoseconds => nanoseconds(value),
+        Unit::MessagesPerSecond => per_second(value),
+        Unit::Percent => super::figures::percent(value),
+    }
+}
+
+pub(super) fn table(style: Style, test: Test, outcomes: &[&Outcome]) -> Columns {
+    let mut header = vec!["bytes", "transport", "waits by", "median", BAR, "min .. max"];
     if test == Test::Throughput {
         header.push("data");
     }
-    header.extend(["/ cache-line", "/ memcpy", "/ stream", "/ pipe", "/ spin"]);
-    let mut table = new(&header);
+    let ratios = ["/ cache-line", "/ memcpy", "/ stream", "/ pipe", "/ spin"];
+    header.extend(ratios);
+    let mut columns = Columns::new(style, &header);
     for outcome in outcomes {
-        let value = |value| match test {
-            Test::Rtt => nanoseconds(value),
-            _ => per_second(value),
-        };
-        let summary = outcome.summary;
+        let subject = outcome.subject;
+        let (summary, figure) = (outcome.summary, |value| figure(value, outcome.unit));
+        let of_this_size = outcomes.iter().filter(|one| one.subject.bytes == subject.bytes);
+        let largest = of_this_size.map(|one| one.summary.median).fold(0.0, f64::max);
         let mut row = vec![
-            outcome.subject.bytes.to_string(),
-            outcome.subject.transport.to_string(),
-            waits_by(outcome.subject),
-            value(summary.median),
-            format!("{} .. {}", value(summary.min), value(summary.max)),
+            subject.bytes.to_string(),
+            subject.transport.to_string(),
+            waits_by(subject),
+            figure(summary.median),
+            style.bar(summary.median, largest, WIDTH),
+            format!("{} .. {}", figure(summary.min), figure(summary.max)),
         ];
         if test == Test::Throughput {
-            let bytes = summary.median * outcome.subject.bytes as f64;
+            let bytes = summary.median * subject.bytes as f64;
             row.push(format!("{}/s", ByteSize(bytes as u64).display().si()));
         }
-        let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), short);
-        row.push(ratio(outcome.ratios.cache_line));
-        row.push(ratio(outcome.ratios.memcpy));
-        row.push(ratio(outcome.ratios.stream));
-        row.push(ratio(outcome.ratios.pipe));
-        row.push(ratio(outcome.ratios.spin));
-        table.add_row(row);
+        let references = &outcome.ratios;
+        let references =
+            [references.cache_line, references.memcpy, references.stream, references.pipe, references.spin];
+        row.extend(references.map(|ratio| ratio.map_or_else(|| NONE.to_owned(), short)));
+        columns.row(subject.transport.is_ring(), row);
     }
-    align(&mut table, &[1, 2]);
-    table
+    columns.without_empty(&ratios)
 }

@@ -1,7 +1,8 @@
 //! Messages over anything with reads and writes of bytes: as many of them per message as it takes, mostly one.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 use rustix::io::ioctl_fionbio;
@@ -11,14 +12,17 @@ use crate::bench::station::{Receiver, Sender};
 use crate::bench::wait::Wait;
 
 /// Writes and reads in the kernel, and sleeps there or polls.
+///
+/// The same calls for all kinds of descriptors, so that they are compiled once for each size.
 #[derive(Debug)]
-pub(super) struct Descriptor<F> {
-    file: F,
+pub(super) struct Descriptor {
+    file: File,
     idle: Idle,
 }
 
-impl<F: AsFd> Descriptor<F> {
-    pub(super) fn new(file: F, wait: Wait, idle: Idle) -> Result<Self> {
+impl Descriptor {
+    pub(super) fn new(descriptor: impl Into<OwnedFd>, wait: Wait, idle: Idle) -> Result<Self> {
+        let file = File::from(descriptor.into());
         prepare(&file, wait)?;
         Ok(Self { file, idle })
     }
@@ -29,7 +33,7 @@ pub(super) fn prepare(descriptor: impl AsFd, wait: Wait) -> Result<()> {
     ioctl_fionbio(descriptor, wait == Wait::Spin).context("cannot say whether a descriptor blocks")
 }
 
-impl<F: Write, const WORDS: usize> Sender<WORDS> for Descriptor<F> {
+impl<const WORDS: usize> Sender<WORDS> for Descriptor {
     #[inline]
     fn send(&mut self, message: &[u64; WORDS]) -> Result<()> {
         let mut bytes: &[u8] = bytemuck::bytes_of(message);
@@ -46,7 +50,7 @@ impl<F: Write, const WORDS: usize> Sender<WORDS> for Descriptor<F> {
     }
 }
 
-impl<F: Read, const WORDS: usize> Receiver<WORDS> for Descriptor<F> {
+impl<const WORDS: usize> Receiver<WORDS> for Descriptor {
     #[inline]
     fn receive(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
         let mut bytes: &mut [u8] = bytemuck::bytes_of_mut(message);

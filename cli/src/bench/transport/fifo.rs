@@ -54,8 +54,8 @@ pub(super) fn create<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> 
 }
 
 pub(super) fn attach<const WORDS: usize>(case: Case, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
-    let sender = Descriptor::new(File::from(left.descriptor()?), case.wait, idle.clone())?;
-    let receiver = || Descriptor::new(File::from(left.descriptor()?), case.wait, idle.clone());
+    let sender = Descriptor::new(left.descriptor()?, case.wait, idle.clone())?;
+    let receiver = || Descriptor::new(left.descriptor()?, case.wait, idle.clone());
     second::<_, _, WORDS>(case, sender, receiver, idle.clone())
 }
 

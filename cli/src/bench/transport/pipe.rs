@@ -1,6 +1,6 @@
 //! Pipes of the kernel's default capacity, one in each direction that a test needs.
 
-use std::io::{PipeReader, PipeWriter, pipe};
+use std::io::pipe;
 
 use anyhow::Result;
 
@@ -23,7 +23,7 @@ pub(super) fn create<const WORDS: usize>(case: Case, idle: Idle) -> Result<Creat
 }
 
 pub(super) fn attach<const WORDS: usize>(case: Case, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
-    let sender = Descriptor::new(PipeWriter::from(left.descriptor()?), case.wait, idle.clone())?;
-    let receiver = || Descriptor::new(PipeReader::from(left.descriptor()?), case.wait, idle.clone());
+    let sender = Descriptor::new(left.descriptor()?, case.wait, idle.clone())?;
+    let receiver = || Descriptor::new(left.descriptor()?, case.wait, idle.clone());
     second::<_, _, WORDS>(case, sender, receiver, idle.clone())
 }

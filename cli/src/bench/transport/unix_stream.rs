@@ -18,7 +18,7 @@ pub(super) fn create<const WORDS: usize>(case: Case, idle: Idle) -> Result<Creat
 }
 
 pub(super) fn attach<const WORDS: usize>(case: Case, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
-    let socket = UnixStream::from(left.descriptor()?);
+    let socket = left.descriptor()?;
     let sender = Descriptor::new(socket.try_clone()?, case.wait, idle.clone())?;
     let receiver = || Descriptor::new(socket, case.wait, idle.clone());
     second::<_, _, WORDS>(case, sender, receiver, idle.clone())

@@ -1,0 +1,74 @@
+//! Bars beneath one another, each with its name and figure.
+
+use std::error::Error;
+
+use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::colours::{INK, colour};
+
+const FONT: &str = "sans-serif";
+/// Pixels of the whole, of the names, of the longest bar, and of a line.
+const WIDTH: u32 = 900;
+const NAMES: i32 = 240;
+const LONGEST: f64 = 540.0;
+const LINE: i32 = 24;
+const TOP: i32 = 64;
+
+/// One bar.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) value: f64,
+    /// What is written behind it.
+    pub(super) figure: String,
+}
+
+/// Draws bars as SVG, of which one of `largest` would be the longest.
+pub(super) fn draw(title: &str, largest: f64, bars: &[Bar]) -> Result<String> {
+    let mut text = String::new();
+    {
+        let size = (WIDTH, (TOP + LINE * bars.len() as i32 + 24) as u32);
+        let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        draw_on(&root, title, largest, bars).map_err(|error| anyhow!("cannot draw '{title}': {error}"))?;
+    }
+    Ok(text)
+}
+
+fn draw_on<'a>(
+    root: &DrawingArea<SVGBackend<'a>, Shift>,
+    title: &str,
+    largest: f64,
+    bars: &[Bar],
+) -> Result<(), Box<dyn Error + 'a>> {
+    root.fill(&WHITE)?;
+    let text = |size: i32| TextStyle::from((FONT, size).into_font()).color(&INK);
+    root.draw(&Text::new(title.to_owned(), (24, 20), text(20)))?;
+    for (index, bar) in bars.iter().enumerate() {
+        let y = TOP + LINE * index as i32;
+        let end = NAMES + ((bar.value / largest).clamp(0.0, 1.0) * LONGEST).round().max(1.0) as i32;
+        let to_the_left = text(14).pos(Pos::new(HPos::Right, VPos::Center));
+        root.draw(&Text::new(bar.name.clone(), (NAMES - 10, y), to_the_left))?;
+        root.draw(&Rectangle::new([(NAMES, y - 8), (end, y + 8)], colour(0).filled()))?;
+        let to_the_right = text(14).pos(Pos::new(HPos::Left, VPos::Center));
+        root.draw(&Text::new(bar.figure.clone(), (end + 8, y), to_the_right))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bar_has_its_name_and_figure() {
+        let bar = |name: &str, value, figure: &str| Bar { name: name.to_owned(), value, figure: figure.to_owned() };
+        let text = draw("A title", 100.0, &[bar("spin", 100.0, "100 %"), bar("park", 0.0, "0.06 %")]).unwrap();
+        assert!(text.starts_with("<svg ") && text.trim_end().ends_with("</svg>"), "{text}");
+        for part in ["A title", "spin", "100 %", "park", "0.06 %"] {
+            assert!(text.contains(part), "no {part}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The table of single round trips.
+
+use super::super::plan::Test;
+use super::super::quantiles::Quantiles;
+use super::super::results::Outcome;
+use super::figures::nanoseconds;
+use super::style::Style;
+use super::table::{Columns, NONE};
+use super::waits_by;
+
+pub(super) const TITLE: &str = "rtt percentiles: times of single round trips, of all rounds together";
+
+/// The size that one wants to see first, where it was measured.
+const USUAL: usize = 64;
+
+/// The titles of what [`quantiles`] writes.
+pub(super) const HEADER: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
+
+/// Writes quantiles, and nothing where there were too few times to tell one from the longest.
+pub(super) fn quantiles(quantiles: Quantiles, messages: u64) -> [String; 6] {
+    quantiles
+        .in_order()
+        .map(|(time, needed)| if messages < needed { NONE.to_owned() } else { nanoseconds(time as f64) })
+}
+
+/// The size whose percentiles are shown: the usual one, or else the smallest that was measured.
+pub(super) fn size(outcomes: &[Outcome]) -> Option<usize> {
+    let sizes = outcomes.iter().filter(|one| one.times.is_some() && one.subject.transport.carries_a_time());
+    let sizes = sizes.map(|one| one.subject.bytes);
+    sizes.min_by_key(|bytes| (*bytes != USUAL, *bytes))
+}
+
+pub(super) fn caption(bytes: usize) -> String {
+    format!(
+        "\
+Messages of {bytes} bytes; the other sizes are in --json and --export. A reading of the clock is part of each time, and the
+next message is sent when the last one is back: one that is late delays no other. A percentile needs enough times to be
+told from the longest one."
+    )
+}
+
+pub(super) fn table(style: Style, outcomes: &[Outcome], bytes: usize) -> Columns {
+    let mut columns = Columns::new(style, &[&["transport", "waits by", "round trips"][..], &HEADER].concat());
+    for one in outcomes {
+        let subject = one.subject;
+        let shown = subject.bytes == bytes || !subject.transport.carries_a_time() && subject.bytes == 8;
+        let Some(times) = one.times.filter(|_| shown && subject.test == Test::Rtt) else { continue };
+        let mut row = vec![subject.transport.to_string(), waits_by(subject), times.messages.to_string()];
+        row.extend(quantiles(times.quantiles, times.messages));
+        columns.row(subject.transport.is_ring(), row);
+    }
+    columns
+}

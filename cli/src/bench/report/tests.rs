@@ -1,0 +1,122 @@
+//! The whole report of fixed figures.
+
+use std::time::Duration;
+
+use super::super::clock::Usage;
+use super::super::host::Host;
+use super::super::limits::Limits;
+use super::super::once::{Idle, Paced};
+use super::super::plan::{Case, Transport};
+use super::super::processors::SameCore;
+use super::super::quantiles::{self, Quantiles};
+use super::super::results::{FORMAT, LeftOut, Measured, Unit};
+use super::super::wait::Wait;
+use super::*;
+
+fn case(test: Test, transport: Transport, wait: Wait) -> Case {
+    let bytes = if transport == Transport::CacheLine { 8 } else { 64 };
+    Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None }
+}
+
+fn measured(test: Test, transport: Transport, wait: Wait, values: &[f64]) -> Measured {
+    let mut times = quantiles::empty().unwrap();
+    // The same two values in each hundred, so that the quantiles are known.
+    for number in 0..200 {
+        times.saturating_record(values[0] as u64 * if number % 100 < 95 { 1 } else { 2 });
+    }
+    let times = (test == Test::Rtt).then_some(times);
+    Measured { case: case(test, transport, wait), values: values.to_vec(), times }
+}
+
+fn report() -> Report {
+    let measured = [
+        measured(Test::Rtt, Transport::CacheLine, Wait::Spin, &[100.0, 110.0, 90.0]),
+        measured(Test::Rtt, Transport::Message, Wait::Spin, &[120.0, 140.0, 130.0]),
+        measured(Test::Rtt, Transport::Pipe, Wait::Sleep, &[36_000.0, 42_000.0, 39_000.0]),
+        measured(Test::Throughput, Transport::Message, Wait::Spin, &[90e6, 100e6, 95e6]),
+        measured(Test::Throughput, Transport::Pipe, Wait::Sleep, &[1.8e6, 2e6, 1.9e6]),
+    ];
+    let paced = case(Test::Paced, Transport::Message, Wait::Adaptive);
+    let usage = |processor| Usage { elapsed: Duration::from_secs(1), processor: Duration::from_millis(processor) };
+    let (p50, p90, p99, p99_9, p99_99) = (300, 400, 50_000, 60_000, 60_000);
+    let quantiles = Quantiles { p50, p90, p99, p99_9, p99_99, max: 60_000 };
+    Report {
+        format: FORMAT,
+        host: Host {
+            processor: "A Processor".to_owned(),
+            kernel: "Linux 6.0 x86_64".to_owned(),
+            cpus: [0, 1],
+            same_core: SameCore::No,
+            limits: Limits { processors: 2, governors: Vec::new(), quota: None },
+            date: "2025-01-31T12:00:00Z".to_owned(),
+        },
+        warnings: vec!["the machine is slow".to_owned()],
+        results: Outcome::of_all(&measured),
+        paced: vec![Paced {
+            subject: Subject::of(paced),
+            rate: 10_000,
+            achieved: 9000.0,
+            messages: 1000,
+            unit: Unit::Nanoseconds,
+            quantiles,
+            sink_processor: usage(250).share(),
+            source_processor: usage(1000).share(),
+        }],
+        idle: vec![idle(Transport::Stream, Wait::Spin, 99.9), idle(Transport::Message, Wait::Park, 0.06)],
+        left_out: vec![LeftOut::new(case(Test::Rtt, Transport::PosixMq, Wait::Sleep), "this kernel has none")],
+    }
+}
+
+fn idle(transport: Transport, wait: Wait, percent: f64) -> Idle {
+    Idle { subject: Subject::of(case(Test::Idle, transport, wait)), unit: Unit::Percent, percent, seconds: 1.0 }
+}
+
+const PLAIN: &str = include_str!("plain.txt");
+
+#[test]
+fn the_report_of_these_figures_is_laid_out_like_this() {
+    let report = report();
+    let comparison = Comparison::of(&report, &report);
+    let text = text(&report, Some(&comparison), Style::Plain);
+    assert!(text == PLAIN, "{text}");
+}
+
+#[test]
+fn a_plain_report_is_of_ascii_and_a_rich_one_has_bars_and_colours() {
+    let report = report();
+    assert!(text(&report, None, Style::Plain).chars().all(|one| one == '\n' || (' '..='~').contains(&one)));
+    let rich = text(&report, None, Style::Rich);
+    assert!(rich.contains("\x1b[33mwarning: the machine is slow\x1b[0m"), "{rich}");
+    assert!(rich.contains('█') && rich.contains("\x1b[32m    64   message"), "{rich}");
+}
+
+#[test]
+fn a_run_beside_another_says_what_either_lacks() {
+    let (then, mut now) = (report(), report());
+    now.results.retain(|one| one.subject.transport != Transport::Pipe);
+    now.idle.push(idle(Transport::Tcp, Wait::Sleep, 0.1));
+    now.results[1].summary.median *= 2.0;
+    now.results[1].ratios.cache_line = then.results[1].ratios.cache_line.map(|ratio| ratio * 2.0);
+    let text = comparison::text(Style::Plain, &Comparison::of(&then, &now));
+    for line in [
+        "only then: rtt of 64 bytes over pipe (sleep)",
+        "only then: throughput of 64 bytes over pipe (sleep)",
+        "only now: idle of 64 bytes over tcp (sleep)",
+    ] {
+        assert!(text.lines().any(|one| one == line), "no '{line}' in:\n{text}");
+    }
+    let row = text.lines().find(|line| line.contains("rtt") && line.contains("message")).unwrap();
+    assert!(row.contains("130 ns") && row.contains("260 ns") && row.ends_with("2.00            2.00"), "{row}");
+}
+
+#[test]
+fn two_runs_without_a_case_in_common_are_told_apart() {
+    let (mut then, now) = (report(), report());
+    then.results.clear();
+    then.paced.clear();
+    then.idle.clear();
+    then.host.processor = "Another".to_owned();
+    let text = comparison::text(Style::Plain, &Comparison::of(&then, &now));
+    assert!(text.contains("No case was measured in both runs"), "{text}");
+    assert!(text.contains("on Another with Linux 6.0"), "{text}");
+}
