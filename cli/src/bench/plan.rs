@@ -177,8 +177,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) idle_rate: u64,
 }
 
-/// The one size outside of rounds, where the user names none.
-const SIZE_ONCE: usize = 64;
+/// The one size outside of rounds where the user names none, and the one that reports show first.
+pub(crate) const USUAL_SIZE: usize = 64;
 /// The shortest message that has a time in it and something else.
 const SHORTEST_WITH_A_TIME: usize = 16;
 
@@ -212,8 +212,8 @@ impl Choice<'_> {
         let mut cases = Vec::new();
         for test in self.tests(|test| !test.is_in_rounds()) {
             let (rates, sizes) = match test {
-                Test::Idle => (vec![self.idle_rate], vec![SIZE_ONCE]),
-                _ => (sorted(self.rates), sorted(self.sizes.unwrap_or(&[SIZE_ONCE]))),
+                Test::Idle => (vec![self.idle_rate], vec![USUAL_SIZE]),
+                _ => (sorted(self.rates), sorted(self.sizes.unwrap_or(&[USUAL_SIZE]))),
             };
             let sizes: Vec<usize> = sizes.into_iter().filter(|bytes| *bytes >= SHORTEST_WITH_A_TIME).collect();
             if transports.is_empty() {

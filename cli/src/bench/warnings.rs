@@ -64,8 +64,9 @@ fn noise(results: &[Outcome]) -> Option<String> {
     let baseline = of(Test::Rtt).or_else(|| of(Test::Throughput))?;
     let spread = baseline.summary.max / baseline.summary.min;
     (spread > STEADY).then(|| {
+        let spread = if spread < 10.0 { format!("{spread:.1}") } else { format!("{spread:.0}") };
         format!(
-            "the machine was not steady: the cache line's {} differed by a factor of {spread:.1} between rounds; ratios, which \
+            "the machine was not steady: the cache line's {} differed by a factor of {spread} between rounds; ratios, which \
              are taken within a round, suffer less than times and rates",
             baseline.subject.test
         )

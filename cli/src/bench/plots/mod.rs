@@ -10,7 +10,7 @@ use self::bars::Bar;
 use self::chart::{Axis, Chart, Line};
 use super::Run;
 use super::once::{Idle, Paced};
-use super::plan::{Test, Transport};
+use super::plan::{Test, Transport, USUAL_SIZE};
 use super::results::{Outcome, Recorded, Report, Subject};
 
 /// Draws all pictures for which there are figures: names without an ending, and SVG.
@@ -56,14 +56,12 @@ fn by_size(outcomes: &[Outcome], test: Test) -> Vec<Line> {
     lines
 }
 
-/// The size whose percentiles are drawn, where it was measured.
-const USUAL: usize = 64;
 /// The highest quantile that is drawn, as 1 / (1 - quantile): where there are as many times.
 const HIGHEST: f64 = 100_000.0;
 
 fn percentiles(recorded: &[Recorded]) -> Result<Option<String>> {
     let carried = recorded.iter().filter(|one| one.subject.test == Test::Rtt && one.subject.transport.carries_a_time());
-    let Some(bytes) = carried.map(|one| one.subject.bytes).min_by_key(|bytes| (*bytes != USUAL, *bytes)) else {
+    let Some(bytes) = carried.map(|one| one.subject.bytes).min_by_key(|bytes| (*bytes != USUAL_SIZE, *bytes)) else {
         return Ok(None);
     };
     let wanted = |one: &&Recorded| {
@@ -84,7 +82,7 @@ fn percentiles(recorded: &[Recorded]) -> Result<Option<String>> {
 /// The messages of one size: the usual one, or else the smallest that was measured.
 fn of_one_size(paced: &[Paced]) -> (usize, Vec<&Paced>) {
     let sizes = paced.iter().map(|one| one.subject.bytes);
-    let bytes = sizes.min_by_key(|bytes| (*bytes != USUAL, *bytes)).unwrap_or(USUAL);
+    let bytes = sizes.min_by_key(|bytes| (*bytes != USUAL_SIZE, *bytes)).unwrap_or(USUAL_SIZE);
     (bytes, paced.iter().filter(|one| one.subject.bytes == bytes).collect())
 }
 

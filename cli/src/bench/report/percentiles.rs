@@ -1,6 +1,6 @@
 //! The table of single round trips.
 
-use super::super::plan::Test;
+use super::super::plan::{Test, USUAL_SIZE};
 use super::super::quantiles::Quantiles;
 use super::super::results::Outcome;
 use super::figures::nanoseconds;
@@ -9,9 +9,6 @@ use super::table::{Columns, NONE};
 use super::waits_by;
 
 pub(super) const TITLE: &str = "rtt percentiles: times of single round trips, of all rounds together";
-
-/// The size that one wants to see first, where it was measured.
-const USUAL: usize = 64;
 
 /// The titles of what [`quantiles`] writes.
 pub(super) const HEADER: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
@@ -27,7 +24,7 @@ pub(super) fn quantiles(quantiles: Quantiles, messages: u64) -> [String; 6] {
 pub(super) fn size(outcomes: &[Outcome]) -> Option<usize> {
     let sizes = outcomes.iter().filter(|one| one.times.is_some() && one.subject.transport.carries_a_time());
     let sizes = sizes.map(|one| one.subject.bytes);
-    sizes.min_by_key(|bytes| (*bytes != USUAL, *bytes))
+    sizes.min_by_key(|bytes| (*bytes != USUAL_SIZE, *bytes))
 }
 
 pub(super) fn caption(bytes: usize) -> String {

@@ -10,7 +10,7 @@ use super::table::{BAR, Columns, NONE};
 use super::waits_by;
 
 /// Columns of the longest bar.
-const WIDTH: usize = 16;
+const WIDTH: usize = 12;
 
 pub(super) fn title(test: Test) -> &'static str {
     match test {

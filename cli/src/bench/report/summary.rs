@@ -1,13 +1,11 @@
 //! The result in sentences. What they name comes from rounds in which everything took turns.
 
-use super::super::plan::{Test, Transport};
+use super::super::plan::{Test, Transport, USUAL_SIZE};
 use super::super::results::{Outcome, Subject};
 use super::super::statistics::pairwise_ratio;
 use super::super::wait::Wait;
 use super::figures::{nanoseconds, per_second, short};
 
-/// The size that one wants to hear of, where it was measured.
-const USUAL: usize = 64;
 /// Ratios this near to 1 are no difference.
 const ALIKE: f64 = 0.05;
 
@@ -46,7 +44,7 @@ fn subject(outcomes: &[Outcome]) -> Option<Subject> {
         _ => 2,
     };
     let subjects = outcomes.iter().map(|one| one.subject).filter(|one| one.transport != Transport::CacheLine);
-    subjects.min_by_key(|one| (rank(one.transport), one.bytes != USUAL, one.bytes, one.wait, one.fenced))
+    subjects.min_by_key(|one| (rank(one.transport), one.bytes != USUAL_SIZE, one.bytes, one.wait, one.fenced))
 }
 
 /// The transports of the kernel in the same test at the same size, each in the way to wait that is most alike.

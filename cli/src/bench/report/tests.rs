@@ -71,6 +71,7 @@ fn idle(transport: Transport, wait: Wait, percent: f64) -> Idle {
     Idle { subject: Subject::of(case(Test::Idle, transport, wait)), unit: Unit::Percent, percent, seconds: 1.0 }
 }
 
+/// What is expected, as a program that is no terminal gets it.
 const PLAIN: &str = include_str!("plain.txt");
 
 #[test]
