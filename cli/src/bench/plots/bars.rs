@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::colours::{INK, colour};
+use super::colours::{BAR, INK};
 
 const FONT: &str = "sans-serif";
 /// Pixels of the whole, of the names, of the longest bar, and of a line.
@@ -51,7 +51,7 @@ fn draw_on<'a>(
         let end = NAMES + ((bar.value / largest).clamp(0.0, 1.0) * LONGEST).round().max(1.0) as i32;
         let to_the_left = text(14).pos(Pos::new(HPos::Right, VPos::Center));
         root.draw(&Text::new(bar.name.clone(), (NAMES - 10, y), to_the_left))?;
-        root.draw(&Rectangle::new([(NAMES, y - 8), (end, y + 8)], colour(0).filled()))?;
+        root.draw(&Rectangle::new([(NAMES, y - 8), (end, y + 8)], BAR.filled()))?;
         let to_the_right = text(14).pos(Pos::new(HPos::Left, VPos::Center));
         root.draw(&Text::new(bar.figure.clone(), (end + 8, y), to_the_right))?;
     }

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::colours::{INK, colour};
+use super::colours::INK;
 
 const SIZE: (u32, u32) = (1080, 600);
 /// The width of the part in which the lines are.
@@ -19,6 +19,7 @@ pub(super) struct Line {
     pub(super) name: String,
     /// Whether it is drawn to be seen first.
     pub(super) strong: bool,
+    pub(super) colour: RGBColor,
     /// All above 0.
     pub(super) points: Vec<(f64, f64)>,
 }
@@ -74,10 +75,10 @@ impl Chart<'_> {
             .y_label_formatter(&y_label)
             .label_style((FONT, 13))
             .draw()?;
-        for (index, line) in self.lines.iter().enumerate() {
-            let style = colour(index).stroke_width(if line.strong { 4 } else { 2 });
+        for line in self.lines {
+            let style = line.colour.stroke_width(if line.strong { 4 } else { 2 });
             chart.draw_series([PathElement::new(line.points.clone(), style)])?;
-            let dots = line.points.iter().map(|point| Circle::new(*point, 3, colour(index).filled()));
+            let dots = line.points.iter().map(|point| Circle::new(*point, 3, line.colour.filled()));
             chart.draw_series(dots.filter(|_| line.points.len() < 16))?;
         }
         self.legend(&right)
@@ -87,7 +88,7 @@ impl Chart<'_> {
         for (index, line) in self.lines.iter().enumerate() {
             let y = 60 + 22 * index as i32;
             let half = if line.strong { 3 } else { 1 };
-            area.draw(&Rectangle::new([(8, y - half), (34, y + half)], colour(index).filled()))?;
+            area.draw(&Rectangle::new([(8, y - half), (34, y + half)], line.colour.filled()))?;
             area.draw(&Text::new(line.name.clone(), (42, y - 7), (FONT, 14).into_font().color(&INK)))?;
         }
         Ok(())
@@ -112,8 +113,13 @@ mod tests {
     #[test]
     fn a_chart_is_a_picture_with_its_titles_and_names() {
         let lines = [
-            Line { name: "stream spin".to_owned(), strong: true, points: vec![(8.0, 100.0), (64.0, 120.0)] },
-            Line { name: "pipe sleep".to_owned(), strong: false, points: vec![(8.0, 30_000.0)] },
+            Line {
+                name: "stream spin".to_owned(),
+                strong: true,
+                colour: INK,
+                points: vec![(8.0, 100.0), (64.0, 120.0)],
+            },
+            Line { name: "pipe sleep".to_owned(), strong: false, colour: INK, points: vec![(8.0, 30_000.0)] },
         ];
         let axis = |title, base| Axis { title, base, label: |value| format!("{value}") };
         let chart = Chart { title: "A title".to_owned(), x: axis("bytes", 2.0), y: axis("ns", 10.0), lines: &lines };

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use self::bars::Bar;
 use self::chart::{Axis, Chart, Line};
+use self::colours::colour;
 use super::Run;
 use super::once::{Idle, Paced};
 use super::plan::{Test, Transport, USUAL_SIZE};
@@ -137,7 +138,7 @@ fn gathered(points: impl Iterator<Item = (Subject, (f64, f64))>) -> Vec<Line> {
 }
 
 fn line(subject: Subject, points: Vec<(f64, f64)>) -> Line {
-    Line { name: name(subject), strong: subject.transport.is_ring(), points }
+    Line { name: name(subject), strong: subject.transport.is_ring(), colour: colour(subject), points }
 }
 
 fn name(subject: Subject) -> String {
