@@ -1,6 +1,6 @@
 //! The table of single round trips.
 
-use super::super::plan::{Test, USUAL_SIZE};
+use super::super::plan::{Test, Transport, USUAL_SIZE};
 use super::super::quantiles::Quantiles;
 use super::super::results::Outcome;
 use super::figures::nanoseconds;
@@ -40,11 +40,43 @@ pub(super) fn table(style: Style, outcomes: &[Outcome], bytes: usize) -> Columns
     let mut columns = Columns::new(style, &[&["transport", "waits by", "round trips"][..], &HEADER].concat());
     for one in outcomes {
         let subject = one.subject;
-        let shown = subject.bytes == bytes || !subject.transport.carries_a_time() && subject.bytes == 8;
+        // The one word of the cache line stands beside every size.
+        let shown = subject.bytes == bytes || subject.transport == Transport::CacheLine;
         let Some(times) = one.times.filter(|_| shown && subject.test == Test::Rtt) else { continue };
         let mut row = vec![subject.transport.to_string(), waits_by(subject), times.messages.to_string()];
         row.extend(quantiles(times.quantiles, times.messages));
         columns.row(subject.transport.is_ring(), row);
     }
     columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::plan::Case;
+    use super::super::super::quantiles;
+    use super::super::super::results::Measured;
+    use super::super::super::wait::Wait;
+    use super::*;
+
+    #[test]
+    fn the_table_is_of_one_size_and_the_cache_line() {
+        let measured = |transport, bytes| {
+            let (test, wait) = (Test::Rtt, Wait::Spin);
+            let case = Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None };
+            let mut times = quantiles::empty().unwrap();
+            times.saturating_record(100);
+            Measured { case, values: vec![100.0], times: Some(times) }
+        };
+        let cases =
+            [(Transport::CacheLine, 8), (Transport::Memcpy, 8), (Transport::Stream, 8), (Transport::Stream, 64)];
+        let outcomes = Outcome::of_all(&cases.map(|(transport, bytes)| measured(transport, bytes)));
+        assert_eq!((size(&outcomes), size(&outcomes[..3]), size(&outcomes[..2])), (Some(64), Some(8), None));
+        let names = |bytes| {
+            let text = table(Style::Plain, &outcomes, bytes).text();
+            let rows = text.lines().filter(|line| line.contains("spin"));
+            rows.map(|row| row.split_whitespace().next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(64), ["cache-line", "stream"]);
+        assert_eq!(names(8), ["cache-line", "memcpy", "stream"]);
+    }
 }
