@@ -47,7 +47,7 @@ fn complaints(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<Strin
         }
         for name in names {
             let found = name.split_once("::").is_some_and(|(file, test)| {
-                source(file).is_some_and(|text| text.contains(&format!("#[test]\nfn {test}() {{\n")))
+                source(file).is_some_and(|text| has_test(&text, test))
             });
             if !found {
                 complaints.push(format!("row {number}: there is no test {name}"));
@@ -55,6 +55,12 @@ fn complaints(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<Strin
         }
     }
     complaints
+}
+
+/// Returns whether a file has this test, whatever other attributes that has.
+fn has_test(text: &str, test: &str) -> bool {
+    let before = text.split_once(&format!("\nfn {test}() {{\n")).map_or("", |(before, _)| before);
+    before.lines().rev().take_while(|line| !line.is_empty()).any(|line| line == "#[test]")
 }
 
 /// Reads a file: one of this folder, or one that is named by its path.
