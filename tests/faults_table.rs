@@ -46,9 +46,9 @@ fn complaints(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<Strin
             complaints.push(format!("row {number} has an empty cell"));
         }
         for name in names {
-            let found = name.split_once("::").is_some_and(|(file, test)| {
-                source(file).is_some_and(|text| has_test(&text, test))
-            });
+            let found = name
+                .split_once("::")
+                .is_some_and(|(file, test)| source(file).is_some_and(|text| has_test(&text, test)));
             if !found {
                 complaints.push(format!("row {number}: there is no test {name}"));
             }

@@ -24,7 +24,7 @@ pub(crate) struct Ratios {
     /// To copies on one processor at the same size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) memcpy: Option<f64>,
-    /// To the same transport at the same size where it spins, without fences.
+    /// To the same transport at the same size where it spins, without fences: by its own calls, if that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) spin: Option<f64>,
 }
@@ -37,7 +37,7 @@ impl Ratios {
             pipe: ratio(measured, one, Transport::Pipe, &one.case.wait.alike()),
             stream: ratio(measured, one, Transport::Stream, &one.case.wait.alike()),
             memcpy: ratio(measured, one, Transport::Memcpy, &[Wait::Never]),
-            spin: ratio(measured, one, one.case.transport, &[Wait::Spin]),
+            spin: ratio(measured, one, one.case.transport, one.case.wait.spinning()),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn colour(subject: Subject) -> RGBColor {
     let usual = match (subject.wait, subject.transport.carries_a_time() && !subject.transport.is_ring()) {
         (Wait::Spin, kernel) => !kernel,
         (Wait::Sleep | Wait::Never, _) => true,
-        (Wait::Adaptive | Wait::Park, _) => false,
+        (Wait::Busy | Wait::Adaptive | Wait::Park, _) => false,
     };
     let lightness = match (usual, subject.wait) {
         (true, _) => 0.0,

@@ -45,6 +45,7 @@ fn waiting(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for (wait, meaning) in [
         (Wait::Spin, "polls, which keeps a processor busy; what is in the kernel does so by calls that never block"),
+        (Wait::Busy, "the ring's own waiting calls spin, and never sleep"),
         (Wait::Adaptive, "a ring spins for about as long as a wake takes, then sleeps"),
         (Wait::Park, "a ring sleeps at once"),
         (Wait::Sleep, "a pipe, socket, queue or eventfd blocks in the kernel"),

@@ -116,7 +116,7 @@ fn waiting(one: Subject, other: Subject) -> String {
 
 fn verb(wait: Wait) -> &'static str {
     match wait {
-        Wait::Spin => "spins while it waits",
+        Wait::Spin | Wait::Busy => "spins while it waits",
         Wait::Adaptive => "spins a little, then sleeps",
         Wait::Park | Wait::Sleep => "sleeps",
         Wait::Never => "waits for nothing",

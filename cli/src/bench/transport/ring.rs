@@ -10,6 +10,7 @@ use crate::bench::wait::Wait;
 /// What both sides ask for.
 pub(super) fn options(name: &str, case: Case) -> Options {
     let wait = match case.wait {
+        Wait::Busy => ringmain::Wait::Spin,
         Wait::Park => ringmain::Wait::Park,
         // Where the ends spin, they call nothing that waits.
         _ => ringmain::Wait::SpinThenPark,
@@ -27,8 +28,7 @@ pub(super) fn publish_fence() {
 /// Calls a function with the two constants that a case names: whether its ends wait in the library's blocking calls, and
 /// whether the sender makes fences.
 ///
-/// Ends that spin poll by themselves, as `Wait::Spin` does in the library, so that they can yield a processor which both
-/// processes share.
+/// Ends that spin poll by themselves, so that they can yield a processor which both processes share.
 macro_rules! with_form {
     ($case:expr, $function:ident::<$words:ident>($($argument:expr),*)) => {
         match ($case.wait != $crate::bench::wait::Wait::Spin, $case.fenced) {
