@@ -4,6 +4,7 @@
 
 mod bench;
 mod chaos;
+mod look;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Command {
     ChaosWorker { job: String },
     #[command(name = chaos::KEEPER, hide = true)]
     ChaosKeeper { names: Vec<String> },
+    #[command(flatten)]
+    Look(look::Look),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Chaos(chaos) => chaos::run(chaos),
         Command::ChaosWorker { job } => chaos::work(job),
         Command::ChaosKeeper { names } => chaos::keep(names),
+        Command::Look(look) => look::run(look),
     }
 }
 

@@ -1,0 +1,125 @@
+//! One cell of a table: its text for people, its JSON for programs.
+
+use ringmain::PeerState;
+use ringmain::inspect::Permissions;
+use serde_json::{Value, json};
+
+use super::seen::End;
+use super::units::{self, Style, printable};
+
+/// Something that is told of a ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cell<'a> {
+    Word(&'a str),
+    Number(u64),
+    Bytes(u64),
+    /// Where records start, beside sizes of elements.
+    Alignment(u64),
+    /// A part of the whole, which is 1.
+    Part(f64),
+    /// The same, drawn.
+    Bar(f64),
+    /// Elements or bytes per second.
+    Rate {
+        per_second: f64,
+        is_bytes: bool,
+    },
+    Seconds(f64),
+    /// Seconds since 1970.
+    Time(f64),
+    Flag(bool),
+    Holder(&'a End),
+    Owner(Permissions),
+    Mode(Permissions),
+    Id(u64),
+}
+
+impl Cell<'_> {
+    pub(super) fn text(self, style: Style) -> String {
+        match self {
+            Cell::Word(word) => printable(word),
+            Cell::Number(value) => value.to_string(),
+            Cell::Bytes(value) => units::bytes(value, style.is_plain),
+            Cell::Alignment(value) if style.is_plain => value.to_string(),
+            Cell::Alignment(value) => format!("align {value}"),
+            Cell::Part(part) => format!("{:.0} %", part * 100.0),
+            Cell::Bar(part) => bar(part),
+            Cell::Rate { per_second, is_bytes } => units::per_second(per_second, is_bytes, style.is_plain),
+            Cell::Seconds(seconds) if style.is_plain => seconds.to_string(),
+            Cell::Seconds(seconds) => units::time(seconds),
+            Cell::Time(time) => clock(time),
+            Cell::Flag(flag) => if flag { "yes" } else { "no" }.to_owned(),
+            Cell::Holder(end) => holder(end),
+            Cell::Owner(permissions) => format!("{}:{}", permissions.owner, permissions.group),
+            Cell::Mode(permissions) => format!("{:04o}", permissions.mode),
+            Cell::Id(id) => format!("{id:#018x}"),
+        }
+    }
+
+    pub(super) fn json(self) -> Value {
+        match self {
+            Cell::Word(word) => word.into(),
+            Cell::Number(value) | Cell::Bytes(value) | Cell::Alignment(value) => value.into(),
+            Cell::Part(value)
+            | Cell::Bar(value)
+            | Cell::Rate { per_second: value, .. }
+            | Cell::Seconds(value)
+            | Cell::Time(value) => value.into(),
+            Cell::Flag(flag) => flag.into(),
+            Cell::Holder(end) => json!({
+                "state": end.state_name(),
+                "pid": end.pid,
+                "command": end.command,
+                "holders": end.generation,
+                "sleep": end.sleep(),
+                "sleeps": end.sleeps,
+                "wakes": end.wakes,
+                "fences": end.asks_for_fences,
+            }),
+            Cell::Owner(permissions) => json!({"user": permissions.owner, "group": permissions.group}),
+            Cell::Mode(_) | Cell::Id(_) => self.text(Style { is_plain: true }).into(),
+        }
+    }
+}
+
+/// Names who holds a role.
+fn holder(end: &End) -> String {
+    match (end.state, end.pid) {
+        (Some(PeerState::Alive), Some(pid)) => {
+            format!("{pid} {}", end.command.as_deref().map_or_else(|| "?".to_owned(), printable))
+        }
+        (Some(PeerState::Alive) | None, _) => "?".to_owned(),
+        _ => "-".to_owned(),
+    }
+}
+
+fn bar(part: f64) -> String {
+    const CELLS: usize = 10;
+    let full = ((part * CELLS as f64).round() as usize).min(CELLS);
+    // A ring that is not empty shows it.
+    let full = if part > 0.0 { full.max(1) } else { 0 };
+    format!("[{}{}]", "#".repeat(full), ".".repeat(CELLS - full))
+}
+
+/// Writes the time of the day, in UTC.
+fn clock(time: f64) -> String {
+    let second = time as u64 % 86_400;
+    format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_empty_only_with_an_empty_ring() {
+        assert_eq!([0.0, 0.001, 0.5, 1.0].map(bar), ["[..........]", "[#.........]", "[#####.....]", "[##########]"]);
+    }
+
+    #[test]
+    fn a_program_may_have_any_name() {
+        let hostile = Some("\x1b[2J\nx".to_owned());
+        let end = End { state: Some(PeerState::Alive), pid: Some(7), command: hostile, ..End::default() };
+        assert_eq!(holder(&end), "7 \\u{1b}[2J\\nx");
+    }
+}

@@ -1,0 +1,81 @@
+//! The verbs that look at rings from outside: `ls`, `stat`, `watch` and `tap`.
+//!
+//! They hold no role and take no lock, and map rings for nothing but reading.
+
+mod cell;
+mod column;
+mod ls;
+mod output;
+mod rates;
+mod seen;
+mod stat;
+mod table;
+mod tap;
+mod terminal;
+mod unit;
+mod units;
+mod watch;
+
+use anyhow::{Result, anyhow};
+use ringmain::Error;
+
+use crate::bench::UsageError;
+
+/// The verbs, as the command line has them.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Look {
+    /// List every ring of the machine
+    ///
+    /// STATE is 'live' while somebody is at an end; else 'stale' where the last one at an end crashed; else 'idle'; and
+    /// 'broken' where the ring is damaged or of another version ('ringmain stat' tells why). PRODUCER and CONSUMER are the
+    /// process and its program, '-' for nobody, '?' for a process that cannot be known from here. Rings that you may not
+    /// read are not listed.
+    #[command(after_help = EXIT, after_long_help = EXIT)]
+    Ls(ls::Ls),
+    /// Tell all that is known of a ring, and how fast it is
+    ///
+    /// Rates are of elements, or of bytes of records in a message ring. Of a broken ring it tells what can be told, and why.
+    #[command(after_help = EXIT, after_long_help = EXIT)]
+    Stat(stat::Stat),
+    /// Watch a ring, or all of them, until 'q' or Ctrl-C
+    ///
+    /// Draws on a terminal, and prints lines elsewhere: one for each ring and interval. LAG is for how long the consumer is
+    /// busy with what waits, at the rate that it has.
+    #[command(after_help = EXIT, after_long_help = EXIT)]
+    Watch(watch::Watch),
+    /// Print elements or messages as they pass, without taking them
+    ///
+    /// Begins with what waits to be read, and ends after it. What passes faster than it looks is missed, and told on stderr.
+    #[command(after_help = EXIT, after_long_help = EXIT)]
+    Tap(tap::Tap),
+}
+
+const EXIT: &str = "\
+It attaches to nothing and changes nothing.
+
+Exit status:
+  0  done, also where the reader of the output went away
+  1  it could not be done: no such ring, no permission, a damaged ring
+  2  wrong usage";
+
+/// Does what a verb says.
+pub(crate) fn run(look: &Look) -> Result<()> {
+    output::quietly(match look {
+        Look::Ls(arguments) => ls::run(arguments),
+        Look::Stat(arguments) => stat::run(arguments),
+        Look::Watch(arguments) => watch::run(arguments),
+        Look::Tap(arguments) => tap::run(arguments),
+    })
+}
+
+/// Says why a ring cannot be looked at, for somebody who only looks.
+fn explain(error: Error) -> anyhow::Error {
+    match error {
+        Error::NotFound { name, .. } => anyhow!("no ring {name:?}; 'ringmain ls' lists those that are there"),
+        Error::PermissionDenied { name, source } => anyhow!(
+            "no permission to read ring {name:?}: {source}; its owner can allow it by the ring's mode, see ls -l /dev/shm/{name}"
+        ),
+        Error::InvalidName { .. } => UsageError(error.to_string()).into(),
+        error => error.into(),
+    }
+}

@@ -1,0 +1,301 @@
+//! What one look at a ring finds, as plain values.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ringmain::inspect::{Found, Inspection, Kind, Permissions, Positions};
+use ringmain::{Error, PeerState, Role};
+
+/// What was seen of one ring.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// Seconds since 1970.
+    pub(super) time: f64,
+    pub(super) name: String,
+    /// What is wrong with it.
+    pub(super) reason: Option<String>,
+    /// What it is, unless its header cannot be trusted.
+    pub(super) ring: Option<Ring>,
+}
+
+/// What a ring is, and how it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Ring {
+    pub(super) is_stream: bool,
+    /// The size of an element, 1 for messages.
+    pub(super) element_size: usize,
+    /// Of elements, or of records.
+    pub(super) alignment: usize,
+    pub(super) capacity: usize,
+    pub(super) length: u64,
+    pub(super) layout: u64,
+    pub(super) type_id: u64,
+    /// Nothing where they cannot be.
+    pub(super) positions: Option<Positions>,
+    pub(super) producer: End,
+    pub(super) consumer: End,
+    pub(super) permissions: Option<Permissions>,
+    pub(super) is_orphaned: bool,
+}
+
+/// One end of a ring.
+#[derive(Clone, Debug, Default)]
+pub(super) struct End {
+    /// Nothing where the system does not tell.
+    pub(super) state: Option<PeerState>,
+    /// The process that holds the role, where it can be known from here.
+    pub(super) pid: Option<u32>,
+    /// The name of that process's program.
+    pub(super) command: Option<String>,
+    pub(super) generation: u64,
+    pub(super) is_asleep: bool,
+    pub(super) sleeps: u64,
+    pub(super) wakes: u64,
+    pub(super) asks_for_fences: bool,
+}
+
+/// How a ring fares, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// A role is held.
+    Live,
+    /// Nobody holds a role, and whoever did left in order.
+    Idle,
+    /// Nobody holds a role, and the last holder of one crashed.
+    Stale,
+    /// The ring is damaged, or of another version of the layout.
+    Broken,
+    /// The system does not tell who holds a role.
+    Unknown,
+}
+
+impl State {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            State::Live => "live",
+            State::Idle => "idle",
+            State::Stale => "stale",
+            State::Broken => "broken",
+            State::Unknown => "?",
+        }
+    }
+}
+
+impl Seen {
+    /// Looks at a ring that was found.
+    pub(super) fn from_found(found: &Found) -> Seen {
+        match &found.ring {
+            Ok(ring) => Seen::of(ring),
+            Err(error) => Seen::from_error(&found.name, error),
+        }
+    }
+
+    /// Looks at a ring.
+    pub(super) fn of(ring: &Inspection) -> Seen {
+        match Seen::try_of(ring) {
+            Ok(seen) => seen,
+            Err(error) => Seen::from_error(ring.name(), &error),
+        }
+    }
+
+    /// Tells of a ring that cannot be looked into.
+    pub(super) fn from_error(name: &str, error: &Error) -> Seen {
+        Seen { time: now(), name: name.to_owned(), reason: Some(error.to_string()), ring: None }
+    }
+
+    fn try_of(ring: &Inspection) -> Result<Seen, Error> {
+        let mut seen = Seen { time: now(), name: ring.name().to_owned(), reason: None, ring: None };
+        // Nothing in a segment that was made shorter may be touched.
+        if ring.is_truncated()? {
+            seen.reason = Some(truncated(ring.name()));
+            return Ok(seen);
+        }
+        let positions = ring.positions();
+        if let Err(corrupted) = &positions {
+            seen.reason = Some(format!("{corrupted}; remove the ring and create it anew"));
+        }
+        let (is_stream, element_size, alignment) = match ring.kind() {
+            Kind::Stream { element_size, element_align } => (true, element_size, element_align),
+            Kind::Message { alignment } => (false, 1, alignment),
+            // The library knows no others, and refuses them when a ring is opened.
+            _ => (false, 1, 1),
+        };
+        let mut end = |role| {
+            End::of(ring, role).unwrap_or_else(|error| {
+                seen.reason.get_or_insert_with(|| error.to_string());
+                End::default()
+            })
+        };
+        let (producer, consumer) = (end(Role::Producer), end(Role::Consumer));
+        seen.ring = Some(Ring {
+            is_stream,
+            element_size,
+            alignment,
+            capacity: ring.capacity(),
+            length: ring.segment_length(),
+            layout: ring.layout_version(),
+            type_id: ring.type_id(),
+            positions: positions.ok(),
+            producer,
+            consumer,
+            permissions: ring.permissions().ok(),
+            is_orphaned: ring.is_orphaned()?,
+        });
+        Ok(seen)
+    }
+
+    pub(super) fn state(&self) -> State {
+        let Some(ring) = self.ring.as_ref().filter(|ring| ring.positions.is_some()) else {
+            return State::Broken;
+        };
+        let states = [ring.producer.state, ring.consumer.state];
+        if states.contains(&Some(PeerState::Alive)) {
+            State::Live
+        } else if states.contains(&None) {
+            State::Unknown
+        } else if states.contains(&Some(PeerState::Crashed)) {
+            State::Stale
+        } else {
+            State::Idle
+        }
+    }
+}
+
+impl End {
+    fn of(ring: &Inspection, role: Role) -> Result<End, Error> {
+        let end = ring.end(role)?;
+        Ok(End {
+            state: Some(end.state),
+            pid: end.process,
+            command: end.process.and_then(command),
+            generation: end.generation,
+            is_asleep: end.sleeps.is_asleep,
+            sleeps: end.sleeps.count,
+            wakes: end.wakes,
+            asks_for_fences: end.sleeps.asks_for_fences,
+        })
+    }
+
+    pub(super) fn state_name(&self) -> &'static str {
+        match self.state {
+            Some(PeerState::Never) => "never",
+            Some(PeerState::Alive) => "alive",
+            Some(PeerState::Closed) => "closed",
+            Some(PeerState::Crashed) => "crashed",
+            None => "?",
+        }
+    }
+
+    /// Returns whether it sleeps, if it is there.
+    pub(super) fn sleep(&self) -> Option<&'static str> {
+        let is_here = self.state == Some(PeerState::Alive);
+        is_here.then_some(if self.is_asleep { "parked" } else { "awake" })
+    }
+}
+
+impl Ring {
+    /// Returns where its data begin.
+    pub(super) fn data_offset(&self) -> u64 {
+        self.length.saturating_sub(self.capacity as u64 * self.element_size as u64)
+    }
+}
+
+/// Says what is wrong with a ring that became shorter.
+pub(super) fn truncated(name: &str) -> String {
+    format!("ring {name:?} is shorter than its header says: a process truncated it; remove it and create it anew")
+}
+
+/// Returns the name of a process's program.
+fn command(pid: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)).into_owned())
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A stream ring with fixed figures, of which the tests change what they are about.
+    pub(crate) fn stream() -> Seen {
+        let producer = End {
+            state: Some(PeerState::Alive),
+            pid: Some(4711),
+            command: Some("sampler".to_owned()),
+            generation: 1,
+            wakes: 9,
+            ..End::default()
+        };
+        let consumer = End { pid: None, command: None, is_asleep: true, sleeps: 12, generation: 2, ..producer.clone() };
+        let ring = Ring {
+            is_stream: true,
+            element_size: 40,
+            alignment: 8,
+            capacity: 4096,
+            length: 167_936,
+            layout: 3,
+            type_id: 0x1234,
+            positions: Some(Positions { head: 1000, tail: 2024, used: 1024 }),
+            producer,
+            consumer,
+            permissions: None,
+            is_orphaned: false,
+        };
+        Seen { time: 86_399.5, name: "samples".to_owned(), reason: None, ring: Some(ring) }
+    }
+
+    /// A message ring that nobody is at.
+    pub(crate) fn message() -> Seen {
+        let mut seen = stream();
+        "orders".clone_into(&mut seen.name);
+        let left = End { state: Some(PeerState::Closed), ..End::default() };
+        seen.ring = seen.ring.map(|ring| Ring {
+            is_stream: false,
+            element_size: 1,
+            alignment: 64,
+            capacity: 1 << 20,
+            positions: Some(Positions { head: 64, tail: 64, used: 0 }),
+            producer: left,
+            consumer: End { state: Some(PeerState::Never), ..End::default() },
+            ..ring
+        });
+        seen
+    }
+
+    /// A ring of another version.
+    pub(crate) fn broken() -> Seen {
+        Seen { name: "old".to_owned(), reason: Some("layout version 1".to_owned()), ring: None, ..stream() }
+    }
+
+    #[track_caller]
+    fn check(producer: Option<PeerState>, consumer: Option<PeerState>, expected: State) {
+        let mut seen = stream();
+        let ring = seen.ring.as_mut().unwrap();
+        (ring.producer.state, ring.consumer.state) = (producer, consumer);
+        assert_eq!(seen.state(), expected);
+    }
+
+    #[test]
+    fn a_ring_is_live_while_one_end_is_and_stale_after_a_crash() {
+        use PeerState::{Alive, Closed, Crashed, Never};
+        check(Some(Alive), Some(Crashed), State::Live);
+        check(Some(Never), Some(Alive), State::Live);
+        check(Some(Closed), Some(Crashed), State::Stale);
+        check(Some(Crashed), Some(Never), State::Stale);
+        check(Some(Closed), Some(Never), State::Idle);
+        check(Some(Never), Some(Never), State::Idle);
+        check(None, Some(Crashed), State::Unknown);
+        check(None, Some(Alive), State::Live);
+    }
+
+    #[test]
+    fn a_ring_without_a_header_or_positions_is_broken_whoever_is_there() {
+        assert_eq!(broken().state(), State::Broken);
+        let mut seen = stream();
+        seen.ring.as_mut().unwrap().positions = None;
+        assert_eq!(seen.state(), State::Broken);
+    }
+}

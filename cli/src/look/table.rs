@@ -1,0 +1,185 @@
+//! Tables of rings: one line per ring, or one per property.
+
+use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
+
+use super::column::{Column, Subject};
+use super::seen::State;
+use super::units::Style;
+
+/// What a table is to look like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) has_headings: bool,
+    pub(super) has_colours: bool,
+    /// Whether columns are as wide as their contents usually are.
+    pub(super) is_steady: bool,
+    pub(super) style: Style,
+}
+
+/// Returns the lines of a table of rings.
+pub(super) fn lines(columns: &[Column], subjects: &[Subject<'_>], look: Look) -> Vec<String> {
+    let mut table = new();
+    if look.has_headings {
+        table.add_row(columns.iter().map(|column| column.name.to_uppercase()));
+    }
+    for subject in subjects {
+        table.add_row(columns.iter().map(|column| column.text(subject, look.style)));
+    }
+    for (index, column) in columns.iter().enumerate() {
+        let Some(set) = table.column_mut(index) else { continue };
+        set.set_padding((0, 2));
+        if column.is_figure {
+            set.set_cell_alignment(CellAlignment::Right);
+        }
+        if look.is_steady {
+            let width = column.width.max(column.name.len() as u16);
+            // It includes the padding.
+            set.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + 2)));
+        }
+    }
+    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    if look.has_colours {
+        let headings = look.has_headings.then_some(Some(BOLD));
+        let colours = headings.into_iter().chain(subjects.iter().map(|subject| colour(subject.seen.state())));
+        for (line, colour) in lines.iter_mut().zip(colours) {
+            if let Some(colour) = colour {
+                *line = format!("{colour}{line}{RESET}");
+            }
+        }
+    }
+    lines
+}
+
+/// Returns the lines of a table of one ring: a property each.
+pub(super) fn properties(columns: &[Column], subject: &Subject<'_>, look: Look) -> Vec<String> {
+    let mut table = new();
+    for column in columns {
+        table.add_row([column.name.to_owned(), column.text(subject, look.style)]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    if !look.has_headings {
+        return columns.iter().map(|column| column.text(subject, look.style)).collect();
+    }
+    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    if look.has_colours {
+        for (line, column) in lines.iter_mut().zip(columns) {
+            let value = line.split_off(column.name.len());
+            let (before, after) = match colour(subject.seen.state()) {
+                Some(colour) if matches!(column.name, "state" | "reason") => (colour, RESET),
+                _ => ("", ""),
+            };
+            *line = format!("{BOLD}{line}{RESET}{before}{value}{after}");
+        }
+    }
+    lines
+}
+
+const BOLD: &str = "\x1b[1m";
+const RESET: &str = "\x1b[0m";
+
+fn colour(state: State) -> Option<&'static str> {
+    match state {
+        State::Live => None,
+        State::Idle => Some("\x1b[2m"),
+        State::Stale | State::Unknown => Some("\x1b[33m"),
+        State::Broken => Some("\x1b[31m"),
+    }
+}
+
+fn new() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::column::named;
+    use super::super::rates::Rates;
+    use super::super::seen::tests::{broken, message, stream};
+    use super::super::{ls, watch};
+    use super::*;
+
+    const PLAIN: Look =
+        Look { has_headings: true, has_colours: false, is_steady: false, style: Style { is_plain: false } };
+
+    #[track_caller]
+    fn check(lines: &[String], expected: &str) {
+        assert_eq!(lines.join("\n"), expected.trim_start_matches('\n'));
+    }
+
+    #[test]
+    fn the_list_has_a_line_per_ring() {
+        let seen = [message(), broken(), stream()];
+        let subjects: Vec<Subject<'_>> = seen.iter().map(|seen| Subject { seen, rates: None }).collect();
+        check(
+            &lines(&named(&ls::COLUMNS), &subjects, PLAIN),
+            "
+NAME     KIND      ELEMENT  CAPACITY  USED  PRODUCER      CONSUMER  STATE
+orders   message  align 64   1.0 MiB   0 B  -             -         idle
+old      -               -         -     -  -             -         broken
+samples  stream       40 B      4096  1024  4711 sampler  ?         live",
+        );
+        let plain = Look { has_headings: false, style: Style { is_plain: true }, ..PLAIN };
+        check(
+            &lines(&named(&["name", "element", "capacity", "used"]), &subjects, plain),
+            "
+orders   64  1048576     0
+old       -        -     -
+samples  40     4096  1024",
+        );
+    }
+
+    #[test]
+    fn no_ring_is_a_line_of_headings() {
+        check(&lines(&named(&["name", "kind", "state"]), &[], PLAIN), "NAME  KIND  STATE");
+        check(&lines(&named(&["name"]), &[], Look { has_headings: false, ..PLAIN }), "");
+    }
+
+    #[test]
+    fn lines_that_come_one_by_one_stand_below_each_other() {
+        let (seen, rates) = (stream(), Some(Rates { pushed: 12_345_678.0, popped: 1024.0 }));
+        let steady = Look { is_steady: true, ..PLAIN };
+        check(
+            &lines(&named(&watch::COLUMNS), &[Subject { seen: &seen, rates }], steady),
+            "
+NAME          STATE        PUSHED       POPPED  BAR                USED       LAG  PRODUCER          CONSUMER
+samples       live       12.3 M/s      1.0 k/s  [###.......]       1024     1.0 s  4711 sampler      ?",
+        );
+    }
+
+    #[test]
+    fn colours_tell_how_a_ring_fares() {
+        let seen = [message(), broken(), stream()];
+        let subjects: Vec<Subject<'_>> = seen.iter().map(|seen| Subject { seen, rates: None }).collect();
+        let coloured = Look { has_colours: true, ..PLAIN };
+        check(
+            &lines(&named(&["name", "state"]), &subjects, coloured),
+            "
+\x1b[1mNAME     STATE\x1b[0m
+\x1b[2morders   idle\x1b[0m
+\x1b[31mold      broken\x1b[0m
+samples  live",
+        );
+        check(
+            &properties(&named(&["name", "state"]), &subjects[1], coloured),
+            "\x1b[1mname\x1b[0m   old\n\x1b[1mstate\x1b[0m\x1b[31m  broken\x1b[0m",
+        );
+    }
+
+    #[test]
+    fn properties_stand_one_per_line() {
+        let seen = broken();
+        let subject = Subject { seen: &seen, rates: None };
+        check(
+            &properties(&named(&["name", "state", "reason"]), &subject, PLAIN),
+            "
+name    old
+state   broken
+reason  layout version 1",
+        );
+        check(&properties(&named(&["state"]), &subject, Look { has_headings: false, ..PLAIN }), "broken");
+    }
+}

@@ -1,0 +1,281 @@
+//! `ringmain tap`: elements and messages as they pass.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use ringmain::inspect::{self, Inspection, Kind, Tapped};
+use ringmain::{PeerState, Role};
+
+use super::unit::{self, Format};
+use super::{output, seen, terminal, units};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tap {
+    /// The name of the ring
+    name: String,
+    /// How to print; bytes of a stream of bytes are printed together
+    #[arg(long, value_enum, default_value = "hex")]
+    format: Format,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Begin with what is pushed from now on, and go on as with --follow
+    #[arg(long)]
+    new: bool,
+    /// End after this many elements or messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Go on with what comes, until the ring is removed
+    #[arg(long, short)]
+    follow: bool,
+    /// How long to wait between two looks: 10ms, 0.5s, 2, 1m
+    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = units::parse_interval)]
+    interval: Duration,
+    /// How many elements or messages to print at each look of --follow, so that a busy ring is not slowed down
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    most: u64,
+}
+
+pub(super) fn run(arguments: &Tap) -> Result<()> {
+    let ring = Inspection::open(&arguments.name).map_err(super::explain)?;
+    check_length(&ring)?;
+    if let Err(corrupted) = ring.positions() {
+        bail!("ring {:?} is damaged: {corrupted}; remove it and create it anew", ring.name());
+    }
+    let mut looks = Looks::new(&ring, arguments);
+    let result = looks.run();
+    looks.missed.tell(true);
+    result
+}
+
+fn check_length(ring: &Inspection) -> Result<()> {
+    if ring.is_truncated()? {
+        bail!(seen::truncated(ring.name()));
+    }
+    Ok(())
+}
+
+/// The looks at one ring.
+struct Looks<'a> {
+    ring: &'a Inspection,
+    tap: inspect::Tap<'a>,
+    /// Where those end that do not go on.
+    end: Option<u64>,
+    format: Format,
+    interval: Duration,
+    /// How many to print at each look.
+    most: u64,
+    /// How many are still to be printed.
+    left: u64,
+    has_printed: bool,
+    missed: Missed,
+    run: Run,
+}
+
+/// Why a look ended.
+enum Looked {
+    /// No more is there.
+    Nothing,
+    /// It may not print more.
+    Most,
+    /// No more is wanted.
+    Enough,
+}
+
+impl<'a> Looks<'a> {
+    fn new(ring: &'a Inspection, arguments: &Tap) -> Looks<'a> {
+        let goes_on = arguments.follow || arguments.new;
+        let (is_bytes, unit) = match ring.kind() {
+            Kind::Stream { element_size, .. } => (element_size == 1, "elements"),
+            _ => (false, "bytes of records"),
+        };
+        Looks {
+            ring,
+            tap: if arguments.new { ring.tap_new() } else { ring.tap() },
+            end: (!goes_on).then(|| end(ring)),
+            format: if arguments.json { Format::Json } else { arguments.format },
+            interval: arguments.interval,
+            most: if goes_on { arguments.most } else { u64::MAX },
+            left: arguments.count.unwrap_or(u64::MAX),
+            has_printed: false,
+            missed: Missed { name: ring.name().to_owned(), unit, count: 0, told: None },
+            run: Run { is_bytes, start: 0, bytes: Vec::new() },
+        }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        loop {
+            check_length(self.ring)?;
+            // Asked before the look, which finds whatever came before the end.
+            let is_last = self.end.is_some() || self.is_over()?;
+            let next = Instant::now() + self.interval;
+            let mut text = String::new();
+            let looked = self.look(&mut text);
+            // What was seen before a failure is printed, too.
+            output::write(&text)?;
+            match looked? {
+                Looked::Enough => return Ok(()),
+                Looked::Nothing if is_last => return Ok(()),
+                Looked::Nothing | Looked::Most => {}
+            }
+            self.missed.tell(false);
+            terminal::wait_for_reader_until(next)?;
+        }
+    }
+
+    /// Writes what is there, as much as one look may.
+    fn look(&mut self, text: &mut String) -> Result<Looked> {
+        let (mut bytes, mut steps) = (Vec::new(), 0);
+        let looked = loop {
+            if self.left == 0 {
+                break Ok(Looked::Enough);
+            }
+            if steps == self.most {
+                break Ok(Looked::Most);
+            }
+            steps += 1;
+            match self.tap.next(&mut bytes) {
+                Err(corrupted) => break Err(corrupted),
+                Ok(Tapped::Nothing) => break Ok(Looked::Nothing),
+                Ok(Tapped::Missed { count }) => self.miss(count),
+                Ok(Tapped::Unit { position }) if self.end.is_some_and(|end| !is_before(position, end)) => {
+                    break Ok(Looked::Enough);
+                }
+                Ok(Tapped::Unit { position }) => {
+                    self.left -= 1;
+                    self.has_printed = true;
+                    self.run.push(text, self.format, position, &bytes);
+                    if text.len() > CHUNK {
+                        output::write(&std::mem::take(text))?;
+                    }
+                }
+            }
+        };
+        self.run.flush(text, self.format);
+        looked.with_context(|| format!("ring {:?} is damaged; remove it and create it anew", self.ring.name()))
+    }
+
+    fn miss(&mut self, count: u64) {
+        self.missed.count = self.missed.count.saturating_add(count);
+        // What was there is gone before any of it was seen: what is there now is as good.
+        if !self.has_printed {
+            self.end = self.end.map(|_| end(self.ring));
+        }
+    }
+
+    /// Returns whether nothing can come any more: nobody finds the ring, and nobody writes.
+    fn is_over(&self) -> Result<bool> {
+        Ok(self.ring.is_orphaned()? && self.ring.end(Role::Producer)?.state != PeerState::Alive)
+    }
+}
+
+/// How much text is written at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Returns the position behind what is there now.
+fn end(ring: &Inspection) -> u64 {
+    let Ok(positions) = ring.positions() else { return 0 };
+    let is_stream = matches!(ring.kind(), Kind::Stream { .. });
+    let is_written = ring.end(Role::Producer).is_ok_and(|end| end.state == PeerState::Alive);
+    if is_stream || is_written {
+        // A message that is being pushed may lie behind this tail: it is too new.
+        positions.tail
+    } else {
+        // A producer that was killed may have left messages behind its tail, up to a full ring.
+        positions.head.wrapping_add(ring.capacity() as u64)
+    }
+}
+
+/// Returns whether a position lies before another one, on the way around 2^64.
+fn is_before(position: u64, other: u64) -> bool {
+    other.wrapping_sub(position).wrapping_sub(1) < u64::MAX / 2
+}
+
+/// Bytes of a stream of bytes that follow each other: printed together.
+struct Run {
+    is_bytes: bool,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Run {
+    /// Writes an element or a message, or keeps it for later if it is a byte.
+    fn push(&mut self, text: &mut String, format: Format, position: u64, bytes: &[u8]) {
+        if !self.is_bytes {
+            unit::write(text, format, position, bytes);
+            return;
+        }
+        if self.start.wrapping_add(self.bytes.len() as u64) != position || self.bytes.len() >= CHUNK {
+            self.flush(text, format);
+        }
+        if self.bytes.is_empty() {
+            self.start = position;
+        }
+        if format == Format::Text && bytes == b"\n" {
+            // An empty line is one, too.
+            unit::write(text, format, self.start, &std::mem::take(&mut self.bytes));
+        } else {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    fn flush(&mut self, text: &mut String, format: Format) {
+        if !self.bytes.is_empty() {
+            unit::write(text, format, self.start, &std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// What passed unseen.
+struct Missed {
+    name: String,
+    unit: &'static str,
+    count: u64,
+    told: Option<Instant>,
+}
+
+impl Missed {
+    /// Tells it on stderr, once per second at most unless it is the last time.
+    fn tell(&mut self, is_last: bool) {
+        const PAUSE: Duration = Duration::from_secs(1);
+        let is_early = self.told.is_some_and(|told| told.elapsed() < PAUSE);
+        if self.count == 0 || is_early && !is_last {
+            return;
+        }
+        // Nobody can be told of a failure to tell.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("ringmain: ring {:?}: missed {} {}\n", self.name, self.count, self.unit),
+        );
+        (self.count, self.told) = (0, Some(Instant::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_a_stream_are_printed_together_and_text_line_by_line() {
+        let mut run = Run { is_bytes: true, start: 0, bytes: Vec::new() };
+        let mut text = String::new();
+        for (position, byte) in (10..).zip(b"one\n\ntwo") {
+            run.push(&mut text, Format::Text, position, &[*byte]);
+        }
+        // What was missed lies between.
+        run.push(&mut text, Format::Text, 30, b"x");
+        run.flush(&mut text, Format::Text);
+        assert_eq!(text, "one\n\ntwo\nx\n");
+        text.clear();
+        for (position, byte) in (10..).zip(b"ab") {
+            run.push(&mut text, Format::Json, position, &[*byte]);
+        }
+        run.flush(&mut text, Format::Json);
+        assert_eq!(text, "{\"hex\":\"6162\",\"length\":2,\"position\":10,\"text\":\"ab\"}\n");
+    }
+
+    #[test]
+    fn one_position_is_before_another_around_two_to_the_64() {
+        assert!(is_before(1, 2) && !is_before(2, 2) && !is_before(2, 1) && is_before(u64::MAX, 0));
+    }
+}
