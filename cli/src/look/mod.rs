@@ -4,6 +4,7 @@
 
 mod cell;
 mod column;
+mod cost;
 mod ls;
 mod output;
 mod rates;
@@ -48,6 +49,9 @@ pub(crate) enum Look {
     /// Begins with what waits to be read, and ends after it. What passes faster than it looks is missed, and told on stderr.
     #[command(after_help = EXIT, after_long_help = EXIT)]
     Tap(tap::Tap),
+    /// Measure what looking costs a ring at full speed
+    #[command(name = "look-cost", hide = true)]
+    Cost(cost::Cost),
 }
 
 const EXIT: &str = "\
@@ -65,6 +69,7 @@ pub(crate) fn run(look: &Look) -> Result<()> {
         Look::Stat(arguments) => stat::run(arguments),
         Look::Watch(arguments) => watch::run(arguments),
         Look::Tap(arguments) => tap::run(arguments),
+        Look::Cost(arguments) => cost::run(arguments),
     })
 }
 

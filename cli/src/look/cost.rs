@@ -1,0 +1,208 @@
+//! What looking costs a ring at full speed: rounds with and without each verb, in turn.
+//!
+//! Two threads keep a ring busy on a processor each, and a child runs the verb. Machines are noisy: what counts is the ratio of
+//! the two windows of a round, which follow each other.
+
+use std::env;
+use std::process::{Child, Command, Stdio, id};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use ringmain::Options;
+use ringmain::inspect::Inspection;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use super::rates::Rates;
+use super::seen::Seen;
+use super::{output, units};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Cost {
+    /// How many pairs of windows for each verb and ring
+    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How long a window is; 'ls' and 'stat' run once in each
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::parse_interval)]
+    window: Duration,
+}
+
+/// A way to look at a ring.
+#[derive(Clone, Copy, Debug)]
+struct Verb {
+    title: &'static str,
+    arguments: &'static [&'static str],
+    /// Whether it goes on until it is ended.
+    is_endless: bool,
+}
+
+/// Nothing is there to show what the noise is.
+const VERBS: [Verb; 5] = [
+    Verb { title: "nothing", arguments: &[], is_endless: true },
+    Verb { title: "ls, once per window", arguments: &["ls"], is_endless: false },
+    Verb { title: "stat, once per window", arguments: &["stat", "NAME", "--interval", "WINDOW"], is_endless: false },
+    Verb { title: "watch", arguments: &["watch", "NAME"], is_endless: true },
+    Verb { title: "tap --follow", arguments: &["tap", "NAME", "--follow"], is_endless: true },
+];
+
+/// How long a child has to start before its window begins.
+const START: Duration = Duration::from_millis(100);
+
+pub(super) fn run(arguments: &Cost) -> Result<()> {
+    let name = format!("look-cost-{}", id());
+    output::write("ring     verb                    without         with  with/without  min .. max\n")?;
+    let stream = Options::new(&name).capacity(65_536).unlink_on_close(true);
+    let (mut tx, mut rx) = (stream.stream_producer::<u64>()?, stream.stream_consumer::<u64>()?);
+    let mut number = 0_u64;
+    let push = || number = number.wrapping_add(u64::from(tx.push(number).is_ok()));
+    let pop = || {
+        let _ = rx.pop();
+    };
+    measure("stream", &name, arguments, push, pop)?;
+    drop((tx, rx));
+
+    let message = Options::new(&name).capacity(1 << 20).alignment(64).unlink_on_close(true);
+    let (mut tx, mut rx) = (message.message_producer()?, message.message_consumer()?);
+    let mut bytes = [0; 48];
+    let push = || {
+        let _ = tx.push(&[7; 48]);
+    };
+    let pop = || {
+        let _ = rx.pop(&mut bytes);
+    };
+    measure("message", &name, arguments, push, pop)
+}
+
+/// Measures all verbs on one ring, which two threads keep busy by these calls.
+fn measure(
+    kind: &str,
+    name: &str,
+    arguments: &Cost,
+    mut push: impl FnMut() + Send,
+    mut pop: impl FnMut() + Send,
+) -> Result<()> {
+    let ring = Inspection::open(name)?;
+    let ended = AtomicBool::new(false);
+    let [first, second] = processors()?;
+    thread::scope(|scope| {
+        scope.spawn(|| keep_busy(first, &ended, &mut push));
+        scope.spawn(|| keep_busy(second, &ended, &mut pop));
+        // However this ends, both threads must.
+        let _ended = Ended(&ended);
+        for verb in VERBS {
+            let (mut without, mut with) = (Vec::new(), Vec::new());
+            for round in 0..arguments.rounds {
+                // Whatever gets faster or slower over time does so for both.
+                for is_with in [round % 2 == 0, round % 2 != 0] {
+                    let rate = window(&ring, is_with.then_some(verb), arguments.window)?;
+                    if is_with { &mut with } else { &mut without }.push(rate);
+                }
+            }
+            let ratios = with.iter().zip(&without).map(|(with, without)| with / without).collect::<Vec<_>>();
+            let [without, with] =
+                [without, with].map(|rates| units::per_second(median(rates), kind == "message", false));
+            let (low, high) =
+                ratios.iter().fold((f64::MAX, 0_f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
+            output::write(&format!(
+                "{kind:<7}  {:<21}  {without:>12} {with:>12}  {:>12.3}  {low:.3} .. {high:.3}\n",
+                verb.title,
+                median(ratios)
+            ))?;
+        }
+        Ok(())
+    })
+}
+
+/// Returns how much was popped per second in one window, while the verb runs if there is one.
+fn window(ring: &Inspection, verb: Option<Verb>, window: Duration) -> Result<f64> {
+    let child =
+        || verb.filter(|verb| !verb.arguments.is_empty()).map(|verb| start(verb, ring.name(), window)).transpose();
+    let is_endless = verb.is_some_and(|verb| verb.is_endless);
+    let mut running = if is_endless { child()? } else { None };
+    thread::sleep(START);
+    let (before, begin) = (Seen::of(ring), Instant::now());
+    if !is_endless {
+        running = child()?;
+    }
+    thread::sleep(window);
+    let (after, seconds) = (Seen::of(ring), begin.elapsed().as_secs_f64());
+    if let Some(mut running) = running {
+        if is_endless {
+            anyhow::ensure!(running.0.try_wait()?.is_none(), "the verb has ended in its window");
+        } else {
+            anyhow::ensure!(running.0.wait()?.success(), "the verb has failed");
+        }
+    }
+    Ok(Rates::between(&before, &after, seconds).context("the ring is damaged")?.popped)
+}
+
+fn start(verb: Verb, name: &str, window: Duration) -> Result<Running> {
+    let argument = |argument: &&str| match *argument {
+        "NAME" => name.to_owned(),
+        // It is over before its window is.
+        "WINDOW" => format!("{}ms", (window.as_millis() / 2).max(1)),
+        other => other.to_owned(),
+    };
+    let mut command = Command::new(env::current_exe()?);
+    command.args(verb.arguments.iter().map(argument)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(Running(command.spawn().context("cannot start the verb")?))
+}
+
+/// A child that is ended with its window.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Tells the threads to end.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn keep_busy(processor: usize, ended: &AtomicBool, call: &mut impl FnMut()) {
+    let mut only = CpuSet::new();
+    only.set(processor);
+    // Where that is refused, the scheduler chooses.
+    let _ = sched_setaffinity(None, &only);
+    while !ended.load(Ordering::Relaxed) {
+        for _ in 0..1000 {
+            call();
+        }
+    }
+}
+
+/// Returns two processors that this process may use.
+fn processors() -> Result<[usize; 2]> {
+    let allowed = sched_getaffinity(None).context("cannot ask for the processors")?;
+    let mut allowed = (0..CpuSet::MAX_CPU).filter(|one| allowed.is_set(*one));
+    match (allowed.next(), allowed.next()) {
+        (Some(first), Some(second)) => Ok([first, second]),
+        _ => anyhow::bail!("two processors are needed; allow more by taskset"),
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_lies_in_the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), 2.5);
+    }
+}
