@@ -95,7 +95,7 @@ pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
 
 /// Opens what a descriptor stands for once more: a description of its own, which shares no locks with the first.
 pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
-    let again = open_number(file.as_raw_fd(), OFlags::empty()).map_err(|error| match error {
+    let again = open_number(file.as_raw_fd()).map_err(|error| match error {
         Errno::NOENT | Errno::NOTDIR => Error::NoProc { source: error.into() },
         Errno::ACCESS | Errno::PERM => Error::PermissionDenied { name: ANONYMOUS.to_owned(), source: error.into() },
         _ => os("open(/proc/self/fd)", error),
@@ -109,8 +109,10 @@ pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
 
 /// Opens what a descriptor of this number stands for. The path is a link that the kernel follows itself, to an object that
 /// need have no path.
-pub(super) fn open_number(number: i32, more: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | more;
+///
+/// It never waits: whoever has a lease of the object (`F_SETLEASE`) could hold the caller for 45 seconds.
+pub(super) fn open_number(number: i32) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty()))
 }
 
@@ -121,6 +123,8 @@ pub(super) fn path_of(number: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(unsafe_code, reason = "no safe call takes a lease")]
+
     use super::*;
 
     #[test]
@@ -136,5 +140,22 @@ mod tests {
         assert!(Lock::Administration.take(again.as_fd()).unwrap());
         assert!(Lock::Administration.is_held(file.as_fd()).unwrap());
         assert!(!Lock::Administration.take(file.as_fd()).unwrap());
+    }
+
+    #[test]
+    fn a_lease_of_whoever_passed_a_memory_file_holds_nobody_up() {
+        let file = create(0o600).unwrap();
+        // A break of it is told by this signal, which by default ends the process.
+        // SAFETY: a signal that nothing here waits for is ignored from now on.
+        unsafe { libc::signal(libc::SIGIO, libc::SIG_IGN) };
+        // SAFETY: the descriptor is open, and the command takes a number.
+        let lease = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) };
+        assert_eq!(lease, 0, "{}", std::io::Error::last_os_error());
+        match reopen(file.as_fd()) {
+            Err(Error::Os { call: "open(/proc/self/fd)", source }) => {
+                assert_eq!(source.kind(), std::io::ErrorKind::WouldBlock);
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::{env, fmt};
 
-use rustix::fs::{FileType, OFlags, Stat};
+use rustix::fs::{FileType, Stat};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 use super::anonymous::{open_number, path_of};
@@ -91,7 +91,7 @@ pub(crate) fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
     let stat = rustix::fs::stat(path_of(note.number)).map_err(|error| note.gone(variable, error))?;
     note.check(variable, &stat)?;
     check_regular(note.number, &stat)?;
-    let opened = open_number(note.number, OFlags::NONBLOCK | OFlags::NOCTTY);
+    let opened = open_number(note.number);
     let descriptor = opened.map_err(|error| note.gone(variable, error))?;
     note.check(variable, &rustix::fs::fstat(descriptor.as_fd()).map_err(failed("fstat"))?)?;
     note.keep_to_this_process();
@@ -118,6 +118,10 @@ impl Note {
 
     /// Ends the inheritance here: what this process starts does not get the descriptor.
     fn keep_to_this_process(&self) {
+        // No ring is passed there, and what this process starts shall have its standard streams, whatever a variable says.
+        if self.number < FIRST {
+            return;
+        }
         // SAFETY: a descriptor of this number was open a moment ago, for what the variable names, and is the one that was
         // left open for this process at its start. Should somebody close it right now, no more than a flag is set, which
         // the standard library sets for all that it opens.
