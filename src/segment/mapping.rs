@@ -37,12 +37,13 @@ impl Mapping {
         Mapping::of(bytes, data_offset, len - data_offset)
     }
 
-    /// Maps the first `len` bytes of the object for nothing but reading. The caller has checked that it is as long.
-    pub(super) fn read_only(file: BorrowedFd<'_>, len: usize) -> Result<Mapping, Error> {
+    /// Maps the first `len` bytes of the object for nothing but reading, with the data area behind `data_offset`. The caller has
+    /// checked that it is as long.
+    pub(super) fn read_only(file: BorrowedFd<'_>, len: usize, data_offset: usize) -> Result<Mapping, Error> {
         assert!(len >= size_of::<Header>(), "a mapping of {len} bytes has no room for a header");
         let options = MmapOptions::new().len(len).clone();
         let bytes = options.map_raw_read_only(file.as_raw_fd()).map_err(|error| os("mmap", error))?;
-        let data_offset = DATA_OFFSET.min(len);
+        let data_offset = data_offset.min(len);
         Mapping::of(bytes, data_offset, len - data_offset)
     }
 
@@ -138,6 +139,7 @@ impl Drop for Mapping {
 mod tests {
     use std::fs::File;
     use std::os::fd::AsFd;
+    use std::os::unix::fs::FileExt;
 
     use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -157,5 +159,19 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_data_area_is_looked_at_where_the_segment_has_it() {
+        // As that of a message ring where a page is longer than the header.
+        let (len, data_offset) = (5 * DATA_OFFSET, 4 * DATA_OFFSET);
+        let object = File::from(memfd_create("mapping", MemfdFlags::CLOEXEC).unwrap());
+        object.set_len(len as u64).unwrap();
+        object.write_all_at(&[7], data_offset as u64).unwrap();
+        let mapping = Mapping::read_only(object.as_fd(), len, data_offset).unwrap();
+        let (data, data_len) = mapping.data();
+        assert_eq!(data_len, len - data_offset);
+        // SAFETY: the first byte of the data area, which is mapped and which nobody writes.
+        assert_eq!(unsafe { data.read() }, 7);
     }
 }

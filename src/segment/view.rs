@@ -46,7 +46,7 @@ impl View {
         if len < DATA_OFFSET as u64 {
             return Err(no_ring(0));
         }
-        let mapping = Mapping::read_only(file.as_fd(), DATA_OFFSET)?;
+        let mapping = Mapping::read_only(file.as_fd(), DATA_OFFSET, DATA_OFFSET)?;
         let rows = &header(&mapping).identity;
         let identity = match identity::observe(&rows.magic, &rows.rows) {
             (MAGIC, rows) => Identity::from_rows(rows),
@@ -56,7 +56,7 @@ impl View {
         let len = object::stat(file.as_fd())?.st_size as u64;
         Wanted::whatever(identity).check(name, identity, len)?;
         // The check has compared it with the length of an object.
-        let mapping = Mapping::read_only(file.as_fd(), len as usize)?;
+        let mapping = Mapping::read_only(file.as_fd(), len as usize, identity.data_offset as usize)?;
         Ok(View { name: name.to_owned(), file, identity, mapping })
     }
 
