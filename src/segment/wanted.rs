@@ -109,6 +109,8 @@ impl Wanted {
             (Attribute::Capacity, found.capacity, self.capacity.unwrap_or(found.capacity)),
             (Attribute::DataOffset, found.data_offset, self.data_offset),
             (Attribute::SegmentLength, found.segment_length, self.length(found.capacity)),
+            // A capacity that none can have, in an object that was cut to nothing meanwhile.
+            (Attribute::SegmentLength, found.segment_length, found.segment_length.max(DATA_OFFSET as u64)),
             (Attribute::ObjectLength, object_length, found.segment_length),
         ];
         for (what, found, expected) in checks {
@@ -154,6 +156,23 @@ mod tests {
         let ids = [type_id("", 8, 8), type_id("tick", 8, 8), type_id("", 16, 8), type_id("", 8, 4)];
         for (at, id) in ids.iter().enumerate() {
             assert!(!ids[..at].contains(id));
+        }
+    }
+
+    #[test]
+    fn a_ring_without_bytes_is_refused_also_where_its_object_has_none() {
+        // The header was seen, then the object was cut to nothing.
+        for wanted in
+            [Wanted::stream(&Options::new("none"), Layout::new::<u64>()), Wanted::messages(&Options::new("none"))]
+        {
+            let wanted = wanted.unwrap();
+            let found = Identity { segment_length: 0, capacity: 3, ..wanted.identity() };
+            for wanted in [wanted, Wanted::whatever(found)] {
+                let refused = wanted.check("none", found, 0).unwrap_err();
+                let Error::Mismatch { what: Attribute::SegmentLength, found: 0, .. } = refused else {
+                    panic!("{refused:?}")
+                };
+            }
         }
     }
 
