@@ -43,11 +43,13 @@ fn is_checked(line: &&str) -> bool {
 /// behind its Acquire, which for loom does the same. The Acquire keeps `begin` from reading the answer to its own store of
 /// `parking`, and loom never lets a load read what is stored later. An observer holds no role, and copies what others may write
 /// meanwhile: a race, as loom's cells see it.
-const BEYOND_THE_SITES: [(&str, &str, Ordering); 6] = [
+const BEYOND_THE_SITES: [(&str, &str, Ordering); 8] = [
     ("park.rs", "full_fence", Ordering::SeqCst),
     ("park.rs", "begin", Ordering::Acquire),
+    ("observe.rs", "load", Ordering::Acquire),
     ("observe.rs", "positions", Ordering::Acquire),
     ("observe.rs", "positions", Ordering::Acquire),
+    ("observe.rs", "tail", Ordering::Acquire),
     ("observe.rs", "header", Ordering::Acquire),
     ("observe.rs", "positions_behind_a_copy", Ordering::Acquire),
 ];

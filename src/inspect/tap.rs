@@ -112,8 +112,7 @@ impl Tap<'_> {
 
     fn look_at_element(&self, bytes: &mut Vec<u8>) -> Look {
         let (capacity, size) = (self.view.capacity(), self.view.element_size());
-        let (_, tail) = self.view.positions_behind_a_copy();
-        match tail.wrapping_sub(self.position) {
+        match self.view.tail().wrapping_sub(self.position) {
             0 => Look::Nothing,
             ahead if ahead > capacity as u64 => Look::Passed,
             _ => {

@@ -12,6 +12,27 @@ use super::memory::Word;
 use super::park::{ASLEEP, COUNT, FENCES};
 use super::position::{Corrupted, SharedWord, Window};
 
+/// A word of memory that may be mapped for nothing but reading.
+///
+/// In such memory the language defines relaxed loads alone. What another one orders, a fence behind it orders as well.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadOnly<'a, W>(pub &'a W);
+
+impl<W: Word> Word for ReadOnly<'_, W> {
+    fn load(&self, ordering: Ordering) -> u64 {
+        let value = self.0.load(Ordering::Relaxed);
+        if ordering != Ordering::Relaxed {
+            // Observe: pairs with whatever the load pairs with.
+            fence(Ordering::Acquire);
+        }
+        value
+    }
+
+    fn store(&self, value: u64, _ordering: Ordering) {
+        unreachable!("a word that is only read is stored as {value}");
+    }
+}
+
 /// How often the positions are read until they belong together.
 const LOOKS: usize = 64;
 
@@ -60,6 +81,12 @@ pub fn positions<W: Word>(head: &W, tail: &W, capacity: u64, behind: u64) -> Res
     }
 }
 
+/// Reads the tail of a stream ring, behind which the elements in front of it can be copied.
+pub fn tail<W: Word>(tail: &W) -> u64 {
+    // Observe: pairs with the Release in `Producer::publish`. The elements before it are written.
+    tail.load(Ordering::Acquire)
+}
+
 /// Reads the header of a record, behind which its payload can be copied.
 pub fn header<W: Word>(word: &W) -> u64 {
     // Observe: pairs with the Release in `Producer::publish_after`.
@@ -100,11 +127,38 @@ pub fn wakes<W: Word>(wakes: &W) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{identity, presence};
     use super::*;
     use core::sync::atomic::AtomicU64;
 
     fn seen(head: u64, tail: u64, behind: u64) -> Result<Positions, Corrupted> {
         positions(&AtomicU64::new(head), &AtomicU64::new(tail), 8, behind)
+    }
+
+    /// A word that must not be read but by relaxed loads.
+    struct Relaxed(u64);
+
+    impl Word for Relaxed {
+        fn load(&self, ordering: Ordering) -> u64 {
+            assert_eq!(ordering, Ordering::Relaxed);
+            self.0
+        }
+
+        fn store(&self, _value: u64, _ordering: Ordering) {
+            panic!("it is only read");
+        }
+    }
+
+    #[test]
+    fn memory_that_can_only_be_read_is_loaded_relaxed() {
+        let (head, words) = (Relaxed(3), [Relaxed(5), Relaxed(7)]);
+        let (head, words) = (ReadOnly(&head), words.each_ref().map(ReadOnly));
+        assert_eq!(positions(&head, &words[0], 8, 0), Ok(Positions { head: 3, tail: 5, used: 2 }));
+        assert_eq!(positions_behind_a_copy(&head, &words[0]), (3, 5));
+        assert_eq!((tail(&words[0]), header(&words[1])), (5, 7));
+        assert_eq!(identity::observe(&head, &words), (3, [5, 7]));
+        assert_eq!(presence::observe(&words[0]).generation(), 3);
+        assert_eq!((sleeps(&words[0]).count, wakes(&words[1])), (1, 3));
     }
 
     #[test]

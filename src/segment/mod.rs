@@ -139,7 +139,7 @@ impl Segment {
         let peer = self.role.peer();
         // The same call on the same kind of descriptor worked at attach. Should it ever fail, a peer that may be there
         // must not be taken for dead.
-        roles::state(peer, self.header().slot(peer), self.questions.as_fd()).unwrap_or(PeerState::Alive)
+        roles::state(peer, self.presence(peer), self.questions.as_fd()).unwrap_or(PeerState::Alive)
     }
 
     /// Returns whether the name of the ring is gone: nobody else can come any more. Whoever has a descriptor of a ring that

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use super::layout::Slot;
 use crate::error::Error;
-use crate::ring::memory::Role;
+use crate::ring::memory::{Role, Word};
 use crate::ring::presence::{self, Presence};
 
 /// A byte of the segment that is locked.
@@ -110,9 +110,9 @@ pub enum PeerState {
     Crashed,
 }
 
-/// Finds out who is at `role`. `file` is a descriptor that holds no lock.
-pub(super) fn state(role: Role, slot: &Slot, file: BorrowedFd<'_>) -> Result<PeerState, Error> {
-    let mut said = presence::observe(&slot.presence);
+/// Finds out who is at `role`, whose holder writes this word. `file` is a descriptor that holds no lock.
+pub(super) fn state<W: Word>(role: Role, presence: &W, file: BorrowedFd<'_>) -> Result<PeerState, Error> {
+    let mut said = presence::observe(presence);
     // Holders that come and go while we look are as good as alive; a liar that only changes the word must not hold us.
     for _ in 0..8 {
         match said {
@@ -122,7 +122,7 @@ pub(super) fn state(role: Role, slot: &Slot, file: BorrowedFd<'_>) -> Result<Pee
             Presence::Came { .. } => {}
         }
         // The lock is free. If the word is still the same, it is of the holder that is gone.
-        let now = presence::observe(&slot.presence);
+        let now = presence::observe(presence);
         if now == said {
             return Ok(PeerState::Crashed);
         }

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, STREAM};
@@ -16,7 +17,7 @@ use crate::inspect::Permissions;
 use crate::ring::copy::copy_out;
 use crate::ring::identity;
 use crate::ring::memory::Role;
-use crate::ring::observe::{self, Positions, Sleeps};
+use crate::ring::observe::{self, Positions, ReadOnly, Sleeps};
 use crate::ring::position::Corrupted;
 use crate::ring::presence;
 
@@ -48,7 +49,7 @@ impl View {
         }
         let mapping = Mapping::read_only(file.as_fd(), DATA_OFFSET, DATA_OFFSET)?;
         let rows = &header(&mapping).identity;
-        let identity = match identity::observe(&rows.magic, &rows.rows) {
+        let identity = match identity::observe(&ReadOnly(&rows.magic), &rows.rows.each_ref().map(ReadOnly)) {
             (MAGIC, rows) => Identity::from_rows(rows),
             (magic, _) => return Err(no_ring(magic)),
         };
@@ -113,19 +114,26 @@ impl View {
 
     pub(crate) fn positions(&self) -> Result<Positions, Corrupted> {
         let behind = if self.is_stream() { 0 } else { self.identity.capacity };
-        observe::positions(&*self.header().head, &*self.header().tail, self.identity.capacity, behind)
+        let (head, tail) = self.ends();
+        observe::positions(&head, &tail, self.identity.capacity, behind)
     }
 
     pub(crate) fn positions_behind_a_copy(&self) -> (u64, u64) {
-        observe::positions_behind_a_copy(&*self.header().head, &*self.header().tail)
+        let (head, tail) = self.ends();
+        observe::positions_behind_a_copy(&head, &tail)
+    }
+
+    /// Returns the tail of a stream ring, behind which the elements in front of it can be copied.
+    pub(crate) fn tail(&self) -> u64 {
+        observe::tail(&self.ends().1)
     }
 
     pub(crate) fn state(&self, role: Role) -> Result<PeerState, Error> {
-        roles::state(role, self.header().slot(role), self.file.as_fd())
+        roles::state(role, &ReadOnly(&self.header().slot(role).presence), self.file.as_fd())
     }
 
     pub(crate) fn generation(&self, role: Role) -> u64 {
-        presence::observe(&self.header().slot(role).presence).generation()
+        presence::observe(&ReadOnly(&self.header().slot(role).presence)).generation()
     }
 
     /// Names the last holder of a role, if it can be seen from here and still runs.
@@ -134,11 +142,11 @@ impl View {
     }
 
     pub(crate) fn sleeps(&self, role: Role) -> Sleeps {
-        observe::sleeps(&self.header().slot(role).parking)
+        observe::sleeps(&ReadOnly(&self.header().slot(role).parking))
     }
 
     pub(crate) fn wakes(&self, role: Role) -> u64 {
-        observe::wakes(&self.header().slot(role).wakes)
+        observe::wakes(&ReadOnly(&self.header().slot(role).wakes))
     }
 
     /// Reads the header of the record at an index of the data area of a message ring.
@@ -151,8 +159,10 @@ impl View {
         assert!(index % 8 == 0 && index < len, "a record at {index}");
         // SAFETY: the index lies within the data area.
         let word = unsafe { data.add(index) };
-        // SAFETY: the word is aligned, like the data area and the index, mapped for as long as `self` lives, and only loaded.
-        observe::header(unsafe { std::sync::atomic::AtomicU64::from_ptr(word.as_ptr().cast()) })
+        // SAFETY: the word is aligned, like the data area and the index, mapped for as long as `self` lives, and only loaded, as
+        // memory that cannot be written is.
+        let word = unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) };
+        observe::header(&ReadOnly(word))
     }
 
     /// Copies `len` bytes from an index of the data area on, around its end, to the end of `bytes`. A peer may write them
@@ -180,6 +190,12 @@ impl View {
         unsafe { bytes.set_len(bytes.len() + len) };
     }
 
+    /// Returns the head and the tail.
+    fn ends(&self) -> (ReadOnly<'_, AtomicU64>, ReadOnly<'_, AtomicU64>) {
+        (ReadOnly(&self.header().head), ReadOnly(&self.header().tail))
+    }
+
+    /// Every word of it is to be loaded as [`ReadOnly`].
     fn header(&self) -> &Header {
         header(&self.mapping)
     }
