@@ -2,7 +2,7 @@
 
 use crate::error::Corrupted;
 use crate::ring::message::Shape;
-use crate::ring::position::index;
+use crate::ring::position::{SharedWord, Window, index};
 use crate::segment::View;
 
 /// How often a look begins anew where the ring moved on meanwhile.
@@ -64,7 +64,7 @@ impl Tap<'_> {
     fn from(view: &View, position: u64) -> Tap<'_> {
         let shape = (!view.is_stream()).then(|| Shape::new(view.capacity(), view.record_align()));
         let mask = shape.map_or(0, |shape| shape.align() as u64 - 1);
-        // A position of a liar starts no record; the first one behind it that could is as good as any.
+        // A position of a liar starts no record; the last one in front of it that could is as good as any.
         Tap { view, position: position & !mask, shape }
     }
 
@@ -88,7 +88,7 @@ impl Tap<'_> {
                 bytes.clear();
                 let missed = head.wrapping_sub(self.position);
                 if is_before(self.position, head) {
-                    self.position = self.start_of(head);
+                    self.position = self.start_of(head)?;
                     return Ok(Tapped::Missed { count: missed });
                 }
                 continue;
@@ -102,12 +102,14 @@ impl Tap<'_> {
             };
         }
         bytes.clear();
+        // The ring is too fast, or it is none.
+        self.view.positions()?;
         Ok(Tapped::Nothing)
     }
 
-    /// Returns the start of a record at a head, also at that of a liar.
-    fn start_of(&self, head: u64) -> u64 {
-        self.shape.map_or(head, |shape| head & !(shape.align() as u64 - 1))
+    /// Checks that a unit starts at a head.
+    fn start_of(&self, head: u64) -> Result<u64, Corrupted> {
+        self.shape.map_or(Ok(head), |shape| shape.check_start(SharedWord::Head, head))
     }
 
     fn look_at_element(&self, bytes: &mut Vec<u8>) -> Look {
@@ -127,6 +129,13 @@ impl Tap<'_> {
         let ahead = tail.wrapping_sub(self.position);
         if ahead > shape.capacity() as u64 && !is_before(tail, self.position) {
             return Ok(Look::Passed);
+        }
+        // Records that the tail does not count yet fit the ring. More of them would be read around it for ever.
+        let lowest = self.position.wrapping_sub(shape.most());
+        if is_before(tail, lowest) {
+            let window =
+                Window { lowest, highest: self.position.wrapping_add(shape.most()), step: shape.align() as u64 };
+            return Err(window.refusal(SharedWord::Tail, tail));
         }
         let start = shape.index(self.position);
         let header = self.view.record_header(start);
