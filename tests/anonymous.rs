@@ -283,6 +283,9 @@ fn what_can_not_be_is_refused() {
     refuses!(Options::anonymous().message_consumer(), Error::NoCapacity);
     let never = Options::anonymous().capacity(8).create(Creation::Never);
     refuses!(never.stream_producer::<u64>(), Error::NotFound { .. });
+    // There is nobody to wait for.
+    let patient = never.wait_for(Duration::from_secs(2));
+    refuses!(patient.stream_producer::<u64>(), Error::NotFound { waited: Duration::ZERO, .. });
     let tx = Options::anonymous().capacity(8).stream_producer::<u64>().unwrap();
     refuses!(ring_of(&tx).create(Creation::New).stream_consumer::<u64>(), Error::AlreadyExists { .. });
     refuses!(ring_of(&tx).capacity(16).stream_consumer::<u64>(), Error::Mismatch { found: 8, expected: 16, .. });

@@ -123,7 +123,10 @@ impl<'a> Request<'a> {
         match self.place {
             Place::Name(name) => self.look_at(name),
             Place::Nowhere if !self.wanted.is_complete() => Err(Error::NoCapacity),
-            Place::Nowhere if self.creation == Creation::Never => Ok(Look::Absent),
+            // There is nobody to wait for.
+            Place::Nowhere if self.creation == Creation::Never => {
+                Err(Error::NotFound { name: self.place.name().to_owned(), waited: Duration::ZERO })
+            }
             Place::Nowhere => self.make(anonymous::create(self.access.mode)?.as_fd()),
             Place::Descriptor(given) => self.look_behind(given.as_fd()),
         }
@@ -189,8 +192,10 @@ impl<'a> Request<'a> {
     /// Reserves and maps the memory and writes what it is. Whatever can fail comes before the magic, which is the last.
     fn make(&self, file: BorrowedFd<'_>) -> Result<Look, Error> {
         if let Some(role) = self.role {
-            // Nobody can have it: no other process looks for a role before it has seen the magic.
-            Lock::Role(role).take(file)?;
+            // No process of this protocol looks for a role before it has seen the magic, but a stranger may have locked it.
+            if !Lock::Role(role).take(file)? {
+                return Ok(Look::Unsettled);
+            }
         }
         if self.place.is_named() {
             // A umask may have taken even the owner's permissions.
@@ -309,4 +314,23 @@ fn header(mapping: &Mapping) -> &Header {
     // SAFETY: a mapping is at least as long as a header and aligned to a page; every byte of a header is an atomic or
     // padding, so whatever a peer writes there is a value; and the reference lives no longer than the mapping.
     unsafe { mapping.header().as_ref() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_a_stranger_locked_first_is_not_taken_for_ours() {
+        let options = Options::anonymous().capacity(8);
+        for role in [Role::Producer, Role::Consumer] {
+            let request = Request::of(&options, Some(role), Wanted::messages(&options).unwrap()).unwrap();
+            let file = anonymous::create(0o600).unwrap();
+            let stranger = anonymous::reopen(file.as_fd()).unwrap();
+            assert!(Lock::Role(role).take(stranger.as_fd()).unwrap());
+            assert!(matches!(request.make(file.as_fd()), Ok(Look::Unsettled)));
+            drop(stranger);
+            assert!(matches!(request.make(file.as_fd()), Ok(Look::Attached(_))));
+        }
+    }
 }
