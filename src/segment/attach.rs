@@ -295,12 +295,9 @@ impl<'a> Request<'a> {
 
     /// Refuses to remove an object that no creator of ours can have left: one with anything beyond the rows.
     fn refuse_foreign(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
-        let mut bytes = [0; DATA_OFFSET];
-        let len = rustix::io::pread(file, &mut bytes, 0).map_err(|error| object::os("pread", error))?;
-        let rows = size_of::<super::layout::IdentityRows>().min(len);
-        match bytes[rows..len].iter().position(|&byte| byte != 0) {
-            None => Ok(()),
-            Some(_) => self.not_a_ring(file, 0),
+        match object::is_blank(file, size_of::<super::layout::IdentityRows>() as u64)? {
+            true => Ok(()),
+            false => self.not_a_ring(file, 0),
         }
     }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FallocateFlags, FileType, Mode, Stat};
+use rustix::fs::{FallocateFlags, FileType, Mode, SeekFrom, Stat, seek};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use rustix::shm;
@@ -137,6 +137,28 @@ pub(super) fn check_access(name: &str, stat: &Stat, access: Access) -> Result<()
 
 pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
     rustix::fs::fstat(file).map_err(|error| os("fstat", error))
+}
+
+/// Returns whether every byte from an offset on is 0.
+pub(super) fn is_blank(file: BorrowedFd<'_>, mut offset: u64) -> Result<bool, Error> {
+    let mut bytes = [0; 16_384];
+    loop {
+        // An object may be far longer than what it holds.
+        offset = match seek(file, SeekFrom::Data(offset)) {
+            Ok(data) => data,
+            Err(Errno::NXIO) => return Ok(true),
+            Err(error) => return Err(os("lseek(SEEK_DATA)", error)),
+        };
+        let read = rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut bytes, offset));
+        let len = read.map_err(|error| os("pread", error))?;
+        if bytes[..len].iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+        if len == 0 {
+            return Ok(true);
+        }
+        offset += len as u64;
+    }
 }
 
 /// Opens the name once more and returns the new descriptor, if the name still stands for the same object.
