@@ -14,7 +14,7 @@ use ringmain::{Creation, Error};
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    common::play(&[("creator", as_end!(creator))]);
+    common::play(&[("creator", as_end!(creator)), ("maker", maker)]);
 }
 
 /// What stands under the name when the creator was killed.
@@ -46,6 +46,17 @@ fn creator<E: End>(part: &mut Part) {
     part.say(if end.is_ok() { "attached" } else { "refused" });
 }
 
+/// Makes a ring without taking an end of it, and is killed in the call that it is told.
+fn maker(part: &mut Part) {
+    let options = small(part.options());
+    part.say("ready");
+    if let Err(error) = refuse(&[part.argument(1)], Verdict::Kills) {
+        return part.say(error);
+    }
+    let made = options.create_message();
+    part.say(if made.is_ok() { "made" } else { "refused" });
+}
+
 fn left(ring: &Ring) -> Left {
     if !ring.exists() {
         Left::Nothing
@@ -61,9 +72,14 @@ fn left(ring: &Ring) -> Left {
 /// Has a creator killed in each of its calls, and checks what it leaves and what `after` makes of that.
 #[track_caller]
 fn check_each_step<E: End>(after: fn(&Ring, Left)) {
-    for (name, call, expected) in STEPS {
+    check_steps("creator", E::PART, &STEPS, after);
+}
+
+#[track_caller]
+fn check_steps(part: &str, end: &str, steps: &[(&str, libc::c_long, Left)], after: fn(&Ring, Left)) {
+    for &(name, call, expected) in steps {
         let ring = Ring::new();
-        let mut creator = Child::start("creator", ring.name(), &[&E::PART, &call]);
+        let mut creator = Child::start(part, ring.name(), &[&end, &call]);
         creator.says("ready");
         let status = creator.end();
         if status.success() {
@@ -120,4 +136,21 @@ fn unlink_removes_what_a_creator_killed_at_each_step_left() {
         });
     }
     for_each_end!(check);
+}
+
+#[test]
+fn whoever_comes_makes_up_for_a_maker_killed_at_each_step() {
+    // It comes to no end, so it prepares no sleep.
+    let steps = &STEPS[..STEPS.len() - 1];
+    check_steps("maker", "none", steps, |ring, _| {
+        drop(succeed(|| small(ring.options()).create_message()));
+        let mut tx = ring.options().message_producer().unwrap();
+        let mut rx = ring.options().message_consumer().unwrap();
+        assert_eq!((tx.generation(), rx.generation()), (1, 1));
+        check_hand_over(&mut tx, &mut rx);
+    });
+    check_steps("maker", "none", steps, |ring, _| {
+        refuses!(ring.options().create(Creation::Never).create_message(), Error::NotFound { .. });
+        assert!(!ring.exists());
+    });
 }
