@@ -135,6 +135,29 @@ impl Consumer {
         Ok(max)
     }
 
+    /// Begins to look at messages one after the other that are given back together, or not at all.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+    /// # let options = ringmain::Options::from_fd(ring);
+    /// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+    /// tx.push(b"one")?;
+    /// tx.push(b"two")?;
+    /// let mut text = Vec::new();
+    /// let mut batch = rx.peek_batch();
+    /// while batch.append_next(&mut text).is_ok() {}
+    /// assert_eq!((batch.len(), &text[..]), (2, &b"onetwo"[..]));
+    /// // Once they are safe elsewhere. A crash before it leaves both to the next consumer.
+    /// batch.release();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn peek_batch(&mut self) -> PeekBatch<'_> {
+        PeekBatch(self.ring.peek_batch())
+    }
+
     /// Pops the messages that are there, one after the other, until there is none.
     #[inline]
     pub fn messages(&mut self) -> Messages<'_> {
@@ -195,6 +218,49 @@ impl Record<'_> {
     }
 
     /// Gives the space of the message back to the producer, as a pop does.
+    #[inline]
+    pub fn release(self) {
+        self.0.release();
+    }
+}
+
+/// Messages that were read and are in the ring still. Dropping it without a release leaves all of them there.
+pub struct PeekBatch<'a>(pub(super) ring::PeekBatch<'a, Segment>);
+
+impl PeekBatch<'_> {
+    /// Returns how many messages were read.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether none was read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the length of the next message.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Empty`], [`PopError::Corrupted`]: as [`Consumer::pop`].
+    #[inline]
+    pub fn next_len(&mut self) -> Result<usize, PopError> {
+        self.0.next_len()
+    }
+
+    /// Copies the next message to the end of a vector, and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeekBatch::next_len`]. The vector is left as it is.
+    #[inline]
+    pub fn append_next(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
+        self.0.append_next(bytes)
+    }
+
+    /// Gives all messages that were read back to the producer, at once.
     #[inline]
     pub fn release(self) {
         self.0.release();

@@ -61,7 +61,7 @@ use std::fmt;
 
 pub use crate::ring::message::{PopError, PushError};
 pub use blocking::ReceiveError;
-pub use consumer::{Consumer, Messages, Record};
+pub use consumer::{Consumer, Messages, PeekBatch, Record};
 pub use producer::{Batch, Claim, Producer};
 pub use trusted::{TrustedClaim, TrustedRecord};
 
@@ -75,4 +75,4 @@ macro_rules! debug {
     )*};
 }
 
-debug!(Producer.ring, Consumer.ring, Claim<'_>.0, Batch<'_>.0, Record<'_>.0);
+debug!(Producer.ring, Consumer.ring, Claim<'_>.0, Batch<'_>.0, Record<'_>.0, PeekBatch<'_>.0);

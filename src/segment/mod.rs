@@ -15,6 +15,7 @@ mod mapping;
 mod object;
 mod place;
 mod roles;
+pub(crate) mod transfer;
 mod view;
 mod wanted;
 

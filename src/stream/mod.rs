@@ -37,6 +37,7 @@ mod blocking;
 mod consumer;
 mod io;
 mod producer;
+mod transfer;
 mod trusted;
 
 use std::fmt;

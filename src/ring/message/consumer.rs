@@ -17,6 +17,7 @@ use super::super::position::{Corrupted, SharedWord, Window};
 use super::super::presence::{self, Presence};
 use super::pace::Pace;
 use super::peek::Record;
+use super::peek_batch::PeekBatch;
 use super::producer::record;
 use super::record::header;
 use super::{PopError, Shape, fits};
@@ -210,6 +211,12 @@ impl<M: Memory> Consumer<M> {
         Ok(Record::new(self, len))
     }
 
+    /// Begins to look at messages that are given back together.
+    #[inline]
+    pub fn peek_batch(&mut self) -> PeekBatch<'_, M> {
+        PeekBatch::new(self)
+    }
+
     /// Publishes the head: the space of every message that was read is the producer's again.
     #[inline]
     pub fn release(&mut self) {
@@ -255,7 +262,7 @@ impl<M: Memory> Consumer<M> {
 
     /// Says why there is no message.
     #[inline(always)]
-    fn refusal(&self, nothing: Nothing) -> PopError {
+    pub(super) fn refusal(&self, nothing: Nothing) -> PopError {
         match nothing {
             Nothing::Empty => PopError::Empty,
             Nothing::Poisoned => PopError::Corrupted(self.cause),
@@ -271,7 +278,7 @@ impl<M: Memory> Consumer<M> {
 
     /// Returns the length of the next message.
     #[inline(always)]
-    fn front(&mut self) -> Result<usize, Nothing> {
+    pub(super) fn front(&mut self) -> Result<usize, Nothing> {
         if self.head == self.view {
             return self.look();
         }
@@ -379,6 +386,26 @@ impl<M: Memory> Consumer<M> {
         self.poisoned = true;
         self.cause = cause;
         Nothing::Poisoned
+    }
+
+    /// Returns the private head.
+    #[inline(always)]
+    pub(super) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Moves the head over a record of this size, and publishes nothing.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, size: u64) {
+        self.head = self.head.wrapping_add(size);
+    }
+
+    /// Moves the head back to where it was. What lies behind it is looked at anew.
+    pub(super) fn return_to(&mut self, head: u64) {
+        self.head = head;
+        // Not what is known: no more than the ring may be in view, whatever the peer said meanwhile.
+        self.view = head;
+        self.stop = head;
     }
 
     /// Moves the head over a record of this size. Publishes it where a step is full, or the head comes to its stop.

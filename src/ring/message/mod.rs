@@ -24,6 +24,7 @@ mod consumer;
 mod error;
 mod pace;
 mod peek;
+mod peek_batch;
 mod producer;
 mod record;
 
@@ -32,6 +33,7 @@ pub use claim::Claim;
 pub use consumer::Consumer;
 pub use error::{PopError, PushError};
 pub use peek::Record;
+pub use peek_batch::PeekBatch;
 pub use producer::Producer;
 pub use record::{LARGEST_ALIGN, SMALLEST_ALIGN, Shape};
 
