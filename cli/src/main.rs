@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod act;
 mod bench;
 mod chaos;
 mod look;
@@ -9,8 +10,9 @@ mod look;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use act::Ending;
 use bench::{Bench, UsageError};
 use chaos::Chaos;
 
@@ -44,16 +46,28 @@ enum Command {
     ChaosKeeper { names: Vec<String> },
     #[command(flatten)]
     Look(look::Look),
+    #[command(flatten)]
+    Act(act::Act),
 }
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Ending>() => end(&error),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }
+}
+
+/// Ends as a verb said, and says why where that is not plain.
+fn end(error: &anyhow::Error) -> ExitCode {
+    let ending = error.downcast_ref::<Ending>();
+    if !ending.is_some_and(Ending::is_quiet) {
+        eprintln!("error: {error:#}");
+    }
+    ExitCode::from(ending.map_or(1, Ending::code))
 }
 
 fn run(cli: &Cli) -> Result<()> {
@@ -64,13 +78,12 @@ fn run(cli: &Cli) -> Result<()> {
         Command::ChaosWorker { job } => chaos::work(job),
         Command::ChaosKeeper { names } => chaos::keep(names),
         Command::Look(look) => look::run(look),
+        Command::Act(act) => act::run(act, Cli::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

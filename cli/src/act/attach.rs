@@ -1,0 +1,125 @@
+//! Finds the ring of a shell's pipe, or makes it: what `write` and `read` have in common.
+
+use anyhow::Result;
+use clap::Args;
+use ringmain::inspect::Inspection;
+use ringmain::{Error, Options, PeerState, Role, Wait};
+
+use super::framing::{Cargo, Framing};
+use super::meter::When;
+use super::size::{parse_mode, parse_size};
+
+/// How often to look anew where a ring came or went between a look and the attach.
+const ATTEMPTS: usize = 20;
+
+/// The size of a ring that is made where nobody says another one: it fits a second-level cache.
+const CAPACITY: usize = 1 << 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Ring {
+    /// The name of the ring: 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot
+    pub(super) name: String,
+    /// How bytes are divided: lines, fixed:N, length or bytes [default: what the ring carries: lines for messages, else bytes or
+    /// fixed]
+    #[arg(long, value_name = "FRAMING", long_help = FRAMINGS)]
+    framing: Option<Framing>,
+    /// How large a ring is made where there is none, in bytes with K, M or G [default: 1M]
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    capacity: Option<usize>,
+    /// Make no ring where there is none
+    #[arg(long, conflicts_with = "capacity")]
+    no_create: bool,
+    /// The permissions of a ring that is made, and the most that others may have on one that stands
+    #[arg(long, default_value = "0600", value_parser = parse_mode)]
+    mode: u32,
+    /// Use a ring of this user [default: only one's own]
+    #[arg(long, value_name = "USER-ID")]
+    owner: Option<u32>,
+    /// Whether to show how much was moved, on stderr
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", default_missing_value = "always", num_args = 0..=1, require_equals = true)]
+    pub(super) progress: When,
+}
+
+const FRAMINGS: &str = "\
+How bytes outside of the ring are divided:
+
+  lines    a message per line, without its line feed; read adds one to each
+  fixed:N  frames of N bytes: messages of N bytes, or elements of a stream
+  length   before each message its length: 4 bytes, the lowest first
+  bytes    a plain stream of bytes; messages carry pieces of it
+
+By default what the ring carries: lines for messages, bytes for a stream of bytes, fixed for other streams. Where there is no \
+ring, lines and length make one of messages, fixed:N a stream of elements, and bytes, the default, a stream of bytes.";
+
+/// What was attached to.
+#[derive(Debug)]
+pub(super) struct Attached<H> {
+    pub(super) handle: H,
+    /// The writer whose end the last reader was told, which is no news then.
+    pub(super) told: Option<u64>,
+}
+
+/// What a look found.
+struct Found {
+    cargo: Cargo,
+    stands: bool,
+    told: Option<u64>,
+}
+
+impl Ring {
+    /// Attaches by `open`, to the ring that stands or to a new one.
+    pub(super) fn attach<H>(&self, open: impl Fn(&Options, Cargo) -> Result<H>) -> Result<Attached<H>> {
+        let mut attempts = 0;
+        loop {
+            let Found { cargo, stands, told } = self.look()?;
+            attempts += 1;
+            match open(&self.options(cargo, stands), cargo) {
+                Ok(handle) => return Ok(Attached { handle, told }),
+                Err(error) if attempts < ATTEMPTS && has_changed(&error, stands && !self.no_create) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn look(&self) -> Result<Found> {
+        let ring = match Inspection::open(&self.name) {
+            Ok(ring) => ring,
+            // What is no ring may become one at this moment. Otherwise the attach refuses it.
+            Err(Error::NotFound { .. } | Error::NotARing { .. }) => {
+                return Ok(Found { cargo: Cargo::of_a_new_ring(self.framing)?, stands: false, told: None });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let cargo = Cargo::of_a_ring(&self.name, ring.kind(), self.framing)?;
+        // The writer is looked at first: one that comes afterwards is another one.
+        let writer = ring.end(Role::Producer)?;
+        let has_left = matches!(writer.state, PeerState::Closed | PeerState::Crashed);
+        let was_told = has_left
+            && ring.end(Role::Consumer)?.state == PeerState::Closed
+            && ring.positions().is_ok_and(|positions| positions.used == 0);
+        Ok(Found { cargo, stands: true, told: was_told.then_some(writer.generation) })
+    }
+
+    fn options(&self, cargo: Cargo, stands: bool) -> Options {
+        // Whoever moves large pieces sleeps rarely and for long: a spin would take the processor from those who feed it.
+        let mut options = Options::new(&self.name).any_type(true).mode(self.mode).wait(Wait::Park);
+        if let Some(owner) = self.owner {
+            options = options.owner(owner);
+        }
+        let capacity = self.capacity.or((!stands && !self.no_create).then_some(CAPACITY));
+        match (capacity, cargo) {
+            (Some(bytes), Cargo::Elements(size)) => options.capacity((bytes / size).max(1)),
+            (Some(bytes), _) => options.capacity(bytes),
+            (None, _) => options,
+        }
+    }
+}
+
+/// Returns whether an attach was refused because a ring came or went since the look.
+fn has_changed(error: &anyhow::Error, stood: bool) -> bool {
+    match error.downcast_ref::<Error>() {
+        Some(Error::NotFound { .. }) => stood,
+        Some(Error::Mismatch { .. }) => !stood,
+        _ => false,
+    }
+}

@@ -1,0 +1,55 @@
+//! Whether rings work here at all: one is made, without a name, and attached to.
+
+use ringmain::{Error, Options, Role};
+use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
+
+use super::Finding;
+
+pub(super) fn look() -> Vec<Finding> {
+    vec![locks(), barrier()]
+}
+
+fn locks() -> Finding {
+    const CHECK: &str = "ofd-locks";
+    let options = Options::anonymous().capacity(1);
+    let ring = match options.create_stream(std::alloc::Layout::new::<u8>()) {
+        Ok(ring) => ring,
+        Err(error) => return Finding::attention(CHECK, format!("no ring can be made: {error}"), "allow what it names"),
+    };
+    let ends = Options::from_fd(ring);
+    let first = ends.stream_producer::<u8>();
+    let second = ends.stream_producer::<u8>();
+    match (first, second) {
+        (Ok(_), Err(Error::Busy { role: Role::Producer, .. })) => {
+            Finding::ok(CHECK, "a role is held by one handle alone")
+        }
+        (Err(error), _) => Finding::attention(
+            CHECK,
+            format!("no role can be taken: {error}"),
+            "allow fcntl(F_OFD_SETLK), which Linux has since 3.15; a seccomp filter may refuse it",
+        ),
+        (Ok(_), _) => Finding::attention(
+            CHECK,
+            "two handles hold one role",
+            "do not use rings here: this kernel, or what stands in for one, does not keep locks",
+        ),
+    }
+}
+
+fn barrier() -> Finding {
+    const CHECK: &str = "membarrier";
+    let offers = membarrier_query().contains_command(MembarrierCommand::GlobalExpedited);
+    let registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
+    let works = membarrier(MembarrierCommand::GlobalExpedited).is_ok();
+    Finding::judge(
+        CHECK,
+        match (offers, registered, works) {
+            (true, true, true) => "global expedited: registered, and works",
+            (true, false, _) => "global expedited is there, and this process may not register",
+            (true, true, false) => "global expedited is there, and this process may not use it",
+            (false, ..) => "global expedited is not there",
+        },
+        offers && registered && works,
+        "rings work without it, with a fence at each publication; allow membarrier in the seccomp filter, on Linux 4.16 or later",
+    )
+}

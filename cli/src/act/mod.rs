@@ -1,0 +1,83 @@
+//! The verbs that act on rings: create, remove, write, read; and what helps to use them.
+
+mod attach;
+mod create;
+mod doctor;
+mod elements;
+mod ending;
+mod frames;
+mod framing;
+mod meter;
+mod peer;
+mod read;
+mod rm;
+mod size;
+mod system;
+mod write;
+
+use std::io;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use ending::{EXIT_CODES, Ending};
+
+/// What can be done to rings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Act {
+    /// Make a ring without taking an end of it
+    Create(create::Create),
+    /// Remove rings that nobody holds
+    Rm(rm::Remove),
+    /// Move stdin into a ring
+    ///
+    /// Whoever comes first, the writer or the reader, makes the ring: a stream of bytes of 1 MiB, unless --framing or
+    /// --capacity say otherwise. It ends when stdin does. What is in the ring stays for the reader. While no reader is there, or
+    /// after one was killed, it waits for the next one as soon as the ring is full; after one that left in order, it ends with 141.
+    Write(write::Write),
+    /// Move what comes out of a ring to stdout
+    ///
+    /// Whoever comes first, the writer or the reader, makes the ring: a stream of bytes of 1 MiB, unless --framing or
+    /// --capacity say otherwise. It ends when the writer has left and all is read. Room is given back when stdout has taken what
+    /// was in it: where a reader is killed, the next one repeats at most the 256 KiB, or the one message, that were under way.
+    Read(read::Read),
+    /// Look at what this machine offers to rings, and say what to change
+    Doctor(doctor::Doctor),
+    /// Print the completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Of which shell
+    shell: Shell,
+}
+
+/// Does what was asked for. `command` is the whole command line, for those who describe it.
+pub(crate) fn run(act: &Act, mut command: clap::Command) -> Result<()> {
+    match act {
+        Act::Create(create) => create.run(),
+        Act::Rm(remove) => remove.run(),
+        Act::Write(write) => write.run(),
+        Act::Read(read) => read.run(),
+        Act::Doctor(doctor) => doctor.run(),
+        Act::Completions(Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut command, "ringmain", &mut text);
+            print(&text)
+        }
+        Act::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(command).render(&mut text)?;
+            print(&text)
+        }
+    }
+}
+
+/// Prints a text. Where whoever reads it has seen enough, that is an ending of its own.
+fn print(text: &[u8]) -> Result<()> {
+    io::Write::write_all(&mut io::stdout().lock(), text).map_err(Ending::of_output)
+}

@@ -1,0 +1,207 @@
+//! `ringmain read`: a ring to stdout.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use ringmain::message::PopError;
+use ringmain::stream::PeekError;
+use ringmain::{message, stream};
+use rustix::event::PollFlags;
+
+use super::attach::{Attached, Ring};
+use super::elements::{self, Source};
+use super::ending::Ending;
+use super::framing::{Cargo, Frame};
+use super::meter::Meter;
+use super::peer::Writer;
+use super::system::{self, patiently};
+
+/// The largest write, or that plus a message: what the next reader repeats where this one is killed.
+const PIECE: usize = 1 << 18;
+
+#[derive(Debug, Args)]
+pub(crate) struct Read {
+    #[command(flatten)]
+    ring: Ring,
+    /// Wait for the next writer when one has left or was killed
+    #[arg(long)]
+    follow: bool,
+    /// End after so many frames: lines, messages, elements, or bytes of a stream of bytes
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Remove the ring's name when all is read; not after an error
+    #[arg(long)]
+    unlink: bool,
+}
+
+/// The ring at the end.
+enum Rx {
+    Bytes(stream::Consumer<u8>),
+    Elements(Box<dyn Source>, usize),
+    Messages(message::Consumer, Frame),
+}
+
+impl Read {
+    pub(super) fn run(&self) -> Result<()> {
+        let Attached { handle, told } = self.ring.attach(|options, cargo| {
+            Ok(match cargo {
+                Cargo::Bytes => Rx::Bytes(options.stream_consumer()?),
+                Cargo::Elements(size) => {
+                    let rx = elements::source(options, size).ok_or_else(|| elements::refusal(size))?;
+                    Rx::Elements(rx?, size)
+                }
+                Cargo::Messages(frame) => Rx::Messages(options.message_consumer()?, frame),
+            })
+        })?;
+        let stdout = io::stdout();
+        let mut pump = Pump {
+            output: stdout.as_fd(),
+            left: self.count.unwrap_or(u64::MAX),
+            writer: Writer { follow: self.follow, told },
+            meter: Meter::start(self.ring.progress, stdout.is_terminal()),
+        };
+        system::widen(pump.output);
+        // The role is held until the name is gone, so that nobody comes in between and is left alone.
+        match handle {
+            Rx::Bytes(mut rx) => {
+                pump.bytes(&mut rx)?;
+                self.finish(rx.is_orphaned())
+            }
+            Rx::Elements(mut rx, size) => {
+                pump.elements(&mut *rx, size)?;
+                self.finish(rx.is_orphaned())
+            }
+            Rx::Messages(mut rx, frame) => {
+                pump.messages(&mut rx, frame)?;
+                self.finish(rx.is_orphaned())
+            }
+        }
+    }
+
+    fn finish(&self, is_orphaned: bool) -> Result<()> {
+        if self.unlink && !is_orphaned {
+            ringmain::unlink(&self.ring.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Moves what comes out of a ring. Nothing is given back to the writer before stdout has taken it.
+struct Pump<'a> {
+    output: BorrowedFd<'a>,
+    /// How many frames are asked for yet.
+    left: u64,
+    writer: Writer,
+    meter: Meter,
+}
+
+impl Pump<'_> {
+    /// Lets the system write out of the ring itself.
+    fn bytes(&mut self, rx: &mut stream::Consumer<u8>) -> Result<()> {
+        while self.left > 0 {
+            match rx.peek_contiguous(self.most(PIECE)) {
+                Ok(peek) => {
+                    let written = patiently(self.output, PollFlags::OUT, || peek.write_to(self.output));
+                    let written = written.map_err(Ending::of_output)?;
+                    peek.release_first(written);
+                    self.left -= written as u64;
+                    self.meter.add(written);
+                }
+                Err(PeekError::Corrupted(cause)) => return Err(cause.into()),
+                Err(_) => {
+                    if !self.writer.wait(rx)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn elements(&mut self, rx: &mut dyn Source, size: usize) -> Result<()> {
+        let mut buffer = vec![0; (PIECE / size).max(1) * size];
+        while self.left > 0 {
+            let most = self.most(buffer.len() / size) * size;
+            match rx.copy(&mut buffer[..most]) {
+                Ok(len) => {
+                    system::write_all(self.output, &buffer[..len]).map_err(Ending::of_output)?;
+                    rx.release(len)?;
+                    self.left -= (len / size) as u64;
+                    self.meter.add(len);
+                }
+                Err(PeekError::Corrupted(cause)) => return Err(cause.into()),
+                Err(_) => {
+                    if !self.writer.wait(rx)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn messages(&mut self, rx: &mut message::Consumer, frame: Frame) -> Result<()> {
+        let mut buffer = Vec::with_capacity(PIECE);
+        while self.left > 0 {
+            buffer.clear();
+            let mut batch = rx.peek_batch();
+            let mut refused = None;
+            while buffer.len() < PIECE && (batch.len() as u64) < self.left {
+                match append(&mut batch, frame, &mut buffer) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        refused = Some(error);
+                        break;
+                    }
+                }
+            }
+            let len = batch.len() as u64;
+            // Where this fails, the batch is dropped, and all of it stays in the ring.
+            system::write_all(self.output, &buffer).map_err(Ending::of_output)?;
+            batch.release();
+            self.left -= len;
+            self.meter.add(buffer.len());
+            if let Some(error) = refused {
+                return Err(error);
+            }
+            if len == 0 && !self.writer.wait(rx)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how much may be taken at once.
+    fn most(&self, piece: usize) -> usize {
+        usize::try_from(self.left).map_or(piece, |left| left.min(piece))
+    }
+}
+
+/// Copies the next message, as it shall lie outside of the ring; `false` where there is none.
+fn append(batch: &mut message::PeekBatch<'_>, frame: Frame, buffer: &mut Vec<u8>) -> Result<bool> {
+    let len = match batch.next_len() {
+        Ok(len) => len,
+        Err(PopError::Empty) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    match frame {
+        Frame::Fixed(size) if size != len => {
+            bail!(
+                "a message of {len} bytes is no frame of {size}; it is in the ring still: read it with another --framing"
+            )
+        }
+        Frame::Length => match u32::try_from(len) {
+            Ok(prefix) => buffer.extend(prefix.to_le_bytes()),
+            Err(_) => bail!("a message of {len} bytes has no length of 4 bytes; read it with another --framing"),
+        },
+        _ => {}
+    }
+    batch.append_next(buffer)?;
+    if frame == Frame::Line {
+        buffer.push(b'\n');
+    }
+    Ok(true)
+}
