@@ -19,7 +19,7 @@ use super::peer::Writer;
 use super::system::{self, patiently};
 
 /// The largest write, or that plus a message: what the next reader repeats where this one is killed.
-const PIECE: usize = 1 << 18;
+const PIECE: usize = 1 << 17;
 
 #[derive(Debug, Args)]
 pub(crate) struct Read {

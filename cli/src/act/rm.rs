@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use ringmain::inspect::Inspection;
 use ringmain::{Error, PeerState, Role};
@@ -63,9 +63,9 @@ impl Remove {
         }
         match obstacle(ring)? {
             Some(Obstacle::Held(why)) if !self.force => {
-                anyhow::bail!("ring {name:?} is held: {why}; end that first, or remove the name under it with --force")
+                bail!("ring {name:?} is held: {why}; end that first, or remove the name under it with --force")
             }
-            Some(Obstacle::Broken(why)) if !self.force => anyhow::bail!("{why}; remove it all the same with --force"),
+            Some(Obstacle::Broken(why)) if !self.force => bail!("{why}; remove it all the same with --force"),
             _ => {}
         }
         if self.dry_run {
@@ -83,6 +83,7 @@ fn obstacle(ring: Result<Inspection, Error>) -> Result<Option<Obstacle>> {
         Err(error @ (Error::Mismatch { .. } | Error::NotARing { .. } | Error::Corrupted { .. })) => {
             return Ok(Some(Obstacle::Broken(error.to_string())));
         }
+        Err(Error::NotFound { name, .. }) => bail!("no ring {name:?}; `ls /dev/shm` shows which there are"),
         Err(error) => return Err(error.into()),
     };
     let holders = [Role::Producer, Role::Consumer].map(|role| holder(&ring, role));

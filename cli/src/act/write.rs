@@ -19,7 +19,10 @@ use super::peer::Reader;
 use super::system::{self, patiently};
 
 /// The largest read: what a process that is killed can lose.
-const PIECE: usize = 1 << 18;
+const PIECE: usize = 1 << 17;
+
+/// What is read while the ring is full: a page, so that what follows starts at one where stdin comes in such.
+const SPARE: usize = 4096;
 
 #[derive(Debug, Args)]
 pub(crate) struct Write {
@@ -81,7 +84,16 @@ impl Pump<'_> {
                     self.meter.add(read);
                 }
                 Err(ClaimError::Corrupted(cause)) => return Err(cause.into()),
-                Err(_) => reader.wait(&mut tx, 1)?,
+                // A full ring is no reason to wait where stdin has ended: so a little is read before.
+                Err(_) => {
+                    let mut spare = [0; SPARE];
+                    let read = system::read(self.input, &mut spare).context("cannot read stdin")?;
+                    if read == 0 {
+                        break;
+                    }
+                    push_all(&mut tx, &reader, &spare[..read])?;
+                    self.meter.add(read);
+                }
             }
         }
         Ok(tx.close()?)
@@ -136,6 +148,18 @@ impl Pump<'_> {
             }
         }
     }
+}
+
+/// Pushes all bytes, and waits for room.
+fn push_all(tx: &mut stream::Producer<u8>, reader: &Reader, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match tx.push_slice(bytes) {
+            Ok(pushed) => bytes = &bytes[pushed..],
+            Err(PushSliceError::Corrupted(cause)) => return Err(cause.into()),
+            Err(PushSliceError::Full) => reader.wait(tx, 1)?,
+        }
+    }
+    Ok(())
 }
 
 /// Pushes the messages of a window as one batch, as many as fit. Returns the length of one that does not fit yet.

@@ -1,0 +1,215 @@
+//! The verbs that act on rings, as a user runs them.
+
+mod shell;
+
+use std::alloc::Layout;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use ringmain::Role;
+use ringmain::inspect::{Inspection, Kind};
+use ringmain::stream::{Consumer, Producer};
+use serde_json::Value;
+use shell::{Ring, feed, run, start, write};
+
+#[test]
+fn a_stream_is_created_as_it_was_asked_for() {
+    let ring = Ring::new();
+    let (text, _) = run(
+        &[
+            "create",
+            ring.name(),
+            "--kind",
+            "stream",
+            "--capacity",
+            "1K",
+            "--element-size",
+            "24",
+            "--element-align",
+            "8",
+            "--type-tag",
+            "tick",
+            "--mode",
+            "0640",
+            "--exclusive",
+        ],
+        0,
+    );
+    assert!(
+        String::from_utf8(text)
+            .unwrap()
+            .starts_with(&format!("created {}: a stream of 1024 elements of 24", ring.name()))
+    );
+    let seen = Inspection::open(ring.name()).unwrap();
+    assert_eq!(seen.kind(), Kind::Stream { element_size: 24, element_align: 8 });
+    assert_eq!((seen.capacity(), seen.permissions().unwrap().mode), (1024, 0o640));
+    let _: Producer<[u64; 3]> = ring.options().mode(0o640).type_tag("tick").stream_producer().unwrap();
+}
+
+#[test]
+fn a_ring_of_messages_is_created_and_found() {
+    let ring = Ring::new();
+    let arguments = ["create", ring.name(), "--kind", "message", "--capacity", "64K", "--alignment", "64"];
+    assert!(String::from_utf8(run(&arguments, 0).0).unwrap().starts_with("created "));
+    assert_eq!(Inspection::open(ring.name()).unwrap().kind(), Kind::Message { alignment: 64 });
+    assert!(String::from_utf8(run(&arguments, 0).0).unwrap().starts_with("found "));
+    let (_, error) = run(&[&arguments[..], &["--exclusive"]].concat(), 1);
+    assert!(error.contains("exists"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_created_is_refused_with_a_reason() {
+    let ring = Ring::new();
+    let refused = |options: &[&str], code, reason: &str| {
+        let (_, error) = run(&[&["create", ring.name()], options].concat(), code);
+        assert!(error.contains(reason), "{error}");
+        assert!(!ring.exists());
+    };
+    refused(&["--kind", "stream", "--capacity", "8", "--alignment", "64"], 2, "--element-align");
+    refused(&["--kind", "message", "--capacity", "8", "--element-size", "4"], 2, "messages have any length");
+    refused(&["--kind", "stream", "--capacity", "8", "--element-size", "6", "--element-align", "4"], 2, "multiple");
+    refused(&["--kind", "message", "--capacity", "8", "--alignment", "7"], 1, "expected 8, 16, 32 or 64");
+    refused(&["--kind", "message", "--capacity", "1T"], 2, "K, M or G");
+    refused(&["--kind", "pipe", "--capacity", "1"], 2, "stream");
+    refused(&["--kind", "message", "--capacity", "1", "--mode", "0077"], 1, "mode");
+    refused(&["--kind", "message"], 2, "--capacity");
+    run(&["create", "no/name", "--kind", "message", "--capacity", "1"], 1);
+}
+
+#[test]
+fn a_ring_that_is_held_is_not_removed_and_its_holder_is_named() {
+    let ring = Ring::new();
+    let tx: Producer<u64> = ring.options().capacity(8).stream_producer().unwrap();
+    let (text, error) = run(&["rm", ring.name()], 1);
+    assert!(text.is_empty() && ring.exists());
+    let command = std::env::args().next().unwrap();
+    let command: String = command.chars().take(30).collect();
+    assert!(
+        error.contains(&format!("producer is process {}", std::process::id())) && error.contains(&command),
+        "{error}"
+    );
+    run(&["rm", ring.name(), "--force", "--dry-run"], 0);
+    assert!(ring.exists());
+    run(&["rm", ring.name(), "--force"], 0);
+    assert!(!ring.exists());
+    drop(tx);
+}
+
+#[test]
+fn every_ring_that_can_be_removed_is_and_the_others_are_reported() {
+    let (held, free) = (Ring::new(), Ring::new());
+    let rx: Consumer<u64> = held.options().capacity(8).stream_consumer().unwrap();
+    drop(free.options().capacity(8).create_stream(Layout::new::<u8>()).unwrap());
+    let (text, error) = run(&["rm", held.name(), "act-missing", free.name()], 1);
+    assert_eq!(String::from_utf8(text).unwrap(), format!("removed {}\n", free.name()));
+    assert!(error.contains("consumer") && error.contains("act-missing"), "{error}");
+    assert!(held.exists() && !free.exists());
+    drop(rx);
+    run(&["rm"], 2);
+}
+
+#[test]
+fn what_is_no_ring_is_removed_by_force_alone() {
+    let ring = Ring::new();
+    fs::write(ring.path(), "not a ring").unwrap();
+    let (_, error) = run(&["rm", ring.name()], 1);
+    assert!(error.contains("--force") && ring.exists(), "{error}");
+    run(&["rm", ring.name(), "--force"], 0);
+    assert!(!ring.exists());
+}
+
+#[test]
+fn stale_rings_are_those_whose_holder_was_killed() {
+    let (crashed, closed, held) = (Ring::new(), Ring::new(), Ring::new());
+    let killed = start(&["read", crashed.name()]);
+    crashed.await_holder(Role::Consumer);
+    killed.kill();
+    write(&[closed.name()], "x", 0);
+    let reader = start(&["read", held.name()]);
+    held.await_holder(Role::Consumer);
+
+    let names = [crashed.name(), closed.name(), held.name()];
+    let (text, _) = run(&[&["rm", "--stale", "--dry-run"], &names[..]].concat(), 0);
+    let expected =
+        format!("would remove {}\nkept {}: it is not stale\nkept {}: it is not stale\n", names[0], names[1], names[2]);
+    assert_eq!(String::from_utf8(text).unwrap(), expected);
+    // Other tests leave stale rings for a moment, so nothing is removed without names here.
+    let (text, _) = run(&["rm", "--stale", "--dry-run"], 0);
+    let text = String::from_utf8(text).unwrap();
+    let is_listed = |name: &str| text.lines().any(|line| line == format!("would remove {name}"));
+    assert_eq!(names.map(is_listed), [true, false, false], "{text}");
+    run(&["rm", "--stale", crashed.name()], 0);
+    assert!(!crashed.exists() && closed.exists() && held.exists());
+    reader.kill();
+}
+
+#[test]
+fn the_doctor_says_of_each_check_how_it_is() {
+    let (text, _) = run(&["doctor"], 0);
+    let text = String::from_utf8(text).unwrap();
+    for check in [
+        "dev-shm",
+        "membarrier",
+        "ofd-locks",
+        "limit-memlock",
+        "limit-fsize",
+        "limit-nofile",
+        "huge-pages",
+        "processors",
+    ] {
+        assert!(
+            text.lines().any(|line| line.contains(check) && (line.starts_with("ok ") || line.starts_with("attention")))
+        );
+    }
+    let (json, _) = run(&["doctor", "--json"], 0);
+    let findings: Vec<Value> = serde_json::from_slice(&json).unwrap();
+    for finding in findings {
+        assert_eq!(finding["status"] == "attention", finding["cure"].is_string(), "{finding}");
+    }
+}
+
+#[test]
+fn a_strict_doctor_fails_where_something_needs_attention() {
+    let mut shell = std::process::Command::new("sh");
+    let script = r#"ulimit -n 100; "$0" doctor >&2; "$0" doctor --strict"#;
+    let output = shell.args(["-c", script, env!("CARGO_BIN_EXE_ringmain")]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("attention  limit-nofile    100\n"), "{text}");
+    assert!(text.contains("-> ") && text.contains("ulimit -n"), "{text}");
+}
+
+#[test]
+fn completions_and_the_manual_page_name_the_verbs() {
+    for shell in ["bash", "zsh", "fish"] {
+        let text = String::from_utf8(run(&["completions", shell], 0).0).unwrap();
+        assert!(text.contains("create") && text.contains("doctor"), "{shell}");
+    }
+    let text = String::from_utf8(run(&["man"], 0).0).unwrap();
+    assert!(text.contains(".TH ringmain") && text.contains("doctor") && text.contains("141"), "{text}");
+    run(&["completions", "abacus"], 2);
+    let (help, _) = run(&["--help"], 0);
+    assert!(String::from_utf8(help).unwrap().contains("Exit codes:"));
+}
+
+#[test]
+fn a_ring_of_a_foreign_mode_is_refused_until_it_is_asked_for() {
+    let ring = Ring::new();
+    drop(ring.options().capacity(4096).mode(0o666).create_stream(Layout::new::<u8>()).unwrap());
+    assert_eq!(fs::metadata(ring.path()).unwrap().permissions().mode() & 0o777, 0o666);
+    assert!(write(&[ring.name()], "abc", 1).contains("mode"));
+    write(&[ring.name(), "--mode", "0666"], "abc", 0);
+    assert_eq!(run(&["read", ring.name(), "--mode", "0666", "--unlink"], 0).0, b"abc");
+    assert!(!ring.exists());
+}
+
+#[test]
+fn a_role_that_is_held_is_refused_with_its_holder() {
+    let ring = Ring::new();
+    let reader = start(&["read", ring.name()]);
+    ring.await_holder(Role::Consumer);
+    let (_, error) = run(&["read", ring.name()], 1);
+    assert!(error.contains("has a consumer already: process"), "{error}");
+    feed(&["write", ring.name()], "abc").wait();
+    assert_eq!(shell::check(reader, 0).0, b"abc");
+}
