@@ -4,9 +4,8 @@ use anyhow::{Context, Result, ensure};
 
 /// Reads a number with K, M or G behind it, which are powers of 1024.
 pub(super) fn parse_size(text: &str) -> Result<usize> {
-    let (digits, unit) = match text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()) {
-        digits => (digits, &text[digits.len()..]),
-    };
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = &text[digits.len()..];
     let shift = match unit.to_ascii_lowercase().trim_end_matches("ib") {
         "" | "b" => 0,
         "k" => 10,

@@ -13,7 +13,7 @@ pub(super) fn look() -> Vec<Finding> {
 
 fn space() -> Finding {
     const CHECK: &str = "dev-shm";
-    const TMPFS: i64 = 0x0102_1994;
+    const TMPFS: rustix::fs::FsWord = 0x0102_1994;
     let (Ok(stat), Ok(kind)) = (rustix::fs::statvfs("/dev/shm"), rustix::fs::statfs("/dev/shm")) else {
         return Finding::attention(
             CHECK,
@@ -21,7 +21,7 @@ fn space() -> Finding {
             "mount a tmpfs there: mount -t tmpfs tmpfs /dev/shm",
         );
     };
-    if kind.f_type as i64 != TMPFS {
+    if kind.f_type != TMPFS {
         return Finding::attention(CHECK, "/dev/shm is no tmpfs", "mount one there: mount -t tmpfs tmpfs /dev/shm");
     }
     judge_space(stat.f_blocks.saturating_mul(stat.f_frsize), stat.f_bavail.saturating_mul(stat.f_frsize))
