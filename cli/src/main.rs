@@ -18,7 +18,7 @@ use chaos::Chaos;
 
 /// Rings between processes, in shared memory
 #[derive(Debug, Parser)]
-#[command(name = "ringmain", version)]
+#[command(name = "ringmain", version, after_help = act::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
