@@ -5,7 +5,7 @@
 //!
 //! - relaxed atomic words, as wide as the alignment of the shared side allows;
 //! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see into;
-//! - above 128 bytes on x86_64: `rep movsb`, by inline assembly too. Elsewhere, always the words.
+//! - above 1024 bytes on x86_64: `rep movsb`, by inline assembly too. Elsewhere, always the words.
 //!
 //! What the compiler cannot see into, no sanitizer sees either. Under Miri, and with `--cfg portable_copies`, x86_64 goes by
 //! words like all others.
@@ -25,7 +25,7 @@ use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// The longest copy in bytes that is made piece by piece where there is a faster way for longer ones.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-const FEW: usize = 128;
+const FEW: usize = 1024;
 
 /// The longest type of words, in bytes, that is copied in word by word.
 const FEW_WORDS: usize = 64;
@@ -376,8 +376,12 @@ unsafe fn rest_in(from: *const u8, len: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use core::ops::RangeInclusive;
+
     use super::*;
 
+    /// Short copies, and those around the length from which on they are made otherwise.
+    const LENGTHS: [RangeInclusive<usize>; 2] = [0..=LONGEST, 1016..=1040];
     const LONGEST: usize = 300;
 
     /// Bytes of which no two neighbours are equal, so that a byte that went astray is seen.
@@ -410,14 +414,14 @@ mod tests {
 
     #[test]
     fn bytes_of_every_length_and_alignment_are_copied_as_they_are() {
-        (0..=LONGEST).for_each(copies_equal_plain_copies::<u8>);
+        LENGTHS.into_iter().flatten().for_each(copies_equal_plain_copies::<u8>);
     }
 
     #[test]
     fn bytes_that_start_at_a_word_are_copied_as_they_are() {
-        let mut words = [0_u64; LONGEST / 8 + 1];
+        let mut words = [0_u64; 131];
         let shared: *mut u8 = words.as_mut_ptr().cast();
-        for len in 0..=LONGEST {
+        for len in LENGTHS.into_iter().flatten() {
             for private_at in 0..9 {
                 let source = pattern(private_at + len);
                 // SAFETY: the words are aligned, and as many as the longest copy has.
@@ -445,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_copy_in_leaves_its_neighbours_alone() {
-        for len in 0..=LONGEST {
+        for len in LENGTHS.into_iter().flatten() {
             let mut shared = vec![0xee_u8; len + 2];
             let source = pattern(len);
             // SAFETY: `len` bytes lie behind the first one.
