@@ -161,7 +161,10 @@ impl Child {
     #[track_caller]
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
-        wait_for("a process to stop", || self.all_threads('T').then_some(()));
+        wait_for("a process to stop", || {
+            assert!(!self.all_threads('Z'), "the {} ended before it was stopped", self.part);
+            self.all_threads('T').then_some(())
+        });
     }
 
     /// Lets a stopped child go on.
