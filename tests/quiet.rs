@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::ends::{End, for_each_end, small};
 use common::filter::{Verdict, refuse};
-use common::{Ability, Child, Part, Ring, missing, succeed};
+use common::{Ability, Child, Part, Ring, missing, succeed, wait_for, word};
 use ringmain::message;
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{Wait, WaitError};
@@ -93,7 +93,7 @@ fn a_wake_that_must_not_be_is_seen() {
     }
     thread::scope(|scope| {
         let sleeper = scope.spawn(move || (rx.pop_blocking(), rx.pop_blocking()));
-        thread::sleep(Duration::from_millis(50));
+        wait_for("a sleeper", || (ring.word(word::CONSUMER_PARKING) & 2 != 0).then_some(()));
         noisy.say("push");
         // It ends in the wake, after it has published.
         assert!(!noisy.end().success());

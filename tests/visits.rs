@@ -6,14 +6,11 @@ use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::ends::{End, for_each_end, parts_of_ends, small};
-use common::{Child, Part, Random, Ring, spin};
+use common::{Child, Lateness, Part, Random, Ring, spin};
 use ringmain::{Wait, WaitError};
-
-/// A slice of a sleep: what wakes nobody is noticed after it.
-const SLICE: Duration = Duration::from_millis(100);
 
 /// How often a peer comes and goes.
 const VISITS: u64 = 2000;
@@ -52,11 +49,11 @@ fn a_peer_that_closes_while_i_go_to_sleep_is_noticed_at_once() {
         let options = small(ring.options()).wait(Wait::Park);
         let mut end = E::attach(&options).unwrap();
         end.exhaust();
-        let mut late = 0;
+        let mut lateness = Lateness::from_the_first(&end);
         for _ in 0..500 {
             let peer = E::Peer::attach(&options).unwrap();
             let (pause, waits) = (Duration::from_nanos(random.below(10_000)), &AtomicBool::new(false));
-            let took = thread::scope(|scope| {
+            thread::scope(|scope| {
                 let (ready, is_ready) = channel();
                 scope.spawn(move || {
                     ready.send(()).unwrap();
@@ -67,14 +64,14 @@ fn a_peer_that_closes_while_i_go_to_sleep_is_noticed_at_once() {
                     peer.close();
                 });
                 is_ready.recv().unwrap();
-                let start = Instant::now();
-                waits.store(true, Ordering::Relaxed);
-                assert_eq!(end.wait_ready(LONG), Err(WaitError::Closed));
-                start.elapsed()
+                let ended = lateness.watch(|| {
+                    waits.store(true, Ordering::Relaxed);
+                    end.wait_ready(LONG)
+                });
+                assert_eq!(ended, Err(WaitError::Closed));
             });
-            late += u32::from(took >= SLICE);
         }
-        // A busy machine may keep a thread from running for as long, now and then.
+        let late = lateness.count();
         assert!(late < 3, "{late} of 500 slept on for a slice");
     }
     for_each_end!(check);

@@ -14,6 +14,7 @@ pub(crate) mod filter;
 pub(crate) mod forks;
 pub(crate) mod hostile;
 mod journal;
+mod late;
 pub(crate) mod limits;
 pub(crate) mod messages;
 pub(crate) mod outcomes;
@@ -35,6 +36,7 @@ use ringmain::{Error, Role};
 pub(crate) use ability::{Ability, missing};
 pub(crate) use elements::{LONGEST_CALL, Numbered, Order, Reader, Tick, Writer, receive, send};
 pub(crate) use journal::Journal;
+pub(crate) use late::{Lateness, SLICE};
 pub(crate) use process::{Child, Part, play};
 pub(crate) use ring::{Ring, Watchdog, is_locked, lock_administration, path, read_word, word, write_word};
 

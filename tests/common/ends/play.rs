@@ -2,35 +2,33 @@
 
 use std::ops::Range;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ringmain::{Error, Role, Wait};
 
 use super::{End, small};
-use crate::common::{Part, Random, Ring, check_busy, spin, succeed};
+use crate::common::{Lateness, Part, Random, Ring, check_busy, spin, succeed};
 
 pub(crate) const STRATEGIES: [Wait; 3] = [Wait::Spin, Wait::SpinThenPark, Wait::Park];
 
 /// Moves numbers, with pauses: for a while one end makes those that are long enough for the other one to sleep, then the
 /// other one does, so that each waits for the other.
 ///
-/// A wake that is lost costs a slice of 100 ms. A busy machine may keep a process waiting for as long, but not often.
+/// A wake that is lost costs a slice. A busy machine may make a wait look like that, but not often.
 #[track_caller]
 pub(crate) fn move_with_pauses<E: End>(end: &mut E, numbers: Range<u64>, seed: u64) {
     move_late(end, numbers, seed, 20);
 }
 
-/// The same, where so many numbers may take a slice.
+/// The same, where so many numbers may be late.
 #[track_caller]
 pub(crate) fn move_late<E: End>(end: &mut E, numbers: Range<u64>, seed: u64, most: u64) {
-    const SLICE: Duration = Duration::from_millis(100);
     let random = Random::seeded(seed);
     let slow_phase = u64::from(E::PART.ends_with("consumer"));
-    let mut late = 0;
+    let mut lateness = Lateness::of(end);
     for number in numbers {
-        let start = Instant::now();
-        end.go(number, None).unwrap();
-        late += u64::from(start.elapsed() >= SLICE);
+        lateness.watch(|| end.go(number, None)).unwrap();
+        let late = lateness.count();
         assert!(late <= most, "{late} numbers went after a slice");
         if number / 1024 % 2 != slow_phase {
             continue;
