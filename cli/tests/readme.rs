@@ -1,0 +1,140 @@
+//! Every command that README shows, in a short form.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the commands of a row may take: long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Commands of README that belong together, and what is run at the same time for them. `@` makes names of their own.
+type Row = (&'static [&'static str], &'static [&'static str]);
+
+const ROWS: &[Row] = &[
+    (
+        &["cargo run --release -p ringmain-cli -- bench"],
+        &["ringmain bench --quick --size 64 --rounds 1 --transport stream,pipe"],
+    ),
+    (
+        &["cargo run --release -p ringmain-cli -- bench --export out"],
+        &[
+            "ringmain bench --quick --size 64 --rounds 1 --transport stream,pipe --export @out && test -s @out/results.json",
+        ],
+    ),
+    // This very test is run by it, and so is all that .ci/run makes of it.
+    (&["cargo test --workspace"], &["grep -x 'step cargo test --workspace' \"$ROOT/.ci/run\""]),
+    (
+        &["cargo run --release --example consumer", "cargo run --release --example producer"],
+        &["consumer @ring", "producer @ring 100000"],
+    ),
+    (
+        &["cargo run --release --example request_reply -- serve", "cargo run --release --example request_reply -- ask"],
+        &["request_reply serve @ask", "request_reply ask @ask 1000"],
+    ),
+    (&["cargo run --release --example anonymous_child"], &["anonymous_child 1000"]),
+    (
+        &[
+            "cargo run --release --example anonymous_socket -- serve /tmp/numbers.socket",
+            "cargo run --release --example anonymous_socket -- receive /tmp/numbers.socket",
+        ],
+        &[
+            "anonymous_socket serve @socket 1000",
+            "while ! test -S @socket; do sleep 0.05; done; anonymous_socket receive @socket 1000",
+        ],
+    ),
+    // The command stands in the path of the shell here. To build it once more takes minutes.
+    (&["cargo install --path cli"], &["ringmain --version", "test -f \"$ROOT/cli/Cargo.toml\""]),
+    (
+        &["seq 1 50000000 | ringmain write numbers", "ringmain read numbers | md5sum"],
+        &[
+            "seq 1 100000 | ringmain write @numbers",
+            "test \"$(ringmain read --unlink @numbers | md5sum)\" = \"$(seq 1 100000 | md5sum)\"",
+        ],
+    ),
+    (&["cargo run --release -p ringmain-cli -- chaos --minutes 5"], &["ringmain chaos --seconds 1"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Returns the lines of README's shell blocks, without their comments.
+fn shown() -> BTreeSet<String> {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let commands = blocks.flat_map(str::lines).map(|line| line.split(" #").next().unwrap().trim().to_owned());
+    commands.filter(|command| !command.is_empty()).collect()
+}
+
+#[test]
+fn readme_shows_the_commands_that_are_run_here_and_no_others() {
+    let rows: BTreeSet<String> = ROWS.iter().flat_map(|(shown, _)| *shown).map(|&line| line.to_owned()).collect();
+    assert_eq!(shown(), rows);
+}
+
+/// Builds the examples as this test was built, and returns the folders of all programs.
+fn programs() -> [PathBuf; 2] {
+    let command = Path::new(env!("CARGO_BIN_EXE_ringmain")).parent().unwrap().to_owned();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--examples", "-p", "ringmain", "--target-dir"]);
+    cargo.arg(command.parent().unwrap()).current_dir(root());
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().unwrap().success());
+    [command.clone(), command.join("examples")]
+}
+
+/// Ends a shell and what it has started, whatever becomes of the test.
+struct Shell(Child);
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if let Some(group) = rustix::process::Pid::from_raw(self.0.id() as i32) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn every_command_of_readme_does_what_it_should() {
+    use std::os::unix::process::CommandExt;
+
+    let folder = std::env::temp_dir().join(format!("ringmain-readme-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let path =
+        std::env::join_paths(programs().into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
+    let path = path.unwrap();
+    for (shown, commands) in ROWS {
+        let own = format!("readme-{}-", std::process::id());
+        let start = |command: &&str| {
+            let mut shell = Command::new("bash");
+            shell.args(["-e", "-o", "pipefail", "-c", &command.replace('@', &own)]);
+            shell.env("PATH", &path).env("ROOT", fs::canonicalize(root()).unwrap()).current_dir(&folder);
+            Shell(shell.stdout(Stdio::null()).process_group(0).spawn().unwrap())
+        };
+        let mut shells: Vec<Shell> = commands.iter().map(start).collect();
+        let begun = Instant::now();
+        for (shell, command) in shells.iter_mut().zip(*commands) {
+            let status = loop {
+                if let Some(status) = shell.0.try_wait().unwrap() {
+                    break status;
+                }
+                assert!(begun.elapsed() < PATIENCE, "{command} has not ended, for {shown:?}");
+                thread::sleep(Duration::from_millis(10));
+            };
+            assert!(status.success(), "{command}: {status}, for {shown:?}");
+        }
+    }
+    fs::remove_dir_all(&folder).unwrap();
+    for entry in fs::read_dir("/dev/shm").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.starts_with(&format!("readme-{}-", std::process::id())) {
+            fs::remove_file(format!("/dev/shm/{name}")).unwrap();
+        }
+    }
+}
