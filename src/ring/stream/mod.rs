@@ -13,7 +13,7 @@
 //!   an idle consumer answers at once.
 //!
 //! The cached positions are those of rigtorp's and rtrb's queues; the stepwise head and the paced look are measured
-//! additions (ARCHITECTURE.md, Performance).
+//! additions (docs/performance.md).
 
 mod claim;
 mod consumer;
