@@ -280,8 +280,8 @@ fn wrong_inputs_are_usage_errors_that_name_the_right_ones() {
     check_usage_error(&["--test", "latency"], &["latency", "rtt", "throughput"]);
     check_usage_error(&["--transport", "udp"], &["udp", "unix-stream", "posix-mq"]);
     check_usage_error(&["--align", "12"], &["12", "8, 16, 32 or 64"]);
-    check_usage_error(&["--wait", "y"], &["spin, adaptive, park]"]);
-    check_usage_error(&["--wait", "sleep"], &["spin, adaptive, park]"]);
+    check_usage_error(&["--wait", "y"], &["spin, busy, adaptive, park]"]);
+    check_usage_error(&["--wait", "sleep"], &["spin, busy, adaptive, park]"]);
     check_usage_error(&["--rate", "0"], &["--rate", "from 1 to 10M"]);
     check_usage_error(&["--rate", "x"], &["'x'", "10k"]);
     check_usage_error(&["--test", "paced", "--size", "8"], &["paced", "16 bytes"]);
