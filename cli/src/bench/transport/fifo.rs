@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 
 use super::descriptor::Descriptor;
-use super::{Created, Left, Unavailable};
+use super::{Created, Unavailable};
 use crate::bench::idle::Idle;
 use crate::bench::plan::Case;
-use crate::bench::station::{Station, first, second};
+use crate::bench::station::first;
 
 /// A name that is removed when this is dropped.
 struct Name(PathBuf);
@@ -51,12 +51,6 @@ pub(super) fn create<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> 
         Descriptor::new(to_peer, case.wait, idle)
     })?;
     Ok(Created { station, descriptors, rings: Vec::new() })
-}
-
-pub(super) fn attach<const WORDS: usize>(case: Case, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
-    let sender = Descriptor::new(left.descriptor()?, case.wait, idle.clone())?;
-    let receiver = || Descriptor::new(left.descriptor()?, case.wait, idle.clone());
-    second::<_, _, WORDS>(case, sender, receiver, idle.clone())
 }
 
 #[cfg(test)]

@@ -124,8 +124,8 @@ fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Resul
         Transport::Stream => stream::attach::<WORDS>(case, left, idle),
         Transport::Message => message::attach::<WORDS>(case, left, idle),
         Transport::Eventfd => eventfd::attach::<WORDS>(case, left, idle),
-        Transport::Pipe => pipe::attach::<WORDS>(case, left, idle),
-        Transport::Fifo => fifo::attach::<WORDS>(case, left, idle),
+        // Once it is open, a fifo is a pipe.
+        Transport::Pipe | Transport::Fifo => pipe::attach::<WORDS>(case, left, idle),
         Transport::UnixStream => unix_stream::attach::<WORDS>(case, left, idle),
         Transport::UnixSeqpacket => unix_seqpacket::attach::<WORDS>(case, left, idle),
         Transport::Tcp => tcp::attach::<WORDS>(case, left, idle),
