@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+pub use crate::ring::broken::Broken;
 pub use crate::ring::memory::Role;
 pub use crate::ring::position::Corrupted;
 use crate::segment::ANONYMOUS;

@@ -33,9 +33,11 @@ macro_rules! handle {
             std::mem::replace(&mut self.seen, generation) != generation
         }
 
-        /// Changes how the calls that wait do so.
+        /// Changes how the calls that wait do so, as [`Options::wait`](crate::Options::wait) says it at attach.
         pub fn set_wait(&mut self, strategy: Wait) {
             self.waiter.strategy = strategy;
+            self.ring.memory_mut().set_parks_always(strategy == Wait::Park);
+            self.ring.renew_sleeper();
         }
 
         /// Returns whether the name of the ring was removed, so that nobody else can attach. Makes a system call.
@@ -65,7 +67,7 @@ macro_rules! handle {
         /// [`Error::PermissionDenied`] or another error of the system where the name cannot be removed. The role is left all
         /// the same.
         pub fn close(mut self) -> Result<(), Error> {
-            self.leave()
+            self.leave(false)
         }
 
         /// Leaves the role as [`close`](Self::close) does, and returns a descriptor of the ring, by which any process can attach
@@ -77,14 +79,14 @@ macro_rules! handle {
         /// the same.
         pub fn into_fd(mut self) -> Result<OwnedFd, Error> {
             let descriptor = self.ring.memory().descriptor_to_keep()?;
-            self.leave()?;
+            self.leave(true)?;
             Ok(descriptor)
         }
 
-        fn leave(&mut self) -> Result<(), Error> {
+        fn leave(&mut self, hands_on: bool) -> Result<(), Error> {
             let Some(generation) = self.ring.memory_mut().take_generation() else { return Ok(()) };
             if self.ring.memory().has_header() {
-                self.ring.leave(generation);
+                self.ring.leave(generation, (!hands_on).then_some(&self.waiter.ends));
             }
             self.ring.memory_mut().unlink_if_asked()
         }

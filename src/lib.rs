@@ -57,7 +57,7 @@ pub mod stream;
 mod trusted;
 mod wait;
 
-pub use error::{Attribute, Corrupted, Error, Role};
+pub use error::{Attribute, Broken, Corrupted, Error, Role};
 pub use options::{Creation, Options};
 pub use ring::position::SharedWord;
 pub use segment::{PeerState, unlink};

@@ -10,14 +10,10 @@ use crate::message;
 use crate::pause;
 use crate::ring::memory::{DATA_ALIGN, Role};
 use crate::ring::message::{LARGEST_ALIGN, SMALLEST_ALIGN};
-use crate::ring::pace::Flow;
 use crate::ring::stream::Element;
 use crate::segment::{Place, Segment, Wanted, page_size};
 use crate::stream;
 use crate::wait::{Wait, Waiter};
-
-/// The largest step in which a consumer publishes its head, unless asked otherwise: larger ones gained nothing.
-const PUBLISH_EVERY: usize = 64;
 
 /// The longest wait before a look at the tail of a stream ring, unless asked otherwise: about one round trip of a cache line.
 const STREAM_PACE: Duration = Duration::from_nanos(300);
@@ -68,7 +64,6 @@ pub struct Options {
     pub(crate) wait_strategy: Wait,
     awaits_first: bool,
     awaits_successor: bool,
-    publish_every: usize,
     pace: Option<Duration>,
 }
 
@@ -137,7 +132,6 @@ impl Options {
             wait_strategy: Wait::default(),
             awaits_first: true,
             awaits_successor: false,
-            publish_every: PUBLISH_EVERY,
             pace: None,
         }
     }
@@ -240,18 +234,6 @@ impl Options {
         self
     }
 
-    /// Lets a consumer publish its head at the latest after this many elements or messages; 64 by default, at least 1, and
-    /// never more than a quarter of the ring.
-    ///
-    /// Larger steps spare the producer some looks. After a crash of the consumer, up to this many elements or messages that it
-    /// had already popped are delivered again to the next one. [`stream::Consumer::release`] and
-    /// [`message::Consumer::release`] publish by hand.
-    #[must_use]
-    pub fn publish_every(mut self, elements_or_messages: usize) -> Options {
-        self.publish_every = elements_or_messages;
-        self
-    }
-
     /// Says how the calls that wait do so; by default they spin a little, then sleep.
     ///
     /// A sleeper is woken at the cost of one system call for the end that publishes, about 50 us before it runs again. Nobody
@@ -271,20 +253,22 @@ impl Options {
         self
     }
 
-    /// Says whether the calls that wait go on when the process at the other end has crashed, until another one takes its role. By
-    /// default they return [`WaitError::Crashed`](crate::WaitError::Crashed).
+    /// Says whether the calls that wait go on when the process at the other end has left or crashed, until another one takes its
+    /// role. By default they return [`WaitError::Closed`](crate::WaitError::Closed) or
+    /// [`WaitError::Crashed`](crate::WaitError::Crashed).
     #[must_use]
     pub fn await_successor(mut self, awaits: bool) -> Options {
         self.awaits_successor = awaits;
         self
     }
 
-    /// Lets a consumer that outruns its producer wait at most this long before it looks again; by default 300 ns for elements
-    /// and 1 us for messages, at most 1 ms.
+    /// Limits how long an end that outruns the other one pauses before it loads the other's position again: a consumer that has
+    /// read all it knew of, a producer that has filled all it knew to be free. By default 300 ns for elements and 1 us for
+    /// messages, at most 1 ms.
     ///
-    /// A few round trips of a cache line are best for throughput. Zero never waits: in a steady flow that saves up to this
-    /// much latency, and costs a small ring most of its throughput. A consumer whose looks find nothing, or one element or
-    /// message, does not wait.
+    /// A few round trips of a cache line are best for throughput. Zero never pauses: in a steady flow that saves up to this
+    /// much latency, and costs a small ring most of its throughput. An end whose loads find nothing, or one element or
+    /// message, does not pause.
     #[must_use]
     pub fn pace(mut self, limit: Duration) -> Options {
         self.pace = Some(limit);
@@ -348,6 +332,7 @@ impl Options {
     pub fn stream_producer<T: Element>(&self) -> Result<stream::Producer<T>, Error> {
         stream::Producer::attach(
             Segment::attach(self, Role::Producer, Wanted::stream(self, Layout::new::<T>())?)?,
+            self.pauses(STREAM_PACE),
             self.waiter(),
         )
     }
@@ -360,7 +345,7 @@ impl Options {
     pub fn stream_consumer<T: Element>(&self) -> Result<stream::Consumer<T>, Error> {
         stream::Consumer::attach(
             Segment::attach(self, Role::Consumer, Wanted::stream(self, Layout::new::<T>())?)?,
-            self.flow(STREAM_PACE),
+            self.pauses(STREAM_PACE),
             self.waiter(),
         )
     }
@@ -371,7 +356,11 @@ impl Options {
     ///
     /// As [`Options::stream_producer`], and [`Error::InvalidAlignment`].
     pub fn message_producer(&self) -> Result<message::Producer, Error> {
-        message::Producer::attach(Segment::attach(self, Role::Producer, Wanted::messages(self)?)?, self.waiter())
+        message::Producer::attach(
+            Segment::attach(self, Role::Producer, Wanted::messages(self)?)?,
+            self.pauses(MESSAGE_PACE),
+            self.waiter(),
+        )
     }
 
     /// Attaches as the consumer of a message ring, creating the ring where that is asked for.
@@ -382,7 +371,7 @@ impl Options {
     pub fn message_consumer(&self) -> Result<message::Consumer, Error> {
         message::Consumer::attach(
             Segment::attach(self, Role::Consumer, Wanted::messages(self)?)?,
-            self.flow(MESSAGE_PACE),
+            self.pauses(MESSAGE_PACE),
             self.waiter(),
         )
     }
@@ -430,7 +419,8 @@ impl Options {
         Waiter::new(self.wait_strategy, self.awaits_first, self.awaits_successor)
     }
 
-    fn flow(&self, pace: Duration) -> Flow {
-        Flow { step: self.publish_every, pauses: pause::count_within(self.pace.unwrap_or(pace)) }
+    /// Returns how many pauses an end makes at most before it looks at the other one.
+    fn pauses(&self, pace: Duration) -> u32 {
+        pause::count_within(self.pace.unwrap_or(pace))
     }
 }

@@ -5,8 +5,11 @@ use std::fmt;
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
-use crate::error::Corrupted;
+use crate::error::{Broken, Corrupted};
 use crate::pause;
+use crate::ring::broken::FORKED;
+use crate::ring::ends::Ends;
+use crate::ring::park::GATHERING;
 use crate::ring::presence::Presence;
 use crate::segment::{PeerState, Segment};
 
@@ -53,8 +56,28 @@ pub enum WaitError {
         /// How many there were.
         expected: u64,
     },
+    /// The other end is gone, and there is less than was asked for, and no more will come.
+    Short {
+        /// How many elements are left. They can be read still.
+        left: usize,
+        /// How many were asked for.
+        len: usize,
+        /// Whether the other end is gone without having said so.
+        crashed: bool,
+    },
+    /// The handle belongs to the process that this one was forked from: nothing was touched.
+    Forked,
     /// The other end wrote a position or a length that cannot be.
     Corrupted(Corrupted),
+}
+
+impl From<Broken> for WaitError {
+    fn from(broken: Broken) -> WaitError {
+        match broken {
+            Broken::Corrupted(cause) => WaitError::Corrupted(cause),
+            Broken::Forked => WaitError::Forked,
+        }
+    }
 }
 
 impl fmt::Display for WaitError {
@@ -77,6 +100,11 @@ impl fmt::Display for WaitError {
                     "another process has shortened the ring to {len} bytes, expected {expected}; drop the handle and create the ring anew"
                 );
             }
+            WaitError::Short { left, len, crashed } => {
+                let gone = if *crashed { "is gone without having closed the ring" } else { "has closed the ring" };
+                return write!(formatter, "the other end {gone}, and left {left} of the {len} that were asked for");
+            }
+            WaitError::Forked => FORKED,
             WaitError::Corrupted(cause) => return cause.fmt(formatter),
         })
     }
@@ -165,13 +193,35 @@ impl<F: Fn() -> Deadline> Lazy<F> {
 pub(crate) trait End {
     fn segment(&self) -> &Segment;
 
-    /// Sleeps until there is what is `wanted` of the ring, or more, or for `limit`. May return earlier.
+    /// Sleeps until there is what is `wanted` of the ring, or for `limit`; while it `gathers`, perhaps until there is more. May
+    /// return earlier.
     ///
     /// It returns at once where the other end's presence is no more what was `seen`.
-    fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted>;
+    fn park(&mut self, wanted: usize, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken>;
 
-    /// Gives the other end what it may wait for itself, before a wait without a sleep.
-    fn give_back(&mut self);
+    /// Wakes the other end if it sleeps and has what it asked for, before a wait without a sleep.
+    fn release(&mut self);
+
+    /// Returns whether there is more than is `wanted`, so that a sleep may wait for more than that as well: a full ring, the
+    /// consumer of which keeps popping.
+    fn has_more_than(&mut self, wanted: usize) -> bool;
+}
+
+/// An end of the other side, which nobody was told yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    error: WaitError,
+    peer: Presence,
+}
+
+impl Ended {
+    /// Returns it for the user, who knows it from now on.
+    pub(crate) fn tell(self, waiter: &Waiter, segment: &Segment) -> WaitError {
+        if matches!(self.error, WaitError::Closed | WaitError::Crashed) {
+            segment.told_of(&waiter.ends, self.peer);
+        }
+        self.error
+    }
 }
 
 /// How a handle waits.
@@ -180,8 +230,12 @@ pub(crate) struct Waiter {
     pub(crate) strategy: Wait,
     /// Whether it waits for the first holder of the other role.
     pub(crate) awaits_first: bool,
-    /// Whether it waits for one that follows a holder that crashed.
+    /// Whether it waits for one that follows a holder that left or crashed.
     pub(crate) awaits_successor: bool,
+    /// Which ends of the other side concern this handle.
+    pub(crate) ends: Ends,
+    /// Whether the next sleep waits for more than is wanted, [`GATHERING`] at most, because the last one found more.
+    gathers: bool,
     /// How many pauses it spins before it sleeps.
     spins: u32,
     longest: u32,
@@ -192,7 +246,8 @@ impl Waiter {
     pub(crate) fn new(strategy: Wait, awaits_first: bool, awaits_successor: bool) -> Waiter {
         let longest = pause::count_within(LONGEST_SPIN).max(1);
         let shortest = pause::count_within(SHORTEST_SPIN).max(1);
-        Waiter { strategy, awaits_first, awaits_successor, spins: longest, longest, shortest }
+        let ends = Ends::default();
+        Waiter { strategy, awaits_first, awaits_successor, ends, gathers: false, spins: longest, longest, shortest }
     }
 
     /// Repeats `attempt` until it returns something, and waits in between.
@@ -223,6 +278,7 @@ impl Waiter {
         }
         // Whether the other end is still there takes a system call, which a wait that soon succeeds does without.
         let mut is_doubtful = self.may_have_ended(end.segment());
+        let mut gathers = std::mem::take(&mut self.gathers);
         loop {
             let is_over = deadline.is_over();
             // Who comes or goes after this look is seen by the last one before the sleep.
@@ -232,12 +288,17 @@ impl Waiter {
             if let Some(result) = attempt(end) {
                 return Ok(result);
             }
-            ended.map_or(Ok(()), Err)?;
+            if let Some(ended) = ended {
+                return Err(ended.tell(self, end.segment()));
+            }
             if is_over {
                 return Err(WaitError::TimedOut);
             }
-            end.park(wanted, seen, deadline.slice()).map_err(WaitError::Corrupted)?;
+            let slice = if gathers { deadline.slice().min(GATHERING) } else { deadline.slice() };
+            end.park(wanted, gathers, seen, slice)?;
+            gathers = false;
             check_length(end.segment())?;
+            self.gathers = end.has_more_than(wanted);
             if let Some(result) = attempt(end) {
                 return Ok(result);
             }
@@ -252,7 +313,7 @@ impl Waiter {
         deadline: Deadline,
         mut attempt: impl FnMut(&mut E) -> Option<R>,
     ) -> Result<R, WaitError> {
-        end.give_back();
+        end.release();
         let mut next_look = Instant::now() + SLICE;
         let mut polls = 0_u32;
         loop {
@@ -277,7 +338,9 @@ impl Waiter {
             if let Some(result) = attempt(end) {
                 return Ok(result);
             }
-            ended.map_or(Ok(()), Err)?;
+            if let Some(ended) = ended {
+                return Err(ended.tell(self, end.segment()));
+            }
             if is_over {
                 return Err(WaitError::TimedOut);
             }
@@ -286,11 +349,18 @@ impl Waiter {
 
     /// Returns whether the other end's own word says that the wait may have ended. Makes no system call.
     fn may_have_ended(&self, segment: &Segment) -> bool {
-        match segment.peer_presence() {
-            Presence::Never => !self.awaits_first,
-            Presence::Came { .. } => false,
-            Presence::Left { .. } => true,
+        let peer = segment.peer_presence();
+        match peer {
+            _ if !self.ends.concern(peer) => !self.awaits_first,
+            Presence::Left { .. } => !self.awaits_successor,
+            Presence::Came { .. } | Presence::Never => false,
         }
+    }
+
+    /// Returns whether the other end has said that it left, in an end that is to be told. Makes no system call.
+    pub(crate) fn was_left(&self, segment: &Segment) -> bool {
+        let peer = segment.peer_presence();
+        matches!(peer, Presence::Left { .. }) && self.ends.concern(peer) && !self.awaits_successor
     }
 
     /// Returns how the wait has ended, if nothing that is waited for can come any more. What came before can be read still.
@@ -298,16 +368,22 @@ impl Waiter {
     /// # Errors
     ///
     /// [`WaitError::Truncated`]: nothing must be looked at any more.
-    pub(crate) fn ended(&self, segment: &Segment) -> Result<Option<WaitError>, WaitError> {
+    pub(crate) fn ended(&self, segment: &Segment) -> Result<Option<Ended>, WaitError> {
         check_length(segment)?;
-        let ended = match segment.peer_state() {
+        let peer = segment.peer_presence();
+        let ended = |error| Ok(Some(Ended { error, peer }));
+        match segment.peer_state() {
             PeerState::Alive => return Ok(None),
-            PeerState::Closed => return Ok(Some(WaitError::Closed)),
-            PeerState::Never if !self.awaits_first => return Ok(Some(WaitError::NotConnected)),
-            PeerState::Crashed if !self.awaits_successor => return Ok(Some(WaitError::Crashed)),
-            PeerState::Never | PeerState::Crashed => WaitError::Orphaned,
-        };
-        Ok(segment.is_orphaned().then_some(ended))
+            _ if !self.ends.concern(peer) => {
+                if !self.awaits_first {
+                    return ended(WaitError::NotConnected);
+                }
+            }
+            PeerState::Closed if !self.awaits_successor => return ended(WaitError::Closed),
+            PeerState::Crashed if !self.awaits_successor => return ended(WaitError::Crashed),
+            PeerState::Never | PeerState::Closed | PeerState::Crashed => {}
+        }
+        if segment.is_orphaned() { ended(WaitError::Orphaned) } else { Ok(None) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytemuck::{AnyBitPattern, NoUninit};
 
 use super::{Claim, Consumer, PopError, Producer, PushError, Record};
-use crate::error::Corrupted;
+use crate::error::Broken;
 use crate::ring::message as ring;
 use crate::ring::presence::Presence;
 use crate::segment::Segment;
@@ -41,6 +41,7 @@ impl ReceiveError {
             PopError::BufferTooShort { len, buffer } => Some(ReceiveError::BufferTooShort { len, buffer }),
             PopError::NotThisValue { len, size } => Some(ReceiveError::NotThisValue { len, size }),
             PopError::Corrupted(cause) => Some(ReceiveError::Wait(WaitError::Corrupted(cause))),
+            PopError::Forked => Some(ReceiveError::Wait(WaitError::Forked)),
         }
     }
 }
@@ -62,12 +63,16 @@ impl End for ring::Producer<Segment> {
         self.memory()
     }
 
-    fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
-        ring::Producer::park(self, wanted, seen, limit)
+    fn park(&mut self, wanted: usize, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
+        ring::Producer::park(self, wanted, gathers, seen, limit)
     }
 
-    fn give_back(&mut self) {
+    fn release(&mut self) {
         // What it has sent is published.
+    }
+
+    fn has_more_than(&mut self, wanted: usize) -> bool {
+        self.can_push(2 * wanted + 1) == Ok(true)
     }
 }
 
@@ -76,12 +81,17 @@ impl End for ring::Consumer<Segment> {
         self.memory()
     }
 
-    fn park(&mut self, _wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
+    fn park(&mut self, _wanted: usize, _gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
         ring::Consumer::park(self, seen, limit)
     }
 
-    fn give_back(&mut self) {
-        ring::Consumer::give_back(self);
+    fn release(&mut self) {
+        ring::Consumer::release(self);
+    }
+
+    fn has_more_than(&mut self, _wanted: usize) -> bool {
+        // It is woken by what it wants.
+        false
     }
 }
 
@@ -176,7 +186,7 @@ impl Producer {
         self.push_until(PushError::Full, len, deadline, |ring| match ring.can_push(len) {
             Ok(true) => Ok(()),
             Ok(false) => Err(PushError::Full),
-            Err(cause) => Err(PushError::Corrupted(cause)),
+            Err(broken) => Err(broken.into()),
         })
     }
 
@@ -205,6 +215,7 @@ fn refused(error: PushError) -> Option<WaitError> {
         PushError::Full => None,
         PushError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
         PushError::Corrupted(cause) => Some(WaitError::Corrupted(cause)),
+        PushError::Forked => Some(WaitError::Forked),
     }
 }
 
@@ -286,7 +297,7 @@ impl Consumer {
         let found = self.waiter.until(&mut self.ring, 1, deadline, |ring| match ring.is_empty() {
             Ok(true) => None,
             Ok(false) => Some(Ok(())),
-            Err(cause) => Some(Err(WaitError::Corrupted(cause))),
+            Err(broken) => Some(Err(broken.into())),
         });
         found.and_then(|result| result)
     }
@@ -312,6 +323,7 @@ impl Consumer {
 fn peek_refused(error: PopError) -> WaitError {
     match error {
         PopError::Corrupted(cause) => WaitError::Corrupted(cause),
+        PopError::Forked => WaitError::Forked,
         _ => WaitError::TimedOut,
     }
 }

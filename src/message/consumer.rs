@@ -6,10 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use bytemuck::AnyBitPattern;
 
 use super::PopError;
-use crate::error::{Corrupted, Error};
+use crate::error::{Broken, Error};
 use crate::handle::{as_fd, handle};
 use crate::ring::message as ring;
-use crate::ring::pace::Flow;
 use crate::segment::{PeerState, Segment};
 use crate::trusted::{Trusted, trust_peer};
 use crate::wait::{Wait, Waiter};
@@ -23,13 +22,16 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn attach(segment: Segment, flow: Flow, waiter: Waiter) -> Result<Consumer, Error> {
+    pub(crate) fn attach(segment: Segment, pauses: u32, mut waiter: Waiter) -> Result<Consumer, Error> {
         let (name, shape) = (segment.name().to_owned(), ring::Shape::new(segment.capacity(), segment.record_align()));
-        match ring::Consumer::attach(segment, shape, flow) {
+        match ring::Consumer::attach(segment, shape, pauses) {
             Ok(mut consumer) => {
                 consumer.memory_mut().enter();
                 // Whoever sleeps at the other end may wait for this.
                 consumer.wake();
+                let peer = consumer.memory().peer_now();
+                let has_data = consumer.is_empty() == Ok(false);
+                waiter.ends = consumer.memory().ends(peer, has_data);
                 let seen = consumer.memory().peer_generation();
                 Ok(Consumer { ring: consumer, waiter, seen })
             }
@@ -58,13 +60,21 @@ impl Consumer {
         self.ring.shape().max_len()
     }
 
+    /// Returns the position of the next message: how many bytes of records lie before it. It only grows, across processes too.
+    ///
+    /// Whoever stores it with what he made of the messages before it can tell, after a crash, which he has seen.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.ring.position()
+    }
+
     /// Returns whether there is no message.
     ///
     /// # Errors
     ///
-    /// [`Corrupted`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned.
+    /// [`Broken`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned.
     #[inline]
-    pub fn is_empty(&mut self) -> Result<bool, Corrupted> {
+    pub fn is_empty(&mut self) -> Result<bool, Broken> {
         self.ring.is_empty()
     }
 
@@ -118,17 +128,18 @@ impl Consumer {
     ///
     /// # Errors
     ///
-    /// [`Corrupted`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned. The messages in
+    /// [`Broken`]: the producer's tail, or the header of a record, is impossible; the handle is poisoned. The messages in
     /// front of it were handed over.
     #[inline]
-    pub fn drain(&mut self, max: usize, mut read: impl FnMut(&Record<'_>)) -> Result<usize, Corrupted> {
+    pub fn drain(&mut self, max: usize, mut read: impl FnMut(&Record<'_>)) -> Result<usize, Broken> {
         for count in 0..max {
             match self.peek() {
                 Ok(record) => {
                     read(&record);
                     record.release();
                 }
-                Err(PopError::Corrupted(cause)) => return Err(cause),
+                Err(PopError::Corrupted(cause)) => return Err(cause.into()),
+                Err(PopError::Forked) => return Err(Broken::Forked),
                 Err(_) => return Ok(count),
             }
         }
@@ -161,11 +172,13 @@ impl Consumer {
     /// Pops the messages that are there, one after the other, until there is none.
     #[inline]
     pub fn messages(&mut self) -> Messages<'_> {
-        Messages { consumer: self, corrupted: false }
+        Messages { consumer: self, broken: false }
     }
 
-    /// Publishes the head now: the producer has the space of every message back that was read, and the next consumer starts
-    /// here.
+    /// Says that this consumer pauses: a producer that sleeps at a full ring and has what it asked for is woken now. Without it,
+    /// that may take until a quarter of the ring is free, or 5 ms.
+    ///
+    /// Every pop has given its space back already.
     #[inline]
     pub fn release(&mut self) {
         self.ring.release();
@@ -177,11 +190,11 @@ as_fd!(Consumer);
 impl Drop for Consumer {
     fn drop(&mut self) {
         // A name that cannot be removed stays; `close` says so to those who ask.
-        let _ = self.leave();
+        let _ = self.leave(false);
     }
 }
 
-/// A message that is looked at in place. Dropping it without a release leaves it in the ring.
+/// A message that is looked at in place. Dropping or forgetting it without a release leaves it in the ring.
 pub struct Record<'a>(pub(super) ring::Record<'a, Segment>);
 
 impl Record<'_> {
@@ -195,6 +208,12 @@ impl Record<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Returns its position: how many bytes of records lie before it.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.0.position()
     }
 
     /// Copies as many of its bytes as fit, from the first on, and returns how many that is.
@@ -224,7 +243,7 @@ impl Record<'_> {
     }
 }
 
-/// Messages that were read and are in the ring still. Dropping it without a release leaves all of them there.
+/// Messages that were read and are in the ring still. Dropping or forgetting it without a release leaves all of them there.
 pub struct PeekBatch<'a>(pub(super) ring::PeekBatch<'a, Segment>);
 
 impl PeekBatch<'_> {
@@ -238,6 +257,12 @@ impl PeekBatch<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Returns the position of the next message: how many bytes of records lie before it.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.0.position()
     }
 
     /// Returns the length of the next message.
@@ -272,15 +297,15 @@ impl PeekBatch<'_> {
 /// It ends where there is no message, and after an error; a later one may find more.
 pub struct Messages<'a> {
     consumer: &'a mut Consumer,
-    corrupted: bool,
+    broken: bool,
 }
 
 impl Iterator for Messages<'_> {
-    type Item = Result<Vec<u8>, Corrupted>;
+    type Item = Result<Vec<u8>, Broken>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.corrupted {
+        if self.broken {
             return None;
         }
         match self.consumer.peek() {
@@ -290,8 +315,12 @@ impl Iterator for Messages<'_> {
                 Some(Ok(bytes))
             }
             Err(PopError::Corrupted(cause)) => {
-                self.corrupted = true;
-                Some(Err(cause))
+                self.broken = true;
+                Some(Err(cause.into()))
+            }
+            Err(PopError::Forked) => {
+                self.broken = true;
+                Some(Err(Broken::Forked))
             }
             Err(_) => None,
         }

@@ -26,19 +26,16 @@
 //! # }
 //! ```
 //!
-//! A process that forks keeps its handles; the child must not use the copies that it gets, which are not mapped there, and may
-//! drop them: the parent's role is undisturbed.
+//! A process that forks keeps its handles. Every call of the child on the copies that it gets is refused as `Forked` and touches
+//! nothing; it may drop them, and attach anew once the parent has left.
 //!
 //! # What the other process sees, and when
 //!
 //! - A push, or the commit of a claim or a batch, is visible when it returns. Nothing is held back. A batch is visible as a
 //!   whole or not at all.
-//! - A pop, or the release of a [`Record`], gives the space back in steps: at the latest when all that was seen has been
-//!   read, after a quarter of the ring, after [`publish_every`](crate::Options::publish_every) messages, at
-//!   [`Consumer::release`], or on drop.
-//! - After a crash of the consumer, the next one starts at the last published head: the messages read since then are delivered
-//!   again, fewer than [`publish_every`](crate::Options::publish_every) of them and less than a quarter of the ring, and the
-//!   one that it was killed in.
+//! - A pop, or the release of a [`Record`] or a [`PeekBatch`], gives the space back before it returns.
+//! - After a crash of the consumer, the next one starts behind what was popped or released: what a pop returned never comes
+//!   again, and what was only looked at does. [`Consumer::position`] tells where that is.
 //! - After a crash of the producer, all that was pushed or committed is there, and the call that it was killed in is there as
 //!   a whole or not at all.
 //!

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use bytemuck::NoUninit;
 
 use super::PushError;
-use crate::error::{Corrupted, Error};
+use crate::error::{Broken, Error};
 use crate::handle::{as_fd, handle};
 use crate::ring::message as ring;
 use crate::segment::{PeerState, Segment};
@@ -22,13 +22,14 @@ pub struct Producer {
 }
 
 impl Producer {
-    pub(crate) fn attach(segment: Segment, waiter: Waiter) -> Result<Producer, Error> {
+    pub(crate) fn attach(segment: Segment, pauses: u32, mut waiter: Waiter) -> Result<Producer, Error> {
         let (name, shape) = (segment.name().to_owned(), ring::Shape::new(segment.capacity(), segment.record_align()));
-        match ring::Producer::attach(segment, shape) {
+        match ring::Producer::attach(segment, shape, pauses) {
             Ok(mut producer) => {
                 producer.memory_mut().enter();
                 // Whoever sleeps at the other end may wait for this.
                 producer.wake();
+                waiter.ends = producer.memory().ends(producer.memory().peer_now(), false);
                 let seen = producer.memory().peer_generation();
                 Ok(Producer { ring: producer, waiter, seen })
             }
@@ -55,6 +56,12 @@ impl Producer {
     #[must_use]
     pub fn max_len(&self) -> usize {
         self.ring.shape().max_len()
+    }
+
+    /// Returns the position of the next message: how many bytes of records lie before it. It only grows, across processes too.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.ring.position()
     }
 
     /// Pushes one message. It is visible to the consumer when this returns.
@@ -109,9 +116,9 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// [`Corrupted`]: the consumer's head is impossible; the handle is poisoned.
+    /// [`Broken`]: the consumer's head is impossible, or the handle belongs to the parent of this process.
     #[inline]
-    pub fn can_push(&mut self, len: usize) -> Result<bool, Corrupted> {
+    pub fn can_push(&mut self, len: usize) -> Result<bool, Broken> {
         self.ring.can_push(len)
     }
 }
@@ -121,7 +128,7 @@ as_fd!(Producer);
 impl Drop for Producer {
     fn drop(&mut self) {
         // A name that cannot be removed stays; `close` says so to those who ask.
-        let _ = self.leave();
+        let _ = self.leave(false);
     }
 }
 

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::{fmt, slice};
 
 use super::{Claim, Consumer, PopError, Producer, PushError, Record};
-use crate::error::Corrupted;
+use crate::error::Broken;
 use crate::trusted::Trusted;
 
 impl Trusted<'_, Producer> {
@@ -46,14 +46,15 @@ impl Trusted<'_, Consumer> {
     ///
     /// As [`Consumer::drain`].
     #[inline]
-    pub fn drain(&mut self, max: usize, mut read: impl FnMut(&[u8])) -> Result<usize, Corrupted> {
+    pub fn drain(&mut self, max: usize, mut read: impl FnMut(&[u8])) -> Result<usize, Broken> {
         for count in 0..max {
             match self.peek() {
                 Ok(record) => {
                     read(&record);
                     record.release();
                 }
-                Err(PopError::Corrupted(cause)) => return Err(cause),
+                Err(PopError::Corrupted(cause)) => return Err(cause.into()),
+                Err(PopError::Forked) => return Err(Broken::Forked),
                 Err(_) => return Ok(count),
             }
         }
@@ -68,7 +69,7 @@ fn address(bytes: *mut u8) -> NonNull<u8> {
     NonNull::new(bytes).expect("a mapping has an address")
 }
 
-/// Room for a message, as a slice. Dropping it aborts it: nothing was pushed.
+/// Room for a message, as a slice, which is empty in a child that was forked meanwhile. Dropping it aborts it: nothing was pushed.
 pub struct TrustedClaim<'a> {
     claim: Claim<'a>,
     bytes: NonNull<u8>,
@@ -78,7 +79,7 @@ impl TrustedClaim<'_> {
     /// Pushes all bytes of the slice as one message.
     #[inline]
     pub fn commit(self) {
-        let len = self.len();
+        let len = self.claim.len();
         self.commit_len(len);
     }
 
@@ -103,7 +104,7 @@ impl Deref for TrustedClaim<'_> {
     fn deref(&self) -> &[u8] {
         // SAFETY: the claim was given these bytes, and keeps the segment mapped; none is uninitialised. Until its commit
         // nobody else touches them: whoever made the view promised that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.bytes.as_ptr(), self.claim.len()) }
+        unsafe { slice::from_raw_parts(self.bytes.as_ptr(), self.claim.0.len_here()) }
     }
 }
 
@@ -111,11 +112,11 @@ impl DerefMut for TrustedClaim<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`. The claim is no longer than the data area, so no byte is there twice.
-        unsafe { slice::from_raw_parts_mut(self.bytes.as_ptr(), self.claim.len()) }
+        unsafe { slice::from_raw_parts_mut(self.bytes.as_ptr(), self.claim.0.len_here()) }
     }
 }
 
-/// A message, as a slice. Dropping it without a release leaves it in the ring.
+/// A message, as a slice, which is empty in a child that was forked meanwhile. Dropping it without a release leaves it in the ring.
 pub struct TrustedRecord<'a> {
     record: Record<'a>,
     bytes: NonNull<u8>,
@@ -136,7 +137,7 @@ impl Deref for TrustedRecord<'_> {
     fn deref(&self) -> &[u8] {
         // SAFETY: the message has these bytes, and the record keeps the segment mapped and the message in the ring. Until its
         // release nobody writes them: whoever made the view promised that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.bytes.as_ptr(), self.record.len()) }
+        unsafe { slice::from_raw_parts(self.bytes.as_ptr(), self.record.0.len_here()) }
     }
 }
 

@@ -70,8 +70,11 @@ pub trait Parking {
     /// Returns the word in which `role` counts how often it woke the other end. The holder alone stores it.
     fn wakes(&self, role: Role) -> &Self::Word;
 
-    /// Returns the head at which a producer that sleeps wants to be woken. The producer alone stores it.
-    fn wanted(&self) -> &Self::Word;
+    /// Returns the position of the other end at which `role`, when it sleeps, wants to be woken. The holder alone stores it.
+    fn wanted(&self, role: Role) -> &Self::Word;
+
+    /// Returns the head that gives a producer that sleeps what it asked for. The producer alone stores it.
+    fn needed(&self) -> &Self::Word;
 
     /// Wakes the other end of `role`, which has just counted a wake.
     fn wake(&self, role: Role);
@@ -109,7 +112,11 @@ impl Parking for Awake {
         match *self {}
     }
 
-    fn wanted(&self) -> &AtomicU64 {
+    fn wanted(&self, _role: Role) -> &AtomicU64 {
+        match *self {}
+    }
+
+    fn needed(&self) -> &AtomicU64 {
         match *self {}
     }
 
@@ -160,6 +167,9 @@ pub unsafe trait Memory {
     /// Returns the word in which the holder of `role` says that it came and that it left. The holder alone stores it.
     fn presence(&self, role: Role) -> &Self::Word;
 
+    /// Returns the generation of the last producer whose end a consumer was told. The consumer alone stores it.
+    fn told(&self) -> &Self::Word;
+
     /// Returns what the ends need to sleep until the other one publishes; `None` where none ever sleeps.
     fn parking(&self) -> Option<&Self::Parking>;
 
@@ -168,6 +178,13 @@ pub unsafe trait Memory {
 
     /// Returns whether the data area is followed by itself once more, so that no range is cut where it ends.
     fn is_mirrored(&self) -> bool;
+
+    /// Returns whether this memory is that of the process that attached it. In a forked child it is not there: its addresses may
+    /// be somebody else's, and none of its words and ranges must be touched.
+    #[inline(always)]
+    fn is_here(&self) -> bool {
+        true
+    }
 
     /// Returns the word at `offset` of the data area, as the header of a record. The producer alone stores it.
     ///

@@ -9,8 +9,8 @@
 //! | tail of a stream ring | `Producer::publish` | `Consumer::refresh` | the elements before it are written |
 //! | header of a record | `Producer::publish_after` | `Consumer::poll`, `pop_value` | its payload is written, and the header behind it is 0; of a batch, all of it |
 //! | tail of a message ring | `store_tail` | `Consumer::look_at_tail` | the records before it are written |
-//! | head | `Consumer::release` | `Producer::refresh` | what lies before it has been read: its space is free |
-//! | presence | `presence::enter`, `presence::leave` | `presence::observe` | who came; for a leaving producer, its last tail |
+//! | head | `Consumer::advance` | `Producer::refresh` | what lies before it has been read: its space is free |
+//! | presence | `presence::enter`, `presence::leave` | `presence::observe` | who came; for an end that leaves, its last position |
 //! | magic | `identity::publish` | `identity::observe` | every row that says what the segment is |
 //!
 //! **An element is never read before it is written.** The producer writes a slot, then stores the tail with Release. The
@@ -44,7 +44,10 @@
 
 #![allow(unreachable_pub, reason = "loom-tests compiles this folder into a library of its own")]
 
+pub mod broken;
 pub mod copy;
+pub mod cursor;
+pub mod ends;
 pub mod identity;
 pub mod memory;
 pub mod message;

@@ -1,24 +1,16 @@
-//! When a consumer tells the producer how far it is, and when it looks at it.
+//! How long an end pauses before it loads the position of the other one.
 
 use core::hint::spin_loop;
 use core::mem;
 
-/// How a consumer spaces what it tells the producer and how often it looks at it.
-#[derive(Clone, Copy, Debug)]
-pub struct Flow {
-    /// The head is published at the latest after this many elements or messages, and after a quarter of the ring.
-    pub step: usize,
-    /// The longest wait before a look at the tail, in pauses of the processor.
-    pub pauses: u32,
-}
-
 /// A bound on pauses that no reasonable time reaches.
 const MOST_PAUSES: u32 = 1 << 24;
 
-/// How long to wait before the next look at the tail.
+/// How long to wait before the next look at the other end's position: a consumer's at the tail when it has read all that it knew
+/// of, a producer's at the head when it has filled all that it knew to be free.
 ///
 /// A look that finds a little costs as much as one that finds much, so the wait grows until looks are worth it. One that
-/// finds nothing, or a single element, ends it: then the flow is slow, and a wait would only delay what is in flight.
+/// finds nothing, or a single element, ends it: then the other end is slow, and a wait would only delay what is in flight.
 #[derive(Debug)]
 pub struct Pace {
     /// The pauses before the next look.
@@ -34,8 +26,8 @@ impl Pace {
         Pace { wait: 0, limit: pauses.min(MOST_PAUSES), enough }
     }
 
-    /// Is never idle, until its next wait.
-    pub fn never_idle() -> Pace {
+    /// Poisoned: the next look waits, and so goes where the handle's cause is told.
+    pub fn poisoned() -> Pace {
         Pace { wait: 1, limit: 0, enough: 0 }
     }
 
@@ -53,11 +45,21 @@ impl Pace {
         mem::take(&mut self.wait)
     }
 
-    /// Learns from a look that found one element. Its producer is slow, or was just waited for: more waiting would not find
+    /// Learns from a look that found one element. The other end is slow, or was just waited for: more waiting would not find
     /// more, only later.
     #[inline(always)]
     pub fn found_one(&mut self) {
         self.wait = self.limit.min(1);
+    }
+
+    /// Learns from a look that found this much after so many pauses, or nothing.
+    #[inline(always)]
+    pub fn found(&mut self, waited: u32, found: u64) {
+        match found {
+            0 => self.wait = 0,
+            1 => self.found_one(),
+            _ => self.learn(waited, found),
+        }
     }
 
     /// Learns from a look that found this much after so many pauses.

@@ -9,21 +9,34 @@
 //! | word | written by | holds |
 //! |---|---|---|
 //! | parking | the sleeper | how often it began and ended a sleep, times 2: odd while it sleeps; plus 1 if it asks for fences |
-//! | wanted | a producer that sleeps | the head at which it wants to be woken |
+//! | wanted | the sleeper | the position of the other end at which it wants to be woken |
+//! | needed | a producer that sleeps | the head that gives it what it asked for; never beyond the one that it wants |
 //! | wakes | the end that publishes | how often it woke the other one, times 2; plus 1 once it makes its own fences |
 //!
 //! **No wake is lost.** The sleeper reads `wakes`, stores `parking`, makes the fences, looks at the ring a last time and
 //! then sleeps in the kernel for as long as `wakes` is what it read. The publisher stores its position or header, is fenced,
 //! and loads `parking`. Either the last look sees what was published, or the publisher sees the sleep; then it changes
 //! `wakes` first and wakes afterwards, so a sleep that has not begun does not begin. A presence is published and looked at
-//! like a position: who comes or leaves wakes the other end.
+//! like a position: who comes or leaves wakes the other end, whatever it wants.
 //!
-//! **No wake is made twice.** The publisher remembers the last `parking` that it answered.
+//! **Nobody is woken for less than he asked for.** A sleeper stores what it wants before its `parking`, and the publisher
+//! compares what it has published with that. A producer whose last sleep at a full ring ended with more than it needed wants a
+//! quarter of it next time, so that a consumer that keeps popping wakes it once for many slots. If the consumer says that it
+//! pauses, by a release or a wait, the producer is woken from the head on that it needs; and after [`GATHERING`] it wants no more
+//! than that.
+//!
+//! **No wake is made twice.** The publisher remembers the last `parking` that it answered. It wakes all who wait on the word:
+//! if it woke one, that could be a stranger who may read the ring.
 //!
 //! **Who makes which fence.** A publisher that could not register fences itself, and says so in `wakes` before it publishes
-//! anything. A sleeper that may not call `membarrier`, or that sleeps at every message, asks for that in `parking` when it comes;
-//! a publisher that sees it says so in `wakes` and fences from its next publication on. A sleeper that reads there that the
-//! publisher fences need not call `membarrier`. One that may not call it, and does not read it, naps.
+//! anything. A sleeper that may not call `membarrier`, or that sleeps at every message, asks for that in `parking`; a publisher
+//! that sees it says so in `wakes` and fences from its next publication on. A sleeper that reads there that the publisher
+//! fences need not call `membarrier`. One that may not call it, and does not read it, naps.
+//!
+//! **Fences end with whoever asked for them.** A sleeper that leaves, or changes how it waits, takes its bit back, and one that
+//! follows a holder that was killed does not repeat it. A publisher that fences and finds nobody who asks says in `wakes` that it
+//! stops, and makes one more fence between that store and what it publishes next: a sleeper that still trusted in its fences then
+//! either is seen by the load behind that fence, or finds `wakes` changed and does not sleep.
 //!
 //! A sleep is cut into slices by its caller, because the death of a process wakes nobody.
 
@@ -40,6 +53,25 @@ pub(super) const COUNT: u64 = 2;
 const NEVER: u64 = u64::MAX;
 /// Set in `parking` while its writer sleeps.
 pub(super) const ASLEEP: u64 = COUNT;
+
+/// How long a producer at a full ring waits for a quarter of it before it is content with what it needs.
+pub const GATHERING: Duration = Duration::from_millis(5);
+
+/// What was published, and whom it wakes.
+#[derive(Clone, Copy, Debug)]
+enum News {
+    /// A position: wakes a sleeper that wants no more.
+    Position(u64),
+    /// A head whose consumer pauses: wakes a producer that needs no more.
+    Pause(u64),
+    /// A presence: wakes any sleeper.
+    Presence,
+}
+
+/// Returns whether a position has come to another one, or beyond it.
+fn has_reached(position: u64, goal: u64) -> bool {
+    position.wrapping_sub(goal) <= u64::MAX / 2
+}
 
 /// A fence that a processor executes.
 #[inline(always)]
@@ -61,6 +93,8 @@ pub struct Waker {
     /// makes its own fences, what it never holds.
     expected: u64,
     answered: u64,
+    /// Whether the system makes this process's fences, so that it need not.
+    is_registered: bool,
     fences: bool,
     wakes: u64,
 }
@@ -68,9 +102,10 @@ pub struct Waker {
 impl Waker {
     /// Begins to wake. The caller holds the role.
     pub fn attach<M: Memory>(memory: &M, role: Role) -> Waker {
-        let mut waker = Waker { role, expected: 0, answered: 0, fences: false, wakes: 0 };
+        let mut waker = Waker { role, expected: 0, answered: 0, is_registered: true, fences: false, wakes: 0 };
         if let Some(parking) = memory.parking() {
-            waker.answered(0, !parking.is_registered());
+            waker.is_registered = parking.is_registered();
+            waker.answered(0, false);
             let word = parking.wakes(role);
             // The word is the role's own; its last writer released the role's lock before this process took it.
             waker.wakes = (word.load(Ordering::Relaxed) & !FENCES).wrapping_add(u64::from(waker.fences));
@@ -82,34 +117,41 @@ impl Waker {
         waker
     }
 
-    /// Wakes the other end, if it sleeps, after something was published that it waits for. Its role is an argument because the
+    /// Wakes the other end after a position was published, if it sleeps and wants no more. Its role is an argument because the
     /// compiler knows it where this is called.
     #[inline(always)]
-    pub fn published<M: Memory>(&mut self, memory: &M, peer: Role) {
+    pub fn published<M: Memory>(&mut self, memory: &M, peer: Role, position: u64) {
+        self.tell(memory, peer, News::Position(position));
+    }
+
+    /// Wakes a producer that sleeps and needs no more than this head, though it may want more: the consumer pauses.
+    #[inline]
+    pub fn paused<M: Memory>(&mut self, memory: &M, head: u64) {
+        self.tell(memory, Role::Producer, News::Pause(head));
+    }
+
+    /// Wakes the other end, if it sleeps, after a presence was published.
+    #[inline]
+    pub fn came_or_left<M: Memory>(&mut self, memory: &M) {
+        self.tell(memory, self.role.peer(), News::Presence);
+    }
+
+    #[inline(always)]
+    fn tell<M: Memory>(&mut self, memory: &M, peer: Role, news: News) {
         let Some(parking) = memory.parking() else { return };
         parking.fence_to_publish(false);
         let word = parking.parking(peer).load(Ordering::Relaxed);
         if word != self.expected {
-            self.notice(parking, word, None);
+            self.notice(parking, word, news);
         }
     }
 
-    /// Wakes the producer, if it sleeps and wants no head beyond this one, after the consumer has published it.
-    #[inline(always)]
-    pub fn released<M: Memory>(&mut self, memory: &M, head: u64) {
-        let Some(parking) = memory.parking() else { return };
-        parking.fence_to_publish(false);
-        let word = parking.parking(Role::Producer).load(Ordering::Relaxed);
-        if word != self.expected {
-            self.notice(parking, word, Some(head));
-        }
-    }
-
-    /// Answers a parking word that is not as it was, or may not be. A head is compared with the one that is wanted.
+    /// Answers a parking word that is not as it was, or may not be.
     #[cold]
     #[inline(never)]
-    fn notice<P: Parking>(&mut self, parking: &P, mut word: u64, head: Option<u64>) {
-        let peer = parking.parking(self.role.peer());
+    fn notice<P: Parking>(&mut self, parking: &P, mut word: u64, news: News) {
+        let role = self.role.peer();
+        let peer = parking.parking(role);
         if self.fences {
             parking.fence_to_publish(true);
             word = peer.load(Ordering::Relaxed);
@@ -117,36 +159,43 @@ impl Waker {
                 return;
             }
         }
-        if let Some(head) = head.filter(|_| word & ASLEEP != 0) {
+        if word & ASLEEP != 0 && !matches!(news, News::Presence) {
             // Observe: pairs with the Release in `Sleeper::begin`. What it wants was stored before.
             word = peer.load(Ordering::Acquire);
-            let wanted = parking.wanted().load(Ordering::Relaxed);
-            if word & ASLEEP != 0 && head.wrapping_sub(wanted) > u64::MAX / 2 {
-                // Not yet. The next head is compared again.
+            let is_enough = match news {
+                News::Position(position) => has_reached(position, parking.wanted(role).load(Ordering::Relaxed)),
+                News::Pause(head) => has_reached(head, parking.needed().load(Ordering::Relaxed)),
+                News::Presence => true,
+            };
+            if word & ASLEEP != 0 && !is_enough {
+                // Not yet. What is published next is compared again. It may ask for fences, too, and gets them then.
                 return;
             }
         }
-        let (asleep, asks) = (word & ASLEEP != 0, word & FENCES != 0);
-        let has_news = asleep || (asks && !self.fences);
-        self.answered(word, asks);
-        if !has_news {
+        let (asleep, fenced) = (word & ASLEEP != 0, self.fences);
+        self.answered(word, word & FENCES != 0);
+        if !asleep && self.fences == fenced {
             return;
         }
-        self.wakes |= u64::from(self.fences);
+        self.wakes = (self.wakes & !FENCES) | u64::from(self.fences);
         if asleep {
             self.wakes = self.wakes.wrapping_add(COUNT);
         }
         // Publish: pairs with the Acquire in `Sleeper::begin`. Whoever reads that fences are made sees what was published without.
         parking.wakes(self.role).store(self.wakes, Ordering::Release);
+        if fenced && !self.fences {
+            // A sleeper that trusts in the fences of this end is seen by the next load, or sees the store in front of this fence.
+            parking.fence_to_publish(true);
+        }
         if asleep {
             parking.wake(self.role);
         }
     }
 
-    /// Remembers what was answered, and makes its own fences from now on if it is asked to.
+    /// Remembers what was answered, and makes its own fences from now on if it has to or is asked to.
     fn answered(&mut self, word: u64, asks: bool) {
         self.answered = word;
-        self.fences |= asks;
+        self.fences = asks || !self.is_registered;
         self.expected = if self.fences { NEVER } else { word };
     }
 }
@@ -167,39 +216,47 @@ pub struct Begun {
 }
 
 impl Sleeper {
-    /// Comes awake. The caller holds the role.
+    /// Starts awake. The caller holds the role.
     pub fn attach<M: Memory>(memory: &M, role: Role) -> Sleeper {
         let mut sleeper = Sleeper { role, word: 0 };
         if let Some(parking) = memory.parking() {
-            let word = parking.parking(role);
             // The word is the role's own; its last writer released the role's lock before this process took it. It may have
             // been killed asleep.
-            let stored = word.load(Ordering::Relaxed) & !FENCES;
-            sleeper.word = stored.wrapping_add(stored & ASLEEP).wrapping_add(u64::from(parking.asks_for_fences()));
-            word.store(sleeper.word, Ordering::Relaxed);
+            let stored = parking.parking(role).load(Ordering::Relaxed);
+            sleeper.word = stored.wrapping_add(stored & ASLEEP);
+            sleeper.renew(memory);
         }
         sleeper
     }
 
-    /// Says that it will sleep, and makes sure that whoever publishes from now on sees it.
+    /// Asks the other end for fences, or asks no more, as this memory says now.
+    pub fn renew<M: Memory>(&mut self, memory: &M) {
+        if let Some(parking) = memory.parking() {
+            self.store(memory, (self.word & !FENCES) | u64::from(parking.asks_for_fences()));
+        }
+    }
+
+    /// Asks for nothing any more: this holder leaves.
+    pub fn leave<M: Memory>(&mut self, memory: &M) {
+        self.store(memory, self.word & !FENCES);
+    }
+
+    /// Says that it will sleep until the other end has published the position `wanted`, and makes sure that whoever publishes
+    /// from now on sees it. A producer that needs less says so in `needed`.
     ///
     /// A last look at the ring follows, then [`Sleeper::sleep`] if that found nothing, and [`Sleeper::end`] in any case.
-    pub fn begin<M: Memory>(&mut self, memory: &M) -> Begun {
+    pub fn begin<M: Memory>(&mut self, memory: &M, wanted: u64, needed: u64) -> Begun {
         let Some(parking) = memory.parking() else { return Begun { wakes: 0, sure: false } };
+        parking.wanted(self.role).store(wanted, Ordering::Relaxed);
+        if self.role == Role::Producer {
+            parking.needed().store(needed, Ordering::Relaxed);
+        }
         // Observe: pairs with the Release in `Waker::notice`. What was published without fences is seen.
         let wakes = parking.wakes(self.role.peer()).load(Ordering::Acquire);
         self.word = self.word.wrapping_add(ASLEEP);
         // Publish: pairs with the Acquire in `Waker::notice`, which then finds what is wanted.
         parking.parking(self.role).store(self.word, Ordering::Release);
         Begun { wakes, sure: parking.fence_to_sleep(wakes & FENCES != 0) }
-    }
-
-    /// The same for a producer, which is woken when the consumer has published this head.
-    pub fn begin_for<M: Memory>(&mut self, memory: &M, head: u64) -> Begun {
-        if let Some(parking) = memory.parking() {
-            parking.wanted().store(head, Ordering::Relaxed);
-        }
-        self.begin(memory)
     }
 
     /// Sleeps until it is woken for the first time since it began, at most for `limit`.
@@ -213,9 +270,13 @@ impl Sleeper {
 
     /// Says that it is awake.
     pub fn end<M: Memory>(&mut self, memory: &M) {
+        self.store(memory, self.word.wrapping_add(ASLEEP));
+    }
+
+    fn store<M: Memory>(&mut self, memory: &M, word: u64) {
         if let Some(parking) = memory.parking() {
-            self.word = self.word.wrapping_add(ASLEEP);
-            parking.parking(self.role).store(self.word, Ordering::Relaxed);
+            self.word = word;
+            parking.parking(self.role).store(word, Ordering::Relaxed);
         }
     }
 }

@@ -45,10 +45,10 @@ pub(super) fn wait(word: &AtomicU64, value: u64, limit: Duration) {
     }
 }
 
-/// Wakes whoever sleeps on the word.
+/// Wakes all who sleep on the word. The sleeper need not be the first of them: whoever may read the ring can wait on it.
 pub(super) fn wake(word: &AtomicU64) {
-    // Where it is refused, the sleeper looks again after its slice.
-    let _ = futex::wake(lower_half(word), Flags::empty(), 1);
+    // If it is refused, the sleeper looks again after its slice.
+    let _ = futex::wake(lower_half(word), Flags::empty(), i32::MAX as u32);
 }
 
 /// A futex has 32 bits: those in which a count changes.

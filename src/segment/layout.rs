@@ -71,8 +71,10 @@ pub(super) struct Slot {
     pub(super) pid_namespace: AtomicU64,
     pub(super) parking: AtomicU64,
     pub(super) wakes: AtomicU64,
-    /// Of a producer alone.
+    /// The position of the other end at which it wants to be woken.
     pub(super) wanted: AtomicU64,
+    /// Of a producer: the head that it needs. Of a consumer: the generation of the last producer whose end a consumer was told.
+    pub(super) needed_or_told: AtomicU64,
 }
 
 impl Header {

@@ -35,6 +35,7 @@ pub(crate) use rustix::param::page_size;
 
 use crate::error::Error;
 use crate::options::Options;
+use crate::ring::ends::Ends;
 use crate::ring::memory::{Memory, Parking, Role};
 use crate::ring::park;
 use crate::ring::presence::{self, Presence};
@@ -107,6 +108,28 @@ impl Segment {
     /// Says that this process came to the role.
     pub(crate) fn enter(&mut self) {
         self.generation = roles::enter(self.header().slot(self.role));
+    }
+
+    /// Returns what the last holder of the other role said of itself, and whether it is there.
+    pub(crate) fn peer_now(&self) -> (Presence, bool) {
+        let said = self.peer_presence();
+        (said, self.peer_state() == PeerState::Alive)
+    }
+
+    /// Finds out which ends of the other role concern this holder, which has just come and found the other role so. Whether a
+    /// consumer has something to read is looked at after that, so that it sees all that a producer sent before it left.
+    pub(crate) fn ends(&self, (said, is_there): (Presence, bool), has_data: bool) -> Ends {
+        Ends::attach(self, self.role, said, is_there, has_data)
+    }
+
+    /// Notes that the user of this handle was told of the end of the holder that this presence is of.
+    pub(crate) fn told_of(&self, ends: &Ends, peer: Presence) {
+        ends.told(self, self.role, peer);
+    }
+
+    /// Says whether this end sleeps at every message.
+    pub(crate) fn set_parks_always(&mut self, parks_always: bool) {
+        self.parks_always = parks_always;
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -224,6 +247,10 @@ unsafe impl Memory for Segment {
         &self.header().slot(role).presence
     }
 
+    fn told(&self) -> &AtomicU64 {
+        &self.header().consumer.needed_or_told
+    }
+
     #[inline(always)]
     fn parking(&self) -> Option<&Segment> {
         Some(self)
@@ -301,8 +328,12 @@ impl Parking for Segment {
     }
 
     #[inline(always)]
-    fn wanted(&self) -> &AtomicU64 {
-        &self.header().producer.wanted
+    fn wanted(&self, role: Role) -> &AtomicU64 {
+        &self.header().slot(role).wanted
+    }
+
+    fn needed(&self) -> &AtomicU64 {
+        &self.header().producer.needed_or_told
     }
 
     fn wake(&self, role: Role) {

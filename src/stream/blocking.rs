@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Claim, ClaimError, Consumer, Element, Peek, PeekError, Producer};
-use crate::error::Corrupted;
+use crate::error::Broken;
 use crate::ring::presence::Presence;
 use crate::ring::stream as ring;
 use crate::segment::Segment;
@@ -14,12 +14,16 @@ impl<T: Element> End for ring::Producer<T, Segment> {
         self.memory()
     }
 
-    fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
-        ring::Producer::park(self, wanted, seen, limit)
+    fn park(&mut self, wanted: usize, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
+        ring::Producer::park(self, wanted, gathers, seen, limit)
     }
 
-    fn give_back(&mut self) {
+    fn release(&mut self) {
         // What it has sent is published.
+    }
+
+    fn has_more_than(&mut self, wanted: usize) -> bool {
+        self.free().is_ok_and(|free| free > wanted)
     }
 }
 
@@ -28,12 +32,17 @@ impl<T: Element> End for ring::Consumer<T, Segment> {
         self.memory()
     }
 
-    fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
+    fn park(&mut self, wanted: usize, _gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
         ring::Consumer::park(self, wanted, seen, limit)
     }
 
-    fn give_back(&mut self) {
-        ring::Consumer::give_back(self);
+    fn release(&mut self) {
+        ring::Consumer::release(self);
+    }
+
+    fn has_more_than(&mut self, _wanted: usize) -> bool {
+        // It is woken by what it wants.
+        false
     }
 }
 
@@ -113,7 +122,7 @@ impl<T: Element> Producer<T> {
         let found = self.waiter.until(&mut self.ring, len, deadline, |ring| match ring.free() {
             Ok(free) if free < len => None,
             Ok(_) => Some(Ok(())),
-            Err(cause) => Some(Err(WaitError::Corrupted(cause))),
+            Err(broken) => Some(Err(broken.into())),
         });
         found.and_then(|result| result)
     }
@@ -123,6 +132,7 @@ fn claim_refused(error: ClaimError) -> WaitError {
     match error {
         ClaimError::TooLong { len, capacity } => WaitError::TooLong { len, max: capacity },
         ClaimError::Corrupted(cause) => WaitError::Corrupted(cause),
+        ClaimError::Forked => WaitError::Forked,
         ClaimError::Full { .. } => WaitError::TimedOut,
     }
 }
@@ -200,9 +210,16 @@ impl<T: Element> Consumer<T> {
         let found = self.waiter.until(&mut self.ring, len, deadline, |ring| match ring.available() {
             Ok(available) if available < len => None,
             Ok(_) => Some(Ok(())),
-            Err(cause) => Some(Err(WaitError::Corrupted(cause))),
+            Err(broken) => Some(Err(broken.into())),
         });
-        found.and_then(|result| result)
+        match found.and_then(|result| result) {
+            Err(ended @ (WaitError::Closed | WaitError::Crashed)) => Err(match self.available() {
+                // Not all has been read: some are left, and fewer than are wanted.
+                Ok(left @ 1..) => WaitError::Short { left, len, crashed: ended == WaitError::Crashed },
+                _ => ended,
+            }),
+            result => result,
+        }
     }
 }
 
@@ -210,6 +227,7 @@ fn peek_refused(error: PeekError) -> WaitError {
     match error {
         PeekError::TooLong { len, capacity } => WaitError::TooLong { len, max: capacity },
         PeekError::Corrupted(cause) => WaitError::Corrupted(cause),
+        PeekError::Forked => WaitError::Forked,
         PeekError::Empty { .. } => WaitError::TimedOut,
     }
 }

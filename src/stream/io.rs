@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use super::{Consumer, PopError, Producer, PushSliceError};
-use crate::ring::presence::Presence;
+use crate::ring::memory::Memory;
 use crate::wait::{Deadline, WaitError};
 
 impl Producer<u8> {
@@ -15,23 +15,30 @@ impl Producer<u8> {
 
 /// Writes as many bytes as there is room for, at least one, and waits for that as the handle does.
 ///
-/// Where the consumer has closed its end, or has crashed and left no room, that is [`BrokenPipe`](ErrorKind::BrokenPipe), unless
-/// a successor of the latter is awaited.
+/// If the consumer has closed its end, or has crashed and left no room, that is [`BrokenPipe`](ErrorKind::BrokenPipe), unless
+/// a successor is awaited.
 impl Write for Producer<u8> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        if matches!(self.ring.memory().peer_presence(), Presence::Left { .. }) {
+        if !self.ring.memory().is_here() {
+            return Err(WaitError::Forked.into_write_error());
+        }
+        if self.waiter.was_left(self.ring.memory()) {
             return Err(WaitError::Closed.into_write_error());
         }
         loop {
             match self.push_slice(bytes) {
                 Ok(written) => return Ok(written),
                 Err(PushSliceError::Corrupted(cause)) => return Err(WaitError::Corrupted(cause).into_write_error()),
+                Err(PushSliceError::Forked) => return Err(WaitError::Forked.into_write_error()),
                 Err(PushSliceError::Full) if self.nonblocking => {
                     let ended = self.waiter.ended(self.ring.memory()).map_err(WaitError::into_write_error)?;
-                    return Err(ended.map_or(ErrorKind::WouldBlock.into(), WaitError::into_write_error));
+                    return Err(match ended {
+                        Some(end) => end.tell(&self.waiter, self.ring.memory()).into_write_error(),
+                        None => ErrorKind::WouldBlock.into(),
+                    });
                 }
                 Err(PushSliceError::Full) => {
                     self.wait_for_room(1, Deadline::NEVER).map_err(WaitError::into_write_error)?;
@@ -61,14 +68,18 @@ impl Consumer<u8> {
                 Err(error) => Err(error.into_read_error()),
             };
         }
+        if !self.ring.memory().is_here() {
+            return Err(WaitError::Forked.into_read_error());
+        }
         let ended = self.waiter.ended(self.ring.memory()).map_err(WaitError::into_read_error)?;
         // Whoever left pushed before; so what it pushed last is found by one more look.
-        match (self.available(), ended) {
-            (Ok(1..), _) => Ok(true),
-            (Ok(0), Some(WaitError::Closed)) => Ok(false),
-            (Ok(0), Some(error)) => Err(error.into_read_error()),
-            (Ok(0), None) => Err(ErrorKind::WouldBlock.into()),
-            (Err(cause), _) => Err(WaitError::Corrupted(cause).into_read_error()),
+        match (self.available().map_err(|broken| WaitError::from(broken).into_read_error())?, ended) {
+            (1.., _) => Ok(true),
+            (0, None) => Err(ErrorKind::WouldBlock.into()),
+            (0, Some(end)) => match end.tell(&self.waiter, self.ring.memory()) {
+                WaitError::Closed => Ok(false),
+                error => Err(error.into_read_error()),
+            },
         }
     }
 }
@@ -83,6 +94,7 @@ impl Read for Consumer<u8> {
             match self.pop_slice(bytes) {
                 Ok(read) => return Ok(read),
                 Err(PopError::Corrupted(cause)) => return Err(WaitError::Corrupted(cause).into_read_error()),
+                Err(PopError::Forked) => return Err(WaitError::Forked.into_read_error()),
                 Err(PopError::Empty) => {
                     if !self.wait_to_read()? {
                         return Ok(0);
@@ -102,18 +114,19 @@ impl WaitError {
         io::Error::new(kind, self)
     }
 
-    fn into_read_error(self) -> io::Error {
+    pub(super) fn into_read_error(self) -> io::Error {
         io::Error::new(self.kind(), self)
     }
 
     fn kind(self) -> ErrorKind {
         match self {
             WaitError::TimedOut => ErrorKind::TimedOut,
-            WaitError::Closed => ErrorKind::UnexpectedEof,
+            WaitError::Closed | WaitError::Short { .. } => ErrorKind::UnexpectedEof,
             WaitError::Crashed => ErrorKind::ConnectionAborted,
             WaitError::NotConnected | WaitError::Orphaned => ErrorKind::NotConnected,
             WaitError::TooLong { .. } => ErrorKind::InvalidInput,
             WaitError::Truncated { .. } | WaitError::Corrupted(_) => ErrorKind::InvalidData,
+            WaitError::Forked => ErrorKind::Other,
         }
     }
 }

@@ -15,16 +15,15 @@
 //! is_shared_between_threads::<ringmain::stream::Producer<u64>>();
 //! ```
 //!
-//! A process that forks keeps its handles; the child must not use the copies that it gets, which are not mapped there, and may
-//! drop them: the parent's role is undisturbed.
+//! A process that forks keeps its handles. Every call of the child on the copies that it gets is refused as `Forked` and touches
+//! nothing; it may drop them, and attach anew once the parent has left.
 //!
 //! # What the other process sees, and when
 //!
 //! - A push, or the commit of a claim, is visible when it returns. Nothing is held back.
-//! - A pop gives its slot back in steps: at the latest when all that was seen has been popped, after a quarter of the ring,
-//!   after [`publish_every`](crate::Options::publish_every) elements, at [`Consumer::release`], or on drop.
-//! - After a crash of the consumer, the next one starts at the last published head: the elements popped since then are
-//!   delivered again, [`publish_every`](crate::Options::publish_every) of them at most, or those of one peek or one slice.
+//! - A pop, or the release of a [`Peek`], gives its slots back before it returns.
+//! - After a crash of the consumer, the next one starts behind what was popped or released: what a pop returned never comes
+//!   again, and what was only looked at does. [`Consumer::position`] tells where that is.
 //! - After a crash of the producer, all that was pushed or committed is there, and nothing else.
 //!
 //! # In place

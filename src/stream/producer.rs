@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{ClaimError, Element, PushError, PushSliceError};
-use crate::error::{Corrupted, Error};
+use crate::error::{Broken, Error};
 use crate::handle::{as_fd, handle};
 use crate::ring::stream as ring;
 use crate::segment::{PeerState, Segment};
@@ -21,13 +21,14 @@ pub struct Producer<T: Element> {
 }
 
 impl<T: Element> Producer<T> {
-    pub(crate) fn attach(segment: Segment, waiter: Waiter) -> Result<Producer<T>, Error> {
+    pub(crate) fn attach(segment: Segment, pauses: u32, mut waiter: Waiter) -> Result<Producer<T>, Error> {
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        match ring::Producer::attach(segment, capacity) {
+        match ring::Producer::attach(segment, capacity, pauses) {
             Ok(mut producer) => {
                 producer.memory_mut().enter();
                 // Whoever sleeps at the other end may wait for this.
                 producer.wake();
+                waiter.ends = producer.memory().ends(producer.memory().peer_now(), false);
                 let seen = producer.memory().peer_generation();
                 Ok(Producer { ring: producer, waiter, seen, nonblocking: false })
             }
@@ -42,6 +43,12 @@ impl<T: Element> Producer<T> {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.ring.capacity()
+    }
+
+    /// Returns the position of the next element: how many were pushed before it. It only grows, across processes too.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.ring.position()
     }
 
     /// Pushes one element. It is visible to the consumer when this returns.
@@ -105,8 +112,8 @@ impl<T: Element> Producer<T> {
     ///
     /// # Errors
     ///
-    /// [`Corrupted`]: the consumer's head is impossible; the handle is poisoned.
-    pub fn free(&mut self) -> Result<usize, Corrupted> {
+    /// [`Broken`]: the consumer's head is impossible, or the handle belongs to the parent of this process.
+    pub fn free(&mut self) -> Result<usize, Broken> {
         self.ring.free()
     }
 }
@@ -116,7 +123,7 @@ as_fd!(Producer<T: Element>);
 impl<T: Element> Drop for Producer<T> {
     fn drop(&mut self) {
         // A name that cannot be removed stays; `close` says so to those who ask.
-        let _ = self.leave();
+        let _ = self.leave(false);
     }
 }
 

@@ -9,6 +9,7 @@ use std::{fmt, slice};
 
 use super::{Claim, ClaimError, Consumer, Element, Peek, PeekError, Producer};
 use crate::trusted::Trusted;
+use crate::wait::WaitError;
 
 impl<T: Element> Trusted<'_, Producer<T>> {
     /// Takes as many slots as are free before the buffer ends, at least one and at most `most`, as a slice.
@@ -61,7 +62,8 @@ impl BufRead for Trusted<'_, Consumer<u8>> {
         let (bytes, len) = loop {
             match self.handle.ring.peek_in_view() {
                 Ok(peek) => break (peek.in_place(|bytes| address::<u8>(bytes.cast_mut())), peek.len()),
-                Err(PeekError::Corrupted(cause)) => return Err(io::Error::new(io::ErrorKind::InvalidData, cause)),
+                Err(PeekError::Corrupted(cause)) => return Err(WaitError::Corrupted(cause).into_read_error()),
+                Err(PeekError::Forked) => return Err(WaitError::Forked.into_read_error()),
                 Err(_) => {
                     if !self.handle.wait_to_read()? {
                         return Ok(&[]);
@@ -93,7 +95,7 @@ fn address<T>(slots: *mut u8) -> NonNull<T> {
     NonNull::new(slots.cast()).expect("a mapping has an address")
 }
 
-/// Slots as a slice. Dropping it aborts it: nothing was pushed.
+/// Slots as a slice, which is empty in a child that was forked meanwhile. Dropping it aborts it: nothing was pushed.
 pub struct TrustedClaim<'a, T: Element> {
     claim: Claim<'a, T>,
     slots: NonNull<T>,
@@ -128,7 +130,7 @@ impl<T: Element> Deref for TrustedClaim<'_, T> {
         // SAFETY: the claim was given these slots, which lie before the end of the buffer and are aligned, and keeps the
         // segment mapped; whatever they hold is a `T`. Until its commit nobody else touches them: whoever made the view promised
         // that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.slots.as_ptr(), self.claim.len()) }
+        unsafe { slice::from_raw_parts(self.slots.as_ptr(), self.claim.0.len_here()) }
     }
 }
 
@@ -136,11 +138,11 @@ impl<T: Element> DerefMut for TrustedClaim<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`; every bit of a `T` is plain data, so whatever is written is an element.
-        unsafe { slice::from_raw_parts_mut(self.slots.as_ptr(), self.claim.len()) }
+        unsafe { slice::from_raw_parts_mut(self.slots.as_ptr(), self.claim.0.len_here()) }
     }
 }
 
-/// Elements as a slice. Dropping it without a release leaves them in the ring.
+/// Elements as a slice, which is empty in a child that was forked meanwhile. Dropping it without a release leaves them in the ring.
 pub struct TrustedPeek<'a, T: Element> {
     peek: Peek<'a, T>,
     slots: NonNull<T>,
@@ -172,7 +174,7 @@ impl<T: Element> Deref for TrustedPeek<'_, T> {
         // SAFETY: the elements lie before the end of the buffer and are aligned, and the peek keeps the segment mapped and
         // them in the ring; whatever they hold is a `T`. Until their release nobody writes them: whoever made the view
         // promised that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.slots.as_ptr(), self.peek.len()) }
+        unsafe { slice::from_raw_parts(self.slots.as_ptr(), self.peek.0.len_here()) }
     }
 }
 

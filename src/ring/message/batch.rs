@@ -99,7 +99,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     /// Makes all messages visible, at once; none where the handle was poisoned meanwhile.
     #[inline]
     pub fn commit(self) {
-        if self.staged.count > 0 && !self.producer.is_poisoned() {
+        if self.staged.count > 0 && self.producer.is_usable() {
             // SAFETY: `add` made sure of the room for each.
             unsafe { self.producer.publish(self.staged.first, self.staged.bytes) };
         }

@@ -37,6 +37,18 @@ impl<'a, M: Memory> Claim<'a, M> {
         self.len == 0
     }
 
+    /// Returns whether the room may be touched: not in a child that was forked meanwhile, in which every call does nothing.
+    #[inline(always)]
+    pub fn is_here(&self) -> bool {
+        self.producer.memory().is_here()
+    }
+
+    /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
+    #[inline(always)]
+    pub fn len_here(&self) -> usize {
+        if self.is_here() { self.len } else { 0 }
+    }
+
     /// Returns the end of what was written.
     pub fn written(&self) -> usize {
         self.written
@@ -58,8 +70,8 @@ impl<'a, M: Memory> Claim<'a, M> {
     #[inline]
     pub fn write_at(&mut self, at: usize, bytes: &[u8]) {
         let end = self.end(at, bytes.len());
-        if bytes.is_empty() {
-            // No byte was written, so none is the last one.
+        if bytes.is_empty() || !self.is_here() {
+            // No byte is written, so none is the last one.
             return;
         }
         let staged = self.staged();
@@ -98,6 +110,9 @@ impl<'a, M: Memory> Claim<'a, M> {
     #[inline]
     pub fn commit_len(self, len: usize) {
         assert!(len <= self.len, "commit of {len} bytes of a claim of {}", self.len);
+        if !self.producer.is_usable() {
+            return;
+        }
         let size = self.producer.shape().size(len);
         match self.batch {
             // SAFETY: the claim was given room for a longer record, or for this one.

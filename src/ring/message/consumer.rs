@@ -9,9 +9,11 @@ use core::time::Duration;
 
 use bytemuck::AnyBitPattern;
 
+use super::super::broken::Broken;
 use super::super::copy::{bytes_out, copy_out, whole_words};
+use super::super::cursor::Cursor;
+use super::super::ends::Ends;
 use super::super::memory::{Memory, Role, Word};
-use super::super::pace::Flow;
 use super::super::park::{Sleeper, Waker};
 use super::super::position::{Corrupted, SharedWord, Window};
 use super::super::presence::{self, Presence};
@@ -22,49 +24,41 @@ use super::producer::record;
 use super::record::header;
 use super::{PopError, Shape, fits};
 
-/// A look at the tail that finds this many bytes, or half of the ring, is worth its cost.
-const ENOUGH: u64 = 8192;
+/// A look that finds this many bytes, or half of the ring, is worth its cost.
+pub(super) const ENOUGH: u64 = 8192;
 
 const LINE: usize = 64;
 
 /// The reading end.
 pub struct Consumer<M> {
     memory: M,
-    /// Where the next record starts. Private and authoritative; the shared head follows it in steps.
-    pub(super) head: u64,
-    /// Up to where records are known to be there, each with its header. It may be stale, and then it is too low.
-    view: u64,
+    /// Where the next record starts, and up to where records are known to be, each with its header. The shared head follows at
+    /// each move.
+    cursor: Cursor,
     shape: Shape,
     reach: usize,
-    /// The head is published when it comes here, or over it: at the end of the view, or a quarter of the ring further on.
-    stop: u64,
-    quarter: u64,
-    /// It is published after this many messages more, of `step`.
-    left: usize,
-    step: usize,
     pace: Pace,
     /// How far behind the header another line may have to come.
     ahead: usize,
-    poisoned: bool,
-    /// What was found, once the handle is poisoned.
-    cause: Corrupted,
+    /// Why the handle is of no use, once it is.
+    broken: Option<Broken>,
     waker: Waker,
     sleeper: Sleeper,
 }
 
-/// What a look at the ring came to, where there is no message. It fits a register; the cause stays in the handle.
+/// What a look at the ring came to, if there is no message. It fits a register; the cause stays in the handle.
 pub(super) enum Nothing {
     Empty,
-    Poisoned,
+    Unusable,
 }
 
 impl<M: Memory> Consumer<M> {
-    /// Continues at the stored head. The caller holds the consumer's role.
+    /// Continues at the stored head, and pauses at most so often before a look at the tail. The caller holds the consumer's role.
     ///
     /// # Panics
     ///
     /// If the memory is not that of a ring of this shape.
-    pub fn attach(memory: M, shape: Shape, flow: Flow) -> Result<Self, Corrupted> {
+    pub fn attach(memory: M, shape: Shape, pauses: u32) -> Result<Self, Corrupted> {
         fits(&memory, shape);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let stored = memory.head().load(Ordering::Relaxed);
@@ -72,19 +66,13 @@ impl<M: Memory> Consumer<M> {
         let (waker, sleeper) = (Waker::attach(&memory, Role::Consumer), Sleeper::attach(&memory, Role::Consumer));
         let mut consumer = Consumer {
             memory,
-            head,
             // As if the ring were empty.
-            view: head,
+            cursor: Cursor::new(head, shape.most()),
             shape,
             reach: shape.reach(),
-            stop: head,
-            quarter: shape.capacity() as u64 / 4,
-            left: flow.step.max(1),
-            step: flow.step.max(1),
-            pace: Pace::new(flow.pauses, (shape.capacity() as u64 / 2).min(ENOUGH)),
+            pace: Pace::new(pauses, (shape.capacity() as u64 / 2).min(ENOUGH)),
             ahead: 0,
-            poisoned: false,
-            cause: Window { lowest: head, highest: head, step: 1 }.refusal(SharedWord::Tail, head),
+            broken: None,
             waker,
             sleeper,
         };
@@ -113,24 +101,29 @@ impl<M: Memory> Consumer<M> {
         self.shape
     }
 
+    /// Returns the position of the next message: how many bytes of records lie before it.
+    pub fn position(&self) -> u64 {
+        self.cursor.head()
+    }
+
     /// Looks whether a message is there.
-    pub fn is_empty(&mut self) -> Result<bool, Corrupted> {
-        match self.front() {
+    pub fn is_empty(&mut self) -> Result<bool, Broken> {
+        match self.front(0) {
             Ok(_) => Ok(false),
             Err(Nothing::Empty) => Ok(true),
-            Err(Nothing::Poisoned) => Err(self.cause),
+            Err(Nothing::Unusable) => Err(self.cause()),
         }
     }
 
     /// Reads one message into a buffer, and returns its length.
     #[inline]
     pub fn pop(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let len = self.front().map_err(|nothing| self.refusal(nothing))?;
+        let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
         let Some(target) = bytes.get_mut(..len) else {
             return Err(PopError::BufferTooShort { len, buffer: bytes.len() });
         };
         // SAFETY: the message at the head has as many bytes.
-        unsafe { self.take(target.as_mut_ptr(), len) };
+        unsafe { self.take(0, target.as_mut_ptr(), len) };
         self.advance(self.shape.size(len));
         Ok(len)
     }
@@ -138,11 +131,11 @@ impl<M: Memory> Consumer<M> {
     /// Reads one message into a vector, which it replaces the contents of, and returns its length.
     #[inline]
     pub fn pop_into(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
-        let len = self.front().map_err(|nothing| self.refusal(nothing))?;
+        let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
         bytes.clear();
         bytes.reserve(len);
         // SAFETY: the message at the head has as many bytes, and the vector room for them.
-        unsafe { self.take(bytes.as_mut_ptr(), len) };
+        unsafe { self.take(0, bytes.as_mut_ptr(), len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(len) };
         self.advance(self.shape.size(len));
@@ -152,14 +145,16 @@ impl<M: Memory> Consumer<M> {
     /// Reads one message as a value.
     #[inline(always)]
     pub fn pop_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
+        if !self.memory.is_here() {
+            return Err(PopError::Forked);
+        }
         let size = self.shape.size(size_of::<T>());
-        let known = self.stop.wrapping_sub(self.head);
         // SAFETY: the head starts a record.
-        let word = unsafe { record(&self.memory, self.head, self.shape) };
+        let word = unsafe { record(&self.memory, self.cursor.head(), self.shape) };
         // Observe: pairs with the Release in `Producer::publish_after`, where the record is not in view.
         let found = word.load(Ordering::Acquire);
         // This header can only be that of the value, if its record ends in view.
-        if found != header(size_of::<T>()) || known < size {
+        if found != header(size_of::<T>()) || self.cursor.known() < size {
             return self.look_for_value(found);
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
@@ -173,18 +168,18 @@ impl<M: Memory> Consumer<M> {
     /// A ping-pong comes here for each poll and each message, so the two cases that it meets come first.
     #[inline(never)]
     fn look_for_value<T: AnyBitPattern>(&mut self, found: u64) -> Result<T, PopError> {
-        if self.pace.is_flowing() || self.head != self.view {
+        if self.pace.is_flowing() || !self.cursor.is_used_up() {
             return self.look_further_for_value();
         }
         if found == 0 {
-            self.stay_idle();
+            self.stay_idle(self.cursor.head());
             return Err(PopError::Empty);
         }
         let size = self.shape.size(size_of::<T>());
         if found != header(size_of::<T>()) || size > self.shape.most() {
             return self.look_further_for_value();
         }
-        self.arrive(size);
+        self.arrive(size, size);
         // SAFETY: the message at the head has as many bytes, and starts at a word.
         let value = unsafe { self.take_value(0, copy_out::<T>) };
         self.advance(size);
@@ -194,7 +189,7 @@ impl<M: Memory> Consumer<M> {
     /// Reads one message as a value, where it may be another one, or the tail has to be looked at.
     #[inline(never)]
     fn look_further_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
-        let len = self.front().map_err(|nothing| self.refusal(nothing))?;
+        let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
         if len != size_of::<T>() {
             return Err(PopError::NotThisValue { len, size: size_of::<T>() });
         }
@@ -207,7 +202,7 @@ impl<M: Memory> Consumer<M> {
     /// Looks at the next message in place.
     #[inline]
     pub fn peek(&mut self) -> Result<Record<'_, M>, PopError> {
-        let len = self.front().map_err(|nothing| self.refusal(nothing))?;
+        let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
         Ok(Record::new(self, len))
     }
 
@@ -217,40 +212,46 @@ impl<M: Memory> Consumer<M> {
         PeekBatch::new(self)
     }
 
-    /// Publishes the head: the space of every message that was read is the producer's again.
+    /// Says that the consumer pauses: a producer that sleeps and has what it needs is woken now, though it may wait for more.
     #[inline]
     pub fn release(&mut self) {
-        self.left = self.step;
-        self.stop_in_view();
-        // Publish: pairs with the Acquire in `Producer::refresh`. The records before it have been read.
-        self.memory.head().store(self.head, Ordering::Release);
-        self.waker.released(&self.memory, self.head);
+        if self.memory.is_here() {
+            self.waker.paused(&self.memory, self.cursor.head());
+        }
     }
 
-    /// Gives back what was read, then says that this holder of the role leaves in order.
-    pub fn leave(&mut self, generation: u64) {
-        self.release();
+    /// Says that this holder of the role leaves in order. `ends` notes whom it leaves; `None` hands the role on.
+    pub fn leave(&mut self, generation: u64, ends: Option<&Ends>) {
+        if let Some(ends) = ends {
+            ends.leave(&self.memory, Role::Consumer);
+        }
+        self.sleeper.leave(&self.memory);
         presence::leave(self.memory.presence(Role::Consumer), generation);
         self.wake();
     }
 
-    /// Publishes the head, and wakes the producer if it sleeps, though it may want more: neither end shall sleep when the other
-    /// one does.
-    pub fn give_back(&mut self) {
-        self.release();
-        self.wake();
-    }
-
-    /// Wakes the producer, if it sleeps, since something else than the head has changed.
+    /// Wakes the producer, if it sleeps, since the presence of this role has changed.
     pub fn wake(&mut self) {
-        self.waker.published(&self.memory, Role::Producer);
+        self.waker.came_or_left(&self.memory);
     }
 
-    /// Gives back what was read, then sleeps until the producer publishes, or for `limit`; not at all where a message is there,
-    /// or where the producer's presence is no more what was `seen`. May return earlier.
-    pub fn park(&mut self, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
-        self.give_back();
-        let begun = self.sleeper.begin(&self.memory);
+    /// Asks the other end for fences, or asks no more, as the memory says now.
+    pub fn renew_sleeper(&mut self) {
+        if self.memory.is_here() {
+            self.sleeper.renew(&self.memory);
+        }
+    }
+
+    /// Sleeps until the producer has published a message, or for `limit`; not at all where one is there, or where the
+    /// producer's presence is no more what was `seen`. May return earlier.
+    pub fn park(&mut self, seen: Presence, limit: Duration) -> Result<(), Broken> {
+        if !self.memory.is_here() {
+            return Err(Broken::Forked);
+        }
+        // Neither end shall sleep while the other one waits for what is there.
+        self.release();
+        let tail = self.cursor.head().wrapping_add(self.shape.align() as u64);
+        let begun = self.sleeper.begin(&self.memory, tail, tail);
         let is_empty = self.is_empty();
         let peer = presence::observe(self.memory.presence(Role::Producer));
         if peer == seen && is_empty == Ok(true) {
@@ -265,92 +266,104 @@ impl<M: Memory> Consumer<M> {
     pub(super) fn refusal(&self, nothing: Nothing) -> PopError {
         match nothing {
             Nothing::Empty => PopError::Empty,
-            Nothing::Poisoned => PopError::Corrupted(self.cause),
+            Nothing::Unusable => self.cause().into(),
         }
     }
 
-    /// Finds out where the head is to be published next.
-    #[inline(always)]
-    fn stop_in_view(&mut self) {
-        let known = self.view.wrapping_sub(self.head);
-        self.stop = self.head.wrapping_add(known.min(self.quarter));
+    /// Returns whether the ring may be touched.
+    pub(super) fn is_usable(&self) -> bool {
+        self.broken.is_none() && self.memory.is_here()
     }
 
-    /// Returns the length of the next message.
+    /// Says why the handle is of no use.
+    #[cold]
+    fn cause(&self) -> Broken {
+        self.broken.unwrap_or(Broken::Forked)
+    }
+
+    /// Returns the length of the message behind `passed` bytes of records that were looked at.
     #[inline(always)]
-    pub(super) fn front(&mut self) -> Result<usize, Nothing> {
-        if self.head == self.view {
-            return self.look();
+    pub(super) fn front(&mut self, passed: u64) -> Result<usize, Nothing> {
+        if !self.memory.is_here() {
+            return Err(Nothing::Unusable);
         }
-        self.known()
+        if self.cursor.known() == passed {
+            return self.look(passed);
+        }
+        self.known(passed)
     }
 
-    /// Returns the length of the next message, which is in view.
+    /// Returns the length of the message behind `passed` bytes, which is in view.
     #[inline(always)]
-    fn known(&mut self) -> Result<usize, Nothing> {
-        // SAFETY: the head starts a record.
-        let word = unsafe { record(&self.memory, self.head, self.shape) };
+    fn known(&mut self, passed: u64) -> Result<usize, Nothing> {
+        // SAFETY: a record starts there, as one does at the head.
+        let word = unsafe { record(&self.memory, self.cursor.head().wrapping_add(passed), self.shape) };
         // It was observed with the tail or the header that the view comes from.
         let header = word.load(Ordering::Relaxed);
-        let room = self.view.wrapping_sub(self.head);
-        self.shape.len(header, room).map_err(|cause| self.poison(cause))
+        self.shape.len(header, self.cursor.known() - passed).map_err(|cause| self.poison(cause))
     }
 
     /// Finds out whether there is a message behind a view that is used up, and returns its length.
     #[inline]
-    fn look(&mut self) -> Result<usize, Nothing> {
-        if self.pace.is_flowing() { self.look_in_flow() } else { self.poll() }
+    fn look(&mut self, passed: u64) -> Result<usize, Nothing> {
+        if self.pace.is_flowing() { self.look_in_flow(passed) } else { self.poll(passed) }
     }
 
-    /// Looks at the header at the head.
+    /// Looks at the header behind the view.
     #[inline(always)]
-    fn poll(&mut self) -> Result<usize, Nothing> {
-        // SAFETY: the head starts a record.
-        let word = unsafe { record(&self.memory, self.head, self.shape) };
+    fn poll(&mut self, passed: u64) -> Result<usize, Nothing> {
+        let room = self.shape.most() - passed;
+        if room == 0 {
+            // The ring is full of what was looked at: there is no header behind it.
+            return Err(Nothing::Empty);
+        }
+        let position = self.cursor.head().wrapping_add(passed);
+        // SAFETY: a record starts there, as one does at the head.
+        let word = unsafe { record(&self.memory, position, self.shape) };
         // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is 0.
         let header = word.load(Ordering::Acquire);
         if header == 0 {
-            self.stay_idle();
+            self.stay_idle(position);
             return Err(Nothing::Empty);
         }
-        match self.shape.len(header, self.shape.most()) {
+        match self.shape.len(header, room) {
             Ok(len) => {
-                self.arrive(self.shape.size(len));
+                let size = self.shape.size(len);
+                self.arrive(passed + size, size);
                 Ok(len)
             }
             Err(cause) => Err(self.poison(cause)),
         }
     }
 
-    /// Learns that the header at the head is 0.
+    /// Learns that the header at a position is 0.
     #[inline(always)]
-    fn stay_idle(&mut self) {
+    fn stay_idle(&mut self, position: u64) {
         // Where the last message was longer than a line, the second line of the next one is on its way already.
-        self.memory.prefetch(self.shape.index(self.head) + self.ahead);
+        self.memory.prefetch(self.shape.index(position) + self.ahead);
         self.pace.found_nothing();
     }
 
-    /// Takes over a record of this size, the header of which was found at the head.
+    /// Takes over a record of `size` bytes, the header of which was found behind the view. It ends `known` bytes from the head.
     #[inline(always)]
-    fn arrive(&mut self, size: u64) {
-        self.view = self.head.wrapping_add(size);
-        self.stop_in_view();
+    fn arrive(&mut self, known: u64, size: u64) {
+        self.cursor.learn(self.cursor.head().wrapping_add(known));
         self.ahead = (size as usize - 1).min(LINE);
         self.pace.found_one();
     }
 
     /// Looks at the tail, and where it tells nothing, at the header.
     #[inline(never)]
-    fn look_in_flow(&mut self) -> Result<usize, Nothing> {
-        if self.poisoned {
-            return Err(Nothing::Poisoned);
+    fn look_in_flow(&mut self, passed: u64) -> Result<usize, Nothing> {
+        if self.broken.is_some() {
+            return Err(Nothing::Unusable);
         }
         let waited = self.pace.wait();
         let found = self.look_at_tail().map_err(|cause| self.poison(cause))?;
         if found == 0 {
-            return self.poll();
+            return self.poll(passed);
         }
-        let len = self.known()?;
+        let len = self.known(passed)?;
         if self.shape.size(len) == found {
             self.pace.found_single();
         } else {
@@ -364,88 +377,70 @@ impl<M: Memory> Consumer<M> {
     /// The tail follows the header, so it may lie behind a view that came from a header: by a batch at most.
     fn look_at_tail(&mut self) -> Result<u64, Corrupted> {
         let (most, step) = (self.shape.most(), self.shape.align() as u64);
+        let known_end = self.cursor.known_end();
         // Observe: pairs with the Release in `Producer::store_tail`. The records before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
-        let window = Window { lowest: self.view.wrapping_sub(most), highest: self.head.wrapping_add(most), step };
-        let tail = window.check(SharedWord::Tail, found)?;
-        let ahead = tail.wrapping_sub(self.view);
+        let (lowest, highest) = (known_end.wrapping_sub(most), self.cursor.head().wrapping_add(most));
+        let tail = Window { lowest, highest, step }.check(SharedWord::Tail, found)?;
+        let ahead = tail.wrapping_sub(known_end);
         if ahead > most {
             return Ok(0);
         }
-        self.view = tail;
-        self.stop_in_view();
+        self.cursor.learn(tail);
         Ok(ahead)
     }
 
     #[cold]
     fn poison(&mut self, cause: Corrupted) -> Nothing {
         // Nothing is there and everything flows from here on: every call comes by `look_in_flow`, and is refused there.
-        self.view = self.head;
-        self.stop = self.head;
-        self.pace = Pace::flowing();
-        self.poisoned = true;
-        self.cause = cause;
-        Nothing::Poisoned
+        self.cursor.forget();
+        self.pace = Pace::poisoned();
+        self.broken = Some(cause.into());
+        Nothing::Unusable
     }
 
-    /// Returns the private head.
-    #[inline(always)]
-    pub(super) fn head(&self) -> u64 {
-        self.head
-    }
-
-    /// Moves the head over a record of this size, and publishes nothing.
-    #[inline(always)]
-    pub(super) fn pass(&mut self, size: u64) {
-        self.head = self.head.wrapping_add(size);
-    }
-
-    /// Moves the head back to where it was. What lies behind it is looked at anew.
-    pub(super) fn return_to(&mut self, head: u64) {
-        self.head = head;
-        // Not what is known: no more than the ring may be in view, whatever the peer said meanwhile.
-        self.view = head;
-        self.stop = head;
-    }
-
-    /// Moves the head over a record of this size. Publishes it where a step is full, or the head comes to its stop.
+    /// Moves the head over records of this size that were read, and gives their space back.
     #[inline(always)]
     pub(super) fn advance(&mut self, size: u64) {
-        let known = self.stop.wrapping_sub(self.head);
-        self.memory.prefetch(self.shape.index(self.head) + self.reach);
-        self.head = self.head.wrapping_add(size);
-        self.left -= 1;
-        if known <= size || self.left == 0 {
-            self.release();
-        }
+        self.memory.prefetch(self.shape.index(self.cursor.head()) + self.reach);
+        let head = self.cursor.advance(size);
+        // Publish: pairs with the Acquire in `Producer::refresh`. The records before it have been read.
+        self.memory.head().store(head, Ordering::Release);
+        self.waker.published(&self.memory, Role::Producer, head);
     }
 
-    /// Hands `len` bytes of the payload at the head, from `at` on, to `access`, which only reads them.
+    /// Hands `len` bytes of the payload of the record behind `passed` bytes, from `at` on, to `access`, which only reads them.
     ///
     /// # Safety
     ///
-    /// The message at the head has as many bytes, or as many up to the next whole word.
+    /// That message was found by [`Consumer::front`] and has as many bytes, or as many up to the next whole word.
     #[inline(always)]
-    pub(super) unsafe fn payload<R>(&self, at: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
-        let start = self.shape.index(self.head);
+    pub(super) unsafe fn payload<R>(
+        &self,
+        passed: u64,
+        at: usize,
+        len: usize,
+        access: impl FnOnce(*const u8) -> R,
+    ) -> R {
+        let start = self.shape.index(self.cursor.head().wrapping_add(passed));
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is there.
         unsafe { self.memory.read(start + self.shape.payload() + at, len, access) }
     }
 
-    /// Copies the first `len` bytes of the message at the head to private memory.
+    /// Copies the first `len` bytes of the message behind `passed` bytes of records to private memory.
     ///
     /// # Safety
     ///
-    /// - The message at the head has as many bytes.
+    /// - That message was found by [`Consumer::front`] and has as many bytes.
     /// - `to` is valid for as many writes.
     #[inline(always)]
-    pub(super) unsafe fn take(&self, to: *mut u8, len: usize) {
+    pub(super) unsafe fn take(&self, passed: u64, to: *mut u8, len: usize) {
         let read = |payload: *const u8| {
             // SAFETY: the payload starts at a word, whole words of it are the record's, and `to` is private.
             unsafe { bytes_out(payload, to, len) }
         };
         // SAFETY: the caller's promise; a record consists of whole words.
-        unsafe { self.payload(0, whole_words(len), read) };
+        unsafe { self.payload(passed, 0, whole_words(len), read) };
     }
 
     /// Reads a value from `at` on.
@@ -465,7 +460,7 @@ impl<M: Memory> Consumer<M> {
             unsafe { copy(payload, value.as_mut_ptr().cast(), 1) }
         };
         // SAFETY: the caller's promise.
-        unsafe { self.payload(at, size_of::<T>(), read) };
+        unsafe { self.payload(0, at, size_of::<T>(), read) };
         // SAFETY: every byte is written, and every bit pattern is a `T`.
         unsafe { value.assume_init() }
     }
@@ -475,12 +470,10 @@ impl<M> fmt::Debug for Consumer<M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Consumer")
-            .field("head", &self.head)
-            .field("view", &self.view)
+            .field("cursor", &self.cursor)
             .field("shape", &self.shape)
-            .field("step", &self.step)
             .field("pace", &self.pace)
-            .field("poisoned", &self.poisoned)
+            .field("broken", &self.broken)
             .finish_non_exhaustive()
     }
 }

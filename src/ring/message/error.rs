@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::super::broken::{Broken, FORKED};
 use super::super::position::Corrupted;
 
 /// A push or a claim was refused: nothing was sent.
@@ -18,6 +19,8 @@ pub enum PushError {
     },
     /// The consumer's position is not one that it can have reached.
     Corrupted(Corrupted),
+    /// The handle belongs to the process that this one was forked from: nothing was touched.
+    Forked,
 }
 
 impl fmt::Display for PushError {
@@ -29,11 +32,22 @@ impl fmt::Display for PushError {
                 "a message of {len} bytes, the longest that fits this ring has {max}; split it, or create a larger ring"
             ),
             PushError::Corrupted(cause) => cause.fmt(formatter),
+            PushError::Forked => formatter.write_str(FORKED),
         }
     }
 }
 
 impl core::error::Error for PushError {}
+
+impl From<Broken> for PushError {
+    #[cold]
+    fn from(broken: Broken) -> PushError {
+        match broken {
+            Broken::Corrupted(cause) => PushError::Corrupted(cause),
+            Broken::Forked => PushError::Forked,
+        }
+    }
+}
 
 /// A pop was refused: the message, if there is one, is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +70,8 @@ pub enum PopError {
     },
     /// The producer wrote a position or a length that cannot be.
     Corrupted(Corrupted),
+    /// The handle belongs to the process that this one was forked from: nothing was touched.
+    Forked,
 }
 
 impl fmt::Display for PopError {
@@ -70,11 +86,22 @@ impl fmt::Display for PopError {
                 "a message of {len} bytes, the value has {size}; use the same type on both sides, or pop bytes"
             ),
             PopError::Corrupted(cause) => cause.fmt(formatter),
+            PopError::Forked => formatter.write_str(FORKED),
         }
     }
 }
 
 impl core::error::Error for PopError {}
+
+impl From<Broken> for PopError {
+    #[cold]
+    fn from(broken: Broken) -> PopError {
+        match broken {
+            Broken::Corrupted(cause) => PopError::Corrupted(cause),
+            Broken::Forked => PopError::Forked,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -32,8 +32,8 @@ impl Pace {
         Pace { wait: 0, longest: pauses.max(FLOW), pauses, enough }
     }
 
-    /// Flows until its next wait.
-    pub(super) fn flowing() -> Pace {
+    /// Poisoned: flows, so that the next look goes where the handle's cause is told.
+    pub(super) fn poisoned() -> Pace {
         Pace { wait: FLOW, longest: FLOW, pauses: 0, enough: 0 }
     }
 

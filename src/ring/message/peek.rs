@@ -32,21 +32,44 @@ impl<'a, M: Memory> Record<'a, M> {
         self.len == 0
     }
 
+    /// Returns its position: how many bytes of records lie before it.
+    pub fn position(&self) -> u64 {
+        self.consumer.position()
+    }
+
+    /// Returns whether the bytes may be touched: not in a child that was forked meanwhile.
+    #[inline(always)]
+    pub fn is_here(&self) -> bool {
+        self.consumer.memory().is_here()
+    }
+
+    /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
+    #[inline(always)]
+    pub fn len_here(&self) -> usize {
+        if self.is_here() { self.len } else { 0 }
+    }
+
     /// Copies as many of its bytes as fit, from the first on, and returns how many that is.
     #[inline]
     pub fn copy_to(&self, bytes: &mut [u8]) -> usize {
+        if !self.is_here() {
+            return 0;
+        }
         let len = self.len.min(bytes.len());
         // SAFETY: the message has as many bytes, and so has the buffer.
-        unsafe { self.consumer.take(bytes.as_mut_ptr(), len) };
+        unsafe { self.consumer.take(0, bytes.as_mut_ptr(), len) };
         len
     }
 
     /// Copies its bytes.
     #[inline]
     pub fn to_vec(&self) -> Vec<u8> {
+        if !self.is_here() {
+            return Vec::new();
+        }
         let mut bytes = Vec::with_capacity(self.len);
         // SAFETY: the message has as many bytes, and the vector room for them.
-        unsafe { self.consumer.take(bytes.as_mut_ptr(), self.len) };
+        unsafe { self.consumer.take(0, bytes.as_mut_ptr(), self.len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(self.len) };
         bytes
@@ -55,7 +78,7 @@ impl<'a, M: Memory> Record<'a, M> {
     /// Reads the value that starts at `at`; `None` where the message ends before it does.
     #[inline]
     pub fn value<T: AnyBitPattern>(&self, at: usize) -> Option<T> {
-        at.checked_add(size_of::<T>()).filter(|&end| end <= self.len)?;
+        at.checked_add(size_of::<T>()).filter(|&end| end <= self.len && self.is_here())?;
         // The payload starts at a word, so a value does that starts at a multiple of one behind it.
         let copy: unsafe fn(*const u8, *mut u8, usize) = if at & 7 == 0 { copy_out::<T> } else { bytewise::<T> };
         // SAFETY: the message has as many bytes there, aligned as the copy needs them.
@@ -65,14 +88,16 @@ impl<'a, M: Memory> Record<'a, M> {
     /// Moves the head over the message. Its space goes back to the producer as after a pop.
     #[inline]
     pub fn release(self) {
-        self.consumer.advance(self.consumer.shape().size(self.len));
+        if self.is_here() {
+            self.consumer.advance(self.consumer.shape().size(self.len));
+        }
     }
 
     /// Hands the address of all of its bytes to `access`, which only reads them.
     #[inline]
     pub fn in_place<R>(&self, access: impl FnOnce(*const u8) -> R) -> R {
         // SAFETY: the message has as many bytes.
-        unsafe { self.consumer.payload(0, self.len, access) }
+        unsafe { self.consumer.payload(0, 0, self.len, access) }
     }
 }
 

@@ -8,18 +8,18 @@ use super::super::memory::Memory;
 use super::consumer::Consumer;
 use super::error::PopError;
 
-/// Messages that were read and are in the ring still. Dropping it without a release leaves all of them there.
+/// Messages that were read and are in the ring still. The consumer's cursor stays where it is until the release: a batch that is
+/// dropped or forgotten leaves all of them there.
 pub struct PeekBatch<'a, M: Memory> {
     consumer: &'a mut Consumer<M>,
-    /// The head when it began.
-    start: u64,
+    /// How many bytes of records were read.
+    passed: u64,
     len: usize,
 }
 
 impl<'a, M: Memory> PeekBatch<'a, M> {
     pub(super) fn new(consumer: &'a mut Consumer<M>) -> PeekBatch<'a, M> {
-        let start = consumer.head();
-        PeekBatch { consumer, start, len: 0 }
+        PeekBatch { consumer, passed: 0, len: 0 }
     }
 
     /// Returns how many messages were read.
@@ -32,16 +32,15 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         self.len == 0
     }
 
+    /// Returns the position of the next message: how many bytes of records lie before it.
+    pub fn position(&self) -> u64 {
+        self.consumer.position().wrapping_add(self.passed)
+    }
+
     /// Returns the length of the next message.
     #[inline]
     pub fn next_len(&mut self) -> Result<usize, PopError> {
-        let len = self.consumer.front().map_err(|nothing| self.consumer.refusal(nothing))?;
-        let passed = self.consumer.head().wrapping_sub(self.start);
-        // The producer cannot have filled what it has not got back: beyond the ring there is nothing, whatever it says.
-        match passed + self.consumer.shape().size(len) <= self.consumer.shape().capacity() as u64 {
-            true => Ok(len),
-            false => Err(PopError::Empty),
-        }
+        self.consumer.front(self.passed).map_err(|nothing| self.consumer.refusal(nothing))
     }
 
     /// Copies the next message to the end of a vector, and returns its length.
@@ -50,28 +49,19 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         let len = self.next_len()?;
         bytes.reserve(len);
         let end = bytes.len();
-        // SAFETY: the vector has room for `len` bytes behind its end, and the message at the head has as many.
-        unsafe { self.consumer.take(bytes.as_mut_ptr().wrapping_add(end), len) };
+        // SAFETY: the vector has room for `len` bytes behind its end, and the message behind those passed has as many.
+        unsafe { self.consumer.take(self.passed, bytes.as_mut_ptr().wrapping_add(end), len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(end + len) };
-        self.consumer.pass(self.consumer.shape().size(len));
+        self.passed += self.consumer.shape().size(len);
         self.len += 1;
         Ok(len)
     }
 
-    /// Gives all messages that were read back to the producer, at once.
-    pub fn release(mut self) {
-        self.start = self.consumer.head();
-        if self.len > 0 {
-            self.consumer.release();
-        }
-    }
-}
-
-impl<M: Memory> Drop for PeekBatch<'_, M> {
-    fn drop(&mut self) {
-        if self.start != self.consumer.head() {
-            self.consumer.return_to(self.start);
+    /// Gives all messages that were read back to the producer, at once; none if the handle was poisoned meanwhile.
+    pub fn release(self) {
+        if self.len > 0 && self.consumer.is_usable() {
+            self.consumer.advance(self.passed);
         }
     }
 }

@@ -10,13 +10,17 @@ use std::io::IoSlice;
 
 use bytemuck::NoUninit;
 
+use super::super::broken::Broken;
 use super::super::copy::{bytes_in, copy_in, whole_words};
+use super::super::ends::Ends;
 use super::super::memory::{Memory, Role, Word};
+use super::super::pace::Pace;
 use super::super::park::{Sleeper, Waker};
 use super::super::position::{Corrupted, SharedWord, Window};
 use super::super::presence::{self, Presence};
 use super::batch::Batch;
 use super::claim::Claim;
+use super::consumer::ENOUGH;
 use super::record::header;
 use super::{PushError, Shape, fits};
 
@@ -30,18 +34,21 @@ pub struct Producer<M> {
     limit: u64,
     shape: Shape,
     reach: usize,
-    poison: Option<Corrupted>,
+    pace: Pace,
+    /// Why the handle is of no use, once it is.
+    broken: Option<Broken>,
     waker: Waker,
     sleeper: Sleeper,
 }
 
 impl<M: Memory> Producer<M> {
-    /// Continues behind the last record that is there. The caller holds the producer's role.
+    /// Continues behind the last record that is there, and pauses at most so often before a look at the head. The caller holds the
+    /// producer's role.
     ///
     /// # Panics
     ///
     /// If the memory is not that of a ring of this shape.
-    pub fn attach(memory: M, shape: Shape) -> Result<Self, Corrupted> {
+    pub fn attach(memory: M, shape: Shape, pauses: u32) -> Result<Self, Corrupted> {
         fits(&memory, shape);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let stored = memory.tail().load(Ordering::Relaxed);
@@ -61,11 +68,20 @@ impl<M: Memory> Producer<M> {
                 break;
             }
         }
-        // As if the ring were full: the lowest head that there can be.
         let (waker, sleeper) = (Waker::attach(&memory, Role::Producer), Sleeper::attach(&memory, Role::Producer));
-        let (reach, poison) = (shape.reach(), None);
-        let mut producer = Producer { memory, tail, limit: tail, shape, reach, poison, waker, sleeper };
-        producer.refresh()?;
+        let mut producer = Producer {
+            memory,
+            tail,
+            // As if the ring were full: the lowest head that there can be.
+            limit: tail,
+            shape,
+            reach: shape.reach(),
+            pace: Pace::new(pauses, (shape.capacity() as u64 / 2).min(ENOUGH)),
+            broken: None,
+            waker,
+            sleeper,
+        };
+        producer.look()?;
         if tail != stored {
             // From here on the stored tail is behind by one publication at most, as consumers expect it.
             store_tail(producer.memory.tail(), tail);
@@ -94,12 +110,18 @@ impl<M: Memory> Producer<M> {
         self.shape
     }
 
+    /// Returns the position of the next message: how many bytes of records lie before it.
+    pub fn position(&self) -> u64 {
+        self.tail
+    }
+
     /// Returns whether there is room for a message of `len` bytes, looking at the head only if it is not known to be.
-    pub fn can_push(&mut self, len: usize) -> Result<bool, Corrupted> {
+    pub fn can_push(&mut self, len: usize) -> Result<bool, Broken> {
         match self.room_to_claim(0, len) {
             Ok(_) => Ok(true),
             Err(PushError::Full | PushError::TooLong { .. }) => Ok(false),
-            Err(PushError::Corrupted(cause)) => Err(cause),
+            Err(PushError::Corrupted(cause)) => Err(cause.into()),
+            Err(PushError::Forked) => Err(Broken::Forked),
         }
     }
 
@@ -150,25 +172,39 @@ impl<M: Memory> Producer<M> {
         Batch::new(self)
     }
 
-    /// Says that this holder of the role leaves in order.
-    pub fn leave(&mut self, generation: u64) {
-        // Every push published itself.
+    /// Says that this holder of the role leaves in order. Every push published itself.
+    pub fn leave(&mut self, generation: u64, ends: Option<&Ends>) {
+        if let Some(ends) = ends {
+            ends.leave(&self.memory, Role::Producer);
+        }
+        self.sleeper.leave(&self.memory);
         presence::leave(self.memory.presence(Role::Producer), generation);
         self.wake();
     }
 
-    /// Wakes the consumer, if it sleeps, since something else than a message has changed.
+    /// Wakes the consumer, if it sleeps, since the presence of this role has changed.
     pub fn wake(&mut self) {
-        self.waker.published(&self.memory, Role::Consumer);
+        self.waker.came_or_left(&self.memory);
     }
 
-    /// Sleeps until a quarter of the ring is free, or room for a message of `len` bytes where that is more, or for `limit`; not
-    /// at all where that room is there. May return earlier, and does
+    /// Asks the other end for fences, or asks no more, as the memory says now.
+    pub fn renew_sleeper(&mut self) {
+        if self.memory.is_here() {
+            self.sleeper.renew(&self.memory);
+        }
+    }
+
+    /// Sleeps until there is room for a message of `len` bytes, or for `limit`; not at all where that room is there. While it
+    /// `gathers`, a consumer that keeps popping wakes it only when a quarter of the ring is free. May return earlier, and does
     /// where the consumer's presence is no more what was `seen`.
-    pub fn park(&mut self, len: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
-        let useful = self.shape.size(len.min(self.shape.max_len())).max(self.shape.capacity() as u64 / 4);
-        let head = self.tail.wrapping_add(useful).wrapping_sub(self.shape.most());
-        let begun = self.sleeper.begin_for(&self.memory, head);
+    pub fn park(&mut self, len: usize, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
+        if !self.memory.is_here() {
+            return Err(Broken::Forked);
+        }
+        let size = self.shape.size(len.min(self.shape.max_len()));
+        let head_for = |free: u64| self.tail.wrapping_add(free).wrapping_sub(self.shape.most());
+        let (needed, enough) = (head_for(size), head_for(size.max(self.shape.capacity() as u64 / 4)));
+        let begun = self.sleeper.begin(&self.memory, if gathers { enough } else { needed }, needed);
         let room = self.can_push(len);
         let peer = presence::observe(self.memory.presence(Role::Consumer));
         if peer == seen && room == Ok(false) {
@@ -182,6 +218,9 @@ impl<M: Memory> Producer<M> {
     /// and returns the size of its record.
     #[inline(always)]
     pub(super) fn room(&mut self, staged: u64, len: usize) -> Result<u64, PushError> {
+        if !self.memory.is_here() {
+            return Err(PushError::Forked);
+        }
         let size = self.shape.size(len);
         // Both are less than half of what a position can be.
         if self.known_free() < staged + size {
@@ -204,7 +243,7 @@ impl<M: Memory> Producer<M> {
         if len > max {
             return Err(PushError::TooLong { len, max });
         }
-        self.refresh().map_err(PushError::Corrupted)?;
+        self.refresh()?;
         if self.known_free() < staged + self.shape.size(len) { Err(PushError::Full) } else { Ok(()) }
     }
 
@@ -214,33 +253,39 @@ impl<M: Memory> Producer<M> {
         self.limit.wrapping_sub(self.tail)
     }
 
-    /// Looks at the consumer's head. A number that it cannot have reached poisons the handle.
-    #[inline]
-    fn refresh(&mut self) -> Result<(), Corrupted> {
-        if let Some(cause) = self.poison {
-            return Err(cause);
+    /// Looks at the consumer's head, not too soon. A number that it cannot have reached poisons the handle.
+    fn refresh(&mut self) -> Result<(), Broken> {
+        match self.broken {
+            None => Ok(self.look()?),
+            Some(broken) => Err(broken),
         }
+    }
+
+    fn look(&mut self) -> Result<(), Corrupted> {
+        let waited = self.pace.wait();
         let (most, step) = (self.shape.most(), self.shape.align() as u64);
-        // Observe: pairs with the Release in `Consumer::release`. The records before it have been read.
+        // Observe: pairs with the Release in `Consumer::advance`. The records before it have been read.
         let found = self.memory.head().load(Ordering::Acquire);
-        let window = Window { lowest: self.limit.wrapping_sub(most), highest: self.tail, step };
-        match window.check(SharedWord::Head, found) {
+        let lowest = self.limit.wrapping_sub(most);
+        match (Window { lowest, highest: self.tail, step }).check(SharedWord::Head, found) {
             Ok(head) => {
                 self.limit = head.wrapping_add(most);
+                self.pace.found(waited, head.wrapping_sub(lowest));
                 Ok(())
             }
             Err(cause) => {
                 // Nothing is free from here on, so every call comes here, and is refused.
                 self.limit = self.tail;
-                self.poison = Some(cause);
+                self.broken = Some(cause.into());
                 Err(cause)
             }
         }
     }
 
-    /// Returns whether nothing of the ring may be touched any more.
-    pub(super) fn is_poisoned(&self) -> bool {
-        self.poison.is_some()
+    /// Returns whether the ring may be touched.
+    #[inline(always)]
+    pub(super) fn is_usable(&self) -> bool {
+        self.broken.is_none() && self.memory.is_here()
     }
 
     /// Hands `len` bytes of the payload of the record `staged` bytes behind the tail, from `at` on, to `access`, which may
@@ -361,7 +406,7 @@ impl<M: Memory> Producer<M> {
         first.store(header, Ordering::Release);
         store_tail(tail, end);
         self.tail = end;
-        self.waker.published(&self.memory, Role::Consumer);
+        self.waker.published(&self.memory, Role::Consumer, end);
         // The consumer has read what lies there, one round ago: taking the line back takes as long as many records.
         if size as usize <= self.reach / 4 {
             self.memory.prefetch_to_write(self.shape.index(end) + self.reach);
@@ -401,7 +446,8 @@ impl<M> fmt::Debug for Producer<M> {
             .field("tail", &self.tail)
             .field("limit", &self.limit)
             .field("shape", &self.shape)
-            .field("poison", &self.poison)
+            .field("pace", &self.pace)
+            .field("broken", &self.broken)
             .finish_non_exhaustive()
     }
 }

@@ -36,6 +36,18 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
         split(self.producer.tail, self.len, self.producer.capacity)
     }
 
+    /// Returns whether the slots may be touched: not in a child that was forked meanwhile, in which every call does nothing.
+    #[inline(always)]
+    pub fn is_here(&self) -> bool {
+        self.producer.memory().is_here()
+    }
+
+    /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
+    #[inline(always)]
+    pub fn len_here(&self) -> usize {
+        if self.is_here() { self.len } else { 0 }
+    }
+
     /// Writes the slot at `at`.
     ///
     /// # Panics
@@ -57,6 +69,9 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
     pub fn copy_from_slice(&mut self, at: usize, values: &[T]) {
         let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
         assert!(fits, "{} elements at slot {at} of a claim of {}", values.len(), self.len);
+        if !self.is_here() {
+            return;
+        }
         let position = self.producer.tail.wrapping_add(at as u64);
         // SAFETY: the slots are among the claim's.
         unsafe { self.producer.put_slice(position, values) };
@@ -89,7 +104,9 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
     #[inline]
     pub fn commit_first(self, len: usize) {
         assert!(len <= self.len, "commit of {len} slots of a claim of {}", self.len);
-        self.producer.publish(len);
+        if len > 0 && self.is_here() {
+            self.producer.publish(len);
+        }
     }
 
     /// Gives all slots up. Dropping the claim does the same.
@@ -108,6 +125,9 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
     /// `at` is below the number of slots.
     #[inline(always)]
     unsafe fn put(&mut self, at: usize, value: &T) {
+        if !self.is_here() {
+            return;
+        }
         let position = self.producer.tail.wrapping_add(at as u64);
         // SAFETY: the slot lies between the tail and the limit; a single one never passes the end of the buffer.
         unsafe { self.producer.put(position, core::slice::from_ref(value)) };

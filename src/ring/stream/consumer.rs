@@ -8,70 +8,64 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
+use super::super::broken::Broken;
 use super::super::copy::copy_out;
+use super::super::cursor::Cursor;
+use super::super::ends::Ends;
 use super::super::memory::{Memory, Role, Word};
-use super::super::pace::{Flow, Pace};
+use super::super::pace::Pace;
 use super::super::park::{Sleeper, Waker};
 use super::super::position::{Corrupted, SharedWord, Window, index, split};
 use super::super::presence::{self, Presence};
 use super::peek::Peek;
 use super::{Element, PeekError, PopError, fits};
 
-/// The handle is poisoned: its `cause` says why. A round trip is shorter without the cause on every way back from a look.
-struct Poisoned;
+/// The handle is of no use: its `broken` says why. A unit error keeps `refresh` small.
+struct Unusable;
 
 /// A look that finds this many elements, or half of the ring, is worth its cost.
-const ENOUGH: usize = 1024;
+pub(super) const ENOUGH: usize = 1024;
 
 /// The reading end.
 pub struct Consumer<T, M> {
     memory: M,
-    /// Where the next element comes from. Private and authoritative; the shared head follows it in steps.
-    pub(super) head: u64,
-    /// The tail as last observed. It may be stale, and then it is too low: there may be more elements, never fewer.
-    tail: u64,
-    /// What the shared head says.
-    published: u64,
+    /// Where the next element comes from, and up to where elements are known to be. The shared head follows at each move.
+    pub(super) cursor: Cursor,
     pub(super) capacity: usize,
-    step: u64,
     pace: Pace,
-    poisoned: bool,
-    /// What was found, once the handle is poisoned.
-    cause: Corrupted,
+    /// Why the handle is of no use, once it is.
+    broken: Option<Broken>,
     waker: Waker,
     sleeper: Sleeper,
     element: PhantomData<fn() -> T>,
 }
 
 impl<T: Element, M: Memory> Consumer<T, M> {
-    /// Continues at the stored head. The caller holds the consumer's role.
+    /// Continues at the stored head, and pauses at most so often before a look at the tail. The caller holds the consumer's
+    /// role.
     ///
     /// # Panics
     ///
     /// If `capacity` is no power of two, or its slots do not fit the memory.
-    pub fn attach(memory: M, capacity: usize, flow: Flow) -> Result<Self, Corrupted> {
+    pub fn attach(memory: M, capacity: usize, pauses: u32) -> Result<Self, Corrupted> {
         fits::<T, M>(&memory, capacity);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let head = memory.head().load(Ordering::Relaxed);
         let (waker, sleeper) = (Waker::attach(&memory, Role::Consumer), Sleeper::attach(&memory, Role::Consumer));
         let mut consumer = Consumer {
             memory,
-            head,
             // As if the ring were empty: the lowest tail that there can be.
-            tail: head,
-            published: head,
+            cursor: Cursor::new(head, capacity as u64),
             capacity,
-            step: flow.step.min(capacity / 4).max(1) as u64,
-            pace: Pace::new(flow.pauses, (capacity / 2).clamp(1, ENOUGH) as u64),
-            poisoned: false,
-            cause: Window { lowest: head, highest: head, step: 1 }.refusal(SharedWord::Tail, head),
+            pace: Pace::new(pauses, (capacity / 2).clamp(1, ENOUGH) as u64),
+            broken: None,
             waker,
             sleeper,
             element: PhantomData,
         };
-        match consumer.refresh() {
-            Ok(()) => Ok(consumer),
-            Err(Poisoned) => Err(consumer.cause),
+        match (consumer.refresh(), consumer.broken) {
+            (Err(Unusable), Some(Broken::Corrupted(cause))) => Err(cause),
+            _ => Ok(consumer),
         }
     }
 
@@ -96,24 +90,31 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         self.capacity
     }
 
+    /// Returns the position of the next element: how many were read or passed over before it.
+    pub fn position(&self) -> u64 {
+        self.cursor.head()
+    }
+
     /// Looks at the producer's tail and returns how many elements are there.
-    pub fn available(&mut self) -> Result<usize, Corrupted> {
-        self.refresh().map_err(|Poisoned| self.cause)?;
+    pub fn available(&mut self) -> Result<usize, Broken> {
+        self.here()?;
+        self.refresh().map_err(|Unusable| self.cause())?;
         Ok(self.known())
     }
 
     /// Reads one element.
     #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
-        if self.head == self.tail {
-            // The view is used up. Only the tail itself tells whether the ring is empty.
-            self.refresh().map_err(|Poisoned| PopError::Corrupted(self.cause))?;
-            if self.head == self.tail {
+        self.here()?;
+        if self.cursor.is_used_up() {
+            // Only the tail itself tells whether the ring is empty.
+            self.refresh().map_err(|Unusable| self.cause())?;
+            if self.cursor.is_used_up() {
                 return Err(PopError::Empty);
             }
         }
-        // SAFETY: the head is below the tail.
-        let value = unsafe { self.take(self.head) };
+        // SAFETY: the head is below the known end.
+        let value = unsafe { self.take(self.cursor.head()) };
         self.advance(1);
         Ok(value)
     }
@@ -121,12 +122,12 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// Reads as many elements as are there and fit, and returns how many that is.
     #[inline]
     pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
-        let len = self.known_up_to(values.len()).map_err(PopError::Corrupted)?;
-        if len == 0 && !values.is_empty() {
-            return Err(PopError::Empty);
+        let len = self.known_up_to(values.len())?;
+        if len == 0 {
+            return if values.is_empty() { Ok(0) } else { Err(PopError::Empty) };
         }
-        // SAFETY: as many elements lie between the head and the tail.
-        unsafe { self.take_slice(self.head, &mut values[..len]) };
+        // SAFETY: as many elements lie between the head and the known end.
+        unsafe { self.take_slice(self.cursor.head(), &mut values[..len]) };
         self.advance(len);
         Ok(len)
     }
@@ -137,7 +138,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         if len > self.capacity {
             return Err(PeekError::TooLong { len, capacity: self.capacity });
         }
-        let available = self.known_up_to(len).map_err(PeekError::Corrupted)?;
+        let available = self.known_up_to(len)?;
         if available < len {
             return Err(PeekError::Empty { available });
         }
@@ -147,7 +148,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// Looks at as many elements as are there, at least one and at most `most`.
     #[inline]
     pub fn peek_up_to(&mut self, most: usize) -> Result<Peek<'_, T, M>, PeekError> {
-        let len = self.known_up_to(most).map_err(PeekError::Corrupted)?;
+        let len = self.known_up_to(most)?;
         if len == 0 && most > 0 {
             return Err(PeekError::Empty { available: 0 });
         }
@@ -157,7 +158,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// Looks at as many elements as are there before the end of the buffer, at least one and at most `most`.
     #[inline]
     pub fn peek_contiguous(&mut self, most: usize) -> Result<Peek<'_, T, M>, PeekError> {
-        let (before_the_end, _) = split(self.head, most, self.capacity);
+        let (before_the_end, _) = split(self.cursor.head(), most, self.capacity);
         self.peek_up_to(before_the_end)
     }
 
@@ -165,46 +166,51 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// where none is known.
     #[inline]
     pub fn peek_in_view(&mut self) -> Result<Peek<'_, T, M>, PeekError> {
-        self.known_up_to(1).map_err(PeekError::Corrupted)?;
-        match split(self.head, self.known(), self.capacity) {
+        self.known_up_to(1)?;
+        match split(self.cursor.head(), self.known(), self.capacity) {
             (0, _) => Err(PeekError::Empty { available: 0 }),
             (len, _) => Ok(Peek::new(self, len)),
         }
     }
 
-    /// Publishes the head: every slot that was read is the producer's again.
+    /// Says that the consumer pauses: a producer that sleeps and has what it needs is woken now, though it may wait for more.
     #[inline]
     pub fn release(&mut self) {
-        self.published = self.head;
-        // Publish: pairs with the Acquire in `Producer::refresh`. The elements before it have been read.
-        self.memory.head().store(self.head, Ordering::Release);
-        self.waker.released(&self.memory, self.head);
+        if self.memory.is_here() {
+            self.waker.paused(&self.memory, self.cursor.head());
+        }
     }
 
-    /// Gives back what was read, then says that this holder of the role leaves in order.
-    pub fn leave(&mut self, generation: u64) {
-        self.release();
+    /// Says that this holder of the role leaves in order. `ends` notes whom it leaves; `None` hands the role on.
+    pub fn leave(&mut self, generation: u64, ends: Option<&Ends>) {
+        if let Some(ends) = ends {
+            ends.leave(&self.memory, Role::Consumer);
+        }
+        self.sleeper.leave(&self.memory);
         presence::leave(self.memory.presence(Role::Consumer), generation);
         self.wake();
     }
 
-    /// Publishes the head, and wakes the producer if it sleeps, though it may want more: neither end shall sleep when the other
-    /// one does.
-    pub fn give_back(&mut self) {
-        self.release();
-        self.wake();
-    }
-
-    /// Wakes the producer, if it sleeps, since something else than the head has changed.
+    /// Wakes the producer, if it sleeps, since the presence of this role has changed.
     pub fn wake(&mut self) {
-        self.waker.published(&self.memory, Role::Producer);
+        self.waker.came_or_left(&self.memory);
     }
 
-    /// Gives back what was read, then sleeps until the producer publishes, or for `limit`; not at all where so many elements are
-    /// there, or where the producer's presence is no more what was `seen`. May return earlier.
-    pub fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
-        self.give_back();
-        let begun = self.sleeper.begin(&self.memory);
+    /// Asks the other end for fences, or asks no more, as the memory says now.
+    pub fn renew_sleeper(&mut self) {
+        if self.memory.is_here() {
+            self.sleeper.renew(&self.memory);
+        }
+    }
+
+    /// Sleeps until the producer has published `wanted` elements, or for `limit`; not at all where so many are there, or where
+    /// the producer's presence is no more what was `seen`. May return earlier.
+    pub fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Broken> {
+        self.here()?;
+        // Neither end shall sleep while the other one waits for what is there.
+        self.release();
+        let tail = self.cursor.head().wrapping_add(wanted as u64);
+        let begun = self.sleeper.begin(&self.memory, tail, tail);
         let available = self.available();
         let peer = presence::observe(self.memory.presence(Role::Producer));
         if peer == seen && available.is_ok_and(|available| available < wanted) {
@@ -218,17 +224,30 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     #[inline(always)]
     fn known(&self) -> usize {
         // At most the capacity, so it fits.
-        self.tail.wrapping_sub(self.head) as usize
+        self.cursor.known() as usize
     }
 
-    /// Returns how many of `wanted` elements are there, looking at the tail only if too few are known to be, or none: of a
-    /// handle that is poisoned not even no element can be had.
+    /// Returns how many of `wanted` elements are there, looking at the tail only if too few are known to be, or none: a handle
+    /// that is of no use fails even for 0 elements.
     #[inline(always)]
-    fn known_up_to(&mut self, wanted: usize) -> Result<usize, Corrupted> {
+    fn known_up_to(&mut self, wanted: usize) -> Result<usize, Broken> {
+        self.here()?;
         if self.known() < wanted.max(1) {
-            self.refresh().map_err(|Poisoned| self.cause)?;
+            self.refresh().map_err(|Unusable| self.cause())?;
         }
         Ok(self.known().min(wanted))
+    }
+
+    /// Refuses the copy of a handle that a fork left behind.
+    #[inline(always)]
+    fn here(&self) -> Result<(), Broken> {
+        if self.memory.is_here() { Ok(()) } else { Err(Broken::Forked) }
+    }
+
+    /// Says why the handle is of no use.
+    #[cold]
+    fn cause(&self) -> Broken {
+        self.broken.unwrap_or(Broken::Forked)
     }
 
     /// Looks at the producer's tail, not too soon. A number that it cannot have reached poisons the handle.
@@ -236,59 +255,57 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// A ping-pong goes through here for every element, so the two cases that it meets are kept short and in line: nothing
     /// new, and one element.
     #[inline(always)]
-    fn refresh(&mut self) -> Result<(), Poisoned> {
+    fn refresh(&mut self) -> Result<(), Unusable> {
         let waited = if self.pace.is_idle() { 0 } else { self.wait()? };
         // Observe: pairs with the Release in `Producer::publish`. The elements before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
-        if found == self.tail {
+        if found == self.cursor.known_end() {
             // Once the tail moves, the line of the next slot is on its way already: one miss to wait for instead of two.
-            self.memory.prefetch(index(self.head, self.capacity) * size_of::<T>());
+            self.memory.prefetch(index(self.cursor.head(), self.capacity) * size_of::<T>());
             return Ok(());
         }
-        if self.head == self.tail && found == self.tail.wrapping_add(1) {
+        if self.cursor.is_used_up() && found == self.cursor.head().wrapping_add(1) {
             // One element beyond a view that is used up always lies within the ring: there is nothing to check.
-            self.tail = found;
+            self.cursor.learn(found);
             self.pace.found_one();
             return Ok(());
         }
         self.arrive(found, waited)
     }
 
-    /// Waits before a look, as long as looks lately were not worth it.
+    /// Waits before a look, as long as looks lately were not worth it. A handle that is of no use always comes by here.
     #[inline(never)]
-    fn wait(&mut self) -> Result<u32, Poisoned> {
-        if self.poisoned { Err(Poisoned) } else { Ok(self.pace.wait()) }
+    fn wait(&mut self) -> Result<u32, Unusable> {
+        if self.broken.is_some() { Err(Unusable) } else { Ok(self.pace.wait()) }
     }
 
     /// Takes over a tail that moved.
     #[inline(never)]
-    fn arrive(&mut self, found: u64, waited: u32) -> Result<(), Poisoned> {
-        let highest = self.head.wrapping_add(self.capacity as u64);
-        let window = Window { lowest: self.tail, highest, step: 1 };
+    fn arrive(&mut self, found: u64, waited: u32) -> Result<(), Unusable> {
+        let (lowest, highest) = (self.cursor.known_end(), self.cursor.head().wrapping_add(self.capacity as u64));
+        let window = Window { lowest, highest, step: 1 };
         match window.check(SharedWord::Tail, found) {
             Ok(tail) => {
-                self.pace.learn(waited, tail.wrapping_sub(self.tail));
-                self.tail = tail;
+                self.pace.learn(waited, tail.wrapping_sub(lowest));
+                self.cursor.learn(tail);
                 Ok(())
             }
             Err(cause) => {
-                // Nothing is there and no look is idle from here on: every call comes by `wait`, and is refused there.
-                self.tail = self.head;
-                self.pace = Pace::never_idle();
-                self.poisoned = true;
-                self.cause = cause;
-                Err(Poisoned)
+                self.cursor.forget();
+                self.pace = Pace::poisoned();
+                self.broken = Some(cause.into());
+                Err(Unusable)
             }
         }
     }
 
-    /// Moves the head over `len` elements. Publishes it if the view is used up, or a step is full.
+    /// Moves the head over `len` elements that were read, and gives their slots back.
     #[inline(always)]
-    fn advance(&mut self, len: usize) {
-        self.head = self.head.wrapping_add(len as u64);
-        if self.head == self.tail || self.head.wrapping_sub(self.published) >= self.step {
-            self.release();
-        }
+    pub(super) fn advance(&mut self, len: usize) {
+        let head = self.cursor.advance(len as u64);
+        // Publish: pairs with the Acquire in `Producer::refresh`. The elements before it have been read.
+        self.memory.head().store(head, Ordering::Release);
+        self.waker.published(&self.memory, Role::Producer, head);
     }
 
     /// Reads the element at `position`.
@@ -354,12 +371,10 @@ impl<T, M> fmt::Debug for Consumer<T, M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Consumer")
-            .field("head", &self.head)
-            .field("tail", &self.tail)
+            .field("cursor", &self.cursor)
             .field("capacity", &self.capacity)
-            .field("step", &self.step)
             .field("pace", &self.pace)
-            .field("poisoned", &self.poisoned)
+            .field("broken", &self.broken)
             .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::super::broken::{Broken, FORKED};
 use super::super::position::Corrupted;
 
 /// A push was refused. The element comes back.
@@ -16,13 +17,23 @@ pub enum PushError<T> {
         /// What was found.
         cause: Corrupted,
     },
+    /// The handle belongs to the process that this one was forked from: nothing was touched.
+    Forked(T),
 }
 
 impl<T> PushError<T> {
     /// Returns the element that was not pushed.
     pub fn into_value(self) -> T {
         match self {
-            PushError::Full(value) | PushError::Corrupted { value, .. } => value,
+            PushError::Full(value) | PushError::Corrupted { value, .. } | PushError::Forked(value) => value,
+        }
+    }
+
+    #[cold]
+    pub(super) fn broken(value: T, broken: Broken) -> PushError<T> {
+        match broken {
+            Broken::Corrupted(cause) => PushError::Corrupted { value, cause },
+            Broken::Forked => PushError::Forked(value),
         }
     }
 }
@@ -32,6 +43,7 @@ impl<T> fmt::Display for PushError<T> {
         match self {
             PushError::Full(_) => formatter.write_str(FULL),
             PushError::Corrupted { cause, .. } => cause.fmt(formatter),
+            PushError::Forked(_) => formatter.write_str(FORKED),
         }
     }
 }
@@ -41,6 +53,7 @@ impl<T> fmt::Debug for PushError<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PushError::Full(_) => formatter.write_str("Full(..)"),
+            PushError::Forked(_) => formatter.write_str("Forked(..)"),
             PushError::Corrupted { cause, .. } => {
                 formatter.debug_struct("Corrupted").field("cause", cause).finish_non_exhaustive()
             }
@@ -57,6 +70,8 @@ pub enum PushSliceError {
     Full,
     /// The consumer's position is not one that it can have reached.
     Corrupted(Corrupted),
+    /// The handle belongs to the process that this one was forked from: nothing was touched.
+    Forked,
 }
 
 impl fmt::Display for PushSliceError {
@@ -64,11 +79,22 @@ impl fmt::Display for PushSliceError {
         match self {
             PushSliceError::Full => formatter.write_str(FULL),
             PushSliceError::Corrupted(cause) => cause.fmt(formatter),
+            PushSliceError::Forked => formatter.write_str(FORKED),
         }
     }
 }
 
 impl core::error::Error for PushSliceError {}
+
+impl From<Broken> for PushSliceError {
+    #[cold]
+    fn from(broken: Broken) -> PushSliceError {
+        match broken {
+            Broken::Corrupted(cause) => PushSliceError::Corrupted(cause),
+            Broken::Forked => PushSliceError::Forked,
+        }
+    }
+}
 
 /// A claim was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +113,8 @@ pub enum ClaimError {
     },
     /// The consumer's position is not one that it can have reached.
     Corrupted(Corrupted),
+    /// The handle belongs to the process that this one was forked from: nothing was touched.
+    Forked,
 }
 
 impl fmt::Display for ClaimError {
@@ -95,11 +123,22 @@ impl fmt::Display for ClaimError {
             ClaimError::Full { free } => write!(formatter, "{FULL}: {free} slots are free; claim fewer, or later"),
             ClaimError::TooLong { len, capacity } => too_long(formatter, *len, *capacity),
             ClaimError::Corrupted(cause) => cause.fmt(formatter),
+            ClaimError::Forked => formatter.write_str(FORKED),
         }
     }
 }
 
 impl core::error::Error for ClaimError {}
+
+impl From<Broken> for ClaimError {
+    #[cold]
+    fn from(broken: Broken) -> ClaimError {
+        match broken {
+            Broken::Corrupted(cause) => ClaimError::Corrupted(cause),
+            Broken::Forked => ClaimError::Forked,
+        }
+    }
+}
 
 /// A pop was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +147,8 @@ pub enum PopError {
     Empty,
     /// The producer's position is not one that it can have reached.
     Corrupted(Corrupted),
+    /// The handle belongs to the process that this one was forked from: nothing was touched.
+    Forked,
 }
 
 impl fmt::Display for PopError {
@@ -115,11 +156,22 @@ impl fmt::Display for PopError {
         match self {
             PopError::Empty => formatter.write_str(EMPTY),
             PopError::Corrupted(cause) => cause.fmt(formatter),
+            PopError::Forked => formatter.write_str(FORKED),
         }
     }
 }
 
 impl core::error::Error for PopError {}
+
+impl From<Broken> for PopError {
+    #[cold]
+    fn from(broken: Broken) -> PopError {
+        match broken {
+            Broken::Corrupted(cause) => PopError::Corrupted(cause),
+            Broken::Forked => PopError::Forked,
+        }
+    }
+}
 
 /// A peek was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +190,8 @@ pub enum PeekError {
     },
     /// The producer's position is not one that it can have reached.
     Corrupted(Corrupted),
+    /// The handle belongs to the process that this one was forked from: nothing was touched.
+    Forked,
 }
 
 impl fmt::Display for PeekError {
@@ -148,11 +202,22 @@ impl fmt::Display for PeekError {
             }
             PeekError::TooLong { len, capacity } => too_long(formatter, *len, *capacity),
             PeekError::Corrupted(cause) => cause.fmt(formatter),
+            PeekError::Forked => formatter.write_str(FORKED),
         }
     }
 }
 
 impl core::error::Error for PeekError {}
+
+impl From<Broken> for PeekError {
+    #[cold]
+    fn from(broken: Broken) -> PeekError {
+        match broken {
+            Broken::Corrupted(cause) => PeekError::Corrupted(cause),
+            Broken::Forked => PeekError::Forked,
+        }
+    }
+}
 
 const FULL: &str = "the ring is full";
 const EMPTY: &str = "the ring is empty";

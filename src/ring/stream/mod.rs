@@ -5,15 +5,13 @@
 //! its own copy of it is used up. Four rules decide the speed:
 //!
 //! - **The producer publishes at once.** A push is visible when it returns; nothing is held back.
-//! - **The consumer publishes in steps**, so that a producer at a full ring finds room for many elements at each look, and
-//!   at the latest when its view is used up, so that an idle ring never looks full.
+//! - **The consumer gives back at once.** A slot is the producer's when its pop returns.
 //! - **Nobody looks early.** A position is loaded only when the private view of it cannot serve the call.
-//! - **The consumer paces its looks.** A consumer that is faster than the producer would take the tail's line from it at
+//! - **Both pace their looks.** An end that is faster than the other one would take the line of its position from it at
 //!   every element. It waits a little before a look that would find few, and not at all once a look found nothing, so that
-//!   an idle consumer answers at once.
+//!   an idle end answers at once.
 //!
-//! The cached positions are those of rigtorp's and rtrb's queues; the stepwise head and the paced look are measured
-//! additions (docs/performance.md).
+//! The cached positions are those of rigtorp's and rtrb's queues; the paced look is a measured addition (docs/performance.md).
 
 mod claim;
 mod consumer;

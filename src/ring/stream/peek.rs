@@ -34,21 +34,38 @@ impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
 
     /// Returns how many elements lie before the end of the buffer and how many after it.
     pub fn parts(&self) -> (usize, usize) {
-        split(self.consumer.head, self.len, self.consumer.capacity)
+        split(self.consumer.cursor.head(), self.len, self.consumer.capacity)
     }
 
-    /// Reads the element at `at`; `None` where there is none.
+    /// Returns the position of the first element.
+    pub fn position(&self) -> u64 {
+        self.consumer.position()
+    }
+
+    /// Returns whether the elements may be touched: not in a child that was forked meanwhile.
+    #[inline(always)]
+    pub fn is_here(&self) -> bool {
+        self.consumer.memory().is_here()
+    }
+
+    /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
+    #[inline(always)]
+    pub fn len_here(&self) -> usize {
+        if self.is_here() { self.len } else { 0 }
+    }
+
+    /// Reads the element at `at`; `None` if there is none, or in a forked child.
     #[inline]
     pub fn get(&self, at: usize) -> Option<T> {
-        if at >= self.len {
+        if at >= self.len || !self.is_here() {
             return None;
         }
-        let position = self.consumer.head.wrapping_add(at as u64);
+        let position = self.consumer.cursor.head().wrapping_add(at as u64);
         // SAFETY: the element is one of those looked at.
         Some(unsafe { self.consumer.take(position) })
     }
 
-    /// Reads the elements from `at` on.
+    /// Reads the elements from `at` on; leaves `values` as it is in a forked child.
     ///
     /// # Panics
     ///
@@ -57,7 +74,10 @@ impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
     pub fn copy_to_slice(&self, at: usize, values: &mut [T]) {
         let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
         assert!(fits, "{} elements at {at} of a peek at {}", values.len(), self.len);
-        let position = self.consumer.head.wrapping_add(at as u64);
+        if !self.is_here() {
+            return;
+        }
+        let position = self.consumer.cursor.head().wrapping_add(at as u64);
         // SAFETY: the elements are among those looked at.
         unsafe { self.consumer.take_slice(position, values) };
     }
@@ -65,7 +85,7 @@ impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
     /// Reads the elements one after the other.
     #[inline]
     pub fn iter(&self) -> Elements<'_, T, M> {
-        let start = self.consumer.head;
+        let start = self.consumer.cursor.head();
         Elements { consumer: self.consumer, next: start, end: start.wrapping_add(self.len as u64) }
     }
 
@@ -74,7 +94,7 @@ impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
     pub fn in_place<R>(&self, access: impl FnOnce(*const u8) -> R) -> R {
         let (first, _) = self.parts();
         // SAFETY: the elements are among those looked at.
-        unsafe { self.consumer.slots(self.consumer.head, first, access) }
+        unsafe { self.consumer.slots(self.consumer.cursor.head(), first, access) }
     }
 
     /// Gives all elements back to the producer, at once.
@@ -92,8 +112,9 @@ impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
     #[inline]
     pub fn release_first(self, len: usize) {
         assert!(len <= self.len, "release of {len} elements of a peek at {}", self.len);
-        self.consumer.head = self.consumer.head.wrapping_add(len as u64);
-        self.consumer.release();
+        if len > 0 && self.is_here() {
+            self.consumer.advance(len);
+        }
     }
 }
 
@@ -124,7 +145,7 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        if self.next == self.end {
+        if self.next == self.end || !self.consumer.memory().is_here() {
             return None;
         }
         // SAFETY: the element is one of those looked at.

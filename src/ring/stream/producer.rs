@@ -7,12 +7,16 @@ use core::marker::PhantomData;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
+use super::super::broken::Broken;
 use super::super::copy::copy_in;
+use super::super::ends::Ends;
 use super::super::memory::{Memory, Role, Word};
+use super::super::pace::Pace;
 use super::super::park::{Sleeper, Waker};
 use super::super::position::{Corrupted, SharedWord, Window, index, split};
 use super::super::presence::{self, Presence};
 use super::claim::Claim;
+use super::consumer::ENOUGH;
 use super::{ClaimError, Element, PushError, PushSliceError, fits};
 
 /// The writing end.
@@ -24,28 +28,38 @@ pub struct Producer<T, M> {
     /// then it is too low: there may be more room than it says, never less.
     limit: u64,
     pub(super) capacity: usize,
-    poison: Option<Corrupted>,
+    pace: Pace,
+    /// Why the handle is of no use, once it is.
+    broken: Option<Broken>,
     waker: Waker,
     sleeper: Sleeper,
     element: PhantomData<fn(T)>,
 }
 
 impl<T: Element, M: Memory> Producer<T, M> {
-    /// Continues at the stored tail. The caller holds the producer's role.
+    /// Continues at the stored tail, and pauses at most so often before a look at the head. The caller holds the producer's role.
     ///
     /// # Panics
     ///
     /// If `capacity` is no power of two, or its slots do not fit the memory.
-    pub fn attach(memory: M, capacity: usize) -> Result<Self, Corrupted> {
+    pub fn attach(memory: M, capacity: usize, pauses: u32) -> Result<Self, Corrupted> {
         fits::<T, M>(&memory, capacity);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
-        // As if the ring were full: the lowest head that there can be.
         let (waker, sleeper) = (Waker::attach(&memory, Role::Producer), Sleeper::attach(&memory, Role::Producer));
-        let poison = None;
-        let mut producer =
-            Producer { memory, tail, limit: tail, capacity, poison, waker, sleeper, element: PhantomData };
-        producer.refresh()?;
+        let mut producer = Producer {
+            memory,
+            tail,
+            // As if the ring were full: the lowest head that there can be.
+            limit: tail,
+            capacity,
+            pace: Pace::new(pauses, (capacity / 2).clamp(1, ENOUGH) as u64),
+            broken: None,
+            waker,
+            sleeper,
+            element: PhantomData,
+        };
+        producer.look()?;
         Ok(producer)
     }
 
@@ -70,8 +84,14 @@ impl<T: Element, M: Memory> Producer<T, M> {
         self.capacity
     }
 
+    /// Returns the position of the next element: how many were pushed before it.
+    pub fn position(&self) -> u64 {
+        self.tail
+    }
+
     /// Looks at the consumer's head and returns how many slots are free.
-    pub fn free(&mut self) -> Result<usize, Corrupted> {
+    pub fn free(&mut self) -> Result<usize, Broken> {
+        self.here()?;
         self.refresh()?;
         Ok(self.known_free())
     }
@@ -79,10 +99,13 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// Writes one element and publishes it.
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
+        if !self.memory.is_here() {
+            return Err(PushError::Forked(value));
+        }
         if self.tail == self.limit {
             // Possibly full. Only the head itself tells whether it is so.
             match self.refresh() {
-                Err(cause) => return Err(PushError::Corrupted { value, cause }),
+                Err(broken) => return Err(PushError::broken(value, broken)),
                 Ok(()) if self.tail == self.limit => return Err(PushError::Full(value)),
                 Ok(()) => {}
             }
@@ -96,9 +119,9 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// Writes as many elements as there are slots free, publishes them together, and returns how many that is.
     #[inline]
     pub fn push_slice(&mut self, values: &[T]) -> Result<usize, PushSliceError> {
-        let free = self.free_up_to(values.len()).map_err(PushSliceError::Corrupted)?;
-        if free == 0 && !values.is_empty() {
-            return Err(PushSliceError::Full);
+        let free = self.free_up_to(values.len())?;
+        if free == 0 {
+            return if values.is_empty() { Ok(0) } else { Err(PushSliceError::Full) };
         }
         // SAFETY: as many slots are free from the tail on.
         unsafe { self.put_slice(self.tail, &values[..free]) };
@@ -112,7 +135,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
         if len > self.capacity {
             return Err(ClaimError::TooLong { len, capacity: self.capacity });
         }
-        let free = self.free_up_to(len).map_err(ClaimError::Corrupted)?;
+        let free = self.free_up_to(len)?;
         if free < len {
             return Err(ClaimError::Full { free });
         }
@@ -122,7 +145,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// Takes as many slots as are free, at least one and at most `most`.
     #[inline]
     pub fn claim_up_to(&mut self, most: usize) -> Result<Claim<'_, T, M>, ClaimError> {
-        let len = self.free_up_to(most).map_err(ClaimError::Corrupted)?;
+        let len = self.free_up_to(most)?;
         if len == 0 && most > 0 {
             return Err(ClaimError::Full { free: 0 });
         }
@@ -136,25 +159,36 @@ impl<T: Element, M: Memory> Producer<T, M> {
         self.claim_up_to(before_the_end)
     }
 
-    /// Says that this holder of the role leaves in order.
-    pub fn leave(&mut self, generation: u64) {
-        // Every push published itself.
+    /// Says that this holder of the role leaves in order. Every push published itself.
+    pub fn leave(&mut self, generation: u64, ends: Option<&Ends>) {
+        if let Some(ends) = ends {
+            ends.leave(&self.memory, Role::Producer);
+        }
+        self.sleeper.leave(&self.memory);
         presence::leave(self.memory.presence(Role::Producer), generation);
         self.wake();
     }
 
-    /// Wakes the consumer, if it sleeps, since something else than the tail has changed.
+    /// Wakes the consumer, if it sleeps, since the presence of this role has changed.
     pub fn wake(&mut self) {
-        self.waker.published(&self.memory, Role::Consumer);
+        self.waker.came_or_left(&self.memory);
     }
 
-    /// Sleeps until a quarter of the slots is free, or `wanted` where that is more, or for `limit`; not at all where `wanted`
-    /// are. May return earlier, and does
-    /// where the consumer's presence is no more what was `seen`.
-    pub fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Corrupted> {
-        let useful = wanted.max(self.capacity / 4) as u64;
-        let head = self.tail.wrapping_add(useful).wrapping_sub(self.capacity as u64);
-        let begun = self.sleeper.begin_for(&self.memory, head);
+    /// Asks the other end for fences, or asks no more, as the memory says now.
+    pub fn renew_sleeper(&mut self) {
+        if self.memory.is_here() {
+            self.sleeper.renew(&self.memory);
+        }
+    }
+
+    /// Sleeps until `wanted` slots are free, or for `limit`; not at all where they are. While it `gathers`, a consumer that keeps
+    /// popping wakes it only when a quarter of the ring is free. May return earlier, and does where the consumer's presence is
+    /// no more what was `seen`.
+    pub fn park(&mut self, wanted: usize, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
+        self.here()?;
+        let head_for = |free: usize| self.tail.wrapping_add(free as u64).wrapping_sub(self.capacity as u64);
+        let (needed, enough) = (head_for(wanted), head_for(wanted.max(self.capacity / 4)));
+        let begun = self.sleeper.begin(&self.memory, if gathers { enough } else { needed }, needed);
         let free = self.free();
         let peer = presence::observe(self.memory.presence(Role::Consumer));
         if peer == seen && free.is_ok_and(|free| free < wanted) {
@@ -171,41 +205,51 @@ impl<T: Element, M: Memory> Producer<T, M> {
         self.limit.wrapping_sub(self.tail) as usize
     }
 
-    /// Returns how many of `wanted` slots are free, looking at the head only if too few are known to be, or none: of a handle
-    /// that is poisoned not even no slot can be had.
+    /// Returns how many of `wanted` slots are free, looking at the head only if too few are known to be, or none: a handle that
+    /// is of no use fails even for 0 slots.
     #[inline(always)]
-    fn free_up_to(&mut self, wanted: usize) -> Result<usize, Corrupted> {
+    fn free_up_to(&mut self, wanted: usize) -> Result<usize, Broken> {
+        self.here()?;
         if self.known_free() < wanted.max(1) {
             self.refresh()?;
         }
         Ok(self.known_free().min(wanted))
     }
 
-    /// Looks at the consumer's head. A number that it cannot have reached poisons the handle.
-    #[inline]
-    fn refresh(&mut self) -> Result<(), Corrupted> {
-        if let Some(cause) = self.poison {
-            return Err(cause);
-        }
-        let capacity = self.capacity as u64;
-        // Observe: pairs with the Release in `Consumer::release`. The slots before it have been read.
-        let found = self.memory.head().load(Ordering::Acquire);
-        let window = Window { lowest: self.limit.wrapping_sub(capacity), highest: self.tail, step: 1 };
-        match window.check(SharedWord::Head, found) {
-            Ok(head) => {
-                self.limit = head.wrapping_add(capacity);
-                Ok(())
-            }
-            Err(cause) => Err(self.poison(cause)),
+    /// Refuses the copy of a handle that a fork left behind.
+    #[inline(always)]
+    fn here(&self) -> Result<(), Broken> {
+        if self.memory.is_here() { Ok(()) } else { Err(Broken::Forked) }
+    }
+
+    /// Looks at the consumer's head, not too soon. A number that it cannot have reached poisons the handle.
+    #[inline(never)]
+    fn refresh(&mut self) -> Result<(), Broken> {
+        match self.broken {
+            None => Ok(self.look()?),
+            Some(broken) => Err(broken),
         }
     }
 
-    #[cold]
-    fn poison(&mut self, cause: Corrupted) -> Corrupted {
-        // Nothing is free from here on, so every call comes by `refresh` and is refused there.
-        self.limit = self.tail;
-        self.poison = Some(cause);
-        cause
+    fn look(&mut self) -> Result<(), Corrupted> {
+        let waited = self.pace.wait();
+        let capacity = self.capacity as u64;
+        // Observe: pairs with the Release in `Consumer::advance`. The slots before it have been read.
+        let found = self.memory.head().load(Ordering::Acquire);
+        let lowest = self.limit.wrapping_sub(capacity);
+        match (Window { lowest, highest: self.tail, step: 1 }).check(SharedWord::Head, found) {
+            Ok(head) => {
+                self.limit = head.wrapping_add(capacity);
+                self.pace.found(waited, head.wrapping_sub(lowest));
+                Ok(())
+            }
+            Err(cause) => {
+                // Nothing is free from here on, so every call comes by `refresh` and is refused there.
+                self.limit = self.tail;
+                self.broken = Some(cause.into());
+                Err(cause)
+            }
+        }
     }
 
     /// Writes `values` into the slots from `position` on; they do not pass the end of the buffer.
@@ -257,7 +301,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
         self.tail = self.tail.wrapping_add(len as u64);
         // Publish: pairs with the Acquire in `Consumer::refresh`. The elements before it are written.
         self.memory.tail().store(self.tail, Ordering::Release);
-        self.waker.published(&self.memory, Role::Consumer);
+        self.waker.published(&self.memory, Role::Consumer, self.tail);
     }
 }
 
@@ -268,7 +312,8 @@ impl<T, M> fmt::Debug for Producer<T, M> {
             .field("tail", &self.tail)
             .field("limit", &self.limit)
             .field("capacity", &self.capacity)
-            .field("poison", &self.poison)
+            .field("pace", &self.pace)
+            .field("broken", &self.broken)
             .finish_non_exhaustive()
     }
 }

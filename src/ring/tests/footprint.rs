@@ -65,6 +65,10 @@ unsafe impl Memory for Watched {
     type Word = AtomicU64;
     type Parking = Awake;
 
+    fn told(&self) -> &AtomicU64 {
+        self.heap.told()
+    }
+
     fn parking(&self) -> Option<&Awake> {
         None
     }
@@ -119,7 +123,7 @@ struct Log {
 fn stream<T: Element>() -> Log {
     let heap = Heap::new(CAPACITY);
     let capacity = CAPACITY / size_of::<T>();
-    let mut producer = stream::Producer::<T, _>::attach(Watched::new(&heap), capacity).unwrap();
+    let mut producer = stream::Producer::<T, _>::attach(Watched::new(&heap), capacity, EAGER).unwrap();
     producer.memory().take();
     let push = |_| {
         producer.push(T::zeroed()).unwrap();
@@ -138,7 +142,7 @@ fn stream<T: Element>() -> Log {
 fn messages(len: usize, align: usize) -> Log {
     let heap = Heap::new(CAPACITY);
     let shape = Shape::new(CAPACITY, align);
-    let mut producer = message::Producer::attach(Watched::new(&heap), shape).unwrap();
+    let mut producer = message::Producer::attach(Watched::new(&heap), shape, EAGER).unwrap();
     producer.memory().take();
     let push = |_| {
         producer.push(&vec![7; len]).unwrap();

@@ -21,6 +21,7 @@ struct Words {
     head: AtomicU64,
     producer: AtomicU64,
     consumer: AtomicU64,
+    told: AtomicU64,
     data: NonNull<u8>,
     len: usize,
 }
@@ -37,7 +38,8 @@ impl Heap {
         let data = unsafe { alloc_zeroed(layout) };
         let Some(data) = NonNull::new(data) else { handle_alloc_error(layout) };
         let word = || AtomicU64::new(0);
-        Heap(Arc::new(Words { tail: word(), head: word(), producer: word(), consumer: word(), data, len }))
+        let (tail, head, producer, consumer, told) = (word(), word(), word(), word(), word());
+        Heap(Arc::new(Words { tail, head, producer, consumer, told, data, len }))
     }
 }
 
@@ -70,6 +72,10 @@ unsafe impl Memory for Heap {
             Role::Producer => &self.0.producer,
             Role::Consumer => &self.0.consumer,
         }
+    }
+
+    fn told(&self) -> &AtomicU64 {
+        &self.0.told
     }
 
     fn parking(&self) -> Option<&Awake> {

@@ -9,13 +9,12 @@ use bytemuck::{AnyBitPattern, NoUninit};
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
 use crate::error::Role;
 use crate::ring::message::{Consumer, PopError, Producer, PushError, Shape};
-use crate::ring::pace::Flow;
 use crate::ring::presence::{self, Presence};
 
-/// Publishes the head as late as it may.
-pub(super) const LATE: Flow = Flow { step: usize::MAX, pauses: 3 };
-/// Publishes the head at every message.
-pub(super) const EAGER: Flow = Flow { step: 1, pauses: 0 };
+/// Pauses before some looks, at most so often.
+pub(super) const PACED: u32 = 3;
+/// Pauses before no look.
+pub(super) const EAGER: u32 = 0;
 
 /// Distances of which the starts of records are multiples.
 pub(super) const ALIGNS: [usize; 4] = [8, 16, 32, 64];
@@ -27,25 +26,25 @@ pub(super) fn smallest<P: Place>() -> [Shape; 4] {
     ALIGNS.map(|align| Shape::new(P::SMALLEST, align))
 }
 
-pub(super) fn pair<P: Place>(shape: Shape, flow: Flow) -> Pair<P> {
-    pair_at::<P>(shape, flow, 0)
+pub(super) fn pair<P: Place>(shape: Shape, pauses: u32) -> Pair<P> {
+    pair_at::<P>(shape, pauses, 0)
 }
 
 #[track_caller]
-pub(super) fn pair_at<P: Place>(shape: Shape, flow: Flow, position: u64) -> Pair<P> {
+pub(super) fn pair_at<P: Place>(shape: Shape, pauses: u32, position: u64) -> Pair<P> {
     let (producer, consumer) = P::message_memories(shape);
     start_at(&producer, position);
-    let producer = Producer::attach(producer, shape).expect("the positions are equal");
-    (producer, Consumer::attach(consumer, shape, flow).expect("the positions are equal"))
+    let producer = Producer::attach(producer, shape, EAGER).expect("the positions are equal");
+    (producer, Consumer::attach(consumer, shape, pauses).expect("the positions are equal"))
 }
 
 /// Makes a ring with messages of these lengths in it, all of which the consumer saw when it came.
 #[track_caller]
-pub(super) fn filled<P: Place>(shape: Shape, flow: Flow, lens: impl IntoIterator<Item = usize>) -> Pair<P> {
+pub(super) fn filled<P: Place>(shape: Shape, pauses: u32, lens: impl IntoIterator<Item = usize>) -> Pair<P> {
     let (producer, consumer) = P::message_memories(shape);
-    let mut producer = Producer::attach(producer, shape).expect("the positions are equal");
+    let mut producer = Producer::attach(producer, shape, EAGER).expect("the positions are equal");
     lens.into_iter().for_each(|len| push(&mut producer, len));
-    (producer, Consumer::attach(consumer, shape, flow).expect("the messages fit the ring"))
+    (producer, Consumer::attach(consumer, shape, pauses).expect("the messages fit the ring"))
 }
 
 /// Returns a message of `len` bytes, unlike any that is a little shorter or longer.
@@ -76,7 +75,7 @@ pub(super) fn published<M: Memory>(producer: &Producer<M>) -> u64 {
 
 fn a_new_ring_is_empty<P: Place>() {
     for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, LATE);
+        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
         is_empty(&mut consumer);
         assert_eq!(consumer.pop_into(&mut vec![7]), Err(PopError::Empty));
         assert_eq!(consumer.pop_value::<u64>(), Err(PopError::Empty));
@@ -101,7 +100,7 @@ fn a_message_of_every_length_arrives_as_it_was<P: Place>() {
 
 fn messages_of_every_length_lie_side_by_side<P: Place>() {
     for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, LATE);
+        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
         for len in 0..=130.min(shape.max_len() - 2 * shape.align()) {
             // The ends of all three are told apart, and a neighbour that was written over is seen.
             let lens = [len, 0, len % 9];
@@ -179,7 +178,7 @@ fn messages_arrive_once_and_in_order_across_the_wraps<P: Place>() {
     for shape in smallest::<P>() {
         let align = shape.align() as u64;
         for start in [0, 5 * align, (3 * align).wrapping_neg(), align.wrapping_neg()] {
-            let (mut producer, mut consumer) = pair_at::<P>(shape, LATE, start);
+            let (mut producer, mut consumer) = pair_at::<P>(shape, PACED, start);
             for round in 0..3 * P::SMALLEST / 16 {
                 let lens = [round % 23, (round * 7) % 49, 40];
                 lens.into_iter().for_each(|len| push(&mut producer, len.min(shape.max_len() / 4)));
@@ -289,68 +288,40 @@ fn a_value_of_another_size_leaves_the_message<P: Place>() {
     pop(&mut consumer, 8);
 }
 
-fn the_head_is_published_in_the_steps_that_were_asked_for<P: Place>() {
-    let shape = smallest::<P>()[0];
-    let (producer, mut consumer) = filled::<P>(shape, Flow { step: 3, pauses: 0 }, [8; 14]);
-    for popped in 1..14_u64 {
-        pop(&mut consumer, 8);
-        assert_eq!(published(&producer), popped / 3 * 3 * 16);
-    }
-}
-
-fn the_head_is_published_at_a_quarter_of_the_bytes<P: Place>() {
-    for shape in smallest::<P>() {
+fn the_space_of_a_message_is_free_when_its_pop_returns<P: Place>() {
+    for shape in ALIGNS.map(|align| Shape::new(4 * P::SMALLEST, align)) {
         let size = shape.size(24);
-        let (count, quarter) = (shape.most() / size, (shape.capacity() as u64 / 4).div_ceil(size));
-        let (producer, mut consumer) = filled::<P>(shape, LATE, vec![24; count as usize]);
-        for popped in 1..count {
+        let count = shape.most() / size;
+        let (mut producer, mut consumer) = filled::<P>(shape, PACED, vec![24; count as usize]);
+        for popped in 1..count - 4 {
             pop(&mut consumer, 24);
-            assert_eq!(published(&producer), popped / quarter * quarter * size);
+            assert_eq!((published(&producer), consumer.position()), (popped * size, popped * size));
+            assert_eq!(producer.can_push(24), Ok(true));
         }
-        pop(&mut consumer, 24);
-        assert_eq!(published(&producer), count * size);
+        let record = consumer.peek().unwrap();
+        assert_eq!(record.position(), (count - 5) * size);
+        record.release();
+        assert_eq!(published(&producer), (count - 4) * size);
+        consumer.peek().unwrap();
+        std::mem::forget(consumer.peek().unwrap());
+        assert_eq!(published(&producer), (count - 4) * size);
+        (0..4).for_each(|_| pop(&mut consumer, 24));
+        is_empty(&mut consumer);
     }
 }
 
-fn the_head_is_published_when_the_view_is_used_up<P: Place>() {
-    let (mut producer, mut consumer) = filled::<P>(smallest::<P>()[0], LATE, [8, 8]);
+fn a_consumer_that_leaves_says_so<P: Place>() {
+    let (producer, mut consumer) = filled::<P>(smallest::<P>()[0], PACED, [8, 8, 8]);
     pop(&mut consumer, 8);
-    assert_eq!(published(&producer), 0);
-    // These come after the consumer's look: its view ends before them.
-    push(&mut producer, 1);
-    push(&mut producer, 2);
-    pop(&mut consumer, 8);
-    assert_eq!(published(&producer), 32);
-    pop(&mut consumer, 1);
-    pop(&mut consumer, 2);
-    assert_eq!(published(&producer), 64);
-}
-
-fn the_head_is_published_by_hand<P: Place>() {
-    let (producer, mut consumer) = filled::<P>(smallest::<P>()[0], LATE, [8, 8, 8]);
-    pop(&mut consumer, 8);
-    consumer.release();
-    assert_eq!(published(&producer), 16);
-    consumer.peek().unwrap().release();
-    assert_eq!(published(&producer), 16);
-    consumer.release();
-    assert_eq!(published(&producer), 32);
-    pop(&mut consumer, 8);
-    is_empty(&mut consumer);
-}
-
-fn a_consumer_that_leaves_gives_back_what_it_read<P: Place>() {
-    let (producer, mut consumer) = filled::<P>(smallest::<P>()[0], LATE, [8, 8, 8]);
-    pop(&mut consumer, 8);
-    consumer.leave(1);
+    consumer.leave(1, None);
     assert_eq!(published(&producer), 16);
     assert_eq!(presence::observe(producer.memory().presence(Role::Consumer)), Presence::Left { generation: 1 });
 }
 
 fn a_producer_that_leaves_says_so<P: Place>() {
-    let (mut producer, mut consumer) = pair::<P>(smallest::<P>()[0], LATE);
+    let (mut producer, mut consumer) = pair::<P>(smallest::<P>()[0], PACED);
     push(&mut producer, 5);
-    producer.leave(1);
+    producer.leave(1, None);
     assert_eq!(presence::observe(consumer.memory().presence(Role::Producer)), Presence::Left { generation: 1 });
     pop(&mut consumer, 5);
     is_empty(&mut consumer);
@@ -362,9 +333,9 @@ where
 {
     // Miri runs every step by hand.
     const COUNT: usize = if cfg!(miri) { 200 } else { 20_000 };
-    for (capacity, align, flow) in [(1, 8, LATE), (1, 64, EAGER), (4, 8, EAGER), (16, 16, LATE), (16, 64, LATE)] {
+    for (capacity, align, pauses) in [(1, 8, PACED), (1, 64, EAGER), (4, 8, EAGER), (16, 16, PACED), (16, 64, PACED)] {
         let shape = Shape::new(P::SMALLEST * capacity, align);
-        let (mut producer, mut consumer) = pair::<P>(shape, flow);
+        let (mut producer, mut consumer) = pair::<P>(shape, pauses);
         let len = move |number: usize| (number * 37 + number / 5) % shape.max_len().min(300);
         std::thread::scope(|scope| {
             scope.spawn(move || {
@@ -395,7 +366,7 @@ where
     const COUNT: usize = if cfg!(miri) { 50 } else { 5_000 };
     for align in [8, 64] {
         let shape = Shape::new(4 * P::SMALLEST, align);
-        let (mut producer, mut consumer) = pair::<P>(shape, LATE);
+        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for number in 0..COUNT {
@@ -445,11 +416,8 @@ scenarios! {
     a_buffer_that_is_too_short_leaves_the_message,
     a_vector_holds_the_message_and_nothing_else,
     a_value_of_another_size_leaves_the_message,
-    the_head_is_published_in_the_steps_that_were_asked_for,
-    the_head_is_published_at_a_quarter_of_the_bytes,
-    the_head_is_published_when_the_view_is_used_up,
-    the_head_is_published_by_hand,
-    a_consumer_that_leaves_gives_back_what_it_read,
+    the_space_of_a_message_is_free_when_its_pop_returns,
+    a_consumer_that_leaves_says_so,
     a_producer_that_leaves_says_so,
     two_threads_see_every_message_once_and_in_order,
     two_threads_see_every_batch_as_a_whole,

@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::message::{EAGER, LATE, is_empty, message, pair, pair_at, pop, published, push, smallest};
+use super::message::{EAGER, PACED, is_empty, message, pair, pair_at, pop, published, push, smallest};
 use super::{InSegment, OnHeap, Place};
 use crate::ring::message::{Consumer, PopError, Producer, PushError};
 
@@ -158,7 +158,7 @@ fn a_batch_is_visible_once_it_is_committed<P: Place>() {
     for shape in smallest::<P>() {
         let align = shape.align() as u64;
         for start in [0, align.wrapping_neg(), (2 * align).wrapping_neg()] {
-            let (mut producer, mut consumer) = pair_at::<P>(shape, LATE, start);
+            let (mut producer, mut consumer) = pair_at::<P>(shape, PACED, start);
             for _ in 0..5 {
                 let mut batch = producer.batch();
                 assert_eq!((batch.len(), batch.is_empty()), (0, true));

@@ -3,10 +3,9 @@
 use std::io::IoSlice;
 use std::sync::atomic::Ordering;
 
-use super::message::{ALIGNS, EAGER, LATE, filled, is_empty, message, pair, pair_at, pop, published, push, smallest};
+use super::message::{ALIGNS, EAGER, PACED, filled, is_empty, message, pair, pair_at, pop, published, push, smallest};
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
 use crate::ring::message::{Consumer, PopError, Producer, PushError, Shape};
-use crate::ring::pace::Flow;
 use crate::ring::position::{Corrupted, SharedWord};
 
 fn tail<M: Memory>(producer: &Producer<M>) -> u64 {
@@ -25,16 +24,16 @@ fn store_header<M: Memory>(memory: &M, position: u64, header: u64) {
 fn succeeds_at<M: Memory>(producer: Producer<M>, stored: u64) -> Producer<M> {
     let (shape, true_tail) = (producer.shape(), tail(&producer));
     producer.memory().tail().store(stored, Ordering::Relaxed);
-    let producer = Producer::attach(producer.into_memory(), shape).expect("the records are whole");
+    let producer = Producer::attach(producer.into_memory(), shape, EAGER).expect("the records are whole");
     assert_eq!(tail(&producer), true_tail);
     producer
 }
 
 /// Replaces a consumer that ends without a word.
 #[track_caller]
-fn succeeds<M: Memory>(consumer: Consumer<M>, flow: Flow) -> Consumer<M> {
+fn succeeds<M: Memory>(consumer: Consumer<M>, pauses: u32) -> Consumer<M> {
     let shape = consumer.shape();
-    Consumer::attach(consumer.into_memory(), shape, flow).expect("the positions are possible")
+    Consumer::attach(consumer.into_memory(), shape, pauses).expect("the positions are possible")
 }
 
 /// Every call of a producer that found out that the consumer lies.
@@ -42,7 +41,7 @@ fn succeeds<M: Memory>(consumer: Consumer<M>, flow: Flow) -> Consumer<M> {
 fn is_poisoned_producer<M: Memory>(producer: &mut Producer<M>, cause: Corrupted) {
     let refused = PushError::Corrupted(cause);
     for _ in 0..2 {
-        assert_eq!(producer.can_push(0), Err(cause));
+        assert_eq!(producer.can_push(0), Err(cause.into()));
         assert_eq!(producer.push(&[]), Err(refused));
         assert_eq!(producer.push_vectored(&[IoSlice::new(&[7_u8])]), Err(refused));
         assert_eq!(producer.push_value(&7_u64), Err(refused));
@@ -60,7 +59,7 @@ fn is_poisoned_consumer<M: Memory>(consumer: &mut Consumer<M>, cause: Corrupted)
     let refused = PopError::Corrupted(cause);
     let head = consumer.memory().head().load(Ordering::Relaxed);
     for _ in 0..2 {
-        assert_eq!(consumer.is_empty(), Err(cause));
+        assert_eq!(consumer.is_empty(), Err(cause.into()));
         assert_eq!(consumer.pop(&mut [0; 300]), Err(refused));
         assert_eq!(consumer.pop_into(&mut vec![]), Err(refused));
         assert_eq!(consumer.pop_value::<u64>(), Err(refused));
@@ -71,10 +70,10 @@ fn is_poisoned_consumer<M: Memory>(consumer: &mut Consumer<M>, cause: Corrupted)
 
 fn who_follows_goes_on_where_the_last_one_stopped<P: Place>() {
     for shape in ALIGNS.map(|align| Shape::new(4096, align)) {
-        let (mut producer, consumer) = filled::<P>(shape, LATE, [1, 2]);
-        let mut consumer = succeeds(consumer, LATE);
-        pop(&mut consumer, 1);
-        // What was read but not given back comes again.
+        let (mut producer, consumer) = filled::<P>(shape, PACED, [1, 2]);
+        let mut consumer = succeeds(consumer, PACED);
+        consumer.peek().unwrap();
+        // What was looked at comes again, what was popped does not.
         let mut consumer = succeeds(consumer, EAGER);
         pop(&mut consumer, 1);
         let mut consumer = succeeds(consumer, EAGER);
@@ -82,10 +81,10 @@ fn who_follows_goes_on_where_the_last_one_stopped<P: Place>() {
         producer = succeeds_at(producer, end);
         push(&mut producer, 3);
         pop(&mut consumer, 2);
-        let mut consumer = succeeds(consumer, LATE);
+        let mut consumer = succeeds(consumer, PACED);
         pop(&mut consumer, 3);
         is_empty(&mut consumer);
-        is_empty(&mut succeeds(consumer, LATE));
+        is_empty(&mut succeeds(consumer, PACED));
     }
 }
 
@@ -162,7 +161,7 @@ fn a_message_that_was_read_before_its_tail_was_stored_is_not_sent_again<P: Place
 
 fn a_consumer_that_comes_before_the_killed_producer_is_succeeded_reads_all<P: Place>() {
     for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, LATE);
+        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
         push(&mut producer, 3);
         let mut batch = producer.batch();
         batch.push(&message(4)).unwrap();
@@ -203,7 +202,7 @@ fn a_producer_killed_in_a_claim_or_a_batch_is_succeeded_as_if_it_had_not_begun<P
 
 fn a_tail_that_lies_behind_the_view_in_a_flow_is_no_news<P: Place>() {
     for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair_at::<P>(shape, LATE, (2 * shape.align() as u64).wrapping_neg());
+        let (mut producer, mut consumer) = pair_at::<P>(shape, PACED, (2 * shape.align() as u64).wrapping_neg());
         for round in 0..P::SMALLEST / 8 {
             // The consumer always looks between the header and the tail.
             let stored = tail(&producer);
@@ -244,7 +243,7 @@ fn an_impossible_head_poisons_the_producer<P: Place>() {
                 let ((mut producer, mut consumer), _) = one_of_three_read::<P>(shape, start);
                 producer.memory().head().store(found, Ordering::Relaxed);
                 let cause = Corrupted { word: SharedWord::Head, found, lowest, highest, step };
-                assert_eq!(producer.can_push(shape.max_len()), Err(cause));
+                assert_eq!(producer.can_push(shape.max_len()), Err(cause.into()));
                 is_poisoned_producer(&mut producer, cause);
                 // It stays so, also when the word is right again.
                 producer.memory().head().store(lowest, Ordering::Relaxed);
@@ -299,7 +298,7 @@ fn an_impossible_tail_poisons_the_consumer<P: Place>() {
                 producer.memory().tail().store(found, Ordering::Relaxed);
                 let (lowest, highest) = (head.wrapping_sub(most), head.wrapping_add(most));
                 let cause = Corrupted { word: SharedWord::Tail, found, lowest, highest, step };
-                assert_eq!(consumer.is_empty(), Err(cause));
+                assert_eq!(consumer.is_empty(), Err(cause.into()));
                 is_poisoned_consumer(&mut consumer, cause);
                 // It stays so, also when the word is right again.
                 producer.memory().tail().store(head, Ordering::Relaxed);
@@ -328,7 +327,7 @@ fn impossible_positions_are_refused_at_attach<P: Place>() {
             let (first, second) = P::message_memories(shape);
             first.tail().store(tail, Ordering::Relaxed);
             second.head().store(head, Ordering::Relaxed);
-            (Producer::attach(first, shape).map(drop), Consumer::attach(second, shape, EAGER).map(drop))
+            (Producer::attach(first, shape, EAGER).map(drop), Consumer::attach(second, shape, EAGER).map(drop))
         };
         let is = |word, found, lowest: u64, highest: u64| Corrupted { word, found, lowest, highest, step };
         let head = |found, tail: u64| Err(is(SharedWord::Head, found, tail.wrapping_sub(most), tail));
@@ -386,7 +385,7 @@ fn an_impossible_header_in_front_of_the_tail_poisons_the_consumer<P: Place>() {
             continue;
         }
         for found in impossible_headers(longest).into_iter().chain([0, 256 * shape.max_len() as u64 + 1]) {
-            let (producer, mut consumer) = filled::<P>(shape, LATE, [8, 8, 8]);
+            let (producer, mut consumer) = filled::<P>(shape, PACED, [8, 8, 8]);
             pop(&mut consumer, 8);
             store_header(producer.memory(), size, found);
             let cause = refused_header(found, longest);
@@ -397,14 +396,14 @@ fn an_impossible_header_in_front_of_the_tail_poisons_the_consumer<P: Place>() {
             // It gives back what it read, and who follows it finds what is there now.
             consumer.release();
             assert_eq!(published(&producer), size);
-            pop(&mut succeeds(consumer, LATE), 8);
+            pop(&mut succeeds(consumer, PACED), 8);
         }
     }
 }
 
 fn a_header_that_reaches_the_tail_exactly_is_accepted<P: Place>() {
     for shape in smallest::<P>() {
-        let (producer, mut consumer) = filled::<P>(shape, LATE, [8, 8]);
+        let (producer, mut consumer) = filled::<P>(shape, PACED, [8, 8]);
         let longest = 2 * shape.size(8) - shape.payload() as u64;
         store_header(producer.memory(), 0, 256 * longest + 1);
         assert_eq!(consumer.peek().map(|record| record.len() as u64), Ok(longest));
@@ -415,7 +414,7 @@ fn a_header_that_reaches_the_tail_exactly_is_accepted<P: Place>() {
 
 fn a_header_that_changes_after_it_was_seen_harms_nothing<P: Place>() {
     let shape = smallest::<P>()[0];
-    let (producer, mut consumer) = filled::<P>(shape, LATE, [40]);
+    let (producer, mut consumer) = filled::<P>(shape, PACED, [40]);
     let len = consumer.peek().unwrap().len();
     // Shorter: the record in it ends before the view, where a payload is taken for a header.
     store_header(producer.memory(), 0, 256 * 8 + 1);
@@ -432,7 +431,7 @@ fn a_producer_that_comes_walks_over_no_impossible_header<P: Place>() {
                 let (first, _) = P::message_memories(shape);
                 start_at(&first, start);
                 store_header(&first, start, found);
-                assert_eq!(Producer::attach(first, shape).unwrap_err(), refused_header(found, longest));
+                assert_eq!(Producer::attach(first, shape, EAGER).unwrap_err(), refused_header(found, longest));
             }
             // Behind a record there is less room.
             for found in impossible_headers(longest - size) {
@@ -440,7 +439,7 @@ fn a_producer_that_comes_walks_over_no_impossible_header<P: Place>() {
                 start_at(&first, start);
                 store_header(&first, start, 256 * 8 + 1);
                 store_header(&first, start.wrapping_add(size), found);
-                assert_eq!(Producer::attach(first, shape).unwrap_err(), refused_header(found, longest - size));
+                assert_eq!(Producer::attach(first, shape, EAGER).unwrap_err(), refused_header(found, longest - size));
             }
         }
     }
@@ -452,7 +451,7 @@ fn a_walk_over_records_ends_where_the_ring_does<P: Place>() {
         let (first, second) = P::message_memories(shape);
         // Every record has none behind it, all around.
         (0..P::SMALLEST).step_by(align).for_each(|position| store_header(&first, position as u64, 1));
-        let mut producer = Producer::attach(first, shape).unwrap();
+        let mut producer = Producer::attach(first, shape, EAGER).unwrap();
         assert_eq!((tail(&producer), producer.push(&[])), (shape.most(), Err(PushError::Full)));
         let mut consumer = Consumer::attach(second, shape, EAGER).unwrap();
         (0..shape.most() / align as u64).for_each(|_| pop(&mut consumer, 0));
@@ -474,7 +473,7 @@ fn a_consumer_that_lied_is_found_out_by_the_next_producer<P: Place>() {
             highest: end,
             step,
         };
-        assert_eq!(Producer::attach(producer.into_memory(), shape).unwrap_err(), cause);
+        assert_eq!(Producer::attach(producer.into_memory(), shape, EAGER).unwrap_err(), cause);
     }
 }
 
@@ -487,7 +486,7 @@ fn whatever_a_peer_writes_into_the_ring_nothing_panics<P: Place>() {
         random
     };
     for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, LATE);
+        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
         for _ in 0..if cfg!(miri) { 200 } else { 20_000 } {
             let near = next() % (2 * shape.capacity() as u64);
             let word = match next() % 4 {
@@ -509,13 +508,13 @@ fn whatever_a_peer_writes_into_the_ring_nothing_panics<P: Place>() {
                     let _ = batch.claim(next() as usize % 50).map(|claim| claim.commit_len(0));
                     batch.commit();
                 }
-                10 => match Producer::attach(producer.into_memory(), shape) {
+                10 => match Producer::attach(producer.into_memory(), shape, EAGER) {
                     Ok(attached) => producer = attached,
-                    Err(_) => (producer, consumer) = pair::<P>(shape, LATE),
+                    Err(_) => (producer, consumer) = pair::<P>(shape, PACED),
                 },
                 11 => match Consumer::attach(consumer.into_memory(), shape, EAGER) {
                     Ok(attached) => consumer = attached,
-                    Err(_) => (producer, consumer) = pair::<P>(shape, LATE),
+                    Err(_) => (producer, consumer) = pair::<P>(shape, PACED),
                 },
                 _ => {
                     let len = consumer.peek().map(|record| record.to_vec().len());

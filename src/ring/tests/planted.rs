@@ -56,6 +56,10 @@ unsafe impl Memory for Planted {
         Relaxed::of(self.heap.presence(role))
     }
 
+    fn told(&self) -> &Relaxed {
+        Relaxed::of(self.heap.told())
+    }
+
     fn parking(&self) -> Option<&Awake> {
         None
     }
@@ -97,7 +101,7 @@ fn overruns<T: Element>() {
     const CAPACITY: usize = 4;
     let heap = Heap::new(CAPACITY * size_of::<T>());
     let planted = Planted { heap, shift: size_of::<T>() };
-    let mut producer = Producer::<T, _>::attach(planted, CAPACITY).unwrap();
+    let mut producer = Producer::<T, _>::attach(planted, CAPACITY, 0).unwrap();
     (0..CAPACITY).for_each(|_| assert!(producer.push(T::zeroed()).is_ok()));
 }
 
@@ -105,7 +109,7 @@ fn overruns<T: Element>() {
 #[ignore = "a mistake, for .ci/sanitize"]
 fn a_race_of_elements() {
     let [written, read] = unordered(4 * size_of::<u64>());
-    let mut producer = Producer::<u64, _>::attach(written, 4).unwrap();
+    let mut producer = Producer::<u64, _>::attach(written, 4, EAGER).unwrap();
     let mut consumer = Consumer::<u64, _>::attach(read, 4, EAGER).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -128,7 +132,7 @@ fn a_race_of_elements() {
 fn a_race_of_messages() {
     let shape = message::Shape::new(256, 8);
     let [written, read] = unordered(shape.capacity());
-    let mut producer = message::Producer::attach(written, shape).unwrap();
+    let mut producer = message::Producer::attach(written, shape, EAGER).unwrap();
     let mut consumer = message::Consumer::attach(read, shape, EAGER).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {

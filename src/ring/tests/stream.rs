@@ -6,28 +6,27 @@ use std::sync::atomic::Ordering;
 
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
 use crate::error::Role;
-use crate::ring::pace::Flow;
 use crate::ring::position::{Corrupted, SharedWord};
 use crate::ring::presence::{self, Presence};
 use crate::ring::stream::{ClaimError, Consumer, Element, PeekError, PopError, Producer, PushError, PushSliceError};
 
-/// Publishes the head as late as it may.
-const LATE: Flow = Flow { step: usize::MAX, pauses: 3 };
-/// Publishes the head at every element.
-const EAGER: Flow = Flow { step: 1, pauses: 0 };
+/// Pauses before some looks, at most so often.
+const PACED: u32 = 3;
+/// Pauses before no look.
+const EAGER: u32 = 0;
 
 type Pair<T, P> = (Producer<T, <P as Place>::Memory>, Consumer<T, <P as Place>::Memory>);
 
-fn pair<T: Element, P: Place>(capacity: usize, flow: Flow) -> Pair<T, P> {
-    pair_at::<T, P>(capacity, flow, 0)
+fn pair<T: Element, P: Place>(capacity: usize, pauses: u32) -> Pair<T, P> {
+    pair_at::<T, P>(capacity, pauses, 0)
 }
 
 #[track_caller]
-fn pair_at<T: Element, P: Place>(capacity: usize, flow: Flow, position: u64) -> Pair<T, P> {
+fn pair_at<T: Element, P: Place>(capacity: usize, pauses: u32, position: u64) -> Pair<T, P> {
     let (producer, consumer) = P::memories::<T>(capacity);
     start_at(&producer, position);
-    let producer = Producer::attach(producer, capacity).expect("the positions are equal");
-    (producer, Consumer::attach(consumer, capacity, flow).expect("the positions are equal"))
+    let producer = Producer::attach(producer, capacity, EAGER).expect("the positions are equal");
+    (producer, Consumer::attach(consumer, capacity, pauses).expect("the positions are equal"))
 }
 
 /// Misuses one of the ends.
@@ -47,7 +46,7 @@ fn pop_all<M: Memory>(consumer: &mut Consumer<u64, M>, numbers: std::ops::Range<
 
 fn a_new_ring_is_empty_and_holds_its_capacity<P: Place>() {
     for capacity in [1, 2, 8, 1024] {
-        let (mut producer, mut consumer) = pair::<u64, P>(capacity, LATE);
+        let (mut producer, mut consumer) = pair::<u64, P>(capacity, PACED);
         assert_eq!((consumer.pop(), consumer.available()), (Err(PopError::Empty), Ok(0)));
         assert_eq!((producer.free(), producer.capacity()), (Ok(capacity), capacity));
         push_all(&mut producer, 0..capacity as u64);
@@ -71,7 +70,7 @@ fn push_to_a_full_ring_returns_the_element<P: Place>() {
 fn elements_arrive_once_and_in_order_across_the_wraps<P: Place>() {
     for capacity in [1, 2, 4, 64] {
         for start in [0, 5, u64::MAX - 2, u64::MAX] {
-            let (mut producer, mut consumer) = pair_at::<u64, P>(capacity, LATE, start);
+            let (mut producer, mut consumer) = pair_at::<u64, P>(capacity, PACED, start);
             let mut next = 0;
             for round in 0..4 * capacity {
                 let len = (1 + round % capacity) as u64;
@@ -169,7 +168,7 @@ fn a_claim_takes_what_is_free_and_no_more<P: Place>() {
 }
 
 fn a_peek_leaves_the_elements_until_they_are_released<P: Place>() {
-    let (mut producer, mut consumer) = pair_at::<u64, P>(4, LATE, 2);
+    let (mut producer, mut consumer) = pair_at::<u64, P>(4, PACED, 2);
     push_all(&mut producer, 0..4);
     assert_eq!(consumer.peek(3).unwrap().len(), 3);
     let peek = consumer.peek(3).unwrap();
@@ -221,66 +220,50 @@ fn an_index_outside_a_claim_or_a_peek_panics_and_harms_nothing<P: Place>() {
     pop_all(&mut consumer, 0..4);
 }
 
-fn the_head_is_published_in_steps_of_a_quarter_at_most<P: Place>() {
-    let (mut producer, mut consumer) = pair::<u64, P>(16, LATE);
-    push_all(&mut producer, 0..16);
-    pop_all(&mut consumer, 0..3);
-    assert_eq!(producer.push(16), Err(PushError::Full(16)));
-    pop_all(&mut consumer, 3..4);
-    assert_eq!(producer.free(), Ok(4));
-    pop_all(&mut consumer, 4..7);
-    assert_eq!(producer.free(), Ok(4));
-    consumer.release();
-    assert_eq!(producer.free(), Ok(7));
-    let mut elements = [0; 4];
-    assert_eq!(consumer.pop_slice(&mut elements), Ok(4));
-    assert_eq!(producer.free(), Ok(11));
-}
-
-fn the_head_is_published_in_the_steps_that_were_asked_for<P: Place>() {
-    let (mut producer, mut consumer) = pair::<u64, P>(64, Flow { step: 3, pauses: 0 });
-    push_all(&mut producer, 0..64);
-    for popped in 1..=12 {
-        pop_all(&mut consumer, popped - 1..popped);
-        assert_eq!(producer.free(), Ok(popped as usize / 3 * 3));
+fn a_slot_is_free_when_its_pop_returns<P: Place>() {
+    for pauses in [EAGER, PACED] {
+        let (mut producer, mut consumer) = pair::<u64, P>(16, pauses);
+        push_all(&mut producer, 0..16);
+        for popped in 1..=4 {
+            pop_all(&mut consumer, popped - 1..popped);
+            assert_eq!(producer.free(), Ok(popped as usize));
+        }
+        assert_eq!(consumer.pop_slice(&mut [0; 3]), Ok(3));
+        assert_eq!(producer.free(), Ok(7));
+        consumer.peek(4).unwrap().release_first(2);
+        assert_eq!(producer.free(), Ok(9));
+        consumer.peek(4).unwrap();
+        std::mem::forget(consumer.peek(4).unwrap());
+        assert_eq!((producer.free(), consumer.position()), (Ok(9), 9));
+        push_all(&mut producer, 16..25);
+        assert_eq!(producer.push(25), Err(PushError::Full(25)));
+        pop_all(&mut consumer, 9..25);
     }
 }
 
-fn the_head_is_published_when_the_view_is_used_up<P: Place>() {
-    let (mut producer, mut consumer) = pair::<u64, P>(64, LATE);
-    push_all(&mut producer, 0..2);
-    pop_all(&mut consumer, 0..1);
-    assert_eq!(producer.free(), Ok(62));
-    // These come after the consumer's look: its view ends before them.
-    push_all(&mut producer, 2..4);
-    pop_all(&mut consumer, 1..2);
-    assert_eq!(producer.free(), Ok(62));
-    pop_all(&mut consumer, 2..4);
-    assert_eq!(producer.free(), Ok(64));
-}
-
-fn a_consumer_that_leaves_gives_back_what_it_popped<P: Place>() {
-    let (mut producer, mut consumer) = pair::<u64, P>(64, LATE);
+fn an_end_that_leaves_says_so<P: Place>() {
+    let (mut producer, mut consumer) = pair::<u64, P>(64, PACED);
     push_all(&mut producer, 0..64);
     pop_all(&mut consumer, 0..5);
-    assert_eq!(producer.free(), Ok(0));
-    consumer.leave(1);
+    consumer.leave(1, None);
     assert_eq!(producer.free(), Ok(5));
     assert_eq!(presence::observe(producer.memory().presence(Role::Consumer)), Presence::Left { generation: 1 });
+    producer.leave(1, None);
+    assert_eq!(presence::observe(consumer.memory().presence(Role::Producer)), Presence::Left { generation: 1 });
 }
 
 fn who_follows_goes_on_where_the_last_one_stopped<P: Place>() {
     let (first, memory) = P::memories::<u64>(64);
-    let mut producer = Producer::<u64, _>::attach(first, 64).unwrap();
-    let mut consumer = Consumer::<u64, _>::attach(memory, 64, Flow { step: 8, pauses: 0 }).unwrap();
+    let mut producer = Producer::<u64, _>::attach(first, 64, EAGER).unwrap();
+    let mut consumer = Consumer::<u64, _>::attach(memory, 64, EAGER).unwrap();
     push_all(&mut producer, 0..20);
     pop_all(&mut consumer, 0..10);
     // Both end without a word; the memory stays.
-    let mut producer = Producer::<u64, _>::attach(producer.into_memory(), 64).unwrap();
-    let mut consumer = Consumer::<u64, _>::attach(consumer.into_memory(), 64, LATE).unwrap();
+    let mut producer = Producer::<u64, _>::attach(producer.into_memory(), 64, EAGER).unwrap();
+    let mut consumer = Consumer::<u64, _>::attach(consumer.into_memory(), 64, PACED).unwrap();
     push_all(&mut producer, 20..22);
-    // What was popped but not given back comes again.
-    pop_all(&mut consumer, 8..22);
+    // What was popped never comes again.
+    pop_all(&mut consumer, 10..22);
     assert_eq!(consumer.pop(), Err(PopError::Empty));
 }
 
@@ -300,7 +283,7 @@ fn an_impossible_head_poisons_the_producer<P: Place>() {
                 highest: start.wrapping_add(4),
                 step: 1,
             };
-            assert_eq!(producer.free(), Err(cause));
+            assert_eq!(producer.free(), Err(cause.into()));
             // It stays so, also when the word is right again.
             producer.memory().head().store(start.wrapping_add(2), Ordering::Relaxed);
             assert_eq!(producer.push(7), Err(PushError::Corrupted { value: 7, cause }));
@@ -318,7 +301,7 @@ fn a_head_that_goes_back_poisons_the_producer<P: Place>() {
     assert_eq!(producer.free(), Ok(2));
     producer.memory().head().store(1, Ordering::Relaxed);
     let cause = Corrupted { word: SharedWord::Head, found: 1, lowest: 2, highest: 4, step: 1 };
-    assert_eq!(producer.free(), Err(cause));
+    assert_eq!(producer.free(), Err(cause.into()));
 }
 
 fn an_impossible_tail_poisons_the_consumer<P: Place>() {
@@ -336,7 +319,7 @@ fn an_impossible_tail_poisons_the_consumer<P: Place>() {
             assert_eq!(consumer.pop_slice(&mut [0]), Err(PopError::Corrupted(cause)));
             assert_eq!(consumer.peek(1).unwrap_err(), PeekError::Corrupted(cause));
             assert_eq!(consumer.peek_up_to(1).unwrap_err(), PeekError::Corrupted(cause));
-            assert_eq!(consumer.available(), Err(cause));
+            assert_eq!(consumer.available(), Err(cause.into()));
         }
     }
 }
@@ -344,7 +327,7 @@ fn an_impossible_tail_poisons_the_consumer<P: Place>() {
 fn impossible_positions_are_refused_at_attach<P: Place>() {
     let (first, second) = P::memories::<u64>(4);
     first.tail().store(5, Ordering::Relaxed);
-    assert!(Producer::<u64, _>::attach(first, 4).is_err());
+    assert!(Producer::<u64, _>::attach(first, 4, EAGER).is_err());
     assert!(Consumer::<u64, _>::attach(second, 4, EAGER).is_err());
 }
 
@@ -355,7 +338,7 @@ where
     // Miri runs every step by hand.
     const COUNT: u64 = if cfg!(miri) { 200 } else { 20_000 };
     for capacity in [1, 2, 64, 1024] {
-        let (mut producer, mut consumer) = pair::<u64, P>(capacity, LATE);
+        let (mut producer, mut consumer) = pair::<u64, P>(capacity, PACED);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for number in 0..COUNT {
@@ -369,7 +352,7 @@ where
                     match consumer.pop() {
                         Ok(popped) => break popped,
                         Err(PopError::Empty) => std::thread::yield_now(),
-                        Err(PopError::Corrupted(cause)) => panic!("{cause}"),
+                        Err(broken) => panic!("{broken}"),
                     }
                 };
                 assert_eq!(popped, number);
@@ -391,10 +374,8 @@ scenarios! {
     a_peek_leaves_the_elements_until_they_are_released,
     a_peek_takes_what_is_there_and_no_more,
     an_index_outside_a_claim_or_a_peek_panics_and_harms_nothing,
-    the_head_is_published_in_steps_of_a_quarter_at_most,
-    the_head_is_published_in_the_steps_that_were_asked_for,
-    the_head_is_published_when_the_view_is_used_up,
-    a_consumer_that_leaves_gives_back_what_it_popped,
+    a_slot_is_free_when_its_pop_returns,
+    an_end_that_leaves_says_so,
     who_follows_goes_on_where_the_last_one_stopped,
     an_impossible_head_poisons_the_producer,
     a_head_that_goes_back_poisons_the_producer,
