@@ -9,8 +9,10 @@ const MOST_PAUSES: u32 = 1 << 24;
 /// How long to wait before the next look at the other end's position: a consumer's at the tail when it has read all that it knew
 /// of, a producer's at the head when it has filled all that it knew to be free.
 ///
-/// A look that finds a little costs as much as one that finds much, so the wait grows until looks are worth it. One that
-/// finds nothing, or a single element, ends it: then the other end is slow, and a wait would only delay what is in flight.
+/// A look that finds a little costs as much as one that finds much, so the wait grows until looks are worth it. A consumer whose
+/// look finds nothing, or a single element, waits no more: then its producer is slow, and a wait would only delay what is in
+/// flight. A producer goes on waiting at a ring that is still full: it delays nothing but itself, and each of its looks would
+/// take the line of the head from the consumer.
 #[derive(Debug)]
 pub struct Pace {
     /// The pauses before the next look.
@@ -50,16 +52,6 @@ impl Pace {
     #[inline(always)]
     pub fn found_one(&mut self) {
         self.wait = self.limit.min(1);
-    }
-
-    /// Learns from a look that found this much after so many pauses, or nothing.
-    #[inline(always)]
-    pub fn found(&mut self, waited: u32, found: u64) {
-        match found {
-            0 => self.wait = 0,
-            1 => self.found_one(),
-            _ => self.learn(waited, found),
-        }
     }
 
     /// Learns from a look that found this much after so many pauses.

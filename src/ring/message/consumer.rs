@@ -24,7 +24,7 @@ use super::producer::record;
 use super::record::header;
 use super::{PopError, Shape, fits};
 
-/// A look that finds this many bytes, or half of the ring, is worth its cost.
+/// A look that finds this many bytes, or half of the ring, is worth its cost; for a producer, half as much.
 pub(super) const ENOUGH: u64 = 8192;
 
 const LINE: usize = 64;

@@ -76,7 +76,7 @@ impl<M: Memory> Producer<M> {
             limit: tail,
             shape,
             reach: shape.reach(),
-            pace: Pace::new(pauses, (shape.capacity() as u64 / 2).min(ENOUGH)),
+            pace: Pace::new(pauses, (shape.capacity() as u64 / 4).min(ENOUGH / 2)),
             broken: None,
             waker,
             sleeper,
@@ -270,7 +270,7 @@ impl<M: Memory> Producer<M> {
         match (Window { lowest, highest: self.tail, step }).check(SharedWord::Head, found) {
             Ok(head) => {
                 self.limit = head.wrapping_add(most);
-                self.pace.found(waited, head.wrapping_sub(lowest));
+                self.pace.learn(waited, head.wrapping_sub(lowest));
                 Ok(())
             }
             Err(cause) => {

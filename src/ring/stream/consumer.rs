@@ -23,7 +23,7 @@ use super::{Element, PeekError, PopError, fits};
 /// The handle is of no use: its `broken` says why. A unit error keeps `refresh` small.
 struct Unusable;
 
-/// A look that finds this many elements, or half of the ring, is worth its cost.
+/// A look that finds this many elements, or half of the ring, is worth its cost; for a producer, half as much.
 pub(super) const ENOUGH: usize = 1024;
 
 /// The reading end.

@@ -19,6 +19,9 @@ use super::claim::Claim;
 use super::consumer::ENOUGH;
 use super::{ClaimError, Element, PushError, PushSliceError, fits};
 
+/// A producer does not pause at a full ring of fewer slots.
+const FEW: usize = 32;
+
 /// The writing end.
 pub struct Producer<T, M> {
     memory: M,
@@ -53,7 +56,8 @@ impl<T: Element, M: Memory> Producer<T, M> {
             // As if the ring were full: the lowest head that there can be.
             limit: tail,
             capacity,
-            pace: Pace::new(pauses, (capacity / 2).clamp(1, ENOUGH) as u64),
+            // In a ring of a few slots a pause outlasts all that the consumer can read meanwhile.
+            pace: Pace::new(if capacity < FEW { 0 } else { pauses }, (capacity / 4).clamp(1, ENOUGH / 2) as u64),
             broken: None,
             waker,
             sleeper,
@@ -240,7 +244,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
         match (Window { lowest, highest: self.tail, step: 1 }).check(SharedWord::Head, found) {
             Ok(head) => {
                 self.limit = head.wrapping_add(capacity);
-                self.pace.found(waited, head.wrapping_sub(lowest));
+                self.pace.learn(waited, head.wrapping_sub(lowest));
                 Ok(())
             }
             Err(cause) => {
