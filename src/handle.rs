@@ -15,20 +15,25 @@ macro_rules! handle {
             self.ring.memory().generation()
         }
 
-        /// Returns how many holders the other role has had. A change means that a new process has come.
+        /// Returns how many holders the other role has had. A change means that a new process has come. In a forked child that is 0.
         #[must_use]
         pub fn peer_generation(&self) -> u64 {
             self.ring.memory().peer_generation()
         }
 
-        /// Finds out who is at the other end. Makes a system call, about 0.2 us.
+        /// Finds out who is at the other end. Makes a system call, about 0.2 us. In a forked child that is [`PeerState::Never`]: the
+        /// handle is the parent's, and nobody comes to this copy.
         #[must_use]
         pub fn peer_state(&self) -> PeerState {
             self.ring.memory().peer_state()
         }
 
         /// Returns whether another process has come to the other end since this was asked last, or since this handle came.
+        /// In a forked child that is never so.
         pub fn peer_changed(&mut self) -> bool {
+            if !crate::ring::memory::Memory::is_here(self.ring.memory()) {
+                return false;
+            }
             let generation = self.peer_generation();
             std::mem::replace(&mut self.seen, generation) != generation
         }
@@ -60,7 +65,9 @@ macro_rules! handle {
         }
 
         /// Leaves the role in order, and removes the name if
-        /// [`unlink_on_close`](crate::Options::unlink_on_close) was asked for. Dropping the handle does the same silently.
+        /// [`unlink_on_close`](crate::Options::unlink_on_close) was asked for.
+        ///
+        /// Dropping the handle does the same silently. In a forked child both do nothing, and do not disturb the parent.
         ///
         /// # Errors
         ///
@@ -71,7 +78,8 @@ macro_rules! handle {
         }
 
         /// Leaves the role as [`close`](Self::close) does, and returns a descriptor of the ring, by which any process can attach
-        /// ([`Options::from_fd`](crate::Options::from_fd)) where the ring has no name. The role is free when this returns.
+        /// ([`Options::from_fd`](crate::Options::from_fd)) where the ring has no name. The role is free when this returns, but for a
+        /// forked child, where it is the parent's: there the descriptor is all that this gives.
         ///
         /// # Errors
         ///

@@ -14,6 +14,7 @@ mod layout;
 mod mapping;
 mod object;
 mod place;
+mod process;
 mod roles;
 pub(crate) mod transfer;
 mod view;
@@ -149,17 +150,25 @@ impl Segment {
         self.generation
     }
 
+    /// Returns how many holders the other role has had; 0 where this is not the process of the handle.
     pub(crate) fn peer_generation(&self) -> u64 {
-        presence::observe(self.presence(self.role.peer())).generation()
+        self.peer_presence().generation()
     }
 
-    /// Returns what the last holder of the other role said of itself. Makes no system call.
+    /// Returns what the last holder of the other role said of itself. Makes no system call. Nobody has come to a handle whose
+    /// process this is not.
     pub(crate) fn peer_presence(&self) -> Presence {
-        presence::observe(self.presence(self.role.peer()))
+        match self.is_here() {
+            true => presence::observe(self.presence(self.role.peer())),
+            false => Presence::Never,
+        }
     }
 
-    /// Finds out who is at the other role.
+    /// Finds out who is at the other role. Nobody has come to a handle whose process this is not.
     pub(crate) fn peer_state(&self) -> PeerState {
+        if !self.is_here() {
+            return PeerState::Never;
+        }
         let peer = self.role.peer();
         // The same call on the same kind of descriptor worked at attach. Should it ever fail, a peer that may be there
         // must not be taken for dead.
@@ -187,10 +196,13 @@ impl Segment {
 
     /// Returns the generation for the one time that its holder says that it leaves.
     ///
-    /// `None` where it has left, and in a forked child, where the mapping is not there and must not be touched.
+    /// `None` where it has left, and where this is not the process of the handle, or it is exiting: the mapping may not be there,
+    /// and must not be touched.
     pub(crate) fn take_generation(&mut self) -> Option<u64> {
-        let generation = std::mem::take(&mut self.generation);
-        (generation > 0 && self.mapping.is_here()).then_some(generation)
+        if !self.is_here() {
+            return None;
+        }
+        Some(std::mem::take(&mut self.generation)).filter(|&generation| generation > 0)
     }
 
     /// Removes the name, if that was asked for and it still stands for this ring.
@@ -262,6 +274,11 @@ unsafe impl Memory for Segment {
 
     fn is_mirrored(&self) -> bool {
         self.mapping.is_mirrored()
+    }
+
+    #[inline(always)]
+    fn is_here(&self) -> bool {
+        self.mapping.is_here()
     }
 
     #[inline(always)]
