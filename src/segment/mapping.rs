@@ -127,6 +127,11 @@ impl Mapping {
     pub(super) fn is_here(&self) -> bool {
         self.process.is_current()
     }
+
+    /// Returns the process that made it.
+    pub(super) fn process(&self) -> Epoch {
+        self.process
+    }
 }
 
 impl Drop for Mapping {

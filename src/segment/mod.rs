@@ -7,6 +7,7 @@
 
 mod anonymous;
 mod attach;
+mod exit;
 mod futex;
 pub(crate) mod greeting;
 pub(crate) mod inheritance;
@@ -42,12 +43,15 @@ use crate::ring::park;
 use crate::ring::presence::{self, Presence};
 use crate::wait::Wait;
 use attach::{Attached, Request};
+use exit::{Entry, Registration};
 use futex::Barriers;
 use layout::Header;
 use mapping::Mapping;
 
 /// One role in one mapped ring.
 pub(crate) struct Segment {
+    /// Leaves the role when the process exits. The first field: it tells the address of the header and the descriptor.
+    at_exit: Option<Registration>,
     /// Points into `mapping`.
     header: NonNull<Header>,
     /// Points into `mapping`, behind the header.
@@ -63,6 +67,7 @@ pub(crate) struct Segment {
     /// `None` where it has none. The descriptor that led to it is not kept: it is its owner's to close.
     name: Option<String>,
     unlink_on_close: bool,
+    close_on_exit: bool,
     barriers: Barriers,
     /// Whether this end sleeps at every message.
     parks_always: bool,
@@ -82,6 +87,7 @@ impl Segment {
         let Attached { mapping, identity, questions } = attach::attach(&Request::of(options, Some(role), wanted)?)?;
         let (data, len) = mapping.data();
         Ok(Segment {
+            at_exit: None,
             header: mapping.header(),
             data,
             len,
@@ -94,6 +100,7 @@ impl Segment {
                 Place::Nowhere | Place::Descriptor(_) => None,
             },
             unlink_on_close: options.unlink_on_close,
+            close_on_exit: options.close_on_exit,
             barriers: Barriers::prepare(),
             parks_always: options.wait_strategy == Wait::Park,
             questions,
@@ -109,6 +116,17 @@ impl Segment {
     /// Says that this process came to the role.
     pub(crate) fn enter(&mut self) {
         self.generation = roles::enter(self.header().slot(self.role));
+        if self.close_on_exit {
+            let entry = Entry {
+                header: self.header,
+                descriptor: self.questions.as_fd(),
+                role: self.role,
+                generation: self.generation,
+                name: self.name.as_deref().filter(|_| self.unlink_on_close),
+            };
+            // SAFETY: mapping and descriptor are fields behind the registration: they are dropped after it, or leaked with it.
+            self.at_exit = Some(unsafe { Registration::new(entry, self.mapping.process()) });
+        }
     }
 
     /// Returns what the last holder of the other role said of itself, and whether it is there.
@@ -207,17 +225,10 @@ impl Segment {
 
     /// Removes the name, if that was asked for and it still stands for this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
-        let (true, Some(name)) = (std::mem::take(&mut self.unlink_on_close), &self.name) else { return Ok(()) };
-        // The administration is locked by a description of its own: that of the descriptor may have been lent to a process that
-        // would keep the lock, should this one be killed right now.
-        let questions = self.questions.as_fd();
-        match object::reopen(name, questions) {
-            Ok(Some(own)) => object::unlink(name, own.as_fd(), attach::CREATION)?,
-            Ok(None) => false,
-            // A process that has no more descriptors cleans up all the same.
-            Err(_) => object::unlink(name, questions, attach::CREATION)?,
-        };
-        Ok(())
+        match (std::mem::take(&mut self.unlink_on_close), &self.name) {
+            (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::CREATION),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the descriptor that holds no lock.
