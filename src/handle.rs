@@ -67,7 +67,8 @@ macro_rules! handle {
         /// Leaves the role in order, and removes the name if
         /// [`unlink_on_close`](crate::Options::unlink_on_close) was asked for.
         ///
-        /// Dropping the handle does the same silently. In a forked child both do nothing, and do not disturb the parent.
+        /// Dropping the handle does the same silently, but for a drop by a panic that unwinds: that is an
+        /// [`abandon`](Self::abandon). In a forked child both do nothing, and do not disturb the parent.
         ///
         /// # Errors
         ///
@@ -75,6 +76,30 @@ macro_rules! handle {
         /// the same.
         pub fn close(mut self) -> Result<(), Error> {
             self.leave(false)
+        }
+
+        /// Leaves the role without saying so, as a crash of the process would: the other end is told that it crashed, at once, and
+        /// the name stays, whatever [`unlink_on_close`](crate::Options::unlink_on_close) says.
+        ///
+        /// All that was pushed is there, and all that was popped is gone. The role is free when this returns. For whoever finds that
+        /// he cannot go on, and does not want that taken for the end of the stream.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let name = format!("doc-abandon-{}", std::process::id());
+        /// use ringmain::{Options, PeerState};
+        ///
+        /// let mut tx = Options::new(&name).capacity(64).stream_producer::<u64>()?;
+        /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+        /// tx.push(7)?;
+        /// tx.abandon();
+        /// assert_eq!(rx.peer_state(), PeerState::Crashed);
+        /// assert_eq!(rx.pop()?, 7);
+        /// # Ok(())
+        /// # }
+        /// ```
+        pub fn abandon(mut self) {
+            self.ring.memory_mut().abandon();
         }
 
         /// Leaves the role as [`close`](Self::close) does, and returns a descriptor of the ring, by which any process can attach
@@ -97,6 +122,15 @@ macro_rules! handle {
                 self.ring.leave(generation, (!hands_on).then_some(&self.waiter.ends));
             }
             self.ring.memory_mut().unlink_if_asked()
+        }
+
+        /// What a drop does: who is dropped by a panic has not come to an end in order.
+        fn dropped(&mut self) {
+            match std::thread::panicking() {
+                true => self.ring.memory_mut().abandon(),
+                // A name that cannot be removed stays; `close` says so to those who ask.
+                false => drop(self.leave(false)),
+            }
         }
     };
 }

@@ -44,7 +44,7 @@ use crate::ring::presence::{self, Presence};
 use crate::wait::Wait;
 use attach::{Attached, Request};
 use exit::{Entry, Registration};
-use futex::Barriers;
+use futex::{Alarm, Barriers};
 use layout::Header;
 use mapping::Mapping;
 
@@ -73,8 +73,10 @@ pub(crate) struct Segment {
     parks_always: bool,
     /// Holds no lock: for questions.
     questions: OwnedFd,
-    /// Keeps the addresses, and the lock on the role. The last field: it is given back when all else is done.
+    /// Keeps the addresses, and the lock on the role. Behind all that needs them: it is given back when all else is done.
     mapping: Mapping,
+    /// Wakes the other end when the lock on the role is given back, so behind it.
+    alarm: Option<Alarm>,
 }
 
 // SAFETY: the addresses are those of the mapping that it owns, which is the same from every thread of the process, and the
@@ -105,6 +107,7 @@ impl Segment {
             parks_always: options.wait_strategy == Wait::Park,
             questions,
             mapping,
+            alarm: None,
         })
     }
 
@@ -221,6 +224,17 @@ impl Segment {
             return None;
         }
         Some(std::mem::take(&mut self.generation)).filter(|&generation| generation > 0)
+    }
+
+    /// Gives the role back, when this is dropped, as if the process had been killed now: nothing is said, the name stays, and the
+    /// other end is woken to find out.
+    pub(crate) fn abandon(&mut self) {
+        if self.take_generation().is_some() {
+            self.at_exit = None;
+            self.unlink_on_close = false;
+            // Without it a sleeper finds out after its slice.
+            self.alarm = Alarm::of(self.questions.as_fd(), self.role).ok();
+        }
     }
 
     /// Removes the name, if that was asked for and it still stands for this ring.
