@@ -14,8 +14,11 @@ use std::{mem, thread};
 
 use common::ends::{End, as_end, check_held, for_each_end, for_each_ring, small};
 use common::forks::{code, fork};
-use common::{Child, PATIENCE, Part, Ring, wait_for};
-use ringmain::{Options, PeerState, Role, WaitError};
+use common::{Child, Lateness, PATIENCE, Part, Ring, wait_for};
+use ringmain::{Options, PeerState, Role, Wait, WaitError};
+
+/// Set in the word in which an end says that it sleeps, while it does.
+const ASLEEP: u64 = 2;
 
 /// How many numbers pass before a process ends.
 const COUNT: u64 = 4;
@@ -212,23 +215,26 @@ fn a_handle_that_a_panic_drops_or_its_user_abandons_has_crashed_while_the_proces
 }
 
 #[test]
-fn a_sleeper_hears_of_an_end_that_was_abandoned() {
+fn a_sleeper_is_woken_by_an_end_that_is_abandoned() {
     fn check<E: End>() {
-        let (_ring, mut peer, mut child) = meet::<E>("abandoner", "-", "on");
-        let moved = match E::ROLE {
-            Role::Producer => {
-                (0..COUNT).for_each(|number| peer.go(number, Some(PATIENCE)).unwrap());
-                COUNT
-            }
-            _ => COUNT + peer.exhaust(),
-        };
-        let told = thread::scope(|scope| {
-            let sleeper = scope.spawn(|| peer.go(moved, Some(PATIENCE)));
-            child.say("go on");
-            child.says(true);
-            sleeper.join().unwrap()
-        });
-        assert_eq!(told, Err(WaitError::Crashed));
+        let ring = Ring::new();
+        let mut peer = E::Peer::attach(&small(ring.options()).wait(Wait::Park)).unwrap();
+        let moved = peer.exhaust();
+        let mut lateness = Lateness::of(&peer);
+        for _ in 0..12 {
+            let end = E::attach(&small(ring.options())).unwrap();
+            let told = thread::scope(|scope| {
+                let sleeper = scope.spawn(|| lateness.watch(|| peer.go(moved, Some(PATIENCE))));
+                wait_for("a sleep", || (ring.word(E::Peer::PARKING) & ASLEEP != 0).then_some(()));
+                // Long enough for it to be asleep in the kernel too.
+                thread::sleep(Duration::from_millis(5));
+                end.abandon();
+                sleeper.join().unwrap()
+            });
+            assert_eq!(told, Err(WaitError::Crashed));
+        }
+        // Where nothing wakes it, it is late each time.
+        assert!(lateness.count() <= 3, "{} of 12 sleeps ended with their slice", lateness.count());
     }
     for_each_end!(check);
 }
