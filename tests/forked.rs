@@ -13,7 +13,7 @@ use common::ends::{End, as_end, check_hand_over, check_held, for_each_end, small
 use common::forks::{code, exit, fork};
 use common::{Ability, Child, Part, Ring, missing, path};
 use ringmain::{Broken, Options, PeerState, Role, message, stream};
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 /// A limit that is reached where a call waits for what cannot come alone.
@@ -45,12 +45,17 @@ fn clone(flags: libc::c_int) -> Option<Pid> {
 const WAYS: [&str; 2] = ["fork", "clone"];
 
 fn fork_by(way: &str) -> Option<Pid> {
-    match way {
+    let child = match way {
         "fork" => fork(),
         "clone" => clone(0),
         "namespace" => clone(libc::CLONE_NEWPID),
         other => panic!("{other} is no way to fork"),
+    };
+    if child.is_none() {
+        // One that hangs goes with its parent, which goes with the test.
+        set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     }
+    child
 }
 
 /// What is wrong with the calls of a child.

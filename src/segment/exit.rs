@@ -26,7 +26,7 @@ use super::futex;
 use super::layout::Header;
 use super::object::{self, NAME_MAX};
 use super::process::{self, Epoch};
-use crate::ring::farewell;
+use crate::ring::farewell::{self, Words};
 use crate::ring::memory::Role;
 
 /// How long the handler waits at most for its turn to remove a name.
@@ -99,7 +99,14 @@ impl Kept {
             // SAFETY: the mapping outlives the registration, and every byte of a header is an atomic or padding.
             let header = unsafe { self.header.as_ref() };
             let slot = header.slot(self.role);
-            farewell::leave(&slot.presence, &slot.wakes, self.generation);
+            let words = Words {
+                presence: &slot.presence,
+                parking: &slot.parking,
+                wakes: &slot.wakes,
+                told: (self.role == Role::Consumer).then_some(&slot.needed_or_told),
+                peer: &header.slot(self.role.peer()).presence,
+            };
+            farewell::leave(&words, self.generation);
             futex::wake(&slot.wakes);
         }
     }

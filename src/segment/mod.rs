@@ -38,6 +38,7 @@ pub(crate) use rustix::param::page_size;
 use crate::error::Error;
 use crate::options::Options;
 use crate::ring::ends::Ends;
+use crate::ring::farewell;
 use crate::ring::memory::{Memory, Parking, Role};
 use crate::ring::park;
 use crate::ring::presence::{self, Presence};
@@ -146,7 +147,9 @@ impl Segment {
 
     /// Notes that the user of this handle was told of the end of the holder that this presence is of.
     pub(crate) fn told_of(&self, ends: &Ends, peer: Presence) {
-        ends.told(self, self.role, peer);
+        if self.is_here() {
+            ends.told(self, self.role, peer);
+        }
     }
 
     /// Says whether this end sleeps at every message.
@@ -232,6 +235,9 @@ impl Segment {
         if self.take_generation().is_some() {
             self.at_exit = None;
             self.unlink_on_close = false;
+            if self.has_header() {
+                farewell::ask_for_nothing(&self.header().slot(self.role).parking);
+            }
             // Without it a sleeper finds out after its slice.
             self.alarm = Alarm::of(self.questions.as_fd(), self.role).ok();
         }
