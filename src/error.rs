@@ -184,6 +184,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// This process is exiting, and has left its rings ([`Options::close_on_exit`](crate::Options::close_on_exit)).
+    Exiting,
     /// Another system call failed.
     Os {
         /// The call.
@@ -380,6 +382,9 @@ impl fmt::Display for Error {
             ),
             Error::NoProc { .. } => formatter.write_str(
                 "the descriptor cannot be opened anew through /proc/self/fd, which rings without a name need; mount proc at /proc",
+            ),
+            Error::Exiting => formatter.write_str(
+                "this process is exiting and has left its rings; attach before, or in a function that exit calls earlier",
             ),
             Error::Os { call, .. } => write!(formatter, "{call} failed"),
         }

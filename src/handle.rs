@@ -15,20 +15,25 @@ macro_rules! handle {
             self.ring.memory().generation()
         }
 
-        /// Returns how many holders the other role has had. A change means that a new process has come.
+        /// Returns how many holders the other role has had. A change means that a new process has come. In a forked child that is 0.
         #[must_use]
         pub fn peer_generation(&self) -> u64 {
             self.ring.memory().peer_generation()
         }
 
-        /// Finds out who is at the other end. Makes a system call, about 0.2 us.
+        /// Finds out who is at the other end. Makes a system call, about 0.2 us. In a forked child that is [`PeerState::Never`]: the
+        /// handle is the parent's, and nobody comes to this copy.
         #[must_use]
         pub fn peer_state(&self) -> PeerState {
             self.ring.memory().peer_state()
         }
 
         /// Returns whether another process has come to the other end since this was asked last, or since this handle came.
+        /// In a forked child that is never so.
         pub fn peer_changed(&mut self) -> bool {
+            if !crate::ring::memory::Memory::is_here(self.ring.memory()) {
+                return false;
+            }
             let generation = self.peer_generation();
             std::mem::replace(&mut self.seen, generation) != generation
         }
@@ -60,7 +65,10 @@ macro_rules! handle {
         }
 
         /// Leaves the role in order, and removes the name if
-        /// [`unlink_on_close`](crate::Options::unlink_on_close) was asked for. Dropping the handle does the same silently.
+        /// [`unlink_on_close`](crate::Options::unlink_on_close) was asked for.
+        ///
+        /// Dropping the handle does the same silently, but for a drop by a panic that unwinds: that is an
+        /// [`abandon`](Self::abandon). In a forked child both do nothing, and do not disturb the parent.
         ///
         /// # Errors
         ///
@@ -70,8 +78,33 @@ macro_rules! handle {
             self.leave(false)
         }
 
+        /// Leaves the role without saying so, as a crash of the process would: the other end is told that it crashed, at once, and
+        /// the name stays, whatever [`unlink_on_close`](crate::Options::unlink_on_close) says.
+        ///
+        /// All that was pushed is there, and all that was popped is gone. The role is free when this returns. For whoever finds that
+        /// he cannot go on, and does not want that taken for the end of the stream.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let name = format!("doc-abandon-{}", std::process::id());
+        /// use ringmain::{Options, PeerState};
+        ///
+        /// let mut tx = Options::new(&name).capacity(64).stream_producer::<u64>()?;
+        /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+        /// tx.push(7)?;
+        /// tx.abandon();
+        /// assert_eq!(rx.peer_state(), PeerState::Crashed);
+        /// assert_eq!(rx.pop()?, 7);
+        /// # Ok(())
+        /// # }
+        /// ```
+        pub fn abandon(mut self) {
+            self.ring.memory_mut().abandon();
+        }
+
         /// Leaves the role as [`close`](Self::close) does, and returns a descriptor of the ring, by which any process can attach
-        /// ([`Options::from_fd`](crate::Options::from_fd)) where the ring has no name. The role is free when this returns.
+        /// ([`Options::from_fd`](crate::Options::from_fd)) where the ring has no name. The role is free when this returns, but for a
+        /// forked child, where it is the parent's: there the descriptor is all that this gives.
         ///
         /// # Errors
         ///
@@ -89,6 +122,15 @@ macro_rules! handle {
                 self.ring.leave(generation, (!hands_on).then_some(&self.waiter.ends));
             }
             self.ring.memory_mut().unlink_if_asked()
+        }
+
+        /// What a drop does: who is dropped by a panic has not come to an end in order.
+        fn dropped(&mut self) {
+            match std::thread::panicking() {
+                true => self.ring.memory_mut().abandon(),
+                // A name that cannot be removed stays; `close` says so to those who ask.
+                false => drop(self.leave(false)),
+            }
         }
     };
 }

@@ -57,6 +57,7 @@ pub struct Options {
     pub(crate) mode: u32,
     pub(crate) owner: Option<u32>,
     pub(crate) unlink_on_close: bool,
+    pub(crate) close_on_exit: bool,
     pub(crate) prefault: bool,
     pub(crate) lock_memory: bool,
     pub(crate) type_tag: String,
@@ -125,6 +126,7 @@ impl Options {
             mode: 0o600,
             owner: None,
             unlink_on_close: false,
+            close_on_exit: true,
             prefault: true,
             lock_memory: false,
             type_tag: String::new(),
@@ -195,10 +197,47 @@ impl Options {
         self
     }
 
-    /// Removes the name when the handle is closed or dropped. By default the ring stays, and its elements with it.
+    /// Removes the name when the handle is closed or dropped, or its process exits with it in order
+    /// ([`close_on_exit`](Options::close_on_exit)). By default the ring stays, and its elements with it.
+    ///
+    /// It also stays after a crash, and after what counts as one: a drop by a panic, and an `abandon`.
     #[must_use]
     pub fn unlink_on_close(mut self, unlink: bool) -> Options {
         self.unlink_on_close = unlink;
+        self
+    }
+
+    /// Says whether the handle leaves in order when its process exits: when `main` returns, or by
+    /// [`std::process::exit`]. On by default.
+    ///
+    /// That is for handles that nobody drops then: those in statics, on the stacks of other threads, and leaked ones. Their peers
+    /// hear that they closed, after all that was pushed. Off, they hear of a crash when the process is gone, as they do in any
+    /// case after a signal, [`abort`](std::process::abort) or `_exit`, and after a panic of `main`. (Such a panic is known by
+    /// the status that a Rust program then has, 101, where the C library is GNU's. With another one, a handle in a static or a
+    /// leaked one is closed also then; one that the panic drops never is.)
+    ///
+    /// It is done by a handler of the C library's (`atexit`), registered at the first attach: functions that were registered before
+    /// that run after it. From then on the process can use no handle: each call returns what it returns in a forked child, and an
+    /// attach [`Error::Exiting`]. Of each handle that another thread uses at this moment, one call that is under way may still
+    /// publish after its end was told.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-exit-{}", std::process::id());
+    /// use std::sync::{Mutex, OnceLock};
+    /// use ringmain::{Options, message};
+    ///
+    /// static LOG: OnceLock<Mutex<message::Producer>> = OnceLock::new();
+    ///
+    /// let log = Options::new(&name).capacity(4096).unlink_on_close(true).message_producer()?;
+    /// LOG.get_or_init(|| Mutex::new(log)).lock().unwrap().push(b"started")?;
+    /// // `main` returns: the reader gets "started", then hears that the logger has closed the ring.
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn close_on_exit(mut self, close: bool) -> Options {
+        self.close_on_exit = close;
         self
     }
 

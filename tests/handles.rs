@@ -16,7 +16,7 @@ fn plays_a_part() {
 
 /// Forgets its handle, and ends when told to.
 fn forgetter<E: End>(part: &mut Part) {
-    mem::forget(E::attach(&small(part.options())).unwrap());
+    mem::forget(E::attach(&small(part.options()).close_on_exit(false)).unwrap());
     part.say("forgotten");
     part.hear();
 }

@@ -189,8 +189,7 @@ as_fd!(Consumer);
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        // A name that cannot be removed stays; `close` says so to those who ask.
-        let _ = self.leave(false);
+        self.dropped();
     }
 }
 

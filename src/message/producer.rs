@@ -127,8 +127,7 @@ as_fd!(Producer);
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        // A name that cannot be removed stays; `close` says so to those who ask.
-        let _ = self.leave(false);
+        self.dropped();
     }
 }
 

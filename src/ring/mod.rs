@@ -48,6 +48,7 @@ pub mod broken;
 pub mod copy;
 pub mod cursor;
 pub mod ends;
+pub mod farewell;
 pub mod identity;
 pub mod memory;
 pub mod message;

@@ -1,7 +1,8 @@
 //! Sleeping and waking across processes, and the fences that the system makes for others.
 
-#![allow(unsafe_code, reason = "a futex is half of a shared word")]
+#![allow(unsafe_code, reason = "a futex is half of a shared word, whose address is that of a mapping")]
 
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +11,11 @@ use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags};
 use rustix::thread::{MembarrierCommand, membarrier};
 use rustix::time::Timespec;
+
+use super::layout::Header;
+use super::mapping::Mapping;
+use crate::error::Error;
+use crate::ring::memory::Role;
 
 /// What this process may ask of the system.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +31,30 @@ impl Barriers {
     pub(super) fn prepare() -> Barriers {
         let is_registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         Barriers { is_registered, is_allowed: membarrier(MembarrierCommand::GlobalExpedited).is_ok() }
+    }
+}
+
+/// Wakes the other end of a role when it is dropped, whatever has become of the mapping by which the role was held.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    header: Mapping,
+    role: Role,
+}
+
+impl Alarm {
+    /// Prepares it for the ring behind a descriptor.
+    pub(super) fn of(file: BorrowedFd<'_>, role: Role) -> Result<Alarm, Error> {
+        Ok(Alarm { header: Mapping::new(file, size_of::<Header>())?, role })
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if self.header.is_here() {
+            // SAFETY: the mapping is as long as a header, and every byte of that is an atomic or padding.
+            let header = unsafe { self.header.header().as_ref() };
+            wake(&header.slot(self.role).wakes);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::layout::{DATA_OFFSET, Header};
 use super::object::os;
+use super::process::Epoch;
 use crate::error::Error;
 
 /// A shared mapping of a segment, at least as long as its header.
@@ -25,7 +26,7 @@ pub(super) struct Mapping {
     data_offset: usize,
     data_len: usize,
     /// The process that mapped it: in a forked child the addresses may be somebody else's.
-    process: u32,
+    process: Epoch,
 }
 
 impl Mapping {
@@ -68,7 +69,8 @@ impl Mapping {
     }
 
     fn of(bytes: MmapRaw, data_offset: usize, data_len: usize) -> Result<Mapping, Error> {
-        let mapping = Mapping { bytes: ManuallyDrop::new(bytes), data_offset, data_len, process: std::process::id() };
+        let process = Epoch::current()?;
+        let mapping = Mapping { bytes: ManuallyDrop::new(bytes), data_offset, data_len, process };
         mapping.bytes.advise(Advice::DontFork).map_err(|error| os("madvise(MADV_DONTFORK)", error))?;
         Ok(mapping)
     }
@@ -120,9 +122,15 @@ impl Mapping {
         self.bytes.len() > self.data_offset + self.data_len
     }
 
-    /// Returns whether this process made the mapping. In a forked child it is not there, and must not be touched.
+    /// Returns whether this process made the mapping, and is not exiting. In a forked child it is not there, and must not be touched.
+    #[inline(always)]
     pub(super) fn is_here(&self) -> bool {
-        self.process == std::process::id()
+        self.process.is_current()
+    }
+
+    /// Returns the process that made it.
+    pub(super) fn process(&self) -> Epoch {
+        self.process
     }
 }
 

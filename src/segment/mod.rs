@@ -7,6 +7,7 @@
 
 mod anonymous;
 mod attach;
+mod exit;
 mod futex;
 pub(crate) mod greeting;
 pub(crate) mod inheritance;
@@ -14,6 +15,7 @@ mod layout;
 mod mapping;
 mod object;
 mod place;
+mod process;
 mod roles;
 pub(crate) mod transfer;
 mod view;
@@ -36,17 +38,21 @@ pub(crate) use rustix::param::page_size;
 use crate::error::Error;
 use crate::options::Options;
 use crate::ring::ends::Ends;
+use crate::ring::farewell;
 use crate::ring::memory::{Memory, Parking, Role};
 use crate::ring::park;
 use crate::ring::presence::{self, Presence};
 use crate::wait::Wait;
 use attach::{Attached, Request};
-use futex::Barriers;
+use exit::{Entry, Registration};
+use futex::{Alarm, Barriers};
 use layout::Header;
 use mapping::Mapping;
 
 /// One role in one mapped ring.
 pub(crate) struct Segment {
+    /// Leaves the role when the process exits. The first field: it tells the address of the header and the descriptor.
+    at_exit: Option<Registration>,
     /// Points into `mapping`.
     header: NonNull<Header>,
     /// Points into `mapping`, behind the header.
@@ -62,13 +68,16 @@ pub(crate) struct Segment {
     /// `None` where it has none. The descriptor that led to it is not kept: it is its owner's to close.
     name: Option<String>,
     unlink_on_close: bool,
+    close_on_exit: bool,
     barriers: Barriers,
     /// Whether this end sleeps at every message.
     parks_always: bool,
     /// Holds no lock: for questions.
     questions: OwnedFd,
-    /// Keeps the addresses, and the lock on the role. The last field: it is given back when all else is done.
+    /// Keeps the addresses, and the lock on the role. Behind all that needs them: it is given back when all else is done.
     mapping: Mapping,
+    /// Wakes the other end when the lock on the role is given back, so behind it.
+    alarm: Option<Alarm>,
 }
 
 // SAFETY: the addresses are those of the mapping that it owns, which is the same from every thread of the process, and the
@@ -81,6 +90,7 @@ impl Segment {
         let Attached { mapping, identity, questions } = attach::attach(&Request::of(options, Some(role), wanted)?)?;
         let (data, len) = mapping.data();
         Ok(Segment {
+            at_exit: None,
             header: mapping.header(),
             data,
             len,
@@ -93,10 +103,12 @@ impl Segment {
                 Place::Nowhere | Place::Descriptor(_) => None,
             },
             unlink_on_close: options.unlink_on_close,
+            close_on_exit: options.close_on_exit,
             barriers: Barriers::prepare(),
             parks_always: options.wait_strategy == Wait::Park,
             questions,
             mapping,
+            alarm: None,
         })
     }
 
@@ -108,6 +120,17 @@ impl Segment {
     /// Says that this process came to the role.
     pub(crate) fn enter(&mut self) {
         self.generation = roles::enter(self.header().slot(self.role));
+        if self.close_on_exit {
+            let entry = Entry {
+                header: self.header,
+                descriptor: self.questions.as_fd(),
+                role: self.role,
+                generation: self.generation,
+                name: self.name.as_deref().filter(|_| self.unlink_on_close),
+            };
+            // SAFETY: mapping and descriptor are fields behind the registration: they are dropped after it, or leaked with it.
+            self.at_exit = Some(unsafe { Registration::new(entry, self.mapping.process()) });
+        }
     }
 
     /// Returns what the last holder of the other role said of itself, and whether it is there.
@@ -124,7 +147,9 @@ impl Segment {
 
     /// Notes that the user of this handle was told of the end of the holder that this presence is of.
     pub(crate) fn told_of(&self, ends: &Ends, peer: Presence) {
-        ends.told(self, self.role, peer);
+        if self.is_here() {
+            ends.told(self, self.role, peer);
+        }
     }
 
     /// Says whether this end sleeps at every message.
@@ -149,17 +174,25 @@ impl Segment {
         self.generation
     }
 
+    /// Returns how many holders the other role has had; 0 where this is not the process of the handle.
     pub(crate) fn peer_generation(&self) -> u64 {
-        presence::observe(self.presence(self.role.peer())).generation()
+        self.peer_presence().generation()
     }
 
-    /// Returns what the last holder of the other role said of itself. Makes no system call.
+    /// Returns what the last holder of the other role said of itself. Makes no system call. Nobody has come to a handle whose
+    /// process this is not.
     pub(crate) fn peer_presence(&self) -> Presence {
-        presence::observe(self.presence(self.role.peer()))
+        match self.is_here() {
+            true => presence::observe(self.presence(self.role.peer())),
+            false => Presence::Never,
+        }
     }
 
-    /// Finds out who is at the other role.
+    /// Finds out who is at the other role. Nobody has come to a handle whose process this is not.
     pub(crate) fn peer_state(&self) -> PeerState {
+        if !self.is_here() {
+            return PeerState::Never;
+        }
         let peer = self.role.peer();
         // The same call on the same kind of descriptor worked at attach. Should it ever fail, a peer that may be there
         // must not be taken for dead.
@@ -187,25 +220,35 @@ impl Segment {
 
     /// Returns the generation for the one time that its holder says that it leaves.
     ///
-    /// `None` where it has left, and in a forked child, where the mapping is not there and must not be touched.
+    /// `None` where it has left, and where this is not the process of the handle, or it is exiting: the mapping may not be there,
+    /// and must not be touched.
     pub(crate) fn take_generation(&mut self) -> Option<u64> {
-        let generation = std::mem::take(&mut self.generation);
-        (generation > 0 && self.mapping.is_here()).then_some(generation)
+        if !self.is_here() {
+            return None;
+        }
+        Some(std::mem::take(&mut self.generation)).filter(|&generation| generation > 0)
+    }
+
+    /// Gives the role back, when this is dropped, as if the process had been killed now: nothing is said, the name stays, and the
+    /// other end is woken to find out.
+    pub(crate) fn abandon(&mut self) {
+        if self.take_generation().is_some() {
+            self.at_exit = None;
+            self.unlink_on_close = false;
+            if self.has_header() {
+                farewell::ask_for_nothing(&self.header().slot(self.role).parking);
+            }
+            // Without it a sleeper finds out after its slice.
+            self.alarm = Alarm::of(self.questions.as_fd(), self.role).ok();
+        }
     }
 
     /// Removes the name, if that was asked for and it still stands for this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
-        let (true, Some(name)) = (std::mem::take(&mut self.unlink_on_close), &self.name) else { return Ok(()) };
-        // The administration is locked by a description of its own: that of the descriptor may have been lent to a process that
-        // would keep the lock, should this one be killed right now.
-        let questions = self.questions.as_fd();
-        match object::reopen(name, questions) {
-            Ok(Some(own)) => object::unlink(name, own.as_fd(), attach::CREATION)?,
-            Ok(None) => false,
-            // A process that has no more descriptors cleans up all the same.
-            Err(_) => object::unlink(name, questions, attach::CREATION)?,
-        };
-        Ok(())
+        match (std::mem::take(&mut self.unlink_on_close), &self.name) {
+            (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::CREATION),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the descriptor that holds no lock.
@@ -262,6 +305,11 @@ unsafe impl Memory for Segment {
 
     fn is_mirrored(&self) -> bool {
         self.mapping.is_mirrored()
+    }
+
+    #[inline(always)]
+    fn is_here(&self) -> bool {
+        self.mapping.is_here()
     }
 
     #[inline(always)]

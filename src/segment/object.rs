@@ -1,6 +1,7 @@
 //! The shared-memory object itself: its name, its size, its owner and its mode.
 
 use std::io;
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use super::roles::Lock;
 use crate::error::Error;
 
 /// The longest name in bytes. It leaves room for other systems' limit of 31 with the slash.
-const NAME_MAX: usize = 30;
+pub(super) const NAME_MAX: usize = 30;
 
 /// The bits by which others than the owner write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -47,7 +48,7 @@ pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
 }
 
 fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(path(name), flags(access), Mode::empty()) {
+    match shm::open(&*path(name), flags(access), Mode::empty()) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT) => Ok(None),
         Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
@@ -60,7 +61,7 @@ fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
 /// Creates an object that its owner alone can open, or finds that something stands under the name already.
 pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
     match shm::open(
-        path(name),
+        &*path(name),
         flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL),
         Mode::RUSR | Mode::WUSR,
     ) {
@@ -171,7 +172,7 @@ pub(super) fn reopen(name: &str, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>
 /// has no more of them must still be able to clean up.
 fn stands_for(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
     // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on Linux.
-    match rustix::fs::lstat(format!("/dev/shm/{name}")) {
+    match rustix::fs::lstat(&*Path::of("/dev/shm/", name)) {
         Ok(found) => Ok(same(&found, &stat(file)?)),
         Err(Errno::NOENT) => Ok(false),
         Err(error) => Err(denied(name, "lstat", error)),
@@ -190,7 +191,7 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
     if !stands_for(name, file)? {
         return Ok(false);
     }
-    match shm::unlink(path(name)) {
+    match shm::unlink(&*path(name)) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
         Err(error) => Err(denied(name, "shm_unlink", error)),
@@ -211,8 +212,48 @@ pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Re
     unlinked
 }
 
-fn path(name: &str) -> String {
-    format!("/{name}")
+/// Removes the name of a ring whose role this process holds, as [`unlink`] does.
+pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<(), Error> {
+    // The administration is locked by a description of its own: that of the descriptor may have been lent to a process that
+    // would keep the lock, should this one be killed right now.
+    match reopen(name, file) {
+        Ok(Some(own)) => unlink(name, own.as_fd(), patience)?,
+        Ok(None) => false,
+        // A process that has no more descriptors cleans up all the same.
+        Err(_) => unlink(name, file, patience)?,
+    };
+    Ok(())
+}
+
+/// A path of a few bytes, made without an allocation: names are also removed while the process exits.
+struct Path {
+    bytes: [u8; Path::ROOM],
+    len: usize,
+}
+
+impl Path {
+    const ROOM: usize = NAME_MAX + "/dev/shm/".len();
+
+    /// Joins a folder and a name that was checked.
+    fn of(folder: &str, name: &str) -> Path {
+        let mut bytes = [0; Path::ROOM];
+        let len = folder.len() + name.len();
+        bytes[..folder.len()].copy_from_slice(folder.as_bytes());
+        bytes[folder.len()..len].copy_from_slice(name.as_bytes());
+        Path { bytes, len }
+    }
+}
+
+impl Deref for Path {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+fn path(name: &str) -> Path {
+    Path::of("/", name)
 }
 
 /// The flags with which an object is always opened. Without `NOFOLLOW` a planted link would be followed, without

@@ -137,8 +137,7 @@ as_fd!(Consumer<T: Element>);
 
 impl<T: Element> Drop for Consumer<T> {
     fn drop(&mut self) {
-        // A name that cannot be removed stays; `close` says so to those who ask.
-        let _ = self.leave(false);
+        self.dropped();
     }
 }
 

@@ -122,8 +122,7 @@ as_fd!(Producer<T: Element>);
 
 impl<T: Element> Drop for Producer<T> {
     fn drop(&mut self) {
-        // A name that cannot be removed stays; `close` says so to those who ask.
-        let _ = self.leave(false);
+        self.dropped();
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
     fn is_orphaned(&self) -> bool;
     fn is_truncated(&self) -> bool;
     fn close(self);
+    fn abandon(self);
     fn into_fd(self) -> OwnedFd;
 }
 
@@ -115,6 +116,9 @@ macro_rules! common_calls {
         }
         fn close(self) {
             Self::close(self).unwrap();
+        }
+        fn abandon(self) {
+            Self::abandon(self);
         }
         fn into_fd(self) -> OwnedFd {
             Self::into_fd(self).unwrap()

@@ -153,6 +153,10 @@ unsafe impl Memory for Segment {
         self.shipped.is_mirrored()
     }
 
+    fn is_here(&self) -> bool {
+        self.shipped.is_here()
+    }
+
     unsafe fn header(&self, offset: usize) -> &PlantedWord {
         &self.headers[offset / 8]
     }

@@ -1,0 +1,75 @@
+//! How an end leaves whose handle cannot do it itself, because its process exits.
+
+use core::sync::atomic::Ordering;
+
+use super::memory::Word;
+use super::park::{COUNT, FENCES};
+use super::presence;
+
+/// The words of the role that is left, and what the other end says of itself.
+#[derive(Debug)]
+pub struct Words<'a, W> {
+    /// Says that the holder came.
+    pub presence: &'a W,
+    /// Says whether it sleeps, and asks for fences.
+    pub parking: &'a W,
+    /// Counts the wakes of the other end.
+    pub wakes: &'a W,
+    /// Of a consumer: which producers' end was told.
+    pub told: Option<&'a W>,
+    /// Says that the other end came.
+    pub peer: &'a W,
+}
+
+/// Says that the holder of `generation` leaves in order, and counts a wake. The caller then wakes whoever sleeps on `wakes`.
+///
+/// Every push and every pop published itself, so the positions are as they are to be. The handle may be in use in another
+/// thread at this moment. What both store then is of one of the two: a wake that is not counted is made up for by the end of
+/// the slice, a sleep that is said to last costs a wake in vain.
+pub fn leave<W: Word>(words: &Words<'_, W>, generation: u64) {
+    if let Some(told) = words.told {
+        // As in `Ends::leave`, where the end does not concern a handle whose role has been told already.
+        let last = presence::observe(words.peer).generation();
+        if told.load(Ordering::Relaxed) < last {
+            // Read by the next holder of this role alone, which takes the lock after this one has given it back.
+            told.store(last, Ordering::Relaxed);
+        }
+    }
+    ask_for_nothing(words.parking);
+    presence::leave(words.presence, generation);
+    let counted = words.wakes.load(Ordering::Relaxed).wrapping_add(COUNT);
+    // Publish: pairs with the Acquire in `Sleeper::begin`. Whoever reads this count finds the presence by its last look. Whoever
+    // read the one before does not fall asleep, or is woken.
+    words.wakes.store(counted, Ordering::Release);
+}
+
+/// Asks the other end for no fences any more, for a holder that goes.
+pub fn ask_for_nothing<W: Word>(parking: &W) {
+    // As `Sleeper::leave` does.
+    parking.store(parking.load(Ordering::Relaxed) & !FENCES, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::presence::Presence;
+    use core::sync::atomic::AtomicU64;
+
+    #[test]
+    fn all_is_said_that_a_handle_says_when_it_leaves() {
+        let [presence, parking, wakes, told, peer] = [0, 12 + FENCES, 7 * COUNT + FENCES, 0, 0].map(AtomicU64::new);
+        let generation = presence::enter(&presence, &[]);
+        presence::enter(&peer, &[]);
+        let last = presence::enter(&peer, &[]);
+        let consumer = Words { presence: &presence, parking: &parking, wakes: &wakes, told: Some(&told), peer: &peer };
+        leave(&consumer, generation);
+        assert_eq!(presence::observe(&presence), Presence::Left { generation });
+        let value = |word| Word::load(word, Ordering::Relaxed);
+        assert_eq!((value(&parking), value(&wakes), value(&told)), (12, 8 * COUNT + FENCES, last));
+        // What was told is not told anew.
+        Word::store(&told, 9, Ordering::Relaxed);
+        leave(&consumer, generation);
+        assert_eq!(value(&told), 9);
+        leave(&Words { told: None, ..consumer }, generation);
+    }
+}

@@ -1,0 +1,215 @@
+//! Whether this process is the one that a handle belongs to.
+//!
+//! A fork copies handles into a process where their mapping is not. A process id does not tell the two apart: it repeats, and in
+//! a PID namespace at once. So each process that attaches numbers itself, in a page that the kernel wipes in a forked child
+//! (`MADV_WIPEONFORK`, also where the child was made by `clone` without a library's knowledge), and each mapping keeps the number.
+//! Where the kernel has no such advice, a handler that `fork` calls in the child wipes it; both are always asked for, since an
+//! emulator may accept the advice and ignore it.
+//!
+//! The numbers are counted where a fork copies them. So a child's is beyond all of its ancestors', whose handles stay refused when
+//! the child has attached rings of its own. A child that shares the memory (`vfork`, `posix_spawn`) is no fork.
+//!
+//! The check is one load and one comparison, and its orderings are about this process alone: no other one sees these words.
+
+#![allow(unsafe_code, reason = "tells the system what to do with a page of this process in a forked child")]
+
+use std::io;
+use std::ptr::from_ref;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::error::Error;
+
+/// What no process is numbered by: nobody has attached since the last fork.
+const NOBODY: u64 = 0;
+
+/// What no process is numbered by: this one has begun to exit.
+const EXITING: u64 = u64::MAX;
+
+/// A word on a page of its own, however long a page is here.
+#[repr(C)]
+#[cfg_attr(target_arch = "x86_64", repr(align(4096)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
+struct Page(AtomicU64);
+
+/// The number of this process. Zero at the start, so that it lies where the kernel may wipe it: in memory that no file backs.
+static CURRENT: Page = Page(AtomicU64::new(NOBODY));
+
+/// The highest number that was given out, by this process and its ancestors.
+static LAST: AtomicU64 = AtomicU64::new(NOBODY);
+
+/// The number of a process that has attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Epoch(u64);
+
+impl Epoch {
+    /// Returns that of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exiting`], and [`Error::Os`] where the system has no memory for the handler.
+    pub(super) fn current() -> Result<Epoch, Error> {
+        loop {
+            // Nothing is read that this word publishes.
+            let found = CURRENT.0.load(Ordering::Relaxed);
+            match found {
+                EXITING => return Err(Error::Exiting),
+                NOBODY => {}
+                number => return Ok(Epoch(number)),
+            }
+            // Counted before the advice, which waits for a fork that another thread makes at this moment: a child that could find a
+            // handle of this number finds the count too.
+            let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+            wipe_in_children()?;
+            // Whoever was faster has taken a number that is as good.
+            let _ = CURRENT.0.compare_exchange(NOBODY, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns whether this is still the process, and it is not exiting.
+    #[inline(always)]
+    pub(super) fn is_current(self) -> bool {
+        // Set by this thread before its handle was made, by the thread that the handle came from, or by the kernel in a fork.
+        CURRENT.0.load(Ordering::Relaxed) == self.0
+    }
+
+    /// Returns whether this is still the process, also while it exits.
+    pub(super) fn is_of_this_process(self) -> bool {
+        let found = CURRENT.0.load(Ordering::Relaxed);
+        found == self.0 || found == EXITING
+    }
+
+    /// Returns the number itself, which is neither 0 nor the highest that there is.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Refuses all handles of this process from here on, and returns its number; `None` where it has none, or is exiting already.
+pub(super) fn begin_to_exit() -> Option<Epoch> {
+    let attached = |number| !matches!(number, NOBODY | EXITING);
+    let exit = |number| attached(number).then_some(EXITING);
+    CURRENT.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, exit).ok().map(Epoch)
+}
+
+/// Has the number of this process wiped in each forked child.
+fn wipe_in_children() -> Result<(), Error> {
+    // In a child the advice is inherited, and given anew: that changes nothing.
+    advise(libc::MADV_WIPEONFORK);
+    static HAS_HANDLER: AtomicBool = AtomicBool::new(false);
+    if HAS_HANDLER.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    // SAFETY: the handler stores a word that lives as long as the code, and no more; so it may run in any child.
+    let status = unsafe { libc::pthread_atfork(None, None, Some(wipe)) };
+    if status != 0 {
+        return Err(Error::Os { call: "pthread_atfork", source: io::Error::from_raw_os_error(status) });
+    }
+    // Set when it is there: a fork of another thread that comes between finds neither or both. Twice is as good as once.
+    HAS_HANDLER.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Advises the system about the page, and returns whether it listens.
+fn advise(advice: libc::c_int) -> bool {
+    let (start, len) = (from_ref(&CURRENT).cast_mut().cast::<libc::c_void>(), size_of::<Page>());
+    // A loader that does not know the alignment, or a longer page: something else must not be wiped.
+    let page = rustix::param::page_size();
+    if start.addr() % page != 0 || len % page != 0 {
+        return false;
+    }
+    // SAFETY: these are whole pages, and `CURRENT` alone lies there. The advice changes them in children that do not exist yet.
+    unsafe { libc::madvise(start, len, advice) == 0 }
+}
+
+/// Called by `fork` in the child.
+extern "C" fn wipe() {
+    CURRENT.0.store(NOBODY, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns what `is_true` says in a child that was made by `fork`, by its exit code.
+    fn in_a_child(fork: fn() -> libc::pid_t, is_true: impl Fn() -> bool) -> bool {
+        let child = fork();
+        assert!(child >= 0, "{}", io::Error::last_os_error());
+        if child == 0 {
+            let code = i32::from(is_true());
+            // SAFETY: takes any number, runs nothing of this process, and does not return.
+            unsafe { libc::_exit(code) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child that was just made, and writes one number.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(waited, child);
+        assert!(libc::WIFEXITED(status), "{status:#x}");
+        libc::WEXITSTATUS(status) == 1
+    }
+
+    fn fork() -> libc::pid_t {
+        // SAFETY: the child loads and stores words and exits.
+        unsafe { libc::fork() }
+    }
+
+    /// Forks without the C library: none of its handlers runs.
+    fn clone() -> libc::pid_t {
+        // SAFETY: no stack and no flag but the signal at the end: the same as a fork. The child loads and stores words and exits.
+        unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as libc::pid_t }
+    }
+
+    #[test]
+    fn a_process_stays_the_same_and_its_child_is_another_one() {
+        let epoch = Epoch::current().unwrap();
+        assert!(epoch.is_current() && epoch.is_of_this_process());
+        assert_eq!(Epoch::current().unwrap(), epoch);
+        for fork in [fork, clone] {
+            assert!(in_a_child(fork, || !epoch.is_current() && !epoch.is_of_this_process()));
+            assert!(epoch.is_current());
+        }
+    }
+
+    #[test]
+    fn a_child_that_attaches_does_not_become_its_ancestors() {
+        let parent = Epoch::current().unwrap();
+        let is_apart = |own: &Epoch, ancestors: &[Epoch]| {
+            own.is_current() && ancestors.iter().all(|ancestor| !ancestor.is_current() && ancestor != own)
+        };
+        assert!(in_a_child(clone, || {
+            let child = Epoch::current().unwrap();
+            is_apart(&child, &[parent])
+                && in_a_child(clone, || is_apart(&Epoch::current().unwrap(), &[parent, child]))
+                && child.is_current()
+        }));
+    }
+
+    #[test]
+    fn either_way_to_wipe_the_page_is_enough() {
+        let epoch = Epoch::current().unwrap();
+        assert!(advise(libc::MADV_WIPEONFORK), "the page cannot be wiped here");
+        assert!(in_a_child(clone, || !epoch.is_current()), "the kernel wipes it");
+        // In a child of its own, since other tests fork.
+        assert!(in_a_child(clone, || {
+            let epoch = Epoch::current().unwrap();
+            let is_kept = advise(libc::MADV_KEEPONFORK) && in_a_child(clone, || epoch.is_current());
+            is_kept && in_a_child(fork, || !epoch.is_current())
+        }));
+    }
+
+    #[test]
+    fn a_process_that_exits_refuses_its_handles_and_makes_no_new_ones() {
+        Epoch::current().unwrap();
+        assert!(in_a_child(fork, || {
+            let nobody = begin_to_exit().is_none();
+            let epoch = Epoch::current().unwrap();
+            nobody
+                && begin_to_exit() == Some(epoch)
+                && !epoch.is_current()
+                && epoch.is_of_this_process()
+                && begin_to_exit().is_none()
+                && matches!(Epoch::current(), Err(Error::Exiting))
+                // Its own child may live on.
+                && in_a_child(fork, || Epoch::current().is_ok_and(|own| own != epoch && !epoch.is_of_this_process()))
+        }));
+    }
+}
