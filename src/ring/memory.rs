@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code, reason = "declares the trait whose implementations hand out raw pointers")]
 
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
@@ -150,6 +151,8 @@ impl Parking for Awake {
 ///   the closure runs; the address of offset 0 is aligned to [`DATA_ALIGN`].
 /// - Where the memory is mirrored, `len` is a multiple of eight, and what is read and written at `len() + offset` are the
 ///   bytes at `offset`.
+/// - What `own` points to is valid and aligned for as long as the value lives, also after it has moved, and touched by nothing
+///   but the holder of that role through this pointer.
 /// - Nothing but this protocol, and a peer in another process, touches those bytes.
 pub unsafe trait Memory {
     /// How this memory keeps a shared word.
@@ -185,6 +188,9 @@ pub unsafe trait Memory {
     fn is_here(&self) -> bool {
         true
     }
+
+    /// Returns two words in which the holder of `role` keeps its own positions. A forked child finds zeros there.
+    fn own(&self, role: Role) -> NonNull<[u64; 2]>;
 
     /// Returns the word at `offset` of the data area, as the header of a record. The producer alone stores it.
     ///

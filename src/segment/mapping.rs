@@ -7,7 +7,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
-use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::mm::{MapFlags, ProtFlags, madvise, mmap};
+use rustix::param::page_size;
 use rustix::process::{Resource, getrlimit};
 
 use super::layout::{DATA_OFFSET, Header};
@@ -87,7 +88,7 @@ impl Mapping {
             // Kernels before 5.14 lack the advice.
             Err(_) => {}
         }
-        for offset in (0..self.bytes.len()).step_by(rustix::param::page_size()) {
+        for offset in (0..self.bytes.len()).step_by(page_size()) {
             // SAFETY: the offset is below the length of the mapping.
             let page = unsafe { self.bytes.as_ptr().add(offset) };
             // SAFETY: the page is mapped and readable; a volatile read is defined whatever a peer writes meanwhile.
@@ -140,6 +141,27 @@ impl Drop for Mapping {
             // SAFETY: dropped once, here; whoever holds an address from it holds the mapping too.
             unsafe { ManuallyDrop::drop(&mut self.bytes) };
         }
+    }
+}
+
+/// Memory of this process alone, which a forked child finds zeroed.
+#[derive(Debug)]
+pub(super) struct WipedOnFork(MmapRaw);
+
+impl WipedOnFork {
+    /// Maps a page of zeros.
+    pub(super) fn new() -> Result<WipedOnFork, Error> {
+        let bytes = MmapOptions::new().len(page_size()).map_anon().map_err(|error| os("mmap", error))?;
+        let bytes = MmapRaw::from(bytes);
+        // SAFETY: the pages were just mapped, and the advice changes them in children that do not exist yet.
+        unsafe { madvise(bytes.as_mut_ptr().cast(), bytes.len(), rustix::mm::Advice::LinuxWipeOnFork) }
+            .map_err(|error| Error::Unsupported { call: "madvise(MADV_WIPEONFORK)", source: error.into() })?;
+        Ok(WipedOnFork(bytes))
+    }
+
+    /// Returns the address of its first words, which are valid for as long as this value lives.
+    pub(super) fn words(&self) -> NonNull<[u64; 2]> {
+        NonNull::new(self.0.as_mut_ptr().cast()).expect("a mapping has an address")
     }
 }
 

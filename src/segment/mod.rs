@@ -47,7 +47,7 @@ use attach::{Attached, Request};
 use exit::{Entry, Registration};
 use futex::{Alarm, Barriers};
 use layout::Header;
-use mapping::Mapping;
+use mapping::{Mapping, WipedOnFork};
 
 /// One role in one mapped ring.
 pub(crate) struct Segment {
@@ -74,6 +74,8 @@ pub(crate) struct Segment {
     parks_always: bool,
     /// Holds no lock: for questions.
     questions: OwnedFd,
+    /// Where the handle keeps its positions.
+    own: WipedOnFork,
     /// Keeps the addresses, and the lock on the role. Behind all that needs them: it is given back when all else is done.
     mapping: Mapping,
     /// Wakes the other end when the lock on the role is given back, so behind it.
@@ -107,6 +109,7 @@ impl Segment {
             barriers: Barriers::prepare(),
             parks_always: options.wait_strategy == Wait::Park,
             questions,
+            own: WipedOnFork::new()?,
             mapping,
             alarm: None,
         })
@@ -307,9 +310,12 @@ unsafe impl Memory for Segment {
         self.mapping.is_mirrored()
     }
 
-    #[inline(always)]
     fn is_here(&self) -> bool {
         self.mapping.is_here()
+    }
+
+    fn own(&self, _role: Role) -> NonNull<[u64; 2]> {
+        self.own.words()
     }
 
     #[inline(always)]

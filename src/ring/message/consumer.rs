@@ -64,10 +64,11 @@ impl<M: Memory> Consumer<M> {
         let stored = memory.head().load(Ordering::Relaxed);
         let head = shape.check_start(SharedWord::Head, stored)?;
         let (waker, sleeper) = (Waker::attach(&memory, Role::Consumer), Sleeper::attach(&memory, Role::Consumer));
+        // SAFETY: it lies in the handle beside the memory, whose only one it is.
+        let cursor = unsafe { Cursor::new(&memory, head, shape.most()) };
         let mut consumer = Consumer {
             memory,
-            // As if the ring were empty.
-            cursor: Cursor::new(head, shape.most()),
+            cursor,
             shape,
             reach: shape.reach(),
             pace: Pace::new(pauses, (shape.capacity() as u64 / 2).min(ENOUGH)),
@@ -145,17 +146,16 @@ impl<M: Memory> Consumer<M> {
     /// Reads one message as a value.
     #[inline(always)]
     pub fn pop_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
-        if !self.memory.is_here() {
-            return Err(PopError::Forked);
-        }
         let size = self.shape.size(size_of::<T>());
+        if self.cursor.known() < size {
+            return self.look_for_value();
+        }
         // SAFETY: the head starts a record.
         let word = unsafe { record(&self.memory, self.cursor.head(), self.shape) };
-        // Observe: pairs with the Release in `Producer::publish_after`, where the record is not in view.
-        let found = word.load(Ordering::Acquire);
-        // This header can only be that of the value, if its record ends in view.
-        if found != header(size_of::<T>()) || self.cursor.known() < size {
-            return self.look_for_value(found);
+        // It was observed with the tail or the header that the view comes from. It can only be that of the value, if its record
+        // ends in view.
+        if word.load(Ordering::Relaxed) != header(size_of::<T>()) {
+            return self.look_further_for_value();
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
         let value = unsafe { self.take_value(0, copy_out::<T>) };
@@ -163,14 +163,18 @@ impl<M: Memory> Consumer<M> {
         Ok(value)
     }
 
-    /// Reads one message as a value, where none is in view. `found` is the header at the head.
+    /// Reads one message as a value, where none is in view.
     ///
     /// A ping-pong comes here for each poll and each message, so the two cases that it meets come first.
     #[inline(never)]
-    fn look_for_value<T: AnyBitPattern>(&mut self, found: u64) -> Result<T, PopError> {
-        if self.pace.is_flowing() || !self.cursor.is_used_up() {
+    fn look_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
+        if self.pace.is_flowing() || !self.cursor.is_used_up() || !self.memory.is_here() {
             return self.look_further_for_value();
         }
+        // SAFETY: the head starts a record.
+        let word = unsafe { record(&self.memory, self.cursor.head(), self.shape) };
+        // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is 0.
+        let found = word.load(Ordering::Acquire);
         if found == 0 {
             self.stay_idle(self.cursor.head());
             return Err(PopError::Empty);
@@ -284,10 +288,8 @@ impl<M: Memory> Consumer<M> {
     /// Returns the length of the message behind `passed` bytes of records that were looked at.
     #[inline(always)]
     pub(super) fn front(&mut self, passed: u64) -> Result<usize, Nothing> {
-        if !self.memory.is_here() {
-            return Err(Nothing::Unusable);
-        }
-        if self.cursor.known() == passed {
+        // Not less: a batch that was begun before a fork has passed more than the child knows of.
+        if self.cursor.known() <= passed {
             return self.look(passed);
         }
         self.known(passed)
@@ -306,6 +308,9 @@ impl<M: Memory> Consumer<M> {
     /// Finds out whether there is a message behind a view that is used up, and returns its length.
     #[inline]
     fn look(&mut self, passed: u64) -> Result<usize, Nothing> {
+        if !self.memory.is_here() {
+            return Err(Nothing::Unusable);
+        }
         if self.pace.is_flowing() { self.look_in_flow(passed) } else { self.poll(passed) }
     }
 

@@ -12,6 +12,7 @@ use bytemuck::NoUninit;
 
 use super::super::broken::Broken;
 use super::super::copy::{bytes_in, copy_in, whole_words};
+use super::super::cursor::Room;
 use super::super::ends::Ends;
 use super::super::memory::{Memory, Role, Word};
 use super::super::pace::Pace;
@@ -27,11 +28,9 @@ use super::{PushError, Shape, fits};
 /// The writing end.
 pub struct Producer<M> {
     memory: M,
-    /// Where the next record starts, and its header is 0. Private and authoritative; the shared tail follows it.
-    tail: u64,
-    /// Up to where records may reach: the head as last observed, plus the capacity, less the header behind them. It may be
-    /// stale, and then it is too low: there may be more room than it says, never less.
-    limit: u64,
+    /// Where the next record starts, and its header is 0; and up to where records may reach, less the header behind them. The
+    /// shared tail follows at each move.
+    room: Room,
     shape: Shape,
     reach: usize,
     pace: Pace,
@@ -69,11 +68,11 @@ impl<M: Memory> Producer<M> {
             }
         }
         let (waker, sleeper) = (Waker::attach(&memory, Role::Producer), Sleeper::attach(&memory, Role::Producer));
+        // SAFETY: it lies in the handle beside the memory, whose only one it is.
+        let room = unsafe { Room::new(&memory, tail, shape.most()) };
         let mut producer = Producer {
             memory,
-            tail,
-            // As if the ring were full: the lowest head that there can be.
-            limit: tail,
+            room,
             shape,
             reach: shape.reach(),
             pace: Pace::new(pauses, (shape.capacity() as u64 / 4).min(ENOUGH / 2)),
@@ -112,7 +111,7 @@ impl<M: Memory> Producer<M> {
 
     /// Returns the position of the next message: how many bytes of records lie before it.
     pub fn position(&self) -> u64 {
-        self.tail
+        self.room.tail()
     }
 
     /// Returns whether there is room for a message of `len` bytes, looking at the head only if it is not known to be.
@@ -202,7 +201,7 @@ impl<M: Memory> Producer<M> {
             return Err(Broken::Forked);
         }
         let size = self.shape.size(len.min(self.shape.max_len()));
-        let head_for = |free: u64| self.tail.wrapping_add(free).wrapping_sub(self.shape.most());
+        let head_for = |free: u64| self.room.tail().wrapping_add(free).wrapping_sub(self.shape.most());
         let (needed, enough) = (head_for(size), head_for(size.max(self.shape.capacity() as u64 / 4)));
         let begun = self.sleeper.begin(&self.memory, if gathers { enough } else { needed }, needed);
         let room = self.can_push(len);
@@ -218,9 +217,6 @@ impl<M: Memory> Producer<M> {
     /// and returns the size of its record.
     #[inline(always)]
     pub(super) fn room(&mut self, staged: u64, len: usize) -> Result<u64, PushError> {
-        if !self.memory.is_here() {
-            return Err(PushError::Forked);
-        }
         let size = self.shape.size(len);
         // Both are less than half of what a position can be.
         if self.known_free() < staged + size {
@@ -250,12 +246,13 @@ impl<M: Memory> Producer<M> {
     /// Returns how many bytes behind the tail are free as far as is known without a look at the head.
     #[inline(always)]
     fn known_free(&self) -> u64 {
-        self.limit.wrapping_sub(self.tail)
+        self.room.free()
     }
 
     /// Looks at the consumer's head, not too soon. A number that it cannot have reached poisons the handle.
     fn refresh(&mut self) -> Result<(), Broken> {
         match self.broken {
+            None if !self.memory.is_here() => Err(Broken::Forked),
             None => Ok(self.look()?),
             Some(broken) => Err(broken),
         }
@@ -266,16 +263,16 @@ impl<M: Memory> Producer<M> {
         let (most, step) = (self.shape.most(), self.shape.align() as u64);
         // Observe: pairs with the Release in `Consumer::advance`. The records before it have been read.
         let found = self.memory.head().load(Ordering::Acquire);
-        let lowest = self.limit.wrapping_sub(most);
-        match (Window { lowest, highest: self.tail, step }).check(SharedWord::Head, found) {
+        let lowest = self.room.limit().wrapping_sub(most);
+        match (Window { lowest, highest: self.room.tail(), step }).check(SharedWord::Head, found) {
             Ok(head) => {
-                self.limit = head.wrapping_add(most);
+                self.room.learn(head.wrapping_add(most));
                 self.pace.learn(waited, head.wrapping_sub(lowest));
                 Ok(())
             }
             Err(cause) => {
                 // Nothing is free from here on, so every call comes here, and is refused.
-                self.limit = self.tail;
+                self.room.forget();
                 self.broken = Some(cause.into());
                 Err(cause)
             }
@@ -296,7 +293,7 @@ impl<M: Memory> Producer<M> {
     /// There is [`Producer::room`] for a record with as many bytes there.
     #[inline(always)]
     pub(super) unsafe fn payload<R>(&self, staged: u64, at: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
-        let start = self.shape.index(self.tail.wrapping_add(staged));
+        let start = self.shape.index(self.room.tail().wrapping_add(staged));
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is free.
         unsafe { self.memory.write(start + self.shape.payload() + at, len, access) }
     }
@@ -369,7 +366,7 @@ impl<M: Memory> Producer<M> {
     #[inline(always)]
     pub(super) unsafe fn stage(&self, staged: u64, header: u64) {
         // SAFETY: the sizes of records are multiples of the alignment, so a record starts there.
-        let word = unsafe { record(&self.memory, self.tail.wrapping_add(staged), self.shape) };
+        let word = unsafe { record(&self.memory, self.room.tail().wrapping_add(staged), self.shape) };
         word.store(header, Ordering::Relaxed);
     }
 
@@ -393,9 +390,10 @@ impl<M: Memory> Producer<M> {
     /// There is [`Producer::room`] for the records, and `put` writes them.
     #[inline(always)]
     unsafe fn publish_after(&mut self, put: impl FnOnce(&Self), header: u64, size: u64) {
-        let end = self.tail.wrapping_add(size);
+        let start = self.room.tail();
+        let end = start.wrapping_add(size);
         // SAFETY: the tail starts a record.
-        let first = unsafe { record(&self.memory, self.tail, self.shape) };
+        let first = unsafe { record(&self.memory, start, self.shape) };
         // SAFETY: the sizes of records are multiples of the alignment.
         let next = unsafe { record(&self.memory, end, self.shape) };
         let tail = self.memory.tail();
@@ -405,7 +403,7 @@ impl<M: Memory> Producer<M> {
         // Publish: pairs with the Acquire in `Consumer::poll` and `pop_value`. The payload is written, and the next header is 0.
         first.store(header, Ordering::Release);
         store_tail(tail, end);
-        self.tail = end;
+        self.room.advance(size);
         self.waker.published(&self.memory, Role::Consumer, end);
         // The consumer has read what lies there, one round ago: taking the line back takes as long as many records.
         if size as usize <= self.reach / 4 {
@@ -443,8 +441,7 @@ impl<M> fmt::Debug for Producer<M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Producer")
-            .field("tail", &self.tail)
-            .field("limit", &self.limit)
+            .field("room", &self.room)
             .field("shape", &self.shape)
             .field("pace", &self.pace)
             .field("broken", &self.broken)

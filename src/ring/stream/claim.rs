@@ -33,7 +33,7 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
 
     /// Returns how many slots lie before the end of the buffer and how many after it.
     pub fn parts(&self) -> (usize, usize) {
-        split(self.producer.tail, self.len, self.producer.capacity)
+        split(self.producer.room.tail(), self.len, self.producer.capacity)
     }
 
     /// Returns whether the slots may be touched: not in a child that was forked meanwhile, in which every call does nothing.
@@ -72,7 +72,7 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
         if !self.is_here() {
             return;
         }
-        let position = self.producer.tail.wrapping_add(at as u64);
+        let position = self.producer.room.tail().wrapping_add(at as u64);
         // SAFETY: the slots are among the claim's.
         unsafe { self.producer.put_slice(position, values) };
     }
@@ -117,7 +117,7 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
     pub fn in_place<R>(&mut self, access: impl FnOnce(*mut u8) -> R) -> R {
         let (first, _) = self.parts();
         // SAFETY: the slots are the claim's.
-        unsafe { self.producer.slots(self.producer.tail, first, access) }
+        unsafe { self.producer.slots(self.producer.room.tail(), first, access) }
     }
 
     /// # Safety
@@ -128,7 +128,7 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
         if !self.is_here() {
             return;
         }
-        let position = self.producer.tail.wrapping_add(at as u64);
+        let position = self.producer.room.tail().wrapping_add(at as u64);
         // SAFETY: the slot lies between the tail and the limit; a single one never passes the end of the buffer.
         unsafe { self.producer.put(position, core::slice::from_ref(value)) };
     }

@@ -52,10 +52,11 @@ impl<T: Element, M: Memory> Consumer<T, M> {
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let head = memory.head().load(Ordering::Relaxed);
         let (waker, sleeper) = (Waker::attach(&memory, Role::Consumer), Sleeper::attach(&memory, Role::Consumer));
+        // SAFETY: it lies in the handle beside the memory, whose only one it is.
+        let cursor = unsafe { Cursor::new(&memory, head, capacity as u64) };
         let mut consumer = Consumer {
             memory,
-            // As if the ring were empty: the lowest tail that there can be.
-            cursor: Cursor::new(head, capacity as u64),
+            cursor,
             capacity,
             pace: Pace::new(pauses, (capacity / 2).clamp(1, ENOUGH) as u64),
             broken: None,
@@ -97,7 +98,6 @@ impl<T: Element, M: Memory> Consumer<T, M> {
 
     /// Looks at the producer's tail and returns how many elements are there.
     pub fn available(&mut self) -> Result<usize, Broken> {
-        self.here()?;
         self.refresh().map_err(|Unusable| self.cause())?;
         Ok(self.known())
     }
@@ -105,7 +105,6 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// Reads one element.
     #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
-        self.here()?;
         if self.cursor.is_used_up() {
             // Only the tail itself tells whether the ring is empty.
             self.refresh().map_err(|Unusable| self.cause())?;
@@ -206,7 +205,9 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// Sleeps until the producer has published `wanted` elements, or for `limit`; not at all where so many are there, or where
     /// the producer's presence is no more what was `seen`. May return earlier.
     pub fn park(&mut self, wanted: usize, seen: Presence, limit: Duration) -> Result<(), Broken> {
-        self.here()?;
+        if !self.memory.is_here() {
+            return Err(Broken::Forked);
+        }
         // Neither end shall sleep while the other one waits for what is there.
         self.release();
         let tail = self.cursor.head().wrapping_add(wanted as u64);
@@ -231,17 +232,10 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// that is of no use fails even for 0 elements.
     #[inline(always)]
     fn known_up_to(&mut self, wanted: usize) -> Result<usize, Broken> {
-        self.here()?;
         if self.known() < wanted.max(1) {
             self.refresh().map_err(|Unusable| self.cause())?;
         }
         Ok(self.known().min(wanted))
-    }
-
-    /// Refuses the copy of a handle that a fork left behind.
-    #[inline(always)]
-    fn here(&self) -> Result<(), Broken> {
-        if self.memory.is_here() { Ok(()) } else { Err(Broken::Forked) }
     }
 
     /// Says why the handle is of no use.
@@ -256,6 +250,9 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// new, and one element.
     #[inline(always)]
     fn refresh(&mut self) -> Result<(), Unusable> {
+        if !self.memory.is_here() {
+            return Err(Unusable);
+        }
         let waited = if self.pace.is_idle() { 0 } else { self.wait()? };
         // Observe: pairs with the Release in `Producer::publish`. The elements before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);

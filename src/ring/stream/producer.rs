@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use super::super::broken::Broken;
 use super::super::copy::copy_in;
+use super::super::cursor::Room;
 use super::super::ends::Ends;
 use super::super::memory::{Memory, Role, Word};
 use super::super::pace::Pace;
@@ -25,11 +26,8 @@ const FEW: usize = 32;
 /// The writing end.
 pub struct Producer<T, M> {
     memory: M,
-    /// Where the next element goes. Private and authoritative; the shared tail follows it.
-    pub(super) tail: u64,
-    /// The first position that may still be unread: the head as last observed, plus the capacity. It may be stale, and
-    /// then it is too low: there may be more room than it says, never less.
-    limit: u64,
+    /// Where the next element goes, and up to where slots are known to be free. The shared tail follows at each move.
+    pub(super) room: Room,
     pub(super) capacity: usize,
     pace: Pace,
     /// Why the handle is of no use, once it is.
@@ -50,11 +48,11 @@ impl<T: Element, M: Memory> Producer<T, M> {
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
         let (waker, sleeper) = (Waker::attach(&memory, Role::Producer), Sleeper::attach(&memory, Role::Producer));
+        // SAFETY: it lies in the handle beside the memory, whose only one it is.
+        let room = unsafe { Room::new(&memory, tail, capacity as u64) };
         let mut producer = Producer {
             memory,
-            tail,
-            // As if the ring were full: the lowest head that there can be.
-            limit: tail,
+            room,
             capacity,
             // In a ring of a few slots a pause outlasts all that the consumer can read meanwhile.
             pace: Pace::new(if capacity < FEW { 0 } else { pauses }, (capacity / 4).clamp(1, ENOUGH / 2) as u64),
@@ -90,12 +88,11 @@ impl<T: Element, M: Memory> Producer<T, M> {
 
     /// Returns the position of the next element: how many were pushed before it.
     pub fn position(&self) -> u64 {
-        self.tail
+        self.room.tail()
     }
 
     /// Looks at the consumer's head and returns how many slots are free.
     pub fn free(&mut self) -> Result<usize, Broken> {
-        self.here()?;
         self.refresh()?;
         Ok(self.known_free())
     }
@@ -103,19 +100,16 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// Writes one element and publishes it.
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
-        if !self.memory.is_here() {
-            return Err(PushError::Forked(value));
-        }
-        if self.tail == self.limit {
+        if self.room.is_used_up() {
             // Possibly full. Only the head itself tells whether it is so.
             match self.refresh() {
                 Err(broken) => return Err(PushError::broken(value, broken)),
-                Ok(()) if self.tail == self.limit => return Err(PushError::Full(value)),
+                Ok(()) if self.room.is_used_up() => return Err(PushError::Full(value)),
                 Ok(()) => {}
             }
         }
         // SAFETY: the tail is below the limit, so its slot is free.
-        unsafe { self.put(self.tail, core::slice::from_ref(&value)) };
+        unsafe { self.put(self.room.tail(), core::slice::from_ref(&value)) };
         self.publish(1);
         Ok(())
     }
@@ -128,7 +122,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
             return if values.is_empty() { Ok(0) } else { Err(PushSliceError::Full) };
         }
         // SAFETY: as many slots are free from the tail on.
-        unsafe { self.put_slice(self.tail, &values[..free]) };
+        unsafe { self.put_slice(self.room.tail(), &values[..free]) };
         self.publish(free);
         Ok(free)
     }
@@ -159,7 +153,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// Takes as many slots as are free before the end of the buffer, at least one and at most `most`.
     #[inline]
     pub fn claim_contiguous(&mut self, most: usize) -> Result<Claim<'_, T, M>, ClaimError> {
-        let (before_the_end, _) = split(self.tail, most, self.capacity);
+        let (before_the_end, _) = split(self.room.tail(), most, self.capacity);
         self.claim_up_to(before_the_end)
     }
 
@@ -189,8 +183,10 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// popping wakes it only when a quarter of the ring is free. May return earlier, and does where the consumer's presence is
     /// no more what was `seen`.
     pub fn park(&mut self, wanted: usize, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
-        self.here()?;
-        let head_for = |free: usize| self.tail.wrapping_add(free as u64).wrapping_sub(self.capacity as u64);
+        if !self.memory.is_here() {
+            return Err(Broken::Forked);
+        }
+        let head_for = |free: usize| self.room.tail().wrapping_add(free as u64).wrapping_sub(self.capacity as u64);
         let (needed, enough) = (head_for(wanted), head_for(wanted.max(self.capacity / 4)));
         let begun = self.sleeper.begin(&self.memory, if gathers { enough } else { needed }, needed);
         let free = self.free();
@@ -206,30 +202,24 @@ impl<T: Element, M: Memory> Producer<T, M> {
     #[inline(always)]
     fn known_free(&self) -> usize {
         // At most the capacity, so it fits.
-        self.limit.wrapping_sub(self.tail) as usize
+        self.room.free() as usize
     }
 
     /// Returns how many of `wanted` slots are free, looking at the head only if too few are known to be, or none: a handle that
     /// is of no use fails even for 0 slots.
     #[inline(always)]
     fn free_up_to(&mut self, wanted: usize) -> Result<usize, Broken> {
-        self.here()?;
         if self.known_free() < wanted.max(1) {
             self.refresh()?;
         }
         Ok(self.known_free().min(wanted))
     }
 
-    /// Refuses the copy of a handle that a fork left behind.
-    #[inline(always)]
-    fn here(&self) -> Result<(), Broken> {
-        if self.memory.is_here() { Ok(()) } else { Err(Broken::Forked) }
-    }
-
     /// Looks at the consumer's head, not too soon. A number that it cannot have reached poisons the handle.
     #[inline(never)]
     fn refresh(&mut self) -> Result<(), Broken> {
         match self.broken {
+            None if !self.memory.is_here() => Err(Broken::Forked),
             None => Ok(self.look()?),
             Some(broken) => Err(broken),
         }
@@ -240,16 +230,16 @@ impl<T: Element, M: Memory> Producer<T, M> {
         let capacity = self.capacity as u64;
         // Observe: pairs with the Release in `Consumer::advance`. The slots before it have been read.
         let found = self.memory.head().load(Ordering::Acquire);
-        let lowest = self.limit.wrapping_sub(capacity);
-        match (Window { lowest, highest: self.tail, step: 1 }).check(SharedWord::Head, found) {
+        let lowest = self.room.limit().wrapping_sub(capacity);
+        match (Window { lowest, highest: self.room.tail(), step: 1 }).check(SharedWord::Head, found) {
             Ok(head) => {
-                self.limit = head.wrapping_add(capacity);
+                self.room.learn(head.wrapping_add(capacity));
                 self.pace.learn(waited, head.wrapping_sub(lowest));
                 Ok(())
             }
             Err(cause) => {
                 // Nothing is free from here on, so every call comes by `refresh` and is refused there.
-                self.limit = self.tail;
+                self.room.forget();
                 self.broken = Some(cause.into());
                 Err(cause)
             }
@@ -302,10 +292,10 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// Makes `len` more elements visible.
     #[inline(always)]
     pub(super) fn publish(&mut self, len: usize) {
-        self.tail = self.tail.wrapping_add(len as u64);
+        let tail = self.room.advance(len as u64);
         // Publish: pairs with the Acquire in `Consumer::refresh`. The elements before it are written.
-        self.memory.tail().store(self.tail, Ordering::Release);
-        self.waker.published(&self.memory, Role::Consumer, self.tail);
+        self.memory.tail().store(tail, Ordering::Release);
+        self.waker.published(&self.memory, Role::Consumer, tail);
     }
 }
 
@@ -313,8 +303,7 @@ impl<T, M> fmt::Debug for Producer<T, M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Producer")
-            .field("tail", &self.tail)
-            .field("limit", &self.limit)
+            .field("room", &self.room)
             .field("capacity", &self.capacity)
             .field("pace", &self.pace)
             .field("broken", &self.broken)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::mem;
 use std::ops::Range;
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 use super::heap::Heap;
@@ -93,6 +94,10 @@ unsafe impl Memory for Watched {
 
     fn is_mirrored(&self) -> bool {
         self.heap.is_mirrored()
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        self.heap.own(role)
     }
 
     unsafe fn header(&self, offset: usize) -> &AtomicU64 {

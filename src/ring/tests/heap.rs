@@ -5,6 +5,7 @@
 //! and ThreadSanitizer see that.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -22,13 +23,15 @@ struct Words {
     producer: AtomicU64,
     consumer: AtomicU64,
     told: AtomicU64,
+    /// What the producer and the consumer keep for themselves.
+    own: [UnsafeCell<[u64; 2]>; 2],
     data: NonNull<u8>,
     len: usize,
 }
 
 // SAFETY: the data is owned by this value, and the protocol decides which thread touches which byte.
 unsafe impl Send for Words {}
-// SAFETY: as above; the words are atomics.
+// SAFETY: as above; the words are atomics, and what an end keeps for itself is touched by that end alone.
 unsafe impl Sync for Words {}
 
 impl Heap {
@@ -39,7 +42,7 @@ impl Heap {
         let Some(data) = NonNull::new(data) else { handle_alloc_error(layout) };
         let word = || AtomicU64::new(0);
         let (tail, head, producer, consumer, told) = (word(), word(), word(), word(), word());
-        Heap(Arc::new(Words { tail, head, producer, consumer, told, data, len }))
+        Heap(Arc::new(Words { tail, head, producer, consumer, told, own: Default::default(), data, len }))
     }
 }
 
@@ -88,6 +91,11 @@ unsafe impl Memory for Heap {
 
     fn is_mirrored(&self) -> bool {
         self.0.len.is_multiple_of(size_of::<u64>())
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        // `UnsafeCell::get` never returns null.
+        NonNull::new(self.0.own[usize::from(role == Role::Consumer)].get()).expect("a cell has an address")
     }
 
     unsafe fn header(&self, offset: usize) -> &AtomicU64 {

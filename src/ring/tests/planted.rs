@@ -1,6 +1,7 @@
 //! Mistakes that a sanitizer must find: what shows that it can. They are ignored: `.ci/sanitize` runs each by itself and
 //! expects it to be found.
 
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -70,6 +71,10 @@ unsafe impl Memory for Planted {
 
     fn is_mirrored(&self) -> bool {
         self.heap.is_mirrored()
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        self.heap.own(role)
     }
 
     unsafe fn header(&self, offset: usize) -> &Relaxed {
