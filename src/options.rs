@@ -47,6 +47,14 @@ pub enum Creation {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Forks and daemons
+///
+/// A handle belongs to the process that attached it. In a forked child each call on its copy is refused as `Forked`
+/// ([`Broken::Forked`](crate::Broken::Forked)) and touches nothing; a drop does nothing either. So a daemon forks first and attaches
+/// then, as `examples/daemon.rs` does. Options themselves can be made before. A child may also take over from its parent: once
+/// that has closed its handle, the child attaches anew. (A child of `vfork` or `posix_spawn` shares the memory until it runs
+/// another program, and is no fork.)
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) place: Place,

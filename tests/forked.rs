@@ -5,6 +5,8 @@ mod common;
 
 use std::fmt::Display;
 use std::io::{IoSlice, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use std::{fs, io, process};
@@ -336,22 +338,20 @@ fn guards(part: &mut Part) {
     let mut tx: stream::Producer<u64> = options.stream_producer().unwrap();
     let mut rx: stream::Consumer<u64> = options.stream_consumer().unwrap();
     tx.push_slice(&[1, 2, 3]).unwrap();
-    // Of bytes, for those that the system moves. A ring without a name, so that nothing is left of it.
-    let anonymous = Options::anonymous().capacity(64).stream_producer::<u8>().unwrap();
-    let mut byte_tx = anonymous;
-    let byte_ring = Options::from_fd(std::os::fd::AsFd::as_fd(&byte_tx).try_clone_to_owned().unwrap());
+    // Of bytes, for those that the system moves.
+    let mut byte_tx = Options::anonymous().capacity(64).stream_producer::<u8>().unwrap();
+    let byte_ring = Options::from_fd(byte_tx.as_fd().try_clone_to_owned().unwrap());
     let mut byte_rx = byte_ring.stream_consumer::<u8>().unwrap();
     byte_tx.push_slice(b"bytes").unwrap();
-    let messages = Options::anonymous().capacity(4096).message_producer().unwrap();
-    let mut message_tx = messages;
-    let message_ring = Options::from_fd(std::os::fd::AsFd::as_fd(&message_tx).try_clone_to_owned().unwrap());
+    let mut message_tx = Options::anonymous().capacity(4096).message_producer().unwrap();
+    let message_ring = Options::from_fd(message_tx.as_fd().try_clone_to_owned().unwrap());
     let mut message_rx = message_ring.message_consumer().unwrap();
     message_tx.push(b"message").unwrap();
     message_tx.push(b"another").unwrap();
 
     /// Forks with a guard, and lets the child do this.
     macro_rules! child {
-        ($name:expr, $guard:ident, $($call:expr),+) => {
+        ($name:expr, $($call:expr),+) => {
             $(
                 let Some(child) = fork_by(&way) else {
                     let mut said = Complaints::default();
@@ -360,35 +360,32 @@ fn guards(part: &mut Part) {
                 };
                 part.say(format!("{}: {:?}", $name, code(child)));
             )+
-            drop($guard);
         };
     }
 
     let mut claim = tx.claim(2).unwrap();
-    child!("claim", claim, claim.set(0, 7), claim.copy_from_slice(0, &[7, 8]), claim.fill([7]), claim.len());
+    child!("claim", claim.set(0, 7), claim.copy_from_slice(0, &[7, 8]), claim.fill([7]), claim.len());
     let claim = tx.claim(2).unwrap();
     let mut claim = Some(claim);
     child!(
         "claim",
-        claim,
         claim.take().unwrap().commit(),
         claim.take().unwrap().commit_first(1),
         claim.take().unwrap().abort()
     );
     let peek = rx.peek(2).unwrap();
-    child!("peek", peek, peek.get(0), peek.copy_to_slice(0, &mut [0; 2]), peek.iter().count(), peek.len());
+    child!("peek", peek.get(0), peek.copy_to_slice(0, &mut [0; 2]), peek.iter().count(), peek.len());
     let mut peek = Some(rx.peek(2).unwrap());
-    child!("peek", peek, peek.take().unwrap().release(), peek.take().unwrap().release_first(1));
+    child!("peek", peek.take().unwrap().release(), peek.take().unwrap().release_first(1));
     let mut claim = byte_tx.claim(8).unwrap();
     let zeros = fs::File::open("/dev/zero").unwrap();
-    child!("claim of bytes", claim, assert!(claim.read_from(&zeros).is_err()));
+    child!("claim of bytes", assert_eq!(claim.read_from(&zeros).unwrap_err().to_string(), Broken::Forked.to_string()));
     let peek = byte_rx.peek(2).unwrap();
     let nowhere = fs::File::create("/dev/null").unwrap();
-    child!("peek of bytes", peek, assert!(peek.write_to(&nowhere).is_err()));
+    child!("peek of bytes", assert_eq!(peek.write_to(&nowhere).unwrap_err().to_string(), Broken::Forked.to_string()));
     let mut claim = Some(message_tx.claim(16).unwrap());
     child!(
         "claim of a message",
-        claim,
         claim.as_mut().unwrap().write_at(0, b"seven"),
         claim.as_mut().unwrap().write_value_at(0, &7_u64),
         assert!(claim.as_mut().unwrap().write(b"seven").is_err()),
@@ -401,7 +398,6 @@ fn guards(part: &mut Part) {
     let mut batch = Some(batch);
     child!(
         "batch",
-        batch,
         assert!(batch.as_mut().unwrap().push(b"two").is_err()),
         batch.take().unwrap().commit(),
         batch.take().unwrap().abort()
@@ -409,7 +405,6 @@ fn guards(part: &mut Part) {
     let mut record = Some(message_rx.peek().unwrap());
     child!(
         "record",
-        record,
         record.as_ref().unwrap().copy_to(&mut [0; 16]),
         record.as_ref().unwrap().to_vec(),
         record.as_ref().unwrap().value::<u8>(0),
@@ -420,7 +415,6 @@ fn guards(part: &mut Part) {
     let mut batch = Some(batch);
     child!(
         "peek batch",
-        batch,
         assert!(batch.as_mut().unwrap().next_len().is_err()),
         assert!(batch.as_mut().unwrap().append_next(&mut Vec::new()).is_err()),
         batch.take().unwrap().release()
@@ -530,15 +524,14 @@ fn a_daemon_that_forks_first_attaches_in_the_child() {
 fn heir<E: End + Calls>(part: &mut Part) {
     let options = small(part.options());
     let end = E::attach(&options).unwrap();
-    let (mut reader, mut writer) = io::pipe().unwrap();
+    let (mut tried, mut trying) = UnixStream::pair().unwrap();
+    let (mut left, mut leaving) = UnixStream::pair().unwrap();
     let Some(child) = fork_by(&part.argument::<String>(1)) else {
-        drop(writer);
         let mut copy = end;
-        let refused = E::attach(&options).is_err();
-        // Until the parent has left.
-        let _ = reader.read(&mut [0]);
         let mut said = Complaints::default();
-        said.equal("the refusal of a role that the parent holds", refused, true);
+        said.equal("the refusal of a role that the parent holds", E::attach(&options).is_err(), true);
+        trying.write_all(&[0]).unwrap();
+        left.read_exact(&mut [0]).unwrap();
         match E::attach(&options) {
             Ok(own) => said.equal("generation", own.generation(), 2),
             Err(error) => said.0.push(format!("attach says {error}")),
@@ -547,8 +540,9 @@ fn heir<E: End + Calls>(part: &mut Part) {
         drop(copy);
         said.end();
     };
+    tried.read_exact(&mut [0]).unwrap();
     end.close();
-    writer.write_all(&[0]).unwrap();
+    leaving.write_all(&[0]).unwrap();
     part.say(format!("{:?}", code(child)));
 }
 

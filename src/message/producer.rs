@@ -11,7 +11,7 @@ use crate::handle::{as_fd, handle};
 use crate::ring::message as ring;
 use crate::segment::{PeerState, Segment};
 use crate::trusted::{Trusted, trust_peer};
-use crate::wait::{Wait, Waiter};
+use crate::wait::{Wait, WaitError, Waiter};
 
 /// The writing end of a message ring.
 pub struct Producer {
@@ -199,10 +199,13 @@ impl Claim<'_> {
 }
 
 impl Write for Claim<'_> {
-    /// Writes behind what was written; 0 bytes where the claim is full.
+    /// Writes behind what was written; 0 bytes where the claim is full. In a forked child that is [`WaitError::Forked`].
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(self.0.write(bytes))
+        match self.0.is_here() {
+            true => Ok(self.0.write(bytes)),
+            false => Err(io::Error::other(WaitError::Forked)),
+        }
     }
 
     /// Does nothing: only a commit makes bytes visible.

@@ -1,0 +1,66 @@
+//! A daemon: it forks first and attaches then, and leaves its ring in order when it exits.
+//!
+//! A handle belongs to the process that attached it. After a fork each call of the child on a copy of it is refused as `Forked`,
+//! and touches nothing; so whoever becomes a daemon attaches in the last of its processes. The log lies in a static, which nobody
+//! drops: the exit of the process closes it, and the reader hears that this was the end.
+//!
+//! ```text
+//! cargo run --example daemon
+//! ```
+
+use std::error::Error;
+use std::io;
+use std::process::{ExitCode, exit, id};
+use std::sync::{Mutex, OnceLock};
+
+use ringmain::message::{Producer, ReceiveError};
+use ringmain::{Options, WaitError};
+
+static LOG: OnceLock<Mutex<Producer>> = OnceLock::new();
+
+/// Sends one line.
+fn log(line: &str) -> Result<(), WaitError> {
+    let mut log = LOG.get().expect("the daemon has attached").lock().expect("no thread panics");
+    log.push_blocking(line.as_bytes())
+}
+
+/// What the daemon does.
+fn serve(name: &str) -> Result<(), Box<dyn Error>> {
+    // Only now: before the fork this would be a handle of the parent's.
+    let producer = Options::new(name).message_producer()?;
+    LOG.get_or_init(|| Mutex::new(producer));
+    log("the daemon has attached")?;
+    log("and exits")?;
+    Ok(())
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let name = format!("daemon-{}", id());
+    // Here the parent is the reader, and so makes the ring.
+    let mut reader = Options::new(&name).capacity(4096).unlink_on_close(true).message_consumer()?;
+    // SAFETY: the process has one thread, so the child may do whatever this one may.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error().into()),
+        0 => {
+            // The child's copy of the parent's end is of no use, and harmless.
+            let refused = reader.pop(&mut []).expect_err("a handle belongs to its process");
+            println!("in the daemon: {refused}");
+            // SAFETY: a new session has no terminal. The call takes nothing.
+            unsafe { libc::setsid() };
+            // Returning from `main` would be as good. The handle in the static is closed, that of the parent is not.
+            exit(i32::from(serve(&name).is_err()))
+        }
+        _ => {
+            let mut line = vec![0; reader.max_len()];
+            loop {
+                match reader.pop_blocking(&mut line) {
+                    Ok(len) => println!("{}", String::from_utf8_lossy(&line[..len])),
+                    Err(ReceiveError::Wait(WaitError::Closed)) => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            println!("the daemon has closed its end");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
