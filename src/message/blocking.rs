@@ -205,6 +205,7 @@ fn refused(error: PushError) -> Option<WaitError> {
         PushError::Full => None,
         PushError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
         PushError::Corrupted(cause) => Some(WaitError::Corrupted(cause)),
+        PushError::NoWord { .. } => unreachable!("no call that waits gives a message a word"),
     }
 }
 

@@ -18,6 +18,11 @@ pub enum PushError {
     },
     /// The consumer's position is not one that it can have reached.
     Corrupted(Corrupted),
+    /// The records of this ring have no room for a word.
+    NoWord {
+        /// The alignment of its records in bytes.
+        alignment: usize,
+    },
 }
 
 impl fmt::Display for PushError {
@@ -29,6 +34,10 @@ impl fmt::Display for PushError {
                 "a message of {len} bytes, the longest that fits this ring has {max}; split it, or create a larger ring"
             ),
             PushError::Corrupted(cause) => cause.fmt(formatter),
+            PushError::NoWord { alignment } => write!(
+                formatter,
+                "records aligned to {alignment} bytes have no word, those of 16 and more have one; create the ring with an alignment of 16, 32 or 64"
+            ),
         }
     }
 }
@@ -87,6 +96,11 @@ mod tests {
         assert_eq!(
             long,
             "a message of 9 bytes, the longest that fits this ring has 8; split it, or create a larger ring"
+        );
+        let narrow = PushError::NoWord { alignment: 8 }.to_string();
+        assert_eq!(
+            narrow,
+            "records aligned to 8 bytes have no word, those of 16 and more have one; create the ring with an alignment of 16, 32 or 64"
         );
         let short = PopError::BufferTooShort { len: 9, buffer: 8 }.to_string();
         assert_eq!(short, "a message of 9 bytes, the buffer has 8; use a larger one, or peek");

@@ -32,6 +32,12 @@ impl<'a, M: Memory> Record<'a, M> {
         self.len == 0
     }
 
+    /// Returns the word that its producer gave it, 0 where it gave none or records have none.
+    #[inline]
+    pub fn word(&self) -> u64 {
+        self.consumer.front_word()
+    }
+
     /// Copies as many of its bytes as fit, from the first on, and returns how many that is.
     #[inline]
     pub fn copy_to(&self, bytes: &mut [u8]) -> usize {
