@@ -101,6 +101,40 @@ pub enum Error {
         /// What was asked for.
         expected: u64,
     },
+    /// The ring carries another type: its tag is not the one that was asked for.
+    OtherTypeTag {
+        /// The name of the ring.
+        name: String,
+        /// The type tag that the ring has; empty where it has none. Its creator may have written anything.
+        found: String,
+        /// The type tag that was asked for.
+        expected: String,
+    },
+    /// The ring has features that this version does not know, so it must not be used.
+    UnknownFeatures {
+        /// The name of the ring.
+        name: String,
+        /// The features that the ring has, one bit each.
+        found: u64,
+        /// Those that this version knows.
+        known: u64,
+        /// Whether this version can look at the ring all the same ([`inspect`](crate::inspect)).
+        can_be_inspected: bool,
+    },
+    /// The type tag has more bytes than a ring has room for.
+    TypeTagTooLong {
+        /// The length that was given, in bytes.
+        len: usize,
+        /// The length of the longest type tag in bytes.
+        max: usize,
+    },
+    /// No record can start at the position at which the ring is to begin.
+    InvalidStart {
+        /// The position that was given.
+        position: u64,
+        /// The alignment of the records in bytes.
+        alignment: usize,
+    },
     /// Another user owns the ring.
     WrongOwner {
         /// The name of the ring.
@@ -217,6 +251,14 @@ pub enum Attribute {
     TypeId,
     /// The number of bytes of which the starts of records are multiples.
     RecordAlign,
+    /// The number of bytes in front of the data that mean something.
+    HeaderLength,
+    /// The length of the type tag in bytes.
+    TagLength,
+    /// The text of the type tag: how many of its bytes are UTF-8, against how many it has.
+    TagText,
+    /// The position at which the ring began.
+    FirstPosition,
     /// The length of the object in bytes, against what its own header says.
     ObjectLength,
 }
@@ -233,6 +275,10 @@ impl fmt::Display for Attribute {
             Attribute::ElementAlign => "element alignment",
             Attribute::TypeId => "type id",
             Attribute::RecordAlign => "record alignment",
+            Attribute::HeaderLength => "header length",
+            Attribute::TagLength => "type tag length",
+            Attribute::TagText => "type tag text up to byte",
+            Attribute::FirstPosition => "first position",
             Attribute::ObjectLength => "object length",
         })
     }
@@ -248,9 +294,13 @@ impl Attribute {
             Attribute::RecordAlign => "give no alignment, or the one that stands",
             Attribute::ElementSize | Attribute::ElementAlign => "use the same element type on both sides",
             Attribute::TypeId => "use the same type tag and element type on both sides",
-            Attribute::DataOffset | Attribute::SegmentLength | Attribute::ObjectLength => {
-                "another process damaged the ring; unlink it and create it anew"
-            }
+            Attribute::DataOffset
+            | Attribute::SegmentLength
+            | Attribute::ObjectLength
+            | Attribute::HeaderLength
+            | Attribute::TagLength
+            | Attribute::TagText
+            | Attribute::FirstPosition => "another process damaged the ring; unlink it and create it anew",
         }
     }
 }
@@ -328,6 +378,27 @@ impl fmt::Display for Error {
             Error::Mismatch { name, what, found, expected } => {
                 write!(formatter, "ring {name:?} has {what} {found}, expected {expected}; {}", what.advice())
             }
+            // As a literal: what a ring says may have control characters.
+            Error::OtherTypeTag { name, found, expected } => write!(
+                formatter,
+                "ring {name:?} has type tag {found:?}, expected {expected:?}; {}",
+                Attribute::TypeId.advice()
+            ),
+            Error::UnknownFeatures { name, found, known, can_be_inspected: false } => write!(
+                formatter,
+                "ring {name:?} has the incompatible features {found:#x}, this version of ringmain knows {known:#x}; use the version that made it, or a later one"
+            ),
+            Error::UnknownFeatures { name, found, known, can_be_inspected: true } => write!(
+                formatter,
+                "ring {name:?} has the features {found:#x}, without which it can only be looked at, this version of ringmain knows {known:#x}; use the version that made it, or a later one"
+            ),
+            Error::TypeTagTooLong { len, max } => {
+                write!(formatter, "a type tag of {len} bytes, expected at most {max}; use a shorter one")
+            }
+            Error::InvalidStart { position, alignment } => write!(
+                formatter,
+                "a first position of {position}, expected a multiple of the record alignment of {alignment} bytes"
+            ),
             Error::WrongOwner { name, found, expected } => write!(
                 formatter,
                 "ring {name:?} belongs to user {found}, expected {expected}; name that user as its owner only if you trust it"

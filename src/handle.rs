@@ -9,6 +9,19 @@ macro_rules! handle {
             self.ring.memory().name()
         }
 
+        /// Returns the number of the ring, which was chosen at random when it was created: another ring that comes to stand under
+        /// the same name has another one.
+        #[must_use]
+        pub fn ring_id(&self) -> u64 {
+            self.ring.memory().ring_id()
+        }
+
+        /// Returns the position at which the ring began: 0, or what [`Options::start_at`](crate::Options::start_at) gave.
+        #[must_use]
+        pub fn first_position(&self) -> u64 {
+            self.ring.memory().first_position()
+        }
+
         /// Returns how many holders this role has had, this one included.
         #[must_use]
         pub fn generation(&self) -> u64 {

@@ -70,6 +70,7 @@ pub struct Options {
     pub(crate) lock_memory: bool,
     pub(crate) type_tag: String,
     pub(crate) any_type: bool,
+    pub(crate) first_position: u64,
     pub(crate) wait_strategy: Wait,
     awaits_first: bool,
     awaits_successor: bool,
@@ -139,6 +140,7 @@ impl Options {
             lock_memory: false,
             type_tag: String::new(),
             any_type: false,
+            first_position: 0,
             wait_strategy: Wait::default(),
             awaits_first: true,
             awaits_successor: false,
@@ -266,7 +268,8 @@ impl Options {
 
     /// Gives the element type a name that both sides must share; none by default.
     ///
-    /// Two types of the same size and alignment are told apart by nothing else.
+    /// Two types of the same size and alignment are told apart by nothing else. It has 64 bytes at most, and stands in the ring as
+    /// text, so that a mismatch names both.
     #[must_use]
     pub fn type_tag(mut self, tag: impl Into<String>) -> Options {
         self.type_tag = tag.into();
@@ -278,6 +281,17 @@ impl Options {
     #[must_use]
     pub fn any_type(mut self, any: bool) -> Options {
         self.any_type = any;
+        self
+    }
+
+    /// Lets a ring that is created begin at this position instead of 0, for whoever continues or mirrors another one: positions
+    /// then mean the same in both. Elements count by one, messages by the bytes of their records.
+    ///
+    /// A ring that stands keeps the position at which it began. In a message ring the position must be a multiple of the
+    /// [`alignment`](Options::alignment).
+    #[must_use]
+    pub fn start_at(mut self, position: u64) -> Options {
+        self.first_position = position;
         self
     }
 
@@ -359,7 +373,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// As [`Options::create_stream`], and [`Error::InvalidAlignment`].
+    /// As [`Options::create_stream`], [`Error::InvalidAlignment`] and [`Error::InvalidStart`].
     pub fn create_message(&self) -> Result<OwnedFd, Error> {
         Segment::create(self, Wanted::messages(self)?)
     }
@@ -370,7 +384,9 @@ impl Options {
     ///
     /// - [`Error::Busy`]: another handle is its producer.
     /// - [`Error::NotFound`], [`Error::AlreadyExists`]: the ring is not there, or is, against what was asked for.
-    /// - [`Error::Mismatch`]: it carries another type, or has another capacity, kind or layout.
+    /// - [`Error::Mismatch`], [`Error::OtherTypeTag`]: it carries another type, or has another capacity, kind or layout.
+    /// - [`Error::UnknownFeatures`]: a later version of this crate has made it.
+    /// - [`Error::TypeTagTooLong`]: the type tag has more than 64 bytes.
     /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or behind the descriptor.
     /// - [`Error::Seals`]: the length of what stands behind the descriptor is not final.
     /// - [`Error::NoCapacity`], [`Error::NoProc`]: a ring without a name needs a capacity, and `/proc`.
@@ -401,7 +417,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// As [`Options::stream_producer`], and [`Error::InvalidAlignment`].
+    /// As [`Options::stream_producer`], [`Error::InvalidAlignment`] and [`Error::InvalidStart`].
     pub fn message_producer(&self) -> Result<message::Producer, Error> {
         message::Producer::attach(
             Segment::attach(self, Role::Producer, Wanted::messages(self)?)?,
@@ -459,6 +475,15 @@ impl Options {
                 Err(Error::InvalidAlignment { alignment })
             }
             alignment => Ok(alignment),
+        }
+    }
+
+    /// Checks that a message ring which is created begins with a record.
+    pub(crate) fn first_record(&self) -> Result<u64, Error> {
+        let alignment = self.record_align()?.unwrap_or(SMALLEST_ALIGN);
+        match self.first_position % alignment as u64 {
+            0 => Ok(self.first_position),
+            _ => Err(Error::InvalidStart { position: self.first_position, alignment }),
         }
     }
 

@@ -71,7 +71,7 @@ fn a_ring_of_any_type_is_accepted_where_that_is_asked_for_if_its_elements_are_as
         ring.options().stream_producer::<[u8; 8]>(),
         Error::Mismatch { what: Attribute::ElementAlign, found: 8, expected: 1, .. }
     );
-    refuses!(ring.options().stream_producer::<u64>(), Error::Mismatch { what: Attribute::TypeId, .. });
+    refuses!(ring.options().stream_producer::<u64>(), Error::OtherTypeTag { .. });
     refuses!(
         ring.options().any_type(true).stream_producer::<[u8; 4]>(),
         Error::Mismatch { what: Attribute::ElementSize, .. }

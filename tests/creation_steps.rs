@@ -27,9 +27,10 @@ enum Left {
 }
 
 /// The calls of a creator in their order, and what one leaves that is killed in it.
-const STEPS: [(&str, libc::c_long, Left); 5] = [
+const STEPS: [(&str, libc::c_long, Left); 6] = [
     ("fcntl", libc::SYS_fcntl, Left::Nothing),
     ("fchmod", libc::SYS_fchmod, Left::Empty),
+    ("getrandom", libc::SYS_getrandom, Left::Empty),
     ("fallocate", libc::SYS_fallocate, Left::Empty),
     ("madvise", libc::SYS_madvise, Left::WithoutMagic),
     ("membarrier", libc::SYS_membarrier, Left::Whole),

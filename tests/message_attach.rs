@@ -78,7 +78,7 @@ fn a_ring_says_of_itself_what_the_document_of_the_format_says() {
         let length = data_offset() + 65_536;
         let identity = [
             (word::MAGIC, u64::from_ne_bytes(*b"RINGMAIN")),
-            (word::LAYOUT_VERSION, 3),
+            (word::LAYOUT_VERSION, 4),
             (word::KIND, 2),
             (word::DATA_OFFSET, data_offset()),
             (word::SEGMENT_LENGTH, length),
@@ -87,7 +87,13 @@ fn a_ring_says_of_itself_what_the_document_of_the_format_says() {
             (word::ELEMENT_ALIGN, 1),
             (word::TYPE_ID, type_id("")),
             (word::RECORD_ALIGN, alignment as u64),
-            (word::RECORD_ALIGN + 8, 0),
+            (word::HEADER_LENGTH, 0x300),
+            (word::INCOMPATIBLE, 0),
+            (word::COMPATIBLE, 0),
+            (word::READ_ONLY_COMPATIBLE, 0),
+            (word::FIRST_POSITION, 0),
+            (word::TAG_LENGTH, 0),
+            (word::TAG_TEXT, 0),
         ];
         for (at, expected) in identity {
             assert_eq!(ring.word(at), expected, "the word at {at:#x}");
@@ -186,11 +192,12 @@ fn a_type_tag_is_shared_by_both_sides() {
     let ring = Ring::new();
     let tagged = ring.options().type_tag("orders");
     let mut tx = tagged.clone().capacity(1).message_producer().unwrap();
-    check_mismatch(attempts(&ring.options()), (Attribute::TypeId, type_id("orders"), type_id("")));
-    check_mismatch(
-        attempts(&ring.options().type_tag("ticks")),
-        (Attribute::TypeId, type_id("orders"), type_id("ticks")),
-    );
+    assert_eq!(ring.word(word::TYPE_ID), type_id("orders"));
+    for asked in ["", "ticks"] {
+        for attempt in attempts(&ring.options().type_tag(asked)) {
+            refuses!(attempt, Error::OtherTypeTag { found, expected, .. } if (&*found, &*expected) == ("orders", asked));
+        }
+    }
     let mut rx = tagged.message_consumer().unwrap();
     assert_eq!(tx.push_value(&7_u64), Ok(()));
     assert_eq!(rx.pop_value::<u64>(), Ok(7));
@@ -209,8 +216,8 @@ fn check_damage(options: impl Fn(&Ring) -> Options, at: u64, value: u64, what: A
 
 #[test]
 fn another_layout_version_is_refused() {
-    for version in [2, 4, u64::MAX] {
-        check_damage(Ring::options, word::LAYOUT_VERSION, version, Attribute::LayoutVersion, 3);
+    for version in [3, 5, u64::MAX] {
+        check_damage(Ring::options, word::LAYOUT_VERSION, version, Attribute::LayoutVersion, 4);
     }
 }
 
@@ -228,7 +235,7 @@ fn a_damaged_record_alignment_is_refused() {
 #[test]
 fn a_header_that_contradicts_itself_is_refused() {
     let length = data_offset() + page() as u64;
-    check_damage(Ring::options, word::LAYOUT_VERSION, 2, Attribute::LayoutVersion, 3);
+    check_damage(Ring::options, word::LAYOUT_VERSION, 3, Attribute::LayoutVersion, 4);
     check_damage(Ring::options, word::KIND, 3, Attribute::Kind, 2);
     check_damage(Ring::options, word::DATA_OFFSET, 0, Attribute::DataOffset, data_offset());
     check_damage(Ring::options, word::DATA_OFFSET, 2 * data_offset(), Attribute::DataOffset, data_offset());

@@ -81,6 +81,15 @@ fn a_reservation_that_is_refused_is_unsupported_and_leaves_nothing() {
 }
 
 #[test]
+fn random_numbers_that_are_refused_are_unsupported_and_leave_nothing() {
+    fn check<E: End>() {
+        let nothing = format!("unsupported: getrandom: {}; nothing is there", libc::EPERM);
+        check_refused::<E>(libc::SYS_getrandom, [&nothing, "attached; a name is there", "attached; nothing is there"]);
+    }
+    for_each_end!(check);
+}
+
+#[test]
 fn locks_that_are_refused_to_those_who_are_attached_disturb_nothing() {
     fn check<E: End>() {
         let ring = Ring::new();

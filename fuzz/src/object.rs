@@ -11,9 +11,9 @@ use crate::hostile::{Verdict, Victim, attached};
 use crate::ring::path;
 use crate::{names, word};
 
-/// How many bytes of an input choose calls, and how many stand for the header: up to and with the head's line.
+/// How many bytes of an input choose calls, and how many stand for the header.
 const CHOICES: usize = 30;
-const HEADER: usize = 0x240;
+const HEADER: usize = word::HEADER_END as usize;
 
 /// The longest object.
 const LONGEST: u64 = word::DATA + 8192;

@@ -21,6 +21,8 @@ pub enum Bug {
     NoRelease,
     /// The producer does not zero the header behind a record.
     NextHeaderNotZeroed,
+    /// The producer stores the word beside a header, in a ring of records of two units, when the header can be seen already.
+    WordAfterHeader,
 }
 
 impl Bug {
@@ -45,7 +47,17 @@ impl Bug {
             Bug::NextHeaderNotZeroed if purpose == Purpose::Header => Store::LostZero,
             _ => Store::Sound,
         };
-        let words = Words::of(&memory, |purpose, word| PlantedWord { word: word.clone(), store: store(purpose) });
+        let pending = Rc::new(RefCell::default());
+        let sound = |purpose, word: &CheckedWord| PlantedWord { word: word.clone(), store: store(purpose) };
+        let mut words = Words::of(&memory, sound);
+        if self == Bug::WordAfterHeader {
+            let late = |(unit, header): (usize, &PlantedWord)| {
+                let pending: Rc<RefCell<Option<_>>> = Rc::clone(&pending);
+                let store = if unit % 2 == 0 { Store::ThenWord(pending) } else { Store::Later(pending) };
+                PlantedWord { word: header.word.clone(), store }
+            };
+            words.headers = words.headers.iter().enumerate().map(late).collect();
+        }
         PlantedMemory { bug: self, words, late }
     }
 }
@@ -63,6 +75,9 @@ enum Store {
     LostPublication,
     LostZero,
     ThenWrite(Rc<LateWrites>),
+    /// Waits for the next publication.
+    Later(Rc<RefCell<Option<(CheckedWord, u64)>>>),
+    ThenWord(Rc<RefCell<Option<(CheckedWord, u64)>>>),
 }
 
 impl Word for PlantedWord {
@@ -81,6 +96,15 @@ impl Word for PlantedWord {
             Store::ThenWrite(late) if publishes => {
                 self.word.store(value, ordering);
                 late.write();
+            }
+            Store::Later(pending) => {
+                pending.replace(Some((self.word.clone(), value)));
+            }
+            Store::ThenWord(pending) if publishes => {
+                self.word.store(value, ordering);
+                if let Some((word, value)) = pending.take() {
+                    word.store(value, Ordering::Relaxed);
+                }
             }
             _ => self.word.store(value, ordering),
         }

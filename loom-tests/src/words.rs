@@ -23,7 +23,7 @@ pub(crate) struct Words<W> {
     pub(crate) head: W,
     producer: W,
     consumer: W,
-    headers: Rc<[W]>,
+    pub(crate) headers: Rc<[W]>,
 }
 
 impl<W> Words<W> {

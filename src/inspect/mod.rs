@@ -26,7 +26,10 @@
 mod tap;
 
 pub use crate::ring::observe::{Positions, Sleeps};
+pub use crate::segment::Features;
 pub use tap::{Tap, Tapped};
+
+use std::time::SystemTime;
 
 use crate::error::{Corrupted, Error, Role};
 use crate::segment::{PeerState, View, names};
@@ -101,6 +104,7 @@ impl Inspection {
     /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
     /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or a ring that is not made yet.
     /// - [`Error::Mismatch`]: the ring is damaged, or of another version of the layout.
+    /// - [`Error::UnknownFeatures`]: a later version of this crate has made it, in a way that this one cannot read.
     pub fn open(name: &str) -> Result<Inspection, Error> {
         Ok(Inspection { view: View::open(name)? })
     }
@@ -113,7 +117,7 @@ impl Inspection {
     pub fn all() -> Result<Vec<Found>, Error> {
         let open = |name: String| {
             let ring = Inspection::open(&name);
-            let is_ring = matches!(ring, Ok(_) | Err(Error::Mismatch { .. }));
+            let is_ring = matches!(ring, Ok(_) | Err(Error::Mismatch { .. } | Error::UnknownFeatures { .. }));
             is_ring.then_some(Found { name, ring })
         };
         Ok(names()?.into_iter().filter_map(open).collect())
@@ -151,6 +155,36 @@ impl Inspection {
     #[must_use]
     pub fn type_id(&self) -> u64 {
         self.view.type_id()
+    }
+
+    /// Returns the type tag: empty where none was given. It is what the creator of the ring wrote, and may have control characters.
+    #[must_use]
+    pub fn type_tag(&self) -> &str {
+        self.view.type_tag()
+    }
+
+    /// Returns the number of the ring, which was chosen at random when it was created.
+    #[must_use]
+    pub fn ring_id(&self) -> u64 {
+        self.view.ring_id()
+    }
+
+    /// Returns when the ring was created, by the clock of its creator.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        self.view.created()
+    }
+
+    /// Returns the position at which the ring began.
+    #[must_use]
+    pub fn first_position(&self) -> u64 {
+        self.view.first_position()
+    }
+
+    /// Returns what the ring has that a version of this crate may not know.
+    #[must_use]
+    pub fn features(&self) -> Features {
+        self.view.features()
     }
 
     /// Returns the length of the segment in bytes.

@@ -216,6 +216,7 @@ fn refused(error: PushError) -> Option<WaitError> {
         PushError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
         PushError::Corrupted(cause) => Some(WaitError::Corrupted(cause)),
         PushError::Forked => Some(WaitError::Forked),
+        PushError::NoWord { .. } => unreachable!("no call that waits gives a message a word"),
     }
 }
 

@@ -90,6 +90,17 @@ impl Consumer {
         self.ring.pop(bytes)
     }
 
+    /// Pops one message into a buffer, and returns the word that its producer gave it and its length. The word is 0 where none
+    /// was given, and in a ring with an [`alignment`](crate::Options::alignment) of 8.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::pop`].
+    #[inline]
+    pub fn pop_tagged(&mut self, bytes: &mut [u8]) -> Result<(u64, usize), PopError> {
+        self.ring.pop_tagged(bytes)
+    }
+
     /// Pops one message into a vector, which then holds the message and nothing else, and returns its length.
     ///
     /// # Errors
@@ -213,6 +224,14 @@ impl Record<'_> {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.0.position()
+    }
+
+    /// Returns the word that its producer gave it ([`Producer::push_tagged`](super::Producer::push_tagged)); 0 where none was
+    /// given, and in a ring with an [`alignment`](crate::Options::alignment) of 8.
+    #[must_use]
+    #[inline]
+    pub fn word(&self) -> u64 {
+        self.0.word()
     }
 
     /// Copies as many of its bytes as fit, from the first on, and returns how many that is.

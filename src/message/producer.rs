@@ -76,6 +76,34 @@ impl Producer {
         self.ring.push(bytes)
     }
 
+    /// Pushes one message with a word beside its header: a type, a time, a number, without a byte of the payload.
+    ///
+    /// [`Consumer::pop_tagged`](super::Consumer::pop_tagged) and [`Record::word`](super::Record::word) read it. A message that is
+    /// pushed in any other way has the word 0.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ring = ringmain::Options::anonymous().capacity(4096).alignment(64).create_message()?;
+    /// # let options = ringmain::Options::from_fd(ring);
+    /// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+    /// const ORDER: u64 = 7;
+    ///
+    /// tx.push_tagged(ORDER, b"buy 100")?;
+    /// let mut bytes = [0; 64];
+    /// assert_eq!(rx.pop_tagged(&mut bytes), Ok((ORDER, 7)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::NoWord`]: the [`alignment`](crate::Options::alignment) of the ring is 8, where records have no room for it.
+    /// - Otherwise as [`Producer::push`].
+    #[inline]
+    pub fn push_tagged(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
+        self.ring.push_tagged(word, bytes)
+    }
+
     /// Pushes one message that lies in several parts.
     ///
     /// # Errors
@@ -176,6 +204,16 @@ impl Claim<'_> {
         self.0.write_value_at(at, value);
     }
 
+    /// Gives the message a word, as [`Producer::push_tagged`] does; 0 by default.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::NoWord`]: the [`alignment`](crate::Options::alignment) of the ring is 8, where records have no room for it.
+    #[inline]
+    pub fn set_word(&mut self, word: u64) -> Result<(), PushError> {
+        self.0.set_word(word)
+    }
+
     /// Pushes the message, [`Claim::written`] bytes long.
     #[inline]
     pub fn commit(self) {
@@ -242,6 +280,16 @@ impl Batch<'_> {
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
         self.0.push(bytes)
+    }
+
+    /// Adds one message with a word, as [`Producer::push_tagged`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::push`], and [`PushError::NoWord`].
+    #[inline]
+    pub fn push_tagged(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
+        self.0.push_tagged(word, bytes)
     }
 
     /// Adds one message that lies in several parts.

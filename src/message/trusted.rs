@@ -76,6 +76,16 @@ pub struct TrustedClaim<'a> {
 }
 
 impl TrustedClaim<'_> {
+    /// Gives the message a word, as [`Claim::set_word`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::NoWord`]: records of this ring have no room for it.
+    #[inline]
+    pub fn set_word(&mut self, word: u64) -> Result<(), PushError> {
+        self.claim.set_word(word)
+    }
+
     /// Pushes all bytes of the slice as one message.
     #[inline]
     pub fn commit(self) {
@@ -123,6 +133,13 @@ pub struct TrustedRecord<'a> {
 }
 
 impl TrustedRecord<'_> {
+    /// Returns the word that its producer gave it, as [`Record::word`] does.
+    #[must_use]
+    #[inline]
+    pub fn word(&self) -> u64 {
+        self.record.word()
+    }
+
     /// Gives the space of the message back to the producer, as a pop does.
     #[inline]
     pub fn release(self) {

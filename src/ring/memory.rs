@@ -60,6 +60,18 @@ impl Word for AtomicU64 {
     }
 }
 
+impl<W: Word> Word for &W {
+    #[inline(always)]
+    fn load(&self, ordering: Ordering) -> u64 {
+        (**self).load(ordering)
+    }
+
+    #[inline(always)]
+    fn store(&self, value: u64, ordering: Ordering) {
+        (**self).store(value, ordering);
+    }
+}
+
 /// What an end needs to sleep until the other one publishes, and to be woken.
 pub trait Parking {
     /// How this memory keeps a shared word.

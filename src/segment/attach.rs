@@ -11,15 +11,18 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::anonymous;
-use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
+use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE, WRITTEN_BY_CREATOR};
 use super::mapping::Mapping;
-use super::object::{self, Access};
+use super::object::{self, Access, os};
 use super::place::Place;
 use super::roles::{self, Lock};
-use super::wanted::Wanted;
+use super::wanted::{Birth, Wanted};
 use crate::error::Error;
 use crate::options::{Creation, Options};
 use crate::ring::identity;
@@ -50,7 +53,7 @@ pub(super) struct Request<'a> {
 #[derive(Debug)]
 pub(super) struct Attached {
     pub(super) mapping: Mapping,
-    pub(super) identity: Identity,
+    pub(super) identity: Box<Identity>,
     /// A second descriptor of the object, that holds no lock: for questions.
     pub(super) questions: OwnedFd,
 }
@@ -202,18 +205,20 @@ impl<'a> Request<'a> {
             object::set_mode(file, self.access.mode)?;
         }
         let Some(questions) = self.reopen(file)? else { return Ok(Look::Unsettled) };
-        let identity = self.wanted.identity();
+        let identity = self.wanted.identity(birth()?);
         match self.place.is_named() {
             true => object::reserve(file, identity.segment_length)?,
             false => anonymous::reserve(file, identity.segment_length)?,
         }
         let mapping = self.map(file, identity)?;
         let header = header(&mapping);
-        identity::publish(&header.identity.magic, MAGIC, &header.identity.rows, &identity.rows());
+        let (rows, first) = (header.identity_rows(), identity.first_position);
+        let words = [&rows[..], &[&*header.tail, &*header.head]].concat();
+        identity::publish(&header.identity.magic, MAGIC, &words, &[&identity.rows()[..], &[first, first]].concat());
         if !self.place.is_named() {
             anonymous::seal(file)?;
         }
-        Ok(Look::Attached(Attached { mapping, identity, questions }))
+        Ok(Look::Attached(Attached { mapping, identity: Box::new(identity), questions }))
     }
 
     /// Locks the role, makes sure that the name still stands for this object, and maps it.
@@ -232,7 +237,7 @@ impl<'a> Request<'a> {
         }
         let Some(questions) = self.reopen(file)? else { return Ok(Look::Unsettled) };
         let mapping = self.map(file, identity)?;
-        Ok(Look::Attached(Attached { mapping, identity, questions }))
+        Ok(Look::Attached(Attached { mapping, identity: Box::new(identity), questions }))
     }
 
     /// Opens the object once more; `None` where its name stands for another one by now.
@@ -272,7 +277,7 @@ impl<'a> Request<'a> {
         }
         let mapping = Mapping::new(file, DATA_OFFSET)?;
         let header = header(&mapping);
-        match identity::observe(&header.identity.magic, &header.identity.rows) {
+        match identity::observe(&header.identity.magic, &header.identity_rows()) {
             (MAGIC, rows) => Ok(Some(Identity::from_rows(rows))),
             (0, _) => Ok(None),
             (magic, _) => self.not_a_ring(file, magic),
@@ -293,9 +298,9 @@ impl<'a> Request<'a> {
         Ok(Look::Unsettled)
     }
 
-    /// Refuses to remove an object that no creator of ours can have left: one with anything beyond the rows.
+    /// Refuses to remove an object that no creator of ours can have left: one with anything but what that writes.
     fn refuse_foreign(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
-        match object::is_blank(file, size_of::<super::layout::IdentityRows>() as u64)? {
+        match object::is_blank(file, &WRITTEN_BY_CREATOR)? {
             true => Ok(()),
             false => self.not_a_ring(file, 0),
         }
@@ -305,6 +310,24 @@ impl<'a> Request<'a> {
         let len = object::stat(file)?.st_size as u64;
         Err(Error::NotARing { name: self.place.name().to_owned(), len, magic })
     }
+}
+
+/// Chooses what only one ring has.
+fn birth() -> Result<Birth, Error> {
+    let mut bytes = [0; 8];
+    // No ring has the number 0.
+    while bytes == [0; 8] {
+        let read = rustix::io::retry_on_intr(|| getrandom(&mut bytes, GetRandomFlags::empty()));
+        match read {
+            Ok(_) => {}
+            Err(error @ (Errno::NOSYS | Errno::PERM)) => {
+                return Err(Error::Unsupported { call: "getrandom", source: error.into() });
+            }
+            Err(error) => return Err(os("getrandom", error)),
+        }
+    }
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
+    Ok(Birth { ring_id: u64::from_ne_bytes(bytes), time })
 }
 
 fn header(mapping: &Mapping) -> &Header {

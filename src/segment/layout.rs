@@ -3,12 +3,14 @@
 //! Every field is one 64-bit word in the machine's byte order, with one writer. What different processes write lies
 //! [`APART`] bytes apart, so that no cache line, and no pair of lines that a processor fetches together, has two writers.
 
+use std::array;
 use std::mem::{offset_of, size_of};
 use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
 
 use crossbeam_utils::CachePadded;
 
+use crate::error::Attribute;
 use crate::ring::memory::{DATA_ALIGN, Role};
 
 /// The distance in bytes between words with different writers. It is part of the format, on every target.
@@ -18,7 +20,7 @@ pub(super) const APART: usize = 128;
 pub(super) const MAGIC: u64 = 0x4e49_414d_474e_4952;
 
 /// Changes with every change of the bytes or of the protocol.
-pub(super) const LAYOUT_VERSION: u64 = 3;
+pub(super) const LAYOUT_VERSION: u64 = 4;
 
 /// The kind of a stream ring.
 pub(super) const STREAM: u64 = 1;
@@ -29,8 +31,45 @@ pub(super) const MESSAGE: u64 = 2;
 /// Where the data area starts, in bytes, where a page is no longer.
 pub(super) const DATA_OFFSET: usize = 4096;
 
-/// How many rows follow the magic.
-pub(super) const ROWS: usize = 9;
+/// How many words of the identity stand behind the magic, and in its second part.
+const FIRST_ROWS: usize = 15;
+const SECOND_ROWS: usize = 2 + TAG_WORDS;
+
+/// How many words the identity has, without the magic.
+pub(super) const ROWS: usize = FIRST_ROWS + SECOND_ROWS;
+
+/// The longest type tag in bytes.
+pub(super) const LONGEST_TAG: usize = 64;
+
+const TAG_WORDS: usize = LONGEST_TAG / 8;
+
+/// The bytes that this version gives a meaning, in front of the data area.
+pub(super) const HEADER_LENGTH: u64 = size_of::<Header>() as u64;
+
+/// The incompatible features that this version knows: whoever does not know one of a ring's refuses it.
+pub(super) const INCOMPATIBLE: u64 = 0;
+
+/// The read-only compatible features that this version knows: whoever does not know one of a ring's may only look at it.
+pub(super) const READ_ONLY_COMPATIBLE: u64 = 0;
+
+/// Where the creator of a segment writes before the magic, from and to: the identity, the first positions, and who it is itself.
+pub(super) const WRITTEN_BY_CREATOR: [(u64, u64); 6] = {
+    const fn word(at: usize) -> (u64, u64) {
+        (at as u64, at as u64 + 8)
+    }
+    const fn notes(slot: usize) -> (u64, u64) {
+        ((slot + offset_of!(Slot, pid)) as u64, (slot + offset_of!(Slot, parking)) as u64)
+    }
+    let second = offset_of!(Header, more_identity);
+    [
+        (0, size_of::<IdentityRows>() as u64),
+        notes(offset_of!(Header, producer)),
+        notes(offset_of!(Header, consumer)),
+        word(offset_of!(Header, tail)),
+        word(offset_of!(Header, head)),
+        (second as u64, (second + size_of::<MoreIdentityRows>()) as u64),
+    ]
+};
 
 /// A value that starts on a distance of its own.
 #[repr(C, align(128))]
@@ -51,15 +90,23 @@ pub(super) struct Header {
     pub(super) identity: Apart<IdentityRows>,
     pub(super) producer: Apart<Slot>,
     pub(super) consumer: Apart<Slot>,
+    /// The word behind it, at 0x188, is reserved for a producer that overwrites: 0, and not read.
     pub(super) tail: Apart<AtomicU64>,
     pub(super) head: Apart<AtomicU64>,
+    pub(super) more_identity: Apart<MoreIdentityRows>,
 }
 
 /// What the segment is. Written by its creator, before the magic; never changed after it.
 #[repr(C)]
 pub(super) struct IdentityRows {
     pub(super) magic: AtomicU64,
-    pub(super) rows: [AtomicU64; ROWS],
+    rows: [AtomicU64; FIRST_ROWS],
+}
+
+/// The second part of what the segment is, where the first one ends at the slots.
+#[repr(C)]
+pub(super) struct MoreIdentityRows {
+    rows: [AtomicU64; SECOND_ROWS],
 }
 
 /// What the holder of a role says about itself. Written by that holder.
@@ -71,9 +118,10 @@ pub(super) struct Slot {
     pub(super) pid_namespace: AtomicU64,
     pub(super) parking: AtomicU64,
     pub(super) wakes: AtomicU64,
-    /// The position of the other end at which it wants to be woken.
+    /// The position of the other end at which this one wants to be woken while it sleeps.
     pub(super) wanted: AtomicU64,
-    /// Of a producer: the head that it needs. Of a consumer: the generation of the last producer whose end a consumer was told.
+    /// Of a producer, `needed head`: the head that gives it exactly what it asked for. Of a consumer, `told`: the generation of
+    /// the last producer whose end it was told.
     pub(super) needed_or_told: AtomicU64,
 }
 
@@ -84,12 +132,19 @@ impl Header {
             Role::Consumer => &self.consumer,
         }
     }
+
+    /// Returns the words of the identity behind the magic, in the order of [`Identity::rows`].
+    pub(super) fn identity_rows(&self) -> [&AtomicU64; ROWS] {
+        let (first, second) = (&self.identity.rows, &self.more_identity.rows);
+        array::from_fn(|row| if row < FIRST_ROWS { &first[row] } else { &second[row - FIRST_ROWS] })
+    }
 }
 
 const _: () = {
     assert!(size_of::<Apart<AtomicU64>>() == APART);
     assert!(offset_of!(Header, identity) == 0);
     assert!(offset_of!(IdentityRows, rows) == 8);
+    assert!(size_of::<IdentityRows>() == APART);
     assert!(offset_of!(Header, producer) == APART);
     assert!(offset_of!(Header, consumer) == 2 * APART);
     assert!(offset_of!(Slot, pid) == 8);
@@ -98,11 +153,27 @@ const _: () = {
     assert!(offset_of!(Slot, parking) == 32);
     assert!(offset_of!(Slot, wakes) == 40);
     assert!(offset_of!(Slot, wanted) == 48);
+    assert!(offset_of!(Slot, needed_or_told) == 56);
     assert!(offset_of!(Header, tail) == 3 * APART);
     assert!(offset_of!(Header, head) == 4 * APART);
+    assert!(offset_of!(Header, more_identity) == 5 * APART);
+    assert!(size_of::<MoreIdentityRows>() <= APART);
+    assert!(size_of::<Header>() == 6 * APART);
     assert!(size_of::<Header>() <= DATA_OFFSET);
     assert!(DATA_OFFSET % DATA_ALIGN == 0);
 };
+
+/// What a ring has that a version of ringmain may not know, as sets of bits. No version has any yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Features {
+    /// Whoever does not know one of them cannot use the ring, nor look at it.
+    pub incompatible: u64,
+    /// Whoever does not know them can use the ring all the same.
+    pub compatible: u64,
+    /// Whoever does not know one of them can look at the ring, but not attach to it.
+    pub read_only_compatible: u64,
+}
 
 /// What a segment says that it is, as values. The fields stand in the order of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,32 +187,41 @@ pub(super) struct Identity {
     pub(super) element_align: u64,
     pub(super) type_id: u64,
     pub(super) record_align: u64,
+    pub(super) header_length: u64,
+    pub(super) features: Features,
+    pub(super) ring_id: u64,
+    /// In nanoseconds since 1970.
+    pub(super) created: u64,
+    pub(super) first_position: u64,
+    pub(super) tag: Tag,
 }
 
 impl Identity {
     pub(super) fn rows(self) -> [u64; ROWS] {
-        let Identity {
-            layout_version,
-            kind,
-            data_offset,
-            segment_length,
-            capacity,
-            element_size,
-            element_align,
-            type_id,
-            record_align,
-        } = self;
-        [
-            layout_version,
-            kind,
-            data_offset,
-            segment_length,
-            capacity,
-            element_size,
-            element_align,
-            type_id,
-            record_align,
-        ]
+        let first = [
+            self.layout_version,
+            self.kind,
+            self.data_offset,
+            self.segment_length,
+            self.capacity,
+            self.element_size,
+            self.element_align,
+            self.type_id,
+            self.record_align,
+            self.header_length,
+            self.features.incompatible,
+            self.features.compatible,
+            self.features.read_only_compatible,
+            self.ring_id,
+            self.created,
+        ];
+        let Tag { len, text } = self.tag;
+        array::from_fn(|row| match row.checked_sub(FIRST_ROWS) {
+            None => first[row],
+            Some(0) => self.first_position,
+            Some(1) => len,
+            Some(row) => text[row - 2],
+        })
     }
 
     pub(super) fn from_rows(rows: [u64; ROWS]) -> Identity {
@@ -155,6 +235,15 @@ impl Identity {
             element_align,
             type_id,
             record_align,
+            header_length,
+            incompatible,
+            compatible,
+            read_only_compatible,
+            ring_id,
+            created,
+            first_position,
+            len,
+            text @ ..,
         ] = rows;
         Identity {
             layout_version,
@@ -166,12 +255,62 @@ impl Identity {
             element_align,
             type_id,
             record_align,
+            header_length,
+            features: Features { incompatible, compatible, read_only_compatible },
+            ring_id,
+            created,
+            first_position,
+            tag: Tag { len, text },
         }
+    }
+}
+
+/// The text of a type tag, as it stands in a segment. One that was read may be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tag {
+    len: u64,
+    /// Its bytes in the order of memory, then zeros.
+    text: [u64; TAG_WORDS],
+}
+
+/// What is wrong with a type tag that was read, where what was found is not what was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InvalidTag {
+    pub(super) what: Attribute,
+    pub(super) found: u64,
+    pub(super) expected: u64,
+}
+
+impl Tag {
+    /// Writes a text down; `None` where it is too long.
+    pub(super) fn of(text: &str) -> Option<Tag> {
+        let mut bytes = [0; LONGEST_TAG];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        let word = |at: usize| u64::from_ne_bytes(array::from_fn(|byte| bytes[8 * at + byte]));
+        Some(Tag { len: text.len() as u64, text: array::from_fn(word) })
+    }
+
+    /// Reads the text.
+    pub(super) fn text(self) -> Result<String, InvalidTag> {
+        let bytes = self.text.map(u64::to_ne_bytes).concat();
+        let written = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1) as u64;
+        let len = self.len.clamp(written, LONGEST_TAG as u64);
+        if len != self.len {
+            return Err(InvalidTag { what: Attribute::TagLength, found: self.len, expected: len });
+        }
+        let text = &bytes[..len as usize];
+        std::str::from_utf8(text).map(str::to_owned).map_err(|error| InvalidTag {
+            what: Attribute::TagText,
+            found: error.valid_up_to() as u64,
+            expected: len,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(unsafe_code, reason = "makes a header of zeros")]
+
     use super::*;
 
     /// The offset and the name of every word, as the code has them.
@@ -188,8 +327,16 @@ mod tests {
             "element alignment",
             "type id",
             "record alignment",
+            "header length",
+            "incompatible features",
+            "compatible features",
+            "read-only compatible features",
+            "ring id",
+            "creation time",
         ];
         words.extend(names.into_iter().enumerate().map(|(row, name)| (rows + 8 * row, name)));
+        let rows = offset_of!(Header, more_identity);
+        words.extend([(rows, "first position"), (rows + 8, "tag length"), (rows + 16, "tag text")]);
         for (slot, names) in [
             (
                 offset_of!(Header, producer),
@@ -200,6 +347,8 @@ mod tests {
                     "producer pid namespace",
                     "producer parking",
                     "producer wakes",
+                    "wanted head",
+                    "needed head",
                 ],
             ),
             (
@@ -211,6 +360,8 @@ mod tests {
                     "consumer pid namespace",
                     "consumer parking",
                     "consumer wakes",
+                    "wanted tail",
+                    "told",
                 ],
             ),
         ] {
@@ -221,11 +372,13 @@ mod tests {
                 offset_of!(Slot, pid_namespace),
                 offset_of!(Slot, parking),
                 offset_of!(Slot, wakes),
+                offset_of!(Slot, wanted),
+                offset_of!(Slot, needed_or_told),
             ];
             words.extend(fields.into_iter().zip(names).map(|(field, name)| (slot + field, name)));
         }
-        words.push((offset_of!(Header, producer) + offset_of!(Slot, wanted), "wanted head"));
         words.push((offset_of!(Header, tail), "tail"));
+        words.push((offset_of!(Header, tail) + 8, "reserved for overwriting"));
         words.push((offset_of!(Header, head), "head"));
         words.push((DATA_OFFSET, "data area"));
         words
@@ -258,6 +411,8 @@ mod tests {
             format!("{STREAM} = stream"),
             format!("{MESSAGE} = message"),
             format!("{APART} bytes apart"),
+            format!("{HEADER_LENGTH:#x}"),
+            format!("{LONGEST_TAG} bytes"),
         ] {
             assert!(document.contains(&constant), "docs/format.md lacks {constant:?}");
         }
@@ -270,7 +425,47 @@ mod tests {
 
     #[test]
     fn an_identity_survives_its_rows() {
-        let rows = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        let rows = array::from_fn(|row| row as u64 + 1);
         assert_eq!(Identity::from_rows(rows).rows(), rows);
+    }
+
+    #[test]
+    fn the_rows_of_an_identity_are_the_words_of_a_header() {
+        // SAFETY: a header is made of atomics, of which zeros are values.
+        let header: Header = unsafe { std::mem::zeroed() };
+        let start = std::ptr::from_ref(&header).addr();
+        let offsets = header.identity_rows().map(|word| std::ptr::from_ref(word).addr() - start);
+        let first = (1..16).map(|row| 8 * row);
+        assert!(offsets.into_iter().eq(first.chain((0..10).map(|row| 0x280 + 8 * row))));
+        let notes = [(0x88, 0xa0), (0x108, 0x120)];
+        assert_eq!(WRITTEN_BY_CREATOR[..3], [&[(0, 0x80)], &notes[..]].concat());
+        assert_eq!(WRITTEN_BY_CREATOR[3..], [(0x180, 0x188), (0x200, 0x208), (0x280, 0x2d0)]);
+    }
+
+    #[track_caller]
+    fn refuses(tag: Tag, what: Attribute, found: u64, expected: u64) {
+        assert_eq!(tag.text(), Err(InvalidTag { what, found, expected }));
+    }
+
+    #[test]
+    fn a_tag_survives_its_words_up_to_the_longest() {
+        for text in ["", "x", "trade", "tr\u{e4}de", &"y".repeat(LONGEST_TAG)] {
+            assert_eq!(Tag::of(text).unwrap().text().as_deref(), Ok(text));
+        }
+        assert_eq!(Tag::of(&"y".repeat(LONGEST_TAG + 1)), None);
+    }
+
+    #[test]
+    fn a_tag_that_none_can_have_written_is_refused() {
+        let tag = Tag::of("trade").unwrap();
+        refuses(Tag { len: 65, ..tag }, Attribute::TagLength, 65, 64);
+        refuses(Tag { len: u64::MAX, ..tag }, Attribute::TagLength, u64::MAX, 64);
+        refuses(Tag { len: 4, ..tag }, Attribute::TagLength, 4, 5);
+        let mut text = [0; TAG_WORDS];
+        text[0] = u64::from_ne_bytes([b'a', 0xff, 0, 0, 0, 0, 0, 0]);
+        refuses(Tag { len: 2, text }, Attribute::TagText, 1, 2);
+        // Half of a character.
+        text[0] = u64::from_ne_bytes([b'a', b'b', 0xc3, 0, 0, 0, 0, 0]);
+        refuses(Tag { len: 3, text }, Attribute::TagText, 2, 3);
     }
 }

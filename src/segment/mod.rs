@@ -28,6 +28,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 pub use attach::unlink;
+pub use layout::Features;
 pub(crate) use place::{ANONYMOUS, Place};
 pub use roles::PeerState;
 pub(crate) use view::{View, names};
@@ -62,6 +63,8 @@ pub(crate) struct Segment {
     capacity: usize,
     /// Where records start, as it was checked at attach; 0 in a ring that has none.
     record_align: usize,
+    ring_id: u64,
+    first_position: u64,
     role: Role,
     /// Counts the holders of the role; 0 before this one has said that it came, and after it has said that it left.
     generation: u64,
@@ -98,6 +101,8 @@ impl Segment {
             len,
             capacity: identity.capacity as usize,
             record_align: identity.record_align as usize,
+            ring_id: identity.ring_id,
+            first_position: identity.first_position,
             role,
             generation: 0,
             name: match &options.place {
@@ -171,6 +176,14 @@ impl Segment {
     /// Returns of what number of bytes the starts of records are multiples.
     pub(crate) fn record_align(&self) -> usize {
         self.record_align
+    }
+
+    pub(crate) fn ring_id(&self) -> u64 {
+        self.ring_id
+    }
+
+    pub(crate) fn first_position(&self) -> u64 {
+        self.first_position
     }
 
     pub(crate) fn generation(&self) -> u64 {

@@ -140,9 +140,10 @@ pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
     rustix::fs::fstat(file).map_err(|error| os("fstat", error))
 }
 
-/// Returns whether every byte from an offset on is 0.
-pub(super) fn is_blank(file: BorrowedFd<'_>, mut offset: u64) -> Result<bool, Error> {
+/// Returns whether every byte is 0, but for those in some ranges, each from and to an offset.
+pub(super) fn is_blank(file: BorrowedFd<'_>, but: &[(u64, u64)]) -> Result<bool, Error> {
     let mut bytes = [0; 16_384];
+    let mut offset = 0;
     loop {
         // An object may be far longer than what it holds.
         offset = match seek(file, SeekFrom::Data(offset)) {
@@ -152,7 +153,8 @@ pub(super) fn is_blank(file: BorrowedFd<'_>, mut offset: u64) -> Result<bool, Er
         };
         let read = rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut bytes, offset));
         let len = read.map_err(|error| os("pread", error))?;
-        if bytes[..len].iter().any(|&byte| byte != 0) {
+        let is_excepted = |at: u64| but.iter().any(|&(from, to)| (from..to).contains(&at));
+        if (offset..).zip(&bytes[..len]).any(|(at, &byte)| byte != 0 && !is_excepted(at)) {
             return Ok(false);
         }
         if len == 0 {

@@ -5,9 +5,9 @@
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, STREAM};
+use super::layout::{DATA_OFFSET, Features, Header, Identity, MAGIC, STREAM};
 use super::mapping::Mapping;
 use super::object;
 use super::roles::{self, PeerState};
@@ -30,6 +30,7 @@ pub(crate) struct View {
     name: String,
     file: OwnedFd,
     identity: Identity,
+    tag: String,
     mapping: Mapping,
 }
 
@@ -48,8 +49,9 @@ impl View {
             return Err(no_ring(0));
         }
         let mapping = Mapping::read_only(file.as_fd(), DATA_OFFSET, DATA_OFFSET)?;
-        let rows = &header(&mapping).identity;
-        let identity = match identity::observe(&ReadOnly(&rows.magic), &rows.rows.each_ref().map(ReadOnly)) {
+        let words = header(&mapping);
+        let (magic, rows) = (ReadOnly(&words.identity.magic), words.identity_rows().map(ReadOnly));
+        let identity = match identity::observe(&magic, &rows) {
             (MAGIC, rows) => Identity::from_rows(rows),
             (magic, _) => return Err(no_ring(magic)),
         };
@@ -58,7 +60,9 @@ impl View {
         Wanted::whatever(identity).check(name, identity, len)?;
         // The check has compared it with the length of an object.
         let mapping = Mapping::read_only(file.as_fd(), len as usize, identity.data_offset as usize)?;
-        Ok(View { name: name.to_owned(), file, identity, mapping })
+        // The check has read it too.
+        let tag = identity.tag.text().unwrap_or_default();
+        Ok(View { name: name.to_owned(), file, identity, tag, mapping })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -91,6 +95,26 @@ impl View {
 
     pub(crate) fn type_id(&self) -> u64 {
         self.identity.type_id
+    }
+
+    pub(crate) fn type_tag(&self) -> &str {
+        &self.tag
+    }
+
+    pub(crate) fn ring_id(&self) -> u64 {
+        self.identity.ring_id
+    }
+
+    pub(crate) fn first_position(&self) -> u64 {
+        self.identity.first_position
+    }
+
+    pub(crate) fn features(&self) -> Features {
+        self.identity.features
+    }
+
+    pub(crate) fn created(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.identity.created)
     }
 
     pub(crate) fn segment_length(&self) -> u64 {

@@ -2,7 +2,10 @@
 
 use std::alloc::Layout;
 
-use super::layout::{DATA_OFFSET, Identity, LAYOUT_VERSION, MESSAGE, STREAM};
+use super::layout::{
+    DATA_OFFSET, Features, HEADER_LENGTH, INCOMPATIBLE, Identity, InvalidTag, LAYOUT_VERSION, LONGEST_TAG, MESSAGE,
+    READ_ONLY_COMPATIBLE, STREAM, Tag,
+};
 use super::page_size;
 use crate::error::{Attribute, Error};
 use crate::options::Options;
@@ -16,10 +19,23 @@ pub(crate) struct Wanted {
     element_size: u64,
     element_align: u64,
     type_id: u64,
+    tag: Tag,
     /// Whether the type that stands will do, if its elements are as large.
     any_type: bool,
     capacity: Option<u64>,
     record_align: Option<u64>,
+    /// Of a ring that is created.
+    first_position: u64,
+    /// Whether nothing of the ring will be changed.
+    only_looks: bool,
+}
+
+/// What is chosen anew for each ring that is created.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Birth {
+    pub(super) ring_id: u64,
+    /// In nanoseconds since 1970.
+    pub(super) time: u64,
 }
 
 impl Wanted {
@@ -32,9 +48,12 @@ impl Wanted {
             element_size: size as u64,
             element_align: align as u64,
             type_id: type_id(&options.type_tag, size, align),
+            tag: tag(&options.type_tag)?,
             any_type: options.any_type,
             capacity: options.slots(size)?.map(|slots| slots as u64),
             record_align: Some(0),
+            first_position: options.first_position,
+            only_looks: false,
         })
     }
 
@@ -47,9 +66,12 @@ impl Wanted {
             element_size: 1,
             element_align: 1,
             type_id: type_id(&options.type_tag, 1, 1),
+            tag: tag(&options.type_tag)?,
             any_type: options.any_type,
             capacity: options.bytes()?.map(|bytes| bytes as u64),
             record_align: options.record_align()?.map(|align| align as u64),
+            first_position: options.first_record()?,
+            only_looks: false,
         })
     }
 
@@ -65,9 +87,12 @@ impl Wanted {
             element_size,
             element_align,
             type_id: found.type_id,
+            tag: found.tag,
             any_type: false,
             capacity: None,
             record_align: is_stream.then_some(0),
+            first_position: found.first_position,
+            only_looks: true,
         }
     }
 
@@ -77,7 +102,7 @@ impl Wanted {
     }
 
     /// Returns what a ring says of itself that is created like this.
-    pub(super) fn identity(&self) -> Identity {
+    pub(super) fn identity(&self, birth: Birth) -> Identity {
         let capacity = self.capacity.unwrap_or(0);
         Identity {
             layout_version: LAYOUT_VERSION,
@@ -89,36 +114,73 @@ impl Wanted {
             element_align: self.element_align,
             type_id: self.type_id,
             record_align: self.record_align.unwrap_or(SMALLEST_ALIGN as u64),
+            header_length: HEADER_LENGTH,
+            features: Features::default(),
+            ring_id: birth.ring_id,
+            created: birth.time,
+            first_position: self.first_position,
+            tag: self.tag,
         }
     }
 
     /// Compares what a segment says of itself with what is wanted, and its length with that of the object.
     pub(super) fn check(&self, name: &str, found: Identity, object_length: u64) -> Result<(), Error> {
+        let compare =
+            |checks: &[(Attribute, u64, u64)]| match checks.iter().find(|(_, found, expected)| found != expected) {
+                None => Ok(()),
+                Some(&(what, found, expected)) => Err(Error::Mismatch { name: name.to_owned(), what, found, expected }),
+            };
+        // In a ring of another version, or with features that change the rest, nothing else means what it does here.
+        compare(&[(Attribute::LayoutVersion, found.layout_version, LAYOUT_VERSION)])?;
+        self.check_features(name, found.features)?;
         let record_align = self.record_align.unwrap_or_else(|| possible_align(found.record_align));
         let (element_align, type_id) = match self.any_type {
             true => (found.element_align, found.type_id),
             false => (self.element_align, self.type_id),
         };
-        let checks = [
-            (Attribute::LayoutVersion, found.layout_version, LAYOUT_VERSION),
+        let header_length = found.header_length.clamp(HEADER_LENGTH, self.data_offset);
+        compare(&[
+            (Attribute::HeaderLength, found.header_length, header_length),
             (Attribute::Kind, found.kind, self.kind),
             (Attribute::ElementSize, found.element_size, self.element_size),
             (Attribute::ElementAlign, found.element_align, element_align),
+        ])?;
+        self.check_tag(name, found.tag)?;
+        compare(&[
             (Attribute::TypeId, found.type_id, type_id),
             (Attribute::RecordAlign, found.record_align, record_align),
+            (Attribute::FirstPosition, found.first_position, start_below(found.first_position, record_align)),
             (Attribute::Capacity, found.capacity, self.capacity.unwrap_or(found.capacity)),
             (Attribute::DataOffset, found.data_offset, self.data_offset),
             (Attribute::SegmentLength, found.segment_length, self.length(found.capacity)),
             // A capacity that none can have, in an object that was cut to nothing meanwhile.
             (Attribute::SegmentLength, found.segment_length, found.segment_length.max(DATA_OFFSET as u64)),
             (Attribute::ObjectLength, object_length, found.segment_length),
-        ];
-        for (what, found, expected) in checks {
-            if found != expected {
-                return Err(Error::Mismatch { name: name.to_owned(), what, found, expected });
-            }
+        ])
+    }
+
+    /// Refuses features that are not known and must be.
+    fn check_features(&self, name: &str, found: Features) -> Result<(), Error> {
+        let refuse = |can_be_inspected, found: u64, known: u64| match found & !known {
+            0 => Ok(()),
+            _ => Err(Error::UnknownFeatures { name: name.to_owned(), found, known, can_be_inspected }),
+        };
+        refuse(false, found.incompatible, INCOMPATIBLE)?;
+        match self.only_looks {
+            true => Ok(()),
+            false => refuse(true, found.read_only_compatible, READ_ONLY_COMPATIBLE),
         }
-        Ok(())
+    }
+
+    /// Compares the texts of type tags, and refuses one that is none.
+    fn check_tag(&self, name: &str, found: Tag) -> Result<(), Error> {
+        let damaged =
+            |InvalidTag { what, found, expected }| Error::Mismatch { name: name.to_owned(), what, found, expected };
+        let text = found.text().map_err(damaged)?;
+        if self.any_type || found == self.tag {
+            return Ok(());
+        }
+        Err(Error::OtherTypeTag { name: name.to_owned(), found: text, expected: self.tag.text().map_err(damaged)? })
     }
 
     /// Returns how long a segment of this capacity is; 0, which none is, for a capacity that none can have.
@@ -130,6 +192,16 @@ impl Wanted {
         // A data area that is mapped twice fits the address space too.
         length.filter(|&length| isize::try_from(length).is_ok_and(|length| length <= isize::MAX / 2)).unwrap_or(0)
     }
+}
+
+/// Returns the start of a record at a position or in front of it; any position will do where there are no records.
+fn start_below(position: u64, record_align: u64) -> u64 {
+    position - position % record_align.max(1)
+}
+
+/// Writes the type tag of options down.
+fn tag(text: &str) -> Result<Tag, Error> {
+    Tag::of(text).ok_or(Error::TypeTagTooLong { len: text.len(), max: LONGEST_TAG })
 }
 
 /// Returns an alignment that records can have: this one, if they can.
@@ -151,6 +223,109 @@ fn type_id(tag: &str, size: usize, align: usize) -> u64 {
 mod tests {
     use super::*;
 
+    const BIRTH: Birth = Birth { ring_id: 7, time: 8 };
+
+    fn options() -> Options {
+        Options::new("none").capacity(8)
+    }
+
+    fn stream() -> Wanted {
+        Wanted::stream(&options(), Layout::new::<u64>()).unwrap()
+    }
+
+    /// Checks a ring that says what another one would, but for a change, for whoever attaches and for whoever looks.
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Identity)) -> [Result<(), Error>; 2] {
+        let mut found = stream().identity(BIRTH);
+        change(&mut found);
+        [stream(), Wanted::whatever(found)].map(|wanted| wanted.check("none", found, 4096 + 64))
+    }
+
+    #[test]
+    fn an_unknown_incompatible_feature_is_refused_to_all() {
+        for refused in check(|found| found.features.incompatible = 1 << 63 | 2) {
+            let Err(Error::UnknownFeatures { found, known: 0, can_be_inspected: false, .. }) = refused else {
+                panic!("{refused:?}")
+            };
+            assert_eq!(found, 1 << 63 | 2);
+        }
+    }
+
+    #[test]
+    fn an_unknown_read_only_compatible_feature_is_refused_to_those_who_attach() {
+        let [attached, looked] = check(|found| found.features.read_only_compatible = 4);
+        let Err(Error::UnknownFeatures { found: 4, known: 0, can_be_inspected: true, .. }) = attached else {
+            panic!("{attached:?}")
+        };
+        looked.unwrap();
+    }
+
+    #[test]
+    fn an_unknown_compatible_feature_is_ignored() {
+        for accepted in check(|found| found.features.compatible = u64::MAX) {
+            accepted.unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_version_counts_in_a_ring_of_another_one() {
+        let everything_else = |found: &mut Identity| {
+            *found = Identity::from_rows([u64::MAX; super::super::layout::ROWS]);
+            found.layout_version = 3;
+        };
+        for refused in check(everything_else) {
+            let Err(Error::Mismatch { what: Attribute::LayoutVersion, found: 3, expected: 4, .. }) = refused else {
+                panic!("{refused:?}")
+            };
+        }
+    }
+
+    #[test]
+    fn a_header_is_as_long_as_this_version_needs_and_ends_before_the_data() {
+        for header_length in [HEADER_LENGTH, HEADER_LENGTH + 8, 4096] {
+            for accepted in check(|found| found.header_length = header_length) {
+                accepted.unwrap();
+            }
+        }
+        for (header_length, nearest) in
+            [(0, HEADER_LENGTH), (HEADER_LENGTH - 1, HEADER_LENGTH), (4097, 4096), (u64::MAX, 4096)]
+        {
+            for refused in check(|found| found.header_length = header_length) {
+                let Err(Error::Mismatch { what: Attribute::HeaderLength, found, expected, .. }) = refused else {
+                    panic!("{refused:?}")
+                };
+                assert_eq!((found, expected), (header_length, nearest));
+            }
+        }
+    }
+
+    #[test]
+    fn a_first_position_starts_a_record() {
+        let wanted = Wanted::messages(&options().alignment(64).start_at(128)).unwrap();
+        let found = wanted.identity(BIRTH);
+        let length = found.segment_length;
+        assert_eq!(found.first_position, 128);
+        wanted.check("none", found, length).unwrap();
+        let damaged = Identity { first_position: 130, ..found };
+        let refused = wanted.check("none", damaged, length).unwrap_err();
+        let Error::Mismatch { what: Attribute::FirstPosition, found: 130, expected: 128, .. } = refused else {
+            panic!("{refused:?}")
+        };
+        // Elements may start anywhere.
+        for accepted in check(|found| found.first_position = 131) {
+            accepted.unwrap();
+        }
+    }
+
+    #[test]
+    fn the_documented_type_ids_are_those_of_the_code() {
+        let document = include_str!("../../docs/format.md");
+        for (tag, id) in [("", 0x083a_95b1_a22d_d565), ("trade", 0x90da_5a27_3433_1219)] {
+            assert_eq!(type_id(tag, 8, 8), id, "{tag:?}");
+            assert!(document.contains(&format!("`{id:#018x}`")), "docs/format.md lacks {id:#x}");
+        }
+    }
+
     #[test]
     fn a_type_id_depends_on_tag_size_and_alignment() {
         let ids = [type_id("", 8, 8), type_id("tick", 8, 8), type_id("", 16, 8), type_id("", 8, 4)];
@@ -166,7 +341,7 @@ mod tests {
             [Wanted::stream(&Options::new("none"), Layout::new::<u64>()), Wanted::messages(&Options::new("none"))]
         {
             let wanted = wanted.unwrap();
-            let found = Identity { segment_length: 0, capacity: 3, ..wanted.identity() };
+            let found = Identity { segment_length: 0, capacity: 3, ..wanted.identity(BIRTH) };
             for wanted in [wanted, Wanted::whatever(found)] {
                 let refused = wanted.check("none", found, 0).unwrap_err();
                 let Error::Mismatch { what: Attribute::SegmentLength, found: 0, .. } = refused else {

@@ -24,6 +24,12 @@ pub(crate) mod word {
     pub(crate) const ELEMENT_ALIGN: u64 = 0x0038;
     pub(crate) const TYPE_ID: u64 = 0x0040;
     pub(crate) const RECORD_ALIGN: u64 = 0x0048;
+    pub(crate) const HEADER_LENGTH: u64 = 0x0050;
+    pub(crate) const INCOMPATIBLE: u64 = 0x0058;
+    pub(crate) const COMPATIBLE: u64 = 0x0060;
+    pub(crate) const READ_ONLY_COMPATIBLE: u64 = 0x0068;
+    pub(crate) const RING_ID: u64 = 0x0070;
+    pub(crate) const CREATED: u64 = 0x0078;
     pub(crate) const PRODUCER_PRESENCE: u64 = 0x0080;
     pub(crate) const PRODUCER_PARKING: u64 = 0x00a0;
     pub(crate) const PRODUCER_WAKES: u64 = 0x00a8;
@@ -32,6 +38,10 @@ pub(crate) mod word {
     pub(crate) const CONSUMER_WAKES: u64 = 0x0128;
     pub(crate) const TAIL: u64 = 0x0180;
     pub(crate) const HEAD: u64 = 0x0200;
+    pub(crate) const FIRST_POSITION: u64 = 0x0280;
+    pub(crate) const TAG_LENGTH: u64 = 0x0288;
+    pub(crate) const TAG_TEXT: u64 = 0x0290;
+    pub(crate) const HEADER_END: u64 = 0x0300;
     pub(crate) const DATA: u64 = 0x1000;
 }
 

@@ -80,7 +80,12 @@ impl Remove {
 fn obstacle(ring: Result<Inspection, Error>) -> Result<Option<Obstacle>> {
     let ring = match ring {
         Ok(ring) => ring,
-        Err(error @ (Error::Mismatch { .. } | Error::NotARing { .. } | Error::Corrupted { .. })) => {
+        Err(
+            error @ (Error::Mismatch { .. }
+            | Error::UnknownFeatures { .. }
+            | Error::NotARing { .. }
+            | Error::Corrupted { .. }),
+        ) => {
             return Ok(Some(Obstacle::Broken(error.to_string())));
         }
         Err(Error::NotFound { name, .. }) => bail!("no ring {name:?}; `ls /dev/shm` shows which there are"),

@@ -1,7 +1,7 @@
 //! One cell of a table: its text for people, its JSON for programs.
 
 use ringmain::PeerState;
-use ringmain::inspect::Permissions;
+use ringmain::inspect::{Features, Permissions};
 use serde_json::{Value, json};
 
 use super::seen::End;
@@ -32,6 +32,9 @@ pub(super) enum Cell<'a> {
     Owner(Permissions),
     Mode(Permissions),
     Id(u64),
+    /// Seconds since 1970.
+    Date(f64),
+    Features(Features),
 }
 
 impl Cell<'_> {
@@ -53,6 +56,8 @@ impl Cell<'_> {
             Cell::Owner(permissions) => format!("{}:{}", permissions.owner, permissions.group),
             Cell::Mode(permissions) => format!("{:04o}", permissions.mode),
             Cell::Id(id) => format!("{id:#018x}"),
+            Cell::Date(time) => date(time),
+            Cell::Features(features) => known_by_name(features),
         }
     }
 
@@ -64,7 +69,8 @@ impl Cell<'_> {
             | Cell::Bar(value)
             | Cell::Rate { per_second: value, .. }
             | Cell::Seconds(value)
-            | Cell::Time(value) => value.into(),
+            | Cell::Time(value)
+            | Cell::Date(value) => value.into(),
             Cell::Flag(flag) => flag.into(),
             Cell::Holder(end) => json!({
                 "state": end.state_name(),
@@ -77,6 +83,11 @@ impl Cell<'_> {
                 "fences": end.asks_for_fences,
             }),
             Cell::Owner(permissions) => json!({"user": permissions.owner, "group": permissions.group}),
+            Cell::Features(features) => json!({
+                "incompatible": format!("{:#x}", features.incompatible),
+                "compatible": format!("{:#x}", features.compatible),
+                "read-only-compatible": format!("{:#x}", features.read_only_compatible),
+            }),
             Cell::Mode(_) | Cell::Id(_) => self.text(Style { is_plain: true }).into(),
         }
     }
@@ -101,6 +112,32 @@ fn bar(part: f64) -> String {
     format!("[{}{}]", "#".repeat(full), ".".repeat(CELLS - full))
 }
 
+/// Names the features that a ring has.
+fn known_by_name(features: Features) -> String {
+    let kinds = [
+        ("incompatible", features.incompatible),
+        ("compatible", features.compatible),
+        ("read-only-compatible", features.read_only_compatible),
+    ];
+    let set = kinds.iter().filter(|(_, bits)| *bits != 0).map(|(kind, bits)| format!("{kind} {bits:#x}"));
+    let set: Vec<String> = set.collect();
+    if set.is_empty() { "none".to_owned() } else { set.join(", ") }
+}
+
+/// Writes a date and the time of that day, in UTC.
+fn date(time: f64) -> String {
+    // The days since 1 March of year 0, of which every 400 years have the same number (Hinnant, chrono-compatible low-level
+    // date algorithms).
+    let days = time as u64 / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year + 400 * era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {}", clock(time))
+}
+
 /// Writes the time of the day, in UTC.
 fn clock(time: f64) -> String {
     let second = time as u64 % 86_400;
@@ -110,6 +147,27 @@ fn clock(time: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let dates = [0.0, 951_782_399.0, 951_782_400.0, 1_709_164_800.0, 4_102_444_799.9].map(date);
+        let expected = [
+            "1970-01-01 00:00:00",
+            "2000-02-28 23:59:59",
+            "2000-02-29 00:00:00",
+            "2024-02-29 00:00:00",
+            "2099-12-31 23:59:59",
+        ];
+        assert_eq!(dates, expected);
+    }
+
+    #[test]
+    fn features_are_named_with_their_bits() {
+        let mut features = Features::default();
+        assert_eq!(known_by_name(features), "none");
+        (features.incompatible, features.read_only_compatible) = (1, 0x10);
+        assert_eq!(known_by_name(features), "incompatible 0x1, read-only-compatible 0x10");
+    }
 
     #[test]
     fn a_bar_is_empty_only_with_an_empty_ring() {

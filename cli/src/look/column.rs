@@ -58,7 +58,7 @@ impl Column {
 }
 
 /// All columns, in the order in which `stat` tells them.
-pub(super) const ALL: [Column; 36] = [
+pub(super) const ALL: [Column; 41] = [
     Column::word("name", 12, |of| Some(Cell::Word(&of.seen.name))),
     Column::word("state", 6, |of| Some(Cell::Word(of.seen.state().name()))),
     Column::word("reason", 6, |of| of.seen.reason.as_deref().map(Cell::Word)),
@@ -95,6 +95,11 @@ pub(super) const ALL: [Column; 36] = [
     Column::figure("data-offset", 9, |of| Some(Cell::Bytes(of.ring()?.data_offset()))),
     Column::figure("layout", 6, |of| Some(Cell::Number(of.ring()?.layout))),
     Column::word("type-id", 18, |of| Some(Cell::Id(of.ring()?.type_id))),
+    Column::word("type-tag", 8, |of| Some(Cell::Word(&of.ring()?.type_tag)).filter(|_| of.has_tag())),
+    Column::word("ring-id", 18, |of| Some(Cell::Id(of.ring()?.ring_id))),
+    Column::word("created", 20, |of| Some(Cell::Date(of.ring()?.created))),
+    Column::figure("first-position", 9, |of| Some(Cell::Number(of.ring()?.first_position))),
+    Column::word("features", 8, |of| Some(Cell::Features(of.ring()?.features))),
 ];
 
 /// The time of the look, which `watch` alone has.
@@ -148,6 +153,10 @@ impl<'a> Subject<'a> {
 
     fn permissions(&self) -> Option<Permissions> {
         self.ring()?.permissions
+    }
+
+    fn has_tag(&self) -> bool {
+        self.ring().is_some_and(|ring| !ring.type_tag.is_empty())
     }
 
     fn is_stream(&self) -> bool {
@@ -218,6 +227,25 @@ mod tests {
         assert_eq!(texts(&stream(), None, false, &names), ["4711 sampler", "?", "awake", "parked"]);
         assert_eq!(texts(&message(), None, false, &names), ["-", "-", "-", "-"]);
         assert_eq!(texts(&message(), None, false, &["producer-state", "consumer-state"]), ["closed", "never"]);
+    }
+
+    #[test]
+    fn a_ring_tells_what_it_was_created_as() {
+        let names = ["type-tag", "ring-id", "created", "first-position", "features"];
+        let mut seen = stream();
+        assert_eq!(
+            texts(&seen, None, false, &names),
+            ["sample", "0x0000000000000077", "2001-09-09 01:46:40", "40", "none"]
+        );
+        let subject = Subject { seen: &seen, rates: None };
+        assert_eq!(
+            object(&named(&names), &subject).to_string(),
+            r#"{"created":1000000000.25,"features":{"compatible":"0x0","incompatible":"0x0","read-only-compatible":"0x0"},"first-position":40,"ring-id":"0x0000000000000077","type-tag":"sample"}"#
+        );
+        seen.ring.as_mut().unwrap().type_tag = "a\u{1b}[2J".to_owned();
+        assert_eq!(texts(&seen, None, false, &names[..1]), ["a\\u{1b}[2J"]);
+        seen.ring.as_mut().unwrap().type_tag.clear();
+        assert_eq!(texts(&seen, None, false, &names[..1]), ["-"]);
     }
 
     #[test]

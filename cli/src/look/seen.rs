@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ringmain::inspect::{Found, Inspection, Kind, Permissions, Positions};
+use ringmain::inspect::{Features, Found, Inspection, Kind, Permissions, Positions};
 use ringmain::{Error, PeerState, Role};
 
 /// What was seen of one ring.
@@ -30,6 +30,12 @@ pub(super) struct Ring {
     pub(super) length: u64,
     pub(super) layout: u64,
     pub(super) type_id: u64,
+    pub(super) type_tag: String,
+    pub(super) ring_id: u64,
+    /// Seconds since 1970.
+    pub(super) created: f64,
+    pub(super) first_position: u64,
+    pub(super) features: Features,
     /// Nothing where they cannot be.
     pub(super) positions: Option<Positions>,
     pub(super) producer: End,
@@ -135,6 +141,11 @@ impl Seen {
             length: ring.segment_length(),
             layout: ring.layout_version(),
             type_id: ring.type_id(),
+            type_tag: ring.type_tag().to_owned(),
+            ring_id: ring.ring_id(),
+            created: seconds(ring.created()),
+            first_position: ring.first_position(),
+            features: ring.features(),
             positions: positions.ok(),
             producer,
             consumer,
@@ -212,7 +223,11 @@ fn command(pid: u32) -> Option<String> {
 }
 
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+    seconds(SystemTime::now())
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -236,8 +251,13 @@ pub(super) mod tests {
             alignment: 8,
             capacity: 4096,
             length: 167_936,
-            layout: 3,
+            layout: 4,
             type_id: 0x1234,
+            type_tag: "sample".to_owned(),
+            ring_id: 0x77,
+            created: 1_000_000_000.25,
+            first_position: 40,
+            features: Features::default(),
             positions: Some(Positions { head: 1000, tail: 2024, used: 1024 }),
             producer,
             consumer,

@@ -77,6 +77,9 @@ fn a_ring_tells_all_that_is_known() {
         ("producer-sleeps", 0.into()),
         ("consumer-fences", false.into()),
         ("data-offset", 4096.into()),
+        ("layout", 4.into()),
+        ("type-tag", Value::Null),
+        ("first-position", 0.into()),
         ("mode", "0600".into()),
         ("orphaned", false.into()),
         ("state", "live".into()),
@@ -86,7 +89,9 @@ fn a_ring_tells_all_that_is_known() {
     }
     assert_eq!(ring["producer"]["pid"], child.0.id());
     let text = text(&["stat", &name.0, "--interval", "10ms"]);
-    for key in ["name", "type-id", "layout", "pushed", "producer-wakes", "owner", "fill"] {
+    for key in
+        ["name", "type-id", "ring-id", "created", "features", "layout", "pushed", "producer-wakes", "owner", "fill"]
+    {
         let has = text.lines().filter(|line| line.split_whitespace().next() == Some(key)).count();
         assert_eq!(has, 1, "{key} in:\n{text}");
     }

@@ -11,7 +11,7 @@ use bytemuck::NoUninit;
 use super::super::memory::Memory;
 use super::PushError;
 use super::claim::Claim;
-use super::producer::{Producer, total_len};
+use super::producer::{NO_WORD, Producer, total_len};
 use super::record::header;
 
 /// Messages that become visible together. Dropping it aborts all of them.
@@ -35,13 +35,15 @@ impl Staged {
         self.bytes
     }
 
-    /// Adds the record of a message of `len` bytes, the payload of which is written.
+    /// Adds the record of a message of `len` bytes, the payload of which is written, with the user's word.
     ///
     /// # Safety
     ///
     /// There is [`Producer::room`] for it.
     #[inline]
-    pub(super) unsafe fn add<M: Memory>(&mut self, producer: &mut Producer<M>, len: usize, size: u64) {
+    pub(super) unsafe fn add<M: Memory>(&mut self, producer: &mut Producer<M>, len: usize, word: u64, size: u64) {
+        // SAFETY: the caller's promise.
+        unsafe { producer.stage_word(self.bytes, word) };
         if self.count == 0 {
             self.first = header(len);
         } else {
@@ -72,21 +74,29 @@ impl<'a, M: Memory> Batch<'a, M> {
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
         // SAFETY: `add` made sure of the room.
-        self.add(bytes.len(), |producer, staged| unsafe { producer.put(staged, bytes) })
+        self.add(bytes.len(), NO_WORD, |producer, staged| unsafe { producer.put(staged, bytes) })
+    }
+
+    /// Adds one message with a word of the user's.
+    #[inline]
+    pub fn push_tagged(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
+        self.producer.check_words()?;
+        // SAFETY: `add` made sure of the room.
+        self.add(bytes.len(), word, |producer, staged| unsafe { producer.put(staged, bytes) })
     }
 
     /// Adds one message that lies in several parts.
     #[inline]
     pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
         // SAFETY: `add` made sure of the room.
-        self.add(total_len(parts), |producer, staged| unsafe { producer.put_parts(staged, parts) })
+        self.add(total_len(parts), NO_WORD, |producer, staged| unsafe { producer.put_parts(staged, parts) })
     }
 
     /// Adds the bytes of a value as one message.
     #[inline]
     pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
         // SAFETY: `add` made sure of the room.
-        self.add(size_of::<T>(), |producer, staged| unsafe { producer.put_value(staged, value) })
+        self.add(size_of::<T>(), NO_WORD, |producer, staged| unsafe { producer.put_value(staged, value) })
     }
 
     /// Takes room for one message of up to `len` bytes in place. Its commit adds it to the batch.
@@ -101,7 +111,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     pub fn commit(self) {
         if self.staged.count > 0 && self.producer.is_usable() {
             // SAFETY: `add` made sure of the room for each.
-            unsafe { self.producer.publish(self.staged.first, self.staged.bytes) };
+            unsafe { self.producer.publish(self.staged.first, None, self.staged.bytes) };
         }
     }
 
@@ -109,11 +119,11 @@ impl<'a, M: Memory> Batch<'a, M> {
     pub fn abort(self) {}
 
     #[inline(always)]
-    fn add(&mut self, len: usize, put: impl FnOnce(&mut Producer<M>, u64)) -> Result<(), PushError> {
+    fn add(&mut self, len: usize, word: u64, put: impl FnOnce(&mut Producer<M>, u64)) -> Result<(), PushError> {
         let size = self.producer.room(self.staged.bytes, len)?;
         put(self.producer, self.staged.bytes);
         // SAFETY: there is room, and the payload is written.
-        unsafe { self.staged.add(self.producer, len, size) };
+        unsafe { self.staged.add(self.producer, len, word, size) };
         Ok(())
     }
 }

@@ -7,8 +7,9 @@ use core::fmt;
 use bytemuck::NoUninit;
 
 use super::super::memory::Memory;
+use super::PushError;
 use super::batch::Staged;
-use super::producer::Producer;
+use super::producer::{NO_WORD, Producer};
 use super::record::header;
 
 /// Room for a message that was taken in place and is not visible yet. Dropping it aborts it.
@@ -19,12 +20,14 @@ pub struct Claim<'a, M> {
     len: usize,
     /// How far the payload was written.
     written: usize,
+    /// The user's word.
+    word: u64,
 }
 
 impl<'a, M: Memory> Claim<'a, M> {
     /// Takes room that there is.
     pub(super) fn new(producer: &'a mut Producer<M>, batch: Option<&'a mut Staged>, len: usize) -> Claim<'a, M> {
-        Claim { producer, batch, len, written: 0 }
+        Claim { producer, batch, len, written: 0, word: NO_WORD }
     }
 
     /// Returns the number of bytes that were taken.
@@ -95,6 +98,14 @@ impl<'a, M: Memory> Claim<'a, M> {
         self.write_at(at, bytemuck::bytes_of(value));
     }
 
+    /// Gives the message a word, which is stored when it is committed.
+    #[inline]
+    pub fn set_word(&mut self, word: u64) -> Result<(), PushError> {
+        self.producer.check_words()?;
+        self.word = word;
+        Ok(())
+    }
+
     /// Makes the message visible, up to the end of what was written.
     #[inline]
     pub fn commit(self) {
@@ -116,9 +127,9 @@ impl<'a, M: Memory> Claim<'a, M> {
         let size = self.producer.shape().size(len);
         match self.batch {
             // SAFETY: the claim was given room for a longer record, or for this one.
-            None => unsafe { self.producer.publish(header(len), size) },
+            None => unsafe { self.producer.publish(header(len), Some(self.word), size) },
             // SAFETY: the same.
-            Some(batch) => unsafe { batch.add(self.producer, len, size) },
+            Some(batch) => unsafe { batch.add(self.producer, len, self.word, size) },
         }
     }
 

@@ -20,7 +20,7 @@ use super::super::presence::{self, Presence};
 use super::pace::Pace;
 use super::peek::Record;
 use super::peek_batch::PeekBatch;
-use super::producer::record;
+use super::producer::{NO_WORD, record, word_of};
 use super::record::header;
 use super::{PopError, Shape, fits};
 
@@ -127,6 +127,15 @@ impl<M: Memory> Consumer<M> {
         unsafe { self.take(0, target.as_mut_ptr(), len) };
         self.advance(self.shape.size(len));
         Ok(len)
+    }
+
+    /// Reads one message into a buffer, and returns its word and its length.
+    #[inline]
+    pub fn pop_tagged(&mut self, bytes: &mut [u8]) -> Result<(u64, usize), PopError> {
+        self.front(0).map_err(|nothing| self.refusal(nothing))?;
+        // Before the space of the record is given back.
+        let word = self.front_word();
+        Ok((word, self.pop(bytes)?))
     }
 
     /// Reads one message into a vector, which it replaces the contents of, and returns its length.
@@ -412,6 +421,18 @@ impl<M: Memory> Consumer<M> {
         // Publish: pairs with the Acquire in `Producer::refresh`. The records before it have been read.
         self.memory.head().store(head, Ordering::Release);
         self.waker.published(&self.memory, Role::Producer, head);
+    }
+
+    /// Reads the user's word of the record at the head, which is there: 0 where records have none.
+    #[inline(always)]
+    pub(super) fn front_word(&self) -> u64 {
+        if !self.shape.has_words() {
+            return NO_WORD;
+        }
+        // SAFETY: the head starts a record, and records have words.
+        let word = unsafe { word_of(&self.memory, self.cursor.head(), self.shape) };
+        // It was observed with the tail or the header by which the record was found.
+        word.load(Ordering::Relaxed)
     }
 
     /// Hands `len` bytes of the payload of the record behind `passed` bytes, from `at` on, to `access`, which only reads them.

@@ -21,6 +21,11 @@ pub enum PushError {
     Corrupted(Corrupted),
     /// The handle belongs to the process that this one was forked from: nothing was touched.
     Forked,
+    /// The records of this ring have no room for a word.
+    NoWord {
+        /// The alignment of its records in bytes.
+        alignment: usize,
+    },
 }
 
 impl fmt::Display for PushError {
@@ -33,6 +38,10 @@ impl fmt::Display for PushError {
             ),
             PushError::Corrupted(cause) => cause.fmt(formatter),
             PushError::Forked => formatter.write_str(FORKED),
+            PushError::NoWord { alignment } => write!(
+                formatter,
+                "records aligned to {alignment} bytes have no word, those of 16 and more have one; create the ring with an alignment of 16, 32 or 64"
+            ),
         }
     }
 }
@@ -114,6 +123,11 @@ mod tests {
         assert_eq!(
             long,
             "a message of 9 bytes, the longest that fits this ring has 8; split it, or create a larger ring"
+        );
+        let narrow = PushError::NoWord { alignment: 8 }.to_string();
+        assert_eq!(
+            narrow,
+            "records aligned to 8 bytes have no word, those of 16 and more have one; create the ring with an alignment of 16, 32 or 64"
         );
         let short = PopError::BufferTooShort { len: 9, buffer: 8 }.to_string();
         assert_eq!(short, "a message of 9 bytes, the buffer has 8; use a larger one, or peek");

@@ -9,6 +9,7 @@ use bytemuck::AnyBitPattern;
 use super::super::copy::copy_out;
 use super::super::memory::Memory;
 use super::consumer::Consumer;
+use super::producer::NO_WORD;
 
 /// A message that is looked at in place. Dropping it without a release leaves it there.
 pub struct Record<'a, M> {
@@ -47,6 +48,12 @@ impl<'a, M: Memory> Record<'a, M> {
     #[inline(always)]
     pub fn len_here(&self) -> usize {
         if self.is_here() { self.len } else { 0 }
+    }
+
+    /// Returns the word that its producer gave it, 0 where it gave none or records have none.
+    #[inline]
+    pub fn word(&self) -> u64 {
+        if self.is_here() { self.consumer.front_word() } else { NO_WORD }
     }
 
     /// Copies as many of its bytes as fit, from the first on, and returns how many that is.

@@ -22,8 +22,11 @@ use super::super::presence::{self, Presence};
 use super::batch::Batch;
 use super::claim::Claim;
 use super::consumer::ENOUGH;
-use super::record::header;
+use super::record::{WORD_OFFSET, header};
 use super::{PushError, Shape, fits};
+
+/// What the user's word of a record holds where nobody gave one.
+pub(super) const NO_WORD: u64 = 0;
 
 /// The writing end.
 pub struct Producer<M> {
@@ -118,7 +121,7 @@ impl<M: Memory> Producer<M> {
     pub fn can_push(&mut self, len: usize) -> Result<bool, Broken> {
         match self.room_to_claim(0, len) {
             Ok(_) => Ok(true),
-            Err(PushError::Full | PushError::TooLong { .. }) => Ok(false),
+            Err(PushError::Full | PushError::TooLong { .. } | PushError::NoWord { .. }) => Ok(false),
             Err(PushError::Corrupted(cause)) => Err(cause.into()),
             Err(PushError::Forked) => Err(Broken::Forked),
         }
@@ -127,12 +130,33 @@ impl<M: Memory> Producer<M> {
     /// Writes one message and publishes it.
     #[inline(always)]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
+        self.push_with(NO_WORD, bytes)
+    }
+
+    /// Writes one message, with a word of the user's beside its header, and publishes it.
+    #[inline]
+    pub fn push_tagged(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
+        self.check_words()?;
+        self.push_with(word, bytes)
+    }
+
+    #[inline(always)]
+    fn push_with(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
         let size = self.room(0, bytes.len())?;
         // SAFETY: there is room for a record of as many bytes.
         let put = |producer: &Self| unsafe { producer.put(0, bytes) };
         // SAFETY: the same, and `put` writes them.
-        unsafe { self.publish_after(put, header(bytes.len()), size) };
+        unsafe { self.publish_after(put, header(bytes.len()), Some(word), size) };
         Ok(())
+    }
+
+    /// Refuses a word of the user's where records have no room for it.
+    #[inline]
+    pub(super) fn check_words(&self) -> Result<(), PushError> {
+        match self.shape.has_words() {
+            true => Ok(()),
+            false => Err(PushError::NoWord { alignment: self.shape.align() }),
+        }
     }
 
     /// Writes one message that lies in several parts, and publishes it.
@@ -143,7 +167,7 @@ impl<M: Memory> Producer<M> {
         // SAFETY: there is room for a record of as many bytes.
         let put = |producer: &Self| unsafe { producer.put_parts(0, parts) };
         // SAFETY: the same, and `put` writes them.
-        unsafe { self.publish_after(put, header(len), size) };
+        unsafe { self.publish_after(put, header(len), Some(NO_WORD), size) };
         Ok(())
     }
 
@@ -154,7 +178,7 @@ impl<M: Memory> Producer<M> {
         // SAFETY: there is room for a record of as many bytes.
         let put = |producer: &Self| unsafe { producer.put_value(0, value) };
         // SAFETY: the same, and `put` writes them.
-        unsafe { self.publish_after(put, header(size_of::<T>()), size) };
+        unsafe { self.publish_after(put, header(size_of::<T>()), Some(NO_WORD), size) };
         Ok(())
     }
 
@@ -370,18 +394,35 @@ impl<M: Memory> Producer<M> {
         word.store(header, Ordering::Relaxed);
     }
 
-    /// Makes records of `size` bytes visible, of which the first has this header, and the others have theirs already.
+    /// Stores the user's word of a record `staged` bytes behind the tail, where records have one. Nobody sees it before the header
+    /// at the tail.
+    ///
+    /// # Safety
+    ///
+    /// There is [`Producer::room`] for the record.
+    #[inline(always)]
+    pub(super) unsafe fn stage_word(&self, staged: u64, word: u64) {
+        if self.shape.has_words() {
+            // SAFETY: the sizes of records are multiples of the alignment, so a record starts there, and records have words.
+            let shared = unsafe { word_of(&self.memory, self.room.tail().wrapping_add(staged), self.shape) };
+            shared.store(word, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes records of `size` bytes visible, of which the first has this header, and the others have theirs already. Where no word
+    /// is given, the first has its own already, too.
     ///
     /// # Safety
     ///
     /// There is [`Producer::room`] for them.
     #[inline(always)]
-    pub(super) unsafe fn publish(&mut self, header: u64, size: u64) {
+    pub(super) unsafe fn publish(&mut self, header: u64, word: Option<u64>, size: u64) {
         // SAFETY: the caller's promise; the records are written.
-        unsafe { self.publish_after(|_| (), header, size) };
+        unsafe { self.publish_after(|_| (), header, word, size) };
     }
 
-    /// Writes records of `size` bytes by `put`, all but the header of the first, and makes them visible with this one.
+    /// Writes records of `size` bytes by `put`, all but the header of the first, and makes them visible with this one. The word is
+    /// that of the first record, where it has none yet.
     ///
     /// What is needed after `put` is found before it: the compiler takes it for a write of anything.
     ///
@@ -389,9 +430,13 @@ impl<M: Memory> Producer<M> {
     ///
     /// There is [`Producer::room`] for the records, and `put` writes them.
     #[inline(always)]
-    unsafe fn publish_after(&mut self, put: impl FnOnce(&Self), header: u64, size: u64) {
+    unsafe fn publish_after(&mut self, put: impl FnOnce(&Self), header: u64, word: Option<u64>, size: u64) {
         let start = self.room.tail();
         let end = start.wrapping_add(size);
+        if let Some(word) = word {
+            // SAFETY: the caller's promise. It lies in the line of this record's header.
+            unsafe { self.stage_word(0, word) };
+        }
         // SAFETY: the tail starts a record.
         let first = unsafe { record(&self.memory, start, self.shape) };
         // SAFETY: the sizes of records are multiples of the alignment.
@@ -419,6 +464,17 @@ fn store_tail(tail: &impl Word, position: u64) {
     // Whoever follows after a crash begins at the stored tail, so no later write may come before it: it could wrap over the
     // record there. Of the instructions of one processor, a crash cuts off the last ones; only the compiler could swap them.
     compiler_fence(Ordering::SeqCst);
+}
+
+/// Returns the user's word of the record at `position`.
+///
+/// # Safety
+///
+/// `position` is a multiple of the alignment, and records [have words](Shape::has_words).
+#[inline(always)]
+pub(super) unsafe fn word_of<M: Memory>(memory: &M, position: u64, shape: Shape) -> &M::Word {
+    // SAFETY: the index is below the capacity, and a multiple of 16 like the position, so a word follows.
+    unsafe { memory.header(shape.index(position) + WORD_OFFSET) }
 }
 
 /// Returns the header of the record at `position`.

@@ -8,6 +8,9 @@ pub const SMALLEST_ALIGN: usize = 8;
 /// The largest distance in bytes of which the starts of records are multiples: a cache line.
 pub const LARGEST_ALIGN: usize = 64;
 
+/// How far behind a header the user's word lies, where records have one.
+pub(super) const WORD_OFFSET: usize = 8;
+
 /// The lowest byte of the header of a record that is there.
 const COMMITTED: u64 = 1;
 
@@ -53,6 +56,12 @@ impl Shape {
     #[inline(always)]
     pub fn payload(self) -> usize {
         self.payload
+    }
+
+    /// Returns whether there is room for a word of the user's between a header and its payload.
+    #[inline(always)]
+    pub fn has_words(self) -> bool {
+        self.payload > WORD_OFFSET
     }
 
     /// Returns how far in front of a position a line is asked for that will be needed soon: far enough to come in time, but
@@ -125,6 +134,11 @@ mod tests {
         assert_eq!(sizes(8), [8, 16, 16, 24, 32, 40, 56, 64]);
         assert_eq!(sizes(16), [16, 32, 32, 32, 48, 48, 64, 80]);
         assert_eq!(sizes(64), [64, 64, 64, 64, 64, 64, 64, 128]);
+    }
+
+    #[test]
+    fn records_have_a_word_where_a_payload_starts_behind_it() {
+        assert_eq!([8, 16, 32, 64].map(|align| Shape::new(4096, align).has_words()), [false, true, true, true]);
     }
 
     #[test]

@@ -12,11 +12,17 @@ pub(crate) struct Shape {
     pub(crate) align: u64,
 }
 
-/// The rows of an identity, with the magic.
-const ROWS: u64 = word::RECORD_ALIGN / 8 + 1;
+/// The words of an identity, with the magic: those in front of the slots, and those of the second part.
+const ROWS: u64 = FIRST_ROWS + (word::TAG_TEXT + 64 - word::FIRST_POSITION) / 8;
+const FIRST_ROWS: u64 = word::CREATED / 8 + 1;
+
+/// Returns where a word of an identity lies.
+fn row(number: u64) -> u64 {
+    if number < FIRST_ROWS { 8 * number } else { word::FIRST_POSITION + 8 * (number - FIRST_ROWS) }
+}
 
 /// The words of a role, from its presence on.
-const SLOT: [u64; 7] = [0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30];
+const SLOT: [u64; 8] = [0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38];
 
 /// What a ring of a shape says of itself, with which it can be made as new as often as is wanted.
 pub(crate) struct Start {
@@ -27,12 +33,13 @@ pub(crate) struct Start {
 impl Start {
     /// Takes over what a ring says that was just made.
     pub(crate) fn of(words: &Words, shape: Shape) -> Start {
-        Start { shape, rows: (0..ROWS).map(|row| words.read(8 * row)).collect() }
+        Start { shape, rows: (0..ROWS).map(|number| words.read(row(number))).collect() }
     }
 
     /// Makes a ring as it may stand: at any positions, with some elements or messages in it, and older bytes around them.
     pub(crate) fn make(&self, words: &Words, choices: &impl Choices) -> Shadow {
-        (0..word::DATA / 8).for_each(|at| words.write(8 * at, self.rows.get(at as usize).copied().unwrap_or(0)));
+        (0..word::DATA / 8).for_each(|at| words.write(8 * at, 0));
+        (0..).zip(&self.rows).for_each(|(number, &value)| words.write(row(number), value));
         let mut noise = choices.any() | 1;
         for offset in (word::DATA..words.len()).step_by(8) {
             noise = noise.wrapping_mul(0x2545_f491_4f6c_dd1d).rotate_left(23);
@@ -119,7 +126,7 @@ impl Start {
         let role = [word::PRODUCER_PRESENCE, word::CONSUMER_PRESENCE][choices.below(2) as usize];
         match choices.below(16) {
             0..=5 => position,
-            6 => 8 * choices.below(ROWS),
+            6 => row(choices.below(ROWS)),
             7 | 8 => role + SLOT[choices.below(SLOT.len() as u64) as usize],
             9 => 8 * choices.below(word::DATA / 8),
             10 => word::DATA + choices.below(words.len() - word::DATA) / 8 * 8,

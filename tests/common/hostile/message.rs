@@ -127,7 +127,7 @@ fn push_patiently(tx: &mut Producer, choices: &impl Choices) -> Outcome {
 fn of_push(result: Result<(), PushError>) -> Outcome {
     Outcome::of(result, |error| match error {
         PushError::Full => Outcome::NotNow,
-        PushError::TooLong { .. } => Outcome::Never,
+        PushError::TooLong { .. } | PushError::NoWord { .. } => Outcome::Never,
         PushError::Corrupted(cause) => Outcome::Corrupted(cause),
     })
 }

@@ -147,6 +147,8 @@ pub(crate) fn attached<H>(result: Result<H, Error>) -> Option<H> {
         Ok(handle) => return Some(handle),
         Err(Error::Corrupted { source, .. }) => check_corrupted(source),
         Err(Error::Mismatch { found, expected, .. }) => assert_ne!(found, expected),
+        Err(Error::OtherTypeTag { found, expected, .. }) => assert_ne!(found, expected),
+        Err(Error::UnknownFeatures { found, known, .. }) => assert_ne!(found & !known, 0),
         Err(Error::NotARing { .. } | Error::NotFound { .. }) => {}
         Err(error) => panic!("{error:?}"),
     }

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on, wrongly on purpose")]
 
+pub use crate::shipped_segment::Features;
 pub(crate) use crate::shipped_segment::*;
 
 use std::ops::{Deref, DerefMut};

@@ -9,7 +9,7 @@ use crate::shipped_ring::identity;
 use crate::shipped_ring::memory::Word;
 
 /// Writes the rows and the magic.
-pub(crate) fn publish<W: Word>(magic: &W, value: u64, rows: &[W], values: &[u64]) {
+pub(crate) fn publish<M: Word, W: Word>(magic: &M, value: u64, rows: &[W], values: &[u64]) {
     if is_planted(Bug::MagicFirst) {
         magic.store(value, Ordering::Release);
     }
