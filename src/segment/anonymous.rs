@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
+use super::descriptor::lift;
 use super::object::{self, os, same};
 use super::place::ANONYMOUS;
 use crate::error::Error;
@@ -34,7 +35,7 @@ pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
         Err(Errno::INVAL) => rustix::fs::memfd_create("ringmain", flags),
         made => made,
     };
-    let file = made.map_err(|error| match error {
+    let file = made.and_then(lift).map_err(|error| match error {
         Errno::NOSYS | Errno::PERM | Errno::ACCESS => Error::Unsupported { call: "memfd_create", source: error.into() },
         _ => os("memfd_create", error),
     })?;
@@ -113,7 +114,7 @@ pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
 /// It never waits: whoever has a lease of the object (`F_SETLEASE`) could hold the caller for 45 seconds.
 pub(super) fn open_number(number: i32) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty()))
+    rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty())).and_then(lift)
 }
 
 /// Returns the path of a descriptor of this process.

@@ -7,6 +7,7 @@
 
 mod anonymous;
 mod attach;
+mod descriptor;
 mod futex;
 pub(crate) mod greeting;
 pub(crate) mod inheritance;

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use rustix::shm;
 
+use super::descriptor::lift;
 use super::roles::Lock;
 use crate::error::Error;
 
@@ -47,7 +48,7 @@ pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
 }
 
 fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(path(name), flags(access), Mode::empty()) {
+    match shm::open(path(name), flags(access), Mode::empty()).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT) => Ok(None),
         Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
@@ -63,7 +64,9 @@ pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
         path(name),
         flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL),
         Mode::RUSR | Mode::WUSR,
-    ) {
+    )
+    .and_then(lift)
+    {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
         Err(error) => Err(denied(name, "shm_open", error)),
