@@ -300,7 +300,7 @@ impl Waiter {
     /// [`WaitError::Truncated`]: nothing must be looked at any more.
     pub(crate) fn ended(&self, segment: &Segment) -> Result<Option<WaitError>, WaitError> {
         check_length(segment)?;
-        let ended = match segment.peer_state() {
+        let ended = match segment.examine_peer() {
             PeerState::Alive => return Ok(None),
             PeerState::Closed => return Ok(Some(WaitError::Closed)),
             PeerState::Never if !self.awaits_first => return Ok(Some(WaitError::NotConnected)),

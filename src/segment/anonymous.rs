@@ -43,14 +43,19 @@ pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
     Ok(file)
 }
 
-/// Reserves every byte.
+/// Refuses a length that cannot be reserved, before anything is done for it.
 ///
 /// A memory file has no file system that could be full: the system would end processes, this one or others, to find room for
 /// more than there is.
-pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
+pub(super) fn check_room(len: u64) -> Result<(), Error> {
     if let Some(available) = available_memory().filter(|&available| available < len) {
         return Err(Error::NoMemory { needed: len, available });
     }
+    object::check_file_size(len)
+}
+
+/// Reserves every byte.
+pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
     match object::reserve(file, len) {
         Err(Error::NoSpace { needed, .. }) => {
             Err(Error::NoMemory { needed, available: available_memory().unwrap_or(0) })

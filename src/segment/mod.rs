@@ -10,6 +10,7 @@ mod attach;
 mod descriptor;
 mod futex;
 pub(crate) mod greeting;
+mod holder;
 pub(crate) mod inheritance;
 mod layout;
 mod mapping;
@@ -42,6 +43,7 @@ use crate::ring::presence::{self, Presence};
 use crate::wait::Wait;
 use attach::{Attached, Request};
 use futex::Barriers;
+use holder::{Looker, Notes};
 use layout::Header;
 use mapping::Mapping;
 
@@ -65,6 +67,8 @@ pub(crate) struct Segment {
     barriers: Barriers,
     /// Whether this end sleeps at every message.
     parks_always: bool,
+    /// Looks after the process at the other end.
+    looker: Looker,
     /// Holds no lock: for questions.
     questions: OwnedFd,
     /// Keeps the addresses, and the lock on the role. The last field: it is given back when all else is done.
@@ -95,6 +99,7 @@ impl Segment {
             unlink_on_close: options.unlink_on_close,
             barriers: Barriers::prepare(),
             parks_always: options.wait_strategy == Wait::Park,
+            looker: Looker::new(),
             questions,
             mapping,
         })
@@ -136,12 +141,21 @@ impl Segment {
         presence::observe(self.presence(self.role.peer()))
     }
 
-    /// Finds out who is at the other role.
+    /// Finds out who is at the other role, in two system calls at most.
     pub(crate) fn peer_state(&self) -> PeerState {
+        self.peer_state_by(|notes| self.looker.is_absent(notes))
+    }
+
+    /// The same for a wait, which has the time to look closer: once in 100 ms.
+    pub(crate) fn examine_peer(&self) -> PeerState {
+        self.peer_state_by(|notes| self.looker.is_gone_now_and_then(notes))
+    }
+
+    fn peer_state_by(&self, is_gone: impl Fn(Notes) -> bool) -> PeerState {
         let peer = self.role.peer();
         // The same call on the same kind of descriptor worked at attach. Should it ever fail, a peer that may be there
         // must not be taken for dead.
-        roles::state(peer, self.presence(peer), self.questions.as_fd()).unwrap_or(PeerState::Alive)
+        roles::state(peer, self.header().slot(peer), self.questions.as_fd(), is_gone).unwrap_or(PeerState::Alive)
     }
 
     /// Returns whether the name of the ring is gone: nobody else can come any more. Whoever has a descriptor of a ring that
