@@ -83,7 +83,7 @@ pub struct Permissions {
 pub struct Found {
     /// Its name.
     pub name: String,
-    /// The ring, or what is wrong with it: it is damaged, or of another version of the layout.
+    /// The ring, or what is wrong with it: it is being made ([`Error::NotReady`]), damaged, or of another version of the layout.
     pub ring: Result<Inspection, Error>,
 }
 
@@ -99,7 +99,8 @@ impl Inspection {
     /// # Errors
     ///
     /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or a ring that is not made yet.
+    /// - [`Error::NotReady`]: the ring is being made.
+    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or what a killed creator left.
     /// - [`Error::Mismatch`]: the ring is damaged, or of another version of the layout.
     pub fn open(name: &str) -> Result<Inspection, Error> {
         Ok(Inspection { view: View::open(name)? })
@@ -113,7 +114,7 @@ impl Inspection {
     pub fn all() -> Result<Vec<Found>, Error> {
         let open = |name: String| {
             let ring = Inspection::open(&name);
-            let is_ring = matches!(ring, Ok(_) | Err(Error::Mismatch { .. }));
+            let is_ring = matches!(ring, Ok(_) | Err(Error::Mismatch { .. } | Error::NotReady { .. }));
             is_ring.then_some(Found { name, ring })
         };
         Ok(names()?.into_iter().filter_map(open).collect())

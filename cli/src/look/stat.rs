@@ -35,7 +35,9 @@ pub(super) fn run(arguments: &Stat) -> Result<()> {
     let (seen, rates) = match Inspection::open(&arguments.name) {
         Ok(ring) if takes_two_looks => look_twice(&ring, arguments.interval),
         Ok(ring) => (Seen::of(&ring), None),
-        Err(error @ Error::Mismatch { .. }) => (Seen::from_error(&arguments.name, &error), None),
+        Err(error @ (Error::Mismatch { .. } | Error::NotReady { .. })) => {
+            (Seen::from_error(&arguments.name, &error), None)
+        }
         Err(error) => return Err(super::explain(error)),
     };
     let subject = Subject { seen: &seen, rates };

@@ -131,7 +131,9 @@ impl Rings {
         match is_gone.then(|| Inspection::open(one.name())) {
             // Another ring has come under its name.
             Some(Ok(other)) => *one = other,
-            Some(Err(error @ Error::Mismatch { .. })) => return Ok(vec![Seen::from_error(one.name(), &error)]),
+            Some(Err(error @ (Error::Mismatch { .. } | Error::NotReady { .. }))) => {
+                return Ok(vec![Seen::from_error(one.name(), &error)]);
+            }
             Some(Err(_)) | None => {}
         }
         Ok(vec![Seen::of(one)])
