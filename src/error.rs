@@ -58,7 +58,7 @@ pub enum Error {
         /// The name of the ring.
         name: String,
     },
-    /// The process that creates the ring holds it and does not finish.
+    /// A process that makes the ring holds it, and has not finished: it makes no progress, or this is a call that does not wait.
     NotReady {
         /// The name of the ring.
         name: String,
@@ -73,6 +73,18 @@ pub enum Error {
         role: Role,
         /// The process that holds it, where that can be known from here.
         holder: Option<u32>,
+    },
+    /// The process that held the role is gone, and its lock is held all the same: a process that it forked or spawned while it
+    /// attached has a copy of it, or the system still writes its core.
+    HolderGone {
+        /// The name of the ring.
+        name: String,
+        /// The role that is held.
+        role: Role,
+        /// The process that held it.
+        holder: u32,
+        /// How long was waited for the lock.
+        waited: Duration,
     },
     /// The object under this name is not a regular file.
     NotRegular {
@@ -346,6 +358,10 @@ impl fmt::Display for Error {
             Error::AlreadyExists { name } => {
                 write!(formatter, "ring {name:?} exists; unlink it, or do not ask for a new one")
             }
+            Error::NotReady { name, waited } if waited.is_zero() => write!(
+                formatter,
+                "ring {name:?} is being made: a process holds it and has not finished; look again, and if that lasts, look whether that process is stopped"
+            ),
             Error::NotReady { name, waited } => write!(
                 formatter,
                 "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether that process is stopped"
@@ -362,6 +378,16 @@ impl fmt::Display for Error {
                 "ring {name:?} has a {role} already, in a process that cannot be named from here; end it first, or {}",
                 instead(name)
             ),
+            Error::HolderGone { name, role, holder, waited } => {
+                write!(
+                    formatter,
+                    "the {role} of ring {name:?}, process {holder}, is gone, but its lock is still held after {waited:?}, expected free: by a process that it forked or spawned, or while its core is written; end that process"
+                )?;
+                match name == ANONYMOUS {
+                    true => formatter.write_str(", and the role is free"),
+                    false => write!(formatter, " (fuser /dev/shm/{name} shows it), and the role is free"),
+                }
+            }
             Error::NotRegular { name, found } => {
                 write!(formatter, "the object {name:?} is a {found}, expected a shared-memory object; {}", instead(name))
             }

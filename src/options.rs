@@ -181,8 +181,8 @@ impl Options {
 
     /// Waits this long for the other side to create the ring. By default not at all.
     ///
-    /// A ring that another process is creating at this moment is always waited for, 5 seconds at least. A role that is held
-    /// is never waited for.
+    /// A ring that another process is creating at this moment is always waited for: for as long as that makes progress, and 5
+    /// seconds at least after the last. A role that is held is never waited for, but for 100 ms where its holder is gone.
     #[must_use]
     pub fn wait_for(mut self, limit: Duration) -> Options {
         self.wait = limit;
@@ -358,7 +358,8 @@ impl Options {
     /// # Errors
     ///
     /// - [`Error::InvalidElement`]: no element can have this layout.
-    /// - Otherwise as [`Options::stream_producer`], except for [`Error::Busy`] and [`Error::Corrupted`].
+    /// - Otherwise as [`Options::stream_producer`], except for [`Error::Busy`],
+    ///   [`Error::HolderGone`] and [`Error::Corrupted`].
     pub fn create_stream(&self, element: Layout) -> Result<OwnedFd, Error> {
         let (size, align) = (element.size(), element.align());
         if size == 0 || size % align != 0 || align > DATA_ALIGN {
@@ -383,6 +384,8 @@ impl Options {
     /// # Errors
     ///
     /// - [`Error::Busy`]: another handle is its producer.
+    /// - [`Error::HolderGone`]: its producer is gone, but a process that it forked or spawned keeps its lock.
+    /// - [`Error::NotReady`]: a process that creates it makes no progress.
     /// - [`Error::NotFound`], [`Error::AlreadyExists`]: the ring is not there, or is, against what was asked for.
     /// - [`Error::Mismatch`], [`Error::OtherTypeTag`]: it carries another type, or has another capacity, kind or layout.
     /// - [`Error::UnknownFeatures`]: a later version of this crate has made it.

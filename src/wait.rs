@@ -372,7 +372,7 @@ impl Waiter {
         check_length(segment)?;
         let peer = segment.peer_presence();
         let ended = |error| Ok(Some(Ended { error, peer }));
-        match segment.peer_state() {
+        match segment.examine_peer() {
             PeerState::Alive => return Ok(None),
             _ if !self.ends.concern(peer) => {
                 if !self.awaits_first {

@@ -31,14 +31,15 @@ const STEPS: [(&str, libc::c_long, Left); 6] = [
     ("fcntl", libc::SYS_fcntl, Left::Nothing),
     ("fchmod", libc::SYS_fchmod, Left::Empty),
     ("getrandom", libc::SYS_getrandom, Left::Empty),
+    ("madvise", libc::SYS_madvise, Left::Empty),
     ("fallocate", libc::SYS_fallocate, Left::Empty),
-    ("madvise", libc::SYS_madvise, Left::WithoutMagic),
+    ("mlock", libc::SYS_mlock, Left::WithoutMagic),
     ("membarrier", libc::SYS_membarrier, Left::Whole),
 ];
 
 /// Creates a ring, and is killed in the call that it is told.
 fn creator<E: End>(part: &mut Part) {
-    let options = small(part.options());
+    let options = small(part.options()).lock_memory(true);
     part.say("ready");
     if let Err(error) = refuse(&[part.argument(1)], Verdict::Kills) {
         return part.say(error);
@@ -49,7 +50,7 @@ fn creator<E: End>(part: &mut Part) {
 
 /// Makes a ring without taking an end of it, and is killed in the call that it is told.
 fn maker(part: &mut Part) {
-    let options = small(part.options());
+    let options = small(part.options()).lock_memory(true);
     part.say("ready");
     if let Err(error) = refuse(&[part.argument(1)], Verdict::Kills) {
         return part.say(error);

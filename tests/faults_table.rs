@@ -1,9 +1,9 @@
-//! The table of faults, docs/faults.md: thirty rows, and each names tests that are there.
+//! The table of faults, docs/faults.md: thirty rows and those found since, and each names tests that are there.
 
 use std::fs;
 use std::path::Path;
 
-/// How many faults there are.
+/// How many faults there are at least, numbered without a gap.
 const ROWS: usize = 30;
 
 /// One fault: its cells.
@@ -33,7 +33,9 @@ fn complaints(table: &str, source: impl Fn(&str) -> Option<String>) -> Vec<Strin
     let rows = rows(table);
     let mut complaints = Vec::new();
     let numbers: Vec<usize> = rows.iter().map(|row| row.number).collect();
-    if numbers != (1..=ROWS).collect::<Vec<_>>() {
+    // Those that were found since have numbers of a longer list.
+    if numbers.get(..ROWS) != Some(&(1..=ROWS).collect::<Vec<_>>()[..]) || !numbers.is_sorted_by(|one, next| one < next)
+    {
         complaints.push(format!("the rows are {numbers:?}"));
     }
     for Row { number, cells } in rows {

@@ -86,7 +86,7 @@ pub struct Permissions {
 pub struct Found {
     /// Its name.
     pub name: String,
-    /// The ring, or what is wrong with it: it is damaged, or of another version of the layout.
+    /// The ring, or what is wrong with it: it is being made ([`Error::NotReady`]), damaged, or of another version of the layout.
     pub ring: Result<Inspection, Error>,
 }
 
@@ -102,7 +102,8 @@ impl Inspection {
     /// # Errors
     ///
     /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or a ring that is not made yet.
+    /// - [`Error::NotReady`]: the ring is being made.
+    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or what a killed creator left.
     /// - [`Error::Mismatch`]: the ring is damaged, or of another version of the layout.
     /// - [`Error::UnknownFeatures`]: a later version of this crate has made it, in a way that this one cannot read.
     pub fn open(name: &str) -> Result<Inspection, Error> {
@@ -117,7 +118,10 @@ impl Inspection {
     pub fn all() -> Result<Vec<Found>, Error> {
         let open = |name: String| {
             let ring = Inspection::open(&name);
-            let is_ring = matches!(ring, Ok(_) | Err(Error::Mismatch { .. } | Error::UnknownFeatures { .. }));
+            let is_ring = matches!(
+                ring,
+                Ok(_) | Err(Error::Mismatch { .. } | Error::UnknownFeatures { .. } | Error::NotReady { .. })
+            );
             is_ring.then_some(Found { name, ring })
         };
         Ok(names()?.into_iter().filter_map(open).collect())

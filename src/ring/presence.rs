@@ -45,13 +45,21 @@ impl Presence {
     }
 }
 
-/// Says that a new holder came, after writing its notes (pid and the like), and returns its generation.
+/// Writes notes of a holder (pid and the like), whose presence is to follow.
+///
+/// The caller holds the role's lock.
+pub fn note_down<W: Word>(notes: &[(&W, u64)]) {
+    for &(note, value) in notes {
+        // Nobody relies on a note before the presence that follows it; whoever reads one earlier looks at the presence again.
+        note.store(value, Ordering::Relaxed);
+    }
+}
+
+/// Says that a new holder came, after writing its notes, and returns its generation.
 ///
 /// The caller holds the role's lock.
 pub fn enter<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
-    for &(note, value) in notes {
-        note.store(value, Ordering::Relaxed);
-    }
+    note_down(notes);
     // The word is the role's own; its last writer released the role's lock before this process took it.
     let generation = Presence::from_word(presence.load(Ordering::Relaxed)).generation().wrapping_add(1);
     // Publish: pairs with the Acquire in `observe`, which then finds the notes.

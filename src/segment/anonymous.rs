@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
+use super::descriptor::lift;
 use super::object::{self, os, same};
 use super::place::ANONYMOUS;
 use crate::error::Error;
@@ -34,7 +35,7 @@ pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
         Err(Errno::INVAL) => rustix::fs::memfd_create("ringmain", flags),
         made => made,
     };
-    let file = made.map_err(|error| match error {
+    let file = made.and_then(lift).map_err(|error| match error {
         Errno::NOSYS | Errno::PERM | Errno::ACCESS => Error::Unsupported { call: "memfd_create", source: error.into() },
         _ => os("memfd_create", error),
     })?;
@@ -42,14 +43,19 @@ pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
     Ok(file)
 }
 
-/// Reserves every byte.
+/// Refuses a length that cannot be reserved, before anything is done for it.
 ///
 /// A memory file has no file system that could be full: the system would end processes, this one or others, to find room for
 /// more than there is.
-pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
+pub(super) fn check_room(len: u64) -> Result<(), Error> {
     if let Some(available) = available_memory().filter(|&available| available < len) {
         return Err(Error::NoMemory { needed: len, available });
     }
+    object::check_file_size(len)
+}
+
+/// Reserves every byte.
+pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
     match object::reserve(file, len) {
         Err(Error::NoSpace { needed, .. }) => {
             Err(Error::NoMemory { needed, available: available_memory().unwrap_or(0) })
@@ -113,7 +119,7 @@ pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
 /// It never waits: whoever has a lease of the object (`F_SETLEASE`) could hold the caller for 45 seconds.
 pub(super) fn open_number(number: i32) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty()))
+    rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty())).and_then(lift)
 }
 
 /// Returns the path of a descriptor of this process.

@@ -1,11 +1,14 @@
 //! How a process comes to a segment: one path for both roles and for both start orders.
 //!
 //! The name may be absent, half made, removed, or made anew at any point of this path, by a process that may be killed at
-//! any instruction. Three rules keep it sound:
+//! any instruction. Four rules keep it sound:
 //!
 //! - a segment is made under its administration lock, which the kernel gives back when its creator dies;
 //! - a name is removed only under the administration lock of the object that it stands for;
-//! - after a role is locked, the name is looked at once more: it may stand for another object by now.
+//! - after a role is locked, the name is looked at once more: it may stand for another object by now;
+//! - what holds a lock for longer than a few system calls is a mapping whose descriptor is closed: a process that another
+//!   thread forks or spawns meanwhile would keep the lock with its copy of the descriptor. So nothing slow (reserving,
+//!   prefaulting, locking in memory) is done while such a descriptor is open; all that is done by one without a lock.
 
 #![allow(unsafe_code, reason = "the header of a mapping is read through its address")]
 
@@ -17,6 +20,7 @@ use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::anonymous;
+use super::holder::{Looker, Notes};
 use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE, WRITTEN_BY_CREATOR};
 use super::mapping::Mapping;
 use super::object::{self, Access, os};
@@ -27,9 +31,14 @@ use crate::error::Error;
 use crate::options::{Creation, Options};
 use crate::ring::identity;
 use crate::ring::memory::Role;
+use crate::ring::presence::Presence;
 
-/// How long a living creator may take, beyond what the caller waits anyway. Reserving a gigabyte takes about half a second.
+/// How long a living creator may make no progress, beyond what the caller waits anyway. Reserving a gigabyte takes about half a
+/// second, and each page of it is progress.
 pub(super) const CREATION: Duration = Duration::from_secs(5);
+
+/// How long the system may take to give back the lock of a process that is gone, where nobody keeps it.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// The pauses between two looks at a name.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
@@ -62,8 +71,34 @@ pub(super) struct Attached {
 enum Look {
     Attached(Attached),
     Absent,
-    /// Another process makes it, or something changed meanwhile: look again.
+    /// Something changed meanwhile, or another process is coming or leaving: look again.
     Unsettled,
+    /// Another process makes it, and has come so far.
+    BeingMade(Progress),
+    /// The role is locked, and this process, which held it, is gone.
+    HolderGone(u32),
+}
+
+impl Look {
+    /// What was mapped, if anything was.
+    fn attached(mapped: Option<(Mapping, Identity)>, questions: OwnedFd) -> Look {
+        mapped.map_or(Look::Unsettled, |(mapping, identity)| {
+            Look::Attached(Attached { mapping, identity: Box::new(identity), questions })
+        })
+    }
+}
+
+/// How far a creator has come: which object it is, and its length and blocks.
+type Progress = [u64; 3];
+
+/// What became of an attempt to lock a role.
+enum Locking {
+    /// It is locked, if there is one to lock, and the mapping keeps it.
+    Locked(Mapping),
+    /// Another one has it.
+    Held(Role),
+    /// The name stands for another object by now.
+    Moved,
 }
 
 /// Attaches, creating the segment where that is asked for.
@@ -73,18 +108,46 @@ pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
     }
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
+    let mut patience = Patience::default();
     loop {
-        let (patience, error): (_, fn(String, Duration) -> Error) = match request.look()? {
-            Look::Attached(attached) => return Ok(attached),
-            Look::Unsettled => (request.wait.max(CREATION), |name, waited| Error::NotReady { name, waited }),
-            Look::Absent => (request.wait, |name, waited| Error::NotFound { name, waited }),
-        };
+        let look = request.look()?;
         let waited = start.elapsed();
-        if waited >= patience {
-            return Err(error(request.place.name().to_owned(), waited));
+        let limit = match look {
+            Look::Attached(attached) => return Ok(attached),
+            Look::Absent => request.wait,
+            _ => patience.after(&look, waited, request.wait),
+        };
+        if waited >= limit {
+            return Err(request.give_up(&look, waited));
         }
-        thread::sleep(pause.min(patience - waited));
+        thread::sleep(pause.min(limit - waited));
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// For how long a name is looked at again and again at which something is going on.
+#[derive(Debug, Default)]
+struct Patience {
+    /// How far a creator had come, and when that was seen first.
+    progress: Option<(Progress, Duration)>,
+    /// Since when a role is held for a process that is gone.
+    gone: Option<Duration>,
+}
+
+impl Patience {
+    /// Returns when the patience ends that a look asks for, counted from the first look.
+    fn after(&mut self, look: &Look, waited: Duration, wait: Duration) -> Duration {
+        if let Look::HolderGone(_) = look {
+            return *self.gone.get_or_insert(waited) + GRACE;
+        }
+        self.gone = None;
+        if let &Look::BeingMade(made) = look {
+            if self.progress.is_none_or(|(progress, _)| progress != made) {
+                self.progress = Some((made, waited));
+            }
+        }
+        let progressed = self.progress.map_or(Duration::ZERO, |(_, when)| when);
+        wait.max(progressed + CREATION)
     }
 }
 
@@ -130,7 +193,10 @@ impl<'a> Request<'a> {
             Place::Nowhere if self.creation == Creation::Never => {
                 Err(Error::NotFound { name: self.place.name().to_owned(), waited: Duration::ZERO })
             }
-            Place::Nowhere => self.make(anonymous::create(self.access.mode)?.as_fd()),
+            Place::Nowhere => {
+                let questions = anonymous::create(self.access.mode)?;
+                Ok(Look::attached(self.make(questions.as_fd())?, questions))
+            }
             Place::Descriptor(given) => self.look_behind(given.as_fd()),
         }
     }
@@ -139,10 +205,9 @@ impl<'a> Request<'a> {
         let Some(file) = object::open(name)? else {
             return if self.may_create() { self.create(name) } else { Ok(Look::Absent) };
         };
-        let file = file.as_fd();
-        object::check_access(name, &object::stat(file)?, self.access)?;
-        match self.observe(file)? {
-            None => self.repair(name, file),
+        object::check_access(name, &object::stat(file.as_fd())?, self.access)?;
+        match self.observe(file.as_fd())? {
+            None => self.repair(name, file.as_fd()),
             Some(found) => self.join(file, found),
         }
     }
@@ -150,29 +215,37 @@ impl<'a> Request<'a> {
     /// Looks at what was given by its descriptor. Its length means nothing before its seals were seen.
     fn look_behind(&self, given: BorrowedFd<'_>) -> Result<Look, Error> {
         anonymous::check_sealed(given)?;
-        // The description of what was given may be shared with any process: the lock must not be.
         let file = anonymous::reopen(given)?;
-        let file = file.as_fd();
-        object::check_access(self.place.name(), &object::stat(file)?, self.access)?;
-        match self.observe(file)? {
+        object::check_access(self.place.name(), &object::stat(file.as_fd())?, self.access)?;
+        match self.observe(file.as_fd())? {
             // The seals are the last step of a creation.
-            None => self.not_a_ring(file, 0),
+            None => self.not_a_ring(file.as_fd(), 0),
             Some(found) => self.join(file, found),
         }
     }
 
     /// Takes the role in a segment that is made, if it is the one that is wanted.
-    fn join(&self, file: BorrowedFd<'_>, found: Identity) -> Result<Look, Error> {
+    fn join(&self, file: OwnedFd, found: Identity) -> Result<Look, Error> {
         if self.creation == Creation::New {
             return Err(Error::AlreadyExists { name: self.place.name().to_owned() });
         }
         // The length is read after the magic was seen: before, the object may not have had its length yet.
-        self.wanted.check(self.place.name(), found, object::stat(file)?.st_size as u64)?;
+        self.wanted.check(self.place.name(), found, object::stat(file.as_fd())?.st_size as u64)?;
         self.enter(file, found)
     }
 
     fn may_create(&self) -> bool {
         self.wanted.is_complete() && self.creation != Creation::Never
+    }
+
+    /// Says why no more is waited after a look.
+    fn give_up(&self, look: &Look, waited: Duration) -> Error {
+        let name = self.place.name().to_owned();
+        match (look, self.role) {
+            (Look::Absent, _) => Error::NotFound { name, waited },
+            (&Look::HolderGone(holder), Some(role)) => Error::HolderGone { name, role, holder, waited },
+            _ => Error::NotReady { name, waited },
+        }
     }
 
     /// Creates the segment, and takes the role before anyone else can see it.
@@ -183,61 +256,114 @@ impl<'a> Request<'a> {
         if !Lock::Administration.take(file.as_fd())? {
             return Ok(Look::Unsettled);
         }
-        let made = self.make(file.as_fd());
+        let (administration, questions) = match self.begin(name, file.as_fd()) {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return Ok(Look::Unsettled),
+            Err(error) => {
+                // The first error tells more than a second one. What cannot be removed now, the next attach repairs.
+                let _ = object::unlink_locked(name, file.as_fd());
+                return Err(error);
+            }
+        };
+        drop(file);
+        let made = self.make(questions.as_fd());
         if made.is_err() {
-            // The first error tells more than a second one. What cannot be removed now, the next attach repairs.
-            let _ = object::unlink_locked(name, file.as_fd());
+            let _ = object::unlink_locked(name, questions.as_fd());
         }
-        Lock::Administration.give_back(file.as_fd())?;
-        made
+        drop(administration);
+        Ok(Look::attached(made?, questions))
+    }
+
+    /// Opens a new object once more, and maps a page of it, which keeps the administration lock that `file` has: nothing else of
+    /// the mapping is used, and nobody inherits it.
+    fn begin(&self, name: &str, file: BorrowedFd<'_>) -> Result<Option<(Mapping, OwnedFd)>, Error> {
+        // A umask may have taken even the owner's permissions.
+        object::set_mode(file, self.access.mode)?;
+        let Some(questions) = object::reopen(name, file)? else { return Ok(None) };
+        Ok(Some((Mapping::new(file, DATA_OFFSET)?, questions)))
     }
 
     /// Reserves and maps the memory and writes what it is. Whatever can fail comes before the magic, which is the last.
-    fn make(&self, file: BorrowedFd<'_>) -> Result<Look, Error> {
-        if let Some(role) = self.role {
-            // No process of this protocol looks for a role before it has seen the magic, but a stranger may have locked it.
-            if !Lock::Role(role).take(file)? {
-                return Ok(Look::Unsettled);
-            }
+    ///
+    /// Returns `None` where another one was faster.
+    fn make(&self, questions: BorrowedFd<'_>) -> Result<Option<(Mapping, Identity)>, Error> {
+        let (identity, is_named) = (self.wanted.identity(birth()?), self.place.is_named());
+        let len = identity.segment_length;
+        // A length that no address space has room for is told as what it is.
+        if is_named {
+            object::check_room(questions, len)?
+        } else {
+            anonymous::check_room(len)?
         }
-        if self.place.is_named() {
-            // A umask may have taken even the owner's permissions.
-            object::set_mode(file, self.access.mode)?;
+        // No process of this protocol looks for a role before it has seen the magic, but a stranger may have locked it.
+        let Locking::Locked(mapping) = self.lock_role(questions, identity)? else { return Ok(None) };
+        if is_named {
+            object::reserve(questions, len)?
+        } else {
+            anonymous::reserve(questions, len)?
         }
-        let Some(questions) = self.reopen(file)? else { return Ok(Look::Unsettled) };
-        let identity = self.wanted.identity(birth()?);
-        match self.place.is_named() {
-            true => object::reserve(file, identity.segment_length)?,
-            false => anonymous::reserve(file, identity.segment_length)?,
-        }
-        let mapping = self.map(file, identity)?;
+        self.settle(&mapping)?;
         let header = header(&mapping);
         let (rows, first) = (header.identity_rows(), identity.first_position);
         let words = [&rows[..], &[&*header.tail, &*header.head]].concat();
         identity::publish(&header.identity.magic, MAGIC, &words, &[&identity.rows()[..], &[first, first]].concat());
-        if !self.place.is_named() {
-            anonymous::seal(file)?;
+        if !is_named {
+            anonymous::seal(questions)?;
         }
-        Ok(Look::Attached(Attached { mapping, identity: Box::new(identity), questions }))
+        // Without a magic, an object with more than rows would pass for a stranger's, which no attach removes.
+        if let Some(role) = self.role {
+            roles::introduce(header.slot(role));
+        }
+        Ok(Some((mapping, identity)))
     }
 
-    /// Locks the role, makes sure that the name still stands for this object, and maps it.
-    fn enter(&self, file: BorrowedFd<'_>, identity: Identity) -> Result<Look, Error> {
+    /// Takes the role, and comes to a segment that is made. `questions` was opened first, and holds no lock.
+    fn enter(&self, questions: OwnedFd, identity: Identity) -> Result<Look, Error> {
+        let mapping = match self.lock_role(questions.as_fd(), identity)? {
+            Locking::Locked(mapping) => mapping,
+            Locking::Held(role) => return self.look_at_holder(questions.as_fd(), role),
+            Locking::Moved => return Ok(Look::Unsettled),
+        };
         if let Some(role) = self.role {
-            if !Lock::Role(role).take(file)? {
-                let mapping = Mapping::new(file, DATA_OFFSET)?;
-                let slot = header(&mapping).slot(role);
-                if !roles::has_come(slot) {
-                    // Its holder is just coming, or just leaving.
-                    return Ok(Look::Unsettled);
-                }
-                let name = self.place.name().to_owned();
-                return Err(Error::Busy { name, role, holder: roles::holder(slot) });
+            roles::introduce(header(&mapping).slot(role));
+        }
+        self.settle(&mapping)?;
+        Ok(Look::attached(Some((mapping, identity)), questions))
+    }
+
+    /// Locks the role by a description of its own, maps the whole segment by it, which may be longer than the object yet, and
+    /// makes sure that the name still stands for this object.
+    ///
+    /// The descriptor is open for these few calls alone: afterwards the mapping keeps the lock.
+    fn lock_role(&self, questions: BorrowedFd<'_>, identity: Identity) -> Result<Locking, Error> {
+        let Some(own) = self.reopen(questions)? else { return Ok(Locking::Moved) };
+        if let Some(role) = self.role {
+            if !Lock::Role(role).take(own.as_fd())? {
+                return Ok(Locking::Held(role));
             }
         }
-        let Some(questions) = self.reopen(file)? else { return Ok(Look::Unsettled) };
-        let mapping = self.map(file, identity)?;
-        Ok(Look::Attached(Attached { mapping, identity: Box::new(identity), questions }))
+        let mapping = map(own.as_fd(), identity)?;
+        drop(own);
+        match self.place {
+            Place::Name(name) if !object::stands_for(name, questions)? => Ok(Locking::Moved),
+            _ => Ok(Locking::Locked(mapping)),
+        }
+    }
+
+    /// Finds out why a role is locked.
+    fn look_at_holder(&self, questions: BorrowedFd<'_>, role: Role) -> Result<Look, Error> {
+        let mapping = Mapping::new(questions, DATA_OFFSET)?;
+        let slot = header(&mapping).slot(role);
+        let (said, notes, looker) = (roles::said(slot), Notes::read(slot), Looker::new());
+        match (looker.is_gone(notes), said) {
+            (false, Presence::Came { .. }) => {
+                Err(Error::Busy { name: self.place.name().to_owned(), role, holder: looker.name(notes) })
+            }
+            // The notes are those of one process, unless another one came meanwhile.
+            (true, _) if roles::said(slot) == said => Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone)),
+            // Its holder is just coming, or just leaving.
+            _ => Ok(Look::Unsettled),
+        }
     }
 
     /// Opens the object once more; `None` where its name stands for another one by now.
@@ -248,21 +374,15 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Maps the whole segment, which is as long as it says.
-    fn map(&self, file: BorrowedFd<'_>, identity: Identity) -> Result<Mapping, Error> {
-        // It was compared with the length of an object, or reserved, so it is not longer than any object can be.
-        let len = identity.segment_length as usize;
-        let mapping = match identity.kind {
-            MESSAGE => Mapping::mirrored(file, len, identity.data_offset as usize)?,
-            _ => Mapping::new(file, len)?,
-        };
+    /// Has every page of a mapping in place and in memory, as far as that was asked for.
+    fn settle(&self, mapping: &Mapping) -> Result<(), Error> {
         if self.prefault {
             mapping.prefault()?;
         }
         if self.lock_memory {
             mapping.lock()?;
         }
-        Ok(mapping)
+        Ok(())
     }
 
     /// Reads what the segment says that it is; `None` where its creator has not finished.
@@ -287,7 +407,8 @@ impl<'a> Request<'a> {
     /// Removes what a dead creator left behind. A living one is left to finish.
     fn repair(&self, name: &str, file: BorrowedFd<'_>) -> Result<Look, Error> {
         if !Lock::Administration.take(file)? {
-            return Ok(Look::Unsettled);
+            let stat = object::stat(file)?;
+            return Ok(Look::BeingMade([stat.st_ino, stat.st_size as u64, stat.st_blocks as u64]));
         }
         // Its creator may have finished, and another may have repaired it, before the lock was ours.
         if self.observe(file)?.is_none() {
@@ -330,6 +451,16 @@ fn birth() -> Result<Birth, Error> {
     Ok(Birth { ring_id: u64::from_ne_bytes(bytes), time })
 }
 
+/// Maps the whole segment, which is or will be as long as it says. Touches nothing.
+fn map(file: BorrowedFd<'_>, identity: Identity) -> Result<Mapping, Error> {
+    // It was compared with the length of an object, or with the room that there is, so it is not longer than any object can be.
+    let len = identity.segment_length as usize;
+    match identity.kind {
+        MESSAGE => Mapping::mirrored(file, len, identity.data_offset as usize),
+        _ => Mapping::new(file, len),
+    }
+}
+
 fn header(mapping: &Mapping) -> &Header {
     // SAFETY: a mapping is at least as long as a header and aligned to a page; every byte of a header is an atomic or
     // padding, so whatever a peer writes there is a value; and the reference lives no longer than the mapping.
@@ -348,9 +479,9 @@ mod tests {
             let file = anonymous::create(0o600).unwrap();
             let stranger = anonymous::reopen(file.as_fd()).unwrap();
             assert!(Lock::Role(role).take(stranger.as_fd()).unwrap());
-            assert!(matches!(request.make(file.as_fd()), Ok(Look::Unsettled)));
+            assert!(matches!(request.make(file.as_fd()), Ok(None)));
             drop(stranger);
-            assert!(matches!(request.make(file.as_fd()), Ok(Look::Attached(_))));
+            assert!(matches!(request.make(file.as_fd()), Ok(Some(_))));
         }
     }
 }

@@ -11,6 +11,7 @@ use rustix::net::{
     SendFlags, recvmsg, send as send_bytes, sendmsg,
 };
 
+use super::descriptor::lift;
 use crate::pass::PassError;
 
 /// The first word: `RINGPASS` in ASCII, the first letter in the lowest byte.
@@ -100,7 +101,9 @@ pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<OwnedFd, PassError> {
     }
     let found = descriptors.len();
     match (descriptors.pop(), found) {
-        (Some(descriptor), DESCRIPTORS) => Ok(descriptor),
+        (Some(descriptor), DESCRIPTORS) => {
+            lift(descriptor).map_err(|error| failed("fcntl(F_DUPFD_CLOEXEC)", received, error))
+        }
         _ => Err(PassError::Descriptors { found, expected: DESCRIPTORS }),
     }
 }

@@ -12,10 +12,8 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 use super::anonymous::{open_number, path_of};
+use super::descriptor::FIRST;
 use crate::pass::PassError;
-
-/// The first number behind those of standard input, output and error, which a command sets anew in the child.
-const FIRST: i32 = 3;
 
 /// What the variable says: the number of the descriptor, and what stands behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +51,7 @@ fn failed(call: &'static str) -> impl Fn(Errno) -> PassError {
 /// Lets the children of a command inherit the descriptor, and says so in the variable.
 pub(crate) fn inherit(command: &mut Command, descriptor: BorrowedFd<'_>, variable: &str) -> Result<(), PassError> {
     check_name(variable)?;
+    // The first numbers are those of the standard streams, which a command sets anew in the child.
     let copy = fcntl_dupfd_cloexec(descriptor, FIRST).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))?;
     let stat = rustix::fs::fstat(&copy).map_err(failed("fstat"))?;
     check_regular(copy.as_raw_fd(), &stat)?;

@@ -7,9 +7,11 @@
 
 mod anonymous;
 mod attach;
+mod descriptor;
 mod exit;
 mod futex;
 pub(crate) mod greeting;
+mod holder;
 pub(crate) mod inheritance;
 mod layout;
 mod mapping;
@@ -47,6 +49,7 @@ use crate::wait::Wait;
 use attach::{Attached, Request};
 use exit::{Entry, Registration};
 use futex::{Alarm, Barriers};
+use holder::{Looker, Notes};
 use layout::Header;
 use mapping::{Mapping, WipedOnFork};
 
@@ -75,6 +78,8 @@ pub(crate) struct Segment {
     barriers: Barriers,
     /// Whether this end sleeps at every message.
     parks_always: bool,
+    /// Looks after the process at the other end.
+    looker: Looker,
     /// Holds no lock: for questions.
     questions: OwnedFd,
     /// Where the handle keeps its positions.
@@ -113,6 +118,7 @@ impl Segment {
             close_on_exit: options.close_on_exit,
             barriers: Barriers::prepare(),
             parks_always: options.wait_strategy == Wait::Park,
+            looker: Looker::new(),
             questions,
             own: WipedOnFork::new()?,
             mapping,
@@ -204,15 +210,24 @@ impl Segment {
         }
     }
 
-    /// Finds out who is at the other role. Nobody has come to a handle whose process this is not.
+    /// Finds out who is at the other role, in two system calls at most. Nobody has come to a handle whose process this is not.
     pub(crate) fn peer_state(&self) -> PeerState {
+        self.peer_state_by(|notes| self.looker.is_absent(notes))
+    }
+
+    /// The same for a wait, which has the time to look closer: once in 100 ms.
+    pub(crate) fn examine_peer(&self) -> PeerState {
+        self.peer_state_by(|notes| self.looker.is_gone_now_and_then(notes))
+    }
+
+    fn peer_state_by(&self, is_gone: impl Fn(Notes) -> bool) -> PeerState {
         if !self.is_here() {
             return PeerState::Never;
         }
         let peer = self.role.peer();
         // The same call on the same kind of descriptor worked at attach. Should it ever fail, a peer that may be there
         // must not be taken for dead.
-        roles::state(peer, self.presence(peer), self.questions.as_fd()).unwrap_or(PeerState::Alive)
+        roles::state(peer, self.header().slot(peer), self.questions.as_fd(), is_gone).unwrap_or(PeerState::Alive)
     }
 
     /// Returns whether the name of the ring is gone: nobody else can come any more. Whoever has a descriptor of a ring that

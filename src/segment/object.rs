@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use rustix::shm;
 
+use super::descriptor::lift;
 use super::roles::Lock;
 use crate::error::Error;
 
@@ -48,7 +49,7 @@ pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
 }
 
 fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(&*path(name), flags(access), Mode::empty()) {
+    match shm::open(&*path(name), flags(access), Mode::empty()).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT) => Ok(None),
         Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
@@ -64,19 +65,37 @@ pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
         &*path(name),
         flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL),
         Mode::RUSR | Mode::WUSR,
-    ) {
+    )
+    .and_then(lift)
+    {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
         Err(error) => Err(denied(name, "shm_open", error)),
     }
 }
 
+/// Refuses a length that cannot be reserved, before anything is done for it.
+pub(super) fn check_room(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
+    check_file_size(len)?;
+    let system = rustix::fs::fstatvfs(file).map_err(|error| os("fstatvfs", error))?;
+    // A file system of no size has no limit.
+    match system.f_blocks > 0 && system.f_blocks.saturating_mul(system.f_frsize) < len {
+        true => Err(Error::NoSpace { needed: len, free: free_space(file)? }),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a length beyond the limit of this process, where the system would not return an error, but send a signal.
+pub(super) fn check_file_size(len: u64) -> Result<(), Error> {
+    match getrlimit(Resource::Fsize).current.filter(|&limit| limit < len) {
+        Some(limit) => Err(Error::FileSizeLimit { needed: len, limit }),
+        None => Ok(()),
+    }
+}
+
 /// Reserves every byte, so that a full file system is an error here and never a signal later.
 pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
-    // Beyond this limit the system does not return an error, it sends a signal.
-    if let Some(limit) = getrlimit(Resource::Fsize).current.filter(|&limit| limit < len) {
-        return Err(Error::FileSizeLimit { needed: len, limit });
-    }
+    check_file_size(len)?;
     match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len)) {
         Ok(()) => Ok(()),
         Err(Errno::NOSPC) => Err(Error::NoSpace { needed: len, free: free_space(file)? }),
@@ -172,7 +191,7 @@ pub(super) fn reopen(name: &str, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>
 
 /// Returns whether the name still stands for the object of `file`. Unlike `reopen`, it needs no new descriptor: a process that
 /// has no more of them must still be able to clean up.
-fn stands_for(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
+pub(super) fn stands_for(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
     // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on Linux.
     match rustix::fs::lstat(&*Path::of("/dev/shm/", name)) {
         Ok(found) => Ok(same(&found, &stat(file)?)),

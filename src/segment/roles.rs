@@ -10,9 +10,10 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use super::holder::{Looker, Notes};
 use super::layout::Slot;
 use crate::error::Error;
-use crate::ring::memory::{Role, Word};
+use crate::ring::memory::Role;
 use crate::ring::presence::{self, Presence};
 
 /// A byte of the segment that is locked.
@@ -102,27 +103,36 @@ fn refused(call: &'static str, source: io::Error) -> Error {
 pub enum PeerState {
     /// Nobody has come yet.
     Never,
-    /// A process holds the other role. It may be stopped, but it is not dead.
+    /// A process holds the other role. It may be stopped, but as far as can be known it is not dead.
     Alive,
     /// The last holder said that it left, and nobody has followed.
     Closed,
-    /// The last holder is gone without a word, and nobody has followed.
+    /// The last holder is gone without a word, and nobody has followed. A process that it forked or spawned may keep its lock.
     Crashed,
 }
 
-/// Finds out who is at `role`, whose holder writes this word. `file` is a descriptor that holds no lock.
-pub(super) fn state<W: Word>(role: Role, presence: &W, file: BorrowedFd<'_>) -> Result<PeerState, Error> {
-    let mut said = presence::observe(presence);
+/// Finds out who is at `role`, whose holder writes this slot. `file` is a descriptor that holds no lock, and `is_gone` tells of
+/// the process of these notes whether it is gone: where it is, others keep the lock for it.
+pub(super) fn state(
+    role: Role,
+    slot: &Slot,
+    file: BorrowedFd<'_>,
+    is_gone: impl Fn(Notes) -> bool,
+) -> Result<PeerState, Error> {
+    let mut said = presence::observe(&slot.presence);
     // Holders that come and go while we look are as good as alive; a liar that only changes the word must not hold us.
     for _ in 0..8 {
         match said {
             Presence::Never => return Ok(PeerState::Never),
             Presence::Left { .. } => return Ok(PeerState::Closed),
-            Presence::Came { .. } if Lock::Role(role).is_held(file)? => return Ok(PeerState::Alive),
+            Presence::Came { .. } if Lock::Role(role).is_held(file)? && !is_gone(Notes::read(slot)) => {
+                return Ok(PeerState::Alive);
+            }
             Presence::Came { .. } => {}
         }
-        // The lock is free. If the word is still the same, it is of the holder that is gone.
-        let now = presence::observe(presence);
+        // The lock is free, or a process keeps it that does not hold the role. If the word is still the same, it is of the
+        // holder that is gone. So it is too where the next one was writing its notes: that one had the lock by then.
+        let now = presence::observe(&slot.presence);
         if now == said {
             return Ok(PeerState::Crashed);
         }
@@ -131,38 +141,22 @@ pub(super) fn state<W: Word>(role: Role, presence: &W, file: BorrowedFd<'_>) -> 
     Ok(PeerState::Alive)
 }
 
-/// Writes who this process is, and returns the generation of this holder.
-pub(super) fn enter(slot: &Slot) -> u64 {
-    let pid = std::process::id();
-    let notes = [
-        (&slot.pid, pid.into()),
-        (&slot.start_time, start_time(pid).unwrap_or(0)),
-        (&slot.pid_namespace, pid_namespace().unwrap_or(0)),
-    ];
-    presence::enter(&slot.presence, &notes)
+/// Notes this process in the slot of a role that it has locked, before it comes: whoever is refused meanwhile can name it.
+pub(super) fn introduce(slot: &Slot) {
+    presence::note_down(&Notes::own().of_slot(slot));
 }
 
-/// Returns whether the last one to write this slot said that it came. Between that and the lock, a holder comes or leaves.
-pub(super) fn has_come(slot: &Slot) -> bool {
-    matches!(presence::observe(&slot.presence), Presence::Came { .. })
+/// Says that this process came, and returns the generation of this holder.
+pub(super) fn enter(slot: &Slot) -> u64 {
+    presence::enter(&slot.presence, &[])
+}
+
+/// Returns what the last one to write this slot said. Between that and the lock, a holder comes or leaves.
+pub(super) fn said(slot: &Slot) -> Presence {
+    presence::observe(&slot.presence)
 }
 
 /// Names the process that wrote this slot, if it can be seen from here and still runs.
 pub(super) fn holder(slot: &Slot) -> Option<u32> {
-    let [pid, started, namespace] = [&slot.pid, &slot.start_time, &slot.pid_namespace].map(presence::note);
-    let pid = u32::try_from(pid).ok()?;
-    (pid_namespace()? == namespace && start_time(pid)? == started).then_some(pid)
-}
-
-/// Returns when a process started, in the system's ticks since boot.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything, also parentheses. The start time is field 22, and field 3 follows it.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19)?.parse().ok()
-}
-
-/// Returns the number of this process's PID namespace.
-fn pid_namespace() -> Option<u64> {
-    Some(rustix::fs::stat("/proc/self/ns/pid").ok()?.st_ino)
+    Looker::new().name(Notes::read(slot))
 }

@@ -3,20 +3,22 @@
 #![allow(unsafe_code, reason = "reads a mapping through raw pointers")]
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::layout::{DATA_OFFSET, Features, Header, Identity, MAGIC, STREAM};
+use super::holder::Looker;
+use super::layout::{DATA_OFFSET, Features, Header, Identity, MAGIC, ROWS, STREAM};
 use super::mapping::Mapping;
 use super::object;
-use super::roles::{self, PeerState};
+use super::roles::{self, Lock, PeerState};
 use super::wanted::Wanted;
 use crate::error::Error;
 use crate::inspect::Permissions;
 use crate::ring::copy::copy_out;
 use crate::ring::identity;
 use crate::ring::memory::Role;
+
 use crate::ring::observe::{self, Positions, ReadOnly, Sleeps};
 use crate::ring::position::Corrupted;
 use crate::ring::presence;
@@ -41,19 +43,20 @@ impl View {
         let Some(file) = object::open_to_read(name)? else {
             return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
         };
-        let stat = object::stat(file.as_fd())?;
-        object::check_regular(name, &stat)?;
-        let len = stat.st_size as u64;
-        let no_ring = |magic| Error::NotARing { name: name.to_owned(), len, magic };
-        if len < DATA_OFFSET as u64 {
-            return Err(no_ring(0));
-        }
-        let mapping = Mapping::read_only(file.as_fd(), DATA_OFFSET, DATA_OFFSET)?;
-        let words = header(&mapping);
-        let (magic, rows) = (ReadOnly(&words.identity.magic), words.identity_rows().map(ReadOnly));
-        let identity = match identity::observe(&magic, &rows) {
+        object::check_regular(name, &object::stat(file.as_fd())?)?;
+        let identity = match read_identity(file.as_fd())? {
             (MAGIC, rows) => Identity::from_rows(rows),
-            (magic, _) => return Err(no_ring(magic)),
+            (0, _) if Lock::Administration.is_held(file.as_fd())? => {
+                return Err(Error::NotReady { name: name.to_owned(), waited: Duration::ZERO });
+            }
+            // Nobody makes it now: it was finished after the first look, or it never will be.
+            _ => match read_identity(file.as_fd())? {
+                (MAGIC, rows) => Identity::from_rows(rows),
+                (magic, _) => {
+                    let len = object::stat(file.as_fd())?.st_size as u64;
+                    return Err(Error::NotARing { name: name.to_owned(), len, magic });
+                }
+            },
         };
         // The length is read after the magic was seen: before, the object may not have had its length yet.
         let len = object::stat(file.as_fd())?.st_size as u64;
@@ -153,7 +156,8 @@ impl View {
     }
 
     pub(crate) fn state(&self, role: Role) -> Result<PeerState, Error> {
-        roles::state(role, &ReadOnly(&self.header().slot(role).presence), self.file.as_fd())
+        let looker = Looker::new();
+        roles::state(role, self.header().slot(role), self.file.as_fd(), |notes| looker.is_gone(notes))
     }
 
     pub(crate) fn generation(&self, role: Role) -> u64 {
@@ -223,6 +227,16 @@ impl View {
     fn header(&self) -> &Header {
         header(&self.mapping)
     }
+}
+
+/// Reads the magic and the rows, as far as the object has them: a magic of 0 where it is too short.
+fn read_identity(file: BorrowedFd<'_>) -> Result<(u64, [u64; ROWS]), Error> {
+    if (object::stat(file)?.st_size as u64) < DATA_OFFSET as u64 {
+        return Ok((0, [0; ROWS]));
+    }
+    let mapping = Mapping::read_only(file, DATA_OFFSET, DATA_OFFSET)?;
+    let header = header(&mapping);
+    Ok(identity::observe(&ReadOnly(&header.identity.magic), &header.identity_rows().map(ReadOnly)))
 }
 
 fn header(mapping: &Mapping) -> &Header {

@@ -173,7 +173,7 @@ fn succeed<R: Ring, H>(object: &Object, attach: fn(&Options) -> Result<H, Error>
     let options = R::capacity(object.options()).publish_every(1);
     for _ in 0..TRIES {
         match attach(&options) {
-            Err(Error::Busy { .. }) => std::thread::yield_now(),
+            Err(Error::Busy { .. } | Error::HolderGone { .. }) => std::thread::yield_now(),
             other => return other.map_err(|error| format!("a successor is refused: {error}")),
         }
     }

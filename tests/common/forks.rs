@@ -1,7 +1,8 @@
 //! Processes that are forked, and run no other program.
 
-use std::io;
+use std::{fs, io};
 
+use ringmain::Role;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 /// Forks; `None` in the child.
@@ -22,4 +23,23 @@ pub(crate) fn exit(code: i32) -> ! {
 pub(crate) fn code(child: Pid) -> Option<i32> {
     let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
     status.exit_status()
+}
+
+/// Sleeps in a forked child until the test lets go of this process's standard input.
+pub(crate) fn wait_for_the_end() -> ! {
+    let mut byte = 0_u8;
+    // SAFETY: one byte is valid for a write of one; the call is one of those allowed in a forked child.
+    while unsafe { libc::read(0, (&raw mut byte).cast(), 1) } > 0 {}
+    exit(0)
+}
+
+/// Returns whether a process has a descriptor whose description holds the lock of a role.
+pub(crate) fn keeps_a_lock(pid: Pid, role: Role) -> bool {
+    let byte = i32::from(role == Role::Consumer);
+    let folder = format!("/proc/{}/fdinfo", pid.as_raw_nonzero());
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let texts = entries.filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    texts
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .any(|line| line.starts_with("lock:") && line.contains("OFDLCK") && line.ends_with(&format!(" {byte} {byte}")))
 }

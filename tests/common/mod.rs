@@ -38,7 +38,7 @@ pub(crate) use elements::{LONGEST_CALL, Numbered, Order, Reader, Tick, Writer, r
 pub(crate) use journal::Journal;
 pub(crate) use late::{Lateness, SLICE};
 pub(crate) use process::{Child, Part, play};
-pub(crate) use ring::{Ring, Watchdog, is_locked, lock_administration, path, read_word, word, write_word};
+pub(crate) use ring::{Ring, Watchdog, is_locked, lock_administration, lock_role, path, read_word, word, write_word};
 
 /// Checks that an attach is refused with an error of the given pattern.
 macro_rules! refuses {
@@ -92,7 +92,7 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
 pub(crate) fn succeed<H>(attach: impl Fn() -> Result<H, Error>) -> H {
     wait_for("a dead process's role", || match attach() {
         Ok(handle) => Some(handle),
-        Err(Error::Busy { .. }) => None,
+        Err(Error::Busy { .. } | Error::HolderGone { .. }) => None,
         Err(error) => panic!("{error:?}"),
     })
 }

@@ -77,6 +77,12 @@ pub(crate) fn lock_administration(object: &File) {
     lock(object, libc::F_OFD_SETLK, 2);
 }
 
+/// Locks the byte of a role of an object, for as long as that is open.
+#[track_caller]
+pub(crate) fn lock_role(object: &File, role: Role) {
+    lock(object, libc::F_OFD_SETLK, libc::off_t::from(role == Role::Consumer));
+}
+
 /// Returns whether somebody holds a role in an object.
 #[track_caller]
 pub(crate) fn is_locked(object: &File, role: Role) -> bool {

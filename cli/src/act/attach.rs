@@ -84,8 +84,8 @@ impl Ring {
     fn look(&self) -> Result<Found> {
         let ring = match Inspection::open(&self.name) {
             Ok(ring) => ring,
-            // What is no ring may become one at this moment. Otherwise the attach refuses it.
-            Err(Error::NotFound { .. } | Error::NotARing { .. }) => {
+            // What is no ring may become one at this moment, and what is being made does. Otherwise the attach refuses it.
+            Err(Error::NotFound { .. } | Error::NotARing { .. } | Error::NotReady { .. }) => {
                 return Ok(Found { cargo: Cargo::of_a_new_ring(self.framing)?, stands: false, told: None });
             }
             Err(error) => return Err(error.into()),

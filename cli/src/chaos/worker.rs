@@ -108,7 +108,9 @@ fn attach<W: Work>(job: &Job) -> Result<W, Error> {
     let start = Instant::now();
     loop {
         match W::attach(job, &options, Choices::new(job)) {
-            Err(Error::Busy { .. }) if start.elapsed() < PATIENCE => thread::sleep(Duration::from_micros(50)),
+            Err(Error::Busy { .. } | Error::HolderGone { .. }) if start.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_micros(50));
+            }
             attached => return attached,
         }
     }

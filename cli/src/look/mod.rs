@@ -27,8 +27,9 @@ use crate::bench::UsageError;
 pub(crate) enum Look {
     /// List every ring of the machine
     ///
-    /// STATE is 'live' while somebody is at an end; else 'stale' where the last one at an end crashed; else 'idle'; and
-    /// 'broken' where the ring is damaged or of another version ('ringmain stat' tells why). PRODUCER and CONSUMER are the
+    /// STATE is 'live' while somebody is at an end; else 'stale' where the last one at an end crashed; else 'idle';
+    /// 'being made' while a process makes it; and 'broken' where the ring is damaged or of another version ('ringmain stat'
+    /// tells why). PRODUCER and CONSUMER are the
     /// process and its program, '-' for nobody, '?' for a process that cannot be known from here. Rings that you may not
     /// read are not listed.
     #[command(after_help = EXIT, after_long_help = EXIT)]

@@ -14,6 +14,8 @@ pub(super) struct Seen {
     pub(super) name: String,
     /// What is wrong with it.
     pub(super) reason: Option<String>,
+    /// Whether a process makes it at this moment.
+    pub(super) is_being_made: bool,
     /// What it is, unless its header cannot be trusted.
     pub(super) ring: Option<Ring>,
 }
@@ -69,6 +71,8 @@ pub(super) enum State {
     Idle,
     /// Nobody holds a role, and the last holder of one crashed.
     Stale,
+    /// A process makes it, and has not finished.
+    BeingMade,
     /// The ring is damaged, or of another version of the layout.
     Broken,
     /// The system does not tell who holds a role.
@@ -81,6 +85,7 @@ impl State {
             State::Live => "live",
             State::Idle => "idle",
             State::Stale => "stale",
+            State::BeingMade => "being made",
             State::Broken => "broken",
             State::Unknown => "?",
         }
@@ -106,11 +111,13 @@ impl Seen {
 
     /// Tells of a ring that cannot be looked into.
     pub(super) fn from_error(name: &str, error: &Error) -> Seen {
-        Seen { time: now(), name: name.to_owned(), reason: Some(error.to_string()), ring: None }
+        let is_being_made = matches!(error, Error::NotReady { .. });
+        Seen { time: now(), name: name.to_owned(), reason: Some(error.to_string()), is_being_made, ring: None }
     }
 
     fn try_of(ring: &Inspection) -> Result<Seen, Error> {
-        let mut seen = Seen { time: now(), name: ring.name().to_owned(), reason: None, ring: None };
+        let name = ring.name().to_owned();
+        let mut seen = Seen { time: now(), name, reason: None, is_being_made: false, ring: None };
         // Nothing in a segment that was made shorter may be touched.
         if ring.is_truncated()? {
             seen.reason = Some(truncated(ring.name()));
@@ -156,6 +163,9 @@ impl Seen {
     }
 
     pub(super) fn state(&self) -> State {
+        if self.is_being_made {
+            return State::BeingMade;
+        }
         let Some(ring) = self.ring.as_ref().filter(|ring| ring.positions.is_some()) else {
             return State::Broken;
         };
@@ -264,7 +274,7 @@ pub(super) mod tests {
             permissions: None,
             is_orphaned: false,
         };
-        Seen { time: 86_399.5, name: "samples".to_owned(), reason: None, ring: Some(ring) }
+        Seen { time: 86_399.5, name: "samples".to_owned(), reason: None, is_being_made: false, ring: Some(ring) }
     }
 
     /// A message ring that nobody is at.

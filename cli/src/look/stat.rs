@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Stat) -> Result<()> {
     let (seen, rates) = match Inspection::open(&arguments.name) {
         Ok(ring) if takes_two_looks => look_twice(&ring, arguments.interval),
         Ok(ring) => (Seen::of(&ring), None),
-        Err(error @ (Error::Mismatch { .. } | Error::UnknownFeatures { .. })) => {
+        Err(error @ (Error::Mismatch { .. } | Error::UnknownFeatures { .. } | Error::NotReady { .. })) => {
             (Seen::from_error(&arguments.name, &error), None)
         }
         Err(error) => return Err(super::explain(error)),

@@ -83,7 +83,7 @@ fn colour(state: State) -> Option<&'static str> {
     match state {
         State::Live => None,
         State::Idle => Some("\x1b[2m"),
-        State::Stale | State::Unknown => Some("\x1b[33m"),
+        State::Stale | State::Unknown | State::BeingMade => Some("\x1b[33m"),
         State::Broken => Some("\x1b[31m"),
     }
 }

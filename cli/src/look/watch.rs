@@ -131,7 +131,7 @@ impl Rings {
         match is_gone.then(|| Inspection::open(one.name())) {
             // Another ring has come under its name.
             Some(Ok(other)) => *one = other,
-            Some(Err(error @ (Error::Mismatch { .. } | Error::UnknownFeatures { .. }))) => {
+            Some(Err(error @ (Error::Mismatch { .. } | Error::UnknownFeatures { .. } | Error::NotReady { .. }))) => {
                 return Ok(vec![Seen::from_error(one.name(), &error)]);
             }
             Some(Err(_)) | None => {}

@@ -61,6 +61,28 @@ fn a_damaged_ring_is_broken_and_says_why() {
 }
 
 #[test]
+fn a_ring_in_the_making_is_told_and_left_alone() {
+    let name = Name::new();
+    let object = fs::File::create_new(name.path()).unwrap();
+    // As the lock of its creator: of every byte, that of the administration among them.
+    rustix::fs::fcntl_lock(&object, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    for len in [0, 8192] {
+        object.set_len(len).unwrap();
+        assert_eq!(line(&text(&["ls"]), &name), format!("{} - - - - - - being made", name.0));
+        for arguments in [&["ls", "--json"][..], &["watch", "--json", "--interval", "5ms", "--count", "1"]] {
+            let ring = json(arguments, &name);
+            assert_eq!(ring["state"], "being made");
+        }
+        let stat = text(&["stat", &name.0, "--interval", "10ms"]);
+        assert!(stat.contains("being made") && stat.contains("has not finished"), "{stat}");
+        for arguments in [&["tap", &name.0][..], &["rm", &name.0], &["rm", "--force", &name.0]] {
+            check_refused(&mut ringmain(arguments), 1, &[&name.0, "is being made"]);
+        }
+        assert!(name.path().exists());
+    }
+}
+
+#[test]
 fn what_is_not_there_or_no_ring_is_refused() {
     let (missing, other) = (Name::new(), Name::new());
     fs::write(other.path(), [7; 5000]).unwrap();

@@ -1,0 +1,34 @@
+//! The numbers of the descriptors that this crate keeps.
+//!
+//! A program may have closed its standard streams: the system then gives their numbers to whatever is opened next, and what
+//! the program prints would be written into a ring.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+
+/// The first number behind those of standard input, output and error.
+pub(super) const FIRST: RawFd = 3;
+
+/// Moves a descriptor that was just opened behind the standard ones, if it is not there.
+pub(super) fn lift(descriptor: OwnedFd) -> Result<OwnedFd, Errno> {
+    if descriptor.as_raw_fd() >= FIRST {
+        return Ok(descriptor);
+    }
+    fcntl_dupfd_cloexec(&descriptor, FIRST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_behind_the_standard_ones_stays_where_it_is() {
+        let descriptor = OwnedFd::from(File::open("/dev/null").unwrap());
+        let number = descriptor.as_raw_fd();
+        assert!(number >= FIRST);
+        assert_eq!(lift(descriptor).unwrap().as_raw_fd(), number);
+    }
+}

@@ -1,0 +1,267 @@
+//! The process that holds a role, as it noted itself, and whether it is still there.
+//!
+//! A role's lock can outlive its holder: a process that it forked or spawned at the moment of its attach has a copy of the
+//! descriptor, one that it started by `vfork` shares its memory, and while the system writes a core it keeps all of it. So
+//! where a lock is held, the notes tell whether the process behind it runs. Whatever is not known counts as running: the
+//! notes of another PID namespace, a `/proc` that is not there, hides processes, or is that of another namespace.
+
+use std::cell::Cell;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
+use super::layout::Slot;
+use crate::ring::presence;
+
+/// The shortest time between two looks of one handle at `/proc`.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// What the holder of a role wrote about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Notes {
+    pid: u64,
+    /// In the system's ticks since boot; 0 where it was not known.
+    started: u64,
+    /// 0 where it was not known.
+    namespace: u64,
+}
+
+impl Notes {
+    /// Notes this process.
+    pub(super) fn own() -> Notes {
+        Notes {
+            pid: std::process::id().into(),
+            // Not by the number: what is mounted at /proc may count processes as another namespace does.
+            started: Stat::read("self").map_or(0, |stat| stat.started),
+            namespace: own_namespace().unwrap_or(0),
+        }
+    }
+
+    /// Reads what stands in a slot. It may be half of one holder's and half of the next one's, where that is just coming.
+    pub(super) fn read(slot: &Slot) -> Notes {
+        let [pid, started, namespace] = [&slot.pid, &slot.start_time, &slot.pid_namespace].map(presence::note);
+        Notes { pid, started, namespace }
+    }
+
+    /// Returns the words of a slot with what is to be written there.
+    pub(super) fn of_slot(self, slot: &Slot) -> [(&std::sync::atomic::AtomicU64, u64); 3] {
+        [(&slot.pid, self.pid), (&slot.start_time, self.started), (&slot.pid_namespace, self.namespace)]
+    }
+
+    pub(super) fn pid(self) -> Option<u32> {
+        u32::try_from(self.pid).ok()
+    }
+}
+
+/// Looks at the processes of one PID namespace: that of this process.
+#[derive(Debug)]
+pub(super) struct Looker {
+    namespace: Option<u64>,
+    /// Who was found to be gone last. It does not come back.
+    gone: Cell<Option<Notes>>,
+    /// When `/proc` was looked at last.
+    looked: Cell<Option<Instant>>,
+}
+
+impl Looker {
+    pub(super) fn new() -> Looker {
+        Looker { namespace: own_namespace(), gone: Cell::new(None), looked: Cell::new(None) }
+    }
+
+    /// Returns whether the process is known to be gone, as far as one system call tells: none of its number is there.
+    pub(super) fn is_absent(&self, notes: Notes) -> bool {
+        if self.namespace != Some(notes.namespace) {
+            return false;
+        }
+        let pid = i32::try_from(notes.pid).ok().and_then(Pid::from_raw);
+        self.gone.get() == Some(notes) || pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+    }
+
+    /// Returns whether the process is known to be gone: none of its number is there, or another one, or what is left of it
+    /// waits to be reaped, or for its core to be written. Reads `/proc`, about 20 us.
+    pub(super) fn is_gone(&self, notes: Notes) -> bool {
+        if self.is_absent(notes) {
+            return true;
+        }
+        // Without the time when it started, nothing tells it from another one, nor from itself later on.
+        let is_gone = self.namespace == Some(notes.namespace) && notes.started != 0 && is_over(notes);
+        if is_gone {
+            self.gone.set(Some(notes));
+        }
+        is_gone
+    }
+
+    /// The same for one who asks again and again: reads `/proc` once in 100 ms.
+    pub(super) fn is_gone_now_and_then(&self, notes: Notes) -> bool {
+        if self.looked.get().is_some_and(|looked| looked.elapsed() < INTERVAL) {
+            return self.is_absent(notes);
+        }
+        self.looked.set(Some(Instant::now()));
+        self.is_gone(notes)
+    }
+
+    /// Names the process, if it is in this namespace and still runs. Where `/proc` cannot tell it from another one of its number,
+    /// that such a one is there is enough.
+    pub(super) fn name(&self, notes: Notes) -> Option<u32> {
+        let pid = notes.pid()?;
+        let is_it = || match proc_is_ours() {
+            true => Stat::read(&pid.to_string()).is_some_and(|stat| stat.started == notes.started),
+            false => !self.is_absent(notes),
+        };
+        (self.namespace == Some(notes.namespace) && is_it()).then_some(pid)
+    }
+}
+
+/// Returns whether `/proc` has another process of this number, or what is left of this one.
+fn is_over(notes: Notes) -> bool {
+    let is_ours =
+        fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == std::process::id().to_string().as_str());
+    let Some(stat) = Stat::read(&notes.pid.to_string()).filter(|_| is_ours) else { return false };
+    if stat.started != notes.started {
+        return has_our_clock(notes.pid);
+    }
+    stat.is_dead() || (stat.may_dump() && is_dumping(notes.pid))
+}
+
+/// Returns whether `/proc` counts processes as this process's namespace does.
+fn proc_is_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == std::process::id().to_string().as_str())
+}
+
+/// Returns whether a process counts its start from the same boot: a time namespace may move that. Where the system has no
+/// such namespaces, all do.
+fn has_our_clock(pid: u64) -> bool {
+    let namespace = |process: &str| rustix::fs::stat(format!("/proc/{process}/ns/time")).map(|stat| stat.st_ino);
+    match (namespace("self"), namespace(&pid.to_string())) {
+        (Ok(own), Ok(other)) => own == other,
+        (Err(Errno::NOENT), Err(Errno::NOENT)) => true,
+        _ => false,
+    }
+}
+
+/// Returns whether the system writes the core of a process: it does not run any more, but its memory is still there.
+fn is_dumping(pid: u64) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let dumping = status.lines().find_map(|line| line.strip_prefix("CoreDumping:"));
+    dumping.is_some_and(|dumping| dumping.trim() == "1")
+}
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    flags: u64,
+    threads: u64,
+    started: u64,
+}
+
+impl Stat {
+    fn read(process: &str) -> Option<Stat> {
+        Stat::parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+    }
+
+    fn parse(text: &str) -> Option<Stat> {
+        // The name in parentheses may hold anything, also parentheses. Field 3 follows it.
+        let (_, fields) = text.rsplit_once(')')?;
+        let mut fields = fields.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let flags = fields.nth(5)?.parse().ok()?;
+        let threads = fields.nth(10)?.parse().ok()?;
+        let started = fields.nth(1)?.parse().ok()?;
+        Some(Stat { state, flags, threads, started })
+    }
+
+    /// Returns whether it has ended and waits to be reaped. Where only its first thread has ended, others are left.
+    fn is_dead(self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
+    }
+
+    /// Returns whether its first thread writes a core, or has ended, as all threads but one have while a core is written.
+    fn may_dump(self) -> bool {
+        const DUMPS_CORE: u64 = 0x200;
+        const HAS_ENDED: u64 = 0x8;
+        self.flags & (DUMPS_CORE | HAS_ENDED) != 0
+    }
+}
+
+/// Returns the number of this process's PID namespace.
+fn own_namespace() -> Option<u64> {
+    Some(rustix::fs::stat("/proc/self/ns/pid").ok()?.st_ino)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(unsafe_code, reason = "forks a child that ends at once")]
+
+    use super::*;
+
+    const LINE: &str = "7 (a) Z 1 ) S 23421 23393 7935 0 -1 4227148 220 0 0 0 0 0 0 0 20 0 3 0 99518 0 0 0";
+
+    #[test]
+    fn a_line_of_a_process_is_read_whatever_its_name_is() {
+        let expected = Stat { state: 'S', flags: 4_227_148, threads: 3, started: 99_518 };
+        assert_eq!(Stat::parse(LINE), Some(expected));
+        assert_eq!(Stat::parse("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_alone_has_ended_is_not_dead() {
+        let stat = |state, threads| Stat { state, threads, flags: 0, started: 1 };
+        assert!(!stat('Z', 2).is_dead() && !stat('S', 1).is_dead());
+        assert!(stat('Z', 1).is_dead() && stat('X', 0).is_dead());
+    }
+
+    #[test]
+    fn this_process_is_not_gone_and_another_one_of_its_number_is() {
+        let (looker, own) = (Looker::new(), Notes::own());
+        assert!(!looker.is_absent(own) && !looker.is_gone(own));
+        assert_eq!(looker.name(own), Some(std::process::id()));
+        let other = Notes { started: own.started + 1, ..own };
+        assert!(!looker.is_absent(other) && looker.is_gone(other));
+        // What was found once needs no second look.
+        assert!(looker.is_absent(other) && looker.name(other).is_none());
+    }
+
+    #[test]
+    fn what_is_not_known_counts_as_running() {
+        let (looker, own) = (Looker::new(), Notes::own());
+        let absent = u64::from(u32::MAX);
+        for notes in [
+            Notes { namespace: own.namespace + 1, started: own.started + 1, ..own },
+            Notes { namespace: 0, ..own },
+            Notes { started: 0, ..own },
+            Notes { pid: 0, ..own },
+            Notes { pid: absent, ..own },
+        ] {
+            assert!(!looker.is_gone(notes), "{notes:?}");
+        }
+        let blind = Looker { namespace: None, ..Looker::new() };
+        assert!(!blind.is_gone(Notes { started: own.started + 1, ..own }));
+    }
+
+    #[test]
+    fn a_process_that_waits_to_be_reaped_is_gone_and_so_is_one_that_was() {
+        let looker = Looker::new();
+        // SAFETY: the child makes one system call, which ends it.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: it takes any number and does not return.
+            unsafe { libc::_exit(0) };
+        }
+        let pid = u64::try_from(child).unwrap();
+        // SAFETY: zero is a value of this struct of integers.
+        let mut ended: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: it waits for the child's end without reaping it, and writes one `siginfo_t`.
+        let status = unsafe { libc::waitid(libc::P_PID, pid as u32, &raw mut ended, libc::WEXITED | libc::WNOWAIT) };
+        assert_eq!(status, 0);
+        let started = Stat::read(&pid.to_string()).unwrap().started;
+        let notes = Notes { pid, started, ..Notes::own() };
+        assert!(!looker.is_absent(notes), "it is still there to be reaped");
+        assert!(looker.is_gone(notes));
+        // SAFETY: it reaps the child; no status is asked for.
+        unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+        assert!(Looker::new().is_absent(notes));
+    }
+}

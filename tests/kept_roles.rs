@@ -1,0 +1,333 @@
+//! A role whose lock outlives its holder: a process that the holder forked or spawned keeps it. The other end is told that the
+//! holder is gone, and a successor why it waits.
+
+mod common;
+
+use std::ffi::CString;
+use std::fs::OpenOptions;
+use std::hint::black_box;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Barrier;
+use std::time::Duration;
+use std::{env, fs, ptr, thread};
+
+use common::ends::{End, as_end, for_each_end, for_each_ring, hold, small};
+use common::forks::{code, fork, keeps_a_lock, wait_for_the_end};
+use common::{Child, Part, Ring, lock_role, path, refuses, succeed, wait_for};
+use ringmain::inspect::Inspection;
+use ringmain::{Error, PeerState, WaitError};
+use rustix::process::{Pid, Signal, kill_process};
+
+#[test]
+#[ignore = "a process that the tests start"]
+fn plays_a_part() {
+    common::play(&[
+        ("forker", as_end!(forker)),
+        ("spawner", as_end!(spawner)),
+        ("starter", as_end!(starter)),
+        ("holder", as_end!(hold)),
+    ]);
+}
+
+/// Forks as the system does it, without the locks of the C library, which let one thread fork at a time; `None` in the child.
+fn fork_at_once() -> Option<Pid> {
+    // SAFETY: the child has a copy of the memory, and makes system calls alone.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    assert!(pid >= 0, "{}", std::io::Error::last_os_error());
+    Pid::from_raw(pid as i32)
+}
+
+/// Forks again and again while another thread attaches, until a child has the lock of the role; says its pid.
+fn forker<E: End>(part: &mut Part) {
+    const FORKS: usize = 4;
+    let options = small(part.options());
+    // What a fork has to copy holds up the other thread where it maps the ring, with the descriptor still open, and another fork
+    // copies that.
+    let memory = vec![1_u8; 32 << 20];
+    loop {
+        let barrier = Barrier::new(3);
+        let (end, children) = thread::scope(|scope| {
+            let attach = scope.spawn(|| {
+                barrier.wait();
+                succeed(|| E::attach(&options))
+            });
+            let forks = || {
+                barrier.wait();
+                (0..FORKS).map(|_| fork_at_once().unwrap_or_else(|| wait_for_the_end())).collect::<Vec<Pid>>()
+            };
+            let second = scope.spawn(forks);
+            let mut children = forks();
+            children.extend(second.join().unwrap());
+            (attach.join().unwrap(), children)
+        });
+        let (keepers, others): (Vec<Pid>, Vec<Pid>) =
+            children.into_iter().partition(|&child| keeps_a_lock(child, E::ROLE));
+        for child in others {
+            kill_process(child, Signal::KILL).unwrap();
+            code(child);
+        }
+        if !keepers.is_empty() {
+            part.say(keepers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+            part.hear();
+        }
+        drop(end);
+        black_box(&memory);
+    }
+}
+
+/// Returns where the FIFO of a test stands.
+fn fifo(name: &str) -> PathBuf {
+    env::temp_dir().join(format!("{name}.fifo"))
+}
+
+/// Attaches, then starts a program whose standard input is a FIFO that nobody has opened: the child waits for that, in the memory of
+/// this process.
+fn spawner<E: End>(part: &mut Part) {
+    let _end = E::attach(&small(part.options())).unwrap();
+    let path = CString::new(fifo(part.name()).as_os_str().as_bytes()).unwrap();
+    thread::spawn(move || spawn(&path));
+    part.say("attached");
+    part.hear();
+}
+
+fn spawn(input: &CString) {
+    let mut actions: libc::posix_spawn_file_actions_t = {
+        // SAFETY: a C struct of integers and pointers, which is initialised next.
+        unsafe { std::mem::zeroed() }
+    };
+    // SAFETY: it initialises the actions.
+    unsafe { libc::posix_spawn_file_actions_init(&raw mut actions) };
+    // SAFETY: the actions are initialised, and the path ends with a zero.
+    unsafe { libc::posix_spawn_file_actions_addopen(&raw mut actions, 0, input.as_ptr(), libc::O_RDONLY, 0) };
+    let (mut pid, program) = (0, c"/bin/true");
+    let arguments = [program.as_ptr().cast_mut(), ptr::null_mut()];
+    // SAFETY: path, actions, arguments and environment are as the call expects them, and live through it.
+    unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            program.as_ptr(),
+            &raw const actions,
+            ptr::null(),
+            arguments.as_ptr(),
+            [ptr::null_mut()].as_ptr(),
+        )
+    };
+}
+
+/// Forks a child whose first thread starts another one, which attaches, and ends by itself. Says the child's pid.
+fn starter<E: End>(part: &mut Part) {
+    let options = small(part.options());
+    let Some(child) = fork() else {
+        thread::spawn(move || {
+            let _end = E::attach(&options).unwrap();
+            wait_for_the_end()
+        });
+        // SAFETY: it ends this thread, of which nothing is needed any more.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+        unreachable!()
+    };
+    part.say(child);
+    part.hear();
+}
+
+/// Checks that an end is told that the other one is gone, and that a successor of that one hears why it must wait.
+#[track_caller]
+fn check_gone<E: End>(ring: &Ring, peer: &mut E::Peer, holder: u32) {
+    assert_eq!(peer.wait_ready(Duration::from_secs(60)), Err(WaitError::Crashed));
+    assert_eq!(peer.peer_state(), PeerState::Crashed);
+    let view = Inspection::open(ring.name()).unwrap();
+    assert_eq!(view.end(E::ROLE).unwrap().state, PeerState::Crashed);
+    let refused = E::attach(&small(ring.options())).map(drop);
+    let text = refused.as_ref().unwrap_err().to_string();
+    refuses!(refused, Error::HolderGone { role, holder: found, .. } if (role, found) == (E::ROLE, holder));
+    assert!(text.contains(&format!("process {holder}, is gone")) && text.contains(ring.name()), "{text}");
+}
+
+/// Makes the peer one that has to wait: the ring is full or empty for it.
+fn attach_peer<P: End>(ring: &Ring) -> P {
+    let mut peer = P::attach(&small(ring.options())).unwrap();
+    peer.exhaust();
+    peer
+}
+
+#[test]
+fn a_child_that_was_forked_during_an_attach_keeps_the_lock_and_everybody_hears_of_it() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let mut forker = Child::start("forker", ring.name(), &[&E::PART]);
+        let keepers = forker.hear();
+        let keepers: Vec<Pid> = keepers.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect();
+        let mut peer = attach_peer::<E::Peer>(&ring);
+        assert_eq!(peer.peer_state(), PeerState::Alive);
+        assert_eq!(peer.wait_ready(Duration::from_millis(300)), Err(WaitError::TimedOut));
+        let holder = forker.pid();
+        forker.kill();
+        check_gone::<E>(&ring, &mut peer, holder);
+        assert!(keepers.iter().all(|&keeper| keeps_a_lock(keeper, E::ROLE)));
+        for keeper in keepers {
+            kill_process(keeper, Signal::KILL).unwrap();
+        }
+        drop(succeed(|| E::attach(&small(ring.options()))));
+    }
+    for_each_ring!(check);
+}
+
+/// Has a holder killed, and its role locked by another description, as that of a forked child would be.
+#[track_caller]
+fn check_kept<E: End>(kill: fn(&mut Child), is_reaped: bool) {
+    let ring = Ring::new();
+    let mut holder = Child::start("holder", ring.name(), &[&E::PART]);
+    holder.says("attached");
+    let mut peer = attach_peer::<E::Peer>(&ring);
+    kill(&mut holder);
+    let object = OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
+    lock_role(&object, E::ROLE);
+    // One system call tells that no process of its number is there, and it takes more to know a zombie.
+    let expected = if is_reaped { PeerState::Crashed } else { PeerState::Alive };
+    assert_eq!(peer.peer_state(), expected);
+    check_gone::<E>(&ring, &mut peer, holder.pid());
+    drop(object);
+    let end = E::attach(&small(ring.options())).unwrap();
+    assert_eq!((end.generation(), peer.peer_generation(), peer.peer_state()), (2, 2, PeerState::Alive));
+}
+
+#[test]
+fn a_role_that_is_kept_for_a_process_that_is_gone_is_told_to_its_peer_and_its_successor() {
+    fn check<E: End>() {
+        check_kept::<E>(Child::kill, true);
+    }
+    for_each_end!(check);
+}
+
+#[test]
+fn a_holder_that_is_dead_and_not_reaped_is_gone() {
+    fn check<E: End>() {
+        check_kept::<E>(
+            |holder| {
+                kill_process(Pid::from_raw(holder.pid() as i32).unwrap(), Signal::KILL).unwrap();
+                wait_for("the holder to be a zombie", || holder.all_threads('Z').then_some(()));
+            },
+            false,
+        );
+    }
+    for_each_end!(check);
+}
+
+#[test]
+fn whoever_follows_waits_while_the_lock_of_a_process_that_is_gone_is_still_to_be_given_back() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let mut holder = Child::start("holder", ring.name(), &[&E::PART]);
+        holder.says("attached");
+        holder.kill();
+        let object = OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
+        lock_role(&object, E::ROLE);
+        thread::scope(|scope| {
+            let attach = scope.spawn(|| succeed(|| E::attach(&small(ring.options()))));
+            thread::sleep(Duration::from_millis(20));
+            assert!(!attach.is_finished());
+            drop(object);
+            assert_eq!(attach.join().unwrap().generation(), 2);
+        });
+    }
+    for_each_ring!(check);
+}
+
+/// A FIFO that is removed with its test.
+struct Fifo(PathBuf);
+
+impl Fifo {
+    fn new(ring: &Ring) -> Fifo {
+        let path = fifo(ring.name());
+        let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+        // SAFETY: the path ends with a zero.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        Fifo(path)
+    }
+
+    /// Waits until somebody wants to read it, and returns who that is.
+    fn reader(&self, parent: u32) -> Pid {
+        wait_for("a child of posix_spawn", || {
+            let processes = fs::read_dir("/proc").unwrap().flatten();
+            let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+            pids.find(|pid| {
+                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+                let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).to_owned();
+                fields.split_whitespace().nth(1) == Some(&parent.to_string())
+            })
+            .and_then(Pid::from_raw)
+        })
+    }
+}
+
+impl Drop for Fifo {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_child_that_is_blocked_in_posix_spawn_keeps_the_memory_and_everybody_hears_of_it() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let fifo = Fifo::new(&ring);
+        let mut spawner = Child::start("spawner", ring.name(), &[&E::PART]);
+        spawner.says("attached");
+        let child = fifo.reader(spawner.pid());
+        let mut peer = attach_peer::<E::Peer>(&ring);
+        let holder = spawner.pid();
+        spawner.kill();
+        check_gone::<E>(&ring, &mut peer, holder);
+        let maps = fs::read_to_string(format!("/proc/{}/maps", child.as_raw_nonzero())).unwrap();
+        assert!(maps.contains(path(ring.name()).to_str().unwrap()), "the child shares no memory with its parent");
+        kill_process(child, Signal::KILL).unwrap();
+        drop(succeed(|| E::attach(&small(ring.options()))));
+    }
+    for_each_end!(check);
+}
+
+#[test]
+fn a_holder_whose_first_thread_alone_has_ended_is_alive() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let mut starter = Child::start("starter", ring.name(), &[&E::PART]);
+        let holder = starter.hear();
+        wait_for("the holder", || ring.exists().then_some(()));
+        let state = || fs::read_to_string(format!("/proc/{holder}/stat")).unwrap();
+        wait_for("its first thread to end", || state().contains(") Z ").then_some(()));
+        let view = || Inspection::open(ring.name()).ok()?.end(E::ROLE).ok();
+        wait_for("its other thread to come", || (view()?.generation == 1).then_some(()));
+        let mut peer = attach_peer::<E::Peer>(&ring);
+        assert_eq!(peer.wait_ready(Duration::from_millis(300)), Err(WaitError::TimedOut));
+        assert_eq!((peer.peer_state(), view().unwrap().state), (PeerState::Alive, PeerState::Alive));
+        common::ends::check_held::<E>(&ring, holder.parse().unwrap());
+        kill_process(Pid::from_raw(holder.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+        drop(succeed(|| E::attach(&small(ring.options()))));
+    }
+    for_each_ring!(check);
+}
+
+#[test]
+fn notes_of_another_process_under_the_same_number_are_those_of_one_that_is_gone() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let mut holder = Child::start("holder", ring.name(), &[&E::PART]);
+        holder.says("attached");
+        let mut peer = attach_peer::<E::Peer>(&ring);
+        let (at, pid) = (E::PRESENCE + 16, holder.pid());
+        let started = ring.word(at);
+        ring.set_word(at, started + 1);
+        check_gone::<E>(&ring, &mut peer, pid);
+        // What nobody can know from here counts as alive.
+        for (at, value) in [(E::PRESENCE + 24, 1), (E::PRESENCE + 16, 0), (E::PRESENCE + 8, 0)] {
+            let before = ring.word(at);
+            ring.set_word(at, value);
+            let peer = Inspection::open(ring.name()).unwrap().end(E::ROLE).unwrap();
+            assert_eq!(peer.state, PeerState::Alive, "{at:#x}");
+            refuses!(E::attach(&small(ring.options())).map(drop), Error::Busy { holder: None, .. });
+            ring.set_word(at, before);
+        }
+    }
+    for_each_ring!(check);
+}
