@@ -16,7 +16,7 @@ pub(crate) struct Shape {
 const ROWS: u64 = word::RECORD_ALIGN / 8 + 1;
 
 /// The words of a role, from its presence on.
-const SLOT: [u64; 7] = [0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30];
+const SLOT: [u64; 8] = [0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38];
 
 /// What a ring of a shape says of itself, with which it can be made as new as often as is wanted.
 pub(crate) struct Start {
