@@ -20,6 +20,7 @@ pub(crate) struct Segment {
     tail: PlantedWord,
     head: PlantedWord,
     presence: [PlantedWord; 2],
+    told: PlantedWord,
     /// One for each word of the data area.
     headers: Vec<PlantedWord>,
     late: LateWrites,
@@ -55,6 +56,7 @@ impl Segment {
             tail: word(shipped.tail(), Purpose::Tail),
             head: word(shipped.head(), Purpose::Other),
             presence: [Role::Producer, Role::Consumer].map(|role| word(shipped.presence(role), Purpose::Other)),
+            told: word(shipped.told(), Purpose::Other),
             headers: (0..records).map(header).collect(),
             late,
             shipped,
@@ -141,6 +143,10 @@ unsafe impl Memory for Segment {
         &self.presence[usize::from(role == Role::Consumer)]
     }
 
+    fn told(&self) -> &PlantedWord {
+        &self.told
+    }
+
     fn parking(&self) -> Option<&Shipped> {
         self.shipped.parking()
     }
@@ -151,6 +157,10 @@ unsafe impl Memory for Segment {
 
     fn is_mirrored(&self) -> bool {
         self.shipped.is_mirrored()
+    }
+
+    fn is_here(&self) -> bool {
+        self.shipped.is_here()
     }
 
     unsafe fn header(&self, offset: usize) -> &PlantedWord {
