@@ -5,7 +5,7 @@ mod common;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use common::{Numbered, Ring, Tick, refuses, word};
+use common::{Numbered, Ring, Tick, corruption, refuses, word};
 use ringmain::stream::{ClaimError, Consumer, PeekError, PopError, Producer, PushError, PushSliceError};
 use ringmain::{Corrupted, Error, SharedWord};
 
@@ -86,7 +86,7 @@ const PUSHES: Pushes = [
     ("claim", |tx| claimed(tx.claim(1))),
     ("claim_up_to", |tx| claimed(tx.claim_up_to(3))),
     ("claim_contiguous", |tx| claimed(tx.claim_contiguous(3))),
-    ("free", |tx| tx.free().err()),
+    ("free", |tx| corruption(tx.free())),
 ];
 
 fn claimed<C>(result: Result<C, ClaimError>) -> Option<Corrupted> {
@@ -111,7 +111,7 @@ const POPS: Pops = [
     ("peek", |rx| peeked(rx.peek(1))),
     ("peek_up_to", |rx| peeked(rx.peek_up_to(3))),
     ("peek_contiguous", |rx| peeked(rx.peek_contiguous(3))),
-    ("available", |rx| rx.available().err()),
+    ("available", |rx| corruption(rx.available())),
 ];
 
 fn peeked<P>(result: Result<P, PeekError>) -> Option<Corrupted> {
@@ -171,7 +171,7 @@ fn a_poisoned_producer_refuses_calls_for_nothing_too() {
     let mut tx = ring.options().stream_producer::<u64>().unwrap();
     ring.set_word(word::HEAD, 9);
     let expected = wrong_head(9, 0, 8);
-    assert_eq!(tx.free(), Err(expected));
+    assert_eq!(tx.free(), Err(expected.into()));
     ring.set_word(word::TAIL, 100);
     assert_eq!(tx.push_slice(&[]), Err(PushSliceError::Corrupted(expected)));
     for claimed in [tx.claim(0).map(|claim| claim.commit()), tx.claim_up_to(0).map(|claim| claim.commit())] {
@@ -187,7 +187,7 @@ fn a_poisoned_consumer_refuses_calls_for_nothing_too() {
     let mut rx = ring.options().stream_consumer::<u64>().unwrap();
     ring.set_word(word::TAIL, 9);
     let expected = wrong_tail(9, 0, 0);
-    assert_eq!(rx.available(), Err(expected));
+    assert_eq!(rx.available(), Err(expected.into()));
     assert_eq!(rx.pop_slice(&mut []), Err(PopError::Corrupted(expected)));
     assert_eq!(rx.peek(0).map(|peek| peek.release()), Err(PeekError::Corrupted(expected)));
     assert_eq!(rx.peek_up_to(0).map(|peek| peek.release()), Err(PeekError::Corrupted(expected)));
@@ -212,7 +212,7 @@ fn a_head_that_goes_back_is_impossible() {
     ring.set_word(word::HEAD, 5);
     assert_eq!(tx.free(), Ok(5));
     ring.set_word(word::HEAD, 4);
-    assert_eq!(tx.free(), Err(wrong_head(4, 5, 8)));
+    assert_eq!(tx.free(), Err(wrong_head(4, 5, 8).into()));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_tail_that_goes_back_is_impossible() {
     let mut rx = ring.options().stream_consumer::<u64>().unwrap();
     assert_eq!(rx.pop(), Ok(0));
     ring.set_word(word::TAIL, 4);
-    assert_eq!(rx.available(), Err(wrong_tail(4, 5, 1)));
+    assert_eq!(rx.available(), Err(wrong_tail(4, 5, 1).into()));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn the_handle_at_the_other_end_is_not_poisoned() {
     let mut tx = ring.options().stream_producer::<u64>().unwrap();
     let mut rx = ring.options().stream_consumer::<u64>().unwrap();
     ring.set_word(word::TAIL, 20);
-    assert_eq!(rx.available(), Err(wrong_tail(20, 0, 0)));
+    assert_eq!(rx.available(), Err(wrong_tail(20, 0, 0).into()));
     // The producer's own position is its private one, whatever the word says.
     assert_eq!(tx.push(7), Ok(()));
     assert_eq!(ring.word(word::TAIL), 1);

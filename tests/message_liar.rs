@@ -9,6 +9,7 @@ use common::hostile::Words;
 use common::messages::{header, ring_of};
 use common::outcomes::{Outcomes, attach_if_allowed};
 use common::{Child, Part, Random, Ring, path, word};
+use ringmain::Broken;
 use ringmain::message::{Batch, Consumer, PopError, Producer, PushError};
 
 /// How often a victim comes, and how many calls it makes while its handle is not poisoned.
@@ -77,6 +78,14 @@ fn note_pop<T>(outcomes: &mut Outcomes, popped: Result<T, PopError>) -> bool {
     !corrupted
 }
 
+/// What a broken handle says, as a pop says it.
+fn popped(broken: Broken) -> PopError {
+    match broken {
+        Broken::Corrupted(cause) => PopError::Corrupted(cause),
+        _ => PopError::Forked,
+    }
+}
+
 /// Makes one call of a producer; returns whether it may make another.
 fn push(tx: &mut Producer, random: &Random, outcomes: &mut Outcomes) -> bool {
     let bytes = [7; 600];
@@ -129,13 +138,9 @@ fn pop(rx: &mut Consumer, random: &Random, outcomes: &mut Outcomes, bytes: &mut 
                 record.release();
             }),
         ),
-        4 => {
-            note_pop(outcomes, rx.drain(3, |record| assert!(record.to_vec().len() <= max)).map_err(PopError::Corrupted))
-        }
-        5 => {
-            note_pop(outcomes, rx.messages().take(3).try_for_each(|bytes| bytes.map(drop)).map_err(PopError::Corrupted))
-        }
-        _ => note_pop(outcomes, rx.is_empty().map_err(PopError::Corrupted)),
+        4 => note_pop(outcomes, rx.drain(3, |record| assert!(record.to_vec().len() <= max)).map_err(popped)),
+        5 => note_pop(outcomes, rx.messages().take(3).try_for_each(|bytes| bytes.map(drop)).map_err(popped)),
+        _ => note_pop(outcomes, rx.is_empty().map_err(popped)),
     }
 }
 

@@ -106,7 +106,7 @@ fn play<V: Victim>(part: &mut Part, shape: Shape, swing: fn(&mut Liar<'_>)) {
         // Wherever the tail comes to stand, messages are there.
         (word::DATA..words.len()).step_by(STEP as usize).for_each(|offset| words.write(offset, header(STEP - 8)));
     }
-    let options = part.options().await_first_peer(false).publish_every(1);
+    let options = part.options().await_first_peer(false);
     let is_over = AtomicBool::new(false);
     let (mut handles, mut poisoned, mut made, mut done, mut told) = (0_u64, 0_u64, 0, 0, 0);
     thread::scope(|scope| {

@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use common::{
@@ -46,9 +45,8 @@ fn producer(part: &mut Part) {
 
 /// Pops elements for ever, beginning with the first that was not given back, and keeps a journal.
 fn consumer(part: &mut Part) {
-    let (capacity, step, seed, journal): (_, _, _, String) =
-        (part.argument(0), part.argument(1), part.argument(2), part.argument(3));
-    let (options, journal) = (part.options().capacity(capacity).publish_every(step), Journal::open(&journal));
+    let (capacity, seed, journal): (_, _, String) = (part.argument(0), part.argument(1), part.argument(2));
+    let (options, journal) = (part.options().capacity(capacity), Journal::open(&journal));
     let mut rx = succeed(|| options.stream_consumer::<Tick>());
     let start = read_word(part.name(), word::HEAD);
     let mut reader = Reader::starting_at(start, seed);
@@ -65,15 +63,12 @@ fn consumer(part: &mut Part) {
     }
 }
 
-/// Pops `count` elements one by one, gives them back if asked to, and stays.
+/// Pops `count` elements one by one, and stays.
 fn popper(part: &mut Part) {
-    let (count, releases): (u64, bool) = (part.argument(0), part.argument(1));
+    let count: u64 = part.argument(0);
     let mut rx = part.options().stream_consumer::<u64>().unwrap();
     let mut order = Order::starting_at(0);
     (0..count).for_each(|_| order.check(rx.pop().unwrap()));
-    if releases {
-        rx.release();
-    }
     part.say("popped");
     part.hear();
 }
@@ -163,8 +158,7 @@ fn a_killed_producer_of_a_large_ring_is_succeeded_and_nothing_is_lost() {
 
 /// Kills one consumer after the other while elements flow, and judges what each leaves behind.
 #[track_caller]
-fn check_killed_consumers(capacity: usize, publish_every: usize) {
-    let step = publish_every.min(capacity / 4).max(1) as u64;
+fn check_killed_consumers(capacity: usize) {
     let (ring, random, journal) = (Ring::new(), Random::new(), Journal::new());
     let mut tx = ring.options().capacity(capacity).stream_producer::<Tick>().unwrap();
     let mut writer = Writer::starting_at(0, random.any());
@@ -172,8 +166,7 @@ fn check_killed_consumers(capacity: usize, publish_every: usize) {
     while !is_enough(generation, ring.word(word::HEAD)) {
         generation += 1;
         let head = ring.word(word::HEAD);
-        let arguments = [&capacity as &dyn Display, &publish_every, &random.any(), &journal.path()];
-        let mut consumer = Child::start("consumer", ring.name(), &arguments);
+        let mut consumer = Child::start("consumer", ring.name(), &[&capacity, &random.any(), &journal.path()]);
         consumer.says(format_args!("attached {generation}"));
         assert_eq!(journal.started(), head, "where the successor began");
         assert_eq!((tx.peer_state(), tx.peer_generation()), (PeerState::Alive, generation));
@@ -182,7 +175,7 @@ fn check_killed_consumers(capacity: usize, publish_every: usize) {
             writer.push_some(&mut tx, u64::MAX);
         }
         consumer.kill();
-        journal.judge_head(ring.word(word::HEAD), step).unwrap();
+        journal.judge_head(ring.word(word::HEAD)).unwrap();
         wait_for("the crash to be seen", || (tx.peer_state() == PeerState::Crashed).then_some(()));
     }
     let mut rx = ring.options().stream_consumer::<Tick>().unwrap();
@@ -192,27 +185,27 @@ fn check_killed_consumers(capacity: usize, publish_every: usize) {
 }
 
 #[test]
-fn a_killed_consumer_is_succeeded_at_its_published_head() {
-    check_killed_consumers(4096, 64);
+fn nothing_that_a_killed_consumer_received_comes_again() {
+    check_killed_consumers(4096);
 }
 
 #[test]
-fn a_killed_consumer_of_a_small_ring_repeats_a_quarter_of_it_at_most() {
-    check_killed_consumers(16, 64);
+fn nothing_that_a_killed_consumer_of_a_small_ring_received_comes_again() {
+    check_killed_consumers(16);
 }
 
 #[test]
-fn a_killed_consumer_that_publishes_each_element_repeats_one_at_most() {
-    check_killed_consumers(256, 1);
+fn nothing_that_a_killed_consumer_of_one_slot_received_comes_again() {
+    check_killed_consumers(1);
 }
 
 /// Lets a process pop `count` elements of a full ring and kills it; returns where the next one begins.
 #[track_caller]
-fn head_after(capacity: usize, count: u64, releases: bool) -> u64 {
+fn head_after(capacity: usize, count: u64) -> u64 {
     let ring = Ring::new();
     let mut tx = ring.options().capacity(capacity).stream_producer::<u64>().unwrap();
     send(&mut tx, 0, capacity as u64, Random::new().any());
-    let mut popper = Child::start("popper", ring.name(), &[&count, &releases]);
+    let mut popper = Child::start("popper", ring.name(), &[&count]);
     popper.says("popped");
     popper.kill();
     let mut rx = succeed(|| ring.options().stream_consumer::<u64>());
@@ -221,26 +214,18 @@ fn head_after(capacity: usize, count: u64, releases: bool) -> u64 {
 }
 
 #[test]
-fn elements_popped_since_the_last_publication_come_again() {
-    for (popped, published) in [(63, 0), (64, 64), (127, 64), (1023, 960)] {
-        assert_eq!(head_after(1024, popped, false), published, "{popped} were popped");
+fn the_successor_of_a_killed_consumer_begins_behind_what_was_popped() {
+    for popped in [1, 63, 64, 127, 1023] {
+        assert_eq!(head_after(1024, popped), popped);
     }
-    for (popped, published) in [(3, 0), (4, 4), (7, 4), (15, 12)] {
-        assert_eq!(head_after(16, popped, false), published, "{popped} were popped");
-    }
-}
-
-#[test]
-fn elements_that_were_given_back_do_not_come_again() {
-    for popped in [1, 63, 100] {
-        assert_eq!(head_after(1024, popped, true), popped);
+    for popped in [1, 3, 4, 15] {
+        assert_eq!(head_after(16, popped), popped);
     }
 }
 
 #[test]
 fn both_sides_killed_are_succeeded_in_either_order() {
     const CAPACITY: usize = 256;
-    const STEP: u64 = 64;
     let (ring, random) = (Ring::new(), Random::new());
     let (produced, consumed) = (Journal::new(), Journal::new());
     let mut generation = 0;
@@ -250,7 +235,7 @@ fn both_sides_killed_are_succeeded_in_either_order() {
         let start = |part| {
             let mut child = match part {
                 "producer" => Child::start(part, ring.name(), &[&CAPACITY, &random.any(), &produced.path()]),
-                _ => Child::start(part, ring.name(), &[&CAPACITY, &STEP, &random.any(), &consumed.path()]),
+                _ => Child::start(part, ring.name(), &[&CAPACITY, &random.any(), &consumed.path()]),
             };
             child.says(format_args!("attached {generation}"));
             child
@@ -267,7 +252,7 @@ fn both_sides_killed_are_succeeded_in_either_order() {
         }
         doomed.iter_mut().for_each(Child::kill);
         produced.judge_tail(ring.word(word::TAIL)).unwrap();
-        consumed.judge_head(ring.word(word::HEAD), STEP).unwrap();
+        consumed.judge_head(ring.word(word::HEAD)).unwrap();
     }
     let (head, tail) = (ring.word(word::HEAD), ring.word(word::TAIL));
     let mut rx = succeed(|| ring.options().stream_consumer::<Tick>());
@@ -281,8 +266,7 @@ fn a_producer_finds_out_that_the_consumer_of_a_full_ring_has_crashed() {
     let ring = Ring::new();
     let mut tx = ring.options().capacity(4).stream_producer::<u64>().unwrap();
     send(&mut tx, 0, 4, Random::new().any());
-    // A quarter of four slots is one: every pop is published.
-    let mut popper = Child::start("popper", ring.name(), &[&2, &false]);
+    let mut popper = Child::start("popper", ring.name(), &[&2]);
     popper.says("popped");
     popper.kill();
     send(&mut tx, 4, 2, Random::new().any());
@@ -397,8 +381,8 @@ mod planted {
         for tail in [200, 205, 210] {
             assert_eq!(journal().judge_tail(tail), Ok(()));
         }
-        for head in [136, 200, 210] {
-            assert_eq!(journal().judge_head(head, 64), Ok(()));
+        for head in [200, 205, 210] {
+            assert_eq!(journal().judge_head(head), Ok(()));
         }
     }
 
@@ -414,17 +398,17 @@ mod planted {
 
     #[test]
     fn a_head_beyond_what_was_read_is_seen() {
-        assert!(journal().judge_head(211, 64).unwrap_err().contains("lost"));
+        assert!(journal().judge_head(211).unwrap_err().contains("lost"));
     }
 
     #[test]
-    fn a_head_that_stayed_too_far_behind_is_seen() {
-        assert!(journal().judge_head(135, 64).unwrap_err().contains("come again"));
+    fn a_head_that_stayed_behind_what_was_popped_is_seen() {
+        assert!(journal().judge_head(199).unwrap_err().contains("come again"));
     }
 
     #[test]
     fn a_head_that_went_back_is_seen() {
-        assert!(journal().judge_head(99, 200).unwrap_err().contains("went back"));
+        assert!(journal().judge_head(99).unwrap_err().contains("went back"));
     }
 
     #[test]

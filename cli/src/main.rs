@@ -38,7 +38,7 @@ enum Command {
     ///
     /// A stream ring and a message ring live at the same time, with every end in a process of its own. These are killed,
     /// stopped, restarted and replaced by a plan that is drawn from a seed. The exit code is 1 if anything was lost, torn,
-    /// invented, repeated beyond the bound or told wrongly, or came to a stand.
+    /// invented, repeated or told wrongly, or came to a stand.
     Chaos(Chaos),
     #[command(name = chaos::WORKER, hide = true)]
     ChaosWorker { job: String },

@@ -5,9 +5,6 @@ use ringmain::{Role, WaitError};
 /// How many elements or messages a call is about that takes or gives several.
 pub const SEVERAL: usize = 3;
 
-/// A consumer that publishes its head in steps does so after this many elements or messages.
-pub const STEP: usize = 2;
-
 /// A call, and what it does with a ring.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
@@ -21,8 +18,8 @@ pub struct Operation {
     pub count: u64,
     /// Whether these become visible together.
     pub together: bool,
-    /// After how many the head is published.
-    pub step: u64,
+    /// How many of what a call has read it may not have given back yet.
+    pub held: u64,
     /// What the survivor may hear after a kill in the middle of the call.
     pub ends: &'static [WaitError],
     /// What it hears after a kill behind the call.
@@ -49,10 +46,10 @@ impl Operation {
         Operation { count, together, ..Operation::of(name, Role::Producer) }
     }
 
-    /// Pops `count` and publishes the head after each `step` of them.
+    /// Pops `count`, of which each call takes `held`.
     #[must_use]
-    pub const fn pops(name: &'static str, count: u64, step: u64) -> Operation {
-        Operation { count, step, ..Operation::of(name, Role::Consumer) }
+    pub const fn pops(name: &'static str, count: u64, held: u64) -> Operation {
+        Operation { count, held, ..Operation::of(name, Role::Consumer) }
     }
 
     /// Makes a ring.
@@ -68,15 +65,15 @@ impl Operation {
         Operation { ends: &[WaitError::Closed, WaitError::Crashed], ..Operation::of(name, role) }
     }
 
-    /// Leaves a ring in order. A consumer has popped one element or message before, and has not published that.
+    /// Leaves a ring in order. A consumer has popped one element or message before.
     #[must_use]
     pub const fn leaves(name: &'static str, role: Role) -> Operation {
-        let (count, step) = match role {
-            Role::Consumer => (1, STEP as u64),
-            _ => (0, 1),
+        let count = match role {
+            Role::Consumer => 1,
+            _ => 0,
         };
         let ends = &[WaitError::Crashed, WaitError::Closed];
-        Operation { count, step, together: true, ends, end: WaitError::Closed, ..Operation::of(name, role) }
+        Operation { count, held: 0, together: true, ends, end: WaitError::Closed, ..Operation::of(name, role) }
     }
 
     /// The same, and the name is removed.
@@ -93,6 +90,6 @@ impl Operation {
 
     const fn of(name: &'static str, role: Role) -> Operation {
         let (finds, ends, end) = (Finds::Ring, &[WaitError::Crashed], WaitError::Crashed);
-        Operation { name, role, finds, count: 0, together: false, step: 1, ends, end, unlinks: false }
+        Operation { name, role, finds, count: 0, together: false, held: 1, ends, end, unlinks: false }
     }
 }

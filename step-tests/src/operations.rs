@@ -9,7 +9,7 @@ use std::process::exit;
 
 use nix::sys::ptrace;
 use step_tests::elements::{Element, LONGEST, element, message};
-use step_tests::operation::{SEVERAL, STEP};
+use step_tests::operation::SEVERAL;
 use step_tests::processor::mark;
 use step_tests::rings::{BYTES, SLOTS};
 use step_tests::tracer::NOT_PERMITTED;
@@ -46,7 +46,7 @@ pub(crate) fn main() {
 fn with_elements(call: &str, options: &Options, next: u64) {
     let several: [Element; SEVERAL] = std::array::from_fn(|at| element(next + at as u64));
     let producer = || options.stream_producer::<Element>().unwrap();
-    let consumer = |step| options.clone().publish_every(step).stream_consumer::<Element>().unwrap();
+    let consumer = || options.stream_consumer::<Element>().unwrap();
     let mut popped = [[0; 4]; SEVERAL];
     match call {
         "push" => {
@@ -66,19 +66,19 @@ fn with_elements(call: &str, options: &Options, next: u64) {
             between_marks!(claim_elements(&mut tx, &several));
         }
         "pop" => {
-            let mut rx = consumer(1);
+            let mut rx = consumer();
             between_marks!(popped[0] = rx.pop().unwrap());
         }
-        "pop thrice in steps" => {
-            let mut rx = consumer(STEP);
+        "pop thrice" => {
+            let mut rx = consumer();
             between_marks!(popped.iter_mut().for_each(|element| *element = rx.pop().unwrap()));
         }
         "pop_slice" => {
-            let mut rx = consumer(1);
+            let mut rx = consumer();
             assert_eq!(between_marks!(rx.pop_slice(black_box(&mut popped))), Ok(SEVERAL));
         }
         "peek and release" => {
-            let mut rx = consumer(1);
+            let mut rx = consumer();
             between_marks!(peek_elements(&mut rx, &mut popped));
         }
         "create a producer" => {
@@ -98,7 +98,7 @@ fn with_elements(call: &str, options: &Options, next: u64) {
             between_marks!(tx.close()).unwrap();
         }
         "leave as a consumer" => {
-            let mut rx = consumer(STEP);
+            let mut rx = consumer();
             popped[0] = black_box(rx.pop().unwrap());
             between_marks!(drop(rx));
         }
@@ -107,8 +107,7 @@ fn with_elements(call: &str, options: &Options, next: u64) {
             between_marks!(drop(tx));
         }
         "unlink as a consumer" => {
-            let mut rx =
-                options.clone().unlink_on_close(true).publish_every(STEP).stream_consumer::<Element>().unwrap();
+            let mut rx = options.clone().unlink_on_close(true).stream_consumer::<Element>().unwrap();
             popped[0] = black_box(rx.pop().unwrap());
             between_marks!(rx.close()).unwrap();
         }
@@ -136,7 +135,7 @@ fn peek_elements(rx: &mut stream::Consumer<Element>, popped: &mut [Element; SEVE
 fn with_messages(call: &str, options: &Options, next: u64) {
     let several: [Vec<u8>; SEVERAL] = std::array::from_fn(|at| message(next + at as u64));
     let producer = || options.message_producer().unwrap();
-    let consumer = |step| options.clone().publish_every(step).message_consumer().unwrap();
+    let consumer = || options.message_consumer().unwrap();
     let mut popped = [[0; LONGEST]; SEVERAL];
     match call {
         "push" => {
@@ -156,15 +155,15 @@ fn with_messages(call: &str, options: &Options, next: u64) {
             between_marks!(send_batch(&mut tx, &several));
         }
         "pop" => {
-            let mut rx = consumer(1);
+            let mut rx = consumer();
             between_marks!(rx.pop(black_box(&mut popped[0]))).unwrap();
         }
-        "pop thrice in steps" => {
-            let mut rx = consumer(STEP);
+        "pop thrice" => {
+            let mut rx = consumer();
             between_marks!(popped.iter_mut().for_each(|message| assert_ne!(rx.pop(message), Ok(0))));
         }
         "peek and release" => {
-            let mut rx = consumer(1);
+            let mut rx = consumer();
             between_marks!(peek_message(&mut rx, &mut popped[0]));
         }
         "create a producer" => {
@@ -184,7 +183,7 @@ fn with_messages(call: &str, options: &Options, next: u64) {
             between_marks!(drop(tx));
         }
         "leave as a consumer" => {
-            let mut rx = consumer(STEP);
+            let mut rx = consumer();
             rx.pop(black_box(&mut popped[0])).unwrap();
             between_marks!(rx.close()).unwrap();
         }
@@ -193,7 +192,7 @@ fn with_messages(call: &str, options: &Options, next: u64) {
             between_marks!(tx.close()).unwrap();
         }
         "unlink as a consumer" => {
-            let mut rx = options.clone().unlink_on_close(true).publish_every(STEP).message_consumer().unwrap();
+            let mut rx = options.clone().unlink_on_close(true).message_consumer().unwrap();
             rx.pop(black_box(&mut popped[0])).unwrap();
             between_marks!(drop(rx));
         }

@@ -29,7 +29,7 @@ pub enum Survivor<R: Ring> {
     Nobody,
     /// A producer.
     Producer(R::Producer),
-    /// A consumer, which publishes its head after each element or message.
+    /// A consumer.
     Consumer(R::Consumer),
 }
 
@@ -45,7 +45,7 @@ impl<R: Ring> World<R> {
             return Ok(World { object, survivor: Survivor::Nobody, first: 0, next: 0 });
         }
         let mut tx = R::producer(&R::capacity(object.options())).map_err(|error| error.to_string())?;
-        let mut rx = R::consumer(&object.options().publish_every(1)).map_err(|error| error.to_string())?;
+        let mut rx = R::consumer(&object.options()).map_err(|error| error.to_string())?;
         for number in 0..R::BEFORE {
             push::<R>(&mut tx, number)?;
             expect(R::pop(&mut rx)?, Some(number))?;

@@ -1,7 +1,7 @@
 //! A process can be killed at every instruction of the calls that move elements and messages.
 
 use step_tests::kills::Victim;
-use step_tests::operation::{Operation, SEVERAL, STEP};
+use step_tests::operation::{Operation, SEVERAL};
 use step_tests::rings::{Message, Ring, Stream};
 use step_tests::tracer::is_permitted;
 
@@ -27,7 +27,7 @@ fn a_process_can_be_killed_at_every_instruction_of_a_stream() {
         Operation::pushes("push_slice", several, true),
         Operation::pushes("claim and commit", several, true),
         Operation::pops("pop", 1, 1),
-        Operation::pops("pop thrice in steps", several, STEP as u64),
+        Operation::pops("pop thrice", several, 1),
         Operation::pops("pop_slice", several, several),
         Operation::pops("peek and release", several, several),
     ]);
@@ -43,7 +43,7 @@ fn a_process_can_be_killed_at_every_instruction_of_a_flow_of_messages() {
         Operation::pushes("claim and commit", 1, true),
         Operation::pushes("batch", several, true),
         Operation::pops("pop", 1, 1),
-        Operation::pops("pop thrice in steps", several, STEP as u64),
+        Operation::pops("pop thrice", several, 1),
         Operation::pops("peek and release", 1, 1),
     ]);
 }

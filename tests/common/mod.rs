@@ -31,7 +31,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ringmain::stream::{Consumer, PopError, Producer};
-use ringmain::{Error, Role};
+use ringmain::{Broken, Corrupted, Error, Role};
 
 pub(crate) use ability::{Ability, missing};
 pub(crate) use elements::{LONGEST_CALL, Numbered, Order, Reader, Tick, Writer, receive, send};
@@ -111,6 +111,16 @@ pub(crate) fn check_flow(tx: &mut Producer<u64>, rx: &mut Consumer<u64>) {
 #[track_caller]
 pub(crate) fn check_busy<H: Debug>(attach: Result<H, Error>, expected: Role, pid: u32) {
     refuses!(attach, Error::Busy { role, holder: Some(holder), .. } if (role, holder) == (expected, pid));
+}
+
+/// Returns the corruption that a handle reports.
+#[track_caller]
+pub(crate) fn corruption<T>(result: Result<T, Broken>) -> Option<Corrupted> {
+    match result {
+        Ok(_) => None,
+        Err(Broken::Corrupted(cause)) => Some(cause),
+        Err(broken) => panic!("{broken:?} of a handle of this process"),
+    }
 }
 
 /// Keeps the processor busy for a while.

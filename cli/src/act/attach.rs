@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use ringmain::inspect::Inspection;
-use ringmain::{Error, Options, PeerState, Role, Wait};
+use ringmain::{Error, Options};
 
 use super::framing::{Cargo, Framing};
 use super::meter::When;
@@ -51,30 +51,21 @@ How bytes outside of the ring are divided:
 By default what the ring carries: lines for messages, bytes for a stream of bytes, fixed for other streams. Where there is no \
 ring, lines and length make one of messages, fixed:N a stream of elements, and bytes, the default, a stream of bytes.";
 
-/// What was attached to.
-#[derive(Debug)]
-pub(super) struct Attached<H> {
-    pub(super) handle: H,
-    /// The writer whose end the last reader was told, which is no news then.
-    pub(super) told: Option<u64>,
-}
-
 /// What a look found.
 struct Found {
     cargo: Cargo,
     stands: bool,
-    told: Option<u64>,
 }
 
 impl Ring {
     /// Attaches by `open`, to the ring that stands or to a new one.
-    pub(super) fn attach<H>(&self, open: impl Fn(&Options, Cargo) -> Result<H>) -> Result<Attached<H>> {
+    pub(super) fn attach<H>(&self, open: impl Fn(&Options, Cargo) -> Result<H>) -> Result<H> {
         let mut attempts = 0;
         loop {
-            let Found { cargo, stands, told } = self.look()?;
+            let Found { cargo, stands } = self.look()?;
             attempts += 1;
             match open(&self.options(cargo, stands), cargo) {
-                Ok(handle) => return Ok(Attached { handle, told }),
+                Ok(handle) => return Ok(handle),
                 Err(error) if attempts < ATTEMPTS && has_changed(&error, stands && !self.no_create) => {}
                 Err(error) => return Err(error),
             }
@@ -86,23 +77,15 @@ impl Ring {
             Ok(ring) => ring,
             // What is no ring may become one at this moment, and what is being made does. Otherwise the attach refuses it.
             Err(Error::NotFound { .. } | Error::NotARing { .. } | Error::NotReady { .. }) => {
-                return Ok(Found { cargo: Cargo::of_a_new_ring(self.framing)?, stands: false, told: None });
+                return Ok(Found { cargo: Cargo::of_a_new_ring(self.framing)?, stands: false });
             }
             Err(error) => return Err(error.into()),
         };
-        let cargo = Cargo::of_a_ring(&self.name, ring.kind(), self.framing)?;
-        // The writer is looked at first: one that comes afterwards is another one.
-        let writer = ring.end(Role::Producer)?;
-        let has_left = matches!(writer.state, PeerState::Closed | PeerState::Crashed);
-        let was_told = has_left
-            && ring.end(Role::Consumer)?.state == PeerState::Closed
-            && ring.positions().is_ok_and(|positions| positions.used == 0);
-        Ok(Found { cargo, stands: true, told: was_told.then_some(writer.generation) })
+        Ok(Found { cargo: Cargo::of_a_ring(&self.name, ring.kind(), self.framing)?, stands: true })
     }
 
     fn options(&self, cargo: Cargo, stands: bool) -> Options {
-        // Whoever moves large pieces sleeps rarely and for long: a spin would take the processor from those who feed it.
-        let mut options = Options::new(&self.name).any_type(true).mode(self.mode).wait(Wait::Park);
+        let mut options = Options::new(&self.name).any_type(true).mode(self.mode);
         if let Some(owner) = self.owner {
             options = options.owner(owner);
         }

@@ -72,8 +72,6 @@ fn await_next(end: &(impl End + ?Sized), seen: u64) -> bool {
 pub(super) struct Writer {
     /// Whether others may follow it.
     pub(super) follow: bool,
-    /// The writer whose end another reader was told: it is no news.
-    pub(super) told: Option<u64>,
 }
 
 impl Writer {
@@ -83,7 +81,7 @@ impl Writer {
             let seen = end.peer_generation();
             match end.wait(1) {
                 Ok(()) => return Ok(true),
-                Err(WaitError::Closed | WaitError::Crashed) if self.follow || self.told == Some(seen) => {
+                Err(WaitError::Closed | WaitError::Crashed) if self.follow => {
                     if !await_next(end, seen) {
                         return Ok(false);
                     }
@@ -99,19 +97,16 @@ impl Writer {
 /// The reader, as its writer sees it.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// Who was there last when the writer came, where that one had left already: its leaving ends nobody.
-    gone: Option<u64>,
+    /// Who was there last when the writer came, where that one had left already.
+    past: u64,
     next_look: Instant,
 }
 
 impl Reader {
     pub(super) fn of(end: &(impl End + ?Sized)) -> Reader {
+        let generation = end.peer_generation();
         let is_there = end.peer_state() == PeerState::Alive;
-        Reader { gone: (!is_there).then(|| end.peer_generation()), next_look: Instant::now() }
-    }
-
-    fn has_left(&self, end: &(impl End + ?Sized)) -> bool {
-        self.gone != Some(end.peer_generation()) && end.peer_state() == PeerState::Closed
+        Reader { past: if is_there { 0 } else { generation }, next_look: Instant::now() }
     }
 
     /// Ends a writer whose reader has left. Looks only so often, since the state of a ring is asked of the system.
@@ -121,7 +116,8 @@ impl Reader {
             return Ok(());
         }
         self.next_look = now + LOOK_EVERY;
-        if self.has_left(end) { Err(Ending::BrokenPipe.into()) } else { Ok(()) }
+        let has_left = end.peer_generation() > self.past && end.peer_state() == PeerState::Closed;
+        if has_left { Err(Ending::BrokenPipe.into()) } else { Ok(()) }
     }
 
     /// Waits until there is room for so many bytes.
@@ -130,12 +126,13 @@ impl Reader {
             let seen = end.peer_generation();
             match end.wait(len) {
                 Ok(()) => return Ok(()),
-                Err(WaitError::Closed) if self.gone == Some(seen) => {
+                Err(WaitError::Closed) => return Err(Ending::BrokenPipe.into()),
+                // One that was killed has left what it had not read, and another one may read it.
+                Err(WaitError::Crashed) => {
                     if !await_next(end, seen) {
                         return Err(WaitError::Orphaned.into());
                     }
                 }
-                Err(WaitError::Closed) => return Err(Ending::BrokenPipe.into()),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -10,7 +10,7 @@ use ringmain::stream::PeekError;
 use ringmain::{message, stream};
 use rustix::event::PollFlags;
 
-use super::attach::{Attached, Ring};
+use super::attach::Ring;
 use super::elements::{self, Source};
 use super::ending::Ending;
 use super::framing::{Cargo, Frame};
@@ -45,7 +45,7 @@ enum Rx {
 
 impl Read {
     pub(super) fn run(&self) -> Result<()> {
-        let Attached { handle, told } = self.ring.attach(|options, cargo| {
+        let handle = self.ring.attach(|options, cargo| {
             Ok(match cargo {
                 Cargo::Bytes => Rx::Bytes(options.stream_consumer()?),
                 Cargo::Elements(size) => {
@@ -59,7 +59,7 @@ impl Read {
         let mut pump = Pump {
             output: stdout.as_fd(),
             left: self.count.unwrap_or(u64::MAX),
-            writer: Writer { follow: self.follow, told },
+            writer: Writer { follow: self.follow },
             meter: Meter::start(self.ring.progress, stdout.is_terminal()),
         };
         system::widen(pump.output);

@@ -10,7 +10,7 @@ use ringmain::stream::{ClaimError, PushSliceError};
 use ringmain::{message, stream};
 use rustix::event::PollFlags;
 
-use super::attach::{Attached, Ring};
+use super::attach::Ring;
 use super::elements::{self, Sink};
 use super::frames::{Cut, Cutter};
 use super::framing::{Cargo, Frame};
@@ -39,12 +39,11 @@ enum Tx {
 
 impl Write {
     pub(super) fn run(&self) -> Result<()> {
-        let Attached { handle, .. } = self.ring.attach(|options, cargo| {
-            let options = options.clone().await_successor(true);
+        let handle = self.ring.attach(|options, cargo| {
             Ok(match cargo {
                 Cargo::Bytes => Tx::Bytes(options.stream_producer()?),
                 Cargo::Elements(size) => {
-                    let tx = elements::sink(&options, size).ok_or_else(|| elements::refusal(size))?;
+                    let tx = elements::sink(options, size).ok_or_else(|| elements::refusal(size))?;
                     Tx::Elements(tx?, size)
                 }
                 Cargo::Messages(frame) => Tx::Messages(options.message_producer()?, frame),
@@ -110,8 +109,8 @@ impl Pump<'_> {
             while pushed < whole {
                 match tx.push(&window.bytes()[pushed..whole]) {
                     Ok(len) => pushed += len,
-                    Err(PushSliceError::Corrupted(cause)) => return Err(cause.into()),
                     Err(PushSliceError::Full) => reader.wait(&mut *tx, 1)?,
+                    Err(error) => return Err(error.into()),
                 }
             }
             self.meter.add(whole);
@@ -155,8 +154,8 @@ fn push_all(tx: &mut stream::Producer<u8>, reader: &Reader, mut bytes: &[u8]) ->
     while !bytes.is_empty() {
         match tx.push_slice(bytes) {
             Ok(pushed) => bytes = &bytes[pushed..],
-            Err(PushSliceError::Corrupted(cause)) => return Err(cause.into()),
             Err(PushSliceError::Full) => reader.wait(tx, 1)?,
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

@@ -98,7 +98,7 @@ impl Fault {
             Fault::Lost => "lost",
             Fault::Torn => "torn",
             Fault::Invented => "invented",
-            Fault::Repeated => "repeated beyond the bound",
+            Fault::Repeated => "repeated",
             Fault::Mistold => "told wrongly",
             Fault::Hang => "hang",
             Fault::Other => "failed",

@@ -206,6 +206,10 @@ impl Work for Reader {
     }
 
     fn go(&mut self) -> Result<Went, Finding> {
+        if self.choices.plant == Some(Plant::Repeat) && self.rx.peek().is_ok() && self.messages.is_numbered(self.next) {
+            (self.choices.plant, self.next) = (None, self.messages.after(self.next));
+            return Ok(Went::Moved(1));
+        }
         let most = self.choices.rng.u64(1..=LONGEST_CALL) as usize;
         let Reader { rx, messages, next, choices, buffer, vector, scratch } = self;
         let mut check = |bytes: &[u8]| {

@@ -54,7 +54,7 @@ pub(crate) enum Plant {
     Tear,
     /// A producer pushes an element twice.
     Twice,
-    /// A consumer publishes later than it was told to.
+    /// A consumer takes what it has looked at for popped.
     Repeat,
     /// A producer pushes what it has not announced.
     Invent,
@@ -141,7 +141,6 @@ pub(crate) struct Life {
     pub(crate) alignment: usize,
     /// The longest message, in bytes; no more than the ring takes.
     pub(crate) longest: usize,
-    pub(crate) publish_every: usize,
     /// How far before the end of u64 its positions begin, in elements or records of the smallest size; `None` begins at 0.
     pub(crate) before_the_wrap: Option<u64>,
     /// Creators that are killed, so long after they were started, before the ring is made.
@@ -157,7 +156,6 @@ pub(crate) struct Life {
 const STREAM_CAPACITIES: [usize; 7] = [1, 2, 8, 64, 1024, 4096, 65_536];
 const MESSAGE_CAPACITIES: [usize; 4] = [4096, 16_384, 65_536, 1 << 20];
 const LONGEST: [usize; 4] = [24, 200, 1000, usize::MAX];
-const STEPS: [usize; 4] = [1, 4, 64, 1000];
 
 impl Life {
     pub(crate) fn draw(rng: &mut Rng, kind: Kind) -> Life {
@@ -170,7 +168,6 @@ impl Life {
             capacity,
             alignment: 8 << rng.u32(..4),
             longest: LONGEST[rng.usize(..LONGEST.len())],
-            publish_every: STEPS[rng.usize(..STEPS.len())],
             before_the_wrap: (rng.u8(..2) == 0).then(|| rng.u64(..3000)),
             stillborn: (0..rng.usize(..3)).map(|_| microseconds(rng, 5000)).collect(),
             salt: rng.u64(..),

@@ -42,7 +42,6 @@ pub(super) fn job(name: &str, life: &Life, side: Side, manner: Manner, shared: &
         files,
         alignment: life.alignment,
         longest: life.longest,
-        publish_every: life.publish_every,
         salt: life.salt,
         manner,
         plant: shared.plant,

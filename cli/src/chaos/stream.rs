@@ -187,6 +187,12 @@ impl Work for Reader {
     }
 
     fn go(&mut self) -> Result<Went, Finding> {
+        if self.choices.plant == Some(Plant::Repeat) {
+            if let Ok(peek) = self.rx.peek(1) {
+                (self.choices.plant, self.next) = (None, self.next.wrapping_add(peek.len() as u64));
+                return Ok(Went::Moved(1));
+            }
+        }
         let len = self.choices.rng.usize(1..=LONGEST_CALL);
         let capacity = self.rx.capacity();
         let read = match self.choices.kind(8) {

@@ -36,7 +36,6 @@ pub(crate) struct Job {
     pub(crate) capacity: Option<usize>,
     pub(crate) alignment: usize,
     pub(crate) longest: usize,
-    pub(crate) publish_every: usize,
     pub(crate) salt: u64,
     pub(crate) manner: Manner,
     pub(crate) plant: Option<Plant>,
@@ -95,7 +94,6 @@ fn serve<W: Work>(job: &Job) -> Result<()> {
 fn attach<W: Work>(job: &Job) -> Result<W, Error> {
     let mut options = Options::new(&job.name)
         .alignment(job.alignment)
-        .publish_every(if job.plant == Some(Plant::Repeat) { usize::MAX } else { job.publish_every })
         .wait(match job.manner.waiting {
             Waiting::Spin => Wait::Spin,
             Waiting::SpinThenPark => Wait::SpinThenPark,

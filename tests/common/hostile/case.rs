@@ -84,7 +84,7 @@ fn round<V: Victim>(
         }
     };
     lie(4);
-    let options = Options::new(name).await_first_peer(false).publish_every(choices.below(100) as usize);
+    let options = Options::new(name).await_first_peer(false);
     let Some(mut victim) = attached(V::attach(&options)) else {
         shadow.check(words, V::owns);
         return Some(None);

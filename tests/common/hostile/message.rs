@@ -129,6 +129,7 @@ fn of_push(result: Result<(), PushError>) -> Outcome {
         PushError::Full => Outcome::NotNow,
         PushError::TooLong { .. } | PushError::NoWord { .. } => Outcome::Never,
         PushError::Corrupted(cause) => Outcome::Corrupted(cause),
+        PushError::Forked => panic!("{error:?} of a handle of this process"),
     })
 }
 
@@ -187,7 +188,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
                 assert!(bytes.len() <= max);
                 Outcome::Done
             }
-            Some(Err(cause)) => Outcome::Corrupted(cause),
+            Some(Err(broken)) => Outcome::of_broken(broken),
             None => Outcome::NotNow,
         },
         8 => Outcome::of_look(rx.is_empty()),
@@ -228,6 +229,7 @@ fn of_pop<T>(result: Result<T, PopError>) -> Outcome {
             Outcome::NotNow
         }
         PopError::Corrupted(cause) => Outcome::Corrupted(cause),
+        PopError::Forked => panic!("{error:?} of a handle of this process"),
     })
 }
 

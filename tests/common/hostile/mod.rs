@@ -11,7 +11,7 @@ mod words;
 
 use std::time::Duration;
 
-use ringmain::{Corrupted, Error, Options, SharedWord, WaitError};
+use ringmain::{Broken, Corrupted, Error, Options, SharedWord, WaitError};
 
 use super::word;
 pub(crate) use case::{Case, Limits};
@@ -84,12 +84,21 @@ impl Outcome {
         match error {
             WaitError::TooLong { .. } => Outcome::Never,
             WaitError::Corrupted(cause) => Outcome::Corrupted(cause),
+            WaitError::Forked => panic!("{error:?} of a handle of this process"),
             _ => Outcome::NotNow,
         }
     }
 
-    fn of_look<T>(result: Result<T, Corrupted>) -> Outcome {
-        Outcome::of(result, Outcome::Corrupted)
+    fn of_look<T>(result: Result<T, Broken>) -> Outcome {
+        Outcome::of(result, Outcome::of_broken)
+    }
+
+    #[track_caller]
+    fn of_broken(broken: Broken) -> Outcome {
+        match broken {
+            Broken::Corrupted(cause) => Outcome::Corrupted(cause),
+            _ => panic!("{broken:?} of a handle of this process"),
+        }
     }
 }
 

@@ -122,6 +122,7 @@ fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) 
             Outcome::of(pushed, |error| match error {
                 PushSliceError::Full => Outcome::NotNow,
                 PushSliceError::Corrupted(cause) => Outcome::Corrupted(cause),
+                PushSliceError::Forked => panic!("{error:?} of a handle of this process"),
             })
         }
         3 => fill(tx.claim(choices.len(100)), choices, capacity),
@@ -161,6 +162,7 @@ fn of_push<T>(error: PushError<T>) -> Outcome {
     match error {
         PushError::Full(_) => Outcome::NotNow,
         PushError::Corrupted { cause, .. } => Outcome::Corrupted(cause),
+        PushError::Forked(_) => panic!("{error:?} of a handle of this process"),
     }
 }
 
@@ -173,6 +175,7 @@ fn fill<T: Sample>(claim: Result<Claim<'_, T>, ClaimError>, choices: &impl Choic
             return Outcome::NotNow;
         }
         Err(ClaimError::TooLong { .. }) => return Outcome::Never,
+        Err(ClaimError::Forked) => panic!("a handle of this process is said to be another's"),
     };
     let len = claim.len();
     assert!(len <= capacity && claim.parts().0 + claim.parts().1 == len);
@@ -243,6 +246,7 @@ fn of_pop(error: PopError) -> Outcome {
     match error {
         PopError::Empty => Outcome::NotNow,
         PopError::Corrupted(cause) => Outcome::Corrupted(cause),
+        PopError::Forked => panic!("{error:?} of a handle of this process"),
     }
 }
 
@@ -255,6 +259,7 @@ fn look<T: Sample>(peek: Result<Peek<'_, T>, PeekError>, choices: &impl Choices,
             return Outcome::NotNow;
         }
         Err(PeekError::TooLong { .. }) => return Outcome::Never,
+        Err(PeekError::Forked) => panic!("a handle of this process is said to be another's"),
     };
     let len = peek.len();
     assert!(len <= capacity && peek.parts().0 + peek.parts().1 == len);

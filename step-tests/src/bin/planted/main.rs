@@ -50,7 +50,7 @@ mod ring {
 }
 
 // What the root of the library has.
-use error::{Attribute, Corrupted, Error, Role};
+use error::{Attribute, Broken, Corrupted, Error, Role};
 use options::{Creation, Options};
 use ring::position::SharedWord;
 use segment::{PeerState, unlink};

@@ -21,6 +21,7 @@ pub(crate) struct Segment {
     tail: PlantedWord,
     head: PlantedWord,
     presence: [PlantedWord; 2],
+    told: PlantedWord,
     /// One for each word of the data area.
     headers: Vec<PlantedWord>,
     late: LateWrites,
@@ -56,6 +57,7 @@ impl Segment {
             tail: word(shipped.tail(), Purpose::Tail),
             head: word(shipped.head(), Purpose::Other),
             presence: [Role::Producer, Role::Consumer].map(|role| word(shipped.presence(role), Purpose::Other)),
+            told: word(shipped.told(), Purpose::Other),
             headers: (0..records).map(header).collect(),
             late,
             shipped,
@@ -140,6 +142,10 @@ unsafe impl Memory for Segment {
 
     fn presence(&self, role: Role) -> &PlantedWord {
         &self.presence[usize::from(role == Role::Consumer)]
+    }
+
+    fn told(&self) -> &PlantedWord {
+        &self.told
     }
 
     fn parking(&self) -> Option<&Shipped> {
