@@ -63,6 +63,7 @@ pub struct CheckedMemory {
     head: CheckedWord,
     producer: CheckedWord,
     consumer: CheckedWord,
+    told: CheckedWord,
     /// Of records alone.
     headers: Rc<[CheckedWord]>,
     data: Rc<Data>,
@@ -87,7 +88,7 @@ impl CheckedMemory {
         let data = Rc::new(data);
         let header = |at| CheckedWord(Rc::new(Watched { place: Some((Rc::clone(&data), at)), ..Watched::default() }));
         let headers = (0..headers).map(header).collect();
-        CheckedMemory { tail: word(), head: word(), producer: word(), consumer: word(), headers, data }
+        CheckedMemory { tail: word(), head: word(), producer: word(), consumer: word(), told: word(), headers, data }
     }
 }
 
@@ -110,6 +111,10 @@ unsafe impl Memory for CheckedMemory {
             Role::Producer => &self.producer,
             Role::Consumer => &self.consumer,
         }
+    }
+
+    fn told(&self) -> &CheckedWord {
+        &self.told
     }
 
     fn parking(&self) -> Option<&Awake> {

@@ -83,6 +83,10 @@ unsafe impl<M: Memory> Memory for Killed<M> {
         self.words.presence(role)
     }
 
+    fn told(&self) -> &Self::Word {
+        &self.words.told
+    }
+
     fn parking(&self) -> Option<&Awake> {
         None
     }

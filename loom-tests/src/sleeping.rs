@@ -14,6 +14,9 @@ use crate::weakened::Site;
 
 pub use crate::parking::{Fault, LIMIT, LOST_WAKE};
 
+/// What [`SleepingMemory::assert_no_fences`] says.
+pub const FENCED: &str = "fences that nobody asks for";
+
 /// Checked memory on which the ends can sleep. Clones are the same memory.
 #[derive(Clone, Debug)]
 pub struct SleepingMemory {
@@ -97,6 +100,19 @@ impl SleepingMemory {
         self.parking.as_ref().expect("memory to sleep on").wakes_and_parkings(role)
     }
 
+    /// Makes sure that `role` makes no fences by itself when it publishes: `publish` does that once.
+    ///
+    /// # Panics
+    ///
+    /// If it does, or says so, or it is that of a stranger.
+    #[track_caller]
+    pub fn assert_no_fences(&self, role: Role, publish: impl FnOnce()) {
+        let parking = self.parking.as_ref().expect("memory to sleep on");
+        let fences = parking.full_fences();
+        publish();
+        assert!(parking.full_fences() == fences && !parking.says_that_it_fences(role), "{FENCED}");
+    }
+
     /// Makes sure that `role` answered no parking by more than one wake. Whether one needed it, or none, is noted.
     ///
     /// # Panics
@@ -130,6 +146,10 @@ unsafe impl Memory for SleepingMemory {
 
     fn presence(&self, role: Role) -> &CheckedWord {
         self.memory.presence(role)
+    }
+
+    fn told(&self) -> &CheckedWord {
+        self.memory.told()
     }
 
     fn parking(&self) -> Option<&CheckedParking> {

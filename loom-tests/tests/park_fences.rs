@@ -16,14 +16,14 @@ fn pop_parked(consumer: &mut Consumer<u64, SleepingMemory>) -> u64 {
             consumer.park(1, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
             None
         }
-        Err(PopError::Corrupted(cause)) => panic!("{cause}"),
+        Err(error) => panic!("{error}"),
     })
 }
 
 /// A consumer that may not ask the system for fences asks a publisher, which makes none before it has seen that.
 fn fences_are_asked_for(memory: SleepingMemory, count: u64) {
     let mut producer = producer(memory.of_a_publisher(true));
-    let mut consumer = consumer(memory.of_a_sleeper(true), 1);
+    let mut consumer = consumer(memory.of_a_sleeper(true));
     let pushes = thread::spawn(move || (0..count).for_each(|value| push(&mut producer, value)));
     (0..count).for_each(|value| assert_eq!(pop_parked(&mut consumer), value));
     pushes.join().unwrap();
@@ -47,7 +47,7 @@ fn what_was_published_without_fences_needs_the_release_of_the_answer() {
 
 /// A producer that makes no fences is killed. Its successor makes them, and says so when it comes; it publishes nothing.
 fn a_successor_says_that_it_fences(memory: SleepingMemory) {
-    let mut consumer = consumer(memory.of_a_sleeper(false), 1);
+    let mut consumer = consumer(memory.of_a_sleeper(false));
     // Both in one thread: the lock of the role orders them likewise.
     let holders = thread::spawn(move || {
         push(&mut producer(memory.of_a_publisher(true)), 0);
@@ -73,7 +73,7 @@ fn what_a_predecessor_published_without_fences_needs_the_release_of_the_attach()
 /// A producer that makes fences is killed. Its successor makes none. A consumer may still read that fences are made.
 fn a_successor_does_not_fence(memory: SleepingMemory) {
     producer(memory.of_a_publisher(false));
-    let mut consumer = consumer(memory.of_a_sleeper(false), 1);
+    let mut consumer = consumer(memory.of_a_sleeper(false));
     let holder = thread::spawn(move || push(&mut producer(memory.of_a_publisher(true)), 0));
     assert_eq!(pop_parked(&mut consumer), 0);
     holder.join().unwrap();
