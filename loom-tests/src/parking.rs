@@ -55,6 +55,8 @@ pub enum Fault {
     GoalNotStored,
     /// A sleeper stores what it wants and needs when it has said that it sleeps, and made its fences.
     GoalStoredLate,
+    /// The system is asked to wake one of those who sleep.
+    WakesOne,
 }
 
 /// The bit of a word that is about fences.
@@ -225,7 +227,11 @@ impl Parking for CheckedParking {
     fn wake(&self, role: Role) {
         let End { wakes, queue: (lock, sleepers), .. } = self.end(role);
         let guard = lock.lock().unwrap();
-        sleepers.notify_all();
+        if self.fault == Fault::WakesOne {
+            sleepers.notify_one();
+        } else {
+            sleepers.notify_all();
+        }
         drop(guard);
         wakes.store_late(Ordering::Release);
     }
