@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory over an allocation")]
 
+use std::cell::UnsafeCell;
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -63,6 +65,9 @@ pub struct CheckedMemory {
     head: CheckedWord,
     producer: CheckedWord,
     consumer: CheckedWord,
+    told: CheckedWord,
+    /// What the producer and the consumer keep for themselves.
+    own: Rc<[UnsafeCell<[u64; 2]>; 2]>,
     /// Of records alone.
     headers: Rc<[CheckedWord]>,
     data: Rc<Data>,
@@ -87,7 +92,16 @@ impl CheckedMemory {
         let data = Rc::new(data);
         let header = |at| CheckedWord(Rc::new(Watched { place: Some((Rc::clone(&data), at)), ..Watched::default() }));
         let headers = (0..headers).map(header).collect();
-        CheckedMemory { tail: word(), head: word(), producer: word(), consumer: word(), headers, data }
+        CheckedMemory {
+            tail: word(),
+            head: word(),
+            producer: word(),
+            consumer: word(),
+            told: word(),
+            own: Rc::default(),
+            headers,
+            data,
+        }
     }
 }
 
@@ -112,6 +126,10 @@ unsafe impl Memory for CheckedMemory {
         }
     }
 
+    fn told(&self) -> &CheckedWord {
+        &self.told
+    }
+
     fn parking(&self) -> Option<&Awake> {
         None
     }
@@ -122,6 +140,10 @@ unsafe impl Memory for CheckedMemory {
 
     fn is_mirrored(&self) -> bool {
         self.data.is_of_records()
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        NonNull::new(self.own[usize::from(role == Role::Consumer)].get()).expect("a cell has an address")
     }
 
     unsafe fn header(&self, offset: usize) -> &CheckedWord {

@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on")]
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::fmt;
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -18,6 +19,8 @@ pub struct Killed<M: Memory> {
     memory: M,
     words: Words<KilledWord<M::Word>>,
     life: Life,
+    /// Its own: a successor does not have these.
+    own: [UnsafeCell<[u64; 2]>; 2],
 }
 
 /// How many writes a process does before it is killed.
@@ -41,7 +44,7 @@ where
     pub fn after(writes: usize, memory: M) -> Killed<M> {
         let life = Life(Rc::new(Cell::new(writes)));
         let words = Words::of(&memory, |_, word| KilledWord { word: word.clone(), life: life.clone() });
-        Killed { memory, words, life }
+        Killed { memory, words, life, own: Default::default() }
     }
 }
 
@@ -83,6 +86,10 @@ unsafe impl<M: Memory> Memory for Killed<M> {
         self.words.presence(role)
     }
 
+    fn told(&self) -> &Self::Word {
+        &self.words.told
+    }
+
     fn parking(&self) -> Option<&Awake> {
         None
     }
@@ -93,6 +100,10 @@ unsafe impl<M: Memory> Memory for Killed<M> {
 
     fn is_mirrored(&self) -> bool {
         self.memory.is_mirrored()
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        NonNull::new(self.own[usize::from(role == Role::Consumer)].get()).expect("a cell has an address")
     }
 
     unsafe fn header(&self, offset: usize) -> &Self::Word {

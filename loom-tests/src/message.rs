@@ -6,10 +6,6 @@ use std::sync::atomic::Ordering;
 use crate::model::{reached, until};
 use crate::ring::memory::{Memory, Word};
 use crate::ring::message::{Consumer, PopError, Producer, PushError, SMALLEST_ALIGN, Shape};
-use crate::ring::pace::Flow;
-
-/// A consumer publishes its head after this many messages, or sooner.
-const STEP: usize = 2;
 
 /// What a consumer says that finds no header where a record should start.
 pub const NO_HEADER: &str = "the header of a record holds";
@@ -35,8 +31,8 @@ pub fn aligned_ring<M: Memory + Clone>(memory: M, align: usize, position: u64) -
     memory.tail().store(position, Ordering::Relaxed);
     memory.head().store(position, Ordering::Relaxed);
     let shape = Shape::new(memory.len(), align);
-    let producer = Producer::attach(memory.clone(), shape).expect("a sound head");
-    (producer, Consumer::attach(memory, shape, Flow { step: STEP, pauses: 0 }).expect("a sound tail"))
+    let producer = Producer::attach(memory.clone(), shape, 0).expect("a sound head");
+    (producer, Consumer::attach(memory, shape, 0).expect("a sound tail"))
 }
 
 /// Attaches a producer of records that start at words.
@@ -46,7 +42,7 @@ pub fn aligned_ring<M: Memory + Clone>(memory: M, align: usize, position: u64) -
 /// If it cannot be attached.
 pub fn producer<M: Memory>(memory: M) -> Producer<M> {
     let shape = Shape::new(memory.len(), SMALLEST_ALIGN);
-    Producer::attach(memory, shape).expect("sound words")
+    Producer::attach(memory, shape, 0).expect("sound words")
 }
 
 /// Attaches a consumer of records that start at words.
@@ -56,7 +52,7 @@ pub fn producer<M: Memory>(memory: M) -> Producer<M> {
 /// If it cannot be attached.
 pub fn consumer<M: Memory>(memory: M) -> Consumer<M> {
     let shape = Shape::new(memory.len(), SMALLEST_ALIGN);
-    Consumer::attach(memory, shape, Flow { step: STEP, pauses: 0 }).expect("sound words")
+    Consumer::attach(memory, shape, 0).expect("sound words")
 }
 
 /// Makes a message that no header looks like: what lies in the data and is taken for one is found out.
@@ -121,6 +117,13 @@ pub fn expect<M: Memory>(consumer: &mut Consumer<M>, numbers: Range<u64>) {
     for number in numbers {
         assert_eq!(pop(consumer), message(number), "{OTHER_MESSAGE}");
     }
+}
+
+/// Returns whether a consumer knows of messages behind the next one that it pops: it found them at the tail.
+#[must_use]
+pub fn knows_more<M: Memory>(consumer: &Consumer<M>) -> bool {
+    // It tells nobody else: a view is no promise.
+    !format!("{consumer:?}").contains(&format!("known_end: {}, ", consumer.position()))
 }
 
 /// Makes sure that no message is there.

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 
 use crate::checked::UNIT;
 use crate::ring::memory::{Memory, Word};
-use crate::ring::pace::Flow;
 use crate::ring::stream::{Consumer, PopError, Producer, PushError};
 use crate::weakened::Site;
 
@@ -113,15 +112,15 @@ pub fn until<R>(mut attempt: impl FnMut() -> Option<R>) -> R {
     panic!("{NO_PROGRESS} in {TRIES} tries");
 }
 
-/// Attaches both ends to a ring the positions of which stand at `position`. The consumer publishes its head every `step`.
+/// Attaches both ends to a ring the positions of which stand at `position`.
 ///
 /// # Panics
 ///
 /// If they cannot be attached.
-pub fn ring<M: Memory + Clone>(memory: M, position: u64, step: usize) -> (Producer<u64, M>, Consumer<u64, M>) {
+pub fn ring<M: Memory + Clone>(memory: M, position: u64) -> (Producer<u64, M>, Consumer<u64, M>) {
     memory.tail().store(position, Ordering::Relaxed);
     memory.head().store(position, Ordering::Relaxed);
-    (producer(memory.clone()), consumer(memory, step))
+    (producer(memory.clone()), consumer(memory))
 }
 
 /// Attaches a producer.
@@ -131,17 +130,17 @@ pub fn ring<M: Memory + Clone>(memory: M, position: u64, step: usize) -> (Produc
 /// If it cannot be attached.
 pub fn producer<M: Memory>(memory: M) -> Producer<u64, M> {
     let slots = memory.len() / UNIT;
-    Producer::attach(memory, slots).expect("a sound head")
+    Producer::attach(memory, slots, 0).expect("a sound head")
 }
 
-/// Attaches a consumer, which publishes its head every `step`.
+/// Attaches a consumer.
 ///
 /// # Panics
 ///
 /// If it cannot be attached.
-pub fn consumer<M: Memory>(memory: M, step: usize) -> Consumer<u64, M> {
+pub fn consumer<M: Memory>(memory: M) -> Consumer<u64, M> {
     let slots = memory.len() / UNIT;
-    Consumer::attach(memory, slots, Flow { step, pauses: 0 }).expect("a sound tail")
+    Consumer::attach(memory, slots, 0).expect("a sound tail")
 }
 
 /// Pushes an element as soon as a slot is free. Whether it had to wait is noted as `"full"`.
@@ -157,7 +156,7 @@ pub fn push<M: Memory>(producer: &mut Producer<u64, M>, value: u64) {
             reached("full");
             None
         }
-        Err(PushError::Corrupted { cause, .. }) => panic!("{cause}"),
+        Err(error) => panic!("{error}"),
     });
 }
 
@@ -174,6 +173,6 @@ pub fn pop<M: Memory>(consumer: &mut Consumer<u64, M>) -> u64 {
             reached("empty");
             None
         }
-        Err(PopError::Corrupted(cause)) => panic!("{cause}"),
+        Err(error) => panic!("{error}"),
     })
 }

@@ -45,7 +45,22 @@ pub enum Fault {
     CountedLate,
     /// A holder that comes does not go on from the count that it finds.
     CountedAnew,
+    /// A publisher that says that it makes fences no more makes none behind that.
+    NoFenceToStop,
+    /// A publisher that says that it makes fences makes none behind that.
+    NoFenceToStart,
+    /// A sleeper that asks for fences does not take that back.
+    AskedForEver,
+    /// A sleeper does not store what it wants and needs.
+    GoalNotStored,
+    /// A sleeper stores what it wants and needs when it has said that it sleeps, and made its fences.
+    GoalStoredLate,
+    /// The system is asked to wake one of those who sleep.
+    WakesOne,
 }
+
+/// The bit of a word that is about fences.
+const FENCES: u64 = 1;
 
 /// What an end needs to sleep, and how the system behaves. Clones share the words.
 #[derive(Clone, Debug)]
@@ -57,7 +72,10 @@ pub struct CheckedParking {
     pub(crate) timeouts: Rc<Cell<usize>>,
     /// Of the producer and of the consumer.
     ends: Rc<[End; 2]>,
-    wanted: ParkingWord,
+    needed: ParkingWord,
+    /// Whether the last store of `wakes` began to say that fences are made, or that they are not.
+    turned: Rc<Cell<Option<bool>>>,
+    full_fences: Rc<Cell<usize>>,
     /// Stored to before each fence; it orders nothing. Loom tries no other thread between a store and the fence behind it, though
     /// fences have an order like the stores to one word. These two stores are tried both ways round, and the fences with them.
     fences_made: CheckedWord,
@@ -68,19 +86,26 @@ pub struct CheckedParking {
 struct End {
     parking: ParkingWord,
     wakes: ParkingWord,
+    wanted: ParkingWord,
     /// The kernel's queue of those who sleep on `wakes`: it looks at the word and enlists under a lock, and wakes under the same.
     queue: (Mutex<()>, Condvar),
 }
 
 impl CheckedParking {
     pub(crate) fn new(site: Option<Site>, fault: Fault) -> CheckedParking {
-        let word = |sites: &[Site], fault| {
-            let site = site.filter(|site| sites.contains(site));
-            ParkingWord { word: site.map_or_else(WeakenedWord::default, Site::word), fault, late: Rc::default() }
+        let turned: Rc<Cell<Option<bool>>> = Rc::default();
+        let word = |purpose, sites: &[Site]| ParkingWord {
+            word: site.filter(|site| sites.contains(site)).map_or_else(WeakenedWord::default, Site::word),
+            purpose,
+            fault,
+            last: Rc::default(),
+            late: Rc::default(),
+            turned: Rc::clone(&turned),
         };
         let end = || End {
-            parking: word(&[Site::ParkingStore, Site::ParkingLoad], Fault::None),
-            wakes: word(&[Site::WakesStore], fault),
+            parking: word(Purpose::Parking, &[Site::ParkingStore, Site::ParkingLoad]),
+            wakes: word(Purpose::Wakes, &[Site::WakesStore]),
+            wanted: word(Purpose::Goal, &[]),
             queue: (Mutex::new(()), Condvar::new()),
         };
         CheckedParking {
@@ -90,7 +115,9 @@ impl CheckedParking {
             asks_for_fences: false,
             timeouts: Rc::default(),
             ends: Rc::new([end(), end()]),
-            wanted: word(&[], Fault::None),
+            needed: word(Purpose::Goal, &[]),
+            turned: Rc::clone(&turned),
+            full_fences: Rc::default(),
             fences_made: CheckedWord::default(),
         }
     }
@@ -100,6 +127,16 @@ impl CheckedParking {
         let count = |word: &ParkingWord| word.word.load(Ordering::Relaxed) / 2;
         // Each sleep is counted when it begins and when it ends.
         (count(self.wakes(role)), count(self.parking(role.peer())).div_ceil(2))
+    }
+
+    /// Returns whether `role` says that it makes its own fences.
+    pub(crate) fn says_that_it_fences(&self, role: Role) -> bool {
+        self.wakes(role).word.load(Ordering::Relaxed) & FENCES != 0
+    }
+
+    /// Returns how many fences publishers have made by themselves.
+    pub(crate) fn full_fences(&self) -> usize {
+        self.full_fences.get()
     }
 
     fn fence(&self) {
@@ -112,27 +149,57 @@ impl CheckedParking {
     }
 }
 
+/// What a word of parking is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Parking,
+    Wakes,
+    /// What a sleeper wants or needs.
+    Goal,
+}
+
 /// A word of parking. Clones are the same word.
 #[derive(Clone, Debug)]
 pub struct ParkingWord {
     word: WeakenedWord,
+    purpose: Purpose,
     fault: Fault,
+    /// What was stored last.
+    last: Rc<Cell<u64>>,
+    /// What is to be stored later.
     late: Rc<Cell<Option<u64>>>,
+    turned: Rc<Cell<Option<bool>>>,
+}
+
+impl ParkingWord {
+    fn store_late(&self, ordering: Ordering) {
+        if let Some(value) = self.late.take() {
+            self.word.store(value, ordering);
+        }
+    }
 }
 
 impl Word for ParkingWord {
     #[track_caller]
     fn load(&self, ordering: Ordering) -> u64 {
         // The holder alone loads it so weakly, when it comes.
-        let is_holder = ordering == Ordering::Relaxed;
+        let is_holder = self.purpose == Purpose::Wakes && ordering == Ordering::Relaxed;
         if is_holder && self.fault == Fault::CountedAnew { 0 } else { self.word.load(ordering) }
     }
 
     #[track_caller]
     fn store(&self, value: u64, ordering: Ordering) {
-        match self.fault {
-            Fault::NotCounted => {}
-            Fault::CountedLate => self.late.set(Some(value)),
+        let last = self.last.replace(value);
+        if self.purpose == Purpose::Wakes && (last ^ value) & FENCES != 0 {
+            self.turned.set(Some(value & FENCES != 0));
+        }
+        match (self.purpose, self.fault) {
+            (Purpose::Wakes, Fault::NotCounted) | (Purpose::Goal, Fault::GoalNotStored) => {}
+            (Purpose::Wakes, Fault::CountedLate) | (Purpose::Goal, Fault::GoalStoredLate) => self.late.set(Some(value)),
+            (Purpose::Parking, Fault::AskedForEver) => {
+                self.last.set(value | last & FENCES);
+                self.word.store(value | last & FENCES, ordering);
+            }
             _ => self.word.store(value, ordering),
         }
     }
@@ -149,18 +216,24 @@ impl Parking for CheckedParking {
         &self.end(role).wakes
     }
 
-    fn wanted(&self) -> &ParkingWord {
-        &self.wanted
+    fn wanted(&self, role: Role) -> &ParkingWord {
+        &self.end(role).wanted
+    }
+
+    fn needed(&self) -> &ParkingWord {
+        &self.needed
     }
 
     fn wake(&self, role: Role) {
         let End { wakes, queue: (lock, sleepers), .. } = self.end(role);
         let guard = lock.lock().unwrap();
-        sleepers.notify_one();
-        drop(guard);
-        if let Some(value) = wakes.late.take() {
-            wakes.word.store(value, Ordering::Release);
+        if self.fault == Fault::WakesOne {
+            sleepers.notify_one();
+        } else {
+            sleepers.notify_all();
         }
+        drop(guard);
+        wakes.store_late(Ordering::Release);
     }
 
     fn sleep(&self, role: Role, wakes: u64, limit: Duration) {
@@ -186,7 +259,16 @@ impl Parking for CheckedParking {
     }
 
     fn fence_to_publish(&self, full: bool) {
-        if self.fault != Fault::NoFenceToPublish && (full || self.fences == Fences::Both) {
+        if full {
+            self.full_fences.set(self.full_fences.get() + 1);
+        }
+        let is_missing = match self.fault {
+            Fault::NoFenceToPublish => true,
+            Fault::NoFenceToStop => full && self.turned.take() == Some(false),
+            Fault::NoFenceToStart => full && self.turned.take() == Some(true),
+            _ => false,
+        };
+        if !is_missing && (full || self.fences == Fences::Both) {
             self.fence();
         }
     }
@@ -195,6 +277,8 @@ impl Parking for CheckedParking {
         if self.fault != Fault::NoFenceToSleep {
             self.fence();
         }
+        self.needed.store_late(Ordering::Relaxed);
+        self.ends.iter().for_each(|end| end.wanted.store_late(Ordering::Relaxed));
         publisher_fences || self.fences == Fences::Both
     }
 }

@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on, wrongly on purpose")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -19,6 +20,10 @@ pub enum Bug {
     ReleaseBeforeRead,
     /// The consumer does not store the head.
     NoRelease,
+    /// The consumer stores the head at every second move alone.
+    WithheldRelease,
+    /// The consumer does not store which end it was told.
+    NotTold,
     /// The producer does not zero the header behind a record.
     NextHeaderNotZeroed,
     /// The producer stores the word beside a header, in a ring of records of two units, when the header can be seen already.
@@ -44,6 +49,8 @@ impl Bug {
         let store = |purpose| match self {
             Bug::PublishBeforeWrite if purpose == publication => Store::ThenWrite(Rc::clone(&late)),
             Bug::NoRelease if purpose == Purpose::Head => Store::LostPublication,
+            Bug::WithheldRelease if purpose == Purpose::Head => Store::EverySecondPublication(Rc::default()),
+            Bug::NotTold if purpose == Purpose::Told => Store::Lost,
             Bug::NextHeaderNotZeroed if purpose == Purpose::Header => Store::LostZero,
             _ => Store::Sound,
         };
@@ -72,7 +79,10 @@ pub struct PlantedWord {
 #[derive(Clone, Debug)]
 enum Store {
     Sound,
+    Lost,
     LostPublication,
+    /// Whether the last one was lost.
+    EverySecondPublication(Rc<Cell<bool>>),
     LostZero,
     ThenWrite(Rc<LateWrites>),
     /// Waits for the next publication.
@@ -91,7 +101,9 @@ impl Word for PlantedWord {
         // Where a position is set up for a model, or a header that nobody can see yet, nothing is published.
         let publishes = ordering == Ordering::Release;
         match &self.store {
+            Store::Lost => {}
             Store::LostPublication if publishes => {}
+            Store::EverySecondPublication(was_lost) if publishes && !was_lost.replace(!was_lost.get()) => {}
             Store::LostZero if value == 0 => {}
             Store::ThenWrite(late) if publishes => {
                 self.word.store(value, ordering);
@@ -158,6 +170,10 @@ unsafe impl Memory for PlantedMemory {
         self.words.presence(role)
     }
 
+    fn told(&self) -> &PlantedWord {
+        &self.words.told
+    }
+
     fn parking(&self) -> Option<&Awake> {
         None
     }
@@ -168,6 +184,10 @@ unsafe impl Memory for PlantedMemory {
 
     fn is_mirrored(&self) -> bool {
         self.late.memory.is_mirrored()
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        self.late.memory.own(role)
     }
 
     unsafe fn header(&self, offset: usize) -> &PlantedWord {

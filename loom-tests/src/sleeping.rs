@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on")]
 
 use std::cell::Cell;
+use std::ptr::NonNull;
 use std::rc::Rc;
 
 use crate::checked::{CheckedMemory, CheckedWord};
@@ -13,6 +14,9 @@ use crate::ring::presence::{self, Presence};
 use crate::weakened::Site;
 
 pub use crate::parking::{Fault, LIMIT, LOST_WAKE};
+
+/// What [`SleepingMemory::assert_no_fences`] says.
+pub const FENCED: &str = "fences that nobody asks for";
 
 /// Checked memory on which the ends can sleep. Clones are the same memory.
 #[derive(Clone, Debug)]
@@ -97,6 +101,19 @@ impl SleepingMemory {
         self.parking.as_ref().expect("memory to sleep on").wakes_and_parkings(role)
     }
 
+    /// Makes sure that `role` makes no fences by itself when it publishes: `publish` does that once.
+    ///
+    /// # Panics
+    ///
+    /// If it does, or says so, or it is that of a stranger.
+    #[track_caller]
+    pub fn assert_no_fences(&self, role: Role, publish: impl FnOnce()) {
+        let parking = self.parking.as_ref().expect("memory to sleep on");
+        let fences = parking.full_fences();
+        publish();
+        assert!(parking.full_fences() == fences && !parking.says_that_it_fences(role), "{FENCED}");
+    }
+
     /// Makes sure that `role` answered no parking by more than one wake. Whether one needed it, or none, is noted.
     ///
     /// # Panics
@@ -132,6 +149,10 @@ unsafe impl Memory for SleepingMemory {
         self.memory.presence(role)
     }
 
+    fn told(&self) -> &CheckedWord {
+        self.memory.told()
+    }
+
     fn parking(&self) -> Option<&CheckedParking> {
         self.parking.as_ref()
     }
@@ -142,6 +163,10 @@ unsafe impl Memory for SleepingMemory {
 
     fn is_mirrored(&self) -> bool {
         self.memory.is_mirrored()
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        self.memory.own(role)
     }
 
     unsafe fn header(&self, offset: usize) -> &CheckedWord {

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on")]
 
+use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
 use crate::checked::{CheckedMemory, CheckedWord};
@@ -35,7 +36,7 @@ pub enum Site {
     MagicLoad,
     /// An end says that it will sleep.
     ParkingStore,
-    /// The consumer observes what a producer that sleeps wants.
+    /// The end that publishes observes what one that sleeps wants.
     ParkingLoad,
     /// The end that publishes says that it makes its own fences.
     WakesStore,
@@ -82,13 +83,12 @@ impl Site {
                 ("message/consumer.rs", "look_at_tail", Ordering::Acquire),
             ],
             Site::HeadStore => &[
-                ("stream/consumer.rs", "release", Ordering::Release),
-                ("message/consumer.rs", "release", Ordering::Release),
+                ("stream/consumer.rs", "advance", Ordering::Release),
+                ("message/consumer.rs", "advance", Ordering::Release),
             ],
-            Site::HeadLoad => &[
-                ("stream/producer.rs", "refresh", Ordering::Acquire),
-                ("message/producer.rs", "refresh", Ordering::Acquire),
-            ],
+            Site::HeadLoad => {
+                &[("stream/producer.rs", "look", Ordering::Acquire), ("message/producer.rs", "look", Ordering::Acquire)]
+            }
             Site::HeaderStore => &[("message/producer.rs", "publish_after", Ordering::Release)],
             Site::HeaderLoad => &[
                 ("message/consumer.rs", "poll", Ordering::Acquire),
@@ -202,6 +202,10 @@ unsafe impl Memory for WeakenedMemory {
         self.words.presence(role)
     }
 
+    fn told(&self) -> &WeakenedWord {
+        &self.words.told
+    }
+
     fn parking(&self) -> Option<&Awake> {
         None
     }
@@ -212,6 +216,10 @@ unsafe impl Memory for WeakenedMemory {
 
     fn is_mirrored(&self) -> bool {
         self.memory.is_mirrored()
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        self.memory.own(role)
     }
 
     unsafe fn header(&self, offset: usize) -> &WeakenedWord {

@@ -13,6 +13,7 @@ pub(crate) enum Purpose {
     Tail,
     Head,
     Presence,
+    Told,
     Header,
 }
 
@@ -23,6 +24,7 @@ pub(crate) struct Words<W> {
     pub(crate) head: W,
     producer: W,
     consumer: W,
+    pub(crate) told: W,
     pub(crate) headers: Rc<[W]>,
 }
 
@@ -37,6 +39,7 @@ impl<W> Words<W> {
             head: wrap(Purpose::Head, memory.head()),
             producer: wrap(Purpose::Presence, memory.presence(Role::Producer)),
             consumer: wrap(Purpose::Presence, memory.presence(Role::Consumer)),
+            told: wrap(Purpose::Told, memory.told()),
             headers: (0..count).map(header).collect(),
         }
     }

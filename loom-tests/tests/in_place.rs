@@ -25,7 +25,7 @@ fn claim<M: Memory>(producer: &mut Producer<u64, M>, len: usize, fill: impl FnOn
 
 /// Slots are claimed, aborted, claimed again, committed in two parts and in part.
 fn claims<M: Memory + Clone + 'static>(memory: M) {
-    let (mut producer, mut consumer) = ring(memory, 3, 1);
+    let (mut producer, mut consumer) = ring(memory, 3);
     let pushes = thread::spawn(move || {
         claim(&mut producer, 2, |mut claim| claim.copy_from_slice(0, &[90, 91]));
         claim(&mut producer, 2, |mut claim| {
@@ -80,7 +80,7 @@ fn peek<M: Memory>(consumer: &mut Consumer<u64, M>, len: usize, look: impl FnOnc
 
 /// Elements are looked at, left, looked at again, given back in part and as a whole.
 fn peeks<M: Memory + Clone + 'static>(memory: M) {
-    let (mut producer, mut consumer) = ring(memory, 3, 1);
+    let (mut producer, mut consumer) = ring(memory, 3);
     let pushes = thread::spawn(move || (0..5).for_each(|value| push(&mut producer, value)));
     peek(&mut consumer, 2, |peek| {
         assert_eq!(peek.parts(), (1, 1));

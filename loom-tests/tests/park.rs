@@ -20,7 +20,7 @@ fn park_consumer<M: Memory>(consumer: &mut Consumer<u64, M>) {
 
 fn park_producer<M: Memory>(producer: &mut Producer<u64, M>) {
     reached("a producer parks");
-    producer.park(1, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
+    producer.park(1, true, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
 }
 
 /// Pops an element, and parks for as long as there is none.
@@ -29,7 +29,7 @@ fn pop_parked<M: Memory>(consumer: &mut Consumer<u64, M>, park: Park<Consumer<u6
         match consumer.pop() {
             Ok(value) => return value,
             Err(PopError::Empty) => park(consumer),
-            Err(PopError::Corrupted(cause)) => panic!("{cause}"),
+            Err(error) => panic!("{error}"),
         }
     }
 }
@@ -40,14 +40,14 @@ fn push_parked<M: Memory>(producer: &mut Producer<u64, M>, value: u64) {
         match producer.push(value) {
             Ok(()) => return,
             Err(PushError::Full(_)) => park_producer(producer),
-            Err(PushError::Corrupted { cause, .. }) => panic!("{cause}"),
+            Err(error) => panic!("{error}"),
         }
     }
 }
 
 /// A consumer parks for each element that is not there yet.
 fn a_consumer_parks(memory: SleepingMemory, count: u64, park: Park<Consumer<u64, SleepingMemory>>) {
-    let (mut producer, mut consumer) = ring(memory.clone(), 0, 1);
+    let (mut producer, mut consumer) = ring(memory.clone(), 0);
     let pushes = thread::spawn(move || (0..count).for_each(|value| push(&mut producer, value)));
     (0..count).for_each(|value| assert_eq!(pop_parked(&mut consumer, park), value));
     pushes.join().unwrap();
@@ -70,12 +70,12 @@ fn a_consumer_that_parks_twice_is_woken_twice() {
 fn a_publisher_that_forgets_what_it_answered_is_caught() {
     fails("2 wakes for 1 parkings", || {
         let memory = SleepingMemory::new(2);
-        let (publishers, mut consumer) = (memory.clone(), consumer(memory.clone(), 1));
+        let (publishers, mut consumer) = (memory.clone(), consumer(memory.clone()));
         let pushes = thread::spawn(move || {
             let mut producer = producer(publishers.of_a_stranger());
             for value in 0..2 {
                 push(&mut producer, value);
-                Waker::attach(&publishers, Role::Producer).published(&publishers, Role::Consumer);
+                Waker::attach(&publishers, Role::Producer).published(&publishers, Role::Consumer, value + 1);
             }
         });
         (0..2).for_each(|value| assert_eq!(pop_parked(&mut consumer, park_consumer), value));
@@ -86,7 +86,7 @@ fn a_publisher_that_forgets_what_it_answered_is_caught() {
 
 /// A producer parks at a full ring. A consumer reads one quarter of it, which it gives back one by one.
 fn a_producer_parks(memory: SleepingMemory) {
-    let (mut producer, mut consumer) = ring(memory.clone(), 0, 1);
+    let (mut producer, mut consumer) = ring(memory.clone(), 0);
     let slots = producer.capacity() as u64;
     (0..slots).for_each(|value| push(&mut producer, value));
     let pushes = thread::spawn(move || push_parked(&mut producer, slots));
@@ -122,7 +122,8 @@ fn a_wake_that_is_not_counted_or_counted_too_late_is_caught() {
 /// Sleeps without a last look.
 fn park_blindly(consumer: &mut Consumer<u64, SleepingMemory>) {
     let mut sleeper = Sleeper::attach(consumer.memory(), Role::Consumer);
-    let begun = sleeper.begin(consumer.memory());
+    let next = consumer.position() + 1;
+    let begun = sleeper.begin(consumer.memory(), next, next);
     sleeper.sleep(consumer.memory(), begun, LIMIT);
     sleeper.end(consumer.memory());
 }
@@ -135,7 +136,8 @@ fn a_consumer_that_sleeps_without_a_last_look_is_caught() {
 /// Sleeps until the next wake after its last look.
 fn park_from_a_late_count(consumer: &mut Consumer<u64, SleepingMemory>) {
     let mut sleeper = Sleeper::attach(consumer.memory(), Role::Consumer);
-    sleeper.begin(consumer.memory());
+    let next = consumer.position() + 1;
+    sleeper.begin(consumer.memory(), next, next);
     if consumer.available() == Ok(0) {
         let parking = consumer.memory().parking().unwrap();
         let wakes = parking.wakes(Role::Producer).load(Ordering::Acquire);
@@ -152,7 +154,7 @@ fn a_consumer_that_reads_the_count_of_wakes_after_its_last_look_is_caught() {
 /// A producer fills a single slot and a consumer empties it; each parks for the other.
 fn both_park(memory: SleepingMemory) {
     const COUNT: u64 = 2;
-    let (mut producer, mut consumer) = ring(memory.clone(), 0, 1);
+    let (mut producer, mut consumer) = ring(memory.clone(), 0);
     let pushes = thread::spawn(move || (0..COUNT).for_each(|value| push_parked(&mut producer, value)));
     (0..COUNT).for_each(|value| assert_eq!(pop_parked(&mut consumer, park_consumer), value));
     pushes.join().unwrap();
@@ -170,7 +172,7 @@ fn both_ends_of_a_single_slot_park_for_each_other() {
 fn an_end_that_wakes_nobody_is_caught() {
     fails(LOST_WAKE, || {
         let memory = SleepingMemory::new(2);
-        let (strangers, mut consumer) = (memory.of_a_stranger(), consumer(memory, 1));
+        let (strangers, mut consumer) = (memory.of_a_stranger(), consumer(memory));
         let pushes = thread::spawn(move || push(&mut producer(strangers), 0));
         assert_eq!(pop_parked(&mut consumer, park_consumer), 0);
         pushes.join().unwrap();
@@ -179,17 +181,40 @@ fn an_end_that_wakes_nobody_is_caught() {
         let memory = SleepingMemory::new(1);
         let mut producer = producer(memory.clone());
         push(&mut producer, 0);
-        let mut stranger = consumer(memory.of_a_stranger(), 1);
+        let mut stranger = consumer(memory.of_a_stranger());
         let pops = thread::spawn(move || assert_eq!(pop(&mut stranger), 0));
         push_parked(&mut producer, 1);
         pops.join().unwrap();
     });
 }
 
+/// Somebody else sleeps where a consumer does: whoever may read the ring can, such as a wait that is over for its process, and not
+/// for the kernel.
+fn a_stranger_sleeps_too(memory: SleepingMemory) {
+    let (mut producer, mut consumer) = ring(memory.clone(), 0);
+    let strangers = memory.clone();
+    let stranger = thread::spawn(move || strangers.parking().unwrap().sleep(Role::Producer, 0, LIMIT));
+    let pushes = thread::spawn(move || push(&mut producer, 0));
+    assert_eq!(pop_parked(&mut consumer, park_consumer), 0);
+    pushes.join().unwrap();
+    // The kernel ends its wait.
+    let parking = memory.parking().unwrap();
+    parking.wakes(Role::Producer).store(u64::MAX, Ordering::Release);
+    parking.wake(Role::Producer);
+    stranger.join().unwrap();
+}
+
+#[test]
+fn a_stranger_that_sleeps_too_takes_no_wake_away() {
+    check(|| a_stranger_sleeps_too(SleepingMemory::new(1)));
+    assert_reached(&["a consumer parks"]);
+    fails(LOST_WAKE, || a_stranger_sleeps_too(SleepingMemory::new(1).with(Fault::WakesOne)));
+}
+
 /// The first sleep of a consumer times out, while a wake may be on its way.
 fn a_sleep_times_out(memory: SleepingMemory) {
     let producers = memory.clone();
-    let mut consumer = consumer(memory.that_times_out(1), 1);
+    let mut consumer = consumer(memory.that_times_out(1));
     let pushes = thread::spawn(move || {
         let mut producer = producer(producers);
         (0..2).for_each(|value| push(&mut producer, value));
@@ -208,12 +233,12 @@ fn a_wake_that_comes_after_a_sleep_has_timed_out_does_no_harm() {
 
 /// A producer waits at a full ring for two slots.
 fn two_slots_are_wanted(memory: SleepingMemory) {
-    let (mut producer, mut consumer) = ring(memory.clone(), 0, 1);
+    let (mut producer, mut consumer) = ring(memory.clone(), 0);
     let slots = producer.capacity() as u64;
     (0..slots).for_each(|value| push(&mut producer, value));
     let parks = thread::spawn(move || {
         while producer.free().unwrap() < 2 {
-            producer.park(2, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
+            producer.park(2, true, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
         }
     });
     assert_eq!(pop(&mut consumer), 0);
@@ -241,7 +266,7 @@ fn what_a_producer_wants_needs_both_orderings_of_its_parking_word() {
 
 /// A producer gives up its sleep at a full ring while too little for it is released.
 fn a_producer_gives_up(memory: SleepingMemory) {
-    let (mut producer, mut consumer) = ring(memory.that_times_out(1), 0, 1);
+    let (mut producer, mut consumer) = ring(memory.that_times_out(1), 0);
     let slots = producer.capacity() as u64;
     (0..slots).for_each(|value| push(&mut producer, value));
     let parks = thread::spawn(move || park_producer(&mut producer));
@@ -257,7 +282,7 @@ fn a_producer_that_is_awake_again_is_not_woken() {
 
 /// A consumer waits for all slots of a ring, the producer of which waits for a quarter.
 fn a_consumer_wants_all(memory: SleepingMemory, park: Park<Consumer<u64, SleepingMemory>>) {
-    let (mut producer, mut consumer) = ring(memory, 0, 1);
+    let (mut producer, mut consumer) = ring(memory, 0);
     let slots = producer.capacity();
     (0..slots as u64).for_each(|value| push(&mut producer, value));
     let pushes = thread::spawn(move || push_parked(&mut producer, slots as u64));

@@ -28,7 +28,7 @@ fn push_parked(producer: &mut Producer<SleepingMemory>, value: u64) {
             Ok(()) => return,
             Err(PushError::Full) => {
                 reached("a producer parks");
-                producer.park(size_of::<u64>(), seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
+                producer.park(size_of::<u64>(), true, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
             }
             Err(error) => panic!("{error}"),
         }

@@ -24,7 +24,8 @@ enum LastLook {
 /// Sleeps once, unless the last look finds something. `is_idle` looks at the ring, `seen` is what the peer said before.
 fn park(memory: &SleepingMemory, role: Role, last_look: LastLook, seen: Presence, is_idle: impl FnOnce() -> bool) {
     let mut sleeper = Sleeper::attach(memory, role);
-    let begun = sleeper.begin(memory);
+    // A position that nothing here comes to: a presence wakes whoever sleeps.
+    let begun = sleeper.begin(memory, u64::MAX / 4, u64::MAX / 4);
     let peer = memory.presence(role.peer());
     if is_idle() && (last_look == LastLook::Ring || presence::observe(peer) == seen) {
         reached("a sleep");
@@ -62,7 +63,7 @@ fn comes(memory: SleepingMemory, role: Role) {
         enter();
         producer.wake();
     } else {
-        let mut consumer = consumer(memory, 1);
+        let mut consumer = consumer(memory);
         enter();
         consumer.wake();
     }
@@ -71,9 +72,9 @@ fn comes(memory: SleepingMemory, role: Role) {
 /// The holder of `role` leaves.
 fn leaves(memory: SleepingMemory, role: Role) {
     if role == Role::Producer {
-        producer(memory).leave(GENERATION);
+        producer(memory).leave(GENERATION, None);
     } else {
-        consumer(memory, 1).leave(GENERATION);
+        consumer(memory).leave(GENERATION, None);
     }
 }
 
@@ -136,10 +137,10 @@ fn a_peer_that_wakes_nobody_or_too_early_is_caught() {
 
 /// A consumer sleeps for each element, and until it finds that the producer left behind the last one.
 fn a_last_element_and_a_leave(memory: SleepingMemory, last_look: LastLook) {
-    let (mut producer, mut consumer) = ring(memory.clone(), 0, 1);
+    let (mut producer, mut consumer) = ring(memory.clone(), 0);
     let holder = thread::spawn(move || {
         push(&mut producer, 0);
-        producer.leave(GENERATION);
+        producer.leave(GENERATION, None);
     });
     let mut popped = Vec::new();
     loop {
@@ -174,14 +175,14 @@ fn pop_parked<M: Memory>(consumer: &mut Consumer<u64, M>) -> u64 {
                 reached("a sleep");
                 consumer.park(1, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
             }
-            Err(PopError::Corrupted(cause)) => panic!("{cause}"),
+            Err(error) => panic!("{error}"),
         }
     }
 }
 
 /// A producer is killed, before or after it has woken a consumer for its element; the next one wakes it for the next.
 fn a_sleeper_is_woken_by_a_successor(memory: SleepingMemory, first: fn(&SleepingMemory) -> SleepingMemory) {
-    let mut consumer = consumer(memory.clone(), 1);
+    let mut consumer = consumer(memory.clone());
     // Both in one thread: the lock of the role orders them likewise.
     let holders = thread::spawn(move || {
         push(&mut producer(first(&memory)), 0);
@@ -209,9 +210,9 @@ fn a_successor_that_counts_from_the_start_is_caught() {
 /// A consumer is killed in its sleep; the next one sleeps and is woken.
 fn a_sleeper_is_succeeded(memory: SleepingMemory) {
     let mut producer = producer(memory.clone());
-    Sleeper::attach(&memory, Role::Consumer).begin(&memory);
+    Sleeper::attach(&memory, Role::Consumer).begin(&memory, 1, 1);
     let pushes = thread::spawn(move || (0..2).for_each(|value| push(&mut producer, value)));
-    let mut consumer = consumer(memory.clone(), 1);
+    let mut consumer = consumer(memory.clone());
     assert_eq!([(); 2].map(|()| pop_parked(&mut consumer)), [0, 1]);
     pushes.join().unwrap();
     memory.assert_no_wake_was_made_twice(Role::Producer);

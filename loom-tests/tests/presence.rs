@@ -48,7 +48,7 @@ fn notes_need_both_orderings_of_the_presence() {
 
 /// A producer pushes its last element and leaves; a consumer that sees it leave drains the ring.
 fn a_producer_leaves<M: Memory + Clone + 'static>(memory: M, last_push_and_leave: fn(&mut Producer<u64, M>, u64)) {
-    let (mut producer, mut consumer) = ring(memory, 0, 1);
+    let (mut producer, mut consumer) = ring(memory, 0);
     let holder = thread::spawn(move || {
         let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
         push(&mut producer, 0);
@@ -69,7 +69,7 @@ fn a_producer_leaves<M: Memory + Clone + 'static>(memory: M, last_push_and_leave
 
 fn push_and_leave<M: Memory>(producer: &mut Producer<u64, M>, value: u64) {
     push(producer, value);
-    producer.leave(GENERATION);
+    producer.leave(GENERATION, None);
 }
 
 #[test]
@@ -89,22 +89,22 @@ fn the_last_element_needs_both_orderings_of_the_presence() {
 fn a_producer_that_leaves_before_its_last_element_is_caught() {
     fails("an element was lost", || {
         a_producer_leaves(CheckedMemory::new(2), |producer, value| {
-            producer.leave(GENERATION);
+            producer.leave(GENERATION, None);
             push(producer, value);
         });
     });
 }
 
-/// A consumer reads a part of a step and leaves; a producer that sees it leave looks for room.
+/// A consumer reads a part of a ring and leaves; a producer that sees it leave looks for room.
 fn a_consumer_leaves<M: Memory + Clone + 'static>(memory: M) {
-    let (mut producer, mut consumer) = ring(memory, 0, 2);
+    let (mut producer, mut consumer) = ring(memory, 0);
     let slots = producer.capacity();
     (0..slots as u64).for_each(|value| push(&mut producer, value));
     assert_eq!(consumer.available(), Ok(slots));
     let holder = thread::spawn(move || {
         let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
         assert_eq!([(); 3].map(|()| pop(&mut consumer)), [0, 1, 2]);
-        consumer.leave(generation);
+        consumer.leave(generation, None);
     });
     until(|| (presence::observe(producer.memory().presence(Role::Consumer)) == LEFT).then_some(()));
     assert_eq!(producer.free(), Ok(3), "a slot was not given back");
@@ -129,7 +129,7 @@ fn a_producer_of_messages_leaves<M: Memory + Clone + 'static>(memory: M) {
     let holder = thread::spawn(move || {
         let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
         (1..4).for_each(|value| message::push(&mut producer, value));
-        producer.leave(generation);
+        producer.leave(generation, None);
     });
     let mut popped = Vec::new();
     until(|| {

@@ -36,7 +36,9 @@
 //! **Fences end with whoever asked for them.** A sleeper that leaves, or changes how it waits, takes its bit back, and one that
 //! follows a holder that was killed does not repeat it. A publisher that fences and finds nobody who asks says in `wakes` that it
 //! stops, and makes one more fence between that store and what it publishes next: a sleeper that still trusted in its fences then
-//! either is seen by the load behind that fence, or finds `wakes` changed and does not sleep.
+//! either is seen by the load behind that fence, or finds `wakes` changed and does not sleep. A publisher that starts to fence
+//! makes one, too, and loads `parking` again: `wakes` may be again what it was before it stopped, and a sleeper that read that
+//! must be seen, or see what was published in between.
 //!
 //! A sleep is cut into slices by its caller, because the death of a process wakes nobody.
 
@@ -189,6 +191,9 @@ impl Waker {
         }
         if asleep {
             parking.wake(self.role);
+        } else if self.fences && !fenced {
+            // It may say now what it said before it stopped, to a sleeper that trusts in that: this looks again, behind a fence.
+            self.notice(parking, word, news);
         }
     }
 
