@@ -52,19 +52,14 @@ pub(super) const INCOMPATIBLE: u64 = 0;
 /// The read-only compatible features that this version knows: whoever does not know one of a ring's may only look at it.
 pub(super) const READ_ONLY_COMPATIBLE: u64 = 0;
 
-/// Where the creator of a segment writes before the magic, from and to: the identity, the first positions, and who it is itself.
-pub(super) const WRITTEN_BY_CREATOR: [(u64, u64); 6] = {
+/// Where the creator of a segment writes before the magic, from and to: the identity and the first positions.
+pub(super) const WRITTEN_BY_CREATOR: [(u64, u64); 4] = {
     const fn word(at: usize) -> (u64, u64) {
         (at as u64, at as u64 + 8)
-    }
-    const fn notes(slot: usize) -> (u64, u64) {
-        ((slot + offset_of!(Slot, pid)) as u64, (slot + offset_of!(Slot, parking)) as u64)
     }
     let second = offset_of!(Header, more_identity);
     [
         (0, size_of::<IdentityRows>() as u64),
-        notes(offset_of!(Header, producer)),
-        notes(offset_of!(Header, consumer)),
         word(offset_of!(Header, tail)),
         word(offset_of!(Header, head)),
         (second as u64, (second + size_of::<MoreIdentityRows>()) as u64),
@@ -437,9 +432,7 @@ mod tests {
         let offsets = header.identity_rows().map(|word| std::ptr::from_ref(word).addr() - start);
         let first = (1..16).map(|row| 8 * row);
         assert!(offsets.into_iter().eq(first.chain((0..10).map(|row| 0x280 + 8 * row))));
-        let notes = [(0x88, 0xa0), (0x108, 0x120)];
-        assert_eq!(WRITTEN_BY_CREATOR[..3], [&[(0, 0x80)], &notes[..]].concat());
-        assert_eq!(WRITTEN_BY_CREATOR[3..], [(0x180, 0x188), (0x200, 0x208), (0x280, 0x2d0)]);
+        assert_eq!(WRITTEN_BY_CREATOR, [(0, 0x80), (0x180, 0x188), (0x200, 0x208), (0x280, 0x2d0)]);
     }
 
     #[track_caller]
