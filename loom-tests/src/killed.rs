@@ -20,7 +20,7 @@ pub struct Killed<M: Memory> {
     words: Words<KilledWord<M::Word>>,
     life: Life,
     /// Its own: a successor does not have these.
-    own: [UnsafeCell<[u64; 2]>; 2],
+    own: Box<[UnsafeCell<[u64; 2]>; 2]>,
 }
 
 /// How many writes a process does before it is killed.
