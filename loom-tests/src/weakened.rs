@@ -92,7 +92,7 @@ impl Site {
             Site::HeaderStore => &[("message/producer.rs", "publish_after", Ordering::Release)],
             Site::HeaderLoad => &[
                 ("message/consumer.rs", "poll", Ordering::Acquire),
-                ("message/consumer.rs", "pop_value", Ordering::Acquire),
+                ("message/consumer.rs", "look_for_value", Ordering::Acquire),
             ],
             Site::Enter => &[("presence.rs", "enter", Ordering::Release)],
             Site::Leave => &[("presence.rs", "leave", Ordering::Release)],
@@ -101,7 +101,11 @@ impl Site {
             Site::MagicLoad => &[("identity.rs", "observe", Ordering::Acquire)],
             Site::ParkingStore => &[("park.rs", "begin", Ordering::Release)],
             Site::ParkingLoad => &[("park.rs", "notice", Ordering::Acquire)],
-            Site::WakesStore => &[("park.rs", "attach", Ordering::Release), ("park.rs", "notice", Ordering::Release)],
+            Site::WakesStore => &[
+                ("park.rs", "attach", Ordering::Release),
+                ("park.rs", "notice", Ordering::Release),
+                ("farewell.rs", "leave", Ordering::Release),
+            ],
         }
     }
 

@@ -291,6 +291,21 @@ fn a_consumer_that_is_killed_anywhere_leaves_the_end_to_be_told_once() {
     }
 }
 
+#[test]
+fn a_consumer_that_hands_its_role_on_leaves_the_end_to_the_next_one() {
+    for end in ENDS {
+        check(move || {
+            let (memory, held) = (CheckedMemory::new(1), Held::default());
+            let holder = a_producer_ends(memory.clone(), &held, 0, end);
+            let mut first = Reader::comes(memory.clone(), &held, come);
+            first.consumer.leave(first.generation, None);
+            let mut second = Reader::comes(memory, &held, come);
+            holder.join().unwrap();
+            assert!(second.drain(&held).1.is_some(), "{NEVER_TOLD}");
+        });
+    }
+}
+
 /// What a consumer was told passes to the next one by the lock of their role.
 fn readers_in_sequence<M: Memory + Clone + 'static>(memory: M, lock: Lock) {
     let held = Held::default();

@@ -1,6 +1,7 @@
 //! A guard that is forgotten has changed nothing: what follows goes on as if it had been dropped, or never taken.
 
 #![allow(unsafe_code, reason = "makes a cursor of its own")]
+#![allow(clippy::forget_non_drop, reason = "whether a guard has a destructor is not for its user to know")]
 
 use std::mem::forget;
 use std::sync::atomic::Ordering;

@@ -2,7 +2,8 @@
 
 use loom::thread;
 use loom_tests::model::{assert_reached, check, consumer, fails, producer, push, reached, ring};
-use loom_tests::ring::memory::{Memory, Role};
+use loom_tests::ring::farewell::{self, Words};
+use loom_tests::ring::memory::{Memory, Parking, Role};
 use loom_tests::ring::park::Sleeper;
 use loom_tests::ring::presence::{self, Presence};
 use loom_tests::ring::stream::{Consumer, PopError};
@@ -102,6 +103,48 @@ fn an_end_that_sleeps_is_woken_by_a_peer_that_leaves() {
         });
         assert_reached(&["a sleep"]);
     }
+}
+
+/// The holder of `role` leaves as the handler does that runs when its process exits.
+fn exits(memory: &SleepingMemory, role: Role) {
+    let parking = memory.parking().unwrap();
+    let words = Words {
+        presence: memory.presence(role),
+        parking: parking.parking(role),
+        wakes: parking.wakes(role),
+        told: (role == Role::Consumer).then(|| memory.told()),
+        peer: memory.presence(role.peer()),
+    };
+    farewell::leave(&words, GENERATION);
+}
+
+#[test]
+fn an_end_that_sleeps_is_woken_by_a_peer_that_exits() {
+    for role in ROLES {
+        check(move || {
+            a_peer_is_awaited(SleepingMemory::new(1), role, LastLook::RingAndPeer, LEFT, move |memory| {
+                exits(&memory, role.peer());
+                memory.parking().unwrap().wake(role.peer());
+            });
+        });
+        assert_reached(&["a sleep"]);
+    }
+}
+
+#[test]
+fn a_peer_that_exits_and_counts_no_wake_or_makes_none_is_caught() {
+    fails(LOST_WAKE, || {
+        let memory = SleepingMemory::new(1).with(Fault::NotCounted);
+        a_peer_is_awaited(memory, Role::Consumer, LastLook::RingAndPeer, LEFT, |memory| {
+            exits(&memory, Role::Producer);
+            memory.parking().unwrap().wake(Role::Producer);
+        });
+    });
+    fails(LOST_WAKE, || {
+        a_peer_is_awaited(SleepingMemory::new(1), Role::Consumer, LastLook::RingAndPeer, LEFT, |memory| {
+            exits(&memory, Role::Producer);
+        });
+    });
 }
 
 #[test]

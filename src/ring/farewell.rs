@@ -8,13 +8,13 @@ use super::presence;
 
 /// The words of the role that is left, and what the other end says of itself.
 #[derive(Debug)]
-pub struct Words<'a, W> {
+pub struct Words<'a, W, P = W> {
     /// Says that the holder came.
     pub presence: &'a W,
     /// Says whether it sleeps, and asks for fences.
-    pub parking: &'a W,
+    pub parking: &'a P,
     /// Counts the wakes of the other end.
-    pub wakes: &'a W,
+    pub wakes: &'a P,
     /// Of a consumer: which producers' end was told.
     pub told: Option<&'a W>,
     /// Says that the other end came.
@@ -26,7 +26,7 @@ pub struct Words<'a, W> {
 /// Every push and every pop published itself, so the positions are as they are to be. The handle may be in use in another
 /// thread at this moment. What both store then is of one of the two: a wake that is not counted is made up for by the end of
 /// the slice, a sleep that is said to last costs a wake in vain.
-pub fn leave<W: Word>(words: &Words<'_, W>, generation: u64) {
+pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     if let Some(told) = words.told {
         // As in `Ends::leave`, where the end does not concern a handle whose role has been told already.
         let last = presence::observe(words.peer).generation();

@@ -7,9 +7,9 @@
 //! | word | publish (Release) | observe (Acquire) | what travels with it |
 //! |---|---|---|---|
 //! | tail of a stream ring | `Producer::publish` | `Consumer::refresh` | the elements before it are written |
-//! | header of a record | `Producer::publish_after` | `Consumer::poll`, `pop_value` | its payload is written, and the header behind it is 0; of a batch, all of it |
+//! | header of a record | `Producer::publish_after` | `Consumer::poll`, `look_for_value` | its payload is written, and the header behind it is 0; of a batch, all of it |
 //! | tail of a message ring | `store_tail` | `Consumer::look_at_tail` | the records before it are written |
-//! | head | `Consumer::advance` | `Producer::refresh` | what lies before it has been read: its space is free |
+//! | head | `Consumer::advance` | `Producer::look` | what lies before it has been read: its space is free |
 //! | presence | `presence::enter`, `presence::leave` | `presence::observe` | who came; for an end that leaves, its last position |
 //! | magic | `identity::publish` | `identity::observe` | every row that says what the segment is |
 //!
@@ -19,7 +19,8 @@
 //!
 //! **A message is never read before it is written.** The same, with two words that tell of it. The consumer reads a record
 //! behind a header that it loaded with Acquire, or below a tail that it loaded with Acquire; the header of the latter it may
-//! load Relaxed, since the tail's store came after the header's. All records of a batch are written before the header of the
+//! load Relaxed, since the tail's store came after the header's; and so it may that of a record which it has found before, and
+//! left there. All records of a batch are written before the header of the
 //! first is stored, so whoever sees that header sees the others'.
 //!
 //! **A header is 0 until its message is there.** What lies behind the tail may be the payload of an older message. The
@@ -34,10 +35,11 @@
 //! from the previous holder to this one, and the kernel's release of the lock comes after everything that the previous
 //! holder did, even when it was killed. A producer of messages that was killed between a header and its tail left the tail
 //! behind by one publication: its successor walks over the records that are there, then stores the tail. So a tail may lie
-//! behind the consumer's head by as much, and never by more.
+//! behind the consumer's head by as much, and never by more. What consumers were told of ends passes by the lock of their role,
+//! too, see [`ends`].
 //!
 //! **Closed means all is there.** A producer stores its presence after its last tail, with Release. Who observes `Closed`
-//! and then looks at the ring sees that tail or a later one.
+//! and then looks at the ring sees that tail or a later one. A consumer does the same with its head.
 //!
 //! There is no fence of the processor and no read-modify-write: on x86_64 every one of these is a plain move. How an end
 //! sleeps without that, and the words that it takes, is told in [`park`].

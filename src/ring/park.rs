@@ -11,7 +11,7 @@
 //! | parking | the sleeper | how often it began and ended a sleep, times 2: odd while it sleeps; plus 1 if it asks for fences |
 //! | wanted | the sleeper | the position of the other end at which it wants to be woken |
 //! | needed | a producer that sleeps | the head that gives it what it asked for; never beyond the one that it wants |
-//! | wakes | the end that publishes | how often it woke the other one, times 2; plus 1 once it makes its own fences |
+//! | wakes | the end that publishes | how often it woke the other one, times 2; plus 1 while it makes its own fences |
 //!
 //! **No wake is lost.** The sleeper reads `wakes`, stores `parking`, makes the fences, looks at the ring a last time and
 //! then sleeps in the kernel for as long as `wakes` is what it read. The publisher stores its position or header, is fenced,
@@ -30,7 +30,7 @@
 //!
 //! **Who makes which fence.** A publisher that could not register fences itself, and says so in `wakes` before it publishes
 //! anything. A sleeper that may not call `membarrier`, or that sleeps at every message, asks for that in `parking`; a publisher
-//! that sees it says so in `wakes` and fences from its next publication on. A sleeper that reads there that the publisher
+//! that sees it says so in `wakes`, and fences each publication from then on. A sleeper that reads there that the publisher
 //! fences need not call `membarrier`. One that may not call it, and does not read it, naps.
 //!
 //! **Fences end with whoever asked for them.** A sleeper that leaves, or changes how it waits, takes its bit back, and one that

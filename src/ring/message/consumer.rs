@@ -418,7 +418,7 @@ impl<M: Memory> Consumer<M> {
     pub(super) fn advance(&mut self, size: u64) {
         self.memory.prefetch(self.shape.index(self.cursor.head()) + self.reach);
         let head = self.cursor.advance(size);
-        // Publish: pairs with the Acquire in `Producer::refresh`. The records before it have been read.
+        // Publish: pairs with the Acquire in `Producer::look`. The records before it have been read.
         self.memory.head().store(head, Ordering::Release);
         self.waker.published(&self.memory, Role::Producer, head);
     }

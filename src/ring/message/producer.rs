@@ -445,7 +445,7 @@ impl<M: Memory> Producer<M> {
         put(self);
         // `room` left room for this header. It is seen before or with the next one that is published.
         next.store(0, Ordering::Relaxed);
-        // Publish: pairs with the Acquire in `Consumer::poll` and `pop_value`. The payload is written, and the next header is 0.
+        // Publish: pairs with the Acquire in `Consumer::poll` and `look_for_value`. The payload is written, and the next header is 0.
         first.store(header, Ordering::Release);
         store_tail(tail, end);
         self.room.advance(size);

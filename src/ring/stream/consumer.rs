@@ -300,7 +300,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     #[inline(always)]
     pub(super) fn advance(&mut self, len: usize) {
         let head = self.cursor.advance(len as u64);
-        // Publish: pairs with the Acquire in `Producer::refresh`. The elements before it have been read.
+        // Publish: pairs with the Acquire in `Producer::look`. The elements before it have been read.
         self.memory.head().store(head, Ordering::Release);
         self.waker.published(&self.memory, Role::Producer, head);
     }
