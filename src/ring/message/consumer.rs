@@ -287,7 +287,8 @@ impl<M: Memory> Consumer<M> {
         if !self.memory.is_here() {
             return Err(Nothing::Unusable);
         }
-        if self.cursor.known() == passed {
+        // A handle that was poisoned in the middle of a batch knows of less than was passed: it is refused by the look.
+        if self.cursor.known() <= passed {
             return self.look(passed);
         }
         self.known(passed)
