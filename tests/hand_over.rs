@@ -91,7 +91,7 @@ const CALLS: [(&str, fn(&mut stream::Consumer<u64>) -> Came); 15] = [
 ];
 
 /// Calls of a consumer of messages: each begins with the first.
-const MESSAGE_CALLS: [(&str, fn(&mut message::Consumer) -> Came); 17] = [
+const MESSAGE_CALLS: [(&str, fn(&mut message::Consumer) -> Came); 18] = [
     ("pop", |rx| {
         let mut bytes = [0; 8];
         assert_eq!(rx.pop(&mut bytes), Ok(8));
@@ -109,6 +109,7 @@ const MESSAGE_CALLS: [(&str, fn(&mut message::Consumer) -> Came); 17] = [
         assert_eq!(rx.pop_blocking(&mut bytes), Ok(8));
         (vec![number(&bytes)], 1)
     }),
+    ("pop_value_blocking", |rx| (vec![rx.pop_value_blocking().unwrap()], 1)),
     ("a pop into too short a buffer", |rx| {
         assert!(rx.pop(&mut [0; 3]).is_err());
         (vec![], 0)
