@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::ends::{End, STRATEGIES, for_each_end, mover, parts_of_ends, small};
 use common::{Child, Lateness, Part, Ring, SLICE, succeed, wait_for};
-use ringmain::{Corrupted, Options, PeerState, WaitError};
+use ringmain::{Corrupted, Options, PeerState, Role, WaitError};
 
 /// More numbers than a consumer reads before it gives some back.
 const ENOUGH: u64 = 40;
@@ -151,7 +151,7 @@ fn while_waiting<E: End, R>(end: &mut E, number: u64, during: impl FnOnce() -> R
 }
 
 #[test]
-fn whoever_awaits_a_successor_waits_over_a_crash() {
+fn whoever_awaits_a_successor_waits_over_a_crash_and_over_leaving() {
     fn check<E: End>(strategy: usize) {
         let (ring, mut end, mut peer) = meet::<E>(|options| options.await_successor(true), strategy, 0);
         assert_eq!((end.peer_changed(), end.peer_changed()), (true, false));
@@ -163,11 +163,15 @@ fn whoever_awaits_a_successor_waits_over_a_crash() {
         });
         assert_eq!((end.peer_changed(), end.peer_changed()), (true, false));
         drop(follower);
-        // An orderly end is none to wait over.
         wait_for("the crash to be seen", || (end.peer_state() == PeerState::Crashed).then_some(()));
         succeed(|| E::Peer::attach(&small(ring.options()))).close();
-        let ended = (moved + 1..).find_map(|number| end.go(number, Some(LONG)).err());
-        assert_eq!(ended, Some(WaitError::Closed));
+        // What is there goes; then nothing does, and nothing is told.
+        let (ended, number) =
+            (moved + 1..).find_map(|number| Some((end.go(number, Some(SOON)).err()?, number))).unwrap();
+        assert_eq!((ended, end.peer_state()), (WaitError::TimedOut, PeerState::Closed));
+        // The first number that a consumer finds.
+        let first = if E::ROLE == Role::Producer { number - moved } else { number };
+        let _follower = while_waiting(&mut end, number, || start::<E>(&ring, first, ENOUGH));
     }
     for_all!(check);
 }

@@ -13,7 +13,7 @@ use common::{Ring, corruption, word};
 use ringmain::Corrupted;
 use ringmain::message::{Consumer, PopError, Producer, PushError};
 
-type Pops = [(&'static str, fn(&mut Consumer) -> Option<Corrupted>); 7];
+type Pops = [(&'static str, fn(&mut Consumer) -> Option<Corrupted>); 9];
 
 /// Every call of a consumer, and the corruption that it reports.
 const POPS: Pops = [
@@ -24,6 +24,8 @@ const POPS: Pops = [
     ("drain", |rx| corruption(rx.drain(9, |_| {}))),
     ("messages", |rx| rx.messages().find_map(corruption)),
     ("is_empty", |rx| corruption(rx.is_empty())),
+    ("next_len of a batch", |rx| popped(rx.peek_batch().next_len())),
+    ("append_next of a batch", |rx| popped(rx.peek_batch().append_next(&mut Vec::new()))),
 ];
 
 fn popped<T>(result: Result<T, PopError>) -> Option<Corrupted> {
@@ -219,6 +221,31 @@ fn a_batch_that_finds_an_impossible_head_pushes_nothing_and_heals_nothing() {
     assert_eq!((ring.word(word::TAIL), ring.word(record(0))), (0, 0));
     for (then, call) in PUSHES {
         assert_eq!(call(&mut tx), Some(expected), "{then}");
+    }
+}
+
+#[test]
+fn a_batch_of_looks_that_finds_an_impossible_header_stays_refused() {
+    for wrong in [u64::MAX, header(64 << 20), 2] {
+        let ring = ring_at(8, 0, 0);
+        let mut tx = ring.options().message_producer().unwrap();
+        let mut rx = ring.options().message_consumer().unwrap();
+        (0..3).for_each(|_| tx.push(&[7; 8]).unwrap());
+        ring.set_word(record(32), wrong);
+        let (mut batch, mut bytes) = (rx.peek_batch(), Vec::new());
+        (0..2).for_each(|_| assert_eq!(batch.append_next(&mut bytes), Ok(8)));
+        let expected = popped(batch.next_len());
+        assert!(expected.is_some_and(|cause| cause.found == wrong), "{expected:?}");
+        // Behind two messages, of which the poisoned handle knows nothing any more; whatever the header says by then.
+        for then in [wrong, header(1 << 30), header(8)] {
+            ring.set_word(record(32), then);
+            assert_eq!([popped(batch.append_next(&mut bytes)), popped(batch.next_len())], [expected; 2]);
+        }
+        assert_eq!((batch.len(), bytes.len()), (2, 16));
+        batch.release();
+        assert_eq!(popped(rx.pop(&mut bytes)), expected);
+        drop(rx);
+        assert_eq!(ring.word(word::HEAD), 0, "it has given back");
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use common::{Child, Part, Random, Ring, Wait, wait_for, word};
 use ringmain::stream::Consumer;
-use ringmain::{Corrupted, PeerState, SharedWord, Trusted};
+use ringmain::{PeerState, SharedWord, Trusted, WaitError};
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -176,7 +176,9 @@ fn an_impossible_tail_is_invalid_data_for_ever() {
     assert_eq!(trust(&mut rx).fill_buf().unwrap(), b"ven");
     trust(&mut rx).consume(3);
     let error = trust(&mut rx).fill_buf().map(<[u8]>::len).unwrap_err();
-    let cause = error.get_ref().unwrap().downcast_ref::<Corrupted>().unwrap();
+    let Some(&WaitError::Corrupted(cause)) = error.get_ref().and_then(|source| source.downcast_ref()) else {
+        panic!("{error:?}")
+    };
     assert_eq!((cause.word, cause.found), (SharedWord::Tail, 100));
     ring.set_word(word::TAIL, 5);
     check_refused(&mut rx, ErrorKind::InvalidData);

@@ -1,6 +1,13 @@
 //! Those who come to what a liar has made of a ring.
 
-use ringmain::Error;
+use ringmain::{Error, Options};
+
+use super::Random;
+use super::hostile::{Verdict, Victim};
+
+/// How many calls a victim makes while its handle is not poisoned, and how many of them one waits in.
+const CALLS: u64 = 100;
+const PATIENCE: u64 = 1000;
 
 /// Attaches where the words allow it at this moment.
 #[track_caller]
@@ -28,4 +35,20 @@ impl Outcomes {
         let Outcomes { done, refused, corrupted } = *self;
         assert!(done.min(refused).min(corrupted) > 0, "{what}: {self:?} say nothing");
     }
+}
+
+/// Lets a victim come and make calls of every kind, where the words allow it at this moment; returns whether they did.
+#[track_caller]
+pub(crate) fn visit<V: Victim>(options: &Options, random: &Random, outcomes: &mut Outcomes) -> bool {
+    let Some(mut victim) = attach_if_allowed(V::attach(options)) else { return false };
+    let mut verdict = Verdict::default();
+    while verdict.poison.is_none() && random.below(CALLS) > 0 {
+        verdict.hear(victim.call(random, PATIENCE));
+    }
+    // Poisoned or not, one call more never hurts.
+    verdict.hear(victim.call(random, PATIENCE));
+    outcomes.done += verdict.done;
+    outcomes.refused += verdict.refused;
+    outcomes.corrupted += u64::from(verdict.poison.is_some());
+    true
 }

@@ -36,6 +36,7 @@ pub(crate) mod word {
     pub(crate) const CONSUMER_PRESENCE: u64 = 0x0100;
     pub(crate) const CONSUMER_PARKING: u64 = 0x0120;
     pub(crate) const CONSUMER_WAKES: u64 = 0x0128;
+    pub(crate) const CONSUMER_TOLD: u64 = 0x0138;
     pub(crate) const TAIL: u64 = 0x0180;
     pub(crate) const HEAD: u64 = 0x0200;
     pub(crate) const FIRST_POSITION: u64 = 0x0280;

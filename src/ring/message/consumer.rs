@@ -297,7 +297,7 @@ impl<M: Memory> Consumer<M> {
     /// Returns the length of the message behind `passed` bytes of records that were looked at.
     #[inline(always)]
     pub(super) fn front(&mut self, passed: u64) -> Result<usize, Nothing> {
-        // Not less: a batch that was begun before a fork has passed more than the child knows of.
+        // Not less: a batch may have passed more than is known after a fork, or once the handle is poisoned. The look refuses both.
         if self.cursor.known() <= passed {
             return self.look(passed);
         }

@@ -12,7 +12,9 @@ use ringmain::{Error, Options, PeerState, Role, Wait, WaitError};
 
 use super::messages::header;
 use super::{Part, Ring, word};
-pub(crate) use play::{STRATEGIES, check_hand_over, check_held, hold, move_late, move_with_pauses, mover, outcome};
+pub(crate) use play::{
+    LONG, SOON, STRATEGIES, check_hand_over, check_held, hold, move_late, move_with_pauses, mover, obey, outcome,
+};
 
 /// One end of either ring.
 pub(crate) trait End: AsFd + Debug + Sized + Send {
@@ -49,6 +51,8 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
 
     fn wait_ready(&mut self, limit: Duration) -> Result<(), WaitError>;
     fn set_wait(&mut self, strategy: Wait);
+    /// Says that it pauses, where it can: a consumer.
+    fn pause(&mut self) {}
     fn peer_state(&self) -> PeerState;
     fn generation(&self) -> u64;
     fn peer_generation(&self) -> u64;
@@ -194,6 +198,10 @@ impl End for stream::Consumer<u64> {
         ring.set_word(word::TAIL, 1);
     }
 
+    fn pause(&mut self) {
+        self.release();
+    }
+
     common_calls!(wait_readable);
 }
 
@@ -272,6 +280,10 @@ impl End for message::Consumer {
         ring.set_word(word::DATA + 64, 0);
         ring.set_word(word::DATA, header(8));
         ring.set_word(word::TAIL, 64);
+    }
+
+    fn pause(&mut self) {
+        self.release();
     }
 
     common_calls!(wait_readable);

@@ -11,6 +11,12 @@ use crate::common::{Lateness, Part, Random, Ring, check_busy, spin, succeed};
 
 pub(crate) const STRATEGIES: [Wait; 3] = [Wait::Spin, Wait::SpinThenPark, Wait::Park];
 
+/// A limit that is over soon.
+pub(crate) const SOON: Duration = Duration::from_millis(20);
+
+/// A limit that is reached where something went wrong alone.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
 /// Moves numbers, with pauses: for a while one end makes those that are long enough for the other one to sleep, then the
 /// other one does, so that each waits for the other.
 ///
@@ -92,4 +98,34 @@ pub(crate) fn mover<E: End>(part: &mut Part) {
     end.close();
     part.say("closed");
     part.hear();
+}
+
+/// Holds an end, and does what it is told until it is told to close it, or killed: `move START END` moves numbers, `exhaust` as
+/// many as go at once, `hear NUMBER` waits with this number to the end, `park`
+/// changes how it waits.
+pub(crate) fn obey<E: End>(part: &mut Part) {
+    let mut end = succeed(|| E::attach(&small(part.options())));
+    part.say("attached");
+    loop {
+        let words = part.hear();
+        let words: Vec<&str> = words.split(' ').collect();
+        let number = |at: usize| words[at].parse::<u64>().unwrap();
+        match words[0] {
+            "move" => {
+                (number(1)..number(2)).for_each(|number| end.go(number, Some(LONG)).unwrap());
+                part.say("moved");
+            }
+            "exhaust" => part.say(end.exhaust()),
+            "hear" => part.say(format!("{:?}", end.go(number(1), Some(LONG)).unwrap_err())),
+            "park" => {
+                end.set_wait(Wait::Park);
+                part.say("parks");
+            }
+            "close" => {
+                end.close();
+                return part.say("closed");
+            }
+            other => panic!("{other} is no order"),
+        }
+    }
 }

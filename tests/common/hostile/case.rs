@@ -106,11 +106,11 @@ fn round<V: Victim>(
         }
     }
     if limits.blocking > 0 && choices.below(limits.blocking) == 0 {
-        verdict.hear(victim.block());
+        verdict.hear(victim.block(choices));
     }
-    match choices.below(2) {
-        0 => victim.close().unwrap(),
-        _ => drop(victim),
+    match choices.below(4) {
+        0 => drop(victim),
+        end => victim.close(end == 1).unwrap(),
     }
     shadow.check(words, V::owns);
     Some(Some(verdict))

@@ -1,6 +1,7 @@
 //! The calls of a message ring's victims.
 
 use std::io::{IoSlice, Write};
+use std::mem;
 
 use ringmain::message::{Batch, Claim, Consumer, PopError, Producer, PushError, ReceiveError, Record};
 use ringmain::{Error, Options};
@@ -28,12 +29,19 @@ impl Victim for Producer {
         push(self, choices, patience)
     }
 
-    fn block(&mut self) -> Outcome {
-        Outcome::of(self.push_blocking(&BYTES[..600]), Outcome::of_wait)
+    fn block(&mut self, choices: &impl Choices) -> Outcome {
+        match choices.below(3) {
+            0 => Outcome::of(self.push_blocking(&BYTES[..600]), Outcome::of_wait),
+            1 => Outcome::of(self.push_value_blocking(&[7_u64; 5]), Outcome::of_wait),
+            _ => match self.claim_blocking(choices.len(USUAL)) {
+                Ok(claim) => claimed(Ok(claim), choices),
+                Err(error) => Outcome::of_wait(error),
+            },
+        }
     }
 
-    fn close(self) -> Result<(), Error> {
-        Producer::close(self)
+    fn close(self, keeps: bool) -> Result<(), Error> {
+        if keeps { self.into_fd().map(drop) } else { Producer::close(self) }
     }
 
     fn owns(offset: u64) -> bool {
@@ -55,12 +63,17 @@ impl Victim for Consumer {
         pop(self, choices, patience)
     }
 
-    fn block(&mut self) -> Outcome {
-        Outcome::of(self.pop_value_blocking::<u64>(), of_receive)
+    fn block(&mut self, choices: &impl Choices) -> Outcome {
+        let max = self.max_len();
+        match choices.below(3) {
+            0 => Outcome::of(self.pop_value_blocking::<u64>(), of_receive),
+            1 => Outcome::of(self.pop_blocking(&mut vec![0; choices.below(USUAL) as usize]), of_receive),
+            _ => Outcome::of(self.peek_blocking().map(|record| look(&record, max)), Outcome::of_wait),
+        }
     }
 
-    fn close(self) -> Result<(), Error> {
-        Consumer::close(self)
+    fn close(self, keeps: bool) -> Result<(), Error> {
+        if keeps { self.into_fd().map(drop) } else { Consumer::close(self) }
     }
 
     fn owns(offset: u64) -> bool {
@@ -87,15 +100,19 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
             for _ in 0..choices.below(4) {
                 outcome = add(&mut batch, bytes, choices);
             }
-            match choices.below(3) {
-                0 | 1 => batch.commit(),
+            assert_eq!(batch.is_empty(), batch.len() == 0);
+            match choices.below(5) {
+                0..=2 => batch.commit(),
+                3 => mem::forget(batch),
                 _ => batch.abort(),
             }
             outcome
         }
         7 => Outcome::of_look(tx.can_push(choices.len(USUAL).min(tx.max_len()))),
         _ => {
-            let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned());
+            let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned(), tx.is_truncated());
+            let _ = (tx.name(), tx.generation(), tx.position(), tx.capacity(), tx.alignment());
+            tx.set_wait(strategy(choices));
             Outcome::Never
         }
     }
@@ -141,11 +158,16 @@ fn claimed(claim: Result<Claim<'_>, PushError>, choices: &impl Choices) -> Outco
     let len = claim.len();
     let written = claim.write(&BYTES[..choices.len(USUAL).min(BYTES.len())]).unwrap();
     assert!(written <= len);
+    assert_eq!((claim.written(), claim.is_empty()), (written, len == 0));
     claim.write_at(len - len.min(9), &BYTES[..len.min(9)]);
-    match choices.below(4) {
+    if len >= 8 {
+        claim.write_value_at(len - 8, &7_u64);
+    }
+    match choices.below(5) {
         0 => claim.commit(),
         1 => claim.commit_len(choices.below(len as u64 + 1) as usize),
         2 => claim.abort(),
+        3 => mem::forget(claim),
         // Dropping it does the same.
         _ => {}
     }
@@ -160,7 +182,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
     }
     let max = rx.max_len();
     let mut bytes = vec![0; choices.below(USUAL) as usize];
-    match choices.below(10) {
+    match choices.below(12) {
         0 => {
             let popped = rx.pop(&mut bytes);
             assert!(popped.is_ok_and(|len| len <= bytes.len()) || popped.is_err());
@@ -192,12 +214,42 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             None => Outcome::NotNow,
         },
         8 => Outcome::of_look(rx.is_empty()),
+        9 => of_pop(rx.peek().map(|record| mem::forget(record))),
+        10 => look_at_several(rx, choices),
         _ => {
             rx.release();
-            let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned());
+            let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned(), rx.is_truncated());
+            let _ = (rx.name(), rx.generation(), rx.position(), rx.capacity(), rx.alignment());
+            rx.set_wait(strategy(choices));
             Outcome::Never
         }
     }
+}
+
+/// Reads some messages that are given back together, or left.
+fn look_at_several(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
+    let (max, start) = (rx.max_len(), rx.position());
+    let (mut batch, mut bytes, mut outcome) = (rx.peek_batch(), Vec::new(), Outcome::Never);
+    for count in 0..choices.below(4) as usize {
+        let before = bytes.len();
+        let read = match choices.below(3) {
+            0 => batch.next_len(),
+            _ => batch.append_next(&mut bytes),
+        };
+        assert!(batch.len() <= count + 1 && batch.is_empty() == (batch.len() == 0));
+        assert!(bytes.len() - before <= max);
+        let found = of_pop(read);
+        // One that is poisoned stays so.
+        outcome = if matches!(outcome, Outcome::Corrupted(_)) { outcome } else { found };
+    }
+    assert!(batch.position().wrapping_sub(start) < 1 << 32);
+    match choices.below(3) {
+        0 => batch.release(),
+        1 => mem::forget(batch),
+        // Dropping it does the same.
+        _ => {}
+    }
+    outcome
 }
 
 fn pop_patiently(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
@@ -219,6 +271,7 @@ fn look(record: &Record<'_>, max: usize) {
     assert_eq!(record.copy_to(&mut vec![0; len + 9]), len);
     assert_eq!(record.value::<u64>(len / 2).is_some(), len / 2 + 8 <= len);
     assert!(record.value::<u64>(usize::MAX).is_none());
+    let _ = record.position();
 }
 
 fn of_pop<T>(result: Result<T, PopError>) -> Outcome {

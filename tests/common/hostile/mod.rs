@@ -56,9 +56,10 @@ pub(crate) trait Victim: Sized {
     fn call(&mut self, choices: &impl Choices, patience: u64) -> Outcome;
 
     /// Makes a call that waits for as long as it may.
-    fn block(&mut self) -> Outcome;
+    fn block(&mut self, choices: &impl Choices) -> Outcome;
 
-    fn close(self) -> Result<(), Error>;
+    /// Leaves in order, and keeps a descriptor of the ring or not.
+    fn close(self, keeps: bool) -> Result<(), Error>;
 
     /// Returns whether it may write the word at this offset.
     fn owns(offset: u64) -> bool;

@@ -1,6 +1,8 @@
 //! The calls of a stream ring's victims.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::mem;
 
 use ringmain::stream::{
     Claim, ClaimError, Consumer, Element, Peek, PeekError, PopError, Producer, PushError, PushSliceError,
@@ -19,6 +21,16 @@ pub(crate) trait Sample: Element {
     fn read(_rx: &mut Consumer<Self>, _len: usize) -> Option<Outcome> {
         None
     }
+
+    /// Calls that only guards of elements of this type have.
+    fn transfer_in(_claim: &mut Claim<'_, Self>) {}
+
+    fn transfer_out(_peek: &Peek<'_, Self>) {}
+}
+
+/// Where bytes come from without end, and where they go.
+fn device(path: &str) -> File {
+    File::options().read(true).write(true).open(path).unwrap()
 }
 
 impl Sample for u64 {}
@@ -34,6 +46,16 @@ impl Sample for u8 {
     fn read(rx: &mut Consumer<u8>, len: usize) -> Option<Outcome> {
         rx.set_nonblocking(true);
         of_io(rx.read(&mut vec![7; len.max(1)]))
+    }
+
+    fn transfer_in(claim: &mut Claim<'_, u8>) {
+        let (first, _) = claim.parts();
+        assert!(claim.read_from(device("/dev/zero")).unwrap() <= first);
+    }
+
+    fn transfer_out(peek: &Peek<'_, u8>) {
+        let (first, _) = peek.parts();
+        assert!(peek.write_to(device("/dev/null")).unwrap() <= first);
     }
 }
 
@@ -66,12 +88,19 @@ impl<T: Sample> Victim for Producer<T> {
         push(self, choices, patience)
     }
 
-    fn block(&mut self) -> Outcome {
-        Outcome::of(self.push_blocking(T::zeroed()), |unsent| Outcome::of_wait(unsent.cause))
+    fn block(&mut self, choices: &impl Choices) -> Outcome {
+        let (capacity, len) = (self.capacity(), choices.len(100));
+        match choices.below(2) {
+            0 => Outcome::of(self.push_blocking(T::zeroed()), |unsent| Outcome::of_wait(unsent.cause)),
+            _ => match self.claim_blocking(len) {
+                Ok(claim) => fill(Ok(claim), choices, capacity),
+                Err(error) => Outcome::of_wait(error),
+            },
+        }
     }
 
-    fn close(self) -> Result<(), Error> {
-        Producer::close(self)
+    fn close(self, keeps: bool) -> Result<(), Error> {
+        if keeps { self.into_fd().map(drop) } else { Producer::close(self) }
     }
 
     fn owns(offset: u64) -> bool {
@@ -93,12 +122,19 @@ impl<T: Sample> Victim for Consumer<T> {
         pop(self, choices, patience)
     }
 
-    fn block(&mut self) -> Outcome {
-        Outcome::of(self.pop_blocking(), Outcome::of_wait)
+    fn block(&mut self, choices: &impl Choices) -> Outcome {
+        let (capacity, len) = (self.capacity(), choices.len(100));
+        match choices.below(2) {
+            0 => Outcome::of(self.pop_blocking(), Outcome::of_wait),
+            _ => match self.peek_blocking(len) {
+                Ok(peek) => look(Ok(peek), choices, capacity),
+                Err(error) => Outcome::of_wait(error),
+            },
+        }
     }
 
-    fn close(self) -> Result<(), Error> {
-        Consumer::close(self)
+    fn close(self, keeps: bool) -> Result<(), Error> {
+        if keeps { self.into_fd().map(drop) } else { Consumer::close(self) }
     }
 
     fn owns(offset: u64) -> bool {
@@ -134,7 +170,9 @@ fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) 
             Outcome::of_look(free)
         }
         7 => {
-            let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned());
+            let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned(), tx.is_truncated());
+            let _ = (tx.name(), tx.generation(), tx.position());
+            tx.set_wait(strategy(choices));
             Outcome::Never
         }
         _ => T::write(tx, choices.below(300) as usize).unwrap_or(Outcome::Never),
@@ -179,15 +217,18 @@ fn fill<T: Sample>(claim: Result<Claim<'_, T>, ClaimError>, choices: &impl Choic
     };
     let len = claim.len();
     assert!(len <= capacity && claim.parts().0 + claim.parts().1 == len);
+    assert_eq!(claim.is_empty(), len == 0);
+    T::transfer_in(&mut claim);
     if len > 0 {
         claim.set(len - 1, T::zeroed());
         claim.copy_from_slice(len / 2, &vec![T::zeroed(); len - len / 2]);
         claim.fill((0..choices.below(3)).map(|_| T::zeroed()));
     }
-    match choices.below(4) {
+    match choices.below(5) {
         0 => claim.commit(),
         1 => claim.commit_first(choices.below(len as u64 + 1) as usize),
         2 => claim.abort(),
+        3 => mem::forget(claim),
         // Dropping it does the same.
         _ => {}
     }
@@ -218,7 +259,9 @@ fn pop<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices, patience: u64) -
             Outcome::of_look(available)
         }
         7 => {
-            let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned());
+            let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned(), rx.is_truncated());
+            let _ = (rx.name(), rx.generation(), rx.position());
+            rx.set_wait(strategy(choices));
             Outcome::Never
         }
         8 => {
@@ -266,9 +309,14 @@ fn look<T: Sample>(peek: Result<Peek<'_, T>, PeekError>, choices: &impl Choices,
     assert!(peek.get(len).is_none() && peek.get(len / 2).is_some() == (len > 0));
     peek.copy_to_slice(len / 2, &mut vec![T::zeroed(); len - len / 2]);
     assert_eq!(peek.iter().count(), len);
-    match choices.below(3) {
+    assert_eq!(peek.is_empty(), len == 0);
+    let _ = peek.position();
+    T::transfer_out(&peek);
+    mem::forget(peek.iter());
+    match choices.below(4) {
         0 => peek.release(),
         1 => peek.release_first(choices.below(len as u64 + 1) as usize),
+        2 => mem::forget(peek),
         // Dropping it releases nothing.
         _ => {}
     }

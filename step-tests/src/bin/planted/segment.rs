@@ -7,6 +7,7 @@ pub(crate) use crate::shipped_segment::*;
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -162,6 +163,10 @@ unsafe impl Memory for Segment {
 
     fn is_here(&self) -> bool {
         self.shipped.is_here()
+    }
+
+    fn own(&self, role: Role) -> NonNull<[u64; 2]> {
+        self.shipped.own(role)
     }
 
     unsafe fn header(&self, offset: usize) -> &PlantedWord {

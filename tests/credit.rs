@@ -1,0 +1,197 @@
+//! Popped is free: what a call has given back is the producer's when the call returns, whatever the consumer does next.
+
+mod common;
+
+use common::ends::{End, LONG, for_each_ring, small};
+use common::{Child, Part, Ring, succeed};
+use ringmain::{Options, message, stream};
+
+#[test]
+#[ignore = "a process that the tests start"]
+fn plays_a_part() {
+    common::play(&[
+        ("stream", answerer::<stream::Producer<u64>>),
+        ("message", answerer::<message::Producer>),
+        ("pusher", pusher),
+    ]);
+}
+
+/// The second ring of a test, beside the first.
+fn answers(name: &str) -> Options {
+    Options::new(format!("{name}-b")).capacity(8)
+}
+
+/// Fills a ring, pushes one number more, and answers on another ring; again and again.
+fn answerer<P: End>(part: &mut Part) {
+    let mut tx = P::attach(&small(part.options())).unwrap();
+    let mut answer = answers(part.name()).stream_producer::<u64>().unwrap();
+    let mut number = tx.exhaust();
+    part.say(number);
+    for round in 0..part.argument(0) {
+        tx.go(number, Some(LONG)).unwrap();
+        number += 1;
+        answer.push(round).unwrap();
+    }
+    part.hear();
+}
+
+/// Pushes for ever, one by one, and sleeps at a full ring.
+fn pusher(part: &mut Part) {
+    let mut tx = succeed(|| part.options().capacity(8).stream_producer::<u64>());
+    part.say("attached");
+    for number in 0.. {
+        tx.push_blocking(number).unwrap();
+    }
+}
+
+#[test]
+fn one_popped_of_a_full_ring_lets_the_producer_go_on_while_the_consumer_waits_elsewhere() {
+    fn check<P: End>() {
+        const ROUNDS: u64 = 50;
+        let ring = Ring::new();
+        let part = if P::PART.starts_with("stream") { "stream" } else { "message" };
+        let mut child = Child::start(part, ring.name(), &[&ROUNDS]);
+        child.hear();
+        let mut rx = P::Peer::attach(&small(ring.options())).unwrap();
+        let mut answered = answers(ring.name()).unlink_on_close(true).stream_consumer::<u64>().unwrap();
+        for round in 0..ROUNDS {
+            rx.go(round, Some(LONG)).unwrap();
+            assert_eq!(answered.pop_timeout(LONG), Ok(round));
+        }
+        child.say("end");
+        child.join();
+    }
+    for_each_ring!(check);
+}
+
+type Element = u64;
+
+/// What takes one element from a full ring, by every call that there is.
+const POPS: [(&str, fn(&mut stream::Consumer<Element>)); 14] = [
+    ("pop", |rx| assert_eq!(rx.pop(), Ok(0))),
+    ("pop_slice", |rx| assert_eq!(rx.pop_slice(&mut [0]), Ok(1))),
+    ("pop_blocking", |rx| assert_eq!(rx.pop_blocking(), Ok(0))),
+    ("pop_timeout", |rx| assert_eq!(rx.pop_timeout(LONG), Ok(0))),
+    ("peek", |rx| rx.peek(1).unwrap().release()),
+    ("peek of all", |rx| rx.peek(8).unwrap().release_first(1)),
+    ("peek_up_to", |rx| rx.peek_up_to(9).unwrap().release_first(1)),
+    ("peek_contiguous", |rx| rx.peek_contiguous(1).unwrap().release()),
+    ("peek_blocking", |rx| rx.peek_blocking(1).unwrap().release()),
+    ("peek_timeout", |rx| rx.peek_timeout(8, LONG).unwrap().release_first(1)),
+    ("a second peek", |rx| {
+        std::mem::forget(rx.peek(8).unwrap());
+        rx.peek(1).unwrap().release();
+    }),
+    ("peek_contiguous of a view", |rx| trust(rx).peek_contiguous(1).unwrap().release()),
+    ("release_first of a view", |rx| trust(rx).peek_contiguous(8).unwrap().release_first(1)),
+    ("wait_readable", |rx| {
+        rx.wait_readable(LONG).unwrap();
+        rx.pop().unwrap();
+    }),
+];
+
+fn trust<H: Trust>(handle: &mut H) -> ringmain::Trusted<'_, H> {
+    handle.trust()
+}
+
+trait Trust: Sized {
+    fn trust(&mut self) -> ringmain::Trusted<'_, Self>;
+}
+
+macro_rules! trust {
+    ($($handle:ty),*) => {$(
+        impl Trust for $handle {
+            fn trust(&mut self) -> ringmain::Trusted<'_, Self> {
+                // SAFETY: the rings of these tests are touched by handles alone.
+                unsafe { self.trust_peer() }
+            }
+        }
+    )*};
+}
+
+trust!(stream::Consumer<Element>, message::Consumer);
+
+#[test]
+fn an_element_that_was_popped_has_left_its_slot_by_whatever_call() {
+    for (call, pop) in POPS {
+        let ring = Ring::new();
+        let mut tx = ring.options().capacity(8).stream_producer::<Element>().unwrap();
+        let mut rx = ring.options().stream_consumer::<Element>().unwrap();
+        assert_eq!(tx.push_slice(&[0; 8]), Ok(8));
+        pop(&mut rx);
+        assert_eq!(rx.position(), 1, "{call}");
+        assert_eq!((tx.push(8), tx.push(9).is_ok()), (Ok(()), false), "{call}");
+    }
+}
+
+/// What takes one message from a full ring, by every call that there is.
+const MESSAGE_POPS: [(&str, fn(&mut message::Consumer)); 15] = [
+    ("pop", |rx| assert_eq!(rx.pop(&mut [0; 8]), Ok(8))),
+    ("pop_into", |rx| assert_eq!(rx.pop_into(&mut Vec::new()), Ok(8))),
+    ("pop_value", |rx| assert!(rx.pop_value::<u64>().is_ok())),
+    ("pop_blocking", |rx| assert_eq!(rx.pop_blocking(&mut [0; 8]), Ok(8))),
+    ("pop_timeout", |rx| assert_eq!(rx.pop_timeout(&mut [0; 8], LONG), Ok(8))),
+    ("pop_value_blocking", |rx| assert!(rx.pop_value_blocking::<u64>().is_ok())),
+    ("pop_value_timeout", |rx| assert!(rx.pop_value_timeout::<u64>(LONG).is_ok())),
+    ("peek", |rx| rx.peek().unwrap().release()),
+    ("peek_blocking", |rx| rx.peek_blocking().unwrap().release()),
+    ("peek_timeout", |rx| rx.peek_timeout(LONG).unwrap().release()),
+    ("drain", |rx| assert_eq!(rx.drain(1, |_| {}), Ok(1))),
+    ("messages", |rx| assert_eq!(rx.messages().next().unwrap().unwrap().len(), 8)),
+    ("peek_batch", |rx| {
+        let mut batch = rx.peek_batch();
+        assert_eq!(batch.append_next(&mut Vec::new()), Ok(8));
+        batch.release();
+    }),
+    ("peek of a view", |rx| trust(rx).peek().unwrap().release()),
+    ("drain of a view", |rx| assert_eq!(trust(rx).drain(1, |bytes| assert_eq!(bytes.len(), 8)), Ok(1))),
+];
+
+#[test]
+fn a_message_that_was_popped_has_left_its_space_by_whatever_call() {
+    for (call, pop) in MESSAGE_POPS {
+        let ring = Ring::new();
+        let mut tx = small(ring.options()).message_producer().unwrap();
+        let mut rx = ring.options().message_consumer().unwrap();
+        while tx.push_value(&7_u64).is_ok() {}
+        pop(&mut rx);
+        assert_eq!(rx.position(), 64, "{call}");
+        assert_eq!((tx.push_value(&8_u64), tx.push_value(&9_u64).is_ok()), (Ok(()), false), "{call}");
+    }
+}
+
+#[test]
+fn a_message_is_free_before_the_next_of_the_same_call_is_read() {
+    let ring = Ring::new();
+    let mut tx = small(ring.options()).message_producer().unwrap();
+    let mut rx = ring.options().message_consumer().unwrap();
+    while tx.push_value(&7_u64).is_ok() {}
+    let mut before = 0;
+    rx.drain(5, |_| {
+        // What the drain has handed over before this one has room again.
+        (0..before).for_each(|_| tx.push_value(&8_u64).unwrap());
+        assert!(tx.push_value(&9_u64).is_err());
+        before = 1;
+    })
+    .unwrap();
+}
+
+#[test]
+fn elements_that_are_asked_for_in_numbers_come_while_others_are_popped() {
+    let ring = Ring::new();
+    let mut rx = ring.options().capacity(8).stream_consumer::<u64>().unwrap();
+    let mut child = Child::start("pusher", ring.name(), &[]);
+    child.says("attached");
+    let mut next = 0;
+    for round in 0..500_u64 {
+        // As many as the ring has slots can come only if each one that was popped is free.
+        let peek = rx.peek_timeout(8, LONG).unwrap();
+        assert!(peek.iter().eq(next..next + 8));
+        assert_eq!(peek.position(), next);
+        let taken = 1 + round % 3;
+        drop(peek);
+        (0..taken).for_each(|at| assert_eq!(rx.pop(), Ok(next + at)));
+        next += taken;
+    }
+    child.kill();
+}

@@ -1,0 +1,143 @@
+//! No call and no guard can be missed: whatever the sources of the two rings make public stands in the lists from which the
+//! tests of every call take theirs.
+//!
+//! | list | whose tests |
+//! |---|---|
+//! | `common/hostile` | liars, flips, swinging words, and the fuzz targets: each call of a handle and of its guards |
+//! | `forgotten` | each guard is forgotten, with an honest peer and a hostile one |
+//! | `hand_over` | each call that takes something: its process is killed right after it |
+//! | `trusted` | each call of a view, whose peer is honest by promise |
+
+use std::fs;
+use std::path::Path;
+
+/// What the lists leave out, and why.
+const LEFT_OUT: [(&str, &str, &str); 5] = [
+    ("hostile/stream", "trust_peer", "whoever calls it promises that the peer does not lie"),
+    ("hostile/message", "trust_peer", "the same"),
+    ("hand_over", "peek_timeout", "it is peek_blocking with a limit"),
+    ("hand_over", "pop_value_timeout", "it is pop_value_blocking with a limit"),
+    ("hand_over", "pop_timeout", "it is pop_blocking with a limit"),
+];
+
+/// Reads a file, from the root of the repository.
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Reads the sources of a ring's face: all files, or those that the filter lets pass.
+fn sources(ring: &str, passes: impl Fn(&str) -> bool) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(ring);
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert!(names.len() > 3, "{names:?}");
+    names.iter().filter(|name| passes(name)).map(|name| read(&format!("src/{ring}/{name}"))).collect()
+}
+
+/// Returns the name that follows a word, where the line begins with that.
+fn name_after<'a>(line: &'a str, word: &str) -> Option<&'a str> {
+    let rest = line.trim_start().strip_prefix(word)?;
+    rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next()
+}
+
+/// The public methods of a text.
+fn methods(text: &str) -> Vec<&str> {
+    let methods = text.lines().filter(|line| line.starts_with(' '));
+    methods.filter_map(|line| name_after(line, "pub fn ").or_else(|| name_after(line, "pub unsafe fn "))).collect()
+}
+
+/// The public types of a text that borrow from something: the guards.
+fn guards(text: &str) -> Vec<&str> {
+    let types = text.lines().filter(|line| line.starts_with("pub struct") && line.contains("<'"));
+    types.filter_map(|line| name_after(line, "pub struct ")).collect()
+}
+
+/// Returns whether a list calls a method.
+fn has_call(list: &str, method: &str) -> bool {
+    let calls = list.match_indices(method).filter(|(at, _)| list[..*at].ends_with(['.', ':']));
+    // A call, with the type of its result or without; or the method by its name.
+    calls
+        .map(|(at, _)| &list[at + method.len()..])
+        .any(|rest| rest.starts_with(['(', ')', ',']) || rest.starts_with("::<"))
+}
+
+/// Returns what a list lacks.
+fn missing<'a>(of: &str, list: &str, methods: &[&'a str]) -> Vec<&'a str> {
+    let is_left_out = |method: &str| LEFT_OUT.iter().any(|(list, name, _)| (*list, *name) == (of, method));
+    methods.iter().copied().filter(|method| !is_left_out(method) && !has_call(list, method)).collect()
+}
+
+/// The sources of all handles and guards of a ring, without those of views.
+fn face(ring: &str) -> String {
+    sources(ring, |name| name != "trusted.rs") + &read("src/handle.rs") + &read("src/trusted.rs")
+}
+
+#[test]
+fn every_call_of_both_rings_is_made_against_hostile_peers() {
+    for ring in ["stream", "message"] {
+        let (face, list) = (face(ring), read(&format!("tests/common/hostile/{ring}.rs")));
+        let methods = methods(&face);
+        assert!(methods.len() > 50, "{methods:?}");
+        let missing = missing(&format!("hostile/{ring}"), &list, &methods);
+        assert!(missing.is_empty(), "tests/common/hostile/{ring}.rs lacks {missing:?}");
+    }
+}
+
+#[test]
+fn every_call_of_a_view_is_tested_in_place() {
+    let list = read("tests/trusted.rs") + &read("tests/hand_over.rs") + &read("tests/common/messages/reader.rs");
+    for ring in ["stream", "message"] {
+        let text = sources(ring, |name| name == "trusted.rs");
+        let methods = methods(&text);
+        assert!(methods.len() > 5, "{methods:?}");
+        let missing = missing("trusted", &list, &methods);
+        assert!(missing.is_empty(), "of the views of {ring}: {missing:?}");
+    }
+}
+
+#[test]
+fn every_guard_is_forgotten() {
+    let list = read("tests/forgotten.rs");
+    for ring in ["stream", "message"] {
+        let text = sources(ring, |_| true) + &read("src/trusted.rs");
+        let guards = guards(&text);
+        assert!(guards.len() > 5, "{guards:?}");
+        let missing: Vec<&&str> = guards.iter().filter(|guard| !list.contains(&format!("(\"{guard}\","))).collect();
+        assert!(missing.is_empty(), "tests/forgotten.rs lacks {missing:?} of {ring}");
+    }
+}
+
+#[test]
+fn every_call_that_takes_something_is_followed_by_a_kill() {
+    let list = read("tests/hand_over.rs");
+    let takes =
+        |method: &str| ["pop", "peek", "drain", "messages", "release"].iter().any(|word| method.starts_with(word));
+    for ring in ["stream", "message"] {
+        let text = sources(ring, |_| true);
+        let methods: Vec<&str> = methods(&text).into_iter().filter(|method| takes(method)).collect();
+        assert!(methods.len() > 5, "{methods:?}");
+        let missing = missing("hand_over", &list, &methods);
+        assert!(missing.is_empty(), "tests/hand_over.rs lacks {missing:?} of {ring}");
+    }
+}
+
+#[test]
+fn what_a_list_lacks_is_seen() {
+    let methods = methods(
+        "impl X {\n    pub fn seen(&self) {}\n    pub unsafe fn named<T>(self) {}\n    pub fn lost(&self) {}\n}\n",
+    );
+    assert_eq!(methods, ["seen", "named", "lost"]);
+    assert_eq!(missing("x", "x.seen(); map(X::named); x.lost_and_found(); unlost()", &methods), ["lost"]);
+    assert_eq!(missing("x", "x.seen::<u8>(); (X::named, x); x.lost()", &methods), [""; 0]);
+    assert_eq!(guards("pub struct Held<'a>(X);\npub struct Free(X);\n    pub struct Inner<'a>;\n"), ["Held"]);
+}
+
+#[test]
+fn what_is_left_out_is_there() {
+    for (list, method, why) in LEFT_OUT {
+        let text = ["stream", "message"].map(face).concat();
+        assert!(methods(&text).contains(&method), "{method} of {list}: {why}");
+    }
+}

@@ -1,0 +1,251 @@
+//! `pop` hands over, and what was not released comes again: a consumer is killed right after each kind of call, and judged by
+//! what it received.
+
+mod common;
+
+use std::mem;
+
+use common::messages::{ring_of, size};
+use common::{Child, Part, Ring, succeed};
+use ringmain::{message, stream};
+
+/// How many elements or messages there are.
+const COUNT: u64 = 8;
+
+#[test]
+#[ignore = "a process that the tests start"]
+fn plays_a_part() {
+    common::play(&[("elements", elements), ("messages", messages)]);
+}
+
+/// What a call received, and how many of that are handed over.
+type Came = (Vec<u64>, u64);
+
+/// Calls of a consumer of elements: each begins with the first.
+const CALLS: [(&str, fn(&mut stream::Consumer<u64>) -> Came); 15] = [
+    ("pop", |rx| (vec![rx.pop().unwrap()], 1)),
+    ("pop thrice", |rx| ([(); 3].map(|()| rx.pop().unwrap()).to_vec(), 3)),
+    ("pop_blocking", |rx| (vec![rx.pop_blocking().unwrap()], 1)),
+    ("pop_slice", |rx| {
+        let mut values = vec![0; 5];
+        assert_eq!(rx.pop_slice(&mut values), Ok(5));
+        (values, 5)
+    }),
+    ("peek, dropped", |rx| (rx.peek(3).unwrap().iter().collect(), 0)),
+    ("peek, forgotten", |rx| {
+        let peek = rx.peek(3).unwrap();
+        let values = peek.iter().collect();
+        mem::forget(peek);
+        (values, 0)
+    }),
+    ("peek and release", |rx| {
+        let peek = rx.peek(3).unwrap();
+        let values = peek.iter().collect();
+        peek.release();
+        (values, 3)
+    }),
+    ("peek and release of a part", |rx| {
+        let peek = rx.peek_up_to(9).unwrap();
+        let values = peek.iter().collect();
+        peek.release_first(2);
+        (values, 2)
+    }),
+    ("peek_contiguous and release", |rx| {
+        let peek = rx.peek_contiguous(4).unwrap();
+        let values = peek.iter().collect();
+        peek.release();
+        (values, 4)
+    }),
+    ("peek_blocking and release", |rx| {
+        let peek = rx.peek_blocking(4).unwrap();
+        let values = peek.iter().collect();
+        peek.release();
+        (values, 4)
+    }),
+    ("release", |rx| {
+        rx.release();
+        (vec![], 0)
+    }),
+    ("pop and release", |rx| {
+        let value = rx.pop().unwrap();
+        rx.release();
+        (vec![value], 1)
+    }),
+    ("peek of a view and release", |rx| {
+        // SAFETY: handles alone touch the rings of these tests.
+        let mut view = unsafe { rx.trust_peer() };
+        let peek = view.peek_contiguous(3).unwrap();
+        let values = peek.to_vec();
+        peek.release();
+        (values, 3)
+    }),
+    ("peek of a view, dropped", |rx| {
+        // SAFETY: the same.
+        let mut view = unsafe { rx.trust_peer() };
+        (view.peek_contiguous(3).unwrap().to_vec(), 0)
+    }),
+    ("wait_readable", |rx| {
+        rx.wait_readable(common::PATIENCE).unwrap();
+        (vec![], 0)
+    }),
+];
+
+/// Calls of a consumer of messages: each begins with the first.
+const MESSAGE_CALLS: [(&str, fn(&mut message::Consumer) -> Came); 18] = [
+    ("pop", |rx| {
+        let mut bytes = [0; 8];
+        assert_eq!(rx.pop(&mut bytes), Ok(8));
+        (vec![u64::from_ne_bytes(bytes)], 1)
+    }),
+    ("pop_into", |rx| {
+        let mut bytes = Vec::new();
+        assert_eq!(rx.pop_into(&mut bytes), Ok(8));
+        (vec![number(&bytes)], 1)
+    }),
+    ("pop_value", |rx| (vec![rx.pop_value().unwrap()], 1)),
+    ("pop_value thrice", |rx| ([(); 3].map(|()| rx.pop_value().unwrap()).to_vec(), 3)),
+    ("pop_blocking", |rx| {
+        let mut bytes = [0; 8];
+        assert_eq!(rx.pop_blocking(&mut bytes), Ok(8));
+        (vec![number(&bytes)], 1)
+    }),
+    ("pop_value_blocking", |rx| (vec![rx.pop_value_blocking().unwrap()], 1)),
+    ("a pop into too short a buffer", |rx| {
+        assert!(rx.pop(&mut [0; 3]).is_err());
+        (vec![], 0)
+    }),
+    ("a pop of another value", |rx| {
+        assert!(rx.pop_value::<u32>().is_err());
+        (vec![], 0)
+    }),
+    ("peek, dropped", |rx| (vec![rx.peek().unwrap().value(0).unwrap()], 0)),
+    ("peek and release", |rx| {
+        let record = rx.peek().unwrap();
+        let value = record.value(0).unwrap();
+        record.release();
+        (vec![value], 1)
+    }),
+    ("drain", |rx| {
+        let mut values = Vec::new();
+        assert_eq!(rx.drain(3, |record| values.push(record.value(0).unwrap())), Ok(3));
+        (values, 3)
+    }),
+    ("messages", |rx| (rx.messages().take(3).map(|bytes| number(&bytes.unwrap())).collect(), 3)),
+    ("peek_batch, dropped", |rx| (batch(rx, |_| {}), 0)),
+    ("peek_batch, forgotten", |rx| (batch(rx, |batch| mem::forget(batch)), 0)),
+    ("peek_batch and release", |rx| (batch(rx, |batch| batch.release()), 3)),
+    ("drain of a view", |rx| {
+        let mut values = Vec::new();
+        // SAFETY: handles alone touch the rings of these tests.
+        let mut view = unsafe { rx.trust_peer() };
+        assert_eq!(view.drain(3, |bytes| values.push(number(bytes))), Ok(3));
+        (values, 3)
+    }),
+    ("peek of a view, dropped", |rx| {
+        // SAFETY: the same.
+        let mut view = unsafe { rx.trust_peer() };
+        (vec![number(&view.peek().unwrap())], 0)
+    }),
+    ("release", |rx| {
+        rx.release();
+        (vec![], 0)
+    }),
+];
+
+fn number(bytes: &[u8]) -> u64 {
+    u64::from_ne_bytes(bytes.try_into().unwrap())
+}
+
+/// Reads three messages as a batch.
+fn batch(rx: &mut message::Consumer, end: fn(message::PeekBatch<'_>)) -> Vec<u64> {
+    let (mut batch, mut bytes) = (rx.peek_batch(), Vec::new());
+    (0..3).for_each(|_| assert_eq!(batch.append_next(&mut bytes), Ok(8)));
+    assert_eq!(batch.len(), 3);
+    end(batch);
+    bytes.chunks(8).map(number).collect()
+}
+
+/// Makes a call, and says what came of it; then is killed.
+fn elements(part: &mut Part) {
+    let mut rx = part.options().stream_consumer().unwrap();
+    let came = CALLS[part.argument::<usize>(0)].1(&mut rx);
+    tell(part, came, rx.position());
+}
+
+fn messages(part: &mut Part) {
+    let mut rx = part.options().message_consumer().unwrap();
+    let came = MESSAGE_CALLS[part.argument::<usize>(0)].1(&mut rx);
+    tell(part, came, rx.position());
+}
+
+fn tell(part: &mut Part, (values, handed): Came, position: u64) {
+    part.say(format!("{values:?}, {handed} of them handed over, at {position}"));
+    part.hear();
+}
+
+/// Makes a call in a process that is killed right after it. Returns what the call received, and the consumer's position after it.
+#[track_caller]
+fn killed_after(part: &str, ring: &Ring, call: usize) -> (Came, u64) {
+    let mut child = Child::start(part, ring.name(), &[&call]);
+    let said = child.hear();
+    child.kill();
+    let (values, rest) = said.split_once("], ").unwrap();
+    let (handed, position) = rest.split_once(" of them handed over, at ").unwrap();
+    let values = values[1..].split(", ").filter_map(|value| value.parse().ok()).collect();
+    ((values, handed.parse().unwrap()), position.parse().unwrap())
+}
+
+/// Checks what comes to the next consumer of a ring of which a killed one has received `values`, the first `handed` of them for
+/// good: nothing of these, and all else.
+#[track_caller]
+fn check_rest(call: &str, (values, handed): Came, rest: &[u64]) {
+    assert!(values.iter().copied().eq(0..values.len() as u64), "{call} received {values:?}");
+    assert!(rest.iter().copied().eq(handed..COUNT), "after {call}, {rest:?} came, expected from {handed} on");
+}
+
+#[test]
+fn a_consumer_of_elements_that_is_killed_after_a_call_has_what_that_handed_over() {
+    for (at, (call, _)) in CALLS.iter().enumerate() {
+        let ring = Ring::new();
+        let mut tx = ring.options().capacity(COUNT as usize).stream_producer::<u64>().unwrap();
+        (0..COUNT).for_each(|number| tx.push(number).unwrap());
+        let (came, position) = killed_after("elements", &ring, at);
+        let mut rx = succeed(|| ring.options().stream_consumer::<u64>());
+        assert_eq!((rx.position(), tx.free()), (position, Ok(position as usize)), "{call}");
+        let rest: Vec<u64> = std::iter::from_fn(|| rx.pop().ok()).collect();
+        assert_eq!(position, came.1, "{call}");
+        check_rest(call, came, &rest);
+    }
+}
+
+#[test]
+fn a_consumer_of_messages_that_is_killed_after_a_call_has_what_that_handed_over() {
+    for (at, (call, _)) in MESSAGE_CALLS.iter().enumerate() {
+        let ring = ring_of(4096, 16);
+        let mut tx = ring.options().message_producer().unwrap();
+        (0..COUNT).for_each(|number| tx.push_value(&number).unwrap());
+        let (came, position) = killed_after("messages", &ring, at);
+        let mut rx = succeed(|| ring.options().message_consumer());
+        assert_eq!(rx.position(), position, "{call}");
+        let rest: Vec<u64> = rx.messages().map(|bytes| number(&bytes.unwrap())).collect();
+        assert_eq!(position, size(16, 8) * came.1, "{call}");
+        check_rest(call, came, &rest);
+    }
+}
+
+/// What the judge rests on can fail.
+mod planted {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "after pop, [1, 2, 3, 4, 5, 6, 7] came")]
+    fn an_element_that_is_lost_is_seen() {
+        check_rest("pop", (vec![0], 0), &[1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    #[should_panic(expected = "expected from 1 on")]
+    fn an_element_that_comes_again_is_seen() {
+        check_rest("pop", (vec![0], 1), &[0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+}

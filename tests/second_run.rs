@@ -1,0 +1,454 @@
+//! A ring that was used before: nothing of yesterday is told but data, and the end of a producer that no consumer was told.
+
+mod common;
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, thread};
+
+use common::ends::{End, LONG, SOON, for_each_end, for_each_ring, obey, parts_of_ends, small};
+use common::{Child, Part, Ring, succeed, wait_for};
+use ringmain::stream::{Consumer, Producer};
+use ringmain::{PeerState, Role, WaitError};
+
+#[test]
+#[ignore = "a process that the tests start"]
+fn plays_a_part() {
+    let parts = parts_of_ends!(obey);
+    common::play(&[parts[0], parts[1], parts[2], parts[3], ("bytes", writer)]);
+}
+
+/// Starts a process that holds an end.
+#[track_caller]
+fn start<E: End>(ring: &Ring) -> Child {
+    let mut child = Child::start(E::PART, ring.name(), &[]);
+    child.says("attached");
+    child
+}
+
+#[track_caller]
+fn order(child: &mut Child, words: impl Display, answer: impl Display) {
+    child.say(words);
+    child.says(answer);
+}
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Closed,
+    Killed,
+}
+
+impl Way {
+    const BOTH: [Way; 2] = [Way::Closed, Way::Killed];
+
+    #[track_caller]
+    fn end(self, mut child: Child) {
+        match self {
+            Way::Closed => {
+                order(&mut child, "close", "closed");
+                child.join();
+            }
+            Way::Killed => child.kill(),
+        }
+    }
+
+    fn is_told(self) -> WaitError {
+        if self == Way::Closed { WaitError::Closed } else { WaitError::Crashed }
+    }
+}
+
+/// Attaches to a role whose holder may have been killed a moment ago.
+#[track_caller]
+fn attach<E: End>(ring: &Ring) -> E {
+    succeed(|| E::attach(&small(ring.options())))
+}
+
+/// Moves numbers in a first run, at the end of which the consumer has read all and was told, and both are gone.
+#[track_caller]
+fn run<P: End>(ring: &Ring, ways: [Way; 2]) {
+    let (mut tx, mut rx) = (start::<P>(ring), start::<P::Peer>(ring));
+    tx.say("move 0 20");
+    rx.say("move 0 20");
+    [&mut tx, &mut rx].into_iter().for_each(|child| child.says("moved"));
+    ways[0].end(tx);
+    order(&mut rx, "hear 20", format_args!("{:?}", ways[0].is_told()));
+    ways[1].end(rx);
+}
+
+/// Lets the end in this process wait in vain, then go on with who comes to the other end.
+#[track_caller]
+fn check_first<E: End>(ring: &Ring, end: &mut E) {
+    let number = end.exhaust();
+    for _ in 0..3 {
+        assert_eq!(end.go(number, Some(SOON)), Err(WaitError::TimedOut), "{}", E::PART);
+        assert_eq!(end.wait_ready(SOON), Err(WaitError::TimedOut), "{}", E::PART);
+    }
+    thread::scope(|scope| {
+        let going = scope.spawn(|| end.go(number, Some(LONG)));
+        let mut peer = start::<E::Peer>(ring);
+        order(&mut peer, "move 0 1", "moved");
+        assert_eq!(going.join().unwrap(), Ok(()), "{}", E::PART);
+    });
+}
+
+#[test]
+fn either_end_comes_first_on_the_second_run() {
+    fn check<P: End>(ways: [Way; 2]) {
+        let ring = Ring::new();
+        run::<P>(&ring, ways);
+        check_first(&ring, &mut attach::<P::Peer>(&ring));
+        let ring = Ring::new();
+        run::<P>(&ring, ways);
+        check_first(&ring, &mut attach::<P>(&ring));
+    }
+    for ways in Way::BOTH.into_iter().flat_map(|first| Way::BOTH.map(|second| [first, second])) {
+        for_each_ring!(check, ways);
+    }
+}
+
+#[test]
+fn an_end_that_no_consumer_was_told_is_told_after_the_data_and_to_one_consumer() {
+    fn check<P: End>(way: Way, is_read: bool, told: Way) {
+        let ring = Ring::new();
+        let mut tx = start::<P>(&ring);
+        order(&mut tx, "move 0 3", "moved");
+        let next = if is_read {
+            // One that reads all, and is killed before it could be told.
+            let mut rx = start::<P::Peer>(&ring);
+            order(&mut rx, "move 0 3", "moved");
+            rx.kill();
+            3
+        } else {
+            0
+        };
+        way.end(tx);
+        let mut rx = start::<P::Peer>(&ring);
+        order(&mut rx, format_args!("move {next} 3"), "moved");
+        for _ in 0..3 {
+            order(&mut rx, "hear 3", format_args!("{:?}", way.is_told()));
+        }
+        told.end(rx);
+        let mut rx: P::Peer = attach(&ring);
+        assert_ne!(rx.peer_state(), PeerState::Alive);
+        check_first(&ring, &mut rx);
+    }
+    for (way, told) in Way::BOTH.into_iter().flat_map(|way| Way::BOTH.map(|told| (way, told))) {
+        for_each_ring!(check, way, false, told);
+        for_each_ring!(check, way, true, told);
+    }
+}
+
+#[test]
+fn a_consumer_that_left_in_order_counts_as_told() {
+    fn check<P: End>(way: Way) {
+        let ring = Ring::new();
+        let (mut tx, mut rx) = (start::<P>(&ring), start::<P::Peer>(&ring));
+        order(&mut tx, "move 0 3", "moved");
+        order(&mut rx, "move 0 3", "moved");
+        Way::Closed.end(rx);
+        way.end(tx);
+        check_first(&ring, &mut attach::<P::Peer>(&ring));
+    }
+    for way in Way::BOTH {
+        for_each_ring!(check, way);
+    }
+}
+
+#[test]
+fn data_that_a_consumer_left_behind_brings_the_end_back_to_the_one_who_reads_it() {
+    fn check<P: End>(way: Way) {
+        let ring = Ring::new();
+        let (mut tx, mut rx) = (start::<P>(&ring), start::<P::Peer>(&ring));
+        order(&mut tx, "move 0 3", "moved");
+        order(&mut rx, "move 0 2", "moved");
+        Way::Closed.end(rx);
+        way.end(tx);
+        let mut rx: P::Peer = attach(&ring);
+        assert_eq!(rx.go(2, Some(LONG)), Ok(()));
+        assert_eq!(rx.go(3, Some(LONG)), Err(way.is_told()));
+        rx.close();
+        check_first(&ring, &mut attach::<P::Peer>(&ring));
+    }
+    for way in Way::BOTH {
+        for_each_ring!(check, way);
+    }
+}
+
+#[test]
+fn who_was_told_hears_it_at_each_call_until_a_peer_comes() {
+    fn check<E: End>(way: Way) {
+        let ring = Ring::new();
+        let mut end: E = attach(&ring);
+        let mut number = end.exhaust();
+        for _ in 0..2 {
+            way.end(start::<E::Peer>(&ring));
+            for _ in 0..3 {
+                assert_eq!(end.go(number, Some(LONG)), Err(way.is_told()), "{}", E::PART);
+                assert_eq!(end.wait_ready(LONG), Err(way.is_told()), "{}", E::PART);
+            }
+        }
+        let mut peer = start::<E::Peer>(&ring);
+        assert_eq!(end.go(number, Some(SOON)), Err(WaitError::TimedOut), "{}", E::PART);
+        order(&mut peer, "move 0 1", "moved");
+        assert_eq!(end.go(number, Some(LONG)), Ok(()));
+        number += 1;
+        way.end(peer);
+        assert_eq!(end.go(number, Some(LONG)), Err(way.is_told()), "{}", E::PART);
+    }
+    for way in Way::BOTH {
+        for_each_end!(check, way);
+    }
+}
+
+#[test]
+fn a_producer_is_told_of_no_consumer_before_it() {
+    fn check<P: End>(way: Way) {
+        let ring = Ring::new();
+        // It is gone before it could hear of the consumer that was there with it.
+        let mut tx = start::<P>(&ring);
+        let rx = start::<P::Peer>(&ring);
+        tx.kill();
+        way.end(rx);
+        check_first(&ring, &mut attach::<P>(&ring));
+    }
+    for way in Way::BOTH {
+        for_each_ring!(check, way);
+    }
+}
+
+#[test]
+fn a_consumer_that_hands_its_ring_on_leaves_the_end_to_the_next() {
+    fn check<P: End>(way: Way) {
+        let ring = Ring::new();
+        let (mut tx, rx): (_, P::Peer) = (start::<P>(&ring), attach(&ring));
+        order(&mut tx, "move 0 3", "moved");
+        let _kept = rx.into_fd();
+        way.end(tx);
+        let mut rx: P::Peer = attach(&ring);
+        (0..3).for_each(|number| assert_eq!(rx.go(number, Some(LONG)), Ok(())));
+        assert_eq!(rx.go(3, Some(LONG)), Err(way.is_told()));
+        // The ring is empty: what is told is what no consumer was told.
+        let mut tx = start::<P>(&ring);
+        order(&mut tx, "move 3 4", "moved");
+        assert_eq!(rx.go(3, Some(LONG)), Ok(()));
+        let _kept = rx.into_fd();
+        way.end(tx);
+        let mut rx: P::Peer = attach(&ring);
+        assert_eq!(rx.go(4, Some(LONG)), Err(way.is_told()));
+    }
+    for way in Way::BOTH {
+        for_each_ring!(check, way);
+    }
+}
+
+#[test]
+fn whoever_awaits_a_successor_is_told_of_no_end_at_all() {
+    fn check<E: End>(way: Way) {
+        let ring = Ring::new();
+        let mut end = E::attach(&small(ring.options()).await_successor(true)).unwrap();
+        let number = end.exhaust();
+        way.end(start::<E::Peer>(&ring));
+        assert_eq!(end.go(number, Some(SOON)), Err(WaitError::TimedOut), "{}", E::PART);
+        let mut peer = start::<E::Peer>(&ring);
+        order(&mut peer, "move 0 1", "moved");
+        assert_eq!(end.go(number, Some(LONG)), Ok(()));
+        way.end(peer);
+        // Its consumer's role is taken over by one that does not await any.
+        if E::ROLE == Role::Consumer {
+            drop(end);
+            check_first(&ring, &mut attach::<E>(&ring));
+        }
+    }
+    for way in Way::BOTH {
+        for_each_end!(check, way);
+    }
+}
+
+/// Attaches an end of bytes that waits, or does not.
+macro_rules! bytes {
+    ($ring:expr, $attach:ident, $nonblocking:expr) => {{
+        let mut end = succeed(|| $ring.options().capacity(8).$attach::<u8>());
+        end.set_nonblocking($nonblocking);
+        end
+    }};
+}
+
+/// Lets a process write or read bytes in a first run; all was read, and the reader was told.
+#[track_caller]
+fn run_of_bytes(ring: &Ring, way: Way) {
+    let mut rx: Consumer<u8> = bytes!(ring, stream_consumer, false);
+    let tx = Child::start("bytes", ring.name(), &[]);
+    let mut read = [0; 3];
+    rx.read_exact(&mut read).unwrap();
+    assert_eq!(&read, b"abc");
+    way.end_of_bytes(tx);
+    let end = rx.read(&mut [0; 3]);
+    match way {
+        Way::Closed => assert_eq!(end.unwrap(), 0),
+        Way::Killed => assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionAborted),
+    }
+}
+
+impl Way {
+    #[track_caller]
+    fn end_of_bytes(self, mut child: Child) {
+        child.says("written");
+        match self {
+            Way::Closed => {
+                child.say("close");
+                child.join();
+            }
+            Way::Killed => child.kill(),
+        }
+    }
+}
+
+/// Writes bytes, and leaves when it is told to.
+fn writer(part: &mut Part) {
+    let mut tx: Producer<u8> = bytes!(part, stream_producer, false);
+    tx.write_all(b"abc").unwrap();
+    part.say("written");
+    part.hear();
+}
+
+#[test]
+fn a_reader_that_comes_first_on_the_second_run_meets_no_end_of_file() {
+    for way in Way::BOTH {
+        let ring = Ring::new();
+        run_of_bytes(&ring, way);
+        let mut rx: Consumer<u8> = bytes!(ring, stream_consumer, true);
+        for _ in 0..3 {
+            assert_eq!(rx.read(&mut [0; 3]).unwrap_err().kind(), ErrorKind::WouldBlock, "{way:?}");
+        }
+        rx.set_nonblocking(false);
+        let tx = Child::start("bytes", ring.name(), &[]);
+        let mut read = [0; 3];
+        rx.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"abc");
+        way.end_of_bytes(tx);
+    }
+}
+
+#[test]
+fn a_writer_that_comes_first_on_the_second_run_meets_no_broken_pipe() {
+    for way in Way::BOTH {
+        let ring = Ring::new();
+        run_of_bytes(&ring, way);
+        let mut tx: Producer<u8> = bytes!(ring, stream_producer, true);
+        assert_eq!(tx.write(&[7; 10]).unwrap(), 8, "{way:?}");
+        for _ in 0..3 {
+            assert_eq!(tx.write(&[7]).unwrap_err().kind(), ErrorKind::WouldBlock, "{way:?}");
+        }
+        tx.set_nonblocking(false);
+        thread::scope(|scope| {
+            let writing = scope.spawn(|| tx.write(&[8]));
+            thread::sleep(SOON);
+            let mut rx: Consumer<u8> = bytes!(ring, stream_consumer, false);
+            assert_eq!(rx.read(&mut [0; 8]).unwrap(), 8);
+            assert_eq!(writing.join().unwrap().unwrap(), 1);
+        });
+    }
+}
+
+/// Returns a built example. `cargo test` builds them all; a run of this file alone may have to.
+#[track_caller]
+fn example(name: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let program = folder.join("examples").join(name);
+    if !program.exists() {
+        let profile = folder.file_name().unwrap().to_str().unwrap();
+        let profile = if profile == "debug" { "dev" } else { profile };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--example", name, "--profile", profile])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(status.unwrap().success());
+    }
+    program
+}
+
+/// An example at work. It is killed when this is dropped.
+struct Example(std::process::Child);
+
+impl Example {
+    #[track_caller]
+    fn start(name: &str, ring: &Ring, count: Option<u64>) -> Example {
+        let mut command = Command::new(example(name));
+        command.arg(ring.name()).args(count.map(|count| count.to_string()));
+        Example(command.stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    #[track_caller]
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Waits for its end, and returns what it has said.
+    #[track_caller]
+    fn said(mut self) -> String {
+        let status = wait_for("the end of an example", || self.0.try_wait().unwrap());
+        let mut said = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(status.success(), "{status}: {said}");
+        said
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_examples_go_on_in_either_order_after_either_was_killed() {
+    for (killed, first) in
+        ["consumer", "producer"].into_iter().flat_map(|killed| [(killed, "consumer"), (killed, "producer")])
+    {
+        let ring = Ring::new();
+        // The first run: an endless producer, and one of the two is killed. The other one ends by itself, or is told to.
+        let mut examples = [Example::start("producer", &ring, None), Example::start("consumer", &ring, None)];
+        wait_for("a first run", || {
+            let looked = ringmain::inspect::Inspection::open(ring.name()).ok()?;
+            (looked.positions().ok()?.head > 0).then_some(())
+        });
+        match killed {
+            "producer" => {
+                examples[0].kill();
+                let [_, consumer] = examples;
+                assert!(consumer.said().contains("is gone without having closed"), "{killed} {first}");
+            }
+            _ => {
+                examples[1].kill();
+                // It waits at the full ring, or hears of the crash: as if interrupted.
+                examples[0].kill();
+                // What the first run left is read, and its end is told, before the second run begins.
+                let said = Example::start("consumer", &ring, None).said();
+                assert!(said.contains("is gone without having closed"), "{said}");
+            }
+        }
+        // The second run.
+        let (tx, rx) = match first {
+            "consumer" => {
+                let rx = Example::start("consumer", &ring, None);
+                wait_for("a consumer", || ring.exists().then_some(()));
+                thread::sleep(SOON);
+                (Example::start("producer", &ring, Some(100_000)), rx)
+            }
+            _ => {
+                let tx = Example::start("producer", &ring, Some(100_000));
+                thread::sleep(SOON);
+                (tx, Example::start("consumer", &ring, None))
+            }
+        };
+        assert!(tx.said().contains("sent 100000 numbers"));
+        let said = rx.said();
+        assert!(said.contains("received 100000 numbers"), "{killed} {first}: {said}");
+    }
+}
