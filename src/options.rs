@@ -227,9 +227,9 @@ impl Options {
     /// leaked one is closed also then; one that the panic drops never is.)
     ///
     /// It is done by a handler of the C library's (`atexit`), registered at the first attach: functions that were registered before
-    /// that run after it. From then on the process can use no handle: each call returns what it returns in a forked child, and an
-    /// attach [`Error::Exiting`]. Of each handle that another thread uses at this moment, one call that is under way may still
-    /// publish after its end was told.
+    /// that run after it. From then on an attach is [`Error::Exiting`], and a handle that another thread still uses is refused, as
+    /// in a forked child, when it next loads the position of the other end. What it pushed until then is in the ring: where the
+    /// consumer was told already, the next one gets it.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -27,7 +27,7 @@ enum Left {
 }
 
 /// The calls of a creator in their order, and what one leaves that is killed in it.
-const STEPS: [(&str, libc::c_long, Left); 6] = [
+const STEPS: [(&str, libc::c_long, Left); 7] = [
     ("fcntl", libc::SYS_fcntl, Left::Nothing),
     ("fchmod", libc::SYS_fchmod, Left::Empty),
     ("getrandom", libc::SYS_getrandom, Left::Empty),

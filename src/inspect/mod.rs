@@ -224,7 +224,7 @@ impl Inspection {
         self.view.is_truncated()
     }
 
-    /// Returns where both ends are, at one moment. The consumer may be further by up to its publication step.
+    /// Returns where both ends are, at one moment.
     ///
     /// # Errors
     ///

@@ -7,8 +7,8 @@
 //! The handler takes no lock and allocates nothing: nodes are linked once, for ever, and are used again. A node passes from one
 //! owner to the next by its state, which names the process, so that a forked child leaves the nodes of its parent alone. What a
 //! node says stays true while it is armed: the mapping and the descriptor of a handle are given back after its [`Registration`], and
-//! a drop that meets the handler waits for it. Other threads may still run: a call that had asked whether this is its process just
-//! before may publish after its end was told, one per handle.
+//! a drop that meets the handler waits for it. Other threads may still run: each handle is refused when it next
+//! loads the other end's position, and until then may publish after its end was told.
 
 #![allow(unsafe_code, reason = "a handler of the C library's, which reaches headers by their addresses")]
 
