@@ -194,11 +194,9 @@ impl Work for Reader {
     }
 
     fn go(&mut self) -> Result<Went, Finding> {
-        if self.choices.plant == Some(Plant::Repeat) {
-            if let Ok(peek) = self.rx.peek(1) {
-                (self.choices.plant, self.next) = (None, self.next.wrapping_add(peek.len() as u64));
-                return Ok(Went::Moved(1));
-            }
+        if self.choices.plant == Some(Plant::Repeat) && self.rx.peek(1).is_ok() {
+            (self.choices.plant, self.next) = (None, self.next.wrapping_add(1));
+            return Ok(Went::Moved(1));
         }
         let (kind, len) = self.choices.take(KINDS, LONGEST_CALL);
         let capacity = self.rx.capacity();
