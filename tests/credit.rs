@@ -1,5 +1,7 @@
 //! Popped is free: what a call has given back is the producer's when the call returns, whatever the consumer does next.
 
+#![allow(clippy::forget_non_drop, reason = "whatever a guard does when it is dropped, its user may forget it")]
+
 mod common;
 
 use common::ends::{End, LONG, for_each_ring, small};

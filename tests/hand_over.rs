@@ -1,6 +1,8 @@
 //! `pop` hands over, and what was not released comes again: a consumer is killed right after each kind of call, and judged by
 //! what it received.
 
+#![allow(clippy::forget_non_drop, reason = "whatever a guard does when it is dropped, its user may forget it")]
+
 mod common;
 
 use std::mem;

@@ -89,7 +89,7 @@ fn a_run_passes_and_says_what_it_did() {
     for key in ["kills", "producers-killed", "consumers-killed", "restarts", "rings", "elements", "messages"] {
         assert!(report[key].as_u64().unwrap() > 0, "{key} in {report}");
     }
-    for key in ["lost", "torn", "invented", "repeated", "told-wrongly", "hangs", "other-failures"] {
+    for key in ["lost", "torn", "invented", "repeated", "withheld", "told-wrongly", "hangs", "other-failures"] {
         assert_eq!(report[key], 0, "{key}");
     }
 }
@@ -147,6 +147,21 @@ fn an_element_that_was_never_announced_is_found() {
 #[test]
 fn a_close_that_nobody_made_is_found() {
     check_planted("untold", &["told-wrongly"]);
+}
+
+#[test]
+fn an_end_that_is_told_twice_is_found() {
+    check_planted("told-twice", &["told-wrongly"]);
+}
+
+#[test]
+fn an_end_that_is_never_told_is_found() {
+    check_planted("told-never", &["told-wrongly"]);
+}
+
+#[test]
+fn credit_that_is_withheld_is_found() {
+    check_planted("credit", &["withheld"]);
 }
 
 #[test]

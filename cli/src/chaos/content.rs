@@ -107,9 +107,9 @@ impl Messages {
         position.wrapping_add(self.size(self.len(position) as u64))
     }
 
-    /// Returns a position that `count` messages from here on do not pass.
-    pub(crate) fn reach(&self, position: u64, count: u64) -> u64 {
-        position.wrapping_add(count * self.size(self.longest))
+    /// Returns the position behind `count` messages from here on.
+    pub(crate) fn skip(&self, position: u64, count: usize) -> u64 {
+        (0..count).fold(position, |position, _| self.after(position))
     }
 
     /// Counts the messages from one position to another; `None` where no message starts at that one.

@@ -40,6 +40,17 @@ pub(crate) enum Entry {
     Closed,
     /// The last generation that was killed, written before the kill.
     Doomed,
+    /// The last generation that was killed, written when it was gone.
+    Dead,
+    /// 1 while no process is there that has the role, or may be about to take it.
+    Vacant,
+    /// Of a consumer: the last producer whose end a consumer was told by a call, or left in order.
+    Heard,
+    /// Of a consumer: the last producer whose end no consumer can have been told yet.
+    Untold,
+    /// The generation that began to read without a wait, and that has read all that there will be.
+    Emptying,
+    Emptied,
     /// The last generations of the other side that this one was told had crashed, had closed.
     ToldCrashed,
     ToldClosed,
@@ -62,6 +73,8 @@ pub(crate) mod request {
     pub(crate) const CLOSE: u64 = 1;
     /// Read until nothing is there and nothing can come, then leave in order.
     pub(crate) const DRAIN: u64 = 2;
+    /// Read, without a wait, until nothing is there and nothing can come; then stay.
+    pub(crate) const EMPTY: u64 = 3;
 }
 
 /// What can be wrong with what arrives, or with what is told.
@@ -71,7 +84,9 @@ pub(crate) enum Fault {
     Torn,
     Invented,
     Repeated,
-    /// An end was told something of the other one that is not so.
+    /// What a call has moved is not visible, or not free, when it has returned.
+    Withheld,
+    /// An end was told something of the other one that is not so, or that was told before, or was not told.
     Mistold,
     /// Something came to a stand.
     Hang,
@@ -82,11 +97,12 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Fault; 8] = [
+    pub(crate) const ALL: [Fault; 9] = [
         Fault::Lost,
         Fault::Torn,
         Fault::Invented,
         Fault::Repeated,
+        Fault::Withheld,
         Fault::Mistold,
         Fault::Hang,
         Fault::Other,
@@ -99,6 +115,7 @@ impl Fault {
             Fault::Torn => "torn",
             Fault::Invented => "invented",
             Fault::Repeated => "repeated",
+            Fault::Withheld => "withheld",
             Fault::Mistold => "told wrongly",
             Fault::Hang => "hang",
             Fault::Other => "failed",

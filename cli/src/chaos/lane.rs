@@ -100,7 +100,7 @@ fn live(mut ring: Ring<'_>) -> Result<Option<Ring<'_>>, Failure> {
 
 fn settle(ring: &mut Ring<'_>) -> Result<(), Failure> {
     let settled = match ring.life.end {
-        End::Drained { killed } | End::Orphaned { killed } => drain(ring, killed),
+        End::Drained { killed, .. } | End::Orphaned { killed } => drain(ring, killed),
         End::Abandoned => abandon(ring),
     };
     explained(settled.and_then(|()| ring.remove()), ring)
@@ -174,10 +174,21 @@ fn drain(ring: &mut Ring<'_>, killed: bool) -> Result<(), Finding> {
         ring.await_orphan_told(Side::Producer)?;
         ring.await_orphan_told(Side::Consumer)?;
     }
+    let by_others = matches!(ring.life.end, End::Drained { by_others: true, .. });
+    if by_others {
+        ring.empty()?;
+    }
     if killed {
         ring.kill(Side::Producer)?
     } else {
         ring.close(Side::Producer)?
+    }
+    if by_others {
+        ring.kill_untold()?;
+        // The next one is told, and leaves; the one after it is not.
+        ring.start_to_drain()?;
+        ring.drain()?;
+        ring.start_to_drain()?;
     }
     ring.drain()
 }

@@ -1,6 +1,7 @@
 //! The ends of a message ring at work.
 
 use std::io::{IoSlice, Write};
+use std::time::Duration;
 
 use ringmain::message::{Claim, Consumer, PopError, Producer, PushError, ReceiveError};
 use ringmain::{Error, Options, PeerState, WaitError};
@@ -12,7 +13,11 @@ use super::work::{Choices, Went, Work, common_calls};
 use super::worker::Job;
 
 /// How many messages a call moves at most.
-const LONGEST_CALL: u64 = 10;
+const LONGEST_CALL: usize = 10;
+
+/// How many kinds of calls there are.
+const PUSHES: u8 = 8;
+const POPS: u8 = 9;
 
 fn messages(job: &Job, max_len: usize) -> Messages {
     Messages { salt: job.salt, alignment: job.alignment as u64, longest: job.longest.min(max_len) as u64 }
@@ -33,8 +38,9 @@ impl Work for Writer {
         Ok(Writer { messages: messages(job, tx.max_len()), tx, next: 0, choices, bytes: Vec::new() })
     }
 
-    fn reach(&self) -> u64 {
-        self.messages.reach(self.next, LONGEST_CALL)
+    fn reach(&mut self) -> u64 {
+        let (kind, most) = self.choices.choose(PUSHES, LONGEST_CALL);
+        self.messages.skip(self.next, if kind == 4 { most } else { 1 })
     }
 
     fn go(&mut self) -> Result<Went, Finding> {
@@ -42,8 +48,9 @@ impl Work for Writer {
             self.blunder(plant);
         }
         self.messages.write(self.next, &mut self.bytes);
+        let (kind, most) = self.choices.take(PUSHES, LONGEST_CALL);
         let Writer { tx, bytes, choices, messages, .. } = self;
-        let pushed = match choices.kind(8) {
+        let pushed = match kind {
             0 => tx.push(bytes),
             1 => {
                 let (first, rest) = bytes.split_at(choices.rng.usize(..=bytes.len()));
@@ -60,7 +67,7 @@ impl Work for Writer {
                     Err(error) => Err(error),
                 }
             }
-            4 => return self.batch(),
+            4 => return self.batch(most),
             5 => {
                 let claimed = match choices.limit() {
                     None => tx.claim_blocking(bytes.len()),
@@ -135,9 +142,8 @@ fn finish(mut claim: Claim<'_>, bytes: &[u8], choices: &mut Choices) -> Finished
 
 impl Writer {
     /// Pushes some messages at once, or now and then none.
-    fn batch(&mut self) -> Result<Went, Finding> {
+    fn batch(&mut self, most: usize) -> Result<Went, Finding> {
         let (start, mut next) = (self.next, self.next);
-        let most = self.choices.rng.u64(1..=LONGEST_CALL);
         let mut batch = self.tx.batch();
         for _ in 0..most {
             self.messages.write(next, &mut self.bytes);
@@ -201,8 +207,9 @@ impl Work for Reader {
         Ok(Reader { rx, messages, next: 0, choices, buffer, vector: Vec::new(), scratch: Vec::new() })
     }
 
-    fn reach(&self) -> u64 {
-        self.messages.reach(self.next, LONGEST_CALL)
+    fn reach(&mut self) -> u64 {
+        let (kind, most) = self.choices.choose(POPS, LONGEST_CALL);
+        self.messages.skip(self.next, if matches!(kind, 4 | 5) { most } else { 1 })
     }
 
     fn go(&mut self) -> Result<Went, Finding> {
@@ -210,14 +217,14 @@ impl Work for Reader {
             (self.choices.plant, self.next) = (None, self.messages.after(self.next));
             return Ok(Went::Moved(1));
         }
-        let most = self.choices.rng.u64(1..=LONGEST_CALL) as usize;
+        let (kind, most) = self.choices.take(POPS, LONGEST_CALL);
         let Reader { rx, messages, next, choices, buffer, vector, scratch } = self;
         let mut check = |bytes: &[u8]| {
             messages.check(*next, bytes, scratch)?;
             *next = messages.after(*next);
             Ok(())
         };
-        let popped = match choices.kind(9) {
+        let popped = match kind {
             0 => rx.pop(buffer).map(|len| check(&buffer[..len])),
             1 => rx.pop_into(vector).map(|_| check(vector)),
             2 => match rx.pop_value::<[u8; 8]>() {
@@ -288,6 +295,22 @@ impl Work for Reader {
             Err(PopError::Empty) => Ok(Went::Nothing),
             Err(error) => Err(unexpected(error)),
         }
+    }
+
+    fn take(&mut self) -> Result<Went, Finding> {
+        match self.rx.pop_into(&mut self.vector) {
+            Ok(_) => {
+                self.messages.check(self.next, &self.vector, &mut self.scratch)?;
+                self.next = self.messages.after(self.next);
+                Ok(Went::Moved(1))
+            }
+            Err(PopError::Empty) => Ok(Went::Nothing),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+
+    fn wait(&mut self, limit: Duration) -> Result<(), WaitError> {
+        self.rx.wait_readable(limit)
     }
 
     fn is_empty(&mut self) -> Result<bool, Finding> {

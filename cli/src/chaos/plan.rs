@@ -60,6 +60,12 @@ pub(crate) enum Plant {
     Invent,
     /// An end leaves in order and does not note it.
     Untold,
+    /// A consumer comes as if none before it had been told of an end.
+    ToldTwice,
+    /// A consumer comes as if one before it had been told of every end.
+    ToldNever,
+    /// A consumer holds back what it has given back.
+    Credit,
     /// A consumer stops reading.
     Hang,
 }
@@ -124,8 +130,9 @@ pub(crate) enum Step {
 /// How the ring ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum End {
-    /// The producer leaves, in order or by a kill, and the consumer reads the rest.
-    Drained { killed: bool },
+    /// The producer leaves, in order or by a kill, and the consumer reads the rest. Or others do: one that was told of nothing is
+    /// killed first, and one more follows when there is nothing to be told any more.
+    Drained { killed: bool, by_others: bool },
     /// The name is removed while both ends are attached, and another ring takes it. Then, as above.
     Orphaned { killed: bool },
     /// The name is removed, and the consumer killed: what it left cannot be read any more.
@@ -176,7 +183,7 @@ impl Life {
             end: match rng.u8(..6) {
                 0 => End::Abandoned,
                 1 | 2 => End::Orphaned { killed: rng.bool() },
-                _ => End::Drained { killed: rng.bool() },
+                _ => End::Drained { killed: rng.bool(), by_others: rng.bool() },
             },
         }
     }

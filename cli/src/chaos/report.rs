@@ -72,6 +72,7 @@ pub(crate) struct Report {
     pub(crate) torn: u64,
     pub(crate) invented: u64,
     pub(crate) repeated: u64,
+    pub(crate) withheld: u64,
     pub(crate) told_wrongly: u64,
     pub(crate) hangs: u64,
     pub(crate) other_failures: u64,
@@ -89,6 +90,7 @@ impl Report {
             torn: count(Fault::Torn),
             invented: count(Fault::Invented),
             repeated: count(Fault::Repeated),
+            withheld: count(Fault::Withheld),
             told_wrongly: count(Fault::Mistold),
             hangs: count(Fault::Hang),
             other_failures: count(Fault::Other),
@@ -118,6 +120,7 @@ impl Report {
         line("torn", self.torn.to_string());
         line("invented", self.invented.to_string());
         line("repeated", self.repeated.to_string());
+        line("withheld", self.withheld.to_string());
         line("told wrongly", self.told_wrongly.to_string());
         line("hangs", self.hangs.to_string());
         line("other failures", self.other_failures.to_string());

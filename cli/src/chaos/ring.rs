@@ -62,6 +62,7 @@ impl<'a> Ring<'a> {
             let (generation, _) = segment.generation(side).map_err(unexpected)?;
             journal.write(side, Entry::Closing, generation);
             journal.write(side, Entry::Closed, generation);
+            journal.write(side, Entry::Vacant, 1);
         }
         shared.count(|totals| totals.rings += 1);
         Ok(Ring {
@@ -81,7 +82,19 @@ impl<'a> Ring<'a> {
 
     /// Starts a process that takes a role.
     pub(crate) fn start(&mut self, side: Side) -> Result<(), Finding> {
-        self.journal.write(side, Entry::Asked, request::GO_ON);
+        self.start_asked(side, request::GO_ON)
+    }
+
+    /// Starts a consumer that reads what there is, and leaves.
+    pub(crate) fn start_to_drain(&mut self) -> Result<(), Finding> {
+        // It knows that from the first call on: where there is nothing to be told, a call without a limit does not end.
+        self.start_asked(Side::Consumer, request::DRAIN)?;
+        self.await_attached(Side::Consumer)
+    }
+
+    fn start_asked(&mut self, side: Side, asked: u64) -> Result<(), Finding> {
+        self.journal.write(side, Entry::Vacant, 0);
+        self.journal.write(side, Entry::Asked, asked);
         for entry in [Entry::Attached, Entry::ToldOrphaned] {
             self.journal.write(side, entry, 0);
         }
@@ -123,6 +136,10 @@ impl<'a> Ring<'a> {
         holder.wait().map_err(failed)?;
         let (generation, has_come) = self.segment.generation(side).map_err(unexpected)?;
         self.journal.write(side, Entry::Doomed, if has_come { generation } else { doomed });
+        if has_come {
+            self.journal.write(side, Entry::Dead, generation);
+        }
+        self.journal.write(side, Entry::Vacant, 1);
         self.shared.count(|totals| totals.killed(side));
         self.check_complaints()?;
         match side {
@@ -149,10 +166,25 @@ impl<'a> Ring<'a> {
         if is_before(reach, end) {
             return Err(Finding::new(Fault::Invented, format!("all up to {end} came, only {reach} was pushed")));
         }
-        if end < self.begun {
-            self.shared.count(|totals| totals.wraps += 1);
-        }
         Ok(())
+    }
+
+    /// Lets the consumer read without a wait from now on.
+    pub(crate) fn empty(&mut self) -> Result<(), Finding> {
+        self.journal.write(Side::Consumer, Entry::Asked, request::EMPTY);
+        self.wait("the consumer to read without a wait", |ring| ring.is_of_consumer(Entry::Emptying))
+    }
+
+    /// Waits until it has read all, and kills it: it was told of nothing.
+    pub(crate) fn kill_untold(&mut self) -> Result<(), Finding> {
+        self.wait("the consumer to read all", |ring| ring.is_of_consumer(Entry::Emptied))?;
+        let (last, _) = self.segment.generation(Side::Producer).map_err(unexpected)?;
+        self.journal.write(Side::Consumer, Entry::Untold, last);
+        self.kill(Side::Consumer)
+    }
+
+    fn is_of_consumer(&self, entry: Entry) -> bool {
+        self.note(Side::Consumer, entry) == self.note(Side::Consumer, Entry::Attached)
     }
 
     /// Counts what nobody can read any more.
@@ -207,7 +239,11 @@ impl<'a> Ring<'a> {
     pub(crate) fn remove(&self) -> Result<(), Finding> {
         self.check_complaints()?;
         let moved = self.note(Side::Consumer, Entry::Delivered);
-        self.shared.count(|totals| totals.moved(self.life.kind, moved));
+        let has_wrapped = self.note(Side::Consumer, Entry::Done) < self.begun;
+        self.shared.count(|totals| {
+            totals.moved(self.life.kind, moved);
+            totals.wraps += u64::from(has_wrapped);
+        });
         if self.note(Side::Producer, Entry::Unlinked) != 0 {
             return Ok(());
         }
@@ -275,6 +311,7 @@ impl<'a> Ring<'a> {
         self.wait(&format!("the {side} to leave"), |ring| ring.note(side, Entry::Closed) == generation)?;
         let Some(mut holder) = self.holders[side as usize].take() else { return Ok(()) };
         let status = holder.wait().map_err(failed)?;
+        self.journal.write(side, Entry::Vacant, 1);
         self.check_complaints()?;
         if !status.success() {
             return Err(Finding::new(Fault::Other, format!("a {side} that was asked to leave ended with {status}")));
@@ -314,7 +351,9 @@ impl<'a> Ring<'a> {
 
     /// Returns what a worker has found wrong.
     fn check_complaints(&self) -> Result<(), Finding> {
-        let complaint = Side::BOTH.into_iter().find_map(|side| self.journal.complaint(side));
+        // What an end found out says more than that another one was refused because of it.
+        let complaints = Side::BOTH.into_iter().filter_map(|side| self.journal.complaint(side));
+        let complaint = complaints.min_by_key(|(fault, _)| *fault == Fault::Other);
         complaint.map_or(Ok(()), |(fault, text)| Err(Finding { fault, text }))
     }
 

@@ -14,6 +14,9 @@ use super::plan::Side;
 const TAIL: u64 = 0x0180;
 const HEAD: u64 = 0x0200;
 
+/// Of a consumer's slot: the generation of the last producer whose end a consumer was told.
+const TOLD: u64 = 0x0138;
+
 /// The slots of the roles, and their words that a report shows.
 const SLOTS: [u64; 2] = [0x0080, 0x0100];
 const SLOT: [(&str, u64); 4] = [("presence", 0), ("pid", 8), ("parking", 32), ("wakes", 40)];
@@ -55,10 +58,17 @@ impl Segment {
 
     /// Lets a ring that nobody has used begin at this position.
     pub(crate) fn begin_at(&self, position: u64) -> Result<()> {
-        for offset in [TAIL, HEAD] {
-            self.0.write_all_at(&position.to_ne_bytes(), offset)?;
-        }
-        Ok(())
+        [TAIL, HEAD].into_iter().try_for_each(|offset| self.write(offset, position))
+    }
+
+    /// Takes back what a consumer has given back, as a planted mistake.
+    pub(crate) fn withhold(&self, head: u64) -> Result<()> {
+        self.write(HEAD, head)
+    }
+
+    /// Says that no consumer, or each one, was told of whoever produced, as a planted mistake.
+    pub(crate) fn mistell(&self, told: u64) -> Result<()> {
+        self.write(TOLD, told)
     }
 
     /// Describes what the header says of both ends.
@@ -72,6 +82,10 @@ impl Segment {
             text.push('\n');
         }
         text
+    }
+
+    fn write(&self, offset: u64, value: u64) -> Result<()> {
+        self.0.write_all_at(&value.to_ne_bytes(), offset).context("cannot write the header of a ring")
     }
 
     fn word(&self, offset: u64) -> Result<u64> {

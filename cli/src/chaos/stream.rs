@@ -1,5 +1,7 @@
 //! The ends of a stream ring at work.
 
+use std::time::Duration;
+
 use ringmain::stream::{Claim, ClaimError, Consumer, Peek, PeekError, PopError, Producer, PushError, PushSliceError};
 use ringmain::{Error, Options, PeerState, WaitError};
 
@@ -11,6 +13,9 @@ use super::worker::Job;
 
 /// How many elements a call moves at most.
 const LONGEST_CALL: usize = 100;
+
+/// How many kinds of calls there are at either end. The first and the last two move one element.
+const KINDS: u8 = 8;
 
 /// Pushes elements by every call that there is.
 pub(crate) struct Writer {
@@ -25,8 +30,9 @@ impl Work for Writer {
         Ok(Writer { tx: options.stream_producer()?, salt: job.salt, next: 0, choices })
     }
 
-    fn reach(&self) -> u64 {
-        self.next.wrapping_add(LONGEST_CALL as u64)
+    fn reach(&mut self) -> u64 {
+        let (kind, len) = self.choices.choose(KINDS, LONGEST_CALL);
+        self.next.wrapping_add(if matches!(kind, 0 | 6..) { 1 } else { len as u64 })
     }
 
     fn go(&mut self) -> Result<Went, Finding> {
@@ -34,9 +40,9 @@ impl Work for Writer {
             self.blunder(plant);
         }
         let (salt, next, capacity) = (self.salt, self.next, self.tx.capacity());
-        let len = self.choices.rng.usize(1..=LONGEST_CALL);
+        let (kind, len) = self.choices.take(KINDS, LONGEST_CALL);
         let elements = (0..len as u64).map(|at| element(salt, next.wrapping_add(at)));
-        match self.choices.kind(8) {
+        match kind {
             0 => match self.tx.push(element(salt, next)) {
                 Ok(()) => Ok(self.pushed(1)),
                 Err(PushError::Full(_)) => Ok(Went::Nothing),
@@ -182,20 +188,19 @@ impl Work for Reader {
         Ok(Reader { rx, salt: job.salt, next: 0, choices, values: [[0; 4]; LONGEST_CALL] })
     }
 
-    fn reach(&self) -> u64 {
-        self.next.wrapping_add(LONGEST_CALL as u64)
+    fn reach(&mut self) -> u64 {
+        let (kind, len) = self.choices.choose(KINDS, LONGEST_CALL);
+        self.next.wrapping_add(if matches!(kind, 0 | 6..) { 1 } else { len as u64 })
     }
 
     fn go(&mut self) -> Result<Went, Finding> {
-        if self.choices.plant == Some(Plant::Repeat) {
-            if let Ok(peek) = self.rx.peek(1) {
-                (self.choices.plant, self.next) = (None, self.next.wrapping_add(peek.len() as u64));
-                return Ok(Went::Moved(1));
-            }
+        if self.choices.plant == Some(Plant::Repeat) && self.rx.peek(1).is_ok() {
+            (self.choices.plant, self.next) = (None, self.next.wrapping_add(1));
+            return Ok(Went::Moved(1));
         }
-        let len = self.choices.rng.usize(1..=LONGEST_CALL);
+        let (kind, len) = self.choices.take(KINDS, LONGEST_CALL);
         let capacity = self.rx.capacity();
-        let read = match self.choices.kind(8) {
+        let read = match kind {
             0 => match self.rx.pop() {
                 Ok(element) => self.keep(element),
                 Err(PopError::Empty) => return Ok(Went::Nothing),
@@ -245,6 +250,22 @@ impl Work for Reader {
             self.next = self.next.wrapping_add(1);
         }
         Ok(if read > 0 { Went::Moved(read as u64) } else { Went::Nothing })
+    }
+
+    fn take(&mut self) -> Result<Went, Finding> {
+        match self.rx.pop() {
+            Ok(element) => {
+                check_element(self.salt, self.next, element)?;
+                self.next = self.next.wrapping_add(1);
+                Ok(Went::Moved(1))
+            }
+            Err(PopError::Empty) => Ok(Went::Nothing),
+            Err(error) => Err(unexpected(error)),
+        }
+    }
+
+    fn wait(&mut self, limit: Duration) -> Result<(), WaitError> {
+        self.rx.wait_readable(limit)
     }
 
     fn is_empty(&mut self) -> Result<bool, Finding> {

@@ -24,6 +24,8 @@ pub(crate) struct Choices {
     pub(crate) rng: Rng,
     kind: u8,
     left: u32,
+    /// The call that comes next, if it is chosen already: its kind, and how much it moves at most.
+    next: Option<(u8, usize)>,
     awaits_successor: bool,
     /// Whether calls that wait without a limit are allowed now.
     pub(crate) may_block: bool,
@@ -38,11 +40,28 @@ impl Choices {
     pub(crate) fn new(job: &Job) -> Choices {
         let rng = Rng::with_seed(job.manner.seed);
         let awaits_successor = job.manner.awaits_successor;
-        Choices { rng, kind: 0, left: 0, awaits_successor, may_block: true, plant: None }
+        Choices { rng, kind: 0, left: 0, next: None, awaits_successor, may_block: true, plant: None }
+    }
+
+    /// Chooses the next call: its kind, of so many, and how much it moves at most.
+    pub(crate) fn choose(&mut self, kinds: u8, longest: usize) -> (u8, usize) {
+        if let Some(next) = self.next {
+            return next;
+        }
+        let next = (self.kind(kinds), self.rng.usize(1..=longest));
+        self.next = Some(next);
+        next
+    }
+
+    /// Takes the call that was chosen, or chooses one.
+    pub(crate) fn take(&mut self, kinds: u8, longest: usize) -> (u8, usize) {
+        let chosen = self.choose(kinds, longest);
+        self.next = None;
+        chosen
     }
 
     /// Chooses one of so many kinds of calls, each kept up for a while.
-    pub(crate) fn kind(&mut self, count: u8) -> u8 {
+    fn kind(&mut self, count: u8) -> u8 {
         if self.left == 0 {
             (self.kind, self.left) = (self.rng.u8(..count), self.rng.u32(1..LONGEST_RUN));
         }
@@ -65,8 +84,8 @@ pub(crate) trait Work: Sized {
     /// Goes on from this position.
     fn begin(&mut self, position: u64);
     fn next(&self) -> u64;
-    /// Returns a position that the next call does not pass.
-    fn reach(&self) -> u64;
+    /// Chooses the next call, and returns the position that it does not pass.
+    fn reach(&mut self) -> u64;
     fn choices(&mut self) -> &mut Choices;
 
     /// Returns whether nothing is left to read.
@@ -74,6 +93,19 @@ pub(crate) trait Work: Sized {
 
     /// Moves something by one call.
     fn go(&mut self) -> Result<Went, Finding>;
+
+    /// Reads one by a call that never waits, so that it is told of no end.
+    fn take(&mut self) -> Result<Went, Finding> {
+        Ok(Went::Nothing)
+    }
+
+    /// Waits until there is something to read.
+    fn wait(&mut self, _limit: Duration) -> Result<(), WaitError> {
+        Err(WaitError::TimedOut)
+    }
+
+    /// Returns the handle's own position.
+    fn position(&self) -> u64;
 
     fn generation(&self) -> u64;
     fn peer_generation(&self) -> u64;
@@ -93,6 +125,9 @@ macro_rules! common_calls {
         }
         fn choices(&mut self) -> &mut Choices {
             &mut self.choices
+        }
+        fn position(&self) -> u64 {
+            self.$handle.position()
         }
         fn generation(&self) -> u64 {
             self.$handle.generation()

@@ -71,15 +71,16 @@ fn serve<W: Work>(job: &Job) -> Result<()> {
         }
     };
     let (segment, journal) = (Segment::open(&files.segment)?, Journal::open(&files.journal)?);
+    let past = Past::before_attach(job, &segment, &journal)?;
     let complain = |Finding { fault, text }: Finding| journal.complain(job.side, fault, &text);
     let mut end = match attach::<W>(job) {
-        Ok(work) => End { job, journal: &journal, work, peer: job.side.other() },
+        Ok(work) => End { job, journal: &journal, segment: &segment, work, peer: job.side.other(), past },
         Err(error) => {
             complain(Finding::new(Fault::Other, format!("cannot attach: {error:?}")));
             return Ok(());
         }
     };
-    if let Err(finding) = end.serve(&segment) {
+    if let Err(finding) = end.serve() {
         complain(finding);
         // It keeps its role until it is killed, so that the other end has nothing to complain of.
         loop {
@@ -88,6 +89,10 @@ fn serve<W: Work>(job: &Job) -> Result<()> {
     }
     end.leave().unwrap_or_else(complain);
     Ok(())
+}
+
+fn failed(error: anyhow::Error) -> Finding {
+    Finding::new(Fault::Other, format!("{error:#}"))
 }
 
 /// Attaches. Where the last holder was killed a moment ago, the kernel may need another one to notice.
@@ -114,6 +119,40 @@ fn attach<W: Work>(job: &Job) -> Result<W, Error> {
     }
 }
 
+/// Which ends of the other side do not concern one that comes: those of holders up to a generation.
+#[derive(Debug, Clone, Copy)]
+struct Past {
+    /// The last one that is known to have ended before this end came.
+    ended: u64,
+    /// The last one of these that is no news.
+    told: u64,
+}
+
+impl Past {
+    fn before_attach(job: &Job, segment: &Segment, journal: &Journal) -> Result<Past> {
+        let peer = job.side.other();
+        let ended = journal.read(peer, Entry::Closed).max(journal.read(peer, Entry::Dead));
+        let told = match job.side {
+            Side::Producer => ended,
+            Side::Consumer => ended.min(journal.read(Side::Consumer, Entry::Heard)),
+        };
+        match (job.plant, job.side) {
+            (Some(Plant::ToldTwice), Side::Consumer) => segment.mistell(0)?,
+            (Some(Plant::ToldNever), Side::Consumer) => segment.mistell(u64::MAX)?,
+            _ => {}
+        }
+        let is_vacant = journal.read(peer, Entry::Vacant) == 1;
+        Ok(Past { ended, told: if told == ended && is_vacant { told } else { 0 } })
+    }
+}
+
+/// How long an end that must be told may take, and how long nothing must be told.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+const UNTOLD_FOR: Duration = Duration::from_millis(5);
+
+/// In one call of so many it is looked whether what was moved is published: a system call.
+const CALLS_PER_LOOK: u64 = 8;
+
 /// Calls that a worker makes before it makes its mistake.
 const CALLS_BEFORE_A_PLANT: u64 = 300;
 
@@ -121,23 +160,33 @@ const CALLS_BEFORE_A_PLANT: u64 = 300;
 struct End<'a, W> {
     job: &'a Job,
     journal: &'a Journal,
+    segment: &'a Segment,
     work: W,
     peer: Side,
+    past: Past,
 }
 
 impl<W: Work> End<'_, W> {
     /// Works until it is asked to leave.
-    fn serve(&mut self, segment: &Segment) -> Result<(), Finding> {
+    fn serve(&mut self) -> Result<(), Finding> {
         let (journal, side) = (self.journal, self.job.side);
-        let start = segment.position(side).map_err(|error| Finding::new(Fault::Other, format!("{error:#}")))?;
+        let start = self.stored()?;
         self.work.begin(start);
         journal.start(side, start);
+        // Whoever reads what a producer has left hears of its end. One that is killed while it comes has the role already, but not
+        // said so: its end is taken for that of the one before it.
+        let has_data = side == Side::Consumer && !self.work.is_empty()?;
+        if has_data || journal.read(self.peer, Entry::Vacant) == 0 {
+            self.past.told = 0;
+        }
         journal.write(side, Entry::Attached, self.work.generation());
         let mut calls: u64 = 0;
         loop {
             let asked = journal.read(side, Entry::Asked);
-            if asked == request::CLOSE {
-                break;
+            match asked {
+                request::CLOSE => break,
+                request::EMPTY => self.empty()?,
+                _ => {}
             }
             let drains = asked == request::DRAIN;
             self.work.choices().may_block = !drains;
@@ -147,8 +196,9 @@ impl<W: Work> End<'_, W> {
             // Who is gone before a call that finds nothing has left nothing.
             let was_gone = drains && self.work.peer_state() != PeerState::Alive;
             let moved = self.call()?;
+            self.check_position(moved, calls)?;
             if was_gone && moved == 0 && self.work.is_empty()? {
-                break;
+                return self.check_end();
             }
             // A system call each: not too often.
             if calls.is_multiple_of(512) || moved == 0 && calls.is_multiple_of(8) {
@@ -165,11 +215,91 @@ impl<W: Work> End<'_, W> {
         Ok(())
     }
 
+    /// Reads all that there is and will be, is told of nothing, and stays until it is killed.
+    fn empty(&mut self) -> Result<(), Finding> {
+        let (journal, side, generation) = (self.journal, self.job.side, self.work.generation());
+        journal.write(side, Entry::Emptying, generation);
+        loop {
+            let was_gone = self.work.peer_state() != PeerState::Alive;
+            let reach = self.work.reach();
+            journal.write(side, Entry::Reach, reach);
+            let took = self.work.take()?;
+            journal.write(side, Entry::Done, self.work.next());
+            match took {
+                Went::Moved(count) => journal.add(side, Entry::Delivered, count),
+                _ if was_gone => journal.write(side, Entry::Emptied, generation),
+                _ => {}
+            }
+            if !matches!(took, Went::Moved(_)) {
+                thread::sleep(Duration::from_micros(50));
+            }
+        }
+    }
+
+    /// Checks that the handle stands where its calls have led, and now and then that this is published.
+    fn check_position(&mut self, moved: u64, calls: u64) -> Result<(), Finding> {
+        let (side, next, position) = (self.job.side, self.work.next(), self.work.position());
+        if side == Side::Consumer && position != next {
+            let fault = if is_before(position, next) { Fault::Repeated } else { Fault::Lost };
+            return Err(Finding::new(
+                fault,
+                format!("a {side} has received all up to {next} and stands at {position}"),
+            ));
+        }
+        let is_planted = self.work.choices().plant == Some(Plant::Credit) && side == Side::Consumer && moved > 0;
+        if is_planted {
+            self.segment.withhold(position.wrapping_sub(moved)).map_err(failed)?;
+        }
+        if !is_planted && !calls.is_multiple_of(CALLS_PER_LOOK) {
+            return Ok(());
+        }
+        let stored = self.stored()?;
+        if stored == position {
+            return Ok(());
+        }
+        let text = format!("the calls of a {side} that have returned led to {position}, and {stored} is published");
+        Err(Finding::new(Fault::Withheld, text))
+    }
+
+    fn stored(&self) -> Result<u64, Finding> {
+        self.segment.position(self.job.side).map_err(failed)
+    }
+
+    /// Checks that a consumer that has read all is told of its producer's end, at each call, or that it is told of nothing, where
+    /// another consumer was told.
+    fn check_end(&mut self) -> Result<(), Finding> {
+        let last = self.work.peer_generation();
+        let expected = match self.journal.read(self.peer, Entry::Closed) {
+            closed if closed >= last => WaitError::Closed,
+            _ => WaitError::Crashed,
+        };
+        let must_hear = last > self.past.ended || last == self.journal.read(Side::Consumer, Entry::Untold);
+        for _ in 0..2 {
+            if self.job.manner.awaits_successor || last <= self.past.told {
+                match self.work.wait(UNTOLD_FOR) {
+                    Err(WaitError::Closed | WaitError::Crashed) => return Err(self.mistold("was told again", last)),
+                    _ => continue,
+                }
+            }
+            if must_hear && self.work.wait(TOLD_WITHIN) != Err(expected) {
+                return Err(self.mistold("was never told", last));
+            }
+            self.journal.write(Side::Consumer, Entry::Heard, last);
+        }
+        Ok(())
+    }
+
+    fn mistold(&self, how: &str, generation: u64) -> Finding {
+        let text = format!("the {} {how} of the end of {} {generation}: {:?}", self.job.side, self.peer, self.past);
+        Finding::new(Fault::Mistold, text)
+    }
+
     /// Makes one call and notes what came of it.
     fn call(&mut self) -> Result<u64, Finding> {
         let (journal, side) = (self.journal, self.job.side);
         if self.job.plant != Some(Plant::Invent) {
-            journal.write(side, Entry::Reach, self.work.reach());
+            let reach = self.work.reach();
+            journal.write(side, Entry::Reach, reach);
         }
         let before = self.work.peer_generation();
         let went = self.work.go()?;
@@ -188,8 +318,19 @@ impl<W: Work> End<'_, W> {
                 return Ok(count);
             }
             Went::Nothing => {}
-            Went::Ended(WaitError::Closed) => self.told(before, PeerState::Closed)?,
-            Went::Ended(WaitError::Crashed) => self.told(before, PeerState::Crashed)?,
+            Went::Ended(error @ (WaitError::Closed | WaitError::Crashed)) => {
+                let state = if error == WaitError::Closed { PeerState::Closed } else { PeerState::Crashed };
+                self.told(before, state)?;
+                let last = self.work.peer_generation();
+                if last <= self.past.told {
+                    return Err(self.mistold("was told again", last));
+                }
+                if side == Side::Consumer {
+                    journal.write(side, Entry::Heard, before);
+                }
+            }
+            // There is less than was asked for: nothing that is told, for the rest can be read.
+            Went::Ended(WaitError::Short { .. }) => {}
             Went::Ended(WaitError::Orphaned) => self.told_orphaned()?,
             Went::Ended(error) => return Err(Finding::new(Fault::Other, format!("a call said: {error}"))),
         }
@@ -248,7 +389,11 @@ impl<W: Work> End<'_, W> {
         if self.job.plant != Some(Plant::Untold) {
             journal.write(side, Entry::Closing, generation);
         }
+        let peer = self.work.peer_generation();
         self.work.close().map_err(|error| Finding::new(Fault::Other, format!("cannot close: {error:?}")))?;
+        if side == Side::Consumer {
+            journal.write(side, Entry::Heard, peer);
+        }
         journal.write(side, Entry::Closed, generation);
         Ok(())
     }

@@ -1,5 +1,10 @@
 //! What the rings promise, as one list of scenarios that runs over heap memory and over a real segment.
 
+#![allow(
+    clippy::forget_non_drop,
+    clippy::drop_non_drop,
+    reason = "a guard ends in every way that its user has, whatever its drop does"
+)]
 #![allow(unsafe_code, reason = "the heap memory implements an unsafe trait")]
 
 /// Runs each scenario over heap memory and over a segment.

@@ -100,7 +100,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
             for _ in 0..choices.below(4) {
                 outcome = add(&mut batch, bytes, choices);
             }
-            assert_eq!(batch.is_empty(), batch.len() == 0);
+            assert_eq!(batch.is_empty(), matches!(batch.len(), 0));
             match choices.below(5) {
                 0..=2 => batch.commit(),
                 3 => mem::forget(batch),
@@ -214,7 +214,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             None => Outcome::NotNow,
         },
         8 => Outcome::of_look(rx.is_empty()),
-        9 => of_pop(rx.peek().map(|record| mem::forget(record))),
+        9 => of_pop(rx.peek().map(mem::forget)),
         10 => look_at_several(rx, choices),
         _ => {
             rx.release();
@@ -236,7 +236,7 @@ fn look_at_several(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
             0 => batch.next_len(),
             _ => batch.append_next(&mut bytes),
         };
-        assert!(batch.len() <= count + 1 && batch.is_empty() == (batch.len() == 0));
+        assert!(batch.len() <= count + 1 && batch.is_empty() == matches!(batch.len(), 0));
         assert!(bytes.len() - before <= max);
         let found = of_pop(read);
         // One that is poisoned stays so.

@@ -2,6 +2,11 @@
 //!
 //! The fuzz targets use this folder too, so it knows of nothing else here but the offsets of the words.
 
+#![allow(
+    clippy::forget_non_drop,
+    reason = "a guard is forgotten as its user may do it, whatever it does when it is dropped"
+)]
+
 mod case;
 mod guards;
 mod lies;
