@@ -1,8 +1,9 @@
 //! How a model is run, and what models are made of.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 use std::sync::atomic::Ordering;
 
 use crate::checked::UNIT;
@@ -22,8 +23,47 @@ pub const RACE: &str = "Causality violation: Concurrent";
 /// What [`until`] says.
 pub const NO_PROGRESS: &str = "no progress";
 
+/// Has a model's panic told in one line, and one that is expected not at all. The stacks of loom's threads have no room for a
+/// backtrace in an unoptimised build, and a test that overflows one while it prints hangs.
+fn tell_panics_briefly() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| match TOLD.get() {
+            Told::Usually => usual(panic),
+            Told::Briefly => eprintln!("{panic}"),
+            Told::NotAtAll => {}
+        }));
+    });
+}
+
+/// How panics of this thread are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Usually,
+    Briefly,
+    NotAtAll,
+}
+
+thread_local! {
+    static TOLD: Cell<Told> = const { Cell::new(Told::Usually) };
+}
+
+/// Runs something with panics told like this.
+fn with_panics<R>(told: Told, run: impl FnOnce() -> R) -> R {
+    tell_panics_briefly();
+    let before = TOLD.replace(told);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    TOLD.set(before);
+    result.unwrap_or_else(|panic| panic::resume_unwind(panic))
+}
+
 /// Runs a model in every interleaving up to the bound on preemptions. It fails by a panic.
 pub fn check(model: impl Fn() + Send + Sync + 'static) {
+    with_panics(if TOLD.get() == Told::NotAtAll { Told::NotAtAll } else { Told::Briefly }, || run(model));
+}
+
+fn run(model: impl Fn() + Send + Sync + 'static) {
     REACHED.take();
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
@@ -32,10 +72,12 @@ pub fn check(model: impl Fn() + Send + Sync + 'static) {
 
 /// Runs a model in every interleaving, without a bound.
 pub fn check_unbounded(model: impl Fn() + Send + Sync + 'static) {
-    REACHED.take();
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = None;
-    builder.check(model);
+    with_panics(Told::Briefly, || {
+        REACHED.take();
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = None;
+        builder.check(model);
+    });
 }
 
 /// Runs a model that must fail, and fail for this reason.
@@ -64,7 +106,7 @@ pub fn fails_without(sites: &[Site], reason: &str, model: fn(Site)) {
 
 /// Returns what a model fails with.
 fn failure(model: impl Fn() + Send + Sync + 'static) -> String {
-    match catch_unwind(AssertUnwindSafe(|| check(model))) {
+    match catch_unwind(AssertUnwindSafe(|| with_panics(Told::NotAtAll, || check(model)))) {
         Ok(()) => "none".to_owned(),
         Err(panic) => match panic.downcast::<String>() {
             Ok(message) => *message,
