@@ -27,11 +27,10 @@ fn answers(name: &str) -> Options {
 fn answerer<P: End>(part: &mut Part) {
     let mut tx = P::attach(&small(part.options())).unwrap();
     let mut answer = answers(part.name()).stream_producer::<u64>().unwrap();
-    let mut number = tx.exhaust();
-    part.say(number);
+    let start = tx.exhaust();
+    part.say(start);
     for round in 0..part.argument(0) {
-        tx.go(number, Some(LONG)).unwrap();
-        number += 1;
+        tx.go(start + round, Some(LONG)).unwrap();
         answer.push(round).unwrap();
     }
     part.hear();
@@ -68,8 +67,11 @@ fn one_popped_of_a_full_ring_lets_the_producer_go_on_while_the_consumer_waits_el
 
 type Element = u64;
 
+/// A name, and what is done with a handle.
+type Call<H> = (&'static str, fn(&mut H));
+
 /// What takes one element from a full ring, by every call that there is.
-const POPS: [(&str, fn(&mut stream::Consumer<Element>)); 14] = [
+const POPS: [Call<stream::Consumer<Element>>; 14] = [
     ("pop", |rx| assert_eq!(rx.pop(), Ok(0))),
     ("pop_slice", |rx| assert_eq!(rx.pop_slice(&mut [0]), Ok(1))),
     ("pop_blocking", |rx| assert_eq!(rx.pop_blocking(), Ok(0))),
@@ -127,7 +129,7 @@ fn an_element_that_was_popped_has_left_its_slot_by_whatever_call() {
 }
 
 /// What takes one message from a full ring, by every call that there is.
-const MESSAGE_POPS: [(&str, fn(&mut message::Consumer)); 15] = [
+const MESSAGE_POPS: [Call<message::Consumer>; 15] = [
     ("pop", |rx| assert_eq!(rx.pop(&mut [0; 8]), Ok(8))),
     ("pop_into", |rx| assert_eq!(rx.pop_into(&mut Vec::new()), Ok(8))),
     ("pop_value", |rx| assert!(rx.pop_value::<u64>().is_ok())),
@@ -191,7 +193,6 @@ fn elements_that_are_asked_for_in_numbers_come_while_others_are_popped() {
         assert!(peek.iter().eq(next..next + 8));
         assert_eq!(peek.position(), next);
         let taken = 1 + round % 3;
-        drop(peek);
         (0..taken).for_each(|at| assert_eq!(rx.pop(), Ok(next + at)));
         next += taken;
     }

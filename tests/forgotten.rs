@@ -27,8 +27,11 @@ macro_rules! trust {
     }};
 }
 
+/// A name, and what is done with a handle.
+type Call<H> = (&'static str, fn(&mut H));
+
 /// Every guard of a producer of elements, forgotten after it was written.
-const CLAIMS: [(&str, fn(&mut stream::Producer<u64>)); 8] = [
+const CLAIMS: [Call<stream::Producer<u64>>; 8] = [
     ("Claim", |tx| {
         let mut claim = tx.claim(3).unwrap();
         claim.fill([70, 71, 72]);
@@ -93,7 +96,7 @@ fn a_head_that_cannot_be_is_found_behind_a_forgotten_claim() {
 }
 
 /// Every guard of a consumer of elements, forgotten after it was read.
-const PEEKS: [(&str, fn(&mut stream::Consumer<u64>)); 9] = [
+const PEEKS: [Call<stream::Consumer<u64>>; 9] = [
     ("Peek", |rx| {
         let peek = rx.peek(3).unwrap();
         assert!(peek.get(2).is_some());
@@ -165,7 +168,7 @@ fn a_tail_that_cannot_be_is_found_behind_a_forgotten_peek() {
 }
 
 /// Every guard of a producer of messages, forgotten after it was written.
-const ROOMS: [(&str, fn(&mut message::Producer)); 9] = [
+const ROOMS: [Call<message::Producer>; 9] = [
     ("Claim", |tx| {
         let mut claim = tx.claim(100).unwrap();
         claim.write_all(&[70; 60]).unwrap();
@@ -249,7 +252,7 @@ fn a_head_that_cannot_be_is_found_behind_a_forgotten_claim_of_room() {
 }
 
 /// Every guard of a consumer of messages, forgotten after it was read.
-const LOOKS: [(&str, fn(&mut message::Consumer)); 9] = [
+const LOOKS: [Call<message::Consumer>; 9] = [
     ("Record", |rx| {
         let record = rx.peek().unwrap();
         assert_eq!(record.to_vec().len(), 8);

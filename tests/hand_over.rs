@@ -23,8 +23,11 @@ fn plays_a_part() {
 /// What a call received, and how many of that are handed over.
 type Came = (Vec<u64>, u64);
 
+/// The name of a call, and the call.
+type Call<H> = (&'static str, fn(&mut H) -> Came);
+
 /// Calls of a consumer of elements: each begins with the first.
-const CALLS: [(&str, fn(&mut stream::Consumer<u64>) -> Came); 15] = [
+const CALLS: [Call<stream::Consumer<u64>>; 15] = [
     ("pop", |rx| (vec![rx.pop().unwrap()], 1)),
     ("pop thrice", |rx| ([(); 3].map(|()| rx.pop().unwrap()).to_vec(), 3)),
     ("pop_blocking", |rx| (vec![rx.pop_blocking().unwrap()], 1)),
@@ -93,7 +96,7 @@ const CALLS: [(&str, fn(&mut stream::Consumer<u64>) -> Came); 15] = [
 ];
 
 /// Calls of a consumer of messages: each begins with the first.
-const MESSAGE_CALLS: [(&str, fn(&mut message::Consumer) -> Came); 18] = [
+const MESSAGE_CALLS: [Call<message::Consumer>; 18] = [
     ("pop", |rx| {
         let mut bytes = [0; 8];
         assert_eq!(rx.pop(&mut bytes), Ok(8));

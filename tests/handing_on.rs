@@ -1,5 +1,7 @@
 //! What is read and handed on: bytes to a descriptor, messages that are given back together.
 
+#![allow(clippy::drop_non_drop, reason = "a batch of looks ends by a drop")]
+
 mod common;
 
 use std::io::{self, ErrorKind};

@@ -21,8 +21,11 @@ macro_rules! trust {
     }};
 }
 
+/// The name of a call, how many it pushes, and the call.
+type Call<H> = (&'static str, u64, fn(&mut H));
+
 /// Calls that push one or more elements, all of them 7, and how many.
-const PUSHES: [(&str, u64, fn(&mut stream::Producer<u64>)); 12] = [
+const PUSHES: [Call<stream::Producer<u64>>; 12] = [
     ("push", 1, |tx| tx.push(7).unwrap()),
     ("push_slice", 3, |tx| assert_eq!(tx.push_slice(&[7; 3]), Ok(3))),
     ("push_blocking", 1, |tx| tx.push_blocking(7).unwrap()),
@@ -52,7 +55,7 @@ fn commit(mut claim: stream::Claim<'_, u64>) {
 }
 
 /// Calls that push one or more messages of the value 7, and how many.
-const MESSAGE_PUSHES: [(&str, u64, fn(&mut message::Producer)); 13] = [
+const MESSAGE_PUSHES: [Call<message::Producer>; 13] = [
     ("push", 1, |tx| tx.push(&SEVEN).unwrap()),
     ("push_vectored", 1, |tx| tx.push_vectored(&[IoSlice::new(&SEVEN[..3]), IoSlice::new(&SEVEN[3..])]).unwrap()),
     ("push_value", 1, |tx| tx.push_value(&7_u64).unwrap()),
