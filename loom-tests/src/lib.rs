@@ -14,9 +14,9 @@
 //! [`model`], then `tests/stream.rs`; [`message`] is what models of the other ring are made of.
 //!
 //! ```text
-//! cargo test -p loom-tests --profile loom                                    all models, with optimisation
-//! LOOM_LOCATION=1 cargo test -p loom-tests --profile loom a_part_of_a_name   a race is reported with its lines
-//! LOOM_MAX_PREEMPTIONS=4 cargo test -p loom-tests --profile loom             deeper than the bound of the models
+//! cargo test -p loom-tests                                    all models, which are optimised in every build
+//! LOOM_LOCATION=1 cargo test -p loom-tests a_part_of_a_name   a race is reported with its lines
+//! LOOM_MAX_PREEMPTIONS=4 cargo test -p loom-tests             deeper than the bound of the models
 //! ```
 
 // A check of all targets builds this as a test too; the unit tests of the ring need the rest of the library.
