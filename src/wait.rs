@@ -276,15 +276,16 @@ impl Waiter {
             }
             Wait::Park => {}
         }
-        // Whether the other end is still there takes a system call, which a wait that soon succeeds does without.
-        let mut is_doubtful = self.may_have_ended(end.segment());
+        let mut has_slept = false;
         let mut gathers = std::mem::take(&mut self.gathers);
         loop {
             let is_over = deadline.is_over();
-            // Who comes or goes after this look is seen by the last one before the sleep.
+            // Who comes or goes after this look is seen by the next two, or by the last one before the sleep.
             let seen = end.segment().peer_presence();
+            // Whether the other end is still there takes a system call, which a wait that soon succeeds does without.
+            let is_doubtful = has_slept || is_over || self.may_have_ended(end.segment());
             // What was sent before the end is read before it is told.
-            let ended = if is_doubtful || is_over { self.ended(end.segment())? } else { None };
+            let ended = if is_doubtful { self.ended(end.segment())? } else { None };
             if let Some(result) = attempt(end) {
                 return Ok(result);
             }
@@ -302,7 +303,7 @@ impl Waiter {
             if let Some(result) = attempt(end) {
                 return Ok(result);
             }
-            is_doubtful = true;
+            has_slept = true;
         }
     }
 

@@ -7,8 +7,8 @@ mod common;
 use std::fmt::Write;
 use std::fs;
 
-use common::{Ring, word};
-use ringmain::{Options, inspect::Inspection};
+use common::{Ring, refuses, word};
+use ringmain::{Error, Options, inspect::Inspection};
 
 /// The words that differ with each run, and the letters that stand for their bytes.
 const PLACEHOLDERS: [(u64, &str); 8] = [
@@ -108,4 +108,25 @@ fn a_ring_that_nobody_came_to_holds_what_the_document_shows() {
     let ring = Ring::new();
     ring.options().capacity(4096).alignment(64).create_message().unwrap();
     check("message 64", &ring);
+}
+
+#[test]
+fn an_end_with_a_tag_compares_the_words_that_the_document_shows() {
+    let ring = Ring::new();
+    let tagged = ring.options().type_tag("trade");
+    drop(tagged.clone().capacity(4).stream_producer::<u64>().unwrap());
+    if cfg!(target_endian = "little") {
+        let [len, text, id] = [word::TAG_LENGTH, word::TAG_TEXT, word::TYPE_ID].map(|at| ring.word(at));
+        let documented = format!("| `{len:#018x}` | `{text:#018x}` | 0 | `{id:#018x}` |");
+        assert!(include_str!("../docs/format.md").contains(&documented), "docs/format.md lacks {documented}");
+    }
+    (word::TAG_TEXT + 8..word::TAG_TEXT + 64).step_by(8).for_each(|at| assert_eq!(ring.word(at), 0, "{at:#x}"));
+    // The type id is as it was: the text alone tells.
+    ring.set_word(word::TAG_TEXT, u64::from_ne_bytes(*b"trado\0\0\0"));
+    refuses!(tagged.stream_producer::<u64>(), Error::OtherTypeTag { found, expected, .. } if (&*found, &*expected) == ("trado", "trade"));
+    ring.set_word(word::TAG_LENGTH, 0);
+    ring.set_word(word::TAG_TEXT, 0);
+    refuses!(tagged.stream_producer::<u64>(), Error::OtherTypeTag { found, .. } if found.is_empty());
+    // A tool that takes any type compares neither.
+    drop(tagged.any_type(true).stream_producer::<u64>().unwrap());
 }
