@@ -41,7 +41,7 @@ enum Step {
 const STEPS: [Step; 4] = [Step::Named, Step::Reserved, Step::RowsBegun, Step::RowsWritten];
 
 /// The rows of a ring of eight numbers, from `docs/format.md`.
-fn rows() -> [(u64, u64); 8] {
+fn rows() -> [(u64, u64); 9] {
     // FNV-1a over the size and the alignment.
     let type_id = [8_u64, 8]
         .map(u64::to_le_bytes)
@@ -49,7 +49,7 @@ fn rows() -> [(u64, u64); 8] {
         .into_iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     [
-        (word::LAYOUT_VERSION, 3),
+        (word::LAYOUT_VERSION, 4),
         (word::KIND, 1),
         (word::DATA_OFFSET, 4096),
         (word::SEGMENT_LENGTH, 4096 + 64),
@@ -57,6 +57,7 @@ fn rows() -> [(u64, u64); 8] {
         (word::ELEMENT_SIZE, 8),
         (word::ELEMENT_ALIGN, 8),
         (word::TYPE_ID, type_id),
+        (word::HEADER_LENGTH, 0x300),
     ]
 }
 

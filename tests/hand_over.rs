@@ -96,7 +96,7 @@ const CALLS: [Call<stream::Consumer<u64>>; 15] = [
 ];
 
 /// Calls of a consumer of messages: each begins with the first.
-const MESSAGE_CALLS: [Call<message::Consumer>; 18] = [
+const MESSAGE_CALLS: [Call<message::Consumer>; 19] = [
     ("pop", |rx| {
         let mut bytes = [0; 8];
         assert_eq!(rx.pop(&mut bytes), Ok(8));
@@ -105,6 +105,11 @@ const MESSAGE_CALLS: [Call<message::Consumer>; 18] = [
     ("pop_into", |rx| {
         let mut bytes = Vec::new();
         assert_eq!(rx.pop_into(&mut bytes), Ok(8));
+        (vec![number(&bytes)], 1)
+    }),
+    ("pop_tagged", |rx| {
+        let mut bytes = [0; 8];
+        assert_eq!(rx.pop_tagged(&mut bytes), Ok((0, 8)));
         (vec![number(&bytes)], 1)
     }),
     ("pop_value", |rx| (vec![rx.pop_value().unwrap()], 1)),

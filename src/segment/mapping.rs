@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
-use rustix::mm::{MapFlags, ProtFlags, madvise, mmap};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mprotect};
 use rustix::param::page_size;
 use rustix::process::{Resource, getrlimit};
 
@@ -144,24 +144,32 @@ impl Drop for Mapping {
     }
 }
 
-/// Memory of this process alone, which a forked child finds zeroed.
+/// Memory of this process alone, which a forked child finds zeroed. Pages that cannot be touched lie around it: whatever runs
+/// over the end of a mapping, it does not come here.
 #[derive(Debug)]
 pub(super) struct WipedOnFork(MmapRaw);
 
 impl WipedOnFork {
     /// Maps a page of zeros.
     pub(super) fn new() -> Result<WipedOnFork, Error> {
-        let bytes = MmapOptions::new().len(page_size()).map_anon().map_err(|error| os("mmap", error))?;
+        let page = page_size();
+        let bytes = MmapOptions::new().len(3 * page).map_anon().map_err(|error| os("mmap", error))?;
         let bytes = MmapRaw::from(bytes);
-        // SAFETY: the pages were just mapped, and the advice changes them in children that do not exist yet.
-        unsafe { madvise(bytes.as_mut_ptr().cast(), bytes.len(), rustix::mm::Advice::LinuxWipeOnFork) }
+        let at = |pages: usize| bytes.as_mut_ptr().wrapping_add(pages * page).cast();
+        for guard in [at(0), at(2)] {
+            // SAFETY: the page was just mapped, and nothing refers to it.
+            unsafe { mprotect(guard, page, MprotectFlags::empty()) }.map_err(|error| os("mprotect", error))?;
+        }
+        // SAFETY: the page was just mapped, and the advice changes it in children that do not exist yet.
+        unsafe { madvise(at(1), page, rustix::mm::Advice::LinuxWipeOnFork) }
             .map_err(|error| Error::Unsupported { call: "madvise(MADV_WIPEONFORK)", source: error.into() })?;
         Ok(WipedOnFork(bytes))
     }
 
     /// Returns the address of its first words, which are valid for as long as this value lives.
     pub(super) fn words(&self) -> NonNull<[u64; 2]> {
-        NonNull::new(self.0.as_mut_ptr().cast()).expect("a mapping has an address")
+        // The page lies within the mapping, which does not start at the null page.
+        NonNull::new(self.0.as_mut_ptr().wrapping_add(page_size()).cast()).expect("a mapping has an address")
     }
 }
 

@@ -90,6 +90,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
     let bytes = &BYTES[..choices.len(USUAL).min(BYTES.len())];
     match choices.below(9) {
         0 => of_push(tx.push(bytes)),
+        1 if tx.alignment() > 8 => of_push(tx.push_tagged(7, bytes)),
         1 => of_push(tx.push_vectored(&[bytes, &[], bytes].map(IoSlice::new))),
         2 => of_push(tx.push_value(&7_u64)),
         3 => of_push(tx.push_value(&[7_u64; 5])),
@@ -112,6 +113,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
         _ => {
             let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned(), tx.is_truncated());
             let _ = (tx.name(), tx.generation(), tx.position(), tx.capacity(), tx.alignment());
+            let _ = (tx.ring_id(), tx.first_position());
             tx.set_wait(strategy(choices));
             Outcome::Never
         }
@@ -120,6 +122,11 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
 
 fn add(batch: &mut Batch<'_>, bytes: &[u8], choices: &impl Choices) -> Outcome {
     match choices.below(4) {
+        // Where records have no word, that is refused, and nothing else is.
+        0 if choices.below(2) == 0 => match batch.push_tagged(7, bytes) {
+            Err(PushError::NoWord { .. }) => Outcome::Never,
+            pushed => of_push(pushed),
+        },
         0 => of_push(batch.push(bytes)),
         1 => of_push(batch.push_value(&7_u64)),
         2 => of_push(batch.push_vectored(&[bytes, bytes].map(IoSlice::new))),
@@ -163,6 +170,7 @@ fn claimed(claim: Result<Claim<'_>, PushError>, choices: &impl Choices) -> Outco
     if len >= 8 {
         claim.write_value_at(len - 8, &7_u64);
     }
+    let _ = claim.set_word(7);
     match choices.below(5) {
         0 => claim.commit(),
         1 => claim.commit_len(choices.below(len as u64 + 1) as usize),
@@ -183,6 +191,11 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
     let max = rx.max_len();
     let mut bytes = vec![0; choices.below(USUAL) as usize];
     match choices.below(12) {
+        0 if choices.below(2) == 0 => {
+            let popped = rx.pop_tagged(&mut bytes);
+            assert!(popped.is_ok_and(|(_, len)| len <= bytes.len()) || popped.is_err());
+            of_pop(popped)
+        }
         0 => {
             let popped = rx.pop(&mut bytes);
             assert!(popped.is_ok_and(|len| len <= bytes.len()) || popped.is_err());
@@ -220,6 +233,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             rx.release();
             let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned(), rx.is_truncated());
             let _ = (rx.name(), rx.generation(), rx.position(), rx.capacity(), rx.alignment());
+            let _ = (rx.ring_id(), rx.first_position());
             rx.set_wait(strategy(choices));
             Outcome::Never
         }
@@ -271,7 +285,7 @@ fn look(record: &Record<'_>, max: usize) {
     assert_eq!(record.copy_to(&mut vec![0; len + 9]), len);
     assert_eq!(record.value::<u64>(len / 2).is_some(), len / 2 + 8 <= len);
     assert!(record.value::<u64>(usize::MAX).is_none());
-    let _ = record.position();
+    let _ = (record.position(), record.word());
 }
 
 fn of_pop<T>(result: Result<T, PopError>) -> Outcome {

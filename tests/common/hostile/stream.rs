@@ -171,7 +171,7 @@ fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) 
         }
         7 => {
             let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned(), tx.is_truncated());
-            let _ = (tx.name(), tx.generation(), tx.position());
+            let _ = (tx.name(), tx.generation(), tx.position(), tx.ring_id(), tx.first_position());
             tx.set_wait(strategy(choices));
             Outcome::Never
         }
@@ -260,7 +260,7 @@ fn pop<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices, patience: u64) -
         }
         7 => {
             let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned(), rx.is_truncated());
-            let _ = (rx.name(), rx.generation(), rx.position());
+            let _ = (rx.name(), rx.generation(), rx.position(), rx.ring_id(), rx.first_position());
             rx.set_wait(strategy(choices));
             Outcome::Never
         }
