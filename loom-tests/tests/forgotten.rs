@@ -157,14 +157,14 @@ impl<M: Memory> Positions<M> {
 
     /// Reads one position behind what was looked at.
     fn pop(&mut self) -> Option<u64> {
-        if self.cursor.is_used_up() {
+        if self.cursor.known() == 0 {
             self.look();
         }
         let position = self.cursor.head();
-        if self.cursor.is_used_up() {
+        if self.cursor.known() == 0 {
             return None;
         }
-        let head = self.cursor.advance(std::mem::take(&mut self.looked_at) + 1);
+        let head = self.cursor.advance_from(position, std::mem::take(&mut self.looked_at) + 1);
         self.memory.head().store(head, Ordering::Release);
         Some(position)
     }

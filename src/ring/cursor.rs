@@ -96,17 +96,11 @@ impl Cursor {
         self.known_end().wrapping_sub(self.head())
     }
 
-    /// Returns whether nothing is known to be there.
+    /// Moves the head, which is at `head`, over `len` units that were read, and returns where it is now.
     #[inline(always)]
-    pub fn is_used_up(&self) -> bool {
-        self.head() == self.known_end()
-    }
-
-    /// Moves the head over `len` units that were read, and returns where it is now.
-    #[inline(always)]
-    pub fn advance(&mut self, len: u64) -> u64 {
-        debug_assert!(len <= self.known(), "{len} units read of {}", self.known());
-        let head = self.head().wrapping_add(len);
+    pub fn advance_from(&mut self, head: u64, len: u64) -> u64 {
+        debug_assert!(head == self.head() && len <= self.known(), "{len} units read of {}", self.known());
+        let head = head.wrapping_add(len);
         self.own.set(0, head);
         self.check();
         head
@@ -183,11 +177,11 @@ impl Room {
         self.tail() == self.limit()
     }
 
-    /// Moves the tail over `len` units that were written, and returns where it is now.
+    /// Moves the tail, which is at `tail`, over `len` units that were written, and returns where it is now.
     #[inline(always)]
-    pub fn advance(&mut self, len: u64) -> u64 {
-        debug_assert!(len <= self.free(), "{len} units written of {}", self.free());
-        let tail = self.tail().wrapping_add(len);
+    pub fn advance_from(&mut self, tail: u64, len: u64) -> u64 {
+        debug_assert!(tail == self.tail() && len <= self.free(), "{len} units written of {}", self.free());
+        let tail = tail.wrapping_add(len);
         self.own.set(0, tail);
         self.check();
         tail
@@ -237,10 +231,10 @@ mod tests {
             own.set(0, u64::MAX);
             own.set(1, u64::MAX);
             let mut cursor = Cursor { own, most: 8 };
-            assert!(cursor.is_used_up());
+            assert_eq!(cursor.known(), 0);
             cursor.learn(3);
             assert_eq!((cursor.known(), cursor.known_end()), (4, 3));
-            assert_eq!(cursor.advance(2), 1);
+            assert_eq!(cursor.advance_from(u64::MAX, 2), 1);
             assert_eq!((cursor.head(), cursor.known()), (1, 2));
             cursor.forget();
             assert_eq!((cursor.known_end(), cursor.known()), (1, 0));
@@ -265,7 +259,7 @@ mod tests {
         with_words(|own| {
             let mut cursor = Cursor { own, most: 8 };
             cursor.learn(2);
-            cursor.advance(3);
+            cursor.advance_from(0, 3);
         });
     }
 

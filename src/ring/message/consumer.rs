@@ -119,13 +119,14 @@ impl<M: Memory> Consumer<M> {
     /// Reads one message into a buffer, and returns its length.
     #[inline]
     pub fn pop(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
+        let head = self.cursor.head();
+        let len = self.front_from(head, 0).map_err(|nothing| self.refusal(nothing))?;
         let Some(target) = bytes.get_mut(..len) else {
             return Err(PopError::BufferTooShort { len, buffer: bytes.len() });
         };
         // SAFETY: the message at the head has as many bytes.
-        unsafe { self.take(0, target.as_mut_ptr(), len) };
-        self.advance(self.shape.size(len));
+        unsafe { self.take(head, target.as_mut_ptr(), len) };
+        self.advance_from(head, self.shape.size(len));
         Ok(len)
     }
 
@@ -145,7 +146,7 @@ impl<M: Memory> Consumer<M> {
         bytes.clear();
         bytes.reserve(len);
         // SAFETY: the message at the head has as many bytes, and the vector room for them.
-        unsafe { self.take(0, bytes.as_mut_ptr(), len) };
+        unsafe { self.take(self.cursor.head(), bytes.as_mut_ptr(), len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(len) };
         self.advance(self.shape.size(len));
@@ -155,20 +156,20 @@ impl<M: Memory> Consumer<M> {
     /// Reads one message as a value.
     #[inline(always)]
     pub fn pop_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
-        let size = self.shape.size(size_of::<T>());
-        if self.cursor.known() < size {
+        let (size, head) = (self.shape.size(size_of::<T>()), self.cursor.head());
+        if self.cursor.known_end().wrapping_sub(head) < size {
             return self.look_for_value();
         }
         // SAFETY: the head starts a record.
-        let word = unsafe { record(&self.memory, self.cursor.head(), self.shape) };
+        let word = unsafe { record(&self.memory, head, self.shape) };
         // It was observed with the tail or the header that the view comes from. It can only be that of the value, if its record
         // ends in view.
         if word.load(Ordering::Relaxed) != header(size_of::<T>()) {
             return self.look_further_for_value();
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(0, copy_out::<T>) };
-        self.advance(size);
+        let value = unsafe { self.take_value(head, 0, copy_out::<T>) };
+        self.advance_from(head, size);
         Ok(value)
     }
 
@@ -177,25 +178,26 @@ impl<M: Memory> Consumer<M> {
     /// A ping-pong comes here for each poll and each message, so the two cases that it meets come first.
     #[inline(never)]
     fn look_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
-        if self.pace.is_flowing() || !self.cursor.is_used_up() || !self.memory.is_here() {
+        let head = self.cursor.head();
+        if self.pace.is_flowing() || head != self.cursor.known_end() || !self.memory.is_here() {
             return self.look_further_for_value();
         }
         // SAFETY: the head starts a record.
-        let word = unsafe { record(&self.memory, self.cursor.head(), self.shape) };
+        let word = unsafe { record(&self.memory, head, self.shape) };
         // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is 0.
         let found = word.load(Ordering::Acquire);
         if found == 0 {
-            self.stay_idle(self.cursor.head());
+            self.stay_idle(head);
             return Err(PopError::Empty);
         }
         let size = self.shape.size(size_of::<T>());
         if found != header(size_of::<T>()) || size > self.shape.most() {
             return self.look_further_for_value();
         }
-        self.arrive(size, size);
+        self.arrive(head.wrapping_add(size), size);
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(0, copy_out::<T>) };
-        self.advance(size);
+        let value = unsafe { self.take_value(head, 0, copy_out::<T>) };
+        self.advance_from(head, size);
         Ok(value)
     }
 
@@ -207,7 +209,7 @@ impl<M: Memory> Consumer<M> {
             return Err(PopError::NotThisValue { len, size: size_of::<T>() });
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(0, copy_out::<T>) };
+        let value = unsafe { self.take_value(self.cursor.head(), 0, copy_out::<T>) };
         self.advance(self.shape.size(len));
         Ok(value)
     }
@@ -297,21 +299,28 @@ impl<M: Memory> Consumer<M> {
     /// Returns the length of the message behind `passed` bytes of records that were looked at.
     #[inline(always)]
     pub(super) fn front(&mut self, passed: u64) -> Result<usize, Nothing> {
-        // Not less: a batch may have passed more than is known after a fork, or once the handle is poisoned. The look refuses both.
-        if self.cursor.known() <= passed {
-            return self.look(passed);
-        }
-        self.known(passed)
+        self.front_from(self.cursor.head(), passed)
     }
 
-    /// Returns the length of the message behind `passed` bytes, which is in view.
+    /// The same for a caller that has the head in a register.
     #[inline(always)]
-    fn known(&mut self, passed: u64) -> Result<usize, Nothing> {
+    fn front_from(&mut self, head: u64, passed: u64) -> Result<usize, Nothing> {
+        let known = self.cursor.known_end().wrapping_sub(head);
+        // Not less: a batch may have passed more than is known after a fork, or once the handle is poisoned. The look refuses both.
+        if known <= passed {
+            return self.look(passed);
+        }
+        self.known(head.wrapping_add(passed), known - passed)
+    }
+
+    /// Returns the length of the message at `position`, which is in view, `room` bytes in front of its end.
+    #[inline(always)]
+    fn known(&mut self, position: u64, room: u64) -> Result<usize, Nothing> {
         // SAFETY: a record starts there, as one does at the head.
-        let word = unsafe { record(&self.memory, self.cursor.head().wrapping_add(passed), self.shape) };
+        let word = unsafe { record(&self.memory, position, self.shape) };
         // It was observed with the tail or the header that the view comes from.
         let header = word.load(Ordering::Relaxed);
-        self.shape.len(header, self.cursor.known() - passed).map_err(|cause| self.poison(cause))
+        self.shape.len(header, room).map_err(|cause| self.poison(cause))
     }
 
     /// Finds out whether there is a message behind a view that is used up, and returns its length.
@@ -343,7 +352,7 @@ impl<M: Memory> Consumer<M> {
         match self.shape.len(header, room) {
             Ok(len) => {
                 let size = self.shape.size(len);
-                self.arrive(passed + size, size);
+                self.arrive(position.wrapping_add(size), size);
                 Ok(len)
             }
             Err(cause) => Err(self.poison(cause)),
@@ -358,10 +367,10 @@ impl<M: Memory> Consumer<M> {
         self.pace.found_nothing();
     }
 
-    /// Takes over a record of `size` bytes, the header of which was found behind the view. It ends `known` bytes from the head.
+    /// Takes over a record of `size` bytes that ends at `end`, the header of which was found behind the view.
     #[inline(always)]
-    fn arrive(&mut self, known: u64, size: u64) {
-        self.cursor.learn(self.cursor.head().wrapping_add(known));
+    fn arrive(&mut self, end: u64, size: u64) {
+        self.cursor.learn(end);
         self.ahead = (size as usize - 1).min(LINE);
         self.pace.found_one();
     }
@@ -377,7 +386,7 @@ impl<M: Memory> Consumer<M> {
         if found == 0 {
             return self.poll(passed);
         }
-        let len = self.known(passed)?;
+        let len = self.known(self.cursor.head().wrapping_add(passed), found)?;
         if self.shape.size(len) == found {
             self.pace.found_single();
         } else {
@@ -416,8 +425,14 @@ impl<M: Memory> Consumer<M> {
     /// Moves the head over records of this size that were read, and gives their space back.
     #[inline(always)]
     pub(super) fn advance(&mut self, size: u64) {
-        self.memory.prefetch(self.shape.index(self.cursor.head()) + self.reach);
-        let head = self.cursor.advance(size);
+        self.advance_from(self.cursor.head(), size);
+    }
+
+    /// The same for a caller that has the head in a register.
+    #[inline(always)]
+    fn advance_from(&mut self, head: u64, size: u64) {
+        self.memory.prefetch(self.shape.index(head) + self.reach);
+        let head = self.cursor.advance_from(head, size);
         // Publish: pairs with the Acquire in `Producer::look`. The records before it have been read.
         self.memory.head().store(head, Ordering::Release);
         self.waker.published(&self.memory, Role::Producer, head);
@@ -435,7 +450,7 @@ impl<M: Memory> Consumer<M> {
         word.load(Ordering::Relaxed)
     }
 
-    /// Hands `len` bytes of the payload of the record behind `passed` bytes, from `at` on, to `access`, which only reads them.
+    /// Hands `len` bytes of the payload of the record at `position`, from `at` on, to `access`, which only reads them.
     ///
     /// # Safety
     ///
@@ -443,40 +458,41 @@ impl<M: Memory> Consumer<M> {
     #[inline(always)]
     pub(super) unsafe fn payload<R>(
         &self,
-        passed: u64,
+        position: u64,
         at: usize,
         len: usize,
         access: impl FnOnce(*const u8) -> R,
     ) -> R {
-        let start = self.shape.index(self.cursor.head().wrapping_add(passed));
+        let start = self.shape.index(position);
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is there.
         unsafe { self.memory.read(start + self.shape.payload() + at, len, access) }
     }
 
-    /// Copies the first `len` bytes of the message behind `passed` bytes of records to private memory.
+    /// Copies the first `len` bytes of the message at `position` to private memory.
     ///
     /// # Safety
     ///
     /// - That message was found by [`Consumer::front`] and has as many bytes.
     /// - `to` is valid for as many writes.
     #[inline(always)]
-    pub(super) unsafe fn take(&self, passed: u64, to: *mut u8, len: usize) {
+    pub(super) unsafe fn take(&self, position: u64, to: *mut u8, len: usize) {
         let read = |payload: *const u8| {
             // SAFETY: the payload starts at a word, whole words of it are the record's, and `to` is private.
             unsafe { bytes_out(payload, to, len) }
         };
         // SAFETY: the caller's promise; a record consists of whole words.
-        unsafe { self.payload(passed, 0, whole_words(len), read) };
+        unsafe { self.payload(position, 0, whole_words(len), read) };
     }
 
-    /// Reads a value from `at` on.
+    /// Reads a value from byte `at` of the message at `position` on.
     ///
     /// # Safety
     ///
-    /// The message at the head has a value's bytes there, and `copy` may copy them.
+    /// That message was found by [`Consumer::front`] and has a value's bytes there, and `copy` may copy them.
     #[inline(always)]
     pub(super) unsafe fn take_value<T: AnyBitPattern>(
         &self,
+        position: u64,
         at: usize,
         copy: unsafe fn(*const u8, *mut u8, usize),
     ) -> T {
@@ -486,7 +502,7 @@ impl<M: Memory> Consumer<M> {
             unsafe { copy(payload, value.as_mut_ptr().cast(), 1) }
         };
         // SAFETY: the caller's promise.
-        unsafe { self.payload(0, at, size_of::<T>(), read) };
+        unsafe { self.payload(position, at, size_of::<T>(), read) };
         // SAFETY: every byte is written, and every bit pattern is a `T`.
         unsafe { value.assume_init() }
     }

@@ -64,7 +64,7 @@ impl<'a, M: Memory> Record<'a, M> {
         }
         let len = self.len.min(bytes.len());
         // SAFETY: the message has as many bytes, and so has the buffer.
-        unsafe { self.consumer.take(0, bytes.as_mut_ptr(), len) };
+        unsafe { self.consumer.take(self.position(), bytes.as_mut_ptr(), len) };
         len
     }
 
@@ -76,7 +76,7 @@ impl<'a, M: Memory> Record<'a, M> {
         }
         let mut bytes = Vec::with_capacity(self.len);
         // SAFETY: the message has as many bytes, and the vector room for them.
-        unsafe { self.consumer.take(0, bytes.as_mut_ptr(), self.len) };
+        unsafe { self.consumer.take(self.position(), bytes.as_mut_ptr(), self.len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(self.len) };
         bytes
@@ -89,7 +89,7 @@ impl<'a, M: Memory> Record<'a, M> {
         // The payload starts at a word, so a value does that starts at a multiple of one behind it.
         let copy: unsafe fn(*const u8, *mut u8, usize) = if at & 7 == 0 { copy_out::<T> } else { bytewise::<T> };
         // SAFETY: the message has as many bytes there, aligned as the copy needs them.
-        Some(unsafe { self.consumer.take_value(at, copy) })
+        Some(unsafe { self.consumer.take_value(self.position(), at, copy) })
     }
 
     /// Moves the head over the message. Its space goes back to the producer as after a pop.
@@ -104,7 +104,7 @@ impl<'a, M: Memory> Record<'a, M> {
     #[inline]
     pub fn in_place<R>(&self, access: impl FnOnce(*const u8) -> R) -> R {
         // SAFETY: the message has as many bytes.
-        unsafe { self.consumer.payload(0, 0, self.len, access) }
+        unsafe { self.consumer.payload(self.position(), 0, self.len, access) }
     }
 }
 

@@ -50,7 +50,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         bytes.reserve(len);
         let end = bytes.len();
         // SAFETY: the vector has room for `len` bytes behind its end, and the message behind those passed has as many.
-        unsafe { self.consumer.take(self.passed, bytes.as_mut_ptr().wrapping_add(end), len) };
+        unsafe { self.consumer.take(self.position(), bytes.as_mut_ptr().wrapping_add(end), len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(end + len) };
         self.passed += self.consumer.shape().size(len);

@@ -448,7 +448,7 @@ impl<M: Memory> Producer<M> {
         // Publish: pairs with the Acquire in `Consumer::poll` and `look_for_value`. The payload is written, and the next header is 0.
         first.store(header, Ordering::Release);
         store_tail(tail, end);
-        self.room.advance(size);
+        self.room.advance_from(start, size);
         self.waker.published(&self.memory, Role::Consumer, end);
         // The consumer has read what lies there, one round ago: taking the line back takes as long as many records.
         if size as usize <= self.reach / 4 {

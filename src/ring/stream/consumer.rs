@@ -105,16 +105,17 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// Reads one element.
     #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
-        if self.cursor.is_used_up() {
+        let head = self.cursor.head();
+        if head == self.cursor.known_end() {
             // Only the tail itself tells whether the ring is empty.
-            self.refresh().map_err(|Unusable| self.cause())?;
-            if self.cursor.is_used_up() {
+            let known_end = self.refresh_from(head, head).map_err(|Unusable| self.cause())?;
+            if head == known_end {
                 return Err(PopError::Empty);
             }
         }
         // SAFETY: the head is below the known end.
-        let value = unsafe { self.take(self.cursor.head()) };
-        self.advance(1);
+        let value = unsafe { self.take(head) };
+        self.advance_from(head, 1);
         Ok(value)
     }
 
@@ -245,27 +246,33 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     }
 
     /// Looks at the producer's tail, not too soon. A number that it cannot have reached poisons the handle.
+    #[inline]
+    fn refresh(&mut self) -> Result<(), Unusable> {
+        self.refresh_from(self.cursor.head(), self.cursor.known_end()).map(|_| ())
+    }
+
+    /// The same for a caller that has both positions in registers; returns the end of what is known to be there.
     ///
     /// A ping-pong goes through here for every element, so the two cases that it meets are kept short and in line: nothing
     /// new, and one element.
     #[inline(always)]
-    fn refresh(&mut self) -> Result<(), Unusable> {
+    fn refresh_from(&mut self, head: u64, known_end: u64) -> Result<u64, Unusable> {
         if !self.memory.is_here() {
             return Err(Unusable);
         }
         let waited = if self.pace.is_idle() { 0 } else { self.wait()? };
         // Observe: pairs with the Release in `Producer::publish`. The elements before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
-        if found == self.cursor.known_end() {
+        if found == known_end {
             // Once the tail moves, the line of the next slot is on its way already: one miss to wait for instead of two.
-            self.memory.prefetch(index(self.cursor.head(), self.capacity) * size_of::<T>());
-            return Ok(());
+            self.memory.prefetch(index(head, self.capacity) * size_of::<T>());
+            return Ok(known_end);
         }
-        if self.cursor.is_used_up() && found == self.cursor.head().wrapping_add(1) {
+        if head == known_end && found == head.wrapping_add(1) {
             // One element beyond a view that is used up always lies within the ring: there is nothing to check.
             self.cursor.learn(found);
             self.pace.found_one();
-            return Ok(());
+            return Ok(found);
         }
         self.arrive(found, waited)
     }
@@ -278,14 +285,14 @@ impl<T: Element, M: Memory> Consumer<T, M> {
 
     /// Takes over a tail that moved.
     #[inline(never)]
-    fn arrive(&mut self, found: u64, waited: u32) -> Result<(), Unusable> {
+    fn arrive(&mut self, found: u64, waited: u32) -> Result<u64, Unusable> {
         let (lowest, highest) = (self.cursor.known_end(), self.cursor.head().wrapping_add(self.capacity as u64));
         let window = Window { lowest, highest, step: 1 };
         match window.check(SharedWord::Tail, found) {
             Ok(tail) => {
                 self.pace.learn(waited, tail.wrapping_sub(lowest));
                 self.cursor.learn(tail);
-                Ok(())
+                Ok(tail)
             }
             Err(cause) => {
                 self.cursor.forget();
@@ -299,7 +306,13 @@ impl<T: Element, M: Memory> Consumer<T, M> {
     /// Moves the head over `len` elements that were read, and gives their slots back.
     #[inline(always)]
     pub(super) fn advance(&mut self, len: usize) {
-        let head = self.cursor.advance(len as u64);
+        self.advance_from(self.cursor.head(), len);
+    }
+
+    /// The same for a caller that has the head in a register.
+    #[inline(always)]
+    fn advance_from(&mut self, head: u64, len: usize) {
+        let head = self.cursor.advance_from(head, len as u64);
         // Publish: pairs with the Acquire in `Producer::look`. The elements before it have been read.
         self.memory.head().store(head, Ordering::Release);
         self.waker.published(&self.memory, Role::Producer, head);

@@ -100,7 +100,8 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// Writes one element and publishes it.
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
-        if self.room.is_used_up() {
+        let tail = self.room.tail();
+        if tail == self.room.limit() {
             // Possibly full. Only the head itself tells whether it is so.
             match self.refresh() {
                 Err(broken) => return Err(PushError::broken(value, broken)),
@@ -109,8 +110,8 @@ impl<T: Element, M: Memory> Producer<T, M> {
             }
         }
         // SAFETY: the tail is below the limit, so its slot is free.
-        unsafe { self.put(self.room.tail(), core::slice::from_ref(&value)) };
-        self.publish(1);
+        unsafe { self.put(tail, core::slice::from_ref(&value)) };
+        self.publish_from(tail, 1);
         Ok(())
     }
 
@@ -292,7 +293,13 @@ impl<T: Element, M: Memory> Producer<T, M> {
     /// Makes `len` more elements visible.
     #[inline(always)]
     pub(super) fn publish(&mut self, len: usize) {
-        let tail = self.room.advance(len as u64);
+        self.publish_from(self.room.tail(), len);
+    }
+
+    /// The same for a caller that has the tail in a register.
+    #[inline(always)]
+    fn publish_from(&mut self, tail: u64, len: usize) {
+        let tail = self.room.advance_from(tail, len as u64);
         // Publish: pairs with the Acquire in `Consumer::refresh`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.waker.published(&self.memory, Role::Consumer, tail);
