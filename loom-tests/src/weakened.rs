@@ -75,16 +75,16 @@ impl Site {
     pub fn places(self) -> &'static [Place] {
         match self {
             Site::TailStore => &[
-                ("stream/producer.rs", "publish", Ordering::Release),
+                ("stream/producer.rs", "publish_from", Ordering::Release),
                 ("message/producer.rs", "store_tail", Ordering::Release),
             ],
             Site::TailLoad => &[
-                ("stream/consumer.rs", "refresh", Ordering::Acquire),
+                ("stream/consumer.rs", "refresh_from", Ordering::Acquire),
                 ("message/consumer.rs", "look_at_tail", Ordering::Acquire),
             ],
             Site::HeadStore => &[
-                ("stream/consumer.rs", "advance", Ordering::Release),
-                ("message/consumer.rs", "advance", Ordering::Release),
+                ("stream/consumer.rs", "advance_from", Ordering::Release),
+                ("message/consumer.rs", "advance_from", Ordering::Release),
             ],
             Site::HeadLoad => {
                 &[("stream/producer.rs", "look", Ordering::Acquire), ("message/producer.rs", "look", Ordering::Acquire)]

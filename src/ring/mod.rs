@@ -6,10 +6,10 @@
 //!
 //! | word | publish (Release) | observe (Acquire) | what travels with it |
 //! |---|---|---|---|
-//! | tail of a stream ring | `Producer::publish` | `Consumer::refresh` | the elements before it are written |
+//! | tail of a stream ring | `Producer::publish_from` | `Consumer::refresh_from` | the elements before it are written |
 //! | header of a record | `Producer::publish_after` | `Consumer::poll`, `look_for_value` | its payload is written, and the header behind it is 0; of a batch, all of it |
 //! | tail of a message ring | `store_tail` | `Consumer::look_at_tail` | the records before it are written |
-//! | head | `Consumer::advance` | `Producer::look` | what lies before it has been read: its space is free |
+//! | head | `Consumer::advance_from` | `Producer::look` | what lies before it has been read: its space is free |
 //! | presence | `presence::enter`, `presence::leave` | `presence::observe` | who came; for an end that leaves, its last position |
 //! | magic | `identity::publish` | `identity::observe` | every row that says what the segment is |
 //!

@@ -53,7 +53,7 @@ pub struct Positions {
 pub fn positions<W: Word>(head: &W, tail: &W, capacity: u64, behind: u64) -> Result<Positions, Corrupted> {
     let mut refused = None;
     for _ in 0..LOOKS {
-        // Observe: pairs with the Release in `Consumer::release`, so that the tail is none from before it.
+        // Observe: pairs with the Release in `Consumer::advance_from`, so that the tail is none from before it.
         let found_head = head.load(Ordering::Acquire);
         // Observe: pairs with the Release that published it, so that the head behind it is none from before it.
         let found_tail = tail.load(Ordering::Acquire);
@@ -83,7 +83,7 @@ pub fn positions<W: Word>(head: &W, tail: &W, capacity: u64, behind: u64) -> Res
 
 /// Reads the tail of a stream ring, behind which the elements in front of it can be copied.
 pub fn tail<W: Word>(tail: &W) -> u64 {
-    // Observe: pairs with the Release in `Producer::publish`. The elements before it are written.
+    // Observe: pairs with the Release in `Producer::publish_from`. The elements before it are written.
     tail.load(Ordering::Acquire)
 }
 

@@ -1,7 +1,7 @@
 //! What a process that exits does for the handles that it still has: those in statics, and those that were leaked.
 //!
 //! `exit`, and `main` when it returns, call a handler that is registered once per process. It first refuses all handles of the
-//! process ([`process::begin_to_exit`](super::process::begin_to_exit)), then says for each that it leaves and wakes its peer, then
+//! process ([`process::begin_to_exit`]), then says for each that it leaves and wakes its peer, then
 //! removes the names that were to be removed.
 //!
 //! The handler takes no lock and allocates nothing: nodes are linked once, for ever, and are used again. A node passes from one

@@ -285,7 +285,7 @@ impl<M: Memory> Producer<M> {
     fn look(&mut self) -> Result<(), Corrupted> {
         let waited = self.pace.wait();
         let (most, step) = (self.shape.most(), self.shape.align() as u64);
-        // Observe: pairs with the Release in `Consumer::advance`. The records before it have been read.
+        // Observe: pairs with the Release in `Consumer::advance_from`. The records before it have been read.
         let found = self.memory.head().load(Ordering::Acquire);
         let lowest = self.room.limit().wrapping_sub(most);
         match (Window { lowest, highest: self.room.tail(), step }).check(SharedWord::Head, found) {

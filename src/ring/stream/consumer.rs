@@ -261,7 +261,7 @@ impl<T: Element, M: Memory> Consumer<T, M> {
             return Err(Unusable);
         }
         let waited = if self.pace.is_idle() { 0 } else { self.wait()? };
-        // Observe: pairs with the Release in `Producer::publish`. The elements before it are written.
+        // Observe: pairs with the Release in `Producer::publish_from`. The elements before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
         if found == known_end {
             // Once the tail moves, the line of the next slot is on its way already: one miss to wait for instead of two.

@@ -229,7 +229,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
     fn look(&mut self) -> Result<(), Corrupted> {
         let waited = self.pace.wait();
         let capacity = self.capacity as u64;
-        // Observe: pairs with the Release in `Consumer::advance`. The slots before it have been read.
+        // Observe: pairs with the Release in `Consumer::advance_from`. The slots before it have been read.
         let found = self.memory.head().load(Ordering::Acquire);
         let lowest = self.room.limit().wrapping_sub(capacity);
         match (Window { lowest, highest: self.room.tail(), step: 1 }).check(SharedWord::Head, found) {
@@ -300,7 +300,7 @@ impl<T: Element, M: Memory> Producer<T, M> {
     #[inline(always)]
     fn publish_from(&mut self, tail: u64, len: usize) {
         let tail = self.room.advance_from(tail, len as u64);
-        // Publish: pairs with the Acquire in `Consumer::refresh`. The elements before it are written.
+        // Publish: pairs with the Acquire in `Consumer::refresh_from`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.waker.published(&self.memory, Role::Consumer, tail);
     }
