@@ -11,7 +11,7 @@ use ringmain::message::{Consumer, Producer};
 /// Makes a ring without a name.
 fn ring(alignment: usize) -> (Producer, Consumer) {
     let name = format!("bench-message-{}", std::process::id());
-    let options = Options::new(&name).capacity(1 << 16).alignment(alignment);
+    let options = Options::new(&name).capacity(1 << 16).record_alignment(alignment);
     let tx = options.message_producer().expect("the ring is created");
     let rx = options.message_consumer().expect("the ring is there");
     ringmain::unlink(&name).expect("the name is there");

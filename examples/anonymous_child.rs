@@ -10,7 +10,6 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
-use ringmain::message::ReceiveError;
 use ringmain::{Options, WaitError, pass};
 
 /// The environment variable that tells the child about the ring.
@@ -41,9 +40,9 @@ fn run() -> Result<(), Box<dyn Error>> {
 
 /// Starts the child, and sends it messages.
 fn write(count: u64) -> Result<(), Box<dyn Error>> {
-    let mut tx = Options::anonymous().capacity(1 << 16).alignment(64).message_producer()?;
+    let mut tx = Options::anonymous().capacity(1 << 16).record_alignment(64).message_producer()?;
     let mut command = Command::new(env::current_exe()?);
-    pass::inherit(&mut command, &tx, RING)?;
+    pass::inherit(&mut command, tx.descriptor(), RING)?;
     let mut child = command.arg(CHILD).spawn()?;
     // Only a child that has come can be missed later: one that fails before would be waited for without end.
     while tx.peer_generation() == 0 {
@@ -52,7 +51,7 @@ fn write(count: u64) -> Result<(), Box<dyn Error>> {
         }
         thread::sleep(Duration::from_millis(1));
     }
-    let sent = (0..count).try_for_each(|number| tx.push_value_blocking(&number));
+    let sent = (0..count).try_for_each(|number| tx.blocking().push_value(&number));
     // It reads to the end, and leaves when it hears of this.
     tx.close()?;
     let status = child.wait()?;
@@ -69,10 +68,10 @@ fn read() -> Result<(), Box<dyn Error>> {
     let mut rx = Options::from_fd(pass::inherited(RING)?).message_consumer()?;
     let mut received = 0_u64;
     loop {
-        match rx.pop_value_blocking::<u64>() {
+        match rx.blocking().pop_value::<u64>() {
             Ok(number) if number == received => received += 1,
             Ok(number) => return Err(format!("message {number} came, expected {received}").into()),
-            Err(ReceiveError::Wait(ended @ (WaitError::Closed | WaitError::Crashed))) => {
+            Err(ended @ (WaitError::Closed | WaitError::Crashed)) => {
                 println!("received {received} messages; {ended}");
                 rx.close()?;
                 return Ok(());

@@ -1,5 +1,5 @@
-//! Hands a ring without a name to those who connect to a socket, and sends numbers through it: to one client after the other,
-//! each of which goes on where the last one stopped.
+//! Hands a ring without a name to those who connect to a socket, and sends numbers through it: to one client after the
+//! other, each of which goes on where the last one stopped.
 //!
 //! ```text
 //! cargo run --release --example anonymous_socket -- serve PATH [count]
@@ -69,11 +69,11 @@ fn serve(listener: &UnixListener, count: u64) -> Result<(), Box<dyn Error>> {
             }
         }
         while next < count {
-            match tx.push_blocking(next) {
+            match tx.blocking().push(next) {
                 Ok(()) => next += 1,
                 // What it has not read, the next client will.
-                Err(unsent) if matches!(unsent.cause, WaitError::Closed | WaitError::Crashed) => break,
-                Err(unsent) => return Err(unsent.into()),
+                Err(unfinished) if matches!(unfinished.cause, WaitError::Closed | WaitError::Crashed) => break,
+                Err(unfinished) => return Err(unfinished.into()),
             }
         }
     }
@@ -85,7 +85,7 @@ fn serve(listener: &UnixListener, count: u64) -> Result<(), Box<dyn Error>> {
 /// Sends the ring, and waits until the client says that it has attached.
 fn give(socket: &UnixStream, tx: &Producer<u64>) -> Result<(), Box<dyn Error>> {
     socket.set_read_timeout(Some(PATIENCE))?;
-    pass::send(socket, tx)?;
+    pass::send(socket, tx.descriptor())?;
     let mut socket = socket;
     socket.read_exact(&mut [0])?;
     Ok(())
@@ -101,7 +101,7 @@ fn receive(path: &str, count: u64) -> Result<(), Box<dyn Error>> {
     socket.write_all(&[1])?;
     let (mut received, mut first, mut last) = (0, None, None);
     while received < count {
-        match rx.pop_blocking() {
+        match rx.blocking().pop() {
             Ok(number) => {
                 if last.is_some_and(|last| number != last + 1) {
                     return Err(format!("number {number} came after {last:?}").into());

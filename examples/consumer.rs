@@ -22,13 +22,13 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
-    // Whoever comes first creates the ring; both give the same capacity. The consumer is the last to leave, so it removes it.
+    // Whoever comes first creates the ring; both give the same capacity. The consumer leaves last, so it removes it.
     let options = Options::new(&name).capacity(65_536).unlink_on_close(true);
     let mut rx = options.stream_consumer::<u64>()?;
     println!("consumer {} of {name}, peer {:?}", rx.generation(), rx.peer_state());
     let (mut count, mut last, mut started) = (0_u64, None, None);
     let ended = loop {
-        match rx.pop_blocking() {
+        match rx.blocking().pop() {
             Ok(number) => {
                 started.get_or_insert_with(Instant::now);
                 if last.is_some_and(|last| number != last + 1) {

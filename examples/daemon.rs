@@ -1,8 +1,8 @@
 //! A daemon: it forks first and attaches then, and leaves its ring in order when it exits.
 //!
-//! A handle belongs to the process that attached it. After a fork each call of the child on a copy of it is refused as `Forked`,
-//! and touches nothing; so whoever becomes a daemon attaches in the last of its processes. The log lies in a static, which nobody
-//! drops: the exit of the process closes it, and the reader hears that this was the end.
+//! A handle belongs to the process that attached it. After a fork each call of the child on a copy of it is refused as
+//! `Forked`, and touches nothing; so whoever becomes a daemon attaches in the last of its processes. The log lies in a
+//! static, which nobody drops: the exit of the process closes it, and the reader hears that this was the end.
 //!
 //! ```text
 //! cargo run --example daemon
@@ -13,7 +13,7 @@ use std::io;
 use std::process::{ExitCode, exit, id};
 use std::sync::{Mutex, OnceLock};
 
-use ringmain::message::{Producer, ReceiveError};
+use ringmain::message::Producer;
 use ringmain::{Options, WaitError};
 
 static LOG: OnceLock<Mutex<Producer>> = OnceLock::new();
@@ -21,7 +21,7 @@ static LOG: OnceLock<Mutex<Producer>> = OnceLock::new();
 /// Sends one line.
 fn log(line: &str) -> Result<(), WaitError> {
     let mut log = LOG.get().expect("the daemon has attached").lock().expect("no thread panics");
-    log.push_blocking(line.as_bytes())
+    log.blocking().push(line.as_bytes())
 }
 
 /// What the daemon does.
@@ -51,13 +51,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             exit(i32::from(serve(&name).is_err()))
         }
         _ => {
-            let mut line = vec![0; reader.max_len()];
-            loop {
-                match reader.pop_blocking(&mut line) {
-                    Ok(len) => println!("{}", String::from_utf8_lossy(&line[..len])),
-                    Err(ReceiveError::Wait(WaitError::Closed)) => break,
-                    Err(error) => return Err(error.into()),
-                }
+            // It ends when the daemon has closed its end; an error is any other end.
+            for line in reader.blocking().messages() {
+                println!("{}", String::from_utf8_lossy(&line?));
             }
             println!("the daemon has closed its end");
             Ok(ExitCode::SUCCESS)

@@ -33,7 +33,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     println!("producer {} of {name}, peer {:?}", tx.generation(), tx.peer_state());
     for number in 0..count {
         // Where the ring is full, this waits for the consumer: the first one too, and nothing is lost meanwhile.
-        tx.push_blocking(number)?;
+        tx.blocking().push(number)?;
     }
     println!("sent {count} numbers");
     tx.close()?;

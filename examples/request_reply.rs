@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bytemuck::{Pod, Zeroable};
-use ringmain::message::ReceiveError;
 use ringmain::{Options, WaitError};
 
 /// A question: the square of a number.
@@ -58,9 +57,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The two rings. Whoever comes first creates them; with an alignment of 64, a small message moves in one cache line.
+/// The two rings. Whoever comes first creates them; with records at multiples of 64 bytes, a small message moves in one
+/// cache line.
 fn rings(name: &str) -> (Options, Options) {
-    let ring = |way: &str| Options::new(format!("{name}.{way}")).capacity(4096).alignment(64);
+    let ring = |way: &str| Options::new(format!("{name}.{way}")).capacity(4096).record_alignment(64);
     (ring("request"), ring("reply"))
 }
 
@@ -72,9 +72,11 @@ fn serve(name: &str) -> Result<(), Box<dyn Error>> {
     println!("serving {name}");
     let mut answered = 0_u64;
     loop {
-        match rx.pop_value_blocking() {
-            Ok(Request { id, number }) => tx.push_value_blocking(&Reply { id, square: number.wrapping_mul(number) })?,
-            Err(ReceiveError::Wait(WaitError::Closed | WaitError::Crashed)) => break,
+        match rx.blocking().pop_value() {
+            Ok(Request { id, number }) => {
+                tx.blocking().push_value(&Reply { id, square: number.wrapping_mul(number) })?
+            }
+            Err(WaitError::Closed | WaitError::Crashed) => break,
             Err(error) => return Err(error.into()),
         }
         answered += 1;
@@ -92,9 +94,9 @@ fn ask(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
     let mut rx = replies.message_consumer()?;
     let mut start = Instant::now();
     for id in 0..count {
-        tx.push_value_blocking(&Request { id, number: id })?;
+        tx.blocking().push_value(&Request { id, number: id })?;
         // The first answer may take as long as it takes to start the server.
-        let reply: Reply = rx.pop_value_blocking()?;
+        let reply: Reply = rx.blocking().pop_value()?;
         if id == 0 {
             start = Instant::now();
         }

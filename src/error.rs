@@ -1,17 +1,32 @@
 //! What can go wrong when a ring is created, attached, closed or removed.
 //!
-//! The errors of the data path (`PushError` and its like) stand beside the algorithms that raise them.
+//! The errors of the data path (`PushError` and its like) are defined beside the algorithms that return them.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-pub use crate::ring::broken::Broken;
+pub use crate::ring::error::{Broken, Corrupted, PopError, PushError, SharedWord};
 pub use crate::ring::memory::Role;
-pub use crate::ring::position::Corrupted;
-use crate::segment::ANONYMOUS;
+
+/// Shown in place of a name if a ring has none. No ring can have this name.
+pub(crate) const ANONYMOUS: &str = "(anonymous)";
 
 /// A ring could not be created, attached, closed or removed.
+///
+/// # Examples
+///
+/// ```
+/// # let name = format!("doc-error-{}", std::process::id());
+/// use ringmain::{Error, Options};
+///
+/// // Without a capacity, an attach creates nothing.
+/// match Options::new(&name).stream_consumer::<u64>() {
+///     Err(Error::NotFound { .. }) => println!("start the producer first"),
+///     Err(error) => eprintln!("{error}"),
+///     Ok(_) => unreachable!("nobody created it"),
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -50,7 +65,7 @@ pub enum Error {
     NotFound {
         /// The name of the ring.
         name: String,
-        /// How long was waited for it.
+        /// How long the call waited for it.
         waited: Duration,
     },
     /// A ring of this name exists, and this call asked for a new one.
@@ -58,11 +73,12 @@ pub enum Error {
         /// The name of the ring.
         name: String,
     },
-    /// A process that makes the ring holds it, and has not finished: it makes no progress, or this is a call that does not wait.
+    /// A process that is creating the ring has not finished: it makes no progress, or this is a call that does not
+    /// wait.
     NotReady {
         /// The name of the ring.
         name: String,
-        /// How long was waited for it.
+        /// How long the call waited for it.
         waited: Duration,
     },
     /// Another handle holds the role.
@@ -71,10 +87,10 @@ pub enum Error {
         name: String,
         /// The role that is held.
         role: Role,
-        /// The process that holds it, where that can be known from here.
+        /// The process that holds it, if that can be known from here.
         holder: Option<u32>,
     },
-    /// The process that held the role is gone, and its lock is held all the same: a process that it forked or spawned while it
+    /// The process that held the role is gone, but its lock is still held: a process that it forked or spawned while it
     /// attached has a copy of it, or the system still writes its core.
     HolderGone {
         /// The name of the ring.
@@ -83,7 +99,7 @@ pub enum Error {
         role: Role,
         /// The process that held it.
         holder: u32,
-        /// How long was waited for the lock.
+        /// How long the call waited for the lock.
         waited: Duration,
     },
     /// The object under this name is not a regular file.
@@ -99,7 +115,7 @@ pub enum Error {
         name: String,
         /// The length of the object in bytes.
         len: u64,
-        /// Its first eight bytes, 0 where it is shorter.
+        /// Its first eight bytes, 0 if it is shorter.
         magic: u64,
     },
     /// The ring is not the one that was asked for.
@@ -117,7 +133,7 @@ pub enum Error {
     OtherTypeTag {
         /// The name of the ring.
         name: String,
-        /// The type tag that the ring has; empty where it has none. Its creator may have written anything.
+        /// The type tag that the ring has; empty if it has none. Its creator may have written anything.
         found: String,
         /// The type tag that was asked for.
         expected: String,
@@ -130,7 +146,7 @@ pub enum Error {
         found: u64,
         /// Those that this version knows.
         known: u64,
-        /// Whether this version can look at the ring all the same ([`inspect`](crate::inspect)).
+        /// Whether this version can still look at the ring ([`inspect`](crate::inspect)).
         can_be_inspected: bool,
     },
     /// The type tag has more bytes than a ring has room for.
@@ -211,21 +227,21 @@ pub enum Error {
     },
     /// A ring without a name was asked for, and no capacity was given.
     NoCapacity,
-    /// The length of what stands behind a descriptor is not final, or nobody can write it.
+    /// The length of the object behind a descriptor is not final, or it cannot be written.
     Seals {
-        /// The seals that it has, as `fcntl(F_GET_SEALS)` counts them; 0 where it can have none.
+        /// The seals that it has, as `fcntl(F_GET_SEALS)` returns them; 0 if it can have none.
         found: u32,
-        /// The seals that it must have: no others than that of `F_SEAL_EXEC` may come to them.
+        /// The seals that it must have: no others than `F_SEAL_EXEC` may be added to them.
         expected: u32,
     },
-    /// The system has not the memory for a ring without a name.
+    /// The system lacks the memory for a ring without a name.
     NoMemory {
         /// How many bytes the ring needs.
         needed: u64,
         /// How many bytes the system could give.
         available: u64,
     },
-    /// A descriptor could not be opened anew, for which `/proc/self/fd` is needed.
+    /// A descriptor could not be reopened, which needs `/proc/self/fd`.
     NoProc {
         /// What the system said.
         source: io::Error,
@@ -261,17 +277,17 @@ pub enum Attribute {
     ElementAlign,
     /// The type id, made of the type tag, the size and the alignment.
     TypeId,
-    /// The number of bytes of which the starts of records are multiples.
+    /// The alignment of the records in bytes.
     RecordAlign,
-    /// The number of bytes in front of the data that mean something.
+    /// The number of bytes before the data that have a meaning.
     HeaderLength,
     /// The length of the type tag in bytes.
     TagLength,
-    /// The text of the type tag: how many of its bytes are UTF-8, against how many it has.
+    /// The text of the type tag: how many of its bytes are valid UTF-8, of how many.
     TagText,
     /// The position at which the ring began.
     FirstPosition,
-    /// The length of the object in bytes, against what its own header says.
+    /// The length of the object in bytes, compared with its own header.
     ObjectLength,
 }
 
@@ -317,7 +333,7 @@ impl Attribute {
     }
 }
 
-/// Says what to use where this ring will not do.
+/// Says what to use instead of this ring.
 fn instead(name: &str) -> &'static str {
     if name == ANONYMOUS { "use another ring" } else { "use another name" }
 }
@@ -338,11 +354,13 @@ impl fmt::Display for Error {
             }
             Error::InvalidCapacity { capacity, element_size } => write!(
                 formatter,
-                "capacity of {capacity} elements of {element_size} bytes; expected at least 1, and a ring that fits the address space"
+                "capacity of {capacity} elements of {element_size} bytes; expected at least 1, and a ring that fits \
+                 the address space"
             ),
             Error::InvalidElement { size, align } => write!(
                 formatter,
-                "elements of {size} bytes aligned to {align}; expected at least 1 byte, a multiple of the alignment, which is at most 4096"
+                "elements of {size} bytes aligned to {align}; expected at least 1 byte, a multiple of the alignment, \
+                 which is at most 4096"
             ),
             Error::InvalidAlignment { alignment } => {
                 write!(formatter, "alignment of {alignment} bytes; expected 8, 16, 32 or 64")
@@ -353,18 +371,21 @@ impl fmt::Display for Error {
             ),
             Error::NotFound { name, waited } => write!(
                 formatter,
-                "no ring {name:?} after {waited:?}; start the side that creates it, wait longer, or give a capacity to create it here"
+                "no ring {name:?} after {waited:?}; start the side that creates it, wait longer, or give a capacity \
+                 to create it here"
             ),
             Error::AlreadyExists { name } => {
                 write!(formatter, "ring {name:?} exists; unlink it, or do not ask for a new one")
             }
             Error::NotReady { name, waited } if waited.is_zero() => write!(
                 formatter,
-                "ring {name:?} is being made: a process holds it and has not finished; look again, and if that lasts, look whether that process is stopped"
+                "ring {name:?} is being made: a process holds it and has not finished; look again, and if that \
+                 lasts, look whether that process is stopped"
             ),
             Error::NotReady { name, waited } => write!(
                 formatter,
-                "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether that process is stopped"
+                "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether \
+                 that process is stopped"
             ),
             Error::Busy { name, role, holder: Some(pid) } => {
                 write!(
@@ -381,7 +402,9 @@ impl fmt::Display for Error {
             Error::HolderGone { name, role, holder, waited } => {
                 write!(
                     formatter,
-                    "the {role} of ring {name:?}, process {holder}, is gone, but its lock is still held after {waited:?}, expected free: by a process that it forked or spawned, or while its core is written; end that process"
+                    "the {role} of ring {name:?}, process {holder}, is gone, but its lock is still held after \
+                     {waited:?}, expected free: by a process that it forked or spawned, or while its core is \
+                     written; end that process"
                 )?;
                 match name == ANONYMOUS {
                     true => formatter.write_str(", and the role is free"),
@@ -389,7 +412,11 @@ impl fmt::Display for Error {
                 }
             }
             Error::NotRegular { name, found } => {
-                write!(formatter, "the object {name:?} is a {found}, expected a shared-memory object; {}", instead(name))
+                write!(
+                    formatter,
+                    "the object {name:?} is a {found}, expected a shared-memory object; {}",
+                    instead(name)
+                )
             }
             Error::NotARing { name, len, magic } => write!(
                 formatter,
@@ -404,7 +431,7 @@ impl fmt::Display for Error {
             Error::Mismatch { name, what, found, expected } => {
                 write!(formatter, "ring {name:?} has {what} {found}, expected {expected}; {}", what.advice())
             }
-            // As a literal: what a ring says may have control characters.
+            // Escaped: the tag of a ring may have control characters.
             Error::OtherTypeTag { name, found, expected } => write!(
                 formatter,
                 "ring {name:?} has type tag {found:?}, expected {expected:?}; {}",
@@ -412,11 +439,13 @@ impl fmt::Display for Error {
             ),
             Error::UnknownFeatures { name, found, known, can_be_inspected: false } => write!(
                 formatter,
-                "ring {name:?} has the incompatible features {found:#x}, this version of ringmain knows {known:#x}; use the version that made it, or a later one"
+                "ring {name:?} has the incompatible features {found:#x}, this version of ringmain knows {known:#x}; \
+                 use the version that made it, or a later one"
             ),
             Error::UnknownFeatures { name, found, known, can_be_inspected: true } => write!(
                 formatter,
-                "ring {name:?} has the features {found:#x}, without which it can only be looked at, this version of ringmain knows {known:#x}; use the version that made it, or a later one"
+                "ring {name:?} has the features {found:#x}, without which it can only be looked at, this version of \
+                 ringmain knows {known:#x}; use the version that made it, or a later one"
             ),
             Error::TypeTagTooLong { len, max } => {
                 write!(formatter, "a type tag of {len} bytes, expected at most {max}; use a shorter one")
@@ -427,15 +456,18 @@ impl fmt::Display for Error {
             ),
             Error::WrongOwner { name, found, expected } => write!(
                 formatter,
-                "ring {name:?} belongs to user {found}, expected {expected}; name that user as its owner only if you trust it"
+                "ring {name:?} belongs to user {found}, expected {expected}; name that user as its owner only if you \
+                 trust it"
             ),
             Error::TooOpen { name, found, expected } => write!(
                 formatter,
-                "ring {name:?} has mode {found:#o}, and others than those of {expected:#o} can write it; change its mode, or ask for this one"
+                "ring {name:?} has mode {found:#o}, and others than those of {expected:#o} can write it; change its \
+                 mode, or ask for this one"
             ),
             Error::PermissionDenied { name, .. } if name == ANONYMOUS => write!(
                 formatter,
-                "no permission to read and write the ring behind this descriptor; have it created with a mode that lets this user in"
+                "no permission to read and write the ring behind this descriptor; have it created with a mode that \
+                 lets this user in"
             ),
             Error::PermissionDenied { name, .. } => {
                 write!(
@@ -445,11 +477,13 @@ impl fmt::Display for Error {
             }
             Error::NoSpace { needed, free } => write!(
                 formatter,
-                "{needed} bytes needed in /dev/shm, {free} free; remove stale rings, use a smaller capacity, or enlarge it (in docker: --shm-size)"
+                "{needed} bytes needed in /dev/shm, {free} free; remove stale rings, use a smaller capacity, or \
+                 enlarge it (in docker: --shm-size)"
             ),
             Error::FileSizeLimit { needed, limit } => write!(
                 formatter,
-                "{needed} bytes needed, the file size limit is {limit}; raise it with ulimit -f, or use a smaller capacity"
+                "{needed} bytes needed, the file size limit is {limit}; raise it with ulimit -f, or use a smaller \
+                 capacity"
             ),
             Error::MemoryLock { needed, limit, .. } => write!(
                 formatter,
@@ -465,23 +499,28 @@ impl fmt::Display for Error {
                 write!(formatter, "ring {name:?} is damaged; unlink it and create it anew")
             }
             Error::NoCapacity => formatter.write_str(
-                "a ring without a name is created by each attach, and has no capacity; give one, or attach to one that stands by its descriptor (Options::from_fd)",
+                "a ring without a name is created by each attach, and has no capacity; give one, or attach to one \
+                 that stands by its descriptor (Options::from_fd)",
             ),
             Error::Seals { found, expected } => write!(
                 formatter,
-                "the seals of this descriptor's object are {}, expected {} and no F_SEAL_WRITE or F_SEAL_FUTURE_WRITE; pass that of a ring created by Options::anonymous",
+                "the seals of this descriptor's object are {}, expected {} and no F_SEAL_WRITE or \
+                 F_SEAL_FUTURE_WRITE; pass that of a ring created by Options::anonymous",
                 seals(*found),
                 seals(*expected)
             ),
             Error::NoMemory { needed, available } => write!(
                 formatter,
-                "{needed} bytes of memory needed, {available} available; use a smaller capacity, or end what uses memory"
+                "{needed} bytes of memory needed, {available} available; use a smaller capacity, or end what uses \
+                 memory"
             ),
             Error::NoProc { .. } => formatter.write_str(
-                "the descriptor cannot be opened anew through /proc/self/fd, which rings without a name need; mount proc at /proc",
+                "the descriptor cannot be opened anew through /proc/self/fd, which rings without a name need; mount \
+                 proc at /proc",
             ),
             Error::Exiting => formatter.write_str(
-                "this process is exiting and has left its rings; attach before, or in a function that exit calls earlier",
+                "this process is exiting and has left its rings; attach before, or in a function that exit calls \
+                 earlier",
             ),
             Error::Os { call, .. } => write!(formatter, "{call} failed"),
         }

@@ -1,8 +1,8 @@
 //! A lock-free single-producer single-consumer ring between two processes, in POSIX shared memory.
 //!
-//! One process pushes, another pops; the data lies in memory that both map, so no lock, no kernel copy and no system call
-//! stands between them. Either process can be killed at any instruction: what was committed stays, and the next process
-//! takes the role over.
+//! One process pushes, another pops; the data lies in memory that both map, so no lock, no kernel copy and no system
+//! call stands between them. Either process can be killed at any instruction: what was committed stays, and the next
+//! process takes the role over.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,18 +21,18 @@
 //! - [`Options`] names, sizes, creates and attaches rings.
 //! - [`stream`] has the handles of a ring of elements of one type.
 //! - [`message`] has those of a ring of byte messages of any length.
-//! - [`Trusted`] is a view of a handle whose peer is trusted, which refers to the ring's bytes in place.
+//! - [`Trusted`] is a view of a handle whose peer is trusted: it refers to the ring's bytes in place.
 //! - [`inspect`] looks at rings from outside, without a role.
-//! - [`pass`] brings a ring without a name to another process.
+//! - [`pass`] passes a ring without a name to another process.
 //! - [`Error`] says why a ring could not be created or attached.
 //!
 //! # Trust
 //!
 //! The other process is input. Whatever it writes into the ring, the safe functions of this crate have no undefined
-//! behaviour: positions and lengths are checked, elements and messages are copied by accesses that are defined under a race, and an impossible number
-//! poisons the handle with [`Corrupted`]. What it cannot be stopped from is to send wrong elements, to send none, or, for a
-//! named ring, to shrink the memory under you: then the next access ends your process with `SIGBUS`. Who sleeps meanwhile gets
-//! [`WaitError::Truncated`] instead. A ring without a name ([`Options::anonymous`]) cannot be shrunk.
+//! behaviour: positions and lengths are checked, elements and messages are copied by accesses that are defined under a
+//! race, and an impossible number poisons the handle with [`Corrupted`]. It can still send wrong elements, send none,
+//! or, for a named ring, shrink the memory under you: then the next access ends your process with `SIGBUS`, but a
+//! blocked call returns [`WaitError::Truncated`]. A ring without a name ([`Options::anonymous`]) cannot be shrunk.
 
 #![deny(unsafe_code)]
 
@@ -57,9 +57,17 @@ pub mod stream;
 mod trusted;
 mod wait;
 
-pub use error::{Attribute, Broken, Corrupted, Error, Role};
-pub use options::{Creation, Options};
-pub use ring::position::SharedWord;
-pub use segment::{PeerState, unlink};
+/// The types behind the handles and guards of both rings, over any memory. They are named by the aliases in [`stream`]
+/// and [`message`]; the only memory that a user gets is a segment.
+pub mod generic {
+    pub use crate::ring::endpoint::{Endpoint, Kind, Reader, Side, Writer};
+    pub use crate::ring::message::{Batch, Claim as MessageClaim, Messages, PeekBatch, Record};
+    pub use crate::ring::stream::{Claim, Elements, Peek};
+}
+
+pub use bytemuck;
+pub use error::{Attribute, Broken, Corrupted, Error, PopError, PushError, Role, SharedWord};
+pub use options::Options;
+pub use segment::{Creation, PeerState, unlink};
 pub use trusted::Trusted;
-pub use wait::{Unsent, Wait, WaitError};
+pub use wait::{Unfinished, Wait, WaitError, Waiting};

@@ -1,10 +1,11 @@
-//! How long a pause of the processor takes here: 10 to 50 ns, depending on the model, so it is measured once per process.
+//! How long a pause of the processor takes here: 10 to 50 ns, depending on the model, so it is measured once per
+//! process.
 
 use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Nothing waits longer than this without looking at the other side.
+/// The longest pause before a load of the other side's position.
 const LONGEST: Duration = Duration::from_millis(1);
 
 /// Returns how many pauses fit into `limit`.

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::process;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::ends::{End, for_each_end, parts_of_ends, small};
 use common::passed::{Way, creator, descriptors, give, given, holder, move_between, move_numbers};
 use common::{Ability, Child, PATIENCE, Part, check_busy, missing, refuses, succeed, wait_for};
-use ringmain::{Creation, Error, Options, PeerState, Role, WaitError, pass};
+use ringmain::{Broken, Creation, Error, Options, PeerState, Role, WaitError, pass};
 use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::geteuid;
@@ -53,14 +53,14 @@ fn make<E: End>() -> E {
 }
 
 /// The ring behind a handle.
-fn ring_of(end: &impl AsFd) -> Options {
-    Options::from_fd(end.as_fd().try_clone_to_owned().unwrap())
+fn ring_of(end: &impl End) -> Options {
+    Options::from_fd(end.descriptor().try_clone_to_owned().unwrap())
 }
 
 fn numbers_flow<E: End>() {
     for way in [Way::Socket, Way::Inheritance] {
         let mut end: E = make();
-        let mut child = give(E::Peer::PART, &end, way);
+        let mut child = give(E::Peer::PART, end.descriptor(), way);
         child.says("attached");
         assert_eq!(end.peer_state(), PeerState::Alive);
         move_between(&mut end, &mut child, 0..1000);
@@ -78,7 +78,7 @@ fn numbers_flow_through_a_ring_that_was_passed() {
 fn is_succeeded<E: End>() {
     for way in [Way::Socket, Way::Inheritance] {
         let mut end: E = make();
-        let descriptor = end.as_fd().try_clone_to_owned().unwrap();
+        let descriptor = end.descriptor().try_clone_to_owned().unwrap();
         let mut child = give(E::Peer::PART, &descriptor, way);
         child.says("attached");
         move_between(&mut end, &mut child, 0..100);
@@ -163,7 +163,7 @@ fn second_holder_is_refused<E: End>() {
     let mut end: E = make();
     let options = ring_of(&end);
     check_busy(E::attach(&options), role::<E>(), process::id());
-    let mut child = give(E::Peer::PART, &end, Way::Socket);
+    let mut child = give(E::Peer::PART, end.descriptor(), Way::Socket);
     child.says("attached");
     check_busy(E::Peer::attach(&options), role::<E::Peer>(), child.pid());
     check_busy(E::attach(&options.clone()), role::<E>(), process::id());
@@ -210,12 +210,12 @@ fn shrinker(part: &mut Part) {
 fn length_is_final<E: End>() {
     let mut end: E = make();
     for way in [Way::Socket, Way::Inheritance] {
-        let mut child = give("shrinker", &end, way);
+        let mut child = give("shrinker", end.descriptor(), way);
         for _ in 0..8 {
             child.says(format_args!("Err({})", libc::EPERM));
         }
     }
-    let mut child = give(E::Peer::PART, &end, Way::Socket);
+    let mut child = give(E::Peer::PART, end.descriptor(), Way::Socket);
     child.says("attached");
     move_between(&mut end, &mut child, 0..100);
 }
@@ -229,8 +229,8 @@ fn a_peer_can_change_neither_the_length_nor_the_seals() {
 fn a_ring_without_a_name_has_its_seals_and_its_mode() {
     for (asked, expected) in [(0o600, 0o600), (0o640, 0o640), (0o777, 0o666)] {
         let tx = Options::anonymous().capacity(8).mode(asked).stream_producer::<u64>().unwrap();
-        assert!(fcntl_get_seals(&tx).unwrap().contains(common::passed::SEALS));
-        let stat = fstat(&tx).unwrap();
+        assert!(fcntl_get_seals(tx.descriptor()).unwrap().contains(common::passed::SEALS));
+        let stat = fstat(tx.descriptor()).unwrap();
         assert_eq!((stat.st_mode & 0o7777, stat.st_size), (expected, 4096 + 64));
     }
 }
@@ -259,13 +259,13 @@ fn what_is_said_of_names_is_sensible_without_one() {
 
 fn waits_for_a_successor<E: End>() {
     let mut end = E::attach(&small(Options::anonymous()).await_successor(true)).unwrap();
-    let mut child = give(E::Peer::PART, &end, Way::Socket);
+    let mut child = give(E::Peer::PART, end.descriptor(), Way::Socket);
     child.says("attached");
     let pushed = end.exhaust();
     child.kill();
     wait_for("the crash to be seen", || (end.peer_state() == PeerState::Crashed).then_some(()));
     assert_eq!(end.go(pushed, Some(Duration::from_millis(150))), Err(WaitError::TimedOut));
-    let mut next = give(E::Peer::PART, &end, Way::Socket);
+    let mut next = give(E::Peer::PART, end.descriptor(), Way::Socket);
     next.says("attached");
     next.say(format_args!("0 {}", pushed + 100));
     move_numbers(&mut end, pushed..pushed + 100);
@@ -356,10 +356,10 @@ fn another_user_attaches_only_where_the_mode_says_so() {
         return missing(Ability::OtherUsers, "only root can be another user");
     }
     let closed = Options::anonymous().capacity(8).stream_producer::<u64>().unwrap();
-    let mut child = give("stranger", &closed, Way::Socket);
+    let mut child = give("stranger", closed.descriptor(), Way::Socket);
     (0..3).for_each(|_| child.says("permission"));
     let open = Options::anonymous().capacity(8).mode(0o666).stream_producer::<u64>().unwrap();
-    let mut child = give("stranger", &open, Way::Socket);
+    let mut child = give("stranger", open.descriptor(), Way::Socket);
     ["owner", "mode", "attached"].into_iter().for_each(|words| child.says(words));
 }
 
@@ -372,12 +372,12 @@ fn a_peer_that_gives_the_memory_back_is_caught_like_any_other_liar() -> io::Resu
         assert_eq!(rx.pop(), Ok(number));
     }
     let flags = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
-    rustix::fs::fallocate(&tx, flags, 0, 4096 + 64)?;
+    rustix::fs::fallocate(tx.descriptor(), flags, 0, 4096 + 64)?;
     // The tail is 0 again, behind the consumer's own head.
-    refuses!(rx.pop(), ringmain::stream::PopError::Corrupted(_));
+    refuses!(rx.pop(), ringmain::PopError::Broken(Broken::Corrupted(_)));
     refuses!(ring_of(&tx).stream_consumer::<u64>(), Error::NotARing { magic: 0, .. });
     // What is written through the descriptor is seen in the ring, and the other way round.
-    let file = File::from(tx.as_fd().try_clone_to_owned()?);
+    let file = File::from(tx.descriptor().try_clone_to_owned()?);
     let mut bytes = [1; 8];
     file.read_exact_at(&mut bytes, 0)?;
     assert_eq!(bytes, [0; 8]);

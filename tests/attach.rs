@@ -200,7 +200,7 @@ fn a_ring_is_never_made_where_that_is_forbidden() {
     }
     assert!(!ring.exists());
     ring.make::<u64>(8);
-    options.stream_consumer::<u64>().unwrap();
+    drop(options.stream_consumer::<u64>().unwrap());
 }
 
 #[test]

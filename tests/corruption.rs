@@ -5,8 +5,9 @@ mod common;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use common::{Numbered, Ring, Tick, corruption, refuses, word};
-use ringmain::stream::{ClaimError, Consumer, PeekError, PopError, Producer, PushError, PushSliceError};
+use common::{Numbered, Ring, Tick, refuses, word};
+use ringmain::stream::{Consumer, Producer};
+use ringmain::{Broken, PopError, PushError};
 use ringmain::{Corrupted, Error, SharedWord};
 
 const CAPACITY: u64 = 8;
@@ -64,59 +65,57 @@ fn unusual_positions_are_accepted_at_attach() {
     for (tail, head) in POSSIBLE {
         let ring = ring_at(tail, head);
         let filled = tail.wrapping_sub(head);
-        let mut tx = ring.options().stream_producer::<u64>().unwrap();
-        let mut rx = ring.options().stream_consumer::<u64>().unwrap();
+        let tx = ring.options().stream_producer::<u64>().unwrap();
+        let rx = ring.options().stream_consumer::<u64>().unwrap();
         assert_eq!(tx.free(), Ok((CAPACITY - filled) as usize));
         assert_eq!(rx.available(), Ok(filled as usize));
     }
 }
 
-type Pushes = [(&'static str, fn(&mut Producer<u64>) -> Option<Corrupted>); 6];
+type Pushes = [(&'static str, fn(&mut Producer<u64>) -> Option<Corrupted>); 5];
 
 /// Every call of a producer that looks at the head, and the corruption that it reports.
 const PUSHES: Pushes = [
     ("push", |tx| match tx.push(7) {
-        Err(PushError::Corrupted { value: 7, cause }) => Some(cause),
+        Err(PushError::Broken { value: 7, cause: Broken::Corrupted(cause) }) => Some(cause),
         _ => None,
     }),
     ("push_slice", |tx| match tx.push_slice(&[7; 3]) {
-        Err(PushSliceError::Corrupted(cause)) => Some(cause),
+        Err(PushError::Broken { value: 0, cause: Broken::Corrupted(cause) }) => Some(cause),
         _ => None,
     }),
     ("claim", |tx| claimed(tx.claim(1))),
     ("claim_up_to", |tx| claimed(tx.claim_up_to(3))),
     ("claim_contiguous", |tx| claimed(tx.claim_contiguous(3))),
-    ("free", |tx| corruption(tx.free())),
 ];
 
-fn claimed<C>(result: Result<C, ClaimError>) -> Option<Corrupted> {
+fn claimed<C>(result: Result<C, PushError>) -> Option<Corrupted> {
     match result {
-        Err(ClaimError::Corrupted(cause)) => Some(cause),
+        Err(PushError::Broken { value: 0, cause: Broken::Corrupted(cause) }) => Some(cause),
         _ => None,
     }
 }
 
-type Pops = [(&'static str, fn(&mut Consumer<u64>) -> Option<Corrupted>); 6];
+type Pops = [(&'static str, fn(&mut Consumer<u64>) -> Option<Corrupted>); 5];
 
 /// Every call of a consumer that looks at the tail, and the corruption that it reports.
 const POPS: Pops = [
     ("pop", |rx| match rx.pop() {
-        Err(PopError::Corrupted(cause)) => Some(cause),
+        Err(PopError::Broken(Broken::Corrupted(cause))) => Some(cause),
         _ => None,
     }),
     ("pop_slice", |rx| match rx.pop_slice(&mut [0; 3]) {
-        Err(PopError::Corrupted(cause)) => Some(cause),
+        Err(PopError::Broken(Broken::Corrupted(cause))) => Some(cause),
         _ => None,
     }),
     ("peek", |rx| peeked(rx.peek(1))),
     ("peek_up_to", |rx| peeked(rx.peek_up_to(3))),
     ("peek_contiguous", |rx| peeked(rx.peek_contiguous(3))),
-    ("available", |rx| corruption(rx.available())),
 ];
 
-fn peeked<P>(result: Result<P, PeekError>) -> Option<Corrupted> {
+fn peeked<P>(result: Result<P, PopError>) -> Option<Corrupted> {
     match result {
-        Err(PeekError::Corrupted(cause)) => Some(cause),
+        Err(PopError::Broken(Broken::Corrupted(cause))) => Some(cause),
         _ => None,
     }
 }
@@ -171,13 +170,23 @@ fn a_poisoned_producer_refuses_calls_for_nothing_too() {
     let mut tx = ring.options().stream_producer::<u64>().unwrap();
     ring.set_word(word::HEAD, 9);
     let expected = wrong_head(9, 0, 8);
-    assert_eq!(tx.free(), Err(expected.into()));
+    // A call that changes nothing says so as well, and does not poison.
+    assert_eq!([tx.free(), tx.len()], [Err(expected.into()); 2]);
+    assert_eq!([tx.is_full(), tx.is_empty()], [Err(expected.into()); 2]);
+    ring.set_word(word::HEAD, 8);
+    assert_eq!((tx.free(), tx.is_empty(), tx.len()), (Ok(8), Ok(true), Ok(0)));
+    ring.set_word(word::HEAD, 9);
     ring.set_word(word::TAIL, 100);
-    assert_eq!(tx.push_slice(&[]), Err(PushSliceError::Corrupted(expected)));
+    assert_eq!(tx.push_slice(&[]), Err(PushError::Broken { value: 0, cause: Broken::Corrupted(expected) }));
+    ring.set_word(word::HEAD, 8);
+    assert_eq!(tx.free(), Err(expected.into()));
     for claimed in [tx.claim(0).map(|claim| claim.commit()), tx.claim_up_to(0).map(|claim| claim.commit())] {
-        assert_eq!(claimed, Err(ClaimError::Corrupted(expected)));
+        assert_eq!(claimed, Err(PushError::Broken { value: 0, cause: Broken::Corrupted(expected) }));
     }
-    assert_eq!(tx.claim_contiguous(0).map(|claim| claim.commit()), Err(ClaimError::Corrupted(expected)));
+    assert_eq!(
+        tx.claim_contiguous(0).map(|claim| claim.commit()),
+        Err(PushError::Broken { value: 0, cause: Broken::Corrupted(expected) })
+    );
     assert_eq!(ring.word(word::TAIL), 100, "it has published");
 }
 
@@ -187,11 +196,15 @@ fn a_poisoned_consumer_refuses_calls_for_nothing_too() {
     let mut rx = ring.options().stream_consumer::<u64>().unwrap();
     ring.set_word(word::TAIL, 9);
     let expected = wrong_tail(9, 0, 0);
-    assert_eq!(rx.available(), Err(expected.into()));
-    assert_eq!(rx.pop_slice(&mut []), Err(PopError::Corrupted(expected)));
-    assert_eq!(rx.peek(0).map(|peek| peek.release()), Err(PeekError::Corrupted(expected)));
-    assert_eq!(rx.peek_up_to(0).map(|peek| peek.release()), Err(PeekError::Corrupted(expected)));
-    assert_eq!(rx.peek_contiguous(0).map(|peek| peek.release()), Err(PeekError::Corrupted(expected)));
+    assert_eq!([rx.available(), rx.len()], [Err(expected.into()); 2]);
+    assert_eq!(rx.is_empty(), Err(expected.into()));
+    ring.set_word(word::TAIL, 3);
+    assert_eq!((rx.available(), rx.is_empty(), rx.len()), (Ok(3), Ok(false), Ok(3)));
+    ring.set_word(word::TAIL, 9);
+    assert_eq!(rx.pop_slice(&mut []), Err(PopError::Broken(Broken::Corrupted(expected))));
+    assert_eq!(rx.peek(0).map(|peek| peek.release()), Err(PopError::Broken(Broken::Corrupted(expected))));
+    assert_eq!(rx.peek_up_to(0).map(|peek| peek.release()), Err(PopError::Broken(Broken::Corrupted(expected))));
+    assert_eq!(rx.peek_contiguous(0).map(|peek| peek.release()), Err(PopError::Broken(Broken::Corrupted(expected))));
 }
 
 #[test]
@@ -210,7 +223,7 @@ fn a_head_that_goes_back_is_impossible() {
     let mut tx = ring.options().stream_producer::<u64>().unwrap();
     assert_eq!(tx.push_slice(&[7; 8]), Ok(8));
     ring.set_word(word::HEAD, 5);
-    assert_eq!(tx.free(), Ok(5));
+    assert_eq!((tx.free(), tx.claim(5).map(|claim| claim.len())), (Ok(5), Ok(5)));
     ring.set_word(word::HEAD, 4);
     assert_eq!(tx.free(), Err(wrong_head(4, 5, 8).into()));
 }
@@ -230,7 +243,7 @@ fn elements_known_before_a_corruption_are_still_popped() {
     let mut rx = ring.options().stream_consumer::<u64>().unwrap();
     ring.set_word(word::TAIL, 20);
     assert_eq!([rx.pop(), rx.pop(), rx.pop()], [Ok(0); 3]);
-    assert_eq!(rx.pop(), Err(PopError::Corrupted(wrong_tail(20, 3, 3))));
+    assert_eq!(rx.pop(), Err(PopError::Broken(Broken::Corrupted(wrong_tail(20, 3, 3)))));
     drop(rx);
     assert_eq!(ring.word(word::HEAD), 3);
 }
@@ -239,7 +252,7 @@ fn elements_known_before_a_corruption_are_still_popped() {
 fn the_handle_at_the_other_end_is_not_poisoned() {
     let ring = ring_at(0, 0);
     let mut tx = ring.options().stream_producer::<u64>().unwrap();
-    let mut rx = ring.options().stream_consumer::<u64>().unwrap();
+    let rx = ring.options().stream_consumer::<u64>().unwrap();
     ring.set_word(word::TAIL, 20);
     assert_eq!(rx.available(), Err(wrong_tail(20, 0, 0).into()));
     // The producer's own position is its private one, whatever the word says.

@@ -22,9 +22,9 @@ fn check_unused(ring: &Ring) -> Kind {
 fn a_ring_that_was_made_has_had_nobody_at_its_ends() {
     let (stream, message) = (Ring::new(), Ring::new());
     drop(stream.options().capacity(64).create_stream(Layout::new::<u64>()).unwrap());
-    drop(message.options().capacity(64).alignment(32).create_message().unwrap());
+    drop(message.options().capacity(64).record_alignment(32).create_message().unwrap());
     assert_eq!(check_unused(&stream), Kind::Stream { element_size: 8, element_align: 8 });
-    assert_eq!(check_unused(&message), Kind::Message { alignment: 32 });
+    assert_eq!(check_unused(&message), Kind::Message { record_alignment: 32 });
 
     let mut tx: Producer<u64> = stream.options().stream_producer().unwrap();
     check_flow(&mut tx, &mut stream.options().stream_consumer().unwrap());

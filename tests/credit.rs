@@ -41,7 +41,7 @@ fn pusher(part: &mut Part) {
     let mut tx = succeed(|| part.options().capacity(8).stream_producer::<u64>());
     part.say("attached");
     for number in 0.. {
-        tx.push_blocking(number).unwrap();
+        tx.blocking().push(number).unwrap();
     }
 }
 
@@ -57,7 +57,7 @@ fn one_popped_of_a_full_ring_lets_the_producer_go_on_while_the_consumer_waits_el
         let mut answered = answers(ring.name()).unlink_on_close(true).stream_consumer::<u64>().unwrap();
         for round in 0..ROUNDS {
             rx.go(round, Some(LONG)).unwrap();
-            assert_eq!(answered.pop_timeout(LONG), Ok(round));
+            assert_eq!(answered.within(LONG).pop(), Ok(round));
         }
         child.say("end");
         child.join();
@@ -74,14 +74,14 @@ type Call<H> = (&'static str, fn(&mut H));
 const POPS: [Call<stream::Consumer<Element>>; 14] = [
     ("pop", |rx| assert_eq!(rx.pop(), Ok(0))),
     ("pop_slice", |rx| assert_eq!(rx.pop_slice(&mut [0]), Ok(1))),
-    ("pop_blocking", |rx| assert_eq!(rx.pop_blocking(), Ok(0))),
-    ("pop_timeout", |rx| assert_eq!(rx.pop_timeout(LONG), Ok(0))),
+    ("pop_blocking", |rx| assert_eq!(rx.blocking().pop(), Ok(0))),
+    ("pop_timeout", |rx| assert_eq!(rx.within(LONG).pop(), Ok(0))),
     ("peek", |rx| rx.peek(1).unwrap().release()),
     ("peek of all", |rx| rx.peek(8).unwrap().release_first(1)),
     ("peek_up_to", |rx| rx.peek_up_to(9).unwrap().release_first(1)),
     ("peek_contiguous", |rx| rx.peek_contiguous(1).unwrap().release()),
-    ("peek_blocking", |rx| rx.peek_blocking(1).unwrap().release()),
-    ("peek_timeout", |rx| rx.peek_timeout(8, LONG).unwrap().release_first(1)),
+    ("peek_blocking", |rx| rx.blocking().peek(1).unwrap().release()),
+    ("peek_timeout", |rx| rx.within(LONG).peek(8).unwrap().release_first(1)),
     ("a second peek", |rx| {
         std::mem::forget(rx.peek(8).unwrap());
         rx.peek(1).unwrap().release();
@@ -89,23 +89,23 @@ const POPS: [Call<stream::Consumer<Element>>; 14] = [
     ("peek_contiguous of a view", |rx| trust(rx).peek_contiguous(1).unwrap().release()),
     ("release_first of a view", |rx| trust(rx).peek_contiguous(8).unwrap().release_first(1)),
     ("wait_readable", |rx| {
-        rx.wait_readable(LONG).unwrap();
+        rx.within(LONG).until_available(1).unwrap();
         rx.pop().unwrap();
     }),
 ];
 
-fn trust<H: Trust>(handle: &mut H) -> ringmain::Trusted<'_, H> {
+fn trust<H: Trust>(handle: &mut H) -> ringmain::Trusted<&mut H> {
     handle.trust()
 }
 
 trait Trust: Sized {
-    fn trust(&mut self) -> ringmain::Trusted<'_, Self>;
+    fn trust(&mut self) -> ringmain::Trusted<&mut Self>;
 }
 
 macro_rules! trust {
     ($($handle:ty),*) => {$(
         impl Trust for $handle {
-            fn trust(&mut self) -> ringmain::Trusted<'_, Self> {
+            fn trust(&mut self) -> ringmain::Trusted<&mut Self> {
                 // SAFETY: the rings of these tests are touched by handles alone.
                 unsafe { self.trust_peer() }
             }
@@ -133,13 +133,13 @@ const MESSAGE_POPS: [Call<message::Consumer>; 15] = [
     ("pop", |rx| assert_eq!(rx.pop(&mut [0; 8]), Ok(8))),
     ("pop_into", |rx| assert_eq!(rx.pop_into(&mut Vec::new()), Ok(8))),
     ("pop_value", |rx| assert!(rx.pop_value::<u64>().is_ok())),
-    ("pop_blocking", |rx| assert_eq!(rx.pop_blocking(&mut [0; 8]), Ok(8))),
-    ("pop_timeout", |rx| assert_eq!(rx.pop_timeout(&mut [0; 8], LONG), Ok(8))),
-    ("pop_value_blocking", |rx| assert!(rx.pop_value_blocking::<u64>().is_ok())),
-    ("pop_value_timeout", |rx| assert!(rx.pop_value_timeout::<u64>(LONG).is_ok())),
+    ("pop_blocking", |rx| assert_eq!(rx.blocking().pop(&mut [0; 8]), Ok(8))),
+    ("pop_timeout", |rx| assert_eq!(rx.within(LONG).pop(&mut [0; 8]), Ok(8))),
+    ("pop_value_blocking", |rx| assert!(rx.blocking().pop_value::<u64>().is_ok())),
+    ("pop_value_timeout", |rx| assert!(rx.within(LONG).pop_value::<u64>().is_ok())),
     ("peek", |rx| rx.peek().unwrap().release()),
-    ("peek_blocking", |rx| rx.peek_blocking().unwrap().release()),
-    ("peek_timeout", |rx| rx.peek_timeout(LONG).unwrap().release()),
+    ("peek_blocking", |rx| rx.blocking().peek().unwrap().release()),
+    ("peek_timeout", |rx| rx.within(LONG).peek().unwrap().release()),
     ("drain", |rx| assert_eq!(rx.drain(1, |_| {}), Ok(1))),
     ("messages", |rx| assert_eq!(rx.messages().next().unwrap().unwrap().len(), 8)),
     ("peek_batch", |rx| {
@@ -189,7 +189,7 @@ fn elements_that_are_asked_for_in_numbers_come_while_others_are_popped() {
     let mut next = 0;
     for round in 0..500_u64 {
         // As many as the ring has slots can come only if each one that was popped is free.
-        let peek = rx.peek_timeout(8, LONG).unwrap();
+        let peek = rx.within(LONG).peek(8).unwrap();
         assert!(peek.iter().eq(next..next + 8));
         assert_eq!(peek.position(), next);
         let taken = 1 + round % 3;

@@ -55,7 +55,7 @@ fn refuser(part: &mut Part) {
 fn check_unsealed(named: &str) {
     let seals_are = |expected: SealFlags| move |error: &Error| matches!(error, Error::Seals { found, expected: SEALED } if *found == expected.bits());
     const SEALED: u32 = SEALS.bits();
-    let whole = bytes_of_ring(&ring());
+    let whole = bytes_of_ring(ring().descriptor());
     for seals in [
         SealFlags::empty(),
         SealFlags::SHRINK,
@@ -80,7 +80,7 @@ fn check_unsealed(named: &str) {
     check_descriptor(&file, &|error| matches!(error, Error::Seals { .. }));
     // A named ring cannot be sealed, whatever it is otherwise.
     let tx = Options::new(named).capacity(8).unlink_on_close(true).stream_producer::<u64>().unwrap();
-    check_descriptor(&|| tx.as_fd().try_clone_to_owned().unwrap(), &seals_are(SealFlags::SEAL));
+    check_descriptor(&|| tx.descriptor().try_clone_to_owned().unwrap(), &seals_are(SealFlags::SEAL));
 }
 
 /// Makes a pipe.
@@ -107,8 +107,8 @@ fn check_other_kinds() {
 }
 
 /// Reads all of a ring.
-fn bytes_of_ring(ring: &impl AsFd) -> Vec<u8> {
-    let mut bytes = vec![0; fstat(ring).unwrap().st_size as usize];
+fn bytes_of_ring(ring: impl AsFd) -> Vec<u8> {
+    let mut bytes = vec![0; fstat(&ring).unwrap().st_size as usize];
     assert_eq!(rustix::io::pread(ring, &mut bytes, 0), Ok(bytes.len()));
     bytes
 }
@@ -134,8 +134,10 @@ fn check_garbage() {
 }
 
 fn check_damaged() {
-    let rings =
-        [bytes_of_ring(&ring()), bytes_of_ring(&Options::anonymous().capacity(4096).message_producer().unwrap())];
+    let rings = [
+        bytes_of_ring(ring().descriptor()),
+        bytes_of_ring(Options::anonymous().capacity(4096).message_producer().unwrap().descriptor()),
+    ];
     let attach = |bytes: &[u8], is_expected: &dyn Fn(&Error) -> bool| {
         leaves_no_descriptor(|| {
             let options = Options::from_fd(memory(bytes, SEALS));
@@ -190,7 +192,7 @@ fn a_descriptor_that_was_lent_keeps_no_role_and_no_name() {
     let options = ring.options().capacity(8).unlink_on_close(true);
     let tx = options.stream_producer::<u64>().unwrap();
     let rx = options.clone().unlink_on_close(false).stream_consumer::<u64>().unwrap();
-    let lent = tx.as_fd().try_clone_to_owned().unwrap();
+    let lent = tx.descriptor().try_clone_to_owned().unwrap();
     tx.close().unwrap();
     assert!(!ring.exists() && rx.is_orphaned());
     assert_eq!(rx.peer_state(), PeerState::Closed);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::ends::{End, STRATEGIES, for_each_end, mover, parts_of_ends, small};
 use common::{Child, Lateness, Part, Ring, SLICE, succeed, wait_for};
-use ringmain::{Corrupted, Options, PeerState, Role, WaitError};
+use ringmain::{Broken, Corrupted, Options, PeerState, Role, WaitError};
 
 /// More numbers than a consumer reads before it gives some back.
 const ENOUGH: u64 = 40;
@@ -212,12 +212,15 @@ fn an_impossible_word_ends_a_wait() {
                 ring.set_word(word, value);
             });
             let ended = end.go(moved, None).unwrap_err();
-            assert!(matches!(ended, WaitError::Corrupted(Corrupted { found, .. }) if found == value), "{ended:?}");
+            assert!(
+                matches!(ended, WaitError::Broken(Broken::Corrupted(Corrupted { found, .. })) if found == value),
+                "{ended:?}"
+            );
         });
         // For ever.
         ring.set_word(word, 0);
-        assert!(matches!(end.go(moved, Some(LONG)), Err(WaitError::Corrupted(_))));
-        assert!(matches!(end.wait_ready(LONG), Err(WaitError::Corrupted(_))));
+        assert!(matches!(end.go(moved, Some(LONG)), Err(WaitError::Broken(Broken::Corrupted(_)))));
+        assert!(matches!(end.wait_ready(LONG), Err(WaitError::Broken(Broken::Corrupted(_)))));
     }
     for_all!(check);
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use common::{
     Child, Numbered, Order, PATIENCE, Part, Random, Reader, Ring, Tick, play, receive, refuses, send, wait_for, word,
 };
-use ringmain::stream::{Consumer, PopError};
+use ringmain::PopError;
+use ringmain::stream::Consumer;
 use ringmain::{Error, PeerState};
 
 /// Two spinning processes fill a small machine, so the long flows follow each other.
@@ -191,7 +192,7 @@ fn a_full_ring_passes_the_end_of_the_positions() {
     assert_eq!(tx.free(), Ok(0));
     tx.close().unwrap();
     assert_eq!(ring.word(word::TAIL), 5);
-    let mut tx = ring.options().stream_producer::<u64>().unwrap();
+    let tx = ring.options().stream_producer::<u64>().unwrap();
     assert_eq!(tx.free(), Ok(0));
     let mut rx = ring.options().stream_consumer::<u64>().unwrap();
     assert_eq!(rx.available(), Ok(8));

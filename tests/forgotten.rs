@@ -10,8 +10,8 @@ use std::mem::forget;
 
 use common::messages::{header, ring_of};
 use common::{Ring, corruption, word};
-use ringmain::message::PopError;
-use ringmain::{Trusted, message, stream};
+use ringmain::PopError;
+use ringmain::{Broken, Trusted, message, stream};
 
 /// How many elements or messages lie in a ring whose consumer forgets something, and how many a ring holds.
 const THERE: u64 = 4;
@@ -19,7 +19,7 @@ const SLOTS: usize = 8;
 
 macro_rules! trust {
     ($handle:expr) => {{
-        let view: Trusted<'_, _> = {
+        let view: Trusted<&mut _> = {
             // SAFETY: while the view is used, nobody else touches the ring.
             unsafe { $handle.trust_peer() }
         };
@@ -31,7 +31,7 @@ macro_rules! trust {
 type Call<H> = (&'static str, fn(&mut H));
 
 /// Every guard of a producer of elements, forgotten after it was written.
-const CLAIMS: [Call<stream::Producer<u64>>; 8] = [
+const CLAIMS: [Call<stream::Producer<u64>>; 9] = [
     ("Claim", |tx| {
         let mut claim = tx.claim(3).unwrap();
         claim.fill([70, 71, 72]);
@@ -44,14 +44,15 @@ const CLAIMS: [Call<stream::Producer<u64>>; 8] = [
     }),
     ("Claim by claim_up_to", |tx| forget(tx.claim_up_to(9).unwrap())),
     ("Claim by claim_contiguous", |tx| forget(tx.claim_contiguous(9).unwrap())),
-    ("Claim by claim_blocking", |tx| forget(tx.claim_blocking(2).unwrap())),
-    ("TrustedClaim", |tx| {
+    ("Claim by claim_blocking", |tx| forget(tx.blocking().claim(2).unwrap())),
+    ("Claim of a view", |tx| {
         let mut view = trust!(tx);
         let mut claim = view.claim_contiguous(3).unwrap();
         claim[0] = 70;
         forget(claim);
     }),
     ("Trusted", |tx| forget(trust!(tx))),
+    ("Waiting", |tx| forget(tx.blocking())),
 ];
 
 #[test]
@@ -96,7 +97,7 @@ fn a_head_that_cannot_be_is_found_behind_a_forgotten_claim() {
 }
 
 /// Every guard of a consumer of elements, forgotten after it was read.
-const PEEKS: [Call<stream::Consumer<u64>>; 9] = [
+const PEEKS: [Call<stream::Consumer<u64>>; 11] = [
     ("Peek", |rx| {
         let peek = rx.peek(3).unwrap();
         assert!(peek.get(2).is_some());
@@ -105,7 +106,7 @@ const PEEKS: [Call<stream::Consumer<u64>>; 9] = [
     ("Peek at nothing", |rx| forget(rx.peek(0).unwrap())),
     ("Peek by peek_up_to", |rx| forget(rx.peek_up_to(9).unwrap())),
     ("Peek by peek_contiguous", |rx| forget(rx.peek_contiguous(9).unwrap())),
-    ("Peek by peek_blocking", |rx| forget(rx.peek_blocking(2).unwrap())),
+    ("Peek by peek_blocking", |rx| forget(rx.blocking().peek(2).unwrap())),
     ("Elements", |rx| {
         let peek = rx.peek(3).unwrap();
         let mut elements = peek.iter();
@@ -114,13 +115,15 @@ const PEEKS: [Call<stream::Consumer<u64>>; 9] = [
         forget(peek);
     }),
     ("Elements of a Peek that is dropped", |rx| forget(rx.peek(3).unwrap().iter())),
-    ("TrustedPeek", |rx| {
+    ("Peek of a view", |rx| {
         let mut view = trust!(rx);
         let peek = view.peek_contiguous(3).unwrap();
         assert!(!peek.is_empty());
         forget(peek);
     }),
     ("Trusted", |rx| forget(trust!(rx))),
+    ("Waiting", |rx| forget(rx.blocking())),
+    ("Iter", |rx| forget(rx.blocking().iter())),
 ];
 
 #[test]
@@ -146,7 +149,7 @@ fn a_forgotten_peek_at_elements_has_taken_nothing() {
             // A crash or an orderly leave: all that was not popped is there.
             let mut rx = ring.options().stream_consumer::<u64>().unwrap();
             (20..20 + THERE).for_each(|number| assert_eq!(rx.pop(), Ok(number), "{guard}"));
-            assert_eq!(rx.pop(), Err(stream::PopError::Empty), "{guard}");
+            assert_eq!(rx.pop(), Err(PopError::Empty), "{guard}");
         }
     }
 }
@@ -168,13 +171,13 @@ fn a_tail_that_cannot_be_is_found_behind_a_forgotten_peek() {
 }
 
 /// Every guard of a producer of messages, forgotten after it was written.
-const ROOMS: [Call<message::Producer>; 9] = [
+const ROOMS: [Call<message::Producer>; 10] = [
     ("Claim", |tx| {
         let mut claim = tx.claim(100).unwrap();
         claim.write_all(&[70; 60]).unwrap();
         forget(claim);
     }),
-    ("Claim by claim_blocking", |tx| forget(tx.claim_blocking(30).unwrap())),
+    ("Claim by claim_blocking", |tx| forget(tx.blocking().claim(30).unwrap())),
     ("Batch", |tx| {
         let mut batch = tx.batch();
         batch.push(&[70; 30]).unwrap();
@@ -200,13 +203,14 @@ const ROOMS: [Call<message::Producer>; 9] = [
         forget(batch.claim(30).unwrap());
         batch.commit();
     }),
-    ("TrustedClaim", |tx| {
+    ("Claim of a view", |tx| {
         let mut view = trust!(tx);
         let mut claim = view.claim(50).unwrap();
         claim.fill(70);
         forget(claim);
     }),
     ("Trusted", |tx| forget(trust!(tx))),
+    ("Waiting", |tx| forget(tx.blocking())),
 ];
 
 #[test]
@@ -252,13 +256,13 @@ fn a_head_that_cannot_be_is_found_behind_a_forgotten_claim_of_room() {
 }
 
 /// Every guard of a consumer of messages, forgotten after it was read.
-const LOOKS: [Call<message::Consumer>; 9] = [
+const LOOKS: [Call<message::Consumer>; 11] = [
     ("Record", |rx| {
         let record = rx.peek().unwrap();
         assert_eq!(record.to_vec().len(), 8);
         forget(record);
     }),
-    ("Record by peek_blocking", |rx| forget(rx.peek_blocking().unwrap())),
+    ("Record by peek_blocking", |rx| forget(rx.blocking().peek().unwrap())),
     ("PeekBatch", |rx| {
         let (mut batch, mut bytes) = (rx.peek_batch(), Vec::new());
         while batch.append_next(&mut bytes).is_ok() {}
@@ -278,13 +282,15 @@ const LOOKS: [Call<message::Consumer>; 9] = [
         forget(batch);
     }),
     ("Messages", |rx| forget(rx.messages())),
-    ("TrustedRecord", |rx| {
+    ("Record of a view", |rx| {
         let mut view = trust!(rx);
         let record = view.peek().unwrap();
         assert_eq!(record.len(), 8);
         forget(record);
     }),
     ("Trusted", |rx| forget(trust!(rx))),
+    ("Waiting", |rx| forget(rx.blocking())),
+    ("MessagesToCome", |rx| forget(rx.blocking().messages())),
 ];
 
 #[test]
@@ -350,11 +356,11 @@ fn a_header_that_cannot_be_is_found_behind_forgotten_messages() {
                 // A length that could be is read as one: then what follows is not there, or no header.
                 let could_be = wrong == header(100) || wrong == header(9);
                 assert!(
-                    could_be || matches!(refused, PopError::Corrupted(cause) if cause.found == wrong),
+                    could_be || matches!(refused, PopError::Broken(Broken::Corrupted(cause)) if cause.found == wrong),
                     "{guard}: {refused:?}"
                 );
                 assert!(
-                    !could_be || matches!(refused, PopError::Corrupted(_) | PopError::Empty),
+                    !could_be || matches!(refused, PopError::Broken(Broken::Corrupted(_)) | PopError::Empty),
                     "{guard}: {refused:?}"
                 );
             }

@@ -5,7 +5,6 @@ mod common;
 
 use std::fmt::Display;
 use std::io::{IoSlice, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -122,14 +121,14 @@ impl Calls for stream::Producer<u64> {
         check_common(self, said);
         said.equal("capacity", self.capacity(), 8);
         let pushed = self.push(7);
-        said.equal("the element of push", pushed.err().map(|error| error.into_value()), Some(7));
+        said.equal("the element of push", pushed.err().and_then(|error| error.into_value()), Some(7));
         said.check("push", self.push(7));
         said.check("push_slice", self.push_slice(&[7; 3]));
         said.check("claim", self.claim(1));
         said.check("claim_up_to", self.claim_up_to(3));
         said.check("claim_contiguous", self.claim_contiguous(3));
-        said.check("claim_blocking", self.claim_blocking(1));
-        said.check("claim_timeout", self.claim_timeout(1, LONG));
+        said.check("claim_blocking", self.blocking().claim(1));
+        said.check("claim_timeout", self.within(LONG).claim(1));
         said.check("free", self.free());
         // SAFETY: this process is the peer too.
         let mut trusted = unsafe { self.trust_peer() };
@@ -146,8 +145,8 @@ impl Calls for stream::Consumer<u64> {
         said.check("peek", self.peek(1));
         said.check("peek_up_to", self.peek_up_to(3));
         said.check("peek_contiguous", self.peek_contiguous(3));
-        said.check("peek_blocking", self.peek_blocking(1));
-        said.check("peek_timeout", self.peek_timeout(1, LONG));
+        said.check("peek_blocking", self.blocking().peek(1));
+        said.check("peek_timeout", self.within(LONG).peek(1));
         said.check("available", self.available());
         self.release();
         // SAFETY: this process is the peer too.
@@ -159,14 +158,14 @@ impl Calls for stream::Consumer<u64> {
 impl Calls for message::Producer {
     fn check(&mut self, said: &mut Complaints) {
         check_common(self, said);
-        said.equal("alignment", self.alignment(), 64);
+        said.equal("alignment", self.record_alignment(), 64);
         said.check("push", self.push(b"seven"));
         said.check("push of nothing", self.push(b""));
         said.check("push_vectored", self.push_vectored(&[IoSlice::new(b"se"), IoSlice::new(b"ven")]));
         said.check("push_value", self.push_value(&7_u64));
         said.check("claim", self.claim(8));
-        said.check("claim_blocking", self.claim_blocking(8));
-        said.check("claim_timeout", self.claim_timeout(8, LONG));
+        said.check("claim_blocking", self.blocking().claim(8));
+        said.check("claim_timeout", self.within(LONG).claim(8));
         said.check("can_push", self.can_push(8));
         let mut batch = self.batch();
         said.check("push of a batch", batch.push(b"seven"));
@@ -183,14 +182,14 @@ impl Calls for message::Producer {
 impl Calls for message::Consumer {
     fn check(&mut self, said: &mut Complaints) {
         check_common(self, said);
-        said.equal("alignment", self.alignment(), 64);
+        said.equal("alignment", self.record_alignment(), 64);
         said.check("pop", self.pop(&mut [0; 64]));
         said.check("pop into nothing", self.pop(&mut []));
         said.check("pop_into", self.pop_into(&mut Vec::new()));
         said.check("pop_value", self.pop_value::<u64>());
         said.check("peek", self.peek());
-        said.check("peek_blocking", self.peek_blocking());
-        said.check("peek_timeout", self.peek_timeout(LONG));
+        said.check("peek_blocking", self.blocking().peek());
+        said.check("peek_timeout", self.within(LONG).peek());
         said.check("drain", self.drain(3, |_| {}));
         said.check("is_empty", self.is_empty());
         match self.messages().next() {
@@ -340,11 +339,11 @@ fn guards(part: &mut Part) {
     tx.push_slice(&[1, 2, 3]).unwrap();
     // Of bytes, for those that the system moves.
     let mut byte_tx = Options::anonymous().capacity(64).stream_producer::<u8>().unwrap();
-    let byte_ring = Options::from_fd(byte_tx.as_fd().try_clone_to_owned().unwrap());
+    let byte_ring = Options::from_fd(byte_tx.descriptor().try_clone_to_owned().unwrap());
     let mut byte_rx = byte_ring.stream_consumer::<u8>().unwrap();
     byte_tx.push_slice(b"bytes").unwrap();
     let mut message_tx = Options::anonymous().capacity(4096).message_producer().unwrap();
-    let message_ring = Options::from_fd(message_tx.as_fd().try_clone_to_owned().unwrap());
+    let message_ring = Options::from_fd(message_tx.descriptor().try_clone_to_owned().unwrap());
     let mut message_rx = message_ring.message_consumer().unwrap();
     message_tx.push(b"message").unwrap();
     message_tx.push(b"another").unwrap();

@@ -98,7 +98,7 @@ fn a_message_ring_of_eight_holds_what_the_document_shows() {
 #[test]
 fn a_message_ring_of_sixteen_holds_what_the_document_shows() {
     let ring = Ring::new();
-    let (mut tx, _rx) = exchange(&ring.options().alignment(16));
+    let (mut tx, _rx) = exchange(&ring.options().record_alignment(16));
     tx.push_tagged(0x0123_4567_89ab_cdef, b"word").unwrap();
     check("message 16", &ring);
 }
@@ -106,7 +106,7 @@ fn a_message_ring_of_sixteen_holds_what_the_document_shows() {
 #[test]
 fn a_ring_that_nobody_came_to_holds_what_the_document_shows() {
     let ring = Ring::new();
-    ring.options().capacity(4096).alignment(64).create_message().unwrap();
+    ring.options().capacity(4096).record_alignment(64).create_message().unwrap();
     check("message 64", &ring);
 }
 

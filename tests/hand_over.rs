@@ -27,10 +27,10 @@ type Came = (Vec<u64>, u64);
 type Call<H> = (&'static str, fn(&mut H) -> Came);
 
 /// Calls of a consumer of elements: each begins with the first.
-const CALLS: [Call<stream::Consumer<u64>>; 15] = [
+const CALLS: [Call<stream::Consumer<u64>>; 20] = [
     ("pop", |rx| (vec![rx.pop().unwrap()], 1)),
     ("pop thrice", |rx| ([(); 3].map(|()| rx.pop().unwrap()).to_vec(), 3)),
-    ("pop_blocking", |rx| (vec![rx.pop_blocking().unwrap()], 1)),
+    ("pop_blocking", |rx| (vec![rx.blocking().pop().unwrap()], 1)),
     ("pop_slice", |rx| {
         let mut values = vec![0; 5];
         assert_eq!(rx.pop_slice(&mut values), Ok(5));
@@ -62,7 +62,7 @@ const CALLS: [Call<stream::Consumer<u64>>; 15] = [
         (values, 4)
     }),
     ("peek_blocking and release", |rx| {
-        let peek = rx.peek_blocking(4).unwrap();
+        let peek = rx.blocking().peek(4).unwrap();
         let values = peek.iter().collect();
         peek.release();
         (values, 4)
@@ -89,14 +89,32 @@ const CALLS: [Call<stream::Consumer<u64>>; 15] = [
         let mut view = unsafe { rx.trust_peer() };
         (view.peek_contiguous(3).unwrap().to_vec(), 0)
     }),
-    ("wait_readable", |rx| {
-        rx.wait_readable(common::PATIENCE).unwrap();
+    ("until_available", |rx| {
+        rx.within(common::PATIENCE).until_available(1).unwrap();
         (vec![], 0)
     }),
+    ("pop_slice, waiting", |rx| {
+        let mut values = vec![0; 5];
+        assert_eq!(rx.blocking().pop_slice(&mut values), Ok(()));
+        (values, 5)
+    }),
+    ("pop_some, waiting", |rx| {
+        let mut values = vec![0; 5];
+        assert_eq!(rx.blocking().pop_some(&mut values), Ok(5));
+        (values, 5)
+    }),
+    ("iter", |rx| (rx.blocking().iter().take(3).map(Result::unwrap).collect(), 3)),
+    ("peek_up_to, waiting, and release", |rx| {
+        let peek = rx.blocking().peek_up_to(4).unwrap();
+        let values = peek.iter().collect();
+        peek.release();
+        (values, 4)
+    }),
+    ("peek_contiguous, waiting, dropped", |rx| (rx.blocking().peek_contiguous(4).unwrap().iter().collect(), 0)),
 ];
 
 /// Calls of a consumer of messages: each begins with the first.
-const MESSAGE_CALLS: [Call<message::Consumer>; 19] = [
+const MESSAGE_CALLS: [Call<message::Consumer>; 24] = [
     ("pop", |rx| {
         let mut bytes = [0; 8];
         assert_eq!(rx.pop(&mut bytes), Ok(8));
@@ -116,10 +134,10 @@ const MESSAGE_CALLS: [Call<message::Consumer>; 19] = [
     ("pop_value thrice", |rx| ([(); 3].map(|()| rx.pop_value().unwrap()).to_vec(), 3)),
     ("pop_blocking", |rx| {
         let mut bytes = [0; 8];
-        assert_eq!(rx.pop_blocking(&mut bytes), Ok(8));
+        assert_eq!(rx.blocking().pop(&mut bytes), Ok(8));
         (vec![number(&bytes)], 1)
     }),
-    ("pop_value_blocking", |rx| (vec![rx.pop_value_blocking().unwrap()], 1)),
+    ("pop_value_blocking", |rx| (vec![rx.blocking().pop_value().unwrap()], 1)),
     ("a pop into too short a buffer", |rx| {
         assert!(rx.pop(&mut [0; 3]).is_err());
         (vec![], 0)
@@ -160,6 +178,23 @@ const MESSAGE_CALLS: [Call<message::Consumer>; 19] = [
         rx.release();
         (vec![], 0)
     }),
+    ("pop_into, waiting", |rx| {
+        let mut bytes = Vec::new();
+        assert_eq!(rx.blocking().pop_into(&mut bytes), Ok(8));
+        (vec![number(&bytes)], 1)
+    }),
+    ("pop_tagged, waiting", |rx| {
+        let mut bytes = [0; 8];
+        assert_eq!(rx.blocking().pop_tagged(&mut bytes), Ok((0, 8)));
+        (vec![number(&bytes)], 1)
+    }),
+    ("drain, waiting", |rx| {
+        let mut values = Vec::new();
+        assert_eq!(rx.blocking().drain(3, |record| values.push(record.value(0).unwrap())), Ok(3));
+        (values, 3)
+    }),
+    ("messages, waiting", |rx| (rx.blocking().messages().take(3).map(|bytes| number(&bytes.unwrap())).collect(), 3)),
+    ("peek, waiting, dropped", |rx| (vec![rx.blocking().peek().unwrap().value(0).unwrap()], 0)),
 ];
 
 fn number(bytes: &[u8]) -> u64 {

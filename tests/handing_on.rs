@@ -8,7 +8,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 
 use common::{Ring, word, write_word};
-use ringmain::message::PopError;
+use ringmain::Broken;
+use ringmain::PopError;
 
 #[test]
 fn bytes_go_from_one_descriptor_to_another_through_a_ring() {
@@ -94,6 +95,6 @@ fn a_batch_after_a_lie_is_refused_and_gives_nothing_back() {
         refused = batch.append_next(&mut bytes);
     }
     drop(batch);
-    assert!(matches!(refused, Err(PopError::Empty | PopError::Corrupted(_))), "{refused:?}");
+    assert!(matches!(refused, Err(PopError::Empty | PopError::Broken(Broken::Corrupted(_)))), "{refused:?}");
     assert_eq!(ring.word(word::HEAD), 0);
 }

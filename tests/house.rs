@@ -1,4 +1,4 @@
-//! Facts about the sources: who may talk to the operating system, and who may order memory.
+//! Facts about the sources: who may talk to the operating system, who may order memory, and who imports whom.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,12 @@ struct Rule {
 /// Two files order what the threads of one process share, and no other process sees.
 const ORDERING: Rule =
     Rule { words: &["Ordering"], folder: "ring/", files: &["segment/process.rs", "segment/exit.rs"] };
-const SYSTEM: Rule = Rule { words: &["rustix", "libc::", "memmap2"], folder: "segment/", files: &[] };
+/// What brings a descriptor to another process calls the system for sockets and programs.
+const SYSTEM: Rule = Rule {
+    words: &["rustix", "libc::", "memmap2"],
+    folder: "segment/",
+    files: &["pass/greeting.rs", "pass/inheritance.rs"],
+};
 const MODEL: Rule = Rule { words: &["cfg(loom", "loom::"], folder: "", files: &[] };
 
 impl Rule {
@@ -106,7 +111,7 @@ fn a_word_in_the_wrong_folder_is_seen() {
     check_line(&ORDERING, "stream.rs", line, &["src/stream.rs:2: tail.store(7, Ordering::Relaxed); // in haste"]);
     check_line(&ORDERING, "segment/roles.rs", "Ordering::Relaxed", &["src/segment/roles.rs:2: Ordering::Relaxed"]);
     check_line(&SYSTEM, "ring/park.rs", "use rustix::thread;", &["src/ring/park.rs:2: use rustix::thread;"]);
-    check_line(&SYSTEM, "options.rs", "libc::getpid()", &["src/options.rs:2: libc::getpid()"]);
+    check_line(&SYSTEM, "wait/mod.rs", "libc::getpid()", &["src/wait/mod.rs:2: libc::getpid()"]);
     check_line(&SYSTEM, "segments.rs", "memmap2::MmapRaw", &["src/segments.rs:2: memmap2::MmapRaw"]);
     check_line(&MODEL, "ring/stream.rs", "#[cfg(loom)]", &["src/ring/stream.rs:2: #[cfg(loom)]"]);
 }
@@ -115,6 +120,105 @@ fn a_word_in_the_wrong_folder_is_seen() {
 fn a_word_in_its_folder_or_in_a_comment_is_allowed() {
     check_line(&ORDERING, "ring/stream.rs", "use core::sync::atomic::Ordering;", &[]);
     check_line(&SYSTEM, "segment/object.rs", "use rustix::fs::Mode;", &[]);
-    check_line(&SYSTEM, "options.rs", "let bytes = 7; // as in libc::flock", &[]);
+    check_line(&SYSTEM, "wait/mod.rs", "let bytes = 7; // as in libc::flock", &[]);
     check_line(&MODEL, "ring/memory.rs", "//! for the loom models", &[]);
+}
+
+/// The modules of the library, each above all that it may import.
+const LIBRARY: [&str; 12] = [
+    "options", "inspect", "pass", "stream", "message", "trusted", "handle", "wait", "segment", "error", "ring", "pause",
+];
+
+/// The modules of `src/ring/`, each above all that it may import.
+const RING: [&str; 18] = [
+    "stream", "message", "reader", "writer", "endpoint", "cursor", "ends", "farewell", "observe", "park", "presence",
+    "identity", "memory", "pace", "position", "error", "waiter", "copy",
+];
+
+/// Who imports whom, below a folder of `src/`: each module with those that its code names behind `path`. A module is a file or a
+/// folder; tests are left out.
+fn imports(folder: &str, path: &str) -> Vec<(String, Vec<String>)> {
+    let mut found = std::collections::BTreeMap::<String, std::collections::BTreeSet<String>>::new();
+    for (file, text) in sources() {
+        let Some(inner) = file.strip_prefix(folder) else { continue };
+        let module = inner.split(['/', '.']).next().unwrap_or_default().to_owned();
+        if inner.starts_with("tests/") || inner.contains("/tests/") || ["lib", "mod"].contains(&module.as_str()) {
+            continue;
+        }
+        let (code_alone, _tests) = text.split_once("#[cfg(test)]\nmod ").unwrap_or((&text, ""));
+        let named = found.entry(module.clone()).or_default();
+        for line in code_alone.lines().map(code) {
+            for (at, _) in line.match_indices(path) {
+                let rest = &line[at + path.len()..];
+                let names = match rest.strip_prefix('{') {
+                    Some(group) => group.split('}').next().unwrap_or_default(),
+                    None => rest,
+                };
+                for name in names.split(',') {
+                    let word = |letter: char| !letter.is_alphanumeric() && letter != '_';
+                    named.insert(name.trim().split(word).next().unwrap_or_default().to_owned());
+                }
+            }
+        }
+        named.remove(&module);
+    }
+    found.into_iter().map(|(module, named)| (module, named.into_iter().collect())).collect()
+}
+
+/// Checks that every arrow goes down an order, which names every module, and draws the arrows.
+#[track_caller]
+fn check_arrows(order: &[&str], imports: &[(String, Vec<String>)]) -> String {
+    let level = |name: &str| order.iter().position(|module| *module == name);
+    let mut drawing = String::new();
+    for (module, named) in imports {
+        let above = level(module).unwrap_or_else(|| panic!("{module} stands nowhere in the order"));
+        for name in named {
+            // Whatever is no module is an item of the parent.
+            if let Some(below) = level(name) {
+                assert!(above < below, "{module} imports {name}, which stands above it");
+            }
+        }
+        let below: Vec<&str> = named.iter().map(String::as_str).filter(|name| level(name).is_some()).collect();
+        drawing +=
+            &format!("{module:<10} -> {}\n", if below.is_empty() { "nothing".to_owned() } else { below.join(", ") });
+    }
+    for module in order {
+        assert!(imports.iter().any(|(name, _)| name == module), "{module} is no module");
+    }
+    drawing
+}
+
+/// `RINGMAIN_WRITE=1 cargo test --test house` writes the drawing anew.
+#[test]
+fn arrows_go_one_way_and_are_drawn() {
+    let library = check_arrows(&LIBRARY, &imports("", "crate::"));
+    let mut ring = imports("ring/", "super::");
+    for (module, named) in imports("ring/", "crate::ring::") {
+        let entry = ring.iter_mut().find(|(name, _)| *name == module).expect("the same files");
+        entry.1.extend(named);
+    }
+    let ring = check_arrows(&RING, &ring);
+    let drawing = format!("src/\n{library}\nsrc/ring/\n{ring}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/modules.txt");
+    if std::env::var_os("RINGMAIN_WRITE").is_some() {
+        fs::write(&path, &drawing).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), drawing, "RINGMAIN_WRITE=1 cargo test --test house");
+}
+
+#[test]
+#[should_panic(expected = "ring imports segment, which stands above it")]
+fn an_arrow_up_is_seen() {
+    check_arrows(&["segment", "ring"], &[("ring".to_owned(), vec!["segment".to_owned()])]);
+}
+
+#[test]
+fn no_line_is_longer_than_120_columns() {
+    let long: Vec<String> = sources()
+        .iter()
+        .flat_map(|(path, text)| text.lines().enumerate().map(move |(at, line)| (path, at + 1, line)))
+        .filter(|(_, _, line)| line.chars().count() > 120)
+        .map(|(path, at, _)| format!("src/{path}:{at}"))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
 }

@@ -89,7 +89,7 @@ fn a_message_ring_begins_with_a_record() {
     for alignment in [8, 16, 32, 64] {
         let ring = Ring::new();
         let first = 3 * 4096 + 5 * alignment as u64;
-        let options = ring.options().capacity(4096).alignment(alignment);
+        let options = ring.options().capacity(4096).record_alignment(alignment);
         for refused in [1, first + 1, first + alignment as u64 / 2] {
             for attempt in messages(&options.clone().start_at(refused)) {
                 refuses!(attempt, Error::InvalidStart { position, alignment: found } if (position, found) == (refused, alignment));

@@ -29,7 +29,7 @@ fn holder(part: &mut Part) {
 fn sleeper(part: &mut Part) {
     let mut rx: Consumer<u64> = part.options().wait(ringmain::Wait::Park).stream_consumer().unwrap();
     part.say("attached");
-    rx.pop_blocking().unwrap();
+    rx.blocking().pop().unwrap();
     part.say("popped");
     part.hear();
 }
@@ -44,11 +44,11 @@ fn states(ring: &Inspection) -> [PeerState; 2] {
 fn a_ring_says_what_it_is() {
     let (stream, message) = (Ring::new(), Ring::new());
     stream.make::<Tick>(100);
-    drop(message.options().capacity(5000).alignment(16).mode(0o640).message_producer().unwrap());
+    drop(message.options().capacity(5000).record_alignment(16).mode(0o640).message_producer().unwrap());
     let (stream, message) = (Inspection::open(stream.name()).unwrap(), Inspection::open(message.name()).unwrap());
     assert_eq!(stream.kind(), Kind::Stream { element_size: 40, element_align: 8 });
     assert_eq!((stream.capacity(), stream.segment_length()), (128, 4096 + 128 * 40));
-    assert_eq!(message.kind(), Kind::Message { alignment: 16 });
+    assert_eq!(message.kind(), Kind::Message { record_alignment: 16 });
     assert_eq!((message.capacity(), message.segment_length()), (8192, 4096 + 8192));
     assert_eq!(message.permissions().unwrap().mode, 0o640);
     assert!(!stream.is_orphaned().unwrap() && !stream.is_truncated().unwrap());

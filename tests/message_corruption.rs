@@ -11,7 +11,8 @@ use common::messages::corrupted::{
 use common::messages::{header, size};
 use common::{Ring, corruption, word};
 use ringmain::Corrupted;
-use ringmain::message::{Consumer, PopError, Producer, PushError};
+use ringmain::message::{Consumer, Producer};
+use ringmain::{Broken, PopError, PushError};
 
 type Pops = [(&'static str, fn(&mut Consumer) -> Option<Corrupted>); 9];
 
@@ -23,14 +24,14 @@ const POPS: Pops = [
     ("peek", |rx| popped(rx.peek().map(|record| record.release()))),
     ("drain", |rx| corruption(rx.drain(9, |_| {}))),
     ("messages", |rx| rx.messages().find_map(corruption)),
-    ("is_empty", |rx| corruption(rx.is_empty())),
+    ("peek_batch", |rx| popped(rx.peek_batch().next_len())),
     ("next_len of a batch", |rx| popped(rx.peek_batch().next_len())),
     ("append_next of a batch", |rx| popped(rx.peek_batch().append_next(&mut Vec::new()))),
 ];
 
 fn popped<T>(result: Result<T, PopError>) -> Option<Corrupted> {
     match result {
-        Err(PopError::Corrupted(cause)) => Some(cause),
+        Err(PopError::Broken(Broken::Corrupted(cause))) => Some(cause),
         _ => None,
     }
 }
@@ -97,9 +98,9 @@ fn a_header_that_changes_after_it_was_seen_is_found() {
     let mut tx = ring.options().message_producer().unwrap();
     let mut rx = ring.options().message_consumer().unwrap();
     tx.push(&[7; 8]).unwrap();
-    assert_eq!(rx.is_empty(), Ok(false));
+    assert_eq!(rx.peek().map(|record| record.len()), Ok(8));
     ring.set_word(record(0), header(9));
-    assert_eq!(rx.pop(&mut [0; 9]), Err(PopError::Corrupted(wrong_header(header(9), 8, 16))));
+    assert_eq!(rx.pop(&mut [0; 9]), Err(PopError::Broken(Broken::Corrupted(wrong_header(header(9), 8, 16)))));
 }
 
 /// Pushes and pops until the consumer takes the tail; returns where it stands.
@@ -168,7 +169,7 @@ const PUSHES: Pushes = [
 
 fn pushed(result: Result<(), PushError>) -> Option<Corrupted> {
     match result {
-        Err(PushError::Corrupted(cause)) => Some(cause),
+        Err(PushError::Broken { value: 0, cause: Broken::Corrupted(cause) }) => Some(cause),
         _ => None,
     }
 }
@@ -216,7 +217,7 @@ fn a_batch_that_finds_an_impossible_head_pushes_nothing_and_heals_nothing() {
     batch.push(&[7; 2000]).unwrap();
     ring.set_word(word::HEAD, 4);
     let expected = wrong_head(4, 8, 0, 0);
-    assert_eq!(batch.push(&[7; 3000]), Err(PushError::Corrupted(expected)));
+    assert_eq!(batch.push(&[7; 3000]), Err(PushError::Broken { value: 0, cause: Broken::Corrupted(expected) }));
     batch.commit();
     assert_eq!((ring.word(word::TAIL), ring.word(record(0))), (0, 0));
     for (then, call) in PUSHES {
@@ -267,7 +268,9 @@ fn the_handle_at_the_other_end_is_not_poisoned() {
     let mut tx = ring.options().message_producer().unwrap();
     let mut rx = ring.options().message_consumer().unwrap();
     ring.set_word(record(0), u64::MAX);
-    assert_eq!(rx.is_empty(), Err(wrong_header(u64::MAX, 8, CAPACITY - 8).into()));
+    let expected = wrong_header(u64::MAX, 8, CAPACITY - 8);
+    assert_eq!(rx.peek().map(drop), Err(PopError::Broken(Broken::Corrupted(expected))));
+    assert_eq!(rx.is_empty(), Err(expected.into()));
     assert_eq!(tx.push(&[7; 8]), Ok(()));
     drop(rx);
     let mut rx = ring.options().message_consumer().unwrap();

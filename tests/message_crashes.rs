@@ -26,7 +26,7 @@ fn popper(part: &mut Part) {
 /// Pushes some messages, and stays in the middle of what the argument says.
 fn holder(part: &mut Part) {
     let mut tx = part.options().message_producer().unwrap();
-    let messages = Messages::new(tx.alignment(), HELD);
+    let messages = Messages::new(tx.record_alignment(), HELD);
     let end = send(&mut tx, messages, read_word(part.name(), word::TAIL), 5, Random::new().any());
     match part.argument::<String>(0).as_str() {
         "claim" => {

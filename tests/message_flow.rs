@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use common::messages::{Messages, Reader, header, mixed, receive, send};
 use common::{Child, Numbered, Order, Part, Random, Ring, Tick, Wait, play, wait_for, word};
 use ringmain::PeerState;
-use ringmain::message::{Consumer, PopError, Producer, PushError};
+use ringmain::message::{Consumer, Producer};
+use ringmain::{PopError, PushError};
 
 /// Two spinning processes fill a small machine, so the long flows follow each other.
 static TURN: Mutex<()> = Mutex::new(());
@@ -37,7 +38,7 @@ fn plays_a_part() {
 fn producer(part: &mut Part) {
     let (longest, position, count, seed) = (part.argument(0), part.argument(1), part.argument(2), part.argument(3));
     let mut tx = part.options().message_producer().unwrap();
-    let messages = Messages::new(tx.alignment(), longest);
+    let messages = Messages::new(tx.record_alignment(), longest);
     part.say("attached");
     send(&mut tx, messages, position, count, seed);
     tx.close().unwrap();
@@ -76,7 +77,7 @@ fn batcher(part: &mut Part) {
 fn push(tx: &mut Producer, mut push: impl FnMut(&mut Producer) -> Result<(), PushError>) {
     wait_for("room in the ring", || match push(tx) {
         Ok(()) => Some(()),
-        Err(PushError::Full) => None,
+        Err(PushError::Full(_)) => None,
         Err(error) => panic!("{error:?}"),
     });
 }
@@ -111,7 +112,7 @@ fn check_end(ring: &Ring, rx: &mut Consumer, end: u64) {
 #[track_caller]
 fn start(capacity: usize, alignment: usize, part: &str, arguments: &[&dyn Display]) -> (Ring, Consumer, Child) {
     let ring = Ring::new();
-    let rx = ring.options().capacity(capacity).alignment(alignment).message_consumer().unwrap();
+    let rx = ring.options().capacity(capacity).record_alignment(alignment).message_consumer().unwrap();
     let producer = Child::start(part, ring.name(), arguments);
     (ring, rx, producer)
 }
@@ -231,7 +232,7 @@ fn batches_arrive_whole() {
 fn positions_pass_the_end_of_their_range() {
     for (alignment, before) in [(8, 8), (8, 4096), (16, 800), (64, 64), (64, 6400)] {
         let (ring, random) = (Ring::new(), Random::new());
-        drop(ring.options().capacity(4096).alignment(alignment).message_producer().unwrap());
+        drop(ring.options().capacity(4096).record_alignment(alignment).message_producer().unwrap());
         let start = 0_u64.wrapping_sub(before);
         for position in [word::TAIL, word::HEAD] {
             ring.set_word(position, start);

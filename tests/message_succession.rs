@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use common::messages::{Messages, Reader, Writer, header, receive, ring_of};
 use common::{Child, Journal, Part, Random, Wait, read_word, spin, succeed, wait_for, word};
 use ringmain::PeerState;
-use ringmain::message::{Consumer, PopError};
+use ringmain::PopError;
+use ringmain::message::Consumer;
 
 /// How many processes a test kills, one after the other.
 const KILLS: u64 = 60;
@@ -27,7 +28,7 @@ fn producer(part: &mut Part) {
     let journal = Journal::open(&journal);
     let mut tx = succeed(|| part.options().message_producer());
     let start = read_word(part.name(), word::TAIL);
-    let messages = Messages::new(tx.alignment(), longest);
+    let messages = Messages::new(tx.record_alignment(), longest);
     let mut writer = Writer::starting_at(start, messages, seed);
     journal.start(start);
     part.say(format!("attached {}", tx.generation()));
@@ -48,7 +49,7 @@ fn consumer(part: &mut Part) {
     let journal = Journal::open(&journal);
     let mut rx = succeed(|| part.options().message_consumer());
     let start = read_word(part.name(), word::HEAD);
-    let messages = Messages::new(rx.alignment(), longest);
+    let messages = Messages::new(rx.record_alignment(), longest);
     let mut reader = Reader::starting_at(start, messages, seed);
     journal.start(start);
     part.say(format!("attached {}", rx.generation()));

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use common::messages::ring_of;
 use common::{Child, Part, Ring, wait_for};
 use ringmain::PeerState;
-use ringmain::message::PopError;
-use ringmain::stream::{self, Consumer, Producer};
+use ringmain::PopError;
+use ringmain::stream::{Consumer, Producer};
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -84,7 +84,7 @@ fn a_claim_of_elements_in_which_its_user_panics_is_aborted() {
     clumsy.say("looked");
     clumsy.says("pushed");
     (0..8).for_each(|number| assert_eq!(rx.pop(), Ok(number)));
-    assert_eq!(rx.pop(), Err(stream::PopError::Empty));
+    assert_eq!(rx.pop(), Err(PopError::Empty));
     clumsy.say("end");
     clumsy.join();
     assert_eq!(rx.peer_state(), PeerState::Closed);

@@ -151,7 +151,7 @@ fn what_is_no_greeting_is_refused_and_its_descriptors_are_closed() {
 /// Receives a descriptor where it can have no more of them.
 fn starved(part: &mut Part) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    send(&theirs, ring()).unwrap();
+    send(&theirs, ring().descriptor()).unwrap();
     let limits = getrlimit(Resource::Nofile);
     let next = memory(&[0], SealFlags::empty());
     let full = Rlimit { current: Some(next.as_raw_fd() as u64), maximum: limits.maximum };
@@ -190,15 +190,15 @@ fn a_socket_carries_other_bytes_before_between_and_after() {
     let (mut ours, mut theirs) = UnixStream::pair().unwrap();
     let rings = [ring(), ring()];
     theirs.write_all(b"before").unwrap();
-    send(&theirs, &rings[0]).unwrap();
-    send(&theirs, &rings[1]).unwrap();
+    send(&theirs, rings[0].descriptor()).unwrap();
+    send(&theirs, rings[1].descriptor()).unwrap();
     theirs.write_all(b"after").unwrap();
     let mut bytes = [0; 6];
     ours.read_exact(&mut bytes).unwrap();
     assert_eq!(&bytes, b"before");
     for ring in &rings {
         let received = receive(&ours).unwrap();
-        assert_eq!(fstat(&received).unwrap().st_ino, fstat(ring).unwrap().st_ino);
+        assert_eq!(fstat(&received).unwrap().st_ino, fstat(ring.descriptor()).unwrap().st_ino);
         assert_eq!(fcntl_getfd(&received).unwrap(), FdFlags::CLOEXEC);
     }
     let mut bytes = [0; 5];
@@ -210,7 +210,7 @@ fn a_socket_carries_other_bytes_before_between_and_after() {
 fn a_socket_that_asks_for_credentials_receives_all_the_same() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     rustix::net::sockopt::set_socket_passcred(&ours, true).unwrap();
-    send(&theirs, ring()).unwrap();
+    send(&theirs, ring().descriptor()).unwrap();
     receive(&ours).unwrap();
 }
 
@@ -218,12 +218,12 @@ fn a_socket_that_asks_for_credentials_receives_all_the_same() {
 fn a_send_that_can_not_be_is_an_error() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(theirs);
-    refuses!(send(&ours, ring()), PassError::Os { source, .. } if source.kind() == ErrorKind::BrokenPipe);
+    refuses!(send(&ours, ring().descriptor()), PassError::Os { source, .. } if source.kind() == ErrorKind::BrokenPipe);
     let (ours, _theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     // It fills the socket, or the system's limit of descriptors on their way.
     let ring = ring();
-    let full = (0..100_000).find_map(|_| send(&ours, &ring).err()).unwrap();
+    let full = (0..100_000).find_map(|_| send(&ours, ring.descriptor()).err()).unwrap();
     let is_expected = |source: &io::Error| {
         source.kind() == ErrorKind::WouldBlock || source.raw_os_error() == Some(libc::ETOOMANYREFS)
     };
@@ -252,7 +252,7 @@ fn heir(part: &mut Part) {
     let mut misled = Child::start("misled", "passing", &[]);
     part.say(misled.hear());
     drop(again);
-    part.say(rx.pop_blocking().unwrap());
+    part.say(rx.blocking().pop().unwrap());
     part.hear();
 }
 
@@ -276,13 +276,14 @@ fn a_program_inherits_the_one_descriptor_that_is_meant_for_it() {
     let mut tx = ring();
     let others = [ring(), ring()];
     let (ours, theirs) = UnixStream::pair().unwrap();
-    send(&theirs, &others[0]).unwrap();
+    send(&theirs, others[0].descriptor()).unwrap();
     let _received = receive(&ours).unwrap();
-    let _attached = Options::from_fd(others[1].as_fd().try_clone_to_owned().unwrap()).stream_consumer::<u64>().unwrap();
+    let _attached =
+        Options::from_fd(others[1].descriptor().try_clone_to_owned().unwrap()).stream_consumer::<u64>().unwrap();
     let mut command = Command::new("never");
-    inherit(&mut command, &others[1], RING).unwrap();
+    inherit(&mut command, others[1].descriptor(), RING).unwrap();
     Child::start("lister", "passing", &[]).says(0);
-    let mut heir = give("heir", &tx, Way::Inheritance);
+    let mut heir = give("heir", tx.descriptor(), Way::Inheritance);
     heir.says(1);
     // What it starts in its turn inherits nothing, and is told so by name.
     heir.says(0);
@@ -318,7 +319,7 @@ fn a_variable_that_lies_is_not_believed() {
 fn what_can_not_be_inherited_is_refused() {
     let mut command = Command::new("never");
     for name in ["", "A=B", "A\0"] {
-        refuses!(inherit(&mut command, ring(), name), PassError::Variable { name: found } if found == name);
+        refuses!(inherit(&mut command, ring().descriptor(), name), PassError::Variable { name: found } if found == name);
         refuses!(inherited(name), PassError::Variable { .. });
     }
     let (reader, _writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
@@ -330,10 +331,10 @@ fn what_can_not_be_inherited_is_refused() {
 #[test]
 fn a_command_starts_several_processes_with_the_ring_it_was_given() {
     let tx = ring();
-    let number = fstat(&tx).unwrap().st_ino;
+    let number = fstat(tx.descriptor()).unwrap().st_ino;
     let mut command = Command::new("sh");
     command.args(["-c", "test -e /proc/self/fd/${RINGMAIN_TEST_RING%%:*} && echo ${RINGMAIN_TEST_RING##*:}"]);
-    inherit(&mut command, &tx, RING).unwrap();
+    inherit(&mut command, tx.descriptor(), RING).unwrap();
     // The command has a copy of its own.
     drop(tx);
     for _ in 0..2 {

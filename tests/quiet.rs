@@ -92,7 +92,7 @@ fn a_wake_that_must_not_be_is_seen() {
         refused => return missing(Ability::SystemCallFilter, refused),
     }
     thread::scope(|scope| {
-        let sleeper = scope.spawn(move || (rx.pop_blocking(), rx.pop_blocking()));
+        let sleeper = scope.spawn(move || (rx.blocking().pop(), rx.blocking().pop()));
         wait_for("a sleeper", || (ring.word(word::CONSUMER_PARKING) & 2 != 0).then_some(()));
         noisy.say("push");
         // It ends in the wake, after it has published.

@@ -7,7 +7,7 @@ use std::thread;
 
 use common::{Child, Part, Random, Ring, Wait, wait_for, word};
 use ringmain::stream::Consumer;
-use ringmain::{PeerState, SharedWord, Trusted, WaitError};
+use ringmain::{Broken, PeerState, SharedWord, Trusted, WaitError};
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -47,7 +47,7 @@ fn reader(ring: &Ring, capacity: usize) -> Consumer<u8> {
 }
 
 /// Returns the view of a reader.
-fn trust(rx: &mut Consumer<u8>) -> Trusted<'_, Consumer<u8>> {
+fn trust(rx: &mut Consumer<u8>) -> Trusted<&mut Consumer<u8>> {
     // SAFETY: whoever writes to the ring of a test keeps to the protocol while a view is used, or is this thread, while nothing
     // is borrowed from the view.
     unsafe { rx.trust_peer() }
@@ -176,7 +176,8 @@ fn an_impossible_tail_is_invalid_data_for_ever() {
     assert_eq!(trust(&mut rx).fill_buf().unwrap(), b"ven");
     trust(&mut rx).consume(3);
     let error = trust(&mut rx).fill_buf().map(<[u8]>::len).unwrap_err();
-    let Some(&WaitError::Corrupted(cause)) = error.get_ref().and_then(|source| source.downcast_ref()) else {
+    let Some(&WaitError::Broken(Broken::Corrupted(cause))) = error.get_ref().and_then(|source| source.downcast_ref())
+    else {
         panic!("{error:?}")
     };
     assert_eq!((cause.word, cause.found), (SharedWord::Tail, 100));

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use common::messages::ring_of;
 use common::{Ring, word};
-use ringmain::message::ReceiveError;
 use ringmain::stream::{Consumer, Producer};
-use ringmain::{Corrupted, SharedWord, Unsent, WaitError};
+use ringmain::{Broken, Corrupted, SharedWord, Unfinished, WaitError};
 
 /// A limit that is over soon.
 const SOON: Duration = Duration::from_millis(20);
@@ -23,35 +22,38 @@ fn more_than_a_ring_can_hold_is_refused_at_once() {
     let mut tx: Producer<u64> = ring.options().capacity(8).stream_producer().unwrap();
     let mut rx: Consumer<u64> = ring.options().stream_consumer().unwrap();
     let too_long = WaitError::TooLong { len: 9, max: 8 };
-    assert_eq!(tx.claim_blocking(9).unwrap_err(), too_long);
-    assert_eq!(tx.claim_timeout(9, LONG).unwrap_err(), too_long);
-    assert_eq!(rx.peek_blocking(9).unwrap_err(), too_long);
-    assert_eq!(rx.peek_timeout(9, LONG).unwrap_err(), too_long);
-    tx.claim_blocking(8).unwrap().commit();
-    assert_eq!(rx.peek_blocking(8).unwrap().len(), 8);
+    assert_eq!(tx.blocking().claim(9).unwrap_err(), too_long);
+    assert_eq!(tx.within(LONG).claim(9).unwrap_err(), too_long);
+    assert_eq!(rx.blocking().peek(9).unwrap_err(), too_long);
+    assert_eq!(rx.within(LONG).peek(9).unwrap_err(), too_long);
+    tx.blocking().claim(8).unwrap().commit();
+    assert_eq!(rx.blocking().peek(8).unwrap().len(), 8);
     let ring = ring_of(4096, 8);
     let mut tx = ring.options().message_producer().unwrap();
     let max = tx.max_len();
     let too_long = Err(WaitError::TooLong { len: max + 1, max });
     let bytes = vec![7; max + 1];
     tx.push(&[]).unwrap();
-    assert_eq!(tx.push_blocking(&bytes), too_long);
-    assert_eq!(tx.push_timeout(&bytes, LONG), too_long);
-    assert_eq!(tx.push_value_blocking(&[0_u64; 1024]), Err(WaitError::TooLong { len: 8192, max }));
-    assert_eq!(tx.wait_writable(max + 1, LONG), too_long);
-    assert_eq!(tx.claim_blocking(max + 1).map(drop), too_long);
-    assert_eq!(tx.claim_timeout(usize::MAX, LONG).map(drop), Err(WaitError::TooLong { len: usize::MAX, max }));
+    assert_eq!(tx.blocking().push(&bytes), too_long);
+    assert_eq!(tx.within(LONG).push(&bytes), too_long);
+    assert_eq!(tx.blocking().push_value(&[0_u64; 1024]), Err(WaitError::TooLong { len: 8192, max }));
+    assert_eq!(tx.within(LONG).until_free(max + 1), too_long);
+    assert_eq!(tx.blocking().claim(max + 1).map(drop), too_long);
+    assert_eq!(tx.within(LONG).claim(usize::MAX).map(drop), Err(WaitError::TooLong { len: usize::MAX, max }));
 }
 
 #[test]
 fn a_push_that_timed_out_returns_the_element() {
     let ring = Ring::new();
     let mut tx: Producer<u64> = ring.options().capacity(1).stream_producer().unwrap();
-    tx.push_blocking(6).unwrap();
-    assert_eq!(tx.push_timeout(7, SOON), Err(Unsent { value: 7, cause: WaitError::TimedOut }));
+    tx.blocking().push(6).unwrap();
+    assert_eq!(tx.within(SOON).push(7), Err(Unfinished { value: 7, cause: WaitError::TimedOut }));
     ring.set_word(word::HEAD, 5);
-    let Unsent { value, cause } = tx.push_blocking(8).unwrap_err();
-    assert!(matches!(cause, WaitError::Corrupted(Corrupted { word: SharedWord::Head, found: 5, .. })), "{cause:?}");
+    let Unfinished { value, cause } = tx.blocking().push(8).unwrap_err();
+    assert!(
+        matches!(cause, WaitError::Broken(Broken::Corrupted(Corrupted { word: SharedWord::Head, found: 5, .. }))),
+        "{cause:?}"
+    );
     assert_eq!(value, 8);
 }
 
@@ -65,14 +67,14 @@ fn a_message_that_does_not_fit_stays() {
             thread::sleep(SOON);
             tx.push(b"seven").unwrap();
         });
-        assert_eq!(rx.pop_blocking(&mut [0; 4]), Err(ReceiveError::BufferTooShort { len: 5, buffer: 4 }));
+        assert_eq!(rx.blocking().pop(&mut [0; 4]), Err(WaitError::BufferTooShort { len: 5, buffer: 4 }));
     });
-    assert_eq!(rx.pop_timeout(&mut [], LONG), Err(ReceiveError::BufferTooShort { len: 5, buffer: 0 }));
-    assert_eq!(rx.pop_value_blocking::<u32>(), Err(ReceiveError::NotThisValue { len: 5, size: 4 }));
-    assert_eq!(rx.pop_value_timeout::<u64>(LONG), Err(ReceiveError::NotThisValue { len: 5, size: 8 }));
-    assert_eq!(rx.peek_blocking().unwrap().to_vec(), b"seven");
+    assert_eq!(rx.within(LONG).pop(&mut []), Err(WaitError::BufferTooShort { len: 5, buffer: 0 }));
+    assert_eq!(rx.blocking().pop_value::<u32>(), Err(WaitError::WrongSize { len: 5, size: 4 }));
+    assert_eq!(rx.within(LONG).pop_value::<u64>(), Err(WaitError::WrongSize { len: 5, size: 8 }));
+    assert_eq!(rx.blocking().peek().unwrap().to_vec(), b"seven");
     let mut bytes = [0; 5];
-    assert_eq!(rx.pop_blocking(&mut bytes), Ok(5));
+    assert_eq!(rx.blocking().pop(&mut bytes), Ok(5));
     assert_eq!(&bytes, b"seven");
-    assert_eq!(rx.pop_timeout(&mut bytes, SOON), Err(ReceiveError::Wait(WaitError::TimedOut)));
+    assert_eq!(rx.within(SOON).pop(&mut bytes), Err(WaitError::TimedOut));
 }

@@ -393,7 +393,7 @@ fn peer(part: &mut Part) {
 fn the_smallest_peer_of_the_document_moves_numbers_sleeps_and_is_told() {
     fn check<P: End>(align: usize) {
         let (ring, seed) = (Ring::new(), seed());
-        let options = ring.options().capacity(8).alignment(align);
+        let options = ring.options().capacity(8).record_alignment(align);
         let mut sleeps = [0; 2];
         for (run, strategy, count) in [(1, Wait::Park, 100_000), (2, Wait::SpinThenPark, 30_000)] {
             let attach = || P::attach(&options.clone().wait(strategy)).unwrap();

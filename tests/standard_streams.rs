@@ -62,7 +62,7 @@ fn closer<E: End>(part: &mut Part) {
             let ends = match is_named {
                 true => options.clone(),
                 false => {
-                    pass::send(&ours, &end).unwrap();
+                    pass::send(&ours, end.descriptor()).unwrap();
                     let received = pass::receive(&theirs).unwrap();
                     check("receive");
                     Options::from_fd(received)
@@ -136,7 +136,7 @@ fn what_was_inherited_has_no_number_of_a_standard_stream() {
     fn check<E: End>() {
         let end = E::Peer::attach(&small(Options::anonymous())).unwrap();
         let mut heir = Child::start_by("heir", "anonymous", &[&E::PART], |command| {
-            pass::inherit(command, &end, RING).unwrap();
+            pass::inherit(command, end.descriptor(), RING).unwrap();
         });
         heir.says("all");
         heir.join();

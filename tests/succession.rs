@@ -9,7 +9,8 @@ use common::{
     spin, succeed, wait_for, word,
 };
 use ringmain::PeerState;
-use ringmain::stream::{Consumer, PopError, Producer, PushError};
+use ringmain::stream::{Consumer, Producer};
+use ringmain::{PopError, PushError};
 
 /// How many processes a test kills, one after the other.
 const KILLS: u64 = 60;

@@ -5,14 +5,15 @@ mod common;
 use std::io::Write;
 
 use common::{Ring, Wait};
-use ringmain::message::{Consumer, Producer, PushError};
+use ringmain::PushError;
+use ringmain::message::{Consumer, Producer};
 use ringmain::{Options, Trusted};
 
 /// The alignments whose records have a word.
 const WITH_WORDS: [usize; 3] = [16, 32, 64];
 
 fn ends(alignment: usize) -> (Producer, Consumer) {
-    let ring = Options::anonymous().capacity(4096).alignment(alignment).create_message().unwrap();
+    let ring = Options::anonymous().capacity(4096).record_alignment(alignment).create_message().unwrap();
     let options = Options::from_fd(ring);
     (options.message_producer().unwrap(), options.message_consumer().unwrap())
 }
@@ -121,7 +122,7 @@ fn claims_and_batches_give_words() {
 #[test]
 fn records_of_eight_have_no_word() {
     let (mut tx, mut rx) = ends(8);
-    let none = PushError::NoWord { alignment: 8 };
+    let none = PushError::NoWord { record_alignment: 8 };
     assert_eq!(tx.push_tagged(1, b"refused"), Err(none));
     assert_eq!(tx.push_tagged(0, b"refused"), Err(none));
     assert_eq!(tx.batch().push_tagged(1, b"refused"), Err(none));
@@ -147,20 +148,20 @@ fn a_message_that_is_refused_leaves_its_word() {
     let long = vec![0; tx.max_len() + 1];
     assert!(matches!(tx.push_tagged(1, &long), Err(PushError::TooLong { .. })));
     assert_eq!(tx.push_tagged(1, &long[1..]), Ok(()));
-    assert_eq!(tx.push_tagged(1, b""), Err(PushError::Full));
+    assert!(matches!(tx.push_tagged(1, b""), Err(PushError::Full(_))));
 }
 
 #[test]
 fn whoever_trusts_its_peer_has_words_too() {
     let (mut tx, mut rx) = ends(16);
     // SAFETY: both ends are this process's.
-    let mut view: Trusted<'_, Producer> = unsafe { tx.trust_peer() };
+    let mut view: Trusted<&mut Producer> = unsafe { tx.trust_peer() };
     let mut claim = view.claim(3).unwrap();
     claim.set_word(11).unwrap();
     claim.copy_from_slice(b"abc");
     claim.commit();
     // SAFETY: the same.
-    let mut view: Trusted<'_, Consumer> = unsafe { rx.trust_peer() };
+    let mut view: Trusted<&mut Consumer> = unsafe { rx.trust_peer() };
     let record = view.peek().unwrap();
     assert_eq!((record.word(), &record[..]), (11, &b"abc"[..]));
     record.release();
@@ -170,14 +171,14 @@ fn whoever_trusts_its_peer_has_words_too() {
 fn words_of_many_messages_arrive_in_order_in_another_thread() {
     const COUNT: u64 = 100_000;
     let ring = Ring::new();
-    let mut tx = ring.options().capacity(4096).alignment(16).message_producer().unwrap();
+    let mut tx = ring.options().capacity(4096).record_alignment(16).message_producer().unwrap();
     let mut rx = ring.options().message_consumer().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for number in 0..COUNT {
                 let bytes = number.to_ne_bytes();
                 let mut wait = Wait::default();
-                while tx.push_tagged(!number, &bytes[..(number % 9) as usize]) == Err(PushError::Full) {
+                while matches!(tx.push_tagged(!number, &bytes[..(number % 9) as usize]), Err(PushError::Full(_))) {
                     wait.pause("room");
                 }
             }

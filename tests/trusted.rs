@@ -7,8 +7,8 @@ use std::fs;
 use common::messages::ring_of;
 use common::{Child, Numbered, Part, Random, Ring, Tick, Wait, word};
 use ringmain::Trusted;
-use ringmain::message::{PopError, PushError};
-use ringmain::stream::{ClaimError, Consumer, PeekError, PopError as StreamPopError, Producer};
+use ringmain::stream::{Consumer, Producer};
+use ringmain::{PopError, PushError};
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -18,13 +18,13 @@ fn plays_a_part() {
 
 /// The handles of which there are views.
 trait Trust: Sized {
-    fn trust(&mut self) -> Trusted<'_, Self>;
+    fn trust(&mut self) -> Trusted<&mut Self>;
 }
 
 macro_rules! trust {
     ($($handle:ty),*) => {$(
         impl Trust for $handle {
-            fn trust(&mut self) -> Trusted<'_, Self> {
+            fn trust(&mut self) -> Trusted<&mut Self> {
                 // SAFETY: whoever writes to the ring of a test keeps to the protocol while a view is used, or is this thread,
                 // while nothing is borrowed from the view.
                 unsafe { self.trust_peer() }
@@ -57,7 +57,7 @@ fn producer(part: &mut Part) {
                 claim.commit_first(kept as usize);
                 (next, wait) = (next + kept, Wait::default());
             }
-            Err(ClaimError::Full { .. }) => wait.pause("room in the ring"),
+            Err(PushError::Full(_)) => wait.pause("room in the ring"),
             Err(error) => panic!("{error:?}"),
         }
     }
@@ -82,7 +82,7 @@ fn a_claim_of_slots_is_a_slice_in_place_that_is_seen_from_its_commit_on() {
     assert_eq!(*claim, [0; 3]);
     claim.copy_from_slice(&[7, 8, 9]);
     check_in_place(&ring, 0, bytemuck::bytes_of(&[7_u64, 8, 9]));
-    assert_eq!((rx.pop(), ring.word(word::TAIL)), (Err(StreamPopError::Empty), 0));
+    assert_eq!((rx.pop(), ring.word(word::TAIL)), (Err(PopError::Empty), 0));
     claim.commit();
     assert_eq!([rx.pop(), rx.pop(), rx.pop()], [Ok(7), Ok(8), Ok(9)]);
     // Up to the end of the buffer, and from there on.
@@ -90,7 +90,7 @@ fn a_claim_of_slots_is_a_slice_in_place_that_is_seen_from_its_commit_on() {
     tx.trust().claim_contiguous(100).unwrap().commit();
     assert_eq!(tx.trust().claim_contiguous(100).unwrap().len(), 3);
     tx.trust().claim_contiguous(100).unwrap().commit();
-    assert!(matches!(tx.trust().claim_contiguous(1), Err(ClaimError::Full { .. })));
+    assert!(matches!(tx.trust().claim_contiguous(1), Err(PushError::Full(_))));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_peek_at_elements_is_a_slice_in_place_that_stays_until_its_release() {
     let ring = Ring::new();
     let mut tx = ring.options().capacity(8).stream_producer::<u64>().unwrap();
     let mut rx = ring.options().stream_consumer::<u64>().unwrap();
-    assert!(matches!(rx.trust().peek_contiguous(1), Err(PeekError::Empty { .. })));
+    assert!(matches!(rx.trust().peek_contiguous(1), Err(PopError::Empty | PopError::Short { .. })));
     tx.push_slice(&[7, 8, 9, 10]).unwrap();
     let mut view = rx.trust();
     assert_eq!(*view.peek_contiguous(100).unwrap(), [7, 8, 9, 10]);
@@ -161,7 +161,7 @@ fn elements_flow_in_place_from_one_process_to_another() {
                     peek.release_first(kept as usize);
                     (next, wait) = (next + kept, Wait::default());
                 }
-                Err(PeekError::Empty { .. }) => wait.pause("elements"),
+                Err(PopError::Empty | PopError::Short { .. }) => wait.pause("elements"),
                 Err(error) => panic!("{error:?}"),
             }
         }
@@ -192,7 +192,7 @@ fn a_claim_of_a_message_is_a_slice_in_place_that_is_seen_from_its_commit_on() {
         let max = tx.max_len();
         let mut view = tx.trust();
         assert_eq!(view.claim(max + 1).map(drop), Err(PushError::TooLong { len: max + 1, max }));
-        assert_eq!(view.claim(max).map(drop), Err(PushError::Full));
+        assert!(matches!(view.claim(max).map(drop), Err(PushError::Full(_))));
         let messages: Vec<_> = rx.messages().map(Result::unwrap).collect();
         assert_eq!(messages, [vec![7; 100], vec![8; 30], vec![]]);
     }
@@ -241,4 +241,28 @@ fn messages_start_at_multiples_of_sixteen_where_records_are_aligned_to_more_than
             record.release();
         }
     }
+}
+
+#[test]
+fn a_view_gives_both_parts_of_what_passes_the_end_of_the_buffer_and_waits() {
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(8).stream_producer::<u64>().unwrap();
+    let mut rx = ring.options().stream_consumer::<u64>().unwrap();
+    tx.push_slice(&[0; 6]).unwrap();
+    rx.pop_slice(&mut [0; 6]).unwrap();
+    let (mut tx, mut rx) = (tx.trust(), rx.trust());
+    let mut claim = tx.blocking().claim(5).unwrap();
+    {
+        let (first, second) = claim.as_mut_slices();
+        first.copy_from_slice(&[1, 2]);
+        second.copy_from_slice(&[3, 4, 5]);
+    }
+    assert_eq!(claim.len(), 2);
+    claim.commit_first(4);
+    let peek = rx.blocking().peek(4).unwrap();
+    assert_eq!(peek.as_slices(), (&[1, 2][..], &[3, 4][..]));
+    peek.release_first(1);
+    assert_eq!(rx.peek_contiguous(8).unwrap().to_vec(), [2]);
+    assert_eq!(rx.peek(4).map(|_| ()), Err(PopError::Short { available: 3, len: 4 }));
+    assert_eq!(tx.claim_up_to(8).unwrap().as_mut_slices().0.len(), 5);
 }

@@ -28,13 +28,13 @@ type Call<H> = (&'static str, u64, fn(&mut H));
 const PUSHES: [Call<stream::Producer<u64>>; 12] = [
     ("push", 1, |tx| tx.push(7).unwrap()),
     ("push_slice", 3, |tx| assert_eq!(tx.push_slice(&[7; 3]), Ok(3))),
-    ("push_blocking", 1, |tx| tx.push_blocking(7).unwrap()),
-    ("push_timeout", 1, |tx| tx.push_timeout(7, LONG).unwrap()),
+    ("push_blocking", 1, |tx| tx.blocking().push(7).unwrap()),
+    ("push_timeout", 1, |tx| tx.within(LONG).push(7).unwrap()),
     ("claim", 3, |tx| commit(tx.claim(3).unwrap())),
     ("claim_up_to", 8, |tx| commit(tx.claim_up_to(9).unwrap())),
     ("claim_contiguous", 2, |tx| commit(tx.claim_contiguous(2).unwrap())),
-    ("claim_blocking", 3, |tx| commit(tx.claim_blocking(3).unwrap())),
-    ("claim_timeout", 3, |tx| commit(tx.claim_timeout(3, LONG).unwrap())),
+    ("claim_blocking", 3, |tx| commit(tx.blocking().claim(3).unwrap())),
+    ("claim_timeout", 3, |tx| commit(tx.within(LONG).claim(3).unwrap())),
     ("commit_first", 2, |tx| {
         let mut claim = tx.claim(3).unwrap();
         assert_eq!(claim.fill([7; 3]), 3);
@@ -59,17 +59,17 @@ const MESSAGE_PUSHES: [Call<message::Producer>; 13] = [
     ("push", 1, |tx| tx.push(&SEVEN).unwrap()),
     ("push_vectored", 1, |tx| tx.push_vectored(&[IoSlice::new(&SEVEN[..3]), IoSlice::new(&SEVEN[3..])]).unwrap()),
     ("push_value", 1, |tx| tx.push_value(&7_u64).unwrap()),
-    ("push_blocking", 1, |tx| tx.push_blocking(&SEVEN).unwrap()),
-    ("push_timeout", 1, |tx| tx.push_timeout(&SEVEN, LONG).unwrap()),
-    ("push_value_blocking", 1, |tx| tx.push_value_blocking(&7_u64).unwrap()),
-    ("push_value_timeout", 1, |tx| tx.push_value_timeout(&7_u64, LONG).unwrap()),
+    ("push_blocking", 1, |tx| tx.blocking().push(&SEVEN).unwrap()),
+    ("push_timeout", 1, |tx| tx.within(LONG).push(&SEVEN).unwrap()),
+    ("push_value_blocking", 1, |tx| tx.blocking().push_value(&7_u64).unwrap()),
+    ("push_value_timeout", 1, |tx| tx.within(LONG).push_value(&7_u64).unwrap()),
     ("claim", 1, |tx| {
         let mut claim = tx.claim(20).unwrap();
         claim.write_all(&SEVEN).unwrap();
         claim.commit();
     }),
     ("commit_len", 1, |tx| {
-        let mut claim = tx.claim_blocking(20).unwrap();
+        let mut claim = tx.blocking().claim(20).unwrap();
         claim.write_value_at(0, &7_u64);
         claim.commit_len(8);
     }),

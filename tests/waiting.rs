@@ -253,12 +253,12 @@ fn a_consumer_that_waits_for_many_gives_back_what_it_has_read() {
         (0..4).for_each(|number| assert_eq!(rx.pop(), Ok(number)));
         thread::scope(|scope| {
             scope.spawn(move || {
-                (64..68).for_each(|number| tx.push_timeout(number, PATIENCE / 2).unwrap());
+                (64..68).for_each(|number| tx.within(PATIENCE / 2).push(number).unwrap());
                 tx
             });
             // The producer sleeps, for a quarter of the ring.
             thread::sleep(Duration::from_millis(20));
-            let peek = rx.peek_timeout(64, PATIENCE / 4).unwrap();
+            let peek = rx.within(PATIENCE / 4).peek(64).unwrap();
             assert!(peek.iter().eq(4..68), "{strategy:?}");
         });
     }

@@ -44,7 +44,7 @@ fn peeker(part: &mut Part) {
     part.say("attached");
     loop {
         let len: usize = part.hear().parse().unwrap();
-        let peek = rx.peek_blocking(len).unwrap();
+        let peek = rx.blocking().peek(len).unwrap();
         assert_eq!(peek.len(), len);
         peek.release();
         part.say("peeked");
@@ -56,12 +56,12 @@ fn peeker_to_the_end(part: &mut Part) {
     let mut rx = succeed(|| part.options().capacity(8).stream_consumer::<u64>());
     part.say("attached");
     for len in [8, 4, 5] {
-        part.say(format!("{:?}", rx.peek_blocking(len).map(|peek| peek.len())));
-        part.say(format!("{:?}", rx.peek_timeout(len, LONG).map(|peek| peek.len())));
+        part.say(format!("{:?}", rx.blocking().peek(len).map(|peek| peek.len())));
+        part.say(format!("{:?}", rx.within(LONG).peek(len).map(|peek| peek.len())));
     }
-    (0..3).for_each(|number| assert_eq!(rx.pop_blocking(), Ok(number)));
-    part.say(format!("{:?}", rx.peek_blocking(8).map(|peek| peek.len())));
-    part.say(format!("{:?}", rx.pop_blocking()));
+    (0..3).for_each(|number| assert_eq!(rx.blocking().pop(), Ok(number)));
+    part.say(format!("{:?}", rx.blocking().peek(8).map(|peek| peek.len())));
+    part.say(format!("{:?}", rx.blocking().pop()));
     part.hear();
 }
 

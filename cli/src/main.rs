@@ -30,15 +30,16 @@ enum Command {
     ///
     /// Two processes, each on a processor of its own, send messages to one another, in rounds: each round measures
     /// every transport once per size. Every byte is written and read. The report gives medians, ranges, and ratios that
-    /// are taken within each round, since machines are slow and fast by turns. The tests paced and idle are measured once.
+    /// are taken within each round, since machines are slow and fast by turns. The tests paced and idle are measured
+    /// once.
     Bench(Box<Bench>),
     #[command(name = bench::SUBCOMMAND, hide = true)]
     BenchPeer,
     /// Kill producers and consumers all the time, and check that nothing is lost
     ///
-    /// A stream ring and a message ring live at the same time, with every end in a process of its own. These are killed,
-    /// stopped, restarted and replaced by a plan that is drawn from a seed. The exit code is 1 if anything was lost, torn,
-    /// invented, repeated or told wrongly, or came to a stand.
+    /// A stream ring and a message ring live at the same time, with every end in a process of its own. These are
+    /// killed, stopped, restarted and replaced by a plan that is drawn from a seed. The exit code is 1 if anything was
+    /// lost, torn, invented, repeated or told wrongly, or came to a stand.
     Chaos(Chaos),
     #[command(name = chaos::WORKER, hide = true)]
     ChaosWorker { job: String },

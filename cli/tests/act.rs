@@ -51,7 +51,7 @@ fn a_ring_of_messages_is_created_and_found() {
     let ring = Ring::new();
     let arguments = ["create", ring.name(), "--kind", "message", "--capacity", "64K", "--alignment", "64"];
     assert!(String::from_utf8(run(&arguments, 0).0).unwrap().starts_with("created "));
-    assert_eq!(Inspection::open(ring.name()).unwrap().kind(), Kind::Message { alignment: 64 });
+    assert_eq!(Inspection::open(ring.name()).unwrap().kind(), Kind::Message { record_alignment: 64 });
     assert!(String::from_utf8(run(&arguments, 0).0).unwrap().starts_with("found "));
     let (_, error) = run(&[&arguments[..], &["--exclusive"]].concat(), 1);
     assert!(error.contains("exists"), "{error}");

@@ -1,4 +1,5 @@
-//! `ringmain chaos` as a user runs it: it passes, it finds what is planted, and it leaves nothing behind however it ends.
+//! `ringmain chaos` as a user runs it: it passes, it finds what is planted, and it leaves nothing behind however it
+//! ends.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -104,7 +105,8 @@ fn the_text_has_a_line_for_each_figure() {
     }
 }
 
-/// Checks that a mistake in the workers is found as one of these faults, and told with the seed and the state of both ends.
+/// Checks that a mistake in the workers is found as one of these faults, and told with the seed and the state of both
+/// ends.
 #[track_caller]
 fn check_planted(plant: &str, faults: &[&str]) {
     let output = output(&["--seconds", "60", "--patience", "5", "--seed", "3", "--json", "--plant", plant]);

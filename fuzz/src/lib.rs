@@ -1,6 +1,7 @@
 //! What the fuzz targets share: choices made of the bytes of an input, rings for victims, and an object of any bytes.
 //!
-//! What liars write, the calls of their victims, and what may come of those, is that of the tests (`tests/common/hostile`).
+//! What liars write, the calls of their victims, and what may come of those, is that of the tests
+//! (`tests/common/hostile`).
 
 #![allow(dead_code, unused_imports, reason = "the tests use more of what is shared with them")]
 
@@ -23,10 +24,14 @@ use ring::word;
 const LIMITS: Limits = Limits { calls: 64, patience: 256, blocking: 0, guard: 64 };
 
 /// The ends of some rings, one of which an input chooses to be the victim.
-pub struct Victims(Vec<Box<dyn FnMut(&Bytes<'_>)>>);
+pub struct Victims(Vec<Round>);
+
+/// Makes the round of an input with one victim.
+type Round = Box<dyn FnMut(&Bytes<'_>)>;
 
 impl Victims {
-    /// Both ends of stream rings: two that end where a page does, so that a step beyond them is a signal, and the smallest one.
+    /// Both ends of stream rings: two that end where a page does, so that a step beyond them is a signal, and the
+    /// smallest one.
     pub fn of_streams() -> Victims {
         let (bytes, structs) =
             (Shape { capacity: 4096, unit: 1, align: 0 }, Shape { capacity: 512, unit: 24, align: 0 });
@@ -61,7 +66,7 @@ impl Victims {
     }
 }
 
-fn case<V: Victim + 'static>(shape: Shape) -> Box<dyn FnMut(&Bytes<'_>)> {
+fn case<V: Victim + 'static>(shape: Shape) -> Round {
     let mut case = Case::<V>::new(&names::new(), shape);
     Box::new(move |bytes| {
         case.round(|| bytes.clone(), LIMITS);

@@ -23,9 +23,9 @@ pub struct CheckedWord(Rc<Watched>);
 #[derive(Debug, Default)]
 struct Watched {
     word: AtomicU64,
-    /// Stored to before each load; it orders nothing. Loom tries a store on the other side of the last access to its word
-    /// only. Where the storing thread has just loaded the word itself, that hides the loads of other threads (tokio-rs/loom,
-    /// issue 392). Two stores are tried both ways round, and the loads behind them with them.
+    /// Stored to before each load; it orders nothing. Loom tries a store on the other side of the last access to its
+    /// word only. Where the storing thread has just loaded the word itself, that hides the loads of other threads
+    /// (tokio-rs/loom, issue 392). Two stores are tried both ways round, and the loads behind them with them.
     loads: AtomicU64,
     /// Where the word is the header of a record: the data area and its number there.
     place: Option<(Rc<Data>, usize)>,
@@ -56,9 +56,9 @@ impl Word for CheckedWord {
 
 /// A ring's memory, each access of which is checked. Clones are the same memory.
 ///
-/// Loom does not see the bytes. It sees their shadows, one per unit: where a write of a unit and another access to it are
-/// not ordered, the model fails, whatever the bytes were. A unit of records has two, so that a header may be loaded while
-/// it is stored, but not while payload is written there, and not be stored while payload is read there.
+/// Loom does not see the bytes. It sees their shadows, one per unit: where a write of a unit and another access to it
+/// are not ordered, the model fails, whatever the bytes were. A unit of records has two, so that a header may be loaded
+/// while it is stored, but not while payload is written there, and not be stored while payload is read there.
 #[derive(Clone, Debug)]
 pub struct CheckedMemory {
     tail: CheckedWord,
@@ -105,8 +105,8 @@ impl CheckedMemory {
     }
 }
 
-// SAFETY: the words never move, and hold the data behind any aligned start; the shadows, one for each word, refuse a range
-// beyond them. Where a range is cut, words with its contents stand in for it.
+// SAFETY: the words never move, and hold the data behind any aligned start; the shadows, one for each word, refuse a
+// range beyond them. Where a range is cut, words with its contents stand in for it.
 unsafe impl Memory for CheckedMemory {
     type Word = CheckedWord;
     type Parking = Awake;

@@ -89,8 +89,8 @@ impl Data {
         result
     }
 
-    /// Returns what a load of a header finds, of which `stored` is what was stored as one. It comes after the load: a write
-    /// of payload that the load itself makes visible is ordered.
+    /// Returns what a load of a header finds, of which `stored` is what was stored as one. It comes after the load: a
+    /// write of payload that the load itself makes visible is ordered.
     #[track_caller]
     pub(crate) fn load_header(&self, at: usize, stored: u64) -> u64 {
         drop(self.units[at].payload.get());

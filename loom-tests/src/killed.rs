@@ -12,7 +12,8 @@ use crate::checked::UNIT;
 use crate::ring::memory::{Awake, Memory, Role, Word};
 use crate::words::Words;
 
-/// The memory of a process that is killed after some of its writes, be they of words or of payload: all later ones are lost.
+/// The memory of a process that is killed after some of its writes, be they of words or of payload: all later ones are
+/// lost.
 ///
 /// What the process does from then on, nobody sees, so a model may let it run to its end.
 pub struct Killed<M: Memory> {

@@ -9,6 +9,8 @@
 //! - [`sleeping`]: the same, where the ends can sleep, by [`parking`]; as well with one ordering or one bug;
 //! - [`killed`]: any of them, as seen by a process that is killed.
 //!
+//! Where a model needs more of an end than a user sees of a handle, [`internals`] has it.
+//!
 //! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
 //! weakened or planted memory, fail, each for the reason that it names. So every check here can fail. Begin with
 //! [`model`], then `tests/stream.rs`; [`message`] is what models of the other ring are made of.
@@ -25,6 +27,7 @@
 
 pub mod checked;
 mod data;
+pub mod internals;
 pub mod killed;
 pub mod lock;
 pub mod message;
@@ -32,6 +35,7 @@ pub mod model;
 pub mod parking;
 pub mod planted;
 #[allow(clippy::len_without_is_empty, reason = "no memory of a ring is empty; in the library the trait is private")]
+#[allow(dead_code, reason = "the library above this folder uses the rest of it")]
 #[allow(missing_docs, reason = "in the library the fields and methods without are private")]
 #[path = "../../src/ring/mod.rs"]
 pub mod ring;

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use crate::model::{reached, until};
+use crate::ring::error::{PopError, PushError};
 use crate::ring::memory::{Memory, Word};
-use crate::ring::message::{Consumer, PopError, Producer, PushError, SMALLEST_ALIGN, Shape};
+use crate::ring::message::{Consumer, Geometry, Producer, SMALLEST_ALIGN};
 
 /// What a consumer says that finds no header where a record should start.
 pub const NO_HEADER: &str = "the header of a record holds";
@@ -30,9 +31,9 @@ pub fn ring<M: Memory + Clone>(memory: M, position: u64) -> (Producer<M>, Consum
 pub fn aligned_ring<M: Memory + Clone>(memory: M, align: usize, position: u64) -> (Producer<M>, Consumer<M>) {
     memory.tail().store(position, Ordering::Relaxed);
     memory.head().store(position, Ordering::Relaxed);
-    let shape = Shape::new(memory.len(), align);
-    let producer = Producer::attach(memory.clone(), shape, 0).expect("a sound head");
-    (producer, Consumer::attach(memory, shape, 0).expect("a sound tail"))
+    let geometry = Geometry::new(memory.len(), align);
+    let producer = Producer::attach(memory.clone(), geometry, 0).expect("a sound head");
+    (producer, Consumer::attach(memory, geometry, 0).expect("a sound tail"))
 }
 
 /// Attaches a producer of records that start at words.
@@ -41,8 +42,8 @@ pub fn aligned_ring<M: Memory + Clone>(memory: M, align: usize, position: u64) -
 ///
 /// If it cannot be attached.
 pub fn producer<M: Memory>(memory: M) -> Producer<M> {
-    let shape = Shape::new(memory.len(), SMALLEST_ALIGN);
-    Producer::attach(memory, shape, 0).expect("sound words")
+    let geometry = Geometry::new(memory.len(), SMALLEST_ALIGN);
+    Producer::attach(memory, geometry, 0).expect("sound words")
 }
 
 /// Attaches a consumer of records that start at words.
@@ -51,8 +52,18 @@ pub fn producer<M: Memory>(memory: M) -> Producer<M> {
 ///
 /// If it cannot be attached.
 pub fn consumer<M: Memory>(memory: M) -> Consumer<M> {
-    let shape = Shape::new(memory.len(), SMALLEST_ALIGN);
-    Consumer::attach(memory, shape, 0).expect("sound words")
+    let geometry = Geometry::new(memory.len(), SMALLEST_ALIGN);
+    Consumer::attach(memory, geometry, 0).expect("sound words")
+}
+
+/// Returns how many units of positions must be free for a message of `len` bytes.
+///
+/// # Panics
+///
+/// If the ring can never hold such a message.
+#[must_use]
+pub fn needed<M: Memory>(producer: &Producer<M>, len: usize) -> u64 {
+    producer.needed(0, len).expect("a message that the ring can hold")
 }
 
 /// Makes a message that no header looks like: what lies in the data and is taken for one is found out.
@@ -70,7 +81,7 @@ pub fn message(number: u64) -> u64 {
 pub fn when_free<R>(mut attempt: impl FnMut() -> Result<R, PushError>) -> R {
     until(|| match attempt() {
         Ok(result) => Some(result),
-        Err(PushError::Full) => {
+        Err(PushError::Full(_)) => {
             reached("full");
             None
         }

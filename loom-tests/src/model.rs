@@ -7,8 +7,9 @@ use std::sync::Once;
 use std::sync::atomic::Ordering;
 
 use crate::checked::UNIT;
+use crate::ring::error::{PopError, PushError};
 use crate::ring::memory::{Memory, Word};
-use crate::ring::stream::{Consumer, PopError, Producer, PushError};
+use crate::ring::stream::{Consumer, Producer};
 use crate::weakened::Site;
 
 /// How often a model preempts a thread where another could run, at most. Blocked and yielding threads do not count.
@@ -23,8 +24,8 @@ pub const RACE: &str = "Causality violation: Concurrent";
 /// What [`until`] says.
 pub const NO_PROGRESS: &str = "no progress";
 
-/// Has a model's panic told in one line, and one that is expected not at all. The stacks of loom's threads have no room for a
-/// backtrace in an unoptimised build, and a test that overflows one while it prints hangs.
+/// Has a model's panic told in one line, and one that is expected not at all. The stacks of loom's threads have no room
+/// for a backtrace in an unoptimised build, and a test that overflows one while it prints hangs.
 fn tell_panics_briefly() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

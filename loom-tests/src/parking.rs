@@ -15,18 +15,19 @@ use crate::weakened::{Site, WeakenedWord};
 /// What loom says where an end sleeps and nobody is left to wake it.
 pub const LOST_WAKE: &str = "deadlock";
 
-/// How long an end of a model sleeps at most, as it says: it sleeps until it is woken. A shorter sleep is a nap, from which
-/// it returns at once.
+/// How long an end of a model sleeps at most, as it says: it sleeps until it is woken. A shorter sleep is a nap, from
+/// which it returns at once.
 pub const LIMIT: Duration = Duration::from_millis(100);
 
 /// Who makes fences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fences {
     /// Both ends execute one. It is what `membarrier` gives: a fence in a thread that stood anywhere between two of its
-    /// instructions. Loom cannot put one into another thread, but a fence that is always there is there at that place too.
+    /// instructions. Loom cannot put one into another thread, but a fence that is always there is there at that place
+    /// too.
     Both,
-    /// Each end makes those that it makes without the system's help: the publisher one when it has said so, the sleeper its
-    /// own. A sleeper that does not read that the publisher fences is not sure, and does not sleep at all here.
+    /// Each end makes those that it makes without the system's help: the publisher one when it has said so, the sleeper
+    /// its own. A sleeper that does not read that the publisher fences is not sure, and does not sleep at all here.
     Own,
 }
 
@@ -76,8 +77,9 @@ pub struct CheckedParking {
     /// Whether the last store of `wakes` began to say that fences are made, or that they are not.
     turned: Rc<Cell<Option<bool>>>,
     full_fences: Rc<Cell<usize>>,
-    /// Stored to before each fence; it orders nothing. Loom tries no other thread between a store and the fence behind it, though
-    /// fences have an order like the stores to one word. These two stores are tried both ways round, and the fences with them.
+    /// Stored to before each fence; it orders nothing. Loom tries no other thread between a store and the fence behind
+    /// it, though fences have an order like the stores to one word. These two stores are tried both ways round,
+    /// and the fences with them.
     fences_made: CheckedWord,
 }
 
@@ -87,7 +89,8 @@ struct End {
     parking: ParkingWord,
     wakes: ParkingWord,
     wanted: ParkingWord,
-    /// The kernel's queue of those who sleep on `wakes`: it looks at the word and enlists under a lock, and wakes under the same.
+    /// The kernel's queue of those who sleep on `wakes`: it looks at the word and enlists under a lock, and wakes
+    /// under the same.
     queue: (Mutex<()>, Condvar),
 }
 

@@ -26,7 +26,8 @@ pub enum Bug {
     NotTold,
     /// The producer does not zero the header behind a record.
     NextHeaderNotZeroed,
-    /// The producer stores the word beside a header, in a ring of records of two units, when the header can be seen already.
+    /// The producer stores the word beside a header, in a ring of records of two units, when the header can be seen
+    /// already.
     WordAfterHeader,
 }
 

@@ -60,8 +60,8 @@ impl SleepingMemory {
         SleepingMemory { memory: self.memory.clone(), parking: None }
     }
 
-    /// Returns the memory as a publisher sees it on a system where each end makes its own fences alone, see [`Fences::Own`]: one
-    /// that is registered makes none until it is asked to.
+    /// Returns the memory as a publisher sees it on a system where each end makes its own fences alone, see
+    /// [`Fences::Own`]: one that is registered makes none until it is asked to.
     #[must_use]
     pub fn of_a_publisher(&self, is_registered: bool) -> Self {
         self.as_seen(|parking| {

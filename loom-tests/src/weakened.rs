@@ -79,20 +79,16 @@ impl Site {
                 ("message/producer.rs", "store_tail", Ordering::Release),
             ],
             Site::TailLoad => &[
-                ("stream/consumer.rs", "refresh_from", Ordering::Acquire),
-                ("message/consumer.rs", "look_at_tail", Ordering::Acquire),
+                ("stream/consumer.rs", "load_tail_from", Ordering::Acquire),
+                ("message/consumer.rs", "load_tail", Ordering::Acquire),
+                ("message/consumer.rs", "available_now", Ordering::Acquire),
             ],
-            Site::HeadStore => &[
-                ("stream/consumer.rs", "advance_from", Ordering::Release),
-                ("message/consumer.rs", "advance_from", Ordering::Release),
-            ],
-            Site::HeadLoad => {
-                &[("stream/producer.rs", "look", Ordering::Acquire), ("message/producer.rs", "look", Ordering::Acquire)]
-            }
+            Site::HeadStore => &[("reader.rs", "advance_from", Ordering::Release)],
+            Site::HeadLoad => &[("writer.rs", "load_head", Ordering::Acquire)],
             Site::HeaderStore => &[("message/producer.rs", "publish_after", Ordering::Release)],
             Site::HeaderLoad => &[
                 ("message/consumer.rs", "poll", Ordering::Acquire),
-                ("message/consumer.rs", "look_for_value", Ordering::Acquire),
+                ("message/consumer.rs", "poll_for_value", Ordering::Acquire),
             ],
             Site::Enter => &[("presence.rs", "enter", Ordering::Release)],
             Site::Leave => &[("presence.rs", "leave", Ordering::Release)],

@@ -1,4 +1,5 @@
-//! What was popped is free at once, whatever the consumer does next: it holds no credit back while it waits for something else.
+//! What was popped is free at once, whatever the consumer does next: it holds no credit back while it waits for
+//! something else.
 
 use loom::thread;
 use loom_tests::checked::CheckedMemory;
@@ -36,8 +37,8 @@ fn a_consumer_that_holds_a_slot_back_is_caught() {
     fails(WITHHELD, || each_pop_frees_a_slot(Bug::NoRelease.memory(4)));
 }
 
-/// A client sends three requests by a ring of two slots, then reads the answers. The server answers the first one twice, by a
-/// ring of one slot, before it reads the second.
+/// A client sends three requests by a ring of two slots, then reads the answers. The server answers the first one
+/// twice, by a ring of one slot, before it reads the second.
 fn two_rings_and_a_handshake<M: Memory + Clone + 'static>(requests: M, answers: M) {
     let (mut requests, mut server) = ring(requests, 0);
     let (mut answers, mut client) = ring(answers, 0);

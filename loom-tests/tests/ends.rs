@@ -3,6 +3,7 @@
 use loom::sync::{Arc, Mutex};
 use loom::thread::{self, JoinHandle};
 use loom_tests::checked::CheckedMemory;
+use loom_tests::internals::Internals;
 use loom_tests::killed::Killed;
 use loom_tests::lock::Lock;
 use loom_tests::model::{assert_reached, check, consumer, fails, pop, producer, push, reached, until};
@@ -53,10 +54,9 @@ fn ended<M: Memory>(memory: &M, role: Role, held: &Held, ends: &Ends) -> Option<
 }
 
 /// A consumer and what it knows of the producers.
-struct Reader<M> {
+struct Reader<M: Memory> {
     consumer: Consumer<u64, M>,
     generation: u64,
-    ends: Ends,
     /// Whether a producer was there when it came.
     was_there: bool,
 }
@@ -67,7 +67,7 @@ type Come<M> = fn(&mut Consumer<u64, M>, &Held) -> (Ends, bool);
 fn come<M: Memory>(consumer: &mut Consumer<u64, M>, held: &Held) -> (Ends, bool) {
     let (said, is_there) = peer_now(consumer.memory(), Role::Producer, held);
     // Behind the look at the producer: what it sent before it left is seen.
-    let has_data = consumer.available().unwrap() > 0;
+    let has_data = consumer.is_ready(1).unwrap();
     (Ends::attach(consumer.memory(), Role::Consumer, said, is_there, has_data), is_there)
 }
 
@@ -76,11 +76,12 @@ impl<M: Memory> Reader<M> {
         let mut consumer = consumer(memory);
         let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
         let (ends, was_there) = come(&mut consumer, held);
-        Reader { consumer, generation, ends, was_there }
+        consumer.set_ends(ends);
+        Reader { consumer, generation, was_there }
     }
 
     fn ended(&self, held: &Held) -> Option<Presence> {
-        ended(self.consumer.memory(), Role::Producer, held, &self.ends)
+        ended(self.consumer.memory(), Role::Producer, held, self.consumer.ends())
     }
 
     /// Reads all that is there, and returns it with the end that is told then, if one is.
@@ -88,13 +89,13 @@ impl<M: Memory> Reader<M> {
         let ended = self.ended(held);
         let popped = std::iter::from_fn(|| self.consumer.pop().ok()).collect();
         if let Some(peer) = ended {
-            self.ends.told(self.consumer.memory(), Role::Consumer, peer);
+            self.consumer.ends().told(self.consumer.memory(), Role::Consumer, peer);
         }
         (popped, ended)
     }
 
     fn leaves(mut self) {
-        self.consumer.leave(self.generation, Some(&self.ends));
+        self.consumer.leave(self.generation);
     }
 }
 
@@ -107,13 +108,14 @@ fn a_producer_ends<M: Memory + 'static>(memory: M, held: &Held, count: u64, end:
         let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
         (0..count).for_each(|value| push(&mut producer, value));
         if end == End::Leaves {
-            producer.leave(generation, None);
+            producer.leave(generation);
         }
         *held.lock().unwrap() = false;
     })
 }
 
-/// A consumer comes while a producer is at work, reads until it is told of the end, and is told again. Another one follows.
+/// A consumer comes while a producer is at work, reads until it is told of the end, and is told again. Another one
+/// follows.
 fn a_reader_is_told<M: Memory + Clone + 'static>(memory: M, end: End, drain: Drain<M>) {
     let held = Held::default();
     let holder = a_producer_ends(memory.clone(), &held, 1, end);
@@ -216,7 +218,7 @@ fn a_consumer_that_counts_as_told_before_it_has_read_the_data_is_caught() {
         fails(NEVER_TOLD, move || {
             a_successor_is_told(CheckedMemory::new(1), end, come, |first, held| {
                 if let Some(peer) = first.ended(held) {
-                    first.ends.told(first.consumer.memory(), Role::Consumer, peer);
+                    first.consumer.ends().told(first.consumer.memory(), Role::Consumer, peer);
                 }
                 pop_first(first, held);
             });
@@ -224,7 +226,8 @@ fn a_consumer_that_counts_as_told_before_it_has_read_the_data_is_caught() {
     }
 }
 
-/// The first consumer reads what is there and leaves in order, whatever the producer does meanwhile. Another one follows.
+/// The first consumer reads what is there and leaves in order, whatever the producer does meanwhile. Another one
+/// follows.
 fn a_reader_leaves<M: Memory + Clone + 'static>(memory: M, end: End, come_second: Come<M>) {
     let held = Held::default();
     let holder = a_producer_ends(memory.clone(), &held, 1, end);
@@ -259,7 +262,7 @@ fn a_consumer_that_looks_for_data_before_it_looks_at_the_producer_is_caught() {
     for end in ENDS {
         fails(NEVER_TOLD, move || {
             a_reader_leaves(CheckedMemory::new(1), end, |consumer, held| {
-                let has_data = consumer.available().unwrap() > 0;
+                let has_data = consumer.is_ready(1).unwrap();
                 let (said, is_there) = peer_now(consumer.memory(), Role::Producer, held);
                 (Ends::attach(consumer.memory(), Role::Consumer, said, is_there, has_data), is_there)
             });
@@ -298,7 +301,7 @@ fn a_consumer_that_hands_its_role_on_leaves_the_end_to_the_next_one() {
             let (memory, held) = (CheckedMemory::new(1), Held::default());
             let holder = a_producer_ends(memory.clone(), &held, 0, end);
             let mut first = Reader::comes(memory.clone(), &held, come);
-            first.consumer.leave(first.generation, None);
+            first.consumer.hand_on(first.generation);
             let mut second = Reader::comes(memory, &held, come);
             holder.join().unwrap();
             assert!(second.drain(&held).1.is_some(), "{NEVER_TOLD}");
@@ -342,7 +345,7 @@ fn readers_end<M: Memory + Clone + 'static>(memory: M, held: &Held, end: End) ->
             let mut consumer = consumer(memory.clone());
             let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
             if end == End::Leaves {
-                consumer.leave(generation, None);
+                consumer.leave(generation);
             }
             *held.lock().unwrap() = false;
         }

@@ -14,8 +14,9 @@ use loom_tests::model::{
 };
 use loom_tests::planted::Bug;
 use loom_tests::ring::cursor::Cursor;
-use loom_tests::ring::memory::{Memory, Word};
-use loom_tests::ring::message::{Consumer, PopError};
+use loom_tests::ring::error::PopError;
+use loom_tests::ring::memory::{Memory, Role, Word};
+use loom_tests::ring::message::Consumer;
 use loom_tests::weakened::Site;
 
 /// Reads up to `most` messages into a batch, and forgets it. Returns how many it has read.
@@ -151,7 +152,7 @@ struct Positions<M> {
 impl<M: Memory> Positions<M> {
     /// Looks at all there is.
     fn look(&mut self) {
-        // As `Consumer::refresh` does it.
+        // As `Consumer::load_tail` does it.
         self.cursor.learn(self.memory.tail().load(Ordering::Acquire));
     }
 
@@ -160,7 +161,7 @@ impl<M: Memory> Positions<M> {
         if self.cursor.known() == 0 {
             self.look();
         }
-        let position = self.cursor.head();
+        let position = self.cursor.position();
         if self.cursor.known() == 0 {
             return None;
         }
@@ -176,7 +177,7 @@ fn a_cursor_goes_on<M: Memory + Clone + 'static>(memory: M, forget: fn(&mut Posi
     drop(consumer);
     let pushes = thread::spawn(move || (0..2).for_each(|value| push(&mut producer, value)));
     // SAFETY: the memory outlives the cursor beside it, and the consumer that had one is gone.
-    let cursor = unsafe { Cursor::new(&memory, 0, 2) };
+    let cursor = unsafe { Cursor::new(&memory, Role::Consumer, 0, 2) };
     let mut reader = Positions { cursor, memory, looked_at: 0 };
     reader.look();
     forget(&mut reader);
@@ -188,7 +189,7 @@ fn a_cursor_goes_on<M: Memory + Clone + 'static>(memory: M, forget: fn(&mut Posi
 fn a_cursor_that_passes_its_view_is_caught() {
     check(|| a_cursor_goes_on(CheckedMemory::new(2), |_| ()));
     // A guard that leaves its own place behind: the next one to move the cursor moves it by that, too.
-    fails("units read of", || {
+    fails("units passed of", || {
         a_cursor_goes_on(CheckedMemory::new(2), |reader| reader.looked_at = reader.cursor.known());
     });
 }

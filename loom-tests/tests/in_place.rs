@@ -1,4 +1,5 @@
-//! Elements that are written and read in place: a claim is seen when it is committed, a peek gives back what it released.
+//! Elements that are written and read in place: a claim is seen when it is committed, a peek gives back what it
+//! released.
 
 use loom::thread;
 use loom_tests::checked::CheckedMemory;
@@ -6,15 +7,16 @@ use loom_tests::model::{
     NO_PROGRESS, RACE, assert_reached, check, fails, fails_without, pop, push, reached, ring, until,
 };
 use loom_tests::planted::Bug;
+use loom_tests::ring::error::{PopError, PushError};
 use loom_tests::ring::memory::Memory;
-use loom_tests::ring::stream::{Claim, ClaimError, Consumer, Peek, PeekError, Producer};
+use loom_tests::ring::stream::{Claim, Consumer, Peek, Producer};
 use loom_tests::weakened::Site;
 
 /// Runs `fill` on a claim of `len` slots as soon as they are free.
 fn claim<M: Memory>(producer: &mut Producer<u64, M>, len: usize, fill: impl FnOnce(Claim<'_, u64, M>)) {
     until(|| match producer.claim(len).err() {
         None => Some(()),
-        Some(ClaimError::Full { .. }) => {
+        Some(PushError::Full(_)) => {
             reached("full");
             None
         }
@@ -69,7 +71,7 @@ fn a_claim_that_is_published_before_it_is_written_is_caught() {
 fn peek<M: Memory>(consumer: &mut Consumer<u64, M>, len: usize, look: impl FnOnce(Peek<'_, u64, M>)) {
     until(|| match consumer.peek(len).err() {
         None => Some(()),
-        Some(PeekError::Empty { .. }) => {
+        Some(PopError::Empty | PopError::Short { .. }) => {
             reached("empty");
             None
         }

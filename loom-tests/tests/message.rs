@@ -9,8 +9,8 @@ use loom_tests::message::{
 };
 use loom_tests::model::{NO_PROGRESS, RACE, assert_reached, check, check_unbounded, fails, fails_without, reached};
 use loom_tests::planted::Bug;
+use loom_tests::ring::error::PushError;
 use loom_tests::ring::memory::Memory;
-use loom_tests::ring::message::PushError;
 use loom_tests::weakened::Site;
 
 /// `count` messages of a word each pass, from `position` on.
@@ -80,7 +80,7 @@ fn a_head_that_is_published_before_the_payload_is_read_is_caught() {
 fn largest<M: Memory + Clone + 'static>(memory: M) {
     const LARGEST: [[u64; 2]; 3] = [[1, 2], [3, 4], [5, 6]];
     let (mut producer, mut consumer) = ring(memory, 0);
-    assert_eq!(producer.shape().max_len(), size_of_val(&LARGEST[0]));
+    assert_eq!(producer.max_len(), size_of_val(&LARGEST[0]));
     let bytes =
         |numbers: [u64; 2]| -> Vec<u8> { numbers.map(message).iter().flat_map(|word| word.to_ne_bytes()).collect() };
     let pushes = thread::spawn(move || {
@@ -177,7 +177,7 @@ fn peeks_need_every_ordering_of_the_headers_and_the_head() {
 fn a_full_ring<M: Memory + Clone + 'static>(memory: M) {
     let (mut producer, mut consumer) = ring(memory, 0);
     (0..3).for_each(|number| push(&mut producer, message(number)));
-    assert_eq!(producer.push_value(&message(3)), Err(PushError::Full));
+    assert_eq!(producer.push_value(&message(3)), Err(PushError::Full(8)));
     let pushes = thread::spawn(move || {
         push(&mut producer, message(3));
         when_free(|| producer.push(&[7; 48]));
@@ -254,4 +254,34 @@ fn messages_that_flow_are_found_at_the_tail() {
 #[test]
 fn a_flow_needs_both_orderings_of_the_tail() {
     fails_without(&[Site::TailStore, Site::TailLoad], NO_HEADER, |site| a_flow(site.records(64), 40));
+}
+
+/// What a consumer says that counts a message which it cannot pop.
+const COUNTED: &str = "counted, and not there";
+
+/// A message that a consumer has counted, by the tail or by a header, is there to be popped.
+fn counts<M: Memory + Clone + 'static>(memory: M, count: u64) {
+    let (mut producer, mut consumer) = ring(memory, 40);
+    let pushes = thread::spawn(move || (0..count).for_each(|number| push(&mut producer, message(number))));
+    for number in 0..count {
+        if consumer.is_empty() == Ok(false) {
+            reached("a message was counted");
+            assert_eq!(consumer.pop_value(), Ok(message(number)), "{COUNTED}");
+        } else {
+            expect(&mut consumer, number..number + 1);
+        }
+    }
+    pushes.join().unwrap();
+    assert_eq!(consumer.available(), Ok(0));
+}
+
+#[test]
+fn a_message_that_was_counted_is_there() {
+    check(|| counts(CheckedMemory::of_records(64), 3));
+    assert_reached(&["a message was counted", "empty"]);
+}
+
+#[test]
+fn a_count_of_messages_needs_both_orderings_of_the_tail() {
+    fails_without(&[Site::TailStore, Site::TailLoad], COUNTED, |site| counts(site.records(64), 1));
 }

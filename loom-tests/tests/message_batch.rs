@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use loom::thread;
 use loom_tests::checked::CheckedMemory;
+use loom_tests::internals::Internals;
 use loom_tests::message::{
     NO_HEADER, OTHER_MESSAGE, expect, expect_none, knows_more, message, pop, push, ring, when_free, when_there,
 };
@@ -129,7 +130,8 @@ fn a_tail_that_lies_behind_a_batch_that_was_read_is_sound() {
     assert_reached(&["empty", "a tail behind what was read"]);
 }
 
-/// A batch is given up. The next one begins with a claim that is committed in part, and its second record lies across it.
+/// A batch is given up. The next one begins with a claim that is committed in part, and its second record lies across
+/// it.
 fn an_aborted_batch<M: Memory + Clone + 'static>(memory: M) {
     let (mut producer, mut consumer) = ring(memory, 32);
     let pushes = thread::spawn(move || {

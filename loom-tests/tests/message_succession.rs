@@ -105,8 +105,8 @@ fn a_successor_in_a_batch_needs_every_ordering() {
     fails_without(&[Site::TailStore, Site::TailLoad], NO_HEADER, |site| a_batch_is_cut(site.records(32), BATCH - 1));
 }
 
-/// The first producer is killed between a header and the tail, the second one after so many writes of its own: its tail,
-/// which tells of what it found, and a push.
+/// The first producer is killed between a header and the tail, the second one after so many writes of its own: its
+/// tail, which tells of what it found, and a push.
 fn a_succession_is_cut<M>(memory: M, writes: usize)
 where
     M: Memory<Word: Clone> + Clone + 'static,

@@ -39,10 +39,10 @@ fn is_checked(line: &&str) -> bool {
     !line.starts_with("//") && !line.starts_with("compiler_fence(") && !line.starts_with("use ")
 }
 
-/// What no model can weaken: the fences are made behind the seam, where models leave them out one by one; and `begin` makes one
-/// behind its Acquire, which for loom does the same. The Acquire keeps `begin` from reading the answer to its own store of
-/// `parking`, and loom never lets a load read what is stored later. An observer holds no role, and copies what others may write
-/// meanwhile: a race, as loom's cells see it.
+/// What no model can weaken: the fences are made behind the seam, where models leave them out one by one; and `begin`
+/// makes one behind its Acquire, which for loom does the same. The Acquire keeps `begin` from reading the answer to its
+/// own store of `parking`, and loom never lets a load read what is stored later. An observer holds no role, and copies
+/// what others may write meanwhile: a race, as loom's cells see it.
 const BEYOND_THE_SITES: [(&str, &str, Ordering); 8] = [
     ("park.rs", "full_fence", Ordering::SeqCst),
     ("park.rs", "begin", Ordering::Acquire),

@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use loom::thread;
+use loom_tests::internals::Internals;
 use loom_tests::model::{assert_reached, check, consumer, fails, fails_without, pop, producer, push, reached, ring};
+use loom_tests::ring::error::{PopError, PushError};
 use loom_tests::ring::memory::{Memory, Parking, Role, Word};
 use loom_tests::ring::park::{Sleeper, Waker};
-use loom_tests::ring::stream::{Consumer, PopError, Producer, PushError};
+use loom_tests::ring::stream::{Consumer, Producer};
 use loom_tests::sleeping::{Fault, LIMIT, LOST_WAKE, SleepingMemory, seen};
 use loom_tests::weakened::Site;
 
@@ -15,7 +17,7 @@ type Park<E> = fn(&mut E);
 
 fn park_consumer<M: Memory>(consumer: &mut Consumer<u64, M>) {
     reached("a consumer parks");
-    consumer.park(1, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
+    consumer.park(1, false, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
 }
 
 fn park_producer<M: Memory>(producer: &mut Producer<u64, M>) {
@@ -138,7 +140,7 @@ fn park_from_a_late_count(consumer: &mut Consumer<u64, SleepingMemory>) {
     let mut sleeper = Sleeper::attach(consumer.memory(), Role::Consumer);
     let next = consumer.position() + 1;
     sleeper.begin(consumer.memory(), next, next);
-    if consumer.available() == Ok(0) {
+    if consumer.is_ready(1) == Ok(false) {
         let parking = consumer.memory().parking().unwrap();
         let wakes = parking.wakes(Role::Producer).load(Ordering::Acquire);
         parking.sleep(Role::Producer, wakes, LIMIT);
@@ -188,8 +190,8 @@ fn an_end_that_wakes_nobody_is_caught() {
     });
 }
 
-/// Somebody else sleeps where a consumer does: whoever may read the ring can, such as a wait that is over for its process, and not
-/// for the kernel.
+/// Somebody else sleeps where a consumer does: whoever may read the ring can, such as a wait that is over for its
+/// process, and not for the kernel.
 fn a_stranger_sleeps_too(memory: SleepingMemory) {
     let (mut producer, mut consumer) = ring(memory.clone(), 0);
     let strangers = memory.clone();
@@ -237,7 +239,7 @@ fn two_slots_are_wanted(memory: SleepingMemory) {
     let slots = producer.capacity() as u64;
     (0..slots).for_each(|value| push(&mut producer, value));
     let parks = thread::spawn(move || {
-        while producer.free().unwrap() < 2 {
+        while !producer.is_ready(2).unwrap() {
             producer.park(2, true, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
         }
     });
@@ -287,7 +289,7 @@ fn a_consumer_wants_all(memory: SleepingMemory, park: Park<Consumer<u64, Sleepin
     (0..slots as u64).for_each(|value| push(&mut producer, value));
     let pushes = thread::spawn(move || push_parked(&mut producer, slots as u64));
     assert_eq!(pop(&mut consumer), 0);
-    while consumer.available() != Ok(slots) {
+    while consumer.is_ready(slots as u64) != Ok(true) {
         reached("a consumer parks");
         park(&mut consumer);
     }
@@ -298,7 +300,7 @@ fn a_consumer_wants_all(memory: SleepingMemory, park: Park<Consumer<u64, Sleepin
 fn a_consumer_that_parks_wakes_a_producer_that_waits_for_a_quarter() {
     check(|| {
         a_consumer_wants_all(SleepingMemory::new(8), |consumer| {
-            consumer.park(8, seen(consumer.memory(), Role::Producer), LIMIT).unwrap()
+            consumer.park(8, false, seen(consumer.memory(), Role::Producer), LIMIT).unwrap()
         })
     });
     assert_reached(&["a producer parks", "a consumer parks"]);
@@ -309,7 +311,7 @@ fn a_consumer_that_wakes_before_it_parks_wakes_a_producer_that_waits_for_a_quart
     check(|| {
         a_consumer_wants_all(SleepingMemory::new(8), |consumer| {
             consumer.wake();
-            consumer.park(8, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
+            consumer.park(8, false, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
         });
     });
     assert_reached(&["a producer parks", "a consumer parks"]);

@@ -1,9 +1,11 @@
 //! Where the system makes no fences for others, a sleep is sure only with a publisher that says that it makes its own.
 
 use loom::thread;
+use loom_tests::internals::Internals;
 use loom_tests::model::{assert_reached, check, consumer, fails, fails_without, pop, producer, push, reached, until};
+use loom_tests::ring::error::PopError;
 use loom_tests::ring::memory::Role;
-use loom_tests::ring::stream::{Consumer, PopError, Producer};
+use loom_tests::ring::stream::{Consumer, Producer};
 use loom_tests::sleeping::{FENCED, Fault, LIMIT, LOST_WAKE, SleepingMemory, seen};
 use loom_tests::weakened::Site;
 
@@ -13,7 +15,7 @@ fn pop_parked(consumer: &mut Consumer<u64, SleepingMemory>) -> u64 {
         Ok(value) => Some(value),
         Err(PopError::Empty) => {
             reached("a park");
-            consumer.park(1, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
+            consumer.park(1, false, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
             None
         }
         Err(error) => panic!("{error}"),
@@ -38,15 +40,15 @@ fn a_publisher_that_is_asked_for_fences_loses_no_wake() {
     assert_reached(&["a park", "a wake"]);
 }
 
-/// A consumer asks for fences by the sleep that it is woken from, and sleeps again at once: it may trust in the fences that the
-/// answer speaks of, but what it was woken for was published without.
+/// A consumer asks for fences by the sleep that it is woken from, and sleeps again at once: it may trust in the fences
+/// that the answer speaks of, but what it was woken for was published without.
 fn an_answer_wakes_and_speaks_of_fences(memory: SleepingMemory) {
     let mut producer = producer(memory.of_a_publisher(true));
     let mut consumer = consumer(memory.of_a_sleeper(true));
     let pushes = thread::spawn(move || push(&mut producer, 0));
     // Not as in `pop_parked`: loom shows a thread that yields what it has missed so far.
     for _ in 0..2 {
-        consumer.park(1, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
+        consumer.park(1, false, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
     }
     assert_eq!(pop_parked(&mut consumer), 0);
     pushes.join().unwrap();
@@ -64,13 +66,14 @@ fn what_was_published_without_fences_needs_the_release_of_the_answer() {
     });
 }
 
-/// A producer that makes no fences is killed. Its successor makes them, and says so when it comes; it publishes nothing.
+/// A producer that makes no fences is killed. Its successor makes them, and says so when it comes; it publishes
+/// nothing.
 fn a_successor_says_that_it_fences(memory: SleepingMemory) {
     let mut consumer = consumer(memory.of_a_sleeper(false));
     // Both in one thread: the lock of the role orders them likewise.
     let holders = thread::spawn(move || {
         push(&mut producer(memory.of_a_publisher(true)), 0);
-        producer(memory.of_a_publisher(false));
+        drop(producer(memory.of_a_publisher(false)));
     });
     assert_eq!(pop_parked(&mut consumer), 0);
     holders.join().unwrap();
@@ -91,7 +94,7 @@ fn what_a_predecessor_published_without_fences_needs_the_release_of_the_attach()
 
 /// A producer that makes fences is killed. Its successor makes none. A consumer may still read that fences are made.
 fn a_successor_does_not_fence(memory: SleepingMemory) {
-    producer(memory.of_a_publisher(false));
+    drop(producer(memory.of_a_publisher(false)));
     let mut consumer = consumer(memory.of_a_sleeper(false));
     let holder = thread::spawn(move || push(&mut producer(memory.of_a_publisher(true)), 0));
     assert_eq!(pop_parked(&mut consumer), 0);
@@ -119,8 +122,8 @@ enum End {
     Killed,
 }
 
-/// A consumer asks for fences, and is heard, until it ends. Returns both ends then: the publisher has not learned of that yet,
-/// and says still that it makes fences.
+/// A consumer asks for fences, and is heard, until it ends. Returns both ends then: the publisher has not learned of
+/// that yet, and says still that it makes fences.
 fn asked_once(memory: &SleepingMemory, end: End) -> (Producer<u64, SleepingMemory>, Consumer<u64, SleepingMemory>) {
     let mut producer = producer(memory.of_a_publisher(true));
     let mut asking = consumer(memory.of_a_sleeper(true));
@@ -133,7 +136,7 @@ fn asked_once(memory: &SleepingMemory, end: End) -> (Producer<u64, SleepingMemor
             asking
         }
         End::Leaves => {
-            asking.leave(1, None);
+            asking.leave(1);
             consumer(memory.of_a_sleeper(false))
         }
         End::Killed => consumer(memory.of_a_sleeper(false)),

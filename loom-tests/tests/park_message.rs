@@ -1,10 +1,12 @@
 //! An end of a message ring that sleeps is woken by what it sleeps for.
 
 use loom::thread;
-use loom_tests::message::{message, pop, push, ring};
+use loom_tests::internals::Internals;
+use loom_tests::message::{message, needed, pop, push, ring};
 use loom_tests::model::{assert_reached, check, fails, reached};
+use loom_tests::ring::error::{PopError, PushError};
 use loom_tests::ring::memory::Role;
-use loom_tests::ring::message::{Consumer, PopError, Producer, PushError};
+use loom_tests::ring::message::{Consumer, Producer, SMALLEST_ALIGN};
 use loom_tests::sleeping::{Fault, LIMIT, LOST_WAKE, SleepingMemory, seen};
 
 /// Pops a message, and parks for as long as there is none.
@@ -14,7 +16,7 @@ fn pop_parked(consumer: &mut Consumer<SleepingMemory>) -> u64 {
             Ok(value) => return value,
             Err(PopError::Empty) => {
                 reached("a consumer parks");
-                consumer.park(seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
+                consumer.park(SMALLEST_ALIGN as u64, false, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
             }
             Err(error) => panic!("{error}"),
         }
@@ -26,9 +28,10 @@ fn push_parked(producer: &mut Producer<SleepingMemory>, value: u64) {
     loop {
         match producer.push_value(&value) {
             Ok(()) => return,
-            Err(PushError::Full) => {
+            Err(PushError::Full(_)) => {
                 reached("a producer parks");
-                producer.park(size_of::<u64>(), true, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
+                let need = needed(producer, size_of::<u64>());
+                producer.park(need, true, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
             }
             Err(error) => panic!("{error}"),
         }

@@ -1,12 +1,14 @@
 //! An end that sleeps is woken when its peer comes or leaves, and by whoever succeeds its peer.
 
 use loom::thread;
+use loom_tests::internals::Internals;
 use loom_tests::model::{assert_reached, check, consumer, fails, producer, push, reached, ring};
+use loom_tests::ring::error::PopError;
 use loom_tests::ring::farewell::{self, Words};
 use loom_tests::ring::memory::{Memory, Parking, Role};
 use loom_tests::ring::park::Sleeper;
 use loom_tests::ring::presence::{self, Presence};
-use loom_tests::ring::stream::{Consumer, PopError};
+use loom_tests::ring::stream::Consumer;
 use loom_tests::sleeping::{Fault, LIMIT, LOST_WAKE, SleepingMemory, seen};
 
 const GENERATION: u64 = 1;
@@ -73,9 +75,9 @@ fn comes(memory: SleepingMemory, role: Role) {
 /// The holder of `role` leaves.
 fn leaves(memory: SleepingMemory, role: Role) {
     if role == Role::Producer {
-        producer(memory).leave(GENERATION, None);
+        producer(memory).leave(GENERATION);
     } else {
-        consumer(memory).leave(GENERATION, None);
+        consumer(memory).leave(GENERATION);
     }
 }
 
@@ -183,7 +185,7 @@ fn a_last_element_and_a_leave(memory: SleepingMemory, last_look: LastLook) {
     let (mut producer, mut consumer) = ring(memory.clone(), 0);
     let holder = thread::spawn(move || {
         push(&mut producer, 0);
-        producer.leave(GENERATION, None);
+        producer.leave(GENERATION);
     });
     let mut popped = Vec::new();
     loop {
@@ -192,7 +194,7 @@ fn a_last_element_and_a_leave(memory: SleepingMemory, last_look: LastLook) {
         if found == LEFT {
             break;
         }
-        park(&memory, Role::Consumer, last_look, found, || consumer.available() == Ok(0));
+        park(&memory, Role::Consumer, last_look, found, || consumer.is_ready(1) == Ok(false));
     }
     assert_eq!(popped, [0]);
     holder.join().unwrap();
@@ -216,7 +218,7 @@ fn pop_parked<M: Memory>(consumer: &mut Consumer<u64, M>) -> u64 {
             Ok(value) => return value,
             Err(PopError::Empty) => {
                 reached("a sleep");
-                consumer.park(1, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
+                consumer.park(1, false, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
             }
             Err(error) => panic!("{error}"),
         }

@@ -1,6 +1,7 @@
 //! A sleeper is woken by what it asked for, and by nothing less.
 
 use loom::thread;
+use loom_tests::internals::Internals;
 use loom_tests::message;
 use loom_tests::model::{assert_reached, check, fails, fails_without, pop, push, reached, ring};
 use loom_tests::ring::memory::Role;
@@ -12,12 +13,12 @@ use loom_tests::weakened::Site;
 const TOO_EARLY: &str = "woken too early";
 
 /// Sleeps until `wanted` elements are there, or is not woken.
-fn park_for(consumer: &mut Consumer<u64, SleepingMemory>, wanted: usize) {
-    consumer.park(wanted, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
+fn park_for(consumer: &mut Consumer<u64, SleepingMemory>, wanted: u64) {
+    consumer.park(wanted, false, seen(consumer.memory(), Role::Producer), LIMIT).unwrap();
 }
 
 /// Sleeps until `wanted` slots are free, or while it `gathers` a quarter of the ring.
-fn park_for_room(producer: &mut Producer<u64, SleepingMemory>, wanted: usize, gathers: bool) {
+fn park_for_room(producer: &mut Producer<u64, SleepingMemory>, wanted: u64, gathers: bool) {
     producer.park(wanted, gathers, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
 }
 
@@ -32,19 +33,19 @@ fn expect_no_wake(memory: &SleepingMemory, role: Role) {
 }
 
 /// A consumer wants `wanted` elements at once, which come one by one.
-fn elements_are_wanted(memory: SleepingMemory, wanted: usize) {
+fn elements_are_wanted(memory: SleepingMemory, wanted: u64) {
     let (mut producer, mut consumer) = ring(memory.clone(), 0);
     let pushes = thread::spawn(move || {
-        for value in 0..wanted as u64 {
+        for value in 0..wanted {
             expect_no_wake(&memory, Role::Producer);
             push(&mut producer, value);
         }
         memory.assert_no_wake_was_made_twice(Role::Producer);
     });
-    while consumer.available().unwrap() < wanted {
+    while !consumer.is_ready(wanted).unwrap() {
         park_for(&mut consumer, wanted);
     }
-    assert!(consumer.peek(wanted).unwrap().iter().eq(0..wanted as u64));
+    assert!(consumer.peek(wanted as usize).unwrap().iter().eq(0..wanted));
     pushes.join().unwrap();
 }
 
@@ -77,7 +78,7 @@ fn less_is_wanted(memory: SleepingMemory) {
     let (mut producer, mut consumer) = ring(memory.that_times_out(1), 0);
     park_for(&mut consumer, 2);
     let pushes = thread::spawn(move || push(&mut producer, 0));
-    while consumer.available() == Ok(0) {
+    while consumer.is_ready(1) == Ok(false) {
         park_for(&mut consumer, 1);
     }
     pushes.join().unwrap();
@@ -95,14 +96,14 @@ fn a_consumer_that_says_what_it_wants_when_it_sleeps_already_is_caught() {
     fails(LOST_WAKE, || less_is_wanted(SleepingMemory::new(2).with(Fault::GoalStoredLate)));
 }
 
-/// A producer at a full ring needs some slots, and waits for a quarter of the ring. A consumer pops these one by one, and those
-/// of the quarter behind them, or says that it pauses.
-fn slots_are_needed(memory: SleepingMemory, needed: usize, pauses: bool) {
+/// A producer at a full ring needs some slots, and waits for a quarter of the ring. A consumer pops these one by one,
+/// and those of the quarter behind them, or says that it pauses.
+fn slots_are_needed(memory: SleepingMemory, needed: u64, pauses: bool) {
     let (mut producer, mut consumer) = ring(memory.clone(), 0);
-    let slots = producer.capacity();
-    (0..slots as u64).for_each(|value| push(&mut producer, value));
+    let slots = producer.capacity() as u64;
+    (0..slots).for_each(|value| push(&mut producer, value));
     let parks = thread::spawn(move || {
-        while producer.free().unwrap() < needed {
+        while !producer.is_ready(needed).unwrap() {
             park_for_room(&mut producer, needed, true);
         }
     });
@@ -111,7 +112,7 @@ fn slots_are_needed(memory: SleepingMemory, needed: usize, pauses: bool) {
         expect_no_wake(&memory, Role::Consumer);
         consumer.release();
         expect_no_wake(&memory, Role::Consumer);
-        assert_eq!(pop(&mut consumer), value as u64);
+        assert_eq!(pop(&mut consumer), value);
     }
     if pauses {
         expect_no_wake(&memory, Role::Consumer);
@@ -148,8 +149,8 @@ fn what_a_producer_needs_needs_both_orderings_of_its_parking_word() {
     });
 }
 
-/// A producer gives up its sleep for two slots of a full ring, and sleeps for one. While it `gathers`, the consumer has to say
-/// that it pauses.
+/// A producer gives up its sleep for two slots of a full ring, and sleeps for one. While it `gathers`, the consumer has
+/// to say that it pauses.
 fn fewer_slots_are_needed(memory: SleepingMemory, gathers: bool, pop_one: fn(&mut Consumer<u64, SleepingMemory>)) {
     let (mut producer, mut consumer) = ring(memory.that_times_out(1), 0);
     let slots = producer.capacity() as u64;
@@ -159,10 +160,10 @@ fn fewer_slots_are_needed(memory: SleepingMemory, gathers: bool, pop_one: fn(&mu
         pop_one(&mut consumer);
         consumer
     });
-    while producer.free() == Ok(0) {
+    while producer.is_ready(1) == Ok(false) {
         park_for_room(&mut producer, 1, gathers);
     }
-    pops.join().unwrap();
+    drop(pops.join().unwrap());
     memory.assert_no_wake_was_made_twice(Role::Consumer);
 }
 
@@ -205,7 +206,8 @@ fn room_is_needed(memory: SleepingMemory, pauses: bool) {
     while producer.push_value(&message::message(0)).is_ok() {}
     let parks = thread::spawn(move || {
         while producer.can_push(size_of::<u64>()) == Ok(false) {
-            producer.park(size_of::<u64>(), true, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
+            let need = message::needed(&producer, size_of::<u64>());
+            producer.park(need, true, seen(producer.memory(), Role::Consumer), LIMIT).unwrap();
         }
     });
     message::pop(&mut consumer);

@@ -2,13 +2,15 @@
 
 use loom::thread;
 use loom_tests::checked::{CheckedMemory, CheckedWord};
+use loom_tests::internals::Internals;
 use loom_tests::message;
 use loom_tests::model::{
     assert_reached, check, check_unbounded, fails, fails_without, pop, push, reached, ring, until,
 };
+use loom_tests::ring::error::PopError;
 use loom_tests::ring::memory::{Memory, Role, Word};
 use loom_tests::ring::presence::{self, Presence};
-use loom_tests::ring::stream::{PopError, Producer};
+use loom_tests::ring::stream::Producer;
 use loom_tests::weakened::Site;
 
 const GENERATION: u64 = 1;
@@ -69,7 +71,7 @@ fn a_producer_leaves<M: Memory + Clone + 'static>(memory: M, last_push_and_leave
 
 fn push_and_leave<M: Memory>(producer: &mut Producer<u64, M>, value: u64) {
     push(producer, value);
-    producer.leave(GENERATION, None);
+    producer.leave(GENERATION);
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn the_last_element_needs_both_orderings_of_the_presence() {
 fn a_producer_that_leaves_before_its_last_element_is_caught() {
     fails("an element was lost", || {
         a_producer_leaves(CheckedMemory::new(2), |producer, value| {
-            producer.leave(GENERATION, None);
+            producer.leave(GENERATION);
             push(producer, value);
         });
     });
@@ -100,11 +102,11 @@ fn a_consumer_leaves<M: Memory + Clone + 'static>(memory: M) {
     let (mut producer, mut consumer) = ring(memory, 0);
     let slots = producer.capacity();
     (0..slots as u64).for_each(|value| push(&mut producer, value));
-    assert_eq!(consumer.available(), Ok(slots));
+    assert_eq!((consumer.available(), consumer.is_ready(slots as u64)), (Ok(slots), Ok(true)));
     let holder = thread::spawn(move || {
         let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
         assert_eq!([(); 3].map(|()| pop(&mut consumer)), [0, 1, 2]);
-        consumer.leave(generation, None);
+        consumer.leave(generation);
     });
     until(|| (presence::observe(producer.memory().presence(Role::Consumer)) == LEFT).then_some(()));
     assert_eq!(producer.free(), Ok(3), "a slot was not given back");
@@ -129,7 +131,7 @@ fn a_producer_of_messages_leaves<M: Memory + Clone + 'static>(memory: M) {
     let holder = thread::spawn(move || {
         let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
         (1..4).for_each(|value| message::push(&mut producer, value));
-        producer.leave(generation, None);
+        producer.leave(generation);
     });
     let mut popped = Vec::new();
     until(|| {

@@ -3,13 +3,14 @@
 
 use loom::thread;
 use loom_tests::checked::CheckedMemory;
+use loom_tests::internals::Internals;
 use loom_tests::model::{
     NO_PROGRESS, RACE, assert_reached, check, check_unbounded, consumer, fails, fails_without, pop, producer, push,
     reached, ring, until,
 };
 use loom_tests::planted::Bug;
+use loom_tests::ring::error::{PopError, PushError};
 use loom_tests::ring::memory::Memory;
-use loom_tests::ring::stream::{PopError, PushSliceError};
 use loom_tests::weakened::Site;
 
 /// `count` elements pass, one at a time.
@@ -89,7 +90,7 @@ fn slices<M: Memory + Clone + 'static>(memory: M) {
         while !rest.is_empty() {
             let pushed = until(|| match producer.push_slice(&rest[..rest.len().min(3)]) {
                 Ok(pushed) => Some(pushed),
-                Err(PushSliceError::Full) => None,
+                Err(PushError::Full(_)) => None,
                 Err(error) => panic!("{error}"),
             });
             if pushed < rest.len().min(3) {
@@ -132,7 +133,7 @@ fn a_full_ring<M: Memory + Clone + 'static>(memory: M, more: u64) {
     let slots = producer.capacity();
     let (first, last) = (slots as u64, slots as u64 + more);
     (0..first).for_each(|value| push(&mut producer, value));
-    assert_eq!(consumer.available(), Ok(slots));
+    assert_eq!((consumer.available(), consumer.is_ready(slots as u64)), (Ok(slots), Ok(true)));
     let pushes = thread::spawn(move || {
         (first..last).for_each(|value| push(&mut producer, value));
         producer
@@ -140,7 +141,7 @@ fn a_full_ring<M: Memory + Clone + 'static>(memory: M, more: u64) {
     for value in 0..last {
         assert_eq!(pop(&mut consumer), value);
     }
-    let mut producer = pushes.join().unwrap();
+    let producer = pushes.join().unwrap();
     assert_eq!(producer.free(), Ok(slots), "a ring that was read to its end does not look empty");
     assert_eq!(consumer.pop(), Err(PopError::Empty));
 }
@@ -159,4 +160,39 @@ fn a_full_ring_needs_every_ordering_of_the_positions() {
 #[test]
 fn a_consumer_that_does_not_publish_its_head_at_a_full_ring_is_caught() {
     fails(NO_PROGRESS, || a_full_ring(Bug::NoRelease.memory(4), 1));
+}
+
+/// An element that a consumer has counted is there to be popped, and a slot that a producer has counted is free.
+fn counts<M: Memory + Clone + 'static>(memory: M, count: u64) {
+    let (mut producer, mut consumer) = ring(memory, 1);
+    let pushes = thread::spawn(move || {
+        for value in 0..count {
+            if producer.is_full() == Ok(false) {
+                assert_eq!(producer.push(value), Ok(()), "a slot was counted that is not free");
+            } else {
+                push(&mut producer, value);
+            }
+        }
+    });
+    for value in 0..count {
+        if consumer.is_empty() == Ok(false) {
+            reached("an element was counted");
+            assert_eq!(consumer.pop(), Ok(value), "an element was counted that is not there");
+        } else {
+            assert_eq!(pop(&mut consumer), value);
+        }
+    }
+    pushes.join().unwrap();
+    assert_eq!(consumer.available(), Ok(0));
+}
+
+#[test]
+fn what_was_counted_is_there_or_free() {
+    check(|| counts(CheckedMemory::new(2), 3));
+    assert_reached(&["an element was counted", "full", "empty"]);
+}
+
+#[test]
+fn counts_need_every_ordering_of_the_positions() {
+    fails_without(&Site::POSITIONS, RACE, |site| counts(site.memory(2), 4));
 }

@@ -1,6 +1,7 @@
 //! Two holders of one role, one after the other, while the other role is at work.
 
 use loom_tests::checked::CheckedMemory;
+use loom_tests::internals::Internals;
 use loom_tests::lock::Lock;
 use loom_tests::model::{RACE, assert_reached, check, consumer, fails, fails_without, pop, producer, push};
 use loom_tests::planted::Bug;
@@ -27,7 +28,7 @@ fn producers_in_sequence<M: Memory + Clone + 'static>(memory: M, lock: Lock, end
         let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
         push(&mut producer, 0);
         match end {
-            End::Leaves => producer.leave(generation, None),
+            End::Leaves => producer.leave(generation),
             End::Killed => producer.claim(1).unwrap().set(0, 90),
         }
         generation
@@ -67,7 +68,7 @@ fn consumers_in_sequence<M: Memory + Clone + 'static>(memory: M, lock: Lock, end
         let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
         (0..READ).for_each(|value| assert_eq!(pop(&mut consumer), value));
         if end == End::Leaves {
-            consumer.leave(generation, None);
+            consumer.leave(generation);
         }
         generation
     };

@@ -46,7 +46,8 @@ pub(crate) fn today() -> String {
     format!("{year}-{month:02}-{day:02}")
 }
 
-/// Returns the date of a day since 1970, counted from March in eras of 400 years (after Howard Hinnant's `civil_from_days`).
+/// Returns the date of a day since 1970, counted from March in eras of 400 years (after Howard Hinnant's
+/// `civil_from_days`).
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

@@ -1,7 +1,7 @@
 //! The same work on ringmain and on other crates: interleaved rounds, medians of the pairwise ratios.
 //!
-//! ringmain runs across two processes on a named segment. Crates that have no way between processes run across two threads.
-//! Both ends are pinned to two processors where there are two.
+//! ringmain runs across two processes on a named segment. Crates that have no way between processes run across two
+//! threads. Both ends are pinned to two processors where there are two.
 
 mod capacities;
 mod machine;

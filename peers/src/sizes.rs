@@ -38,7 +38,8 @@ pub(crate) struct Arguments {
     /// How long a measurement takes, in milliseconds.
     #[arg(long, default_value_t = 50)]
     milliseconds: u64,
-    /// Shows in a quarter of a minute that everything works: one round of 4 milliseconds each. Its figures mean nothing.
+    /// Shows in a quarter of a minute that everything works: one round of 4 milliseconds each. Its figures mean
+    /// nothing.
     #[arg(long)]
     quick: bool,
     /// Prints JSON.

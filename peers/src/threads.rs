@@ -25,8 +25,8 @@ pub(crate) fn measure<T: Threads>(work: Work, processor: usize) -> Result<f64, B
 
 /// Measures once.
 ///
-/// How fast a line moves depends on its physical address. A segment has new pages each time, so a ring here must not reuse the
-/// memory of the last one either: each is kept until the end.
+/// How fast a line moves depends on its physical address. A segment has new pages each time, so a ring here must not
+/// reuse the memory of the last one either: each is kept until the end.
 fn measure_sized<T: Threads, const WORDS: usize>(work: Work, processor: usize) -> Result<f64, Box<dyn Error>> {
     let (tx, rx) = T::pair::<WORDS>(work.capacity);
     let mut tx = work::apart(tx);

@@ -1,4 +1,5 @@
-//! What is measured, written once for every subject: the loops see only the two ends of a ring, and numbers that go through it.
+//! What is measured, written once for every subject: the loops see only the two ends of a ring, and numbers that go
+//! through it.
 
 use std::fmt;
 use std::hint::{black_box, spin_loop};
@@ -125,8 +126,8 @@ pub(crate) type IsAlive<'a> = &'a dyn Fn() -> bool;
 
 /// Keeps a handle in memory, on cache lines of its own.
 ///
-/// Where a handle lies is luck otherwise, and beside a busy neighbour it is slow. A consumer that is slowed like that meets a
-/// fuller ring, which can make a whole run several times faster: no subject shall win or lose by it.
+/// Where a handle lies is luck otherwise, and beside a busy neighbour it is slow. A consumer that is slowed like that
+/// meets a fuller ring, which can make a whole run several times faster: no subject shall win or lose by it.
 pub(crate) fn apart<E>(end: E) -> CachePadded<E> {
     black_box(CachePadded::new(end))
 }

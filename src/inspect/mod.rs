@@ -1,5 +1,11 @@
 //! Looks at rings from outside: without a role, without a lock, and without writing anything.
 //!
+//! An observer needs the permission to read the ring, and costs its two ends only the cache lines that it takes: look
+//! often, and they notice. If a process truncates the ring, the next look at it ends the observer with `SIGBUS`; check
+//! [`Inspection::is_truncated`] before.
+//!
+//! # Examples
+//!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let name = format!("doc-inspect-{}", std::process::id());
@@ -18,15 +24,11 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! Whoever looks needs the permission to read the ring, and costs its two ends nothing but the cache lines that he takes:
-//! look often, and they notice. Where a process truncates a ring while it is looked at, the next look ends the looking process
-//! with `SIGBUS`; [`Inspection::is_truncated`] asks before.
 
 mod tap;
 
 pub use crate::ring::observe::{Positions, Sleeps};
-pub use crate::segment::Features;
+pub use crate::segment::{Features, Permissions};
 pub use tap::{Tap, Tapped};
 
 use std::time::SystemTime;
@@ -47,8 +49,8 @@ pub enum Kind {
     },
     /// Messages of any length.
     Message {
-        /// The number of bytes of which the starts of records are multiples.
-        alignment: usize,
+        /// The alignment of the records in bytes.
+        record_alignment: usize,
     },
 }
 
@@ -56,28 +58,16 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct End {
-    /// Whether somebody holds the role, and how the last holder left.
+    /// Whether a process holds the role, and how the last holder left.
     pub state: PeerState,
-    /// How many holders the role has had.
+    /// How often the role has been taken.
     pub generation: u64,
-    /// The last holder, if it runs in the same PID namespace and still does.
+    /// The last holder, if it still runs, in the same PID namespace.
     pub process: Option<u32>,
-    /// Its sleeps, as far as it says.
+    /// Its sleeps, as it reports them.
     pub sleeps: Sleeps,
     /// How often it has woken the other end.
     pub wakes: u64,
-}
-
-/// Who owns a ring, and who may do what with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Permissions {
-    /// The user id of the owner.
-    pub owner: u32,
-    /// The group id.
-    pub group: u32,
-    /// The permission bits.
-    pub mode: u32,
 }
 
 /// A ring that was found on the machine.
@@ -86,7 +76,8 @@ pub struct Permissions {
 pub struct Found {
     /// Its name.
     pub name: String,
-    /// The ring, or what is wrong with it: it is being made ([`Error::NotReady`]), damaged, or of another version of the layout.
+    /// The ring, or what is wrong with it: it is being created ([`Error::NotReady`]), damaged, or of another version of
+    /// the layout.
     pub ring: Result<Inspection, Error>,
 }
 
@@ -101,11 +92,11 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-    /// - [`Error::NotReady`]: the ring is being made.
-    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else stands under the name, or what a killed creator left.
+    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as their names say.
+    /// - [`Error::NotReady`]: the ring is being created.
+    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name, or what a killed creator left.
     /// - [`Error::Mismatch`]: the ring is damaged, or of another version of the layout.
-    /// - [`Error::UnknownFeatures`]: a later version of this crate has made it, in a way that this one cannot read.
+    /// - [`Error::UnknownFeatures`]: a later version of this crate created it, in a way that this one cannot read.
     pub fn open(name: &str) -> Result<Inspection, Error> {
         Ok(Inspection { view: View::open(name)? })
     }
@@ -139,7 +130,7 @@ impl Inspection {
         if self.view.is_stream() {
             Kind::Stream { element_size: self.view.element_size(), element_align: self.view.element_align() }
         } else {
-            Kind::Message { alignment: self.view.record_align() }
+            Kind::Message { record_alignment: self.view.record_align() }
         }
     }
 
@@ -161,7 +152,8 @@ impl Inspection {
         self.view.type_id()
     }
 
-    /// Returns the type tag: empty where none was given. It is what the creator of the ring wrote, and may have control characters.
+    /// Returns the type tag: empty if none was given. The creator of the ring wrote it, and it may have control
+    /// characters.
     #[must_use]
     pub fn type_tag(&self) -> &str {
         self.view.type_tag()
@@ -185,7 +177,7 @@ impl Inspection {
         self.view.first_position()
     }
 
-    /// Returns what the ring has that a version of this crate may not know.
+    /// Returns the features of the ring, which a version of this crate may not know.
     #[must_use]
     pub fn features(&self) -> Features {
         self.view.features()
@@ -197,38 +189,38 @@ impl Inspection {
         self.view.segment_length()
     }
 
-    /// Returns who owns it, and who may do what with it.
+    /// Returns its owner, its group and its mode.
     ///
     /// # Errors
     ///
-    /// [`Error::Os`]: the system does not say.
+    /// [`Error::Os`]: the system call failed.
     pub fn permissions(&self) -> Result<Permissions, Error> {
         self.view.permissions()
     }
 
-    /// Returns whether the name of the ring is gone: nobody else can come to it.
+    /// Returns whether the name of the ring is gone: nobody else can attach.
     ///
     /// # Errors
     ///
-    /// [`Error::Os`]: the system does not say.
+    /// [`Error::Os`]: the system call failed.
     pub fn is_orphaned(&self) -> Result<bool, Error> {
         self.view.is_orphaned()
     }
 
-    /// Returns whether the ring has become shorter: then whoever looks at it further may be ended by `SIGBUS`.
+    /// Returns whether the ring was shortened: then a further look at it may end this process with `SIGBUS`.
     ///
     /// # Errors
     ///
-    /// [`Error::Os`]: the system does not say.
+    /// [`Error::Os`]: the system call failed.
     pub fn is_truncated(&self) -> Result<bool, Error> {
         self.view.is_truncated()
     }
 
-    /// Returns where both ends are, at one moment.
+    /// Returns both positions, at one moment.
     ///
     /// # Errors
     ///
-    /// [`Corrupted`]: no ring can be there.
+    /// [`Corrupted`]: they are impossible.
     pub fn positions(&self) -> Result<Positions, Corrupted> {
         self.view.positions()
     }
@@ -237,7 +229,7 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`]: the system does not tell who holds a lock.
+    /// [`Error::Unsupported`]: the system cannot tell whether a lock is held.
     pub fn end(&self, role: Role) -> Result<End, Error> {
         let state = self.view.state(role)?;
         Ok(End {
@@ -249,13 +241,13 @@ impl Inspection {
         })
     }
 
-    /// Looks at what comes next: begins with what the consumer has not given back yet.
+    /// Taps the ring, beginning with what the consumer has not given back yet.
     #[must_use]
     pub fn tap(&self) -> Tap<'_> {
         Tap::from_head(&self.view)
     }
 
-    /// Looks at what comes next: begins with what is pushed from now on.
+    /// Taps the ring, beginning with what is pushed from now on.
     #[must_use]
     pub fn tap_new(&self) -> Tap<'_> {
         Tap::from_tail(&self.view)

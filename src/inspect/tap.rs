@@ -1,28 +1,47 @@
 //! Looks at elements and messages as they pass, without taking them.
 
 use crate::error::Corrupted;
-use crate::ring::message::Shape;
-use crate::ring::position::{SharedWord, Window, index};
+use crate::ring::error::SharedWord;
+use crate::ring::message::Geometry;
+use crate::ring::position::{Window, index};
 use crate::segment::View;
 
-/// How often a look begins anew where the ring moved on meanwhile.
+/// How often a look is repeated if the ring moved on meanwhile.
 const ATTEMPTS: usize = 16;
 
 /// Looks at the elements or messages of a ring as they pass.
 ///
-/// It takes nothing and holds nobody up, so it misses what passes faster than it looks. What it returns was in the ring as it
-/// is returned, with one exception: something that the consumer has given back meanwhile is returned as long as it lies in
-/// the younger half of the ring, and is wrong where at that moment the producer fills more than the other half at once, in
-/// place.
+/// It takes nothing and holds nobody up, so it misses what passes too fast for it. What it returns was in the ring as
+/// it is returned, with one exception: something that the consumer has given back meanwhile is returned as long as it
+/// lies in the younger half of the ring, and is wrong if at that moment the producer fills more than the other half at
+/// once, in place.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-tap-{}", std::process::id());
+/// use ringmain::{Options, inspect::{Inspection, Tapped}};
+///
+/// let mut tx = Options::new(&name).capacity(64).unlink_on_close(true).stream_producer::<u64>()?;
+/// let ring = Inspection::open(&name)?;
+/// let (mut tap, mut element) = (ring.tap_new(), Vec::new());
+/// assert_eq!(tap.next(&mut element)?, Tapped::Nothing);
+/// tx.push(7)?;
+/// assert_eq!(tap.next(&mut element)?, Tapped::Unit { position: 0 });
+/// assert_eq!(element, 7_u64.to_ne_bytes());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Tap<'a> {
     view: &'a View,
     position: u64,
     /// The sizes of records, in a message ring.
-    shape: Option<Shape>,
+    geometry: Option<Geometry>,
 }
 
-/// What a look came to.
+/// The result of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tapped {
     /// An element or a message.
@@ -32,21 +51,21 @@ pub enum Tapped {
     },
     /// Nothing new is there.
     Nothing,
-    /// The ring moved on too far. The tap goes on behind what it missed.
+    /// The ring moved on too far. The tap goes on after what it missed.
     Missed {
         /// How many elements, or bytes of records.
         count: u64,
     },
 }
 
-/// What a look at one unit came to.
+/// The result of a look at one unit.
 enum Look {
     /// It ends here.
     Seen {
         end: u64,
     },
     Nothing,
-    /// What was seen may have been written over.
+    /// What was seen may have been overwritten.
     Passed,
 }
 
@@ -62,26 +81,26 @@ impl Tap<'_> {
     }
 
     fn from(view: &View, position: u64) -> Tap<'_> {
-        let shape = (!view.is_stream()).then(|| Shape::new(view.capacity(), view.record_align()));
-        let mask = shape.map_or(0, |shape| shape.align() as u64 - 1);
-        // A position of a liar starts no record; the last one in front of it that could is as good as any.
-        Tap { view, position: position & !mask, shape }
+        let geometry = (!view.is_stream()).then(|| Geometry::new(view.capacity(), view.record_align()));
+        let mask = geometry.map_or(0, |geometry| geometry.alignment() as u64 - 1);
+        // A false position may start no record; the last one before it that could is as good as any.
+        Tap { view, position: position & !mask, geometry }
     }
 
-    /// Copies the next element or message to `bytes`, which it replaces the contents of.
+    /// Copies the next element or message to `bytes`, replacing its contents.
     ///
     /// # Errors
     ///
-    /// [`Corrupted`]: the ring holds something that cannot be.
+    /// [`Corrupted`]: the ring holds an impossible number.
     pub fn next(&mut self, bytes: &mut Vec<u8>) -> Result<Tapped, Corrupted> {
         for _ in 0..ATTEMPTS {
             bytes.clear();
-            let look = match self.shape {
+            let look = match self.geometry {
                 None => Ok(self.look_at_element(bytes)),
-                Some(shape) => self.look_at_message(shape, bytes),
+                Some(geometry) => self.look_at_message(geometry, bytes),
             };
             let (head, tail) = self.view.positions_behind_a_copy();
-            // What it found wrong may just have been written over.
+            // What it found wrong may just have been overwritten.
             let has_passed =
                 has_passed(self.position, head, tail, self.view.capacity()) || matches!(look, Ok(Look::Passed));
             if has_passed {
@@ -102,14 +121,14 @@ impl Tap<'_> {
             };
         }
         bytes.clear();
-        // The ring is too fast, or it is none.
+        // The ring is too fast, or damaged.
         self.view.positions()?;
         Ok(Tapped::Nothing)
     }
 
     /// Checks that a unit starts at a head.
     fn start_of(&self, head: u64) -> Result<u64, Corrupted> {
-        self.shape.map_or(Ok(head), |shape| shape.check_start(SharedWord::Head, head))
+        self.geometry.map_or(Ok(head), |geometry| geometry.check_start(SharedWord::Head, head))
     }
 
     fn look_at_element(&self, bytes: &mut Vec<u8>) -> Look {
@@ -124,38 +143,41 @@ impl Tap<'_> {
         }
     }
 
-    fn look_at_message(&self, shape: Shape, bytes: &mut Vec<u8>) -> Result<Look, Corrupted> {
+    fn look_at_message(&self, geometry: Geometry, bytes: &mut Vec<u8>) -> Result<Look, Corrupted> {
         let (_, tail) = self.view.positions_behind_a_copy();
         let ahead = tail.wrapping_sub(self.position);
-        if ahead > shape.capacity() as u64 && !is_before(tail, self.position) {
+        if ahead > geometry.capacity() as u64 && !is_before(tail, self.position) {
             return Ok(Look::Passed);
         }
-        // Records that the tail does not count yet fit the ring. More of them would be read around it for ever.
-        let lowest = self.position.wrapping_sub(shape.most());
+        // Records that the tail does not count yet fit the ring: more of them would be read around it for ever.
+        let lowest = self.position.wrapping_sub(geometry.most());
         if is_before(tail, lowest) {
-            let window =
-                Window { lowest, highest: self.position.wrapping_add(shape.most()), step: shape.align() as u64 };
+            let window = Window {
+                lowest,
+                highest: self.position.wrapping_add(geometry.most()),
+                step: geometry.alignment() as u64,
+            };
             return Err(window.refusal(SharedWord::Tail, tail));
         }
-        let start = shape.index(self.position);
+        let start = geometry.index(self.position);
         let header = self.view.record_header(start);
-        // In front of the tail a header can be that of a message, or 0: what lies there then was never one.
+        // A header before the tail is that of a message, or 0 if there never was one.
         if header == 0 {
             return Ok(Look::Nothing);
         }
-        let len = shape.len(header, shape.most())?;
-        self.view.copy((start + shape.payload()) & (shape.capacity() - 1), len, bytes);
-        Ok(Look::Seen { end: self.position.wrapping_add(shape.size(len)) })
+        let len = geometry.len(header, geometry.most())?;
+        self.view.copy((start + geometry.payload()) & (geometry.capacity() - 1), len, bytes);
+        Ok(Look::Seen { end: self.position.wrapping_add(geometry.size(len)) })
     }
 }
 
-/// Returns whether what lies at a position may have been written over.
+/// Returns whether what lies at a position may have been overwritten.
 fn has_passed(position: u64, head: u64, tail: u64, capacity: usize) -> bool {
     let is_taken = is_before(position, head);
     is_taken && !is_before(tail, position) && tail.wrapping_sub(position) > capacity as u64 / 2
 }
 
-/// Returns whether a position lies before another one, on the way around 2^64.
+/// Returns whether a position lies before another one, modulo 2^64.
 fn is_before(position: u64, other: u64) -> bool {
     other.wrapping_sub(position).wrapping_sub(1) < u64::MAX / 2
 }

@@ -1,7 +1,7 @@
 //! A ring of byte messages of any length: commands, ticks, events, frames.
 //!
 //! A [`Producer`] and a [`Consumer`] are attached by [`Options`](crate::Options). Their calls never wait and make no
-//! system call, except where it is said, for those named `_blocking` and `_timeout`, and to wake the other end where it
+//! system call, except where documented, after `blocking()` and `within(limit)`, and to wake the other end if it
 //! sleeps. Both are [`Send`] and not [`Sync`]: the role follows the handle, not the thread.
 //!
 //! ```
@@ -26,50 +26,88 @@
 //! # }
 //! ```
 //!
-//! A process that forks keeps its handles. Every call of the child on the copies that it gets is refused as `Forked` and touches
-//! nothing; it may drop them, and attach anew once the parent has left.
+//! A process that forks keeps its handles. Every call of the child on its copies fails as `Forked` and touches nothing;
+//! it may drop them, and attach once the parent has left.
 //!
 //! # What the other process sees, and when
 //!
-//! - A push, or the commit of a claim or a batch, is visible when it returns. Nothing is held back. A batch is visible as a
-//!   whole or not at all.
+//! - A push, or the commit of a claim or a batch, is visible when it returns. Nothing is held back. A batch is visible
+//!   as a whole or not at all.
 //! - A pop, or the release of a [`Record`] or a [`PeekBatch`], gives the space back before it returns.
-//! - After a crash of the consumer, the next one starts behind what was popped or released: what a pop returned never comes
-//!   again, and what was only looked at does. [`Consumer::position`] tells where that is.
-//! - After a crash of the producer, all that was pushed or committed is there, and the call that it was killed in is there as
-//!   a whole or not at all.
+//! - After a crash of the consumer, the next one starts after what was popped or released: what a pop returned never
+//!   comes again, and what was only peeked at does. [`Consumer::position`] tells where that is.
+//! - After a crash of the producer, all that was pushed or committed is there, and the call that it was killed in is
+//!   there as a whole or not at all.
 //!
 //! # Lengths
 //!
-//! A message has 0 bytes or more, up to [`Producer::max_len`]: the capacity less the header of this message and the one behind
-//! it. Its record starts at a multiple of the [alignment](crate::Options::alignment).
+//! A message has 0 bytes or more, up to [`Producer::max_len`]: the capacity less the header of this message and the one
+//! after it. Its record starts at a multiple of the [alignment](crate::Options::record_alignment).
 //!
 //! # In place
 //!
-//! A [`Claim`] and a [`Record`] work on the ring's own bytes and copy each only once. No reference into the ring is handed
-//! out: the other process could write what it refers to. Where it is trusted, there is [`Producer::trust_peer`].
+//! A [`Claim`] and a [`Record`] work on the ring's own bytes and copy each only once. No reference into the ring is
+//! handed out: the other process could write what it refers to. If it is trusted, there is [`Producer::trust_peer`].
 
-mod blocking;
-mod consumer;
-mod producer;
+mod io;
 mod trusted;
+mod waiting;
 
-use std::fmt;
+use crate::ring::message as ring;
+use crate::segment::Segment;
 
-pub use crate::ring::message::{PopError, PushError};
-pub use blocking::ReceiveError;
-pub use consumer::{Consumer, Messages, PeekBatch, Record};
-pub use producer::{Batch, Claim, Producer};
-pub use trusted::{TrustedClaim, TrustedRecord};
+pub use ring::Message;
+pub use waiting::MessagesToCome;
 
-macro_rules! debug {
-    ($($handle:ident $(<$life:lifetime>)? . $field:tt),*) => {$(
-        impl fmt::Debug for $handle $(<$life>)? {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.$field.fmt(formatter)
-            }
-        }
-    )*};
-}
+/// The writing end of a message ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::{Options, PushError, message::Producer};
+///
+/// let mut tx: Producer = Options::anonymous().capacity(4096).message_producer()?;
+/// tx.push(b"hello")?;
+/// let too_long = vec![0; tx.max_len() + 1];
+/// assert!(matches!(tx.push(&too_long), Err(PushError::TooLong { .. })));
+/// # Ok(())
+/// # }
+/// ```
+pub type Producer = ring::Producer<Segment>;
 
-debug!(Producer.ring, Consumer.ring, Claim<'_>.0, Batch<'_>.0, Record<'_>.0, PeekBatch<'_>.0);
+/// The reading end of a message ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-message-rx-{}", std::process::id());
+/// use ringmain::{Options, message::Consumer};
+///
+/// let mut tx = Options::new(&name).capacity(4096).message_producer()?;
+/// let mut rx: Consumer = Options::new(&name).unlink_on_close(true).message_consumer()?;
+/// tx.push(b"hello")?;
+/// let mut bytes = [0; 64];
+/// let len = rx.pop(&mut bytes)?;
+/// assert_eq!(&bytes[..len], b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub type Consumer = ring::Consumer<Segment>;
+
+/// A message in place that is not visible yet. Dropping it aborts it: nothing was pushed.
+pub type Claim<'a> = ring::Claim<'a, Segment>;
+
+/// Messages that become visible together. Dropping it aborts all of them.
+pub type Batch<'a> = ring::Batch<'a, Segment>;
+
+/// A message that is read in place. Dropping or forgetting it without a release leaves it in the ring.
+pub type Record<'a> = ring::Record<'a, Segment>;
+
+/// Messages that are read one after the other and released together. Dropping or forgetting it without a release leaves
+/// all of them in the ring.
+pub type PeekBatch<'a> = ring::PeekBatch<'a, Segment>;
+
+/// The messages that are there, popped one after the other.
+pub type Messages<'a> = ring::Messages<'a, Segment>;

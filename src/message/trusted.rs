@@ -1,81 +1,114 @@
-//! Messages in place, of a peer that is trusted.
+//! Messages in place, if the peer is trusted.
 
 #![allow(unsafe_code, reason = "refers to the ring's bytes, which the user promised that nobody else writes")]
 
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
-use std::{fmt, slice};
+use std::slice;
 
-use super::{Claim, Consumer, PopError, Producer, PushError, Record};
-use crate::error::Broken;
+use super::{Claim, Consumer, Producer, Record};
+use crate::ring::error::{Broken, PopError, PushError};
 use crate::trusted::Trusted;
+use crate::wait::{WaitError, Waiting};
 
-impl Trusted<'_, Producer> {
-    /// Takes room for a message of up to `len` bytes, as a slice.
-    ///
-    /// It holds older bytes, of other messages.
+impl Trusted<&mut Producer> {
+    /// Takes room for a message of up to `len` bytes, as a slice. It holds older bytes, of other messages.
     ///
     /// # Errors
     ///
-    /// As [`Producer::claim`].
+    /// As [`claim`](crate::message::Producer::claim).
     #[inline]
-    pub fn claim(&mut self, len: usize) -> Result<TrustedClaim<'_>, PushError> {
-        let mut claim = self.handle.claim(len)?;
-        let bytes = claim.0.in_place(address);
-        Ok(TrustedClaim { claim, bytes })
+    pub fn claim(&mut self, len: usize) -> Result<Trusted<Claim<'_>>, PushError> {
+        self.0.claim(len).map(Trusted)
     }
 }
 
-impl Trusted<'_, Consumer> {
-    /// Looks at the next message, as a slice.
+impl<'a> Trusted<Waiting<'a, Producer>> {
+    /// Takes room for a message of up to `len` bytes, as a slice, as soon as it is free.
     ///
     /// # Errors
     ///
-    /// As [`Consumer::peek`].
+    /// As [`claim`](Waiting::claim).
     #[inline]
-    pub fn peek(&mut self) -> Result<TrustedRecord<'_>, PopError> {
-        let record = self.handle.peek()?;
-        let bytes = record.0.in_place(|bytes| address(bytes.cast_mut()));
-        Ok(TrustedRecord { record, bytes })
+    pub fn claim(self, len: usize) -> Result<Trusted<Claim<'a>>, WaitError> {
+        self.0.claim(len).map(Trusted)
+    }
+}
+
+impl Trusted<&mut Consumer> {
+    /// Peeks at the next message, as a slice.
+    ///
+    /// # Errors
+    ///
+    /// As [`peek`](crate::message::Consumer::peek).
+    #[inline]
+    pub fn peek(&mut self) -> Result<Trusted<Record<'_>>, PopError> {
+        self.0.peek().map(Trusted)
     }
 
-    /// Hands each message that is there, at most `max` of them, to `read`, and releases it afterwards. Returns how many there
-    /// were.
+    /// Hands each message that is there, at most `max` of them, to `read`, and releases it afterwards. Returns how many
+    /// there were.
     ///
     /// # Errors
     ///
-    /// As [`Consumer::drain`].
+    /// As [`drain`](crate::message::Consumer::drain).
     #[inline]
     pub fn drain(&mut self, max: usize, mut read: impl FnMut(&[u8])) -> Result<usize, Broken> {
-        for count in 0..max {
-            match self.peek() {
-                Ok(record) => {
-                    read(&record);
-                    record.release();
-                }
-                Err(PopError::Corrupted(cause)) => return Err(cause.into()),
-                Err(PopError::Forked) => return Err(Broken::Forked),
-                Err(_) => return Ok(count),
-            }
-        }
-        Ok(max)
+        self.0.drain(max, |record| read(slice_of(record)))
     }
 }
 
-/// The address of a payload, which a segment has for as long as it is mapped.
-#[inline(always)]
-fn address(bytes: *mut u8) -> NonNull<u8> {
-    // Payloads lie in a mapping, which does not start at the null page.
-    NonNull::new(bytes).expect("a mapping has an address")
+impl<'a> Trusted<Waiting<'a, Consumer>> {
+    /// Peeks at the next message, as a slice, as soon as one is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`peek`](Waiting::peek).
+    #[inline]
+    pub fn peek(self) -> Result<Trusted<Record<'a>>, WaitError> {
+        self.0.peek().map(Trusted)
+    }
+
+    /// Hands each message that is there, at most `max` of them, to `read`, as soon as one is, and releases it
+    /// afterwards. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`drain`](Waiting::drain).
+    #[inline]
+    pub fn drain(self, max: usize, mut read: impl FnMut(&[u8])) -> Result<usize, WaitError> {
+        self.0.drain(max, |record| read(slice_of(record)))
+    }
 }
 
-/// Room for a message, as a slice, which is empty in a child that was forked meanwhile. Dropping it aborts it: nothing was pushed.
-pub struct TrustedClaim<'a> {
-    claim: Claim<'a>,
-    bytes: NonNull<u8>,
+/// Returns the bytes of a record whose consumer is in a view.
+#[inline]
+fn slice_of<'r>(record: &'r Record<'_>) -> &'r [u8] {
+    // SAFETY: the message has these bytes, and the record keeps the segment mapped and the message in the ring. Until
+    // its release nobody writes them: the caller of `trust_peer` promised that all others keep to the protocol.
+    unsafe { slice::from_raw_parts(record.address(), record.len_here()) }
 }
 
-impl TrustedClaim<'_> {
+/// All bytes that were taken; none in a child that was forked meanwhile.
+impl Deref for Trusted<Claim<'_>> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the claim was given these bytes, and keeps the segment mapped; none is uninitialised. Until its
+        // commit nobody else touches them: the caller of `trust_peer` promised that all others keep to the protocol.
+        unsafe { slice::from_raw_parts(self.0.address(), self.0.len_here()) }
+    }
+}
+
+impl DerefMut for Trusted<Claim<'_>> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`. The claim is no longer than the data area, so no byte is there twice.
+        unsafe { slice::from_raw_parts_mut(self.0.address(), self.0.len_here()) }
+    }
+}
+
+impl Trusted<Claim<'_>> {
     /// Gives the message a word, as [`Claim::set_word`] does.
     ///
     /// # Errors
@@ -83,14 +116,14 @@ impl TrustedClaim<'_> {
     /// [`PushError::NoWord`]: records of this ring have no room for it.
     #[inline]
     pub fn set_word(&mut self, word: u64) -> Result<(), PushError> {
-        self.claim.set_word(word)
+        self.0.set_word(word)
     }
 
     /// Pushes all bytes of the slice as one message.
     #[inline]
     pub fn commit(self) {
-        let len = self.claim.len();
-        self.commit_len(len);
+        let len = self.0.len();
+        self.0.commit_len(len);
     }
 
     /// Pushes the first `len` bytes of the slice as one message.
@@ -100,72 +133,40 @@ impl TrustedClaim<'_> {
     /// If `len` is more than the length of the slice.
     #[inline]
     pub fn commit_len(self, len: usize) {
-        self.claim.commit_len(len);
+        self.0.commit_len(len);
     }
 
     /// Gives the room back: nothing was pushed.
     pub fn abort(self) {}
 }
 
-impl Deref for TrustedClaim<'_> {
+/// All bytes of the message; none in a child that was forked meanwhile.
+impl Deref for Trusted<Record<'_>> {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: the claim was given these bytes, and keeps the segment mapped; none is uninitialised. Until its commit
-        // nobody else touches them: whoever made the view promised that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.bytes.as_ptr(), self.claim.0.len_here()) }
+        slice_of(&self.0)
     }
 }
 
-impl DerefMut for TrustedClaim<'_> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `deref`. The claim is no longer than the data area, so no byte is there twice.
-        unsafe { slice::from_raw_parts_mut(self.bytes.as_ptr(), self.claim.0.len_here()) }
-    }
-}
-
-/// A message, as a slice, which is empty in a child that was forked meanwhile. Dropping it without a release leaves it in the ring.
-pub struct TrustedRecord<'a> {
-    record: Record<'a>,
-    bytes: NonNull<u8>,
-}
-
-impl TrustedRecord<'_> {
+impl Trusted<Record<'_>> {
     /// Returns the word that its producer gave it, as [`Record::word`] does.
     #[must_use]
     #[inline]
     pub fn word(&self) -> u64 {
-        self.record.word()
+        self.0.word()
+    }
+
+    /// Returns its position, as [`Record::position`] does.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.0.position()
     }
 
     /// Gives the space of the message back to the producer, as a pop does.
     #[inline]
     pub fn release(self) {
-        self.record.release();
-    }
-}
-
-impl Deref for TrustedRecord<'_> {
-    type Target = [u8];
-
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        // SAFETY: the message has these bytes, and the record keeps the segment mapped and the message in the ring. Until its
-        // release nobody writes them: whoever made the view promised that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.bytes.as_ptr(), self.record.0.len_here()) }
-    }
-}
-
-impl fmt::Debug for TrustedClaim<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.claim.fmt(formatter)
-    }
-}
-
-impl fmt::Debug for TrustedRecord<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.record.fmt(formatter)
+        self.0.release();
     }
 }

@@ -30,14 +30,14 @@ pub enum PassError {
         /// The length of a greeting.
         expected: u64,
     },
-    /// Not one descriptor came with the greeting.
+    /// Not exactly one descriptor came with the greeting.
     Descriptors {
         /// How many came.
         found: usize,
         /// How many must come: 1.
         expected: usize,
     },
-    /// More came beside the greeting than there was room for.
+    /// More came with the greeting than there was room for.
     Truncated {
         /// How many descriptors were received all the same.
         found: usize,
@@ -51,7 +51,7 @@ pub enum PassError {
         /// How many bytes a greeting has.
         expected: usize,
     },
-    /// A system call failed when a part of the greeting had gone through the socket.
+    /// A system call failed after a part of the greeting had gone through the socket.
     Unfinished {
         /// How many bytes had gone.
         found: usize,
@@ -65,7 +65,7 @@ pub enum PassError {
         /// The name that was given.
         name: String,
     },
-    /// The environment variable is not there.
+    /// The environment variable is not set.
     Missing {
         /// The name of the variable.
         variable: String,
@@ -86,7 +86,7 @@ pub enum PassError {
         /// What the system said.
         source: io::Error,
     },
-    /// The descriptor of the number in the variable stands for something else than the variable says.
+    /// The descriptor of the number in the variable refers to another file than the variable says.
     OtherFile {
         /// The name of the variable.
         variable: String,
@@ -97,7 +97,7 @@ pub enum PassError {
         /// Those that the variable names.
         expected: (u64, u64),
     },
-    /// The descriptor stands for no regular file, so it cannot be opened anew.
+    /// The descriptor does not refer to a regular file, so it cannot be reopened.
     NotRegular {
         /// The number of the descriptor.
         number: i32,
@@ -116,27 +116,33 @@ impl fmt::Display for PassError {
         match self {
             PassError::Magic { found, expected } => write!(
                 formatter,
-                "the greeting begins with {found:#018x}, expected {expected:#018x}; the other end of the socket must use ringmain::pass::send, now"
+                "the greeting begins with {found:#018x}, expected {expected:#018x}; the other end of the socket must \
+                 use ringmain::pass::send, now"
             ),
             PassError::Version { found, expected } => write!(
                 formatter,
-                "the greeting has version {found}, expected {expected}; build both sides with versions of ringmain that share it"
+                "the greeting has version {found}, expected {expected}; build both sides with versions of ringmain \
+                 that share it"
             ),
             PassError::Length { found, expected } => write!(
                 formatter,
-                "the greeting says that it has {found} bytes, expected {expected}; the other end of the socket must use ringmain::pass::send"
+                "the greeting says that it has {found} bytes, expected {expected}; the other end of the socket must \
+                 use ringmain::pass::send"
             ),
             PassError::Descriptors { found, expected } => write!(
                 formatter,
-                "{found} descriptors came with the greeting, expected {expected}; the other end of the socket must send one at a time"
+                "{found} descriptors came with the greeting, expected {expected}; the other end of the socket must \
+                 send one at a time"
             ),
             PassError::Truncated { found, expected } => write!(
                 formatter,
-                "what came with the greeting was cut off after {found} descriptors, expected {expected}; where one was sent, let this process have more of them (ulimit -n)"
+                "what came with the greeting was cut off after {found} descriptors, expected {expected}; where one \
+                 was sent, let this process have more of them (ulimit -n)"
             ),
             PassError::Ended { found, expected } => write!(
                 formatter,
-                "the socket ended after {found} bytes, expected a greeting of {expected}; look why the other process left"
+                "the socket ended after {found} bytes, expected a greeting of {expected}; look why the other process \
+                 left"
             ),
             PassError::Unfinished { found, expected, .. } => write!(
                 formatter,
@@ -147,24 +153,29 @@ impl fmt::Display for PassError {
             }
             PassError::Missing { variable } => write!(
                 formatter,
-                "the environment variable {variable} is not set; start this program by a command that ringmain::pass::inherit prepared"
+                "the environment variable {variable} is not set; start this program by a command that \
+                 ringmain::pass::inherit prepared"
             ),
             PassError::Malformed { variable, found } => write!(
                 formatter,
-                "the environment variable {variable} holds {found:?}, expected NUMBER:DEVICE:INODE as ringmain::pass::inherit sets it"
+                "the environment variable {variable} holds {found:?}, expected NUMBER:DEVICE:INODE as \
+                 ringmain::pass::inherit sets it"
             ),
             PassError::NotInherited { variable, number, .. } => write!(
                 formatter,
-                "descriptor {number}, which {variable} names, is not open, or proc is not mounted at /proc; start this program directly from the process that passes it"
+                "descriptor {number}, which {variable} names, is not open, or proc is not mounted at /proc; start \
+                 this program directly from the process that passes it"
             ),
             PassError::OtherFile { variable, number, found, expected } => write!(
                 formatter,
-                "descriptor {number}, which {variable} names, stands for inode {} on device {}, expected inode {} on device {}; do not hand the variable on without the descriptor",
+                "descriptor {number}, which {variable} names, stands for inode {} on device {}, expected inode {} on \
+                 device {}; do not hand the variable on without the descriptor",
                 found.1, found.0, expected.1, expected.0
             ),
             PassError::NotRegular { number } => write!(
                 formatter,
-                "descriptor {number} does not stand for a regular file, expected that of a ring; only such a one can be opened anew"
+                "descriptor {number} does not stand for a regular file, expected that of a ring; only such a one can \
+                 be opened anew"
             ),
             PassError::Os { call, .. } => write!(formatter, "{call} failed"),
         }

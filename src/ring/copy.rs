@@ -1,19 +1,20 @@
 //! Copies between private and shared bytes that stay defined when the other process writes at the same moment.
 //!
-//! A plain `memcpy` of bytes that another process may be changing is a data race, whatever the hardware makes of it.
-//! Three ways stay defined:
+//! A plain `memcpy` of bytes that another process may be changing is a data race, whatever the hardware does. Three
+//! ways stay defined:
 //!
 //! - relaxed atomic words, as wide as the alignment of the shared side allows;
-//! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see into;
+//! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see
+//!   into;
 //! - above 1024 bytes on x86_64: `rep movsb`, by inline assembly too. Elsewhere, always the words.
 //!
-//! What the compiler cannot see into, no sanitizer sees either. Under Miri, and with `--cfg portable_copies`, x86_64 goes by
-//! words like all others.
+//! No sanitizer sees into that assembly either. Under Miri, and with `--cfg portable_copies`, x86_64 copies by words
+//! like all others.
 //!
-//! Which of the first two is faster depends on who touches the private side next: a load waits where it takes at once what
-//! was stored in smaller parts just before. So what is copied out is stored in pieces, which a reader may take as a whole or
-//! word by word. What is copied in is loaded in pieces, unless it is a type of words of up to 64 bytes, such as a struct the
-//! fields of which were just filled in.
+//! Which of the first two is faster depends on the next access to the private side: a wide load after narrow stores
+//! defeats store forwarding. So what is copied out is stored in pieces, which a reader may load as a whole or word by
+//! word. What is copied in is loaded in pieces, unless it is a type of words of up to 64 bytes, such as a struct whose
+//! fields were just stored.
 //!
 //! A torn value is possible and harmless: the bytes are plain data, and a peer that follows the protocol never writes
 //! what the other side may read.
@@ -23,7 +24,7 @@
 use core::mem::{align_of, size_of};
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
-/// The longest copy in bytes that is made piece by piece where there is a faster way for longer ones.
+/// The longest copy in bytes that is made piece by piece: longer ones have a faster way.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 const FEW: usize = 1024;
 
@@ -136,7 +137,7 @@ unsafe fn units_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
     whole
 }
 
-/// Copies `len` bytes, of which words of type `U` are the smallest, out of shared memory, by wide pieces as long as there are.
+/// Copies `len` bytes out of shared memory: by wide pieces, then by words of type `U`.
 ///
 /// # Safety
 ///
@@ -152,7 +153,7 @@ unsafe fn pieces_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
     unsafe { units_out::<U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
 }
 
-/// Copies `len` bytes, of which words of type `U` are the smallest, into shared memory, by wide pieces as long as there are.
+/// Copies `len` bytes into shared memory: by wide pieces, then by words of type `U`.
 ///
 /// # Safety
 ///
@@ -184,7 +185,7 @@ unsafe fn words_in(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
-/// Copies bytes between memory of two owners.
+/// Copies bytes between private and shared memory.
 type Way = unsafe fn(from: *const u8, to: *mut u8, len: usize);
 
 /// Copies `len` bytes without the compiler seeing an access.
@@ -207,14 +208,14 @@ unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
-/// Returns the width in bytes of the words in which elements of `size` bytes are copied: what divides an element, and so
+/// Returns the width in bytes of the words in which elements of `size` bytes are copied: it divides an element, and so
 /// the offset of every slot.
 const fn width(size: usize) -> usize {
     // A value without bytes is any number of words.
     1 << (size | 8).trailing_zeros()
 }
 
-/// Chooses how `len` bytes are copied, of which `words` is the way piece by piece.
+/// Chooses how `len` bytes are copied; `words` copies them piece by piece.
 #[inline(always)]
 fn way(len: usize, words: Way) -> Way {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
@@ -229,7 +230,8 @@ fn way(len: usize, words: Way) -> Way {
 ///
 /// # Safety
 ///
-/// - `from` is valid for reads of `count` elements and aligned to the largest power of two up to 8 that divides their size.
+/// - `from` is valid for reads of `count` elements and aligned to the largest power of two up to 8 that divides their
+///   size.
 /// - `to` is private to this process and valid for as many writes.
 #[inline(always)]
 pub unsafe fn copy_out<T>(from: *const u8, to: *mut u8, count: usize) {
@@ -250,7 +252,8 @@ pub unsafe fn copy_out<T>(from: *const u8, to: *mut u8, count: usize) {
 ///
 /// # Safety
 ///
-/// - `to` is valid for writes of `count` elements and aligned to the largest power of two up to 8 that divides their size.
+/// - `to` is valid for writes of `count` elements and aligned to the largest power of two up to 8 that divides their
+///   size.
 /// - `from` is private to this process and valid for as many reads, and every byte of it is initialised.
 #[inline(always)]
 pub unsafe fn copy_in<T>(from: *const u8, to: *mut u8, count: usize) {
@@ -274,7 +277,7 @@ pub const fn whole_words(len: usize) -> usize {
     len.next_multiple_of(size_of::<u64>())
 }
 
-/// Copies `len` bytes, a number that the compiler does not know, out of shared memory, where they start at a word.
+/// Copies `len` bytes, a number known at run time, out of shared memory, where they start at a word.
 ///
 /// # Safety
 ///
@@ -298,8 +301,8 @@ pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
-/// Copies `len` bytes, a number that the compiler does not know, into shared memory, where they start at a word. The rest
-/// of the last word is filled with whatever.
+/// Copies `len` bytes, a number known at run time, into shared memory, where they start at a word. The rest of the last
+/// word is filled with anything.
 ///
 /// # Safety
 ///
@@ -380,11 +383,11 @@ mod tests {
 
     use super::*;
 
-    /// Short copies, and those around the length from which on they are made otherwise.
+    /// Short copies, and those around the length at which the way changes.
     const LENGTHS: [RangeInclusive<usize>; 2] = [0..=LONGEST, 1016..=1040];
     const LONGEST: usize = 300;
 
-    /// Bytes of which no two neighbours are equal, so that a byte that went astray is seen.
+    /// Bytes of which no two neighbours are equal, so that a misplaced byte is seen.
     fn pattern(len: usize) -> Vec<u8> {
         (0..len).map(|at| (at * 7 + at / 256 + 1) as u8).collect()
     }
@@ -452,7 +455,7 @@ mod tests {
         for len in LENGTHS.into_iter().flatten() {
             let mut shared = vec![0xee_u8; len + 2];
             let source = pattern(len);
-            // SAFETY: `len` bytes lie behind the first one.
+            // SAFETY: `len` bytes lie after the first one.
             unsafe { copy_in::<u8>(source.as_ptr(), shared.as_mut_ptr().wrapping_add(1), len) };
             assert_eq!((shared[0], &shared[1..=len], shared[len + 1]), (0xee, &source[..], 0xee));
         }

@@ -1,4 +1,4 @@
-//! How an end leaves whose handle cannot do it itself, because its process exits.
+//! How an end leaves if its handle cannot do so, because the process exits.
 
 use core::sync::atomic::Ordering;
 
@@ -9,7 +9,7 @@ use super::presence;
 /// The words of the role that is left, and what the other end says of itself.
 #[derive(Debug)]
 pub struct Words<'a, W, P = W> {
-    /// Says that the holder came.
+    /// Says that the holder is attached.
     pub presence: &'a W,
     /// Says whether it sleeps, and asks for fences.
     pub parking: &'a P,
@@ -17,33 +17,34 @@ pub struct Words<'a, W, P = W> {
     pub wakes: &'a P,
     /// Of a consumer: which producers' end was told.
     pub told: Option<&'a W>,
-    /// Says that the other end came.
+    /// Says that the other end is attached.
     pub peer: &'a W,
 }
 
-/// Says that the holder of `generation` leaves in order, and counts a wake. The caller then wakes whoever sleeps on `wakes`.
+/// Says that the holder of `generation` leaves in order, and counts a wake. The caller then wakes the sleepers on
+/// `wakes`.
 ///
-/// Every push and every pop published itself, so the positions are as they are to be. The handle may be in use in another
-/// thread at this moment. What both store then is of one of the two: a wake that is not counted is made up for by the end of
-/// the slice, a sleep that is said to last costs a wake in vain.
+/// Every push and every pop published itself, so the positions are final. Another thread may use the handle at this
+/// moment. Of two stores to one word then one is lost: a wake that is not counted is made up for at the end of the
+/// slice, a sleep that seems to last costs a needless wake.
 pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     if let Some(told) = words.told {
-        // As in `Ends::leave`, where the end does not concern a handle whose role has been told already.
+        // As in `Ends::leave`: the end does not concern a handle whose role has been told already.
         let last = presence::observe(words.peer).generation();
         if told.load(Ordering::Relaxed) < last {
-            // Read by the next holder of this role alone, which takes the lock after this one has given it back.
+            // Only the next holder of this role reads it, which takes the lock after this one has given it back.
             told.store(last, Ordering::Relaxed);
         }
     }
     ask_for_nothing(words.parking);
     presence::leave(words.presence, generation);
     let counted = words.wakes.load(Ordering::Relaxed).wrapping_add(COUNT);
-    // Publish: pairs with the Acquire in `Sleeper::begin`. Whoever reads this count finds the presence by its last look. Whoever
-    // read the one before does not fall asleep, or is woken.
+    // Publish: pairs with the Acquire in `Sleeper::begin`. A sleeper that loads this count sees the presence by its
+    // last check. One that loaded the count before does not fall asleep, or is woken.
     words.wakes.store(counted, Ordering::Release);
 }
 
-/// Asks the other end for no fences any more, for a holder that goes.
+/// Stops asking the other end for fences, for a holder that leaves.
 pub fn ask_for_nothing<W: Word>(parking: &W) {
     // As `Sleeper::leave` does.
     parking.store(parking.load(Ordering::Relaxed) & !FENCES, Ordering::Relaxed);
@@ -66,7 +67,7 @@ mod tests {
         assert_eq!(presence::observe(&presence), Presence::Left { generation });
         let value = |word| Word::load(word, Ordering::Relaxed);
         assert_eq!((value(&parking), value(&wakes), value(&told)), (12, 8 * COUNT + FENCES, last));
-        // What was told is not told anew.
+        // What was told is not told again.
         Word::store(&told, 9, Ordering::Relaxed);
         leave(&consumer, generation);
         assert_eq!(value(&told), 9);

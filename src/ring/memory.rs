@@ -1,8 +1,9 @@
 //! The seam between the algorithms and the memory that they run on.
 //!
 //! Everything that two processes share is reached through [`Memory`]: two positions, two presence words, the headers of
-//! records, and ranges of bytes. The mapped segment implements it for production, a heap allocation for unit tests, and a checked memory for
-//! the loom models. Orderings are arguments: they are chosen in `src/ring/` alone, an implementation passes them on.
+//! records, and ranges of bytes. The mapped segment implements it for production, a heap allocation for unit tests, and
+//! a checked memory for the loom models. Orderings are arguments: they are chosen in `src/ring/` alone, an
+//! implementation passes them on.
 
 #![allow(unsafe_code, reason = "declares the trait whose implementations hand out raw pointers")]
 
@@ -83,7 +84,8 @@ pub trait Parking {
     /// Returns the word in which `role` counts how often it woke the other end. The holder alone stores it.
     fn wakes(&self, role: Role) -> &Self::Word;
 
-    /// Returns the position of the other end at which `role`, when it sleeps, wants to be woken. The holder alone stores it.
+    /// Returns the position of the other end at which `role`, when it sleeps, wants to be woken. The holder alone
+    /// stores it.
     fn wanted(&self, role: Role) -> &Self::Word;
 
     /// Returns the head that gives a producer that sleeps what it asked for. The producer alone stores it.
@@ -92,24 +94,36 @@ pub trait Parking {
     /// Wakes the other end of `role`, which has just counted a wake.
     fn wake(&self, role: Role);
 
-    /// Sleeps for as long as `role` has counted so many wakes, at most for `limit`. May return earlier.
+    /// Sleeps for as long as the count of `role` is `wakes`, at most for `limit`. May return earlier.
     fn sleep(&self, role: Role, wakes: u64, limit: Duration);
 
-    /// Returns whether the system makes this process's fences, when a sleeper asks it to.
+    /// Returns whether the system makes this process's fences when a sleeper asks for them.
     fn is_registered(&self) -> bool;
 
     /// Returns whether this end, when it sleeps, wants the other one to make its own fences.
     fn asks_for_fences(&self) -> bool;
 
-    /// Keeps what was published before apart from the look at the other end's parking word. With `full`, by itself.
+    /// Orders what was published before the load of the other end's parking word. With `full`, without the other end's
+    /// help.
     fn fence_to_publish(&self, full: bool);
 
-    /// Keeps the parking word apart from the last look at the ring, here and, unless the other end does it itself, there.
-    /// Returns whether it did so.
+    /// Loads the parking word of `role` after what was published before, in the order of the compiler: what
+    /// [`fence_to_publish`] without `full` and a load do. This is done at each publication, so a memory may have a
+    /// cheaper way.
+    ///
+    /// [`fence_to_publish`]: Parking::fence_to_publish
+    #[inline(always)]
+    fn load_behind(&self, role: Role) -> u64 {
+        self.fence_to_publish(false);
+        self.parking(role).load(Ordering::Relaxed)
+    }
+
+    /// Orders the store of the parking word before the last check of the ring, here and, unless the other end does it
+    /// itself, there. Returns whether it did so.
     fn fence_to_sleep(&self, publisher_fences: bool) -> bool;
 }
 
-/// Where nobody sleeps: in tests and models of all else.
+/// Nobody sleeps: for tests and models of all else.
 #[allow(dead_code, reason = "what is shipped sleeps")]
 #[derive(Clone, Copy, Debug)]
 pub enum Awake {}
@@ -156,15 +170,15 @@ impl Parking for Awake {
 ///
 /// # Safety
 ///
-/// - Every call that returns a word, and of `read` and `write`, refers to the same memory for as long as the
-///   value lives, also after it has moved.
+/// - Every call that returns a word, and each of `read` and `write`, refers to the same memory for as long as the value
+///   lives, also after it has moved.
 /// - `len` and `is_mirrored` never change.
 /// - The pointer that `read` and `write` hand to their closure is the address of `offset`, valid for `len` bytes while
 ///   the closure runs; the address of offset 0 is aligned to [`DATA_ALIGN`].
-/// - Where the memory is mirrored, `len` is a multiple of eight, and what is read and written at `len() + offset` are the
+/// - If the memory is mirrored, `len` is a multiple of eight, and what is read and written at `len() + offset` are the
 ///   bytes at `offset`.
-/// - What `own` points to is valid and aligned for as long as the value lives, also after it has moved, and touched by nothing
-///   but the holder of that role through this pointer.
+/// - What `own` points to is valid and aligned for as long as the value lives, also after it has moved, and touched by
+///   nothing but the holder of that role through this pointer.
 /// - Nothing but this protocol, and a peer in another process, touches those bytes.
 pub unsafe trait Memory {
     /// How this memory keeps a shared word.
@@ -179,23 +193,24 @@ pub unsafe trait Memory {
     /// Returns the position at which the consumer reads next. The consumer alone stores it.
     fn head(&self) -> &Self::Word;
 
-    /// Returns the word in which the holder of `role` says that it came and that it left. The holder alone stores it.
+    /// Returns the word in which the holder of `role` says that it attached and that it left. The holder alone stores
+    /// it.
     fn presence(&self, role: Role) -> &Self::Word;
 
     /// Returns the generation of the last producer whose end a consumer was told. The consumer alone stores it.
     fn told(&self) -> &Self::Word;
 
-    /// Returns what the ends need to sleep until the other one publishes; `None` where none ever sleeps.
+    /// Returns what the ends need to sleep until the other one publishes; `None` if none ever sleeps.
     fn parking(&self) -> Option<&Self::Parking>;
 
     /// Returns the length of the data area in bytes.
     fn len(&self) -> usize;
 
-    /// Returns whether the data area is followed by itself once more, so that no range is cut where it ends.
+    /// Returns whether the data area is mapped twice in a row, so that no range is cut at its end.
     fn is_mirrored(&self) -> bool;
 
-    /// Returns whether this memory is that of the process that attached it. In a forked child it is not there: its addresses may
-    /// be somebody else's, and none of its words and ranges must be touched.
+    /// Returns whether this memory is that of the process that attached it. In a forked child it is not there: its
+    /// addresses may have another use, and none of its words and ranges must be touched.
     #[inline(always)]
     fn is_here(&self) -> bool {
         true
@@ -203,6 +218,15 @@ pub unsafe trait Memory {
 
     /// Returns two words in which the holder of `role` keeps its own positions. A forked child finds zeros there.
     fn own(&self, role: Role) -> NonNull<[u64; 2]>;
+
+    /// Returns the generation of the holder, for the one time that it says that it leaves, when its handle is dropped;
+    /// `None` if it must not say so, or cannot.
+    fn generation_to_drop(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Finishes the drop of a handle that has said that it leaves.
+    fn has_left(&mut self) {}
 
     /// Returns the word at `offset` of the data area, as the header of a record. The producer alone stores it.
     ///
@@ -215,15 +239,16 @@ pub unsafe trait Memory {
     ///
     /// # Safety
     ///
-    /// - `offset + len` is at most [`Memory::len`], twice that where the memory is mirrored, and `len` at most once.
-    /// - The bytes are committed: the tail or the header that covers them was observed, and the head has not passed them.
+    /// - `offset + len` is at most [`Memory::len`], twice that if the memory is mirrored, and `len` at most once.
+    /// - The bytes are committed: the tail or the header that covers them was observed, and the head has not passed
+    ///   them.
     unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R;
 
     /// Hands the address of the `len` bytes at `offset` to `access`, which may write them.
     ///
     /// # Safety
     ///
-    /// - `offset + len` is at most [`Memory::len`], twice that where the memory is mirrored, and `len` at most once.
+    /// - `offset + len` is at most [`Memory::len`], twice that if the memory is mirrored, and `len` at most once.
     /// - The bytes are free: the head that gave them back was observed, and the tail does not cover them yet.
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R;
 

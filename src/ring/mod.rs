@@ -2,54 +2,64 @@
 //!
 //! # Memory ordering
 //!
-//! Five kinds of words are ordered, and each word has one writer at a time:
+//! Five kinds of words carry data or say who is attached, and each word has one writer at a time, the holder of a role.
+//! `Reader::f` and `Consumer::f` are methods of an endpoint whose second parameter is `Reader`; the same for writers:
 //!
 //! | word | publish (Release) | observe (Acquire) | what travels with it |
 //! |---|---|---|---|
-//! | tail of a stream ring | `Producer::publish_from` | `Consumer::refresh_from` | the elements before it are written |
-//! | header of a record | `Producer::publish_after` | `Consumer::poll`, `look_for_value` | its payload is written, and the header behind it is 0; of a batch, all of it |
-//! | tail of a message ring | `store_tail` | `Consumer::look_at_tail` | the records before it are written |
-//! | head | `Consumer::advance_from` | `Producer::look` | what lies before it has been read: its space is free |
-//! | presence | `presence::enter`, `presence::leave` | `presence::observe` | who came; for an end that leaves, its last position |
+//! | tail of a stream ring | `Producer::publish_from` | `Consumer::load_tail_from` | the elements before it |
+//! | header of a record | `Producer::publish_after` | `Consumer::poll`, `poll_for_value` | payload and the 0 after |
+//! | tail of a message ring | `store_tail` | `Consumer::load_tail` | the records before it |
+//! | head | `Reader::advance_from` | `Writer::load_head` | what lies before it has been read: its space is free |
+//! | presence | `presence::enter`, `leave` | `presence::observe` | who attached; if it left, its last position |
 //! | magic | `identity::publish` | `identity::observe` | every row that says what the segment is |
 //!
-//! **An element is never read before it is written.** The producer writes a slot, then stores the tail with Release. The
-//! consumer reads a slot only below a tail that it loaded with Acquire; that load takes its value from that store or a
-//! later one of the same thread, so the write happens before the read.
+//! The header of a batch's first record is stored last, and all of the batch travels with it.
 //!
-//! **A message is never read before it is written.** The same, with two words that tell of it. The consumer reads a record
-//! behind a header that it loaded with Acquire, or below a tail that it loaded with Acquire; the header of the latter it may
-//! load Relaxed, since the tail's store came after the header's; and so it may that of a record which it has found before, and
-//! left there. All records of a batch are written before the header of the
-//! first is stored, so whoever sees that header sees the others'.
+//! More words lie beside them. Each end stores its own `parking` and `wanted` when it sleeps, the producer `needed`
+//! too, and `wakes` when it wakes the other end: [`park`] has their orderings and why no wake is lost. The consumer
+//! stores `told`, which only its successor reads, after the role's lock was passed on: [`ends`].
 //!
-//! **A header is 0 until its message is there.** What lies behind the tail may be the payload of an older message. The
-//! producer stores 0 into the header behind a record before it publishes that record, and a consumer looks at that header
-//! only when it has observed the record in front of it; so what it sees is that 0, or the header that follows it.
+//! **An element is never read before it is written.** The producer writes a slot, then stores the tail with Release.
+//! The consumer reads a slot only below a tail that it loaded with Acquire; that load takes its value from that store
+//! or a later one of the same thread, so the write happens before the read.
 //!
-//! **Nothing is overwritten before it is read.** The consumer reads, then stores the head with Release. The producer writes
-//! only what lies before the head that it loaded with Acquire, plus the capacity; so the read of what was there happens before
-//! the write. In a message ring the header behind the last record lies within that bound too.
+//! **A message is never read before it is written.** The same, with two words that tell of it. The consumer reads a
+//! record after it loaded the header with Acquire, or below a tail that it loaded with Acquire. In the latter case it
+//! may load the header Relaxed, since the tail's store came after the header's; so it may that of a record which it has
+//! found before, and left there. All records of a batch are written before the header of the first is stored, so a
+//! consumer that sees that header sees the others'.
 //!
-//! **A handle's own position is private.** It is loaded once, at attach, and that load is Relaxed: the role's lock passed
-//! from the previous holder to this one, and the kernel's release of the lock comes after everything that the previous
-//! holder did, even when it was killed. A producer of messages that was killed between a header and its tail left the tail
-//! behind by one publication: its successor walks over the records that are there, then stores the tail. So a tail may lie
-//! behind the consumer's head by as much, and never by more. What consumers were told of ends passes by the lock of their role,
-//! too, see [`ends`].
+//! **A header is 0 until its message is there.** What lies after the tail may be the payload of an older message. The
+//! producer stores 0 (Relaxed) into the header after a record before it publishes that record, and a consumer loads
+//! that header only when it has observed the record before it; so what it sees is that 0, or the header that follows
+//! it.
 //!
-//! **Closed means all is there.** A producer stores its presence after its last tail, with Release. Who observes `Closed`
-//! and then looks at the ring sees that tail or a later one. A consumer does the same with its head.
+//! **Nothing is overwritten before it is read.** The consumer reads, then stores the head with Release. The producer
+//! writes only what lies before the head that it loaded with Acquire, plus the capacity; so the read of what was there
+//! happens before the write. In a message ring the header after the last record lies within that bound too.
 //!
-//! There is no fence of the processor and no read-modify-write: on x86_64 every one of these is a plain move. How an end
-//! sleeps without that, and the words that it takes, is told in [`park`].
+//! **A handle's own position is private.** It is loaded once, at attach, and that load is Relaxed: the role's lock
+//! passed from the previous holder to this one, and the kernel's release of the lock comes after everything that the
+//! previous holder did, even when it was killed. A producer of messages that was killed between a header and its tail
+//! left the tail behind by one publication: its successor walks over the records that are there, then stores the tail.
+//! So the tail may be lower than the consumer's head, by one publication and never by more: a consumer of messages
+//! accepts that. What consumers were told of ends
+//! passes by the lock of their role, too, see [`ends`].
+//!
+//! **Closed means all is there.** A producer stores its presence after its last tail, with Release. A consumer that
+//! observes `Closed` and then loads the tail sees that one or a later one. A consumer does the same with its head.
+//!
+//! The data needs no fence of the processor and no read-modify-write: on x86_64 every one of these is a plain move. How
+//! an end sleeps without them, and which words that takes, is in [`park`].
 
 #![allow(unreachable_pub, reason = "loom-tests compiles this folder into a library of its own")]
 
-pub mod broken;
 pub mod copy;
 pub mod cursor;
+pub mod endpoint;
 pub mod ends;
+pub mod error;
 pub mod farewell;
 pub mod identity;
 pub mod memory;
@@ -59,7 +69,10 @@ pub mod pace;
 pub mod park;
 pub mod position;
 pub mod presence;
+pub mod reader;
 pub mod stream;
+pub mod waiter;
+pub mod writer;
 
 #[cfg(test)]
 mod tests;

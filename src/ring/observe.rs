@@ -1,20 +1,21 @@
-//! What somebody sees of a ring who holds no role in it and writes nothing.
+//! What an observer sees of a ring: it holds no role and writes nothing.
 //!
-//! Nobody waits for an observer. Whatever it copies may be written over meanwhile, so it looks at the positions once more
-//! behind the copy: an element that the consumer has not passed even then was whole all the time. For that the copy must be
-//! made before the second look, which the fence sees to; and whoever sees bytes of a producer that saw a head must see that
-//! head. Processors whose stores reach all others at once, such as x86_64 and ARMv8, keep that; the language alone does not
-//! promise it for bytes that are stored without an ordering.
+//! Nobody waits for an observer. What it copies may be overwritten meanwhile, so it loads the positions again after the
+//! copy: an element that the consumer has not passed even then was whole all the time. For that the copy must be made
+//! before the second load, which the fence ensures; and an observer that sees bytes of a producer that saw a head must
+//! see that head. Processors whose stores reach all others at once, such as x86_64 and ARMv8, ensure that; the language
+//! alone does not promise it for bytes that are stored without an ordering.
 
 use core::sync::atomic::{Ordering, fence};
 
+use super::error::{Corrupted, SharedWord};
 use super::memory::Word;
 use super::park::{ASLEEP, COUNT, FENCES};
-use super::position::{Corrupted, SharedWord, Window};
+use super::position::Window;
 
-/// A word of memory that may be mapped for nothing but reading.
+/// A word of memory that may be mapped read-only.
 ///
-/// In such memory the language defines relaxed loads alone. What another one orders, a fence behind it orders as well.
+/// In such memory the language defines only relaxed loads. What another load orders, a fence after it orders as well.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadOnly<'a, W>(pub &'a W);
 
@@ -33,13 +34,13 @@ impl<W: Word> Word for ReadOnly<'_, W> {
     }
 }
 
-/// How often the positions are read until they belong together.
+/// How often the positions are loaded until they belong together.
 const LOOKS: usize = 64;
 
 /// Both positions of a ring, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Positions {
-    /// Where the consumer reads next, as far as it has published it.
+    /// Where the consumer reads next, as it has published it.
     pub head: u64,
     /// Where the producer writes next.
     pub tail: u64,
@@ -47,15 +48,16 @@ pub struct Positions {
     pub used: u64,
 }
 
-/// Reads both positions. A tail may lie behind its head by up to `behind`: for messages that are there but not counted yet.
+/// Loads both positions. A tail may lie behind its head by up to `behind`: for messages that are there but not counted
+/// yet.
 ///
-/// A consumer that publishes faster than two words are read gets the ring called empty, which it nearly is.
+/// If the consumer publishes faster than two words are loaded, the ring counts as empty, which it nearly is.
 pub fn positions<W: Word>(head: &W, tail: &W, capacity: u64, behind: u64) -> Result<Positions, Corrupted> {
     let mut refused = None;
     for _ in 0..LOOKS {
-        // Observe: pairs with the Release in `Consumer::advance_from`, so that the tail is none from before it.
+        // Observe: pairs with the Release in `Reader::advance_from`, so that the tail is none from before it.
         let found_head = head.load(Ordering::Acquire);
-        // Observe: pairs with the Release that published it, so that the head behind it is none from before it.
+        // Observe: pairs with the Release that published it, so that the head loaded after it is none from before it.
         let found_tail = tail.load(Ordering::Acquire);
         if head.load(Ordering::Relaxed) != found_head {
             continue;
@@ -81,19 +83,19 @@ pub fn positions<W: Word>(head: &W, tail: &W, capacity: u64, behind: u64) -> Res
     }
 }
 
-/// Reads the tail of a stream ring, behind which the elements in front of it can be copied.
+/// Loads the tail of a stream ring, after which the elements before it can be copied.
 pub fn tail<W: Word>(tail: &W) -> u64 {
     // Observe: pairs with the Release in `Producer::publish_from`. The elements before it are written.
     tail.load(Ordering::Acquire)
 }
 
-/// Reads the header of a record, behind which its payload can be copied.
+/// Loads the header of a record, after which its payload can be copied.
 pub fn header<W: Word>(word: &W) -> u64 {
     // Observe: pairs with the Release in `Producer::publish_after`.
     word.load(Ordering::Acquire)
 }
 
-/// Reads both positions behind a copy.
+/// Loads both positions after a copy.
 pub fn positions_behind_a_copy<W: Word>(head: &W, tail: &W) -> (u64, u64) {
     fence(Ordering::Acquire);
     (head.load(Ordering::Relaxed), tail.load(Ordering::Relaxed))
@@ -110,7 +112,7 @@ pub struct Sleeps {
     pub asks_for_fences: bool,
 }
 
-/// Reads what an end says of its sleeps.
+/// Loads what an end says of its sleeps.
 pub fn sleeps<W: Word>(parking: &W) -> Sleeps {
     let word = parking.load(Ordering::Relaxed);
     Sleeps {
@@ -120,7 +122,7 @@ pub fn sleeps<W: Word>(parking: &W) -> Sleeps {
     }
 }
 
-/// Reads how often an end has woken the other one.
+/// Loads how often an end has woken the other one.
 pub fn wakes<W: Word>(wakes: &W) -> u64 {
     wakes.load(Ordering::Relaxed) / COUNT
 }
@@ -135,7 +137,7 @@ mod tests {
         positions(&AtomicU64::new(head), &AtomicU64::new(tail), 8, behind)
     }
 
-    /// A word that must not be read but by relaxed loads.
+    /// A word that only relaxed loads may read.
     struct Relaxed(u64);
 
     impl Word for Relaxed {

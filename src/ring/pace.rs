@@ -3,62 +3,97 @@
 use core::hint::spin_loop;
 use core::mem;
 
-/// A bound on pauses that no reasonable time reaches.
+/// A bound on pauses, beyond any reasonable time.
 const MOST_PAUSES: u32 = 1 << 24;
 
-/// How long to wait before the next look at the other end's position: a consumer's at the tail when it has read all that it knew
-/// of, a producer's at the head when it has filled all that it knew to be free.
+/// From this wait on, messages flow.
+const FLOW: u32 = 3;
+
+/// How long to wait before the next load of the other end's position: a consumer's of the tail when it has read all
+/// that it knew of, a producer's of the head when it has filled all that it knew to be free.
 ///
-/// A look that finds a little costs as much as one that finds much, so the wait grows until looks are worth it. A consumer whose
-/// look finds nothing, or a single element, waits no more: then its producer is slow, and a wait would only delay what is in
-/// flight. A producer goes on waiting at a ring that is still full: it delays nothing but itself, and each of its looks would
-/// take the line of the head from the consumer.
+/// A load that finds a little costs as much as one that finds much, so the wait grows until loads are worth it. A
+/// consumer whose load finds nothing, or a single element, stops waiting: then its producer is slow, and a wait would
+/// only delay what is in flight. A producer goes on waiting at a ring that is still full: it delays nothing but itself,
+/// and each of its loads would take the line of the head from the consumer.
+///
+/// A consumer of messages has two words to load: the header at its head, which answers soonest, and the tail, which
+/// tells of many messages at once. A message that it finds at a header right after another one begins a flow, in which
+/// it loads the tail, and waits before that. A load that finds nothing, or a single message, ends the flow.
 #[derive(Debug)]
 pub struct Pace {
-    /// The pauses before the next look.
+    /// The pauses before the next load.
     wait: u32,
-    limit: u32,
-    /// How much makes a look worth its cost, in units of positions.
+    shortest: u32,
+    longest: u32,
+    /// The most pauses that are made, whatever the wait is.
+    pauses: u32,
+    /// How much makes a load worth its cost, in units of positions.
     enough: u64,
 }
 
 impl Pace {
     /// Begins without a wait, and never waits longer than `pauses`.
     pub fn new(pauses: u32, enough: u64) -> Pace {
-        Pace { wait: 0, limit: pauses.min(MOST_PAUSES), enough }
+        let pauses = pauses.min(MOST_PAUSES);
+        Pace { wait: 0, shortest: 0, longest: pauses, pauses, enough }
     }
 
-    /// Poisoned: the next look waits, and so goes where the handle's cause is told.
+    /// Begins without a flow, for a consumer of messages.
+    pub fn of_flow(pauses: u32, enough: u64) -> Pace {
+        let pace = Pace::new(pauses, enough);
+        Pace { shortest: FLOW, longest: pace.pauses.max(FLOW), ..pace }
+    }
+
+    /// Poisoned: sends each call through the path that waits, or flows, which returns the error.
     pub fn poisoned() -> Pace {
-        Pace { wait: 1, limit: 0, enough: 0 }
+        Pace { wait: FLOW, shortest: FLOW, longest: FLOW, pauses: 0, enough: 0 }
     }
 
-    /// Returns whether the next look need not wait.
+    /// Returns whether the next load need not wait.
     #[inline(always)]
     pub fn is_idle(&self) -> bool {
         self.wait == 0
     }
 
-    /// Waits, and returns for how many pauses. It is idle afterwards, unless it learns that elements came.
+    /// Returns whether messages flow, so that the next load is that of the tail.
+    #[inline(always)]
+    pub fn is_flowing(&self) -> bool {
+        self.wait >= FLOW
+    }
+
+    /// Waits, and returns for how long. It is idle afterwards, unless it learns that elements came.
     pub fn wait(&mut self) -> u32 {
-        for _ in 0..self.wait {
+        for _ in 0..self.wait.min(self.pauses) {
             spin_loop();
         }
         mem::take(&mut self.wait)
     }
 
-    /// Learns from a look that found one element. The other end is slow, or was just waited for: more waiting would not find
-    /// more, only later.
+    /// Learns from a load of a header that was 0.
     #[inline(always)]
-    pub fn found_one(&mut self) {
-        self.wait = self.limit.min(1);
+    pub fn found_nothing(&mut self) {
+        self.wait = 0;
     }
 
-    /// Learns from a look that found this much after so many pauses.
+    /// Learns from a load of the position that found one element or message. The other end is slow, or was just waited
+    /// for: more waiting would not find more, only later.
+    #[inline(always)]
+    pub fn found_one(&mut self) {
+        self.wait = self.longest.min(1);
+    }
+
+    /// Learns from a load of a header that found a message.
+    #[inline(always)]
+    pub fn found_header(&mut self) {
+        self.wait = 2 * self.wait + 1;
+    }
+
+    /// Learns from a load of the position that found this much after so long a wait.
     #[inline(always)]
     pub fn learn(&mut self, waited: u32, found: u64) {
-        let longer = (2 * waited + 1).min(self.limit);
-        self.wait = if found < self.enough { longer } else { waited / 2 };
+        let next = if found < self.enough { 2 * waited + 1 } else { waited / 2 };
+        self.wait = next.clamp(self.shortest, self.longest);
     }
 }
 
@@ -66,39 +101,74 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Waits, and learns that so many elements were found; returns the next wait.
-    fn look(pace: &mut Pace, found: u64) -> u32 {
+    /// Waits, and learns that so much was found; returns the next wait.
+    fn load(pace: &mut Pace, found: u64) -> u32 {
         let waited = pace.wait();
         pace.learn(waited, found);
         pace.wait
     }
 
     #[test]
-    fn looks_that_find_a_few_wait_longer_each_time_up_to_the_limit() {
+    fn loads_that_find_a_few_wait_longer_each_time_up_to_the_limit() {
         let mut pace = Pace::new(20, 512);
-        assert_eq!([5; 6].map(|found| look(&mut pace, found)), [1, 3, 7, 15, 20, 20]);
+        assert_eq!([5; 6].map(|found| load(&mut pace, found)), [1, 3, 7, 15, 20, 20]);
+        let mut flow = Pace { wait: 3, ..Pace::of_flow(20, 512) };
+        assert_eq!([5; 4].map(|found| load(&mut flow, found)), [7, 15, 20, 20]);
     }
 
     #[test]
-    fn looks_that_find_enough_wait_less_each_time() {
+    fn loads_that_find_enough_wait_less_each_time_and_stay_in_a_flow() {
         let mut pace = Pace { wait: 20, ..Pace::new(20, 32) };
-        assert_eq!([32; 4].map(|found| look(&mut pace, found)), [10, 5, 2, 1]);
+        assert_eq!([32; 4].map(|found| load(&mut pace, found)), [10, 5, 2, 1]);
+        let mut flow = Pace { wait: 20, ..Pace::of_flow(20, 32) };
+        assert_eq!([32; 4].map(|found| load(&mut flow, found)), [10, 5, 3, 3]);
     }
 
     #[test]
-    fn a_look_that_finds_nothing_or_one_element_ends_a_long_wait() {
-        let mut pace = Pace { wait: 20, ..Pace::new(20, 512) };
-        pace.wait();
-        assert!(pace.is_idle());
-        pace.found_one();
-        assert_eq!(pace.wait, 1);
+    fn a_load_that_finds_nothing_or_one_ends_a_long_wait_and_a_flow() {
+        for pace in [Pace::new(20, 512), Pace::of_flow(20, 512)] {
+            let mut pace = Pace { wait: 20, ..pace };
+            pace.wait();
+            assert!(pace.is_idle() && !pace.is_flowing());
+            pace.found_one();
+            assert!(pace.wait == 1 && !pace.is_flowing());
+        }
     }
 
     #[test]
-    fn without_pauses_nothing_waits() {
+    fn a_second_message_right_after_another_begins_a_flow() {
+        let mut pace = Pace::of_flow(20, 512);
+        pace.found_header();
+        assert!(!pace.is_flowing());
+        pace.found_nothing();
+        pace.found_header();
+        assert!(!pace.is_flowing());
+        pace.found_header();
+        assert!(pace.is_flowing());
+    }
+
+    #[test]
+    fn without_pauses_nothing_waits_and_messages_flow_all_the_same() {
         let mut pace = Pace::new(0, 512);
-        assert_eq!(look(&mut pace, 5), 0);
+        assert_eq!(load(&mut pace, 5), 0);
         pace.found_one();
         assert!(pace.is_idle());
+        let mut flow = Pace::of_flow(0, 512);
+        flow.found_header();
+        flow.found_header();
+        assert!(flow.is_flowing());
+        assert_eq!(load(&mut flow, 5), FLOW);
+    }
+
+    #[test]
+    fn the_longest_wait_is_bounded_whatever_is_asked_for() {
+        let mut pace = Pace::of_flow(u32::MAX, u64::MAX);
+        pace.learn(MOST_PAUSES, 1);
+        assert_eq!(pace.wait, MOST_PAUSES);
+    }
+
+    #[test]
+    fn a_poisoned_pace_is_neither_idle_nor_without_a_flow() {
+        assert!(!Pace::poisoned().is_idle() && Pace::poisoned().is_flowing());
     }
 }

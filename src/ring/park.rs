@@ -1,44 +1,45 @@
 //! How one end sleeps until the other one publishes, and what that costs the one that publishes: a load.
 //!
-//! The end that publishes must not miss an end that goes to sleep, and the other way round. Each stores one word and loads the
-//! other's, and of two such pairs at least one has to see the store of the other; that takes a fence on both sides between
-//! the store and the load. The fence of the publisher would cost more than all else that it does. So the sleeper makes
-//! both: the system call `membarrier` puts a fence into every running thread of the processes that registered for it. What
-//! is left for the publisher is a fence of the compiler.
+//! The end that publishes must not miss an end that goes to sleep, and vice versa. Each stores one word and loads the
+//! other's, and of two such pairs at least one has to see the store of the other; that takes a fence on both sides
+//! between the store and the load. The publisher's fence would cost more than all else that it does. So the sleeper
+//! makes both: the system call `membarrier` puts a fence into every running thread of the processes that registered for
+//! it. What is left for the publisher is a compiler fence.
 //!
 //! | word | written by | holds |
 //! |---|---|---|
-//! | parking | the sleeper | how often it began and ended a sleep, times 2: odd while it sleeps; plus 1 if it asks for fences |
+//! | parking | the sleeper | how often it began and ended a sleep, times 2; plus 1 if it asks for fences |
 //! | wanted | the sleeper | the position of the other end at which it wants to be woken |
 //! | needed | a producer that sleeps | the head that gives it what it asked for; never beyond the one that it wants |
 //! | wakes | the end that publishes | how often it woke the other one, times 2; plus 1 while it makes its own fences |
 //!
-//! **No wake is lost.** The sleeper reads `wakes`, stores `parking`, makes the fences, looks at the ring a last time and
-//! then sleeps in the kernel for as long as `wakes` is what it read. The publisher stores its position or header, is fenced,
-//! and loads `parking`. Either the last look sees what was published, or the publisher sees the sleep; then it changes
-//! `wakes` first and wakes afterwards, so a sleep that has not begun does not begin. A presence is published and looked at
-//! like a position: who comes or leaves wakes the other end, whatever it wants.
+//! **No wake is lost.** The sleeper loads `wakes`, stores `parking`, makes the fences, checks the ring a last time and
+//! then sleeps in the kernel for as long as `wakes` is what it loaded. The publisher stores its position or header, is
+//! fenced, and loads `parking`. Either the last check sees what was published, or the publisher sees the sleep; then it
+//! changes `wakes` first and wakes afterwards, so a sleep that has not begun does not begin. A presence is published
+//! and checked like a position: a process that attaches or leaves wakes the other end, whatever that wants.
 //!
-//! **Nobody is woken for less than he asked for.** A sleeper stores what it wants before its `parking`, and the publisher
-//! compares what it has published with that. A producer whose last sleep at a full ring ended with more than it needed wants a
-//! quarter of it next time, so that a consumer that keeps popping wakes it once for many slots. If the consumer says that it
-//! pauses, by a release or a wait, the producer is woken from the head on that it needs; and after [`GATHERING`] it wants no more
-//! than that.
+//! **No sleeper is woken for less than it asked for.** A sleeper stores what it wants before its `parking`, and the
+//! publisher compares what it has published with that. A producer whose last sleep at a full ring ended with more than
+//! it needed wants a quarter of the ring next time, so that a consumer that keeps popping wakes it once for many slots.
+//! If the consumer says that it pauses, by a release or a wait, the producer is woken as soon as the head has reached
+//! what it needs; and after [`GATHERING`] it wants no more than that.
 //!
-//! **No wake is made twice.** The publisher remembers the last `parking` that it answered. It wakes all who wait on the word:
-//! if it woke one, that could be a stranger who may read the ring.
+//! **No wake is made twice.** The publisher remembers the last `parking` that it answered. It wakes all waiters on the
+//! word: a single one could be a stranger that may read the ring.
 //!
-//! **Who makes which fence.** A publisher that could not register fences itself, and says so in `wakes` before it publishes
-//! anything. A sleeper that may not call `membarrier`, or that sleeps at every message, asks for that in `parking`; a publisher
-//! that sees it says so in `wakes`, and fences each publication from then on. A sleeper that reads there that the publisher
-//! fences need not call `membarrier`. One that may not call it, and does not read it, naps.
+//! **Who makes which fence.** A publisher that could not register makes its own fences, and says so in `wakes` before
+//! it publishes anything. A sleeper that may not call `membarrier`, or that sleeps at every message, asks for that in
+//! `parking`; a publisher that sees it says so in `wakes`, and fences each publication from then on. A sleeper that
+//! loads there that the publisher fences need not call `membarrier`. One that may not call it, and does not find that,
+//! naps.
 //!
-//! **Fences end with whoever asked for them.** A sleeper that leaves, or changes how it waits, takes its bit back, and one that
-//! follows a holder that was killed does not repeat it. A publisher that fences and finds nobody who asks says in `wakes` that it
-//! stops, and makes one more fence between that store and what it publishes next: a sleeper that still trusted in its fences then
-//! either is seen by the load behind that fence, or finds `wakes` changed and does not sleep. A publisher that starts to fence
-//! makes one, too, and loads `parking` again: `wakes` may be again what it was before it stopped, and a sleeper that read that
-//! must be seen, or see what was published in between.
+//! **Fences end with the sleeper that asked for them.** A sleeper that leaves, or changes how it waits, clears its bit,
+//! and one that follows a killed holder does not repeat it. A publisher that fences and finds nobody who asks says in
+//! `wakes` that it stops, and makes one more fence between that store and what it publishes next: a sleeper that still
+//! relied on its fences then either is seen by the load after that fence, or finds `wakes` changed and does not sleep.
+//! A publisher that starts to fence makes one, too, and loads `parking` again: `wakes` may again be what it was before
+//! it stopped, and a sleeper that loaded that must be seen, or see what was published in between.
 //!
 //! A sleep is cut into slices by its caller, because the death of a process wakes nobody.
 
@@ -49,14 +50,14 @@ use super::memory::{Memory, Parking, Role, Word};
 
 /// The bit of `parking` and `wakes` that is about fences.
 pub(super) const FENCES: u64 = 1;
-/// The distance of two counts.
+/// The distance between two counts.
 pub(super) const COUNT: u64 = 2;
-/// What a parking word never holds: it would have slept and woken too often.
+/// What a parking word never holds: that takes too many sleeps.
 const NEVER: u64 = u64::MAX;
 /// Set in `parking` while its writer sleeps.
 pub(super) const ASLEEP: u64 = COUNT;
 
-/// How long a producer at a full ring waits for a quarter of it before it is content with what it needs.
+/// How long a producer at a full ring waits for a quarter of it before what it needs is enough.
 pub const GATHERING: Duration = Duration::from_millis(5);
 
 /// What was published, and whom it wakes.
@@ -70,7 +71,7 @@ enum News {
     Presence,
 }
 
-/// Returns whether a position has come to another one, or beyond it.
+/// Returns whether a position is at another one, or past it.
 fn has_reached(position: u64, goal: u64) -> bool {
     position.wrapping_sub(goal) <= u64::MAX / 2
 }
@@ -81,7 +82,7 @@ pub fn full_fence() {
     fence(Ordering::SeqCst);
 }
 
-/// A fence for the compiler alone: that of a processor is made by whoever needs it, by `membarrier`.
+/// A compiler fence: the end that needs that of a processor makes it, by `membarrier`.
 #[inline(always)]
 pub fn light_fence() {
     compiler_fence(Ordering::SeqCst);
@@ -91,8 +92,8 @@ pub fn light_fence() {
 #[derive(Debug)]
 pub struct Waker {
     role: Role,
-    /// What the parking word of the other end holds while there is nothing to do: what was answered last, or where this end
-    /// makes its own fences, what it never holds.
+    /// What the parking word of the other end holds while there is nothing to do: what was answered last, or if this
+    /// end makes its own fences, [`NEVER`].
     expected: u64,
     answered: u64,
     /// Whether the system makes this process's fences, so that it need not.
@@ -111,16 +112,18 @@ impl Waker {
             let word = parking.wakes(role);
             // The word is the role's own; its last writer released the role's lock before this process took it.
             waker.wakes = (word.load(Ordering::Relaxed) & !FENCES).wrapping_add(u64::from(waker.fences));
-            // Publish: pairs with the Acquire in `Sleeper::begin`. This holder has published nothing without its fences.
+            // Publish: pairs with the Acquire in `Sleeper::begin`. This holder has published nothing without its
+            // fences.
             word.store(waker.wakes, Ordering::Release);
-            // Whoever sleeps by the word of a holder before this one, which may have made its own fences, is seen from here on.
+            // A sleeper that relies on the word of an earlier holder, which may have made its own fences, is seen from
+            // here on.
             parking.fence_to_publish(true);
         }
         waker
     }
 
-    /// Wakes the other end after a position was published, if it sleeps and wants no more. Its role is an argument because the
-    /// compiler knows it where this is called.
+    /// Wakes the other end after a position was published, if it sleeps and wants no more. Its role is an argument
+    /// because callers know it at compile time.
     #[inline(always)]
     pub fn published<M: Memory>(&mut self, memory: &M, peer: Role, position: u64) {
         self.tell(memory, peer, News::Position(position));
@@ -141,14 +144,13 @@ impl Waker {
     #[inline(always)]
     fn tell<M: Memory>(&mut self, memory: &M, peer: Role, news: News) {
         let Some(parking) = memory.parking() else { return };
-        parking.fence_to_publish(false);
-        let word = parking.parking(peer).load(Ordering::Relaxed);
+        let word = parking.load_behind(peer);
         if word != self.expected {
             self.notice(parking, word, news);
         }
     }
 
-    /// Answers a parking word that is not as it was, or may not be.
+    /// Answers a parking word that has changed, or may have.
     #[cold]
     #[inline(never)]
     fn notice<P: Parking>(&mut self, parking: &P, mut word: u64, news: News) {
@@ -183,16 +185,19 @@ impl Waker {
         if asleep {
             self.wakes = self.wakes.wrapping_add(COUNT);
         }
-        // Publish: pairs with the Acquire in `Sleeper::begin`. Whoever reads that fences are made sees what was published without.
+        // Publish: pairs with the Acquire in `Sleeper::begin`. A sleeper that loads that fences are made sees what was
+        // published without.
         parking.wakes(self.role).store(self.wakes, Ordering::Release);
         if fenced && !self.fences {
-            // A sleeper that trusts in the fences of this end is seen by the next load, or sees the store in front of this fence.
+            // A sleeper that relies on the fences of this end is seen by the next load, or sees the store before this
+            // fence.
             parking.fence_to_publish(true);
         }
         if asleep {
             parking.wake(self.role);
         } else if self.fences && !fenced {
-            // It may say now what it said before it stopped, to a sleeper that trusts in that: this looks again, behind a fence.
+            // `wakes` may say now what it said before this end stopped, and a sleeper may rely on that: load again,
+            // after a fence.
             self.notice(parking, word, news);
         }
     }
@@ -225,8 +230,8 @@ impl Sleeper {
     pub fn attach<M: Memory>(memory: &M, role: Role) -> Sleeper {
         let mut sleeper = Sleeper { role, word: 0 };
         if let Some(parking) = memory.parking() {
-            // The word is the role's own; its last writer released the role's lock before this process took it. It may have
-            // been killed asleep.
+            // The word is the role's own; its last writer released the role's lock before this process took it. It may
+            // have been killed asleep.
             let stored = parking.parking(role).load(Ordering::Relaxed);
             sleeper.word = stored.wrapping_add(stored & ASLEEP);
             sleeper.renew(memory);
@@ -234,22 +239,23 @@ impl Sleeper {
         sleeper
     }
 
-    /// Asks the other end for fences, or asks no more, as this memory says now.
+    /// Asks the other end for fences, or stops asking, as this memory says now.
     pub fn renew<M: Memory>(&mut self, memory: &M) {
         if let Some(parking) = memory.parking() {
             self.store(memory, (self.word & !FENCES) | u64::from(parking.asks_for_fences()));
         }
     }
 
-    /// Asks for nothing any more: this holder leaves.
+    /// Stops asking: this holder leaves.
     pub fn leave<M: Memory>(&mut self, memory: &M) {
         self.store(memory, self.word & !FENCES);
     }
 
-    /// Says that it will sleep until the other end has published the position `wanted`, and makes sure that whoever publishes
-    /// from now on sees it. A producer that needs less says so in `needed`.
+    /// Says that it will sleep until the other end has published the position `wanted`, and makes sure that each
+    /// publisher sees it from now on. A producer that needs less says so in `needed`.
     ///
-    /// A last look at the ring follows, then [`Sleeper::sleep`] if that found nothing, and [`Sleeper::end`] in any case.
+    /// The caller then checks the ring a last time, calls [`Sleeper::sleep`] if that found nothing, and
+    /// [`Sleeper::end`] in any case.
     pub fn begin<M: Memory>(&mut self, memory: &M, wanted: u64, needed: u64) -> Begun {
         let Some(parking) = memory.parking() else { return Begun { wakes: 0, sure: false } };
         parking.wanted(self.role).store(wanted, Ordering::Relaxed);
@@ -266,7 +272,7 @@ impl Sleeper {
 
     /// Sleeps until it is woken for the first time since it began, at most for `limit`.
     pub fn sleep<M: Memory>(&self, memory: &M, begun: Begun, limit: Duration) {
-        /// How long a sleep is at most where a wake may be lost.
+        /// How long a sleep is at most if a wake may be lost.
         const NAP: Duration = Duration::from_millis(1);
         if let Some(parking) = memory.parking() {
             parking.sleep(self.role.peer(), begun.wakes, if begun.sure { limit } else { limit.min(NAP) });

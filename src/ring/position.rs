@@ -1,52 +1,6 @@
-//! Arithmetic of positions, and the check of the number that the other process wrote.
+//! Arithmetic of positions, and the check of a number that the other process wrote.
 
-use core::fmt;
-
-/// A word that the other process writes and that failed its check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SharedWord {
-    /// The position at which the producer writes next.
-    Tail,
-    /// The position at which the consumer reads next.
-    Head,
-    /// The first word of a message's record: its length in bytes times 256, plus 1 once it is there.
-    Header,
-}
-
-/// The other process wrote a number that this protocol cannot have produced.
-///
-/// The handle that found it is poisoned: each later call says the same, and nothing of the ring is touched again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Corrupted {
-    /// The word that was wrong.
-    pub word: SharedWord,
-    /// What it held.
-    pub found: u64,
-    /// The lowest value that it could have held.
-    pub lowest: u64,
-    /// The highest value that it could have held; smaller than `lowest` where positions pass 2^64.
-    pub highest: u64,
-    /// The distance between two values that it could have held; a power of two.
-    pub step: u64,
-}
-
-impl fmt::Display for Corrupted {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.word {
-            SharedWord::Tail => "the producer's tail",
-            SharedWord::Head => "the consumer's head",
-            SharedWord::Header => "the header of a record",
-        };
-        write!(formatter, "{word} holds {}, expected {} to {}", self.found, self.lowest, self.highest)?;
-        if self.step > 1 {
-            write!(formatter, " in steps of {}", self.step)?;
-        }
-        formatter.write_str(": another process damaged the ring; unlink it and create it anew")
-    }
-}
-
-impl core::error::Error for Corrupted {}
+use super::error::{Corrupted, SharedWord};
 
 /// The values that a word can hold if its writer keeps to the protocol, both ends included.
 ///
@@ -80,7 +34,7 @@ impl Window {
     }
 }
 
-/// Cuts `len` slots that start at `position` where the buffer ends: the lengths before and after the wrap.
+/// Cuts `len` slots that start at `position` at the end of the buffer: the lengths before and after the wrap.
 #[inline(always)]
 pub fn split(position: u64, len: usize, capacity: usize) -> (usize, usize) {
     let first = len.min(capacity - index(position, capacity));
@@ -158,7 +112,8 @@ mod tests {
         let tail = Window { lowest: 3, highest: 5, step: 1 }.refusal(SharedWord::Tail, 9);
         assert_eq!(
             tail.to_string(),
-            "the producer's tail holds 9, expected 3 to 5: another process damaged the ring; unlink it and create it anew"
+            "the producer's tail holds 9, expected 3 to 5: another process damaged the ring; unlink it and create it \
+             anew"
         );
         let header = Window { lowest: 1, highest: 513, step: 256 }.refusal(SharedWord::Header, 2);
         let expected = "the header of a record holds 2, expected 1 to 513 in steps of 256: ";

@@ -1,8 +1,8 @@
-//! What the holder of a role says about itself: that it came, that it left, and for the how manieth time.
+//! What the holder of a role says about itself: that it attached, that it left, and its generation.
 //!
-//! One word holds it all, so that it cannot be seen half changed: 0 = nobody ever came, `2 * generation - 1` = the holder
-//! of this generation came, `2 * generation` = it left in order. Whether a holder that came is still there, the word
-//! cannot know: only the role's lock does.
+//! One word holds it all, so that it cannot be seen half changed: 0 = nobody ever attached, `2 * generation - 1` = the
+//! holder of this generation attached, `2 * generation` = it left in order. Whether a holder that attached is still
+//! there, only the role's lock knows.
 
 use core::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use super::memory::Word;
 pub enum Presence {
     /// Nobody has held the role yet.
     Never,
-    /// The holder of this generation came and did not say that it left.
+    /// The holder of this generation attached and did not say that it left.
     Came {
         /// Counts the holders of the role, from 1.
         generation: u64,
@@ -35,7 +35,7 @@ impl Presence {
         }
     }
 
-    /// Returns how many holders the role has had.
+    /// Returns how often the role has been taken.
     #[must_use]
     pub fn generation(self) -> u64 {
         match self {
@@ -45,17 +45,17 @@ impl Presence {
     }
 }
 
-/// Writes notes of a holder (pid and the like), whose presence is to follow.
+/// Stores the notes of a holder (pid and the like), before its presence.
 ///
 /// The caller holds the role's lock.
 pub fn note_down<W: Word>(notes: &[(&W, u64)]) {
     for &(note, value) in notes {
-        // Nobody relies on a note before the presence that follows it; whoever reads one earlier looks at the presence again.
+        // Nobody relies on a note before the presence that follows it; a reader that is early loads the presence again.
         note.store(value, Ordering::Relaxed);
     }
 }
 
-/// Says that a new holder came, after writing its notes, and returns its generation.
+/// Says that a new holder attached, after storing its notes, and returns its generation.
 ///
 /// The caller holds the role's lock.
 pub fn enter<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
@@ -73,13 +73,13 @@ pub fn leave<W: Word>(presence: &W, generation: u64) {
     presence.store(generation.wrapping_mul(2), Ordering::Release);
 }
 
-/// Reads what the holder of a role said last.
+/// Loads what the holder of a role said last.
 pub fn observe<W: Word>(presence: &W) -> Presence {
     // Observe: pairs with the Releases in `enter` and `leave`.
     Presence::from_word(presence.load(Ordering::Acquire))
 }
 
-/// Reads one of the notes that came with a presence that was observed before.
+/// Loads one of the notes of a presence that was observed before.
 pub fn note<W: Word>(note: &W) -> u64 {
     note.load(Ordering::Relaxed)
 }

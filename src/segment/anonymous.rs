@@ -1,8 +1,9 @@
-//! Segments without a name: a memory file that its descriptors alone lead to, sealed so that nobody can change its length.
+//! Segments without a name: a memory file that only its descriptors lead to, sealed so that nobody can change its
+//! length.
 //!
-//! Roles are locks of an open file description, and whoever gets a descriptor from another process shares its description.
-//! So every attach opens descriptions of its own, through `/proc/self/fd`, and those that hold a lock are never handed out:
-//! otherwise a process that was given one would keep the role of a peer that is dead.
+//! Roles are locks of an open file description, and a process that gets a descriptor from another one shares its
+//! description. So every attach opens descriptions of its own, through `/proc/self/fd`, and those that hold a lock are
+//! never handed out: otherwise a process that was given one would keep the role of a peer that is dead.
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -12,13 +13,12 @@ use rustix::io::Errno;
 
 use super::descriptor::lift;
 use super::object::{self, os, same};
-use super::place::ANONYMOUS;
-use crate::error::Error;
+use crate::error::{ANONYMOUS, Error};
 
 /// The seals of a segment: its length is final, and so are its seals.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// The seals with which nobody could write it.
+/// The seals that would keep everyone from writing it.
 const WRITE_SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
 
 /// The permissions that a memory file can have: the system does not let it become executable.
@@ -45,8 +45,8 @@ pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
 
 /// Refuses a length that cannot be reserved, before anything is done for it.
 ///
-/// A memory file has no file system that could be full: the system would end processes, this one or others, to find room for
-/// more than there is.
+/// A memory file has no file system that could be full: the system would end processes, this one or others, to make
+/// room for more than there is.
 pub(super) fn check_room(len: u64) -> Result<(), Error> {
     if let Some(available) = available_memory().filter(|&available| available < len) {
         return Err(Error::NoMemory { needed: len, available });
@@ -79,7 +79,7 @@ pub(super) fn seal(file: BorrowedFd<'_>) -> Result<(), Error> {
     rustix::fs::fcntl_add_seals(file, SEALS).map_err(|error| os("fcntl(F_ADD_SEALS)", error))
 }
 
-/// Checks that what a descriptor stands for is memory whose length nobody can change. Before that, its length means nothing.
+/// Checks that a descriptor refers to memory whose length nobody can change. Before that, its length means nothing.
 pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
     object::check_regular(ANONYMOUS, &object::stat(file)?)?;
     let found = match rustix::fs::fcntl_get_seals(file) {
@@ -91,7 +91,7 @@ pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
     if !found.contains(SEALS) || found.intersects(WRITE_SEALS) {
         return Err(Error::Seals { found: found.bits(), expected: SEALS.bits() });
     }
-    // Huge pages come from a pool, and where that is empty an access ends in a signal.
+    // Huge pages come from a pool, and if that is empty an access ends in a signal.
     let system = rustix::fs::fstatfs(file).map_err(|error| os("fstatfs", error))?;
     match system.f_type as u64 == u64::from(libc::TMPFS_MAGIC as u32) {
         true => Ok(()),
@@ -99,7 +99,7 @@ pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
     }
 }
 
-/// Opens what a descriptor stands for once more: a description of its own, which shares no locks with the first.
+/// Reopens what a descriptor refers to: by a description of its own, which shares no locks with the first.
 pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     let again = open_number(file.as_raw_fd()).map_err(|error| match error {
         Errno::NOENT | Errno::NOTDIR => Error::NoProc { source: error.into() },
@@ -113,17 +113,17 @@ pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     }
 }
 
-/// Opens what a descriptor of this number stands for. The path is a link that the kernel follows itself, to an object that
-/// need have no path.
+/// Opens what a descriptor of this number refers to. The path is a link that the kernel follows itself, to an object
+/// that need have no path.
 ///
-/// It never waits: whoever has a lease of the object (`F_SETLEASE`) could hold the caller for 45 seconds.
-pub(super) fn open_number(number: i32) -> Result<OwnedFd, Errno> {
+/// It never waits: a process with a lease of the object (`F_SETLEASE`) could block the caller for 45 seconds.
+pub(crate) fn open_number(number: i32) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty())).and_then(lift)
 }
 
 /// Returns the path of a descriptor of this process.
-pub(super) fn path_of(number: i32) -> String {
+pub(crate) fn path_of(number: i32) -> String {
     format!("/proc/self/fd/{number}")
 }
 
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_lease_of_whoever_passed_a_memory_file_holds_nobody_up() {
         let file = create(0o600).unwrap();
-        // A break of it is told by this signal, which by default ends the process.
+        // Breaking the lease raises this signal, which by default ends the process.
         // SAFETY: a signal that nothing here waits for is ignored from now on.
         unsafe { libc::signal(libc::SIGIO, libc::SIG_IGN) };
         // SAFETY: the descriptor is open, and the command takes a number.

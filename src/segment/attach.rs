@@ -1,14 +1,15 @@
-//! How a process comes to a segment: one path for both roles and for both start orders.
+//! How a process attaches to a segment: one path for both roles and for both start orders.
 //!
-//! The name may be absent, half made, removed, or made anew at any point of this path, by a process that may be killed at
-//! any instruction. Four rules keep it sound:
+//! The name may be absent, half made, removed, or made again at any point of this path, by a process that may be killed
+//! at any instruction. Four rules keep it sound:
 //!
-//! - a segment is made under its administration lock, which the kernel gives back when its creator dies;
-//! - a name is removed only under the administration lock of the object that it stands for;
-//! - after a role is locked, the name is looked at once more: it may stand for another object by now;
-//! - what holds a lock for longer than a few system calls is a mapping whose descriptor is closed: a process that another
-//!   thread forks or spawns meanwhile would keep the lock with its copy of the descriptor. So nothing slow (reserving,
-//!   prefaulting, locking in memory) is done while such a descriptor is open; all that is done by one without a lock.
+//! - a segment is created under its administration lock, which the kernel gives back when its creator dies;
+//! - a name is removed only under the administration lock of the object that it refers to;
+//! - after a role is locked, the name is checked again: it may refer to another object by now;
+//! - a lock is held for longer than a few system calls only by a mapping whose descriptor is closed: a process that
+//!   another thread forks or spawns meanwhile would keep the lock by its copy of the descriptor. So nothing slow
+//!   (reserving, prefaulting, locking in memory) is done while such a descriptor is open; it is done by one without a
+//!   lock.
 
 #![allow(unsafe_code, reason = "the header of a mapping is read through its address")]
 
@@ -28,34 +29,45 @@ use super::place::Place;
 use super::roles::{self, Lock};
 use super::wanted::{Birth, Wanted};
 use crate::error::Error;
-use crate::options::{Creation, Options};
 use crate::ring::identity;
 use crate::ring::memory::Role;
 use crate::ring::presence::Presence;
 
-/// How long a living creator may make no progress, beyond what the caller waits anyway. Reserving a gigabyte takes about half a
-/// second, and each page of it is progress.
+/// How long a living creator may make no progress, beyond what the caller waits anyway. Reserving a gigabyte takes
+/// about half a second, and each page of it is progress.
 pub(super) const CREATION: Duration = Duration::from_secs(5);
 
-/// How long the system may take to give back the lock of a process that is gone, where nobody keeps it.
+/// How long the system may take to give back the lock of a process that is gone, if nobody keeps it.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// The pauses between two looks at a name.
+/// The pauses between two attempts.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
-/// What a caller asks for.
+/// Whether a call may create a new ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Creation {
+    /// Uses the existing ring; creates one if there is none and a capacity was given.
+    #[default]
+    IfMissing,
+    /// Creates a new ring, and fails if one exists.
+    New,
+    /// Uses the existing ring, and fails if there is none.
+    Never,
+}
+
+/// Which ring a caller asks for.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) place: &'a Place,
-    /// The role to take; `None` to make the ring, or to find it made, and no more.
-    pub(super) role: Option<Role>,
-    pub(super) access: Access,
-    pub(super) creation: Creation,
-    pub(super) wait: Duration,
-    pub(super) prefault: bool,
-    pub(super) lock_memory: bool,
-    pub(super) wanted: Wanted,
+pub(crate) struct Request<'a> {
+    pub(crate) place: &'a Place,
+    /// The role to take; `None` to create the ring, if it is missing, and no more.
+    pub(crate) role: Option<Role>,
+    pub(crate) access: Access,
+    pub(crate) creation: Creation,
+    pub(crate) wait: Duration,
+    pub(crate) prefault: bool,
+    pub(crate) lock_memory: bool,
+    pub(crate) wanted: Wanted,
 }
 
 /// A segment whose role this process holds, if it asked for one.
@@ -67,13 +79,13 @@ pub(super) struct Attached {
     pub(super) questions: OwnedFd,
 }
 
-/// What one look at a name came to.
+/// The result of one attempt.
 enum Look {
     Attached(Attached),
     Absent,
-    /// Something changed meanwhile, or another process is coming or leaving: look again.
+    /// Something changed meanwhile, or another process is attaching or leaving: try again.
     Unsettled,
-    /// Another process makes it, and has come so far.
+    /// Another process is creating it, and has got this far.
     BeingMade(Progress),
     /// The role is locked, and this process, which held it, is gone.
     HolderGone(u32),
@@ -88,20 +100,20 @@ impl Look {
     }
 }
 
-/// How far a creator has come: which object it is, and its length and blocks.
+/// How far a creator has got: which object it is, and its length and blocks.
 type Progress = [u64; 3];
 
-/// What became of an attempt to lock a role.
+/// The result of an attempt to lock a role.
 enum Locking {
     /// It is locked, if there is one to lock, and the mapping keeps it.
     Locked(Mapping),
     /// Another one has it.
     Held(Role),
-    /// The name stands for another object by now.
+    /// The name refers to another object by now.
     Moved,
 }
 
-/// Attaches, creating the segment where that is asked for.
+/// Attaches, creating the segment if asked to.
 pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
     if let Place::Name(name) = request.place {
         object::check_name(name)?;
@@ -125,17 +137,17 @@ pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
     }
 }
 
-/// For how long a name is looked at again and again at which something is going on.
+/// For how long attempts go on at a name that another process is changing.
 #[derive(Debug, Default)]
 struct Patience {
-    /// How far a creator had come, and when that was seen first.
+    /// How far a creator had got, and when that was seen first.
     progress: Option<(Progress, Duration)>,
     /// Since when a role is held for a process that is gone.
     gone: Option<Duration>,
 }
 
 impl Patience {
-    /// Returns when the patience ends that a look asks for, counted from the first look.
+    /// Returns when patience ends after this attempt, counted from the first one.
     fn after(&mut self, look: &Look, waited: Duration, wait: Duration) -> Duration {
         if let Look::HolderGone(_) = look {
             return *self.gone.get_or_insert(waited) + GRACE;
@@ -156,7 +168,7 @@ impl Patience {
 /// # Errors
 ///
 /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-/// - [`Error::NotRegular`]: something that is no shared-memory object stands under the name.
+/// - [`Error::NotRegular`]: something that is no shared-memory object has the name.
 /// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
 pub fn unlink(name: &str) -> Result<(), Error> {
     object::check_name(name)?;
@@ -164,32 +176,16 @@ pub fn unlink(name: &str) -> Result<(), Error> {
         return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
     };
     object::check_regular(name, &object::stat(file.as_fd())?)?;
-    // Where another process was faster, the name is gone, or stands for a ring that came after this call.
+    // If another process was faster, the name is gone, or refers to a ring that was created after this call.
     object::unlink(name, file.as_fd(), CREATION).map(|_| ())
 }
 
 impl<'a> Request<'a> {
-    /// Asks for what `options` say, and for a role, if any.
-    pub(super) fn of(options: &'a Options, role: Option<Role>, wanted: Wanted) -> Result<Request<'a>, Error> {
-        options.check_mode()?;
-        let owner = options.owner.unwrap_or_else(|| rustix::process::geteuid().as_raw());
-        Ok(Request {
-            place: &options.place,
-            role,
-            access: Access { owner, mode: options.mode },
-            creation: options.creation,
-            wait: options.wait,
-            prefault: options.prefault,
-            lock_memory: options.lock_memory,
-            wanted,
-        })
-    }
-
     fn look(&self) -> Result<Look, Error> {
         match self.place {
             Place::Name(name) => self.look_at(name),
             Place::Nowhere if !self.wanted.is_complete() => Err(Error::NoCapacity),
-            // There is nobody to wait for.
+            // There is no creator to wait for.
             Place::Nowhere if self.creation == Creation::Never => {
                 Err(Error::NotFound { name: self.place.name().to_owned(), waited: Duration::ZERO })
             }
@@ -212,7 +208,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Looks at what was given by its descriptor. Its length means nothing before its seals were seen.
+    /// Tries what a given descriptor refers to. Its length means nothing before its seals were checked.
     fn look_behind(&self, given: BorrowedFd<'_>) -> Result<Look, Error> {
         anonymous::check_sealed(given)?;
         let file = anonymous::reopen(given)?;
@@ -224,7 +220,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Takes the role in a segment that is made, if it is the one that is wanted.
+    /// Takes the role in a finished segment, if it is the one that is wanted.
     fn join(&self, file: OwnedFd, found: Identity) -> Result<Look, Error> {
         if self.creation == Creation::New {
             return Err(Error::AlreadyExists { name: self.place.name().to_owned() });
@@ -238,7 +234,7 @@ impl<'a> Request<'a> {
         self.wanted.is_complete() && self.creation != Creation::Never
     }
 
-    /// Says why no more is waited after a look.
+    /// Says why the wait ends after this attempt.
     fn give_up(&self, look: &Look, waited: Duration) -> Error {
         let name = self.place.name().to_owned();
         match (look, self.role) {
@@ -274,8 +270,8 @@ impl<'a> Request<'a> {
         Ok(Look::attached(made?, questions))
     }
 
-    /// Opens a new object once more, and maps a page of it, which keeps the administration lock that `file` has: nothing else of
-    /// the mapping is used, and nobody inherits it.
+    /// Opens a new object again, and maps a page of it, which keeps the administration lock that `file` has: nothing
+    /// else of the mapping is used, and nobody inherits it.
     fn begin(&self, name: &str, file: BorrowedFd<'_>) -> Result<Option<(Mapping, OwnedFd)>, Error> {
         // A umask may have taken even the owner's permissions.
         object::set_mode(file, self.access.mode)?;
@@ -283,19 +279,19 @@ impl<'a> Request<'a> {
         Ok(Some((Mapping::new(file, DATA_OFFSET)?, questions)))
     }
 
-    /// Reserves and maps the memory and writes what it is. Whatever can fail comes before the magic, which is the last.
+    /// Reserves and maps the memory and writes what it is. All that can fail comes before the magic, which is the last.
     ///
-    /// Returns `None` where another one was faster.
+    /// Returns `None` if another process was faster.
     fn make(&self, questions: BorrowedFd<'_>) -> Result<Option<(Mapping, Identity)>, Error> {
         let (identity, is_named) = (self.wanted.identity(birth()?), self.place.is_named());
         let len = identity.segment_length;
-        // A length that no address space has room for is told as what it is.
+        // A length that no address space has room for is reported as such.
         if is_named {
             object::check_room(questions, len)?
         } else {
             anonymous::check_room(len)?
         }
-        // No process of this protocol looks for a role before it has seen the magic, but a stranger may have locked it.
+        // No process of this protocol locks a role before it has seen the magic, but a stranger may have locked it.
         let Locking::Locked(mapping) = self.lock_role(questions, identity)? else { return Ok(None) };
         if is_named {
             object::reserve(questions, len)?
@@ -317,7 +313,7 @@ impl<'a> Request<'a> {
         Ok(Some((mapping, identity)))
     }
 
-    /// Takes the role, and comes to a segment that is made. `questions` was opened first, and holds no lock.
+    /// Takes the role in a finished segment. `questions` was opened first, and holds no lock.
     fn enter(&self, questions: OwnedFd, identity: Identity) -> Result<Look, Error> {
         let mapping = match self.lock_role(questions.as_fd(), identity)? {
             Locking::Locked(mapping) => mapping,
@@ -331,8 +327,8 @@ impl<'a> Request<'a> {
         Ok(Look::attached(Some((mapping, identity)), questions))
     }
 
-    /// Locks the role by a description of its own, maps the whole segment by it, which may be longer than the object yet, and
-    /// makes sure that the name still stands for this object.
+    /// Locks the role by a description of its own, maps the whole segment by it, which may still be longer than the
+    /// object, and checks that the name still refers to this object.
     ///
     /// The descriptor is open for these few calls alone: afterwards the mapping keeps the lock.
     fn lock_role(&self, questions: BorrowedFd<'_>, identity: Identity) -> Result<Locking, Error> {
@@ -359,14 +355,14 @@ impl<'a> Request<'a> {
             (false, Presence::Came { .. }) => {
                 Err(Error::Busy { name: self.place.name().to_owned(), role, holder: looker.name(notes) })
             }
-            // The notes are those of one process, unless another one came meanwhile.
+            // The notes are those of one process, unless another one attached meanwhile.
             (true, _) if roles::said(slot) == said => Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone)),
-            // Its holder is just coming, or just leaving.
+            // Its holder is just attaching, or just leaving.
             _ => Ok(Look::Unsettled),
         }
     }
 
-    /// Opens the object once more; `None` where its name stands for another one by now.
+    /// Reopens the object; `None` if its name refers to another one by now.
     fn reopen(&self, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
         match self.place {
             Place::Name(name) => object::reopen(name, file),
@@ -374,7 +370,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Has every page of a mapping in place and in memory, as far as that was asked for.
+    /// Brings every page of a mapping into place, and locks it in memory, if asked to.
     fn settle(&self, mapping: &Mapping) -> Result<(), Error> {
         if self.prefault {
             mapping.prefault()?;
@@ -385,11 +381,11 @@ impl<'a> Request<'a> {
         Ok(())
     }
 
-    /// Reads what the segment says that it is; `None` where its creator has not finished.
+    /// Reads what the segment says it is; `None` if its creator has not finished.
     fn observe(&self, file: BorrowedFd<'_>) -> Result<Option<Identity>, Error> {
         let len = object::stat(file)?.st_size as u64;
         if len == 0 {
-            // Its creator has not come to give it a size.
+            // Its creator has not given it a size yet.
             return Ok(None);
         }
         if len < DATA_OFFSET as u64 {
@@ -419,7 +415,7 @@ impl<'a> Request<'a> {
         Ok(Look::Unsettled)
     }
 
-    /// Refuses to remove an object that no creator of ours can have left: one with anything but what that writes.
+    /// Refuses to remove an object that no creator of ours can have left: one with more than that writes.
     fn refuse_foreign(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
         match object::is_blank(file, &WRITTEN_BY_CREATOR)? {
             true => Ok(()),
@@ -433,7 +429,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Chooses what only one ring has.
+/// Chooses what is unique to a ring.
 fn birth() -> Result<Birth, Error> {
     let mut bytes = [0; 8];
     // No ring has the number 0.
@@ -453,7 +449,8 @@ fn birth() -> Result<Birth, Error> {
 
 /// Maps the whole segment, which is or will be as long as it says. Touches nothing.
 fn map(file: BorrowedFd<'_>, identity: Identity) -> Result<Mapping, Error> {
-    // It was compared with the length of an object, or with the room that there is, so it is not longer than any object can be.
+    // It was compared with the length of an object, or with the room that there is, so it is not longer than any object
+    // can be.
     let len = identity.segment_length as usize;
     match identity.kind {
         MESSAGE => Mapping::mirrored(file, len, identity.data_offset as usize),
@@ -469,13 +466,23 @@ fn header(mapping: &Mapping) -> &Header {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wanted::Terms;
     use super::*;
 
     #[test]
     fn a_role_that_a_stranger_locked_first_is_not_taken_for_ours() {
-        let options = Options::anonymous().capacity(8);
         for role in [Role::Producer, Role::Consumer] {
-            let request = Request::of(&options, Some(role), Wanted::messages(&options).unwrap()).unwrap();
+            let wanted = Wanted::messages(&Terms { capacity: Some(4096), ..Terms::default() }).unwrap();
+            let request = Request {
+                place: &Place::Nowhere,
+                role: Some(role),
+                access: Access { owner: rustix::process::geteuid().as_raw(), mode: 0o600 },
+                creation: Creation::IfMissing,
+                wait: Duration::ZERO,
+                prefault: true,
+                lock_memory: false,
+                wanted,
+            };
             let file = anonymous::create(0o600).unwrap();
             let stranger = anonymous::reopen(file.as_fd()).unwrap();
             assert!(Lock::Role(role).take(stranger.as_fd()).unwrap());

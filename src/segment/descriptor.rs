@@ -1,17 +1,17 @@
 //! The numbers of the descriptors that this crate keeps.
 //!
-//! A program may have closed its standard streams: the system then gives their numbers to whatever is opened next, and what
+//! A program may have closed its standard streams: the system then gives their numbers to what is opened next, and what
 //! the program prints would be written into a ring.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
-/// The first number behind those of standard input, output and error.
-pub(super) const FIRST: RawFd = 3;
+/// The first number after those of standard input, output and error.
+pub(crate) const FIRST: RawFd = 3;
 
-/// Moves a descriptor that was just opened behind the standard ones, if it is not there.
-pub(super) fn lift(descriptor: OwnedFd) -> Result<OwnedFd, Errno> {
+/// Moves a descriptor that was just opened past the standard ones, if it is one of them.
+pub(crate) fn lift(descriptor: OwnedFd) -> Result<OwnedFd, Errno> {
     if descriptor.as_raw_fd() >= FIRST {
         return Ok(descriptor);
     }

@@ -1,14 +1,14 @@
 //! What a process that exits does for the handles that it still has: those in statics, and those that were leaked.
 //!
-//! `exit`, and `main` when it returns, call a handler that is registered once per process. It first refuses all handles of the
-//! process ([`process::begin_to_exit`]), then says for each that it leaves and wakes its peer, then
+//! `exit`, and `main` when it returns, call a handler that is registered once per process. It first refuses all handles
+//! of the process ([`process::begin_to_exit`]), then says for each that it leaves and wakes its peer, then
 //! removes the names that were to be removed.
 //!
-//! The handler takes no lock and allocates nothing: nodes are linked once, for ever, and are used again. A node passes from one
-//! owner to the next by its state, which names the process, so that a forked child leaves the nodes of its parent alone. What a
-//! node says stays true while it is armed: the mapping and the descriptor of a handle are given back after its [`Registration`], and
-//! a drop that meets the handler waits for it. Other threads may still run: each handle is refused when it next
-//! loads the other end's position, and until then may publish after its end was told.
+//! The handler takes no lock and allocates nothing: nodes are linked once, for ever, and are used again. A node passes
+//! from one owner to the next by its state, which names the process, so that a forked child leaves the nodes of its
+//! parent alone. What a node says stays true while it is armed: the mapping and the descriptor of a handle are given
+//! back after its [`Registration`], and a drop that meets the handler waits for it. Other threads may still run: each
+//! handle is refused when it next loads the other end's position, and until then may publish after its end was told.
 
 #![allow(unsafe_code, reason = "a handler of the C library's, which reaches headers by their addresses")]
 
@@ -32,7 +32,7 @@ use crate::ring::memory::Role;
 /// How long the handler waits at most for its turn to remove a name.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// With what a Rust program exits whose `main` has panicked.
+/// The exit status of a Rust program whose `main` has panicked.
 const PANICKED: c_int = 101;
 
 /// What the handler needs of a handle. Nothing of it moves when the handle does.
@@ -55,7 +55,7 @@ struct Kept {
     descriptor: RawFd,
     role: Role,
     generation: u64,
-    /// As long as `name_len` says; 0 where no name is to be removed.
+    /// As long as `name_len` says; 0 if no name is to be removed.
     name: [u8; NAME_MAX],
     name_len: usize,
 }
@@ -93,7 +93,7 @@ impl Kept {
     unsafe fn leave(&self) {
         // SAFETY: the same promise.
         let descriptor = unsafe { self.descriptor() };
-        // Where another process has cut the header off, a store there is a signal.
+        // If another process has cut off the header, a store there raises a signal.
         let is_whole = object::stat(descriptor).is_ok_and(|stat| stat.st_size as u64 >= size_of::<Header>() as u64);
         if is_whole {
             // SAFETY: the mapping outlives the registration, and every byte of a header is an atomic or padding.
@@ -111,13 +111,13 @@ impl Kept {
         }
     }
 
-    /// Removes the name, if that was asked for and it still stands for this ring.
+    /// Removes the name, if that was asked for and it still refers to this ring.
     ///
     /// # Safety
     ///
     /// The node that this was read from is not given back yet.
     unsafe fn unlink(&self) {
-        // It was a `str` when it was kept, and is empty where none is to be removed.
+        // It was a `str` when it was kept, and is empty if none is to be removed.
         if let Some(name) = std::str::from_utf8(&self.name[..self.name_len]).ok().filter(|name| !name.is_empty()) {
             // SAFETY: the same promise.
             let descriptor = unsafe { self.descriptor() };
@@ -130,12 +130,12 @@ impl Kept {
 /// Where a handle is kept.
 struct Node {
     next: *const Node,
-    /// The number of the process times 4, and what the node is to it.
+    /// The number of the process times 4, plus the state of the node.
     state: AtomicU64,
     kept: UnsafeCell<MaybeUninit<Kept>>,
 }
 
-// SAFETY: `next` never changes once the node is linked, and what is kept is accessed by the one that the state names alone.
+// SAFETY: `next` never changes once the node is linked, and only the owner that the state names accesses what is kept.
 unsafe impl Sync for Node {}
 
 /// Nobody's.
@@ -146,7 +146,7 @@ fn filling(epoch: Epoch) -> u64 {
     4 * epoch.number() + 1
 }
 
-/// To be left for when the process exits.
+/// Its handle is left when the process exits.
 fn armed(epoch: Epoch) -> u64 {
     4 * epoch.number() + 2
 }
@@ -164,7 +164,8 @@ fn nodes() -> impl Iterator<Item = &'static Node> {
     // Pairs with the Release in `Node::link`.
     let mut node = NODES.load(Ordering::Acquire).cast_const();
     std::iter::from_fn(move || {
-        // SAFETY: null, or a node that was linked: it is never freed, and never changed but by its atomics and its cell.
+        // SAFETY: null, or a node that was linked: it is never freed, and never changed except through its atomics and
+        // its cell.
         let found = unsafe { node.as_ref() }?;
         node = found.next;
         Some(found)
@@ -183,7 +184,7 @@ impl Node {
             let last = NODES.load(Ordering::Relaxed);
             node.next = last;
             let address = Box::into_raw(node);
-            // The nodes behind it were linked by Releases that this one continues.
+            // The nodes after it were linked by Releases that this one continues.
             match NODES.compare_exchange(last, address, Ordering::Release, Ordering::Relaxed) {
                 // SAFETY: made from a box a moment ago, and never freed.
                 Ok(_) => return unsafe { &*address },
@@ -228,11 +229,11 @@ impl std::fmt::Debug for Node {
 }
 
 impl Registration {
-    /// Has the handle left for when the process exits.
+    /// Registers a handle to be left when the process exits.
     ///
     /// # Safety
     ///
-    /// Header and descriptor are there until the registration is dropped, or for ever where it is leaked.
+    /// Header and descriptor are there until the registration is dropped, or for ever if it is leaked.
     pub(super) unsafe fn new(entry: Entry<'_>, epoch: Epoch) -> Registration {
         install();
         let free = nodes().find(|node| node.pass(FREE, filling(epoch)));
@@ -283,12 +284,12 @@ fn leave_all(is_orderly: bool) {
     }
 }
 
-/// Has the handler called when the process exits, or when this code is unloaded.
+/// Installs the handler, called when the process exits, or when this code is unloaded.
 fn install() {
     static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
     if !IS_INSTALLED.load(Ordering::Relaxed) {
-        // Set afterwards: a fork of another thread that comes between finds neither or both. The second call does nothing.
-        // Where there is no memory for it, peers hear of a crash.
+        // Set afterwards: a fork of another thread in between finds neither or both. The second call does nothing. If
+        // there is no memory for it, peers are told of a crash.
         IS_INSTALLED.store(handler::install(), Ordering::Relaxed);
     }
 }
@@ -299,15 +300,15 @@ mod handler {
     use super::{PANICKED, c_int, c_void, leave_all};
 
     unsafe extern "C" {
-        // The same function, whose declaration elsewhere does not have the status: glibc has always passed it as second argument
-        // to those that are called by `exit`, and 0 where the code is unloaded. A test would see it if that changed.
+        // The usual declaration of this function lacks the status: glibc has always passed it as second argument to
+        // handlers that `exit` calls, and 0 if the code is unloaded. A test would see it if that changed.
         fn __cxa_atexit(
             handler: extern "C" fn(*mut c_void, c_int),
             argument: *mut c_void,
             code: *const c_void,
         ) -> c_int;
 
-        /// Stands for the code that this is a part of: `dlclose` calls the handlers of what it unloads.
+        /// Identifies the code that this is a part of: `dlclose` calls the handlers of what it unloads.
         static __dso_handle: u8;
     }
 
@@ -318,12 +319,13 @@ mod handler {
     /// Returns whether there is a handler now.
     pub(super) fn install() -> bool {
         let code = (&raw const __dso_handle).cast();
-        // SAFETY: the handler lives as long as the code that is named, takes no argument, and may be called at any time.
+        // SAFETY: the handler lives as long as the code that is named, takes no argument, and may be called at any
+        // time.
         unsafe { __cxa_atexit(exit, std::ptr::null_mut(), code) == 0 }
     }
 }
 
-/// Any C library: what the process exits with is unknown.
+/// Any C library: the exit status is unknown.
 #[cfg(not(target_env = "gnu"))]
 mod handler {
     use super::leave_all;

@@ -65,19 +65,20 @@ pub(super) fn barrier() -> bool {
 
 /// Sleeps for as long as the lower half of the word is that of `value`, at most for `limit`. May return earlier.
 pub(super) fn wait(word: &AtomicU64, value: u64, limit: Duration) {
-    /// How long a nap is where the system has no futexes for this process.
+    /// How long a nap is if the system has no futexes for this process.
     const NAP: Duration = Duration::from_millis(1);
     let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
     match futex::wait(lower_half(word), Flags::empty(), value as u32, Some(&timeout)) {
         Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
-        // Also where another process has cut off the word (`EFAULT`): the caller does not get far.
+        // Also if another process has cut off the word (`EFAULT`): the caller does not get far.
         Err(_) => thread::sleep(limit.min(NAP)),
     }
 }
 
-/// Wakes all who sleep on the word. The sleeper need not be the first of them: whoever may read the ring can wait on it.
+/// Wakes all sleepers on the word. The other end need not be the first of them: any process that may read the ring can
+/// wait on it.
 pub(super) fn wake(word: &AtomicU64) {
-    // If it is refused, the sleeper looks again after its slice.
+    // If it is refused, the sleeper checks again after its slice.
     let _ = futex::wake(lower_half(word), Flags::empty(), i32::MAX as u32);
 }
 

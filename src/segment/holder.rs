@@ -1,9 +1,9 @@
 //! The process that holds a role, as it noted itself, and whether it is still there.
 //!
-//! A role's lock can outlive its holder: a process that it forked or spawned at the moment of its attach has a copy of the
-//! descriptor, one that it started by `vfork` shares its memory, and while the system writes a core it keeps all of it. So
-//! where a lock is held, the notes tell whether the process behind it runs. Whatever is not known counts as running: the
-//! notes of another PID namespace, a `/proc` that is not there, hides processes, or is that of another namespace.
+//! A role's lock can outlive its holder: a process that it forked or spawned at the moment of its attach has a copy of
+//! the descriptor, one that it started by `vfork` shares its memory, and while the system writes a core it keeps all of
+//! it. So if a lock is held, the notes tell whether the process behind it runs. What is not known counts as running:
+//! the notes of another PID namespace, a `/proc` that is not there, hides processes, or is that of another namespace.
 
 use std::cell::Cell;
 use std::fs;
@@ -15,16 +15,16 @@ use rustix::process::{Pid, test_kill_process};
 use super::layout::Slot;
 use crate::ring::presence;
 
-/// The shortest time between two looks of one handle at `/proc`.
+/// The shortest time between two reads of `/proc` for one handle.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// What the holder of a role wrote about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Notes {
     pid: u64,
-    /// In the system's ticks since boot; 0 where it was not known.
+    /// In the system's ticks since boot; 0 if it was not known.
     started: u64,
-    /// 0 where it was not known.
+    /// 0 if it was not known.
     namespace: u64,
 }
 
@@ -33,13 +33,13 @@ impl Notes {
     pub(super) fn own() -> Notes {
         Notes {
             pid: std::process::id().into(),
-            // Not by the number: what is mounted at /proc may count processes as another namespace does.
+            // Not by the number: what is mounted at /proc may number processes as another namespace does.
             started: Stat::read("self").map_or(0, |stat| stat.started),
             namespace: own_namespace().unwrap_or(0),
         }
     }
 
-    /// Reads what stands in a slot. It may be half of one holder's and half of the next one's, where that is just coming.
+    /// Reads what is in a slot. It may be half of one holder's and half of the next one's, if that is just attaching.
     pub(super) fn read(slot: &Slot) -> Notes {
         let [pid, started, namespace] = [&slot.pid, &slot.start_time, &slot.pid_namespace].map(presence::note);
         Notes { pid, started, namespace }
@@ -55,13 +55,13 @@ impl Notes {
     }
 }
 
-/// Looks at the processes of one PID namespace: that of this process.
+/// Checks the processes of one PID namespace: that of this process.
 #[derive(Debug)]
 pub(super) struct Looker {
     namespace: Option<u64>,
-    /// Who was found to be gone last. It does not come back.
+    /// The process that was last found to be gone, which is final.
     gone: Cell<Option<Notes>>,
-    /// When `/proc` was looked at last.
+    /// When `/proc` was read last.
     looked: Cell<Option<Instant>>,
 }
 
@@ -70,7 +70,7 @@ impl Looker {
         Looker { namespace: own_namespace(), gone: Cell::new(None), looked: Cell::new(None) }
     }
 
-    /// Returns whether the process is known to be gone, as far as one system call tells: none of its number is there.
+    /// Returns whether the process is known to be gone, as far as one system call tells: none has its number.
     pub(super) fn is_absent(&self, notes: Notes) -> bool {
         if self.namespace != Some(notes.namespace) {
             return false;
@@ -79,13 +79,13 @@ impl Looker {
         self.gone.get() == Some(notes) || pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
     }
 
-    /// Returns whether the process is known to be gone: none of its number is there, or another one, or what is left of it
-    /// waits to be reaped, or for its core to be written. Reads `/proc`, about 20 us.
+    /// Returns whether the process is known to be gone: no process has its number, or another one has, or it is dead
+    /// and waits to be reaped, or for its core to be written. Reads `/proc`, about 20 us.
     pub(super) fn is_gone(&self, notes: Notes) -> bool {
         if self.is_absent(notes) {
             return true;
         }
-        // Without the time when it started, nothing tells it from another one, nor from itself later on.
+        // Without its start time, nothing tells it from another one, nor from itself later on.
         let is_gone = self.namespace == Some(notes.namespace) && notes.started != 0 && is_over(notes);
         if is_gone {
             self.gone.set(Some(notes));
@@ -93,7 +93,7 @@ impl Looker {
         is_gone
     }
 
-    /// The same for one who asks again and again: reads `/proc` once in 100 ms.
+    /// The same for repeated calls: reads `/proc` once in 100 ms.
     pub(super) fn is_gone_now_and_then(&self, notes: Notes) -> bool {
         if self.looked.get().is_some_and(|looked| looked.elapsed() < INTERVAL) {
             return self.is_absent(notes);
@@ -102,8 +102,8 @@ impl Looker {
         self.is_gone(notes)
     }
 
-    /// Names the process, if it is in this namespace and still runs. Where `/proc` cannot tell it from another one of its number,
-    /// that such a one is there is enough.
+    /// Names the process, if it is in this namespace and still runs. If `/proc` cannot tell it from another one of its
+    /// number, either is enough.
     pub(super) fn name(&self, notes: Notes) -> Option<u32> {
         let pid = notes.pid()?;
         let is_it = || match proc_is_ours() {
@@ -114,7 +114,7 @@ impl Looker {
     }
 }
 
-/// Returns whether `/proc` has another process of this number, or what is left of this one.
+/// Returns whether `/proc` has another process of this number, or this one, dead.
 fn is_over(notes: Notes) -> bool {
     let is_ours =
         fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == std::process::id().to_string().as_str());
@@ -130,7 +130,7 @@ fn proc_is_ours() -> bool {
     fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == std::process::id().to_string().as_str())
 }
 
-/// Returns whether a process counts its start from the same boot: a time namespace may move that. Where the system has no
+/// Returns whether a process counts its start from the same boot: a time namespace may move that. If the system has no
 /// such namespaces, all do.
 fn has_our_clock(pid: u64) -> bool {
     let namespace = |process: &str| rustix::fs::stat(format!("/proc/{process}/ns/time")).map(|stat| stat.st_ino);
@@ -173,12 +173,13 @@ impl Stat {
         Some(Stat { state, flags, threads, started })
     }
 
-    /// Returns whether it has ended and waits to be reaped. Where only its first thread has ended, others are left.
+    /// Returns whether it has ended and waits to be reaped. If only its first thread has ended, others are left.
     fn is_dead(self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
     }
 
-    /// Returns whether its first thread writes a core, or has ended, as all threads but one have while a core is written.
+    /// Returns whether its first thread writes a core, or has ended, as all threads but one have while a core is
+    /// written.
     fn may_dump(self) -> bool {
         const DUMPS_CORE: u64 = 0x200;
         const HAS_ENDED: u64 = 0x8;
@@ -220,7 +221,7 @@ mod tests {
         assert_eq!(looker.name(own), Some(std::process::id()));
         let other = Notes { started: own.started + 1, ..own };
         assert!(!looker.is_absent(other) && looker.is_gone(other));
-        // What was found once needs no second look.
+        // What was found once needs no second check.
         assert!(looker.is_absent(other) && looker.name(other).is_none());
     }
 

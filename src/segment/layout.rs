@@ -1,7 +1,8 @@
 //! The bytes at the start of a segment. `docs/format.md` draws them; a test compares the two.
 //!
 //! Every field is one 64-bit word in the machine's byte order, with one writer. What different processes write lies
-//! [`APART`] bytes apart, so that no cache line, and no pair of lines that a processor fetches together, has two writers.
+//! [`APART`] bytes apart, so that no cache line, and no pair of lines that a processor fetches together, has two
+//! writers.
 
 use std::array;
 use std::mem::{offset_of, size_of};
@@ -28,10 +29,10 @@ pub(super) const STREAM: u64 = 1;
 /// The kind of a message ring.
 pub(super) const MESSAGE: u64 = 2;
 
-/// Where the data area starts, in bytes, where a page is no longer.
+/// Where the data area starts, in bytes, unless a page is longer.
 pub(super) const DATA_OFFSET: usize = 4096;
 
-/// How many words of the identity stand behind the magic, and in its second part.
+/// How many words of the identity follow the magic, and are in its second part.
 const FIRST_ROWS: usize = 15;
 const SECOND_ROWS: usize = 2 + TAG_WORDS;
 
@@ -43,13 +44,14 @@ pub(super) const LONGEST_TAG: usize = 64;
 
 const TAG_WORDS: usize = LONGEST_TAG / 8;
 
-/// The bytes that this version gives a meaning, in front of the data area.
+/// The number of bytes before the data area that have a meaning in this version.
 pub(super) const HEADER_LENGTH: u64 = size_of::<Header>() as u64;
 
-/// The incompatible features that this version knows: whoever does not know one of a ring's refuses it.
+/// The incompatible features that this version knows: a version that does not know one of a ring's refuses it.
 pub(super) const INCOMPATIBLE: u64 = 0;
 
-/// The read-only compatible features that this version knows: whoever does not know one of a ring's may only look at it.
+/// The read-only compatible features that this version knows: a version that does not know one of a ring's may only
+/// look at it.
 pub(super) const READ_ONLY_COMPATIBLE: u64 = 0;
 
 /// Where the creator of a segment writes before the magic, from and to: the identity and the first positions.
@@ -66,7 +68,7 @@ pub(super) const WRITTEN_BY_CREATOR: [(u64, u64); 4] = {
     ]
 };
 
-/// A value that starts on a distance of its own.
+/// A value that has [`APART`] bytes of its own.
 #[repr(C, align(128))]
 pub(super) struct Apart<T>(CachePadded<T>);
 
@@ -85,7 +87,7 @@ pub(super) struct Header {
     pub(super) identity: Apart<IdentityRows>,
     pub(super) producer: Apart<Slot>,
     pub(super) consumer: Apart<Slot>,
-    /// The word behind it, at 0x188, is reserved for a producer that overwrites: 0, and not read.
+    /// The word after it, at 0x188, is reserved for a producer that overwrites: 0, and not read.
     pub(super) tail: Apart<AtomicU64>,
     pub(super) head: Apart<AtomicU64>,
     pub(super) more_identity: Apart<MoreIdentityRows>,
@@ -98,7 +100,7 @@ pub(super) struct IdentityRows {
     rows: [AtomicU64; FIRST_ROWS],
 }
 
-/// The second part of what the segment is, where the first one ends at the slots.
+/// The second part of what the segment is, since the first one ends at the slots.
 #[repr(C)]
 pub(super) struct MoreIdentityRows {
     rows: [AtomicU64; SECOND_ROWS],
@@ -115,8 +117,8 @@ pub(super) struct Slot {
     pub(super) wakes: AtomicU64,
     /// The position of the other end at which this one wants to be woken while it sleeps.
     pub(super) wanted: AtomicU64,
-    /// Of a producer, `needed head`: the head that gives it exactly what it asked for. Of a consumer, `told`: the generation of
-    /// the last producer whose end it was told.
+    /// Of a producer, `needed head`: the head that gives it exactly what it asked for. Of a consumer, `told`: the
+    /// generation of the last producer whose end it was told.
     pub(super) needed_or_told: AtomicU64,
 }
 
@@ -128,7 +130,7 @@ impl Header {
         }
     }
 
-    /// Returns the words of the identity behind the magic, in the order of [`Identity::rows`].
+    /// Returns the words of the identity after the magic, in the order of [`Identity::rows`].
     pub(super) fn identity_rows(&self) -> [&AtomicU64; ROWS] {
         let (first, second) = (&self.identity.rows, &self.more_identity.rows);
         array::from_fn(|row| if row < FIRST_ROWS { &first[row] } else { &second[row - FIRST_ROWS] })
@@ -158,19 +160,19 @@ const _: () = {
     assert!(DATA_OFFSET % DATA_ALIGN == 0);
 };
 
-/// What a ring has that a version of ringmain may not know, as sets of bits. No version has any yet.
+/// Features of a ring that a version of ringmain may not know, as sets of bits. No version has any yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Features {
-    /// Whoever does not know one of them cannot use the ring, nor look at it.
+    /// A version that does not know one of them cannot use the ring, nor look at it.
     pub incompatible: u64,
-    /// Whoever does not know them can use the ring all the same.
+    /// A version that does not know them can still use the ring.
     pub compatible: u64,
-    /// Whoever does not know one of them can look at the ring, but not attach to it.
+    /// A version that does not know one of them can look at the ring, but not attach to it.
     pub read_only_compatible: u64,
 }
 
-/// What a segment says that it is, as values. The fields stand in the order of the rows.
+/// What a segment says it is, as values. The fields stand in the order of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) layout_version: u64,
@@ -260,7 +262,7 @@ impl Identity {
     }
 }
 
-/// The text of a type tag, as it stands in a segment. One that was read may be none.
+/// The text of a type tag, as it is in a segment. One that was read may be invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag {
     len: u64,
@@ -268,7 +270,7 @@ pub(super) struct Tag {
     text: [u64; TAG_WORDS],
 }
 
-/// What is wrong with a type tag that was read, where what was found is not what was expected.
+/// What is wrong with a type tag that was read: what was found and what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InvalidTag {
     pub(super) what: Attribute,
@@ -277,7 +279,7 @@ pub(super) struct InvalidTag {
 }
 
 impl Tag {
-    /// Writes a text down; `None` where it is too long.
+    /// Stores a text; `None` if it is too long.
     pub(super) fn of(text: &str) -> Option<Tag> {
         let mut bytes = [0; LONGEST_TAG];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());

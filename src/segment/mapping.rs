@@ -26,12 +26,12 @@ pub(super) struct Mapping {
     /// Where the data area starts, and how long it is.
     data_offset: usize,
     data_len: usize,
-    /// The process that mapped it: in a forked child the addresses may be somebody else's.
+    /// The process that mapped it: in a forked child the addresses may have another use.
     process: Epoch,
 }
 
 impl Mapping {
-    /// Maps the first `len` bytes of the object. The caller has checked that it is as long.
+    /// Maps the first `len` bytes of the object. The caller has checked that it is that long.
     pub(super) fn new(file: BorrowedFd<'_>, len: usize) -> Result<Mapping, Error> {
         assert!(len >= size_of::<Header>(), "a mapping of {len} bytes has no room for a header");
         let bytes = MmapOptions::new().len(len).map_raw(file.as_raw_fd()).map_err(|error| os("mmap", error))?;
@@ -39,8 +39,8 @@ impl Mapping {
         Mapping::of(bytes, data_offset, len - data_offset)
     }
 
-    /// Maps the first `len` bytes of the object for nothing but reading, with the data area behind `data_offset`. The caller has
-    /// checked that it is as long.
+    /// Maps the first `len` bytes of the object read-only, with the data area at `data_offset`. The caller has checked
+    /// that it is that long.
     pub(super) fn read_only(file: BorrowedFd<'_>, len: usize, data_offset: usize) -> Result<Mapping, Error> {
         assert!(len >= size_of::<Header>(), "a mapping of {len} bytes has no room for a header");
         let options = MmapOptions::new().len(len).clone();
@@ -49,11 +49,12 @@ impl Mapping {
         Mapping::of(bytes, data_offset, len - data_offset)
     }
 
-    /// Maps the first `len` bytes of the object, and behind them once more those from `data_offset` on. The caller has checked
-    /// that it is as long, and that both numbers are multiples of a page.
+    /// Maps the first `len` bytes of the object, and after them a second time those from `data_offset` on. The caller
+    /// has checked that it is that long, and that both numbers are multiples of a page.
     pub(super) fn mirrored(file: BorrowedFd<'_>, len: usize, data_offset: usize) -> Result<Mapping, Error> {
         let data_len = len - data_offset;
-        // A range of addresses of its own, over which the object is then mapped: whatever fails, it is given back whole.
+        // A range of addresses of its own, over which the object is then mapped: if anything fails, it is given back
+        // whole.
         let range =
             MmapOptions::new().len(len + data_len).no_reserve_swap().map_anon().map_err(|error| os("mmap", error))?;
         let bytes = MmapRaw::from(range);
@@ -78,7 +79,7 @@ impl Mapping {
 
     /// Gives every page its place in the page table, so that the data path takes no fault.
     ///
-    /// Where another process has shortened the object meanwhile, that is an error, and no signal.
+    /// If another process has shortened the object meanwhile, that is an error, not a signal.
     pub(super) fn prefault(&self) -> Result<(), Error> {
         match self.bytes.advise(Advice::PopulateWrite) {
             Ok(()) => return Ok(()),
@@ -118,12 +119,13 @@ impl Mapping {
         (unsafe { self.header().cast::<u8>().add(self.data_offset) }, self.data_len)
     }
 
-    /// Returns whether the data area is followed by itself once more.
+    /// Returns whether the data area is mapped twice in a row.
     pub(super) fn is_mirrored(&self) -> bool {
         self.bytes.len() > self.data_offset + self.data_len
     }
 
-    /// Returns whether this process made the mapping, and is not exiting. In a forked child it is not there, and must not be touched.
+    /// Returns whether this process made the mapping, and is not exiting. In a forked child it is not there, and must
+    /// not be touched.
     #[inline(always)]
     pub(super) fn is_here(&self) -> bool {
         self.process.is_current()
@@ -138,14 +140,14 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         if self.is_here() {
-            // SAFETY: dropped once, here; whoever holds an address from it holds the mapping too.
+            // SAFETY: dropped once, here; a holder of an address from it holds the mapping too.
             unsafe { ManuallyDrop::drop(&mut self.bytes) };
         }
     }
 }
 
-/// Memory of this process alone, which a forked child finds zeroed. Pages that cannot be touched lie around it: whatever runs
-/// over the end of a mapping, it does not come here.
+/// Memory of this process alone, which a forked child finds zeroed. Guard pages lie around it: an overrun of another
+/// mapping does not reach it.
 #[derive(Debug)]
 pub(super) struct WipedOnFork(MmapRaw);
 
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_data_area_is_looked_at_where_the_segment_has_it() {
-        // As that of a message ring where a page is longer than the header.
+        // As that of a message ring if a page is longer than the header.
         let (len, data_offset) = (5 * DATA_OFFSET, 4 * DATA_OFFSET);
         let object = File::from(memfd_create("mapping", MemfdFlags::CLOEXEC).unwrap());
         object.set_len(len as u64).unwrap();

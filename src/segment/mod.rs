@@ -5,14 +5,12 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory over a mapping")]
 
-mod anonymous;
+pub(crate) mod anonymous;
 mod attach;
-mod descriptor;
+pub(crate) mod descriptor;
 mod exit;
 mod futex;
-pub(crate) mod greeting;
 mod holder;
-pub(crate) mod inheritance;
 mod layout;
 mod mapping;
 mod object;
@@ -29,75 +27,94 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+pub use attach::Creation;
+pub(crate) use attach::Request;
 pub use attach::unlink;
 pub use layout::Features;
-pub(crate) use place::{ANONYMOUS, Place};
+pub(crate) use object::Access;
+pub(crate) use place::Place;
 pub use roles::PeerState;
+pub use view::Permissions;
 pub(crate) use view::{View, names};
-pub(crate) use wanted::Wanted;
+pub(crate) use wanted::{Terms, Wanted};
 
 pub(crate) use rustix::param::page_size;
 
-use crate::error::Error;
-use crate::options::Options;
+use crate::error::{ANONYMOUS, Error};
 use crate::ring::ends::Ends;
 use crate::ring::farewell;
 use crate::ring::memory::{Memory, Parking, Role};
 use crate::ring::park;
 use crate::ring::presence::{self, Presence};
-use crate::wait::Wait;
-use attach::{Attached, Request};
+use attach::Attached;
 use exit::{Entry, Registration};
 use futex::{Alarm, Barriers};
 use holder::{Looker, Notes};
 use layout::Header;
 use mapping::{Mapping, WipedOnFork};
 
+/// Returns the effective user of this process.
+pub(crate) fn effective_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// How a role is held and left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Holding {
+    pub(crate) unlink_on_close: bool,
+    pub(crate) close_on_exit: bool,
+    /// Whether this end sleeps at every message.
+    pub(crate) parks_always: bool,
+}
+
 /// One role in one mapped ring.
-pub(crate) struct Segment {
-    /// Leaves the role when the process exits. The first field: it tells the address of the header and the descriptor.
+pub struct Segment {
+    /// Leaves the role when the process exits. The first field, so dropped first: it refers to the header and the
+    /// descriptor.
     at_exit: Option<Registration>,
     /// Points into `mapping`.
     header: NonNull<Header>,
-    /// Points into `mapping`, behind the header.
+    /// Points into `mapping`, after the header.
     data: NonNull<u8>,
     len: usize,
     /// The number of slots or bytes, as it was checked at attach. The segment's own word is never read again.
     capacity: usize,
-    /// Where records start, as it was checked at attach; 0 in a ring that has none.
+    /// The alignment of records, as it was checked at attach; 0 in a ring that has none.
     record_align: usize,
     ring_id: u64,
     first_position: u64,
     role: Role,
-    /// Counts the holders of the role; 0 before this one has said that it came, and after it has said that it left.
+    /// Counts the holders of the role; 0 before this one has said that it attached, and after it has said that it left.
     generation: u64,
-    /// `None` where it has none. The descriptor that led to it is not kept: it is its owner's to close.
+    /// `None` if it has none. The descriptor that led to it is not kept: its owner closes it.
     name: Option<String>,
     unlink_on_close: bool,
     close_on_exit: bool,
     barriers: Barriers,
     /// Whether this end sleeps at every message.
     parks_always: bool,
-    /// Looks after the process at the other end.
+    /// Checks the process at the other end.
     looker: Looker,
     /// Holds no lock: for questions.
     questions: OwnedFd,
     /// Where the handle keeps its positions.
     own: WipedOnFork,
-    /// Keeps the addresses, and the lock on the role. Behind all that needs them: it is given back when all else is done.
+    /// Keeps the addresses, and the lock on the role. After all that needs them: it is given back when all else is
+    /// done.
     mapping: Mapping,
-    /// Wakes the other end when the lock on the role is given back, so behind it.
+    /// Wakes the other end when the lock on the role is given back, so after it.
     alarm: Option<Alarm>,
 }
 
-// SAFETY: the addresses are those of the mapping that it owns, which is the same from every thread of the process, and the
-// role follows the open file description, not the thread.
+// SAFETY: the addresses are those of the mapping that it owns, which is the same from every thread of the process, and
+// the role follows the open file description, not the thread.
 unsafe impl Send for Segment {}
 
 impl Segment {
-    /// Attaches to the ring of `options` as `role`.
-    pub(crate) fn attach(options: &Options, role: Role, wanted: Wanted) -> Result<Segment, Error> {
-        let Attached { mapping, identity, questions } = attach::attach(&Request::of(options, Some(role), wanted)?)?;
+    /// Attaches as `role` to the ring that is asked for.
+    pub(crate) fn attach(request: &Request<'_>, holding: Holding) -> Result<Segment, Error> {
+        let Attached { mapping, identity, questions } = attach::attach(request)?;
+        let role = request.role.expect("whoever attaches asks for a role");
         let (data, len) = mapping.data();
         Ok(Segment {
             at_exit: None,
@@ -110,14 +127,14 @@ impl Segment {
             first_position: identity.first_position,
             role,
             generation: 0,
-            name: match &options.place {
+            name: match request.place {
                 Place::Name(name) => Some(name.clone()),
                 Place::Nowhere | Place::Descriptor(_) => None,
             },
-            unlink_on_close: options.unlink_on_close,
-            close_on_exit: options.close_on_exit,
+            unlink_on_close: holding.unlink_on_close,
+            close_on_exit: holding.close_on_exit,
             barriers: Barriers::prepare(),
-            parks_always: options.wait_strategy == Wait::Park,
+            parks_always: holding.parks_always,
             looker: Looker::new(),
             questions,
             own: WipedOnFork::new()?,
@@ -126,12 +143,12 @@ impl Segment {
         })
     }
 
-    /// Makes the ring of `options`, or finds it made, and returns a descriptor of it that holds no lock.
-    pub(crate) fn create(options: &Options, wanted: Wanted) -> Result<OwnedFd, Error> {
-        Ok(attach::attach(&Request::of(options, None, wanted)?)?.questions)
+    /// Creates the ring that is asked for, if it is missing, and returns a descriptor of it that holds no lock.
+    pub(crate) fn create(request: &Request<'_>) -> Result<OwnedFd, Error> {
+        Ok(attach::attach(request)?.questions)
     }
 
-    /// Says that this process came to the role.
+    /// Says that this process attached to the role.
     pub(crate) fn enter(&mut self) {
         self.generation = roles::enter(self.header().slot(self.role));
         if self.close_on_exit {
@@ -142,7 +159,8 @@ impl Segment {
                 generation: self.generation,
                 name: self.name.as_deref().filter(|_| self.unlink_on_close),
             };
-            // SAFETY: mapping and descriptor are fields behind the registration: they are dropped after it, or leaked with it.
+            // SAFETY: mapping and descriptor are fields after the registration: they are dropped after it, or leaked
+            // with it.
             self.at_exit = Some(unsafe { Registration::new(entry, self.mapping.process()) });
         }
     }
@@ -153,17 +171,11 @@ impl Segment {
         (said, self.peer_state() == PeerState::Alive)
     }
 
-    /// Finds out which ends of the other role concern this holder, which has just come and found the other role so. Whether a
-    /// consumer has something to read is looked at after that, so that it sees all that a producer sent before it left.
+    /// Finds out which ends of the other role concern this holder, which has just attached and found the other role so.
+    /// Whether a consumer has something to read is checked after that, so that it sees all that a producer sent before
+    /// it left.
     pub(crate) fn ends(&self, (said, is_there): (Presence, bool), has_data: bool) -> Ends {
         Ends::attach(self, self.role, said, is_there, has_data)
-    }
-
-    /// Notes that the user of this handle was told of the end of the holder that this presence is of.
-    pub(crate) fn told_of(&self, ends: &Ends, peer: Presence) {
-        if self.is_here() {
-            ends.told(self, self.role, peer);
-        }
     }
 
     /// Says whether this end sleeps at every message.
@@ -179,7 +191,7 @@ impl Segment {
         self.capacity
     }
 
-    /// Returns of what number of bytes the starts of records are multiples.
+    /// Returns the alignment of records in bytes.
     pub(crate) fn record_align(&self) -> usize {
         self.record_align
     }
@@ -196,13 +208,13 @@ impl Segment {
         self.generation
     }
 
-    /// Returns how many holders the other role has had; 0 where this is not the process of the handle.
+    /// Returns how often the other role has been taken; 0 if this is not the process of the handle.
     pub(crate) fn peer_generation(&self) -> u64 {
         self.peer_presence().generation()
     }
 
-    /// Returns what the last holder of the other role said of itself. Makes no system call. Nobody has come to a handle whose
-    /// process this is not.
+    /// Returns what the last holder of the other role said of itself. Makes no system call. If this is not the process
+    /// of the handle, nobody has attached.
     pub(crate) fn peer_presence(&self) -> Presence {
         match self.is_here() {
             true => presence::observe(self.presence(self.role.peer())),
@@ -210,12 +222,13 @@ impl Segment {
         }
     }
 
-    /// Finds out who is at the other role, in two system calls at most. Nobody has come to a handle whose process this is not.
+    /// Finds out the state of the other role, in at most two system calls. If this is not the process of the handle,
+    /// nobody has attached.
     pub(crate) fn peer_state(&self) -> PeerState {
         self.peer_state_by(|notes| self.looker.is_absent(notes))
     }
 
-    /// The same for a wait, which has the time to look closer: once in 100 ms.
+    /// The same for a wait, which has the time to read `/proc`: once in 100 ms.
     pub(crate) fn examine_peer(&self) -> PeerState {
         self.peer_state_by(|notes| self.looker.is_gone_now_and_then(notes))
     }
@@ -225,18 +238,18 @@ impl Segment {
             return PeerState::Never;
         }
         let peer = self.role.peer();
-        // The same call on the same kind of descriptor worked at attach. Should it ever fail, a peer that may be there
+        // The same call on the same kind of descriptor worked at attach. If it ever fails, a peer that may be there
         // must not be taken for dead.
         roles::state(peer, self.header().slot(peer), self.questions.as_fd(), is_gone).unwrap_or(PeerState::Alive)
     }
 
-    /// Returns whether the name of the ring is gone: nobody else can come any more. Whoever has a descriptor of a ring that
-    /// never had one can come at any time.
+    /// Returns whether the name of the ring is gone: nobody else can attach. A process with a descriptor of a ring that
+    /// never had one can attach at any time.
     pub(crate) fn is_orphaned(&self) -> bool {
         self.name.is_some() && object::stat(self.questions.as_fd()).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
-    /// Returns how long the object is and how long it was, where another process has shortened it.
+    /// Returns how long the object is and how long it was, if another process has shortened it.
     pub(crate) fn truncated(&self) -> Option<(u64, u64)> {
         let data_offset = self.data.as_ptr() as usize - self.header.as_ptr() as usize;
         let expected = (data_offset + self.len) as u64;
@@ -244,15 +257,15 @@ impl Segment {
         (len < expected).then_some((len, expected))
     }
 
-    /// Returns whether the header is still there. It is gone where another process has cut it off.
+    /// Returns whether the header is still there. It is gone if another process has cut it off.
     pub(crate) fn has_header(&self) -> bool {
         self.truncated().is_none_or(|(len, _)| len >= size_of::<Header>() as u64)
     }
 
     /// Returns the generation for the one time that its holder says that it leaves.
     ///
-    /// `None` where it has left, and where this is not the process of the handle, or it is exiting: the mapping may not be there,
-    /// and must not be touched.
+    /// `None` if it has left, and if this is not the process of the handle, or it is exiting: the mapping may not be
+    /// there, and must not be touched.
     pub(crate) fn take_generation(&mut self) -> Option<u64> {
         if !self.is_here() {
             return None;
@@ -260,8 +273,8 @@ impl Segment {
         Some(std::mem::take(&mut self.generation)).filter(|&generation| generation > 0)
     }
 
-    /// Gives the role back, when this is dropped, as if the process had been killed now: nothing is said, the name stays, and the
-    /// other end is woken to find out.
+    /// Gives the role back, when this is dropped, as if the process had been killed now: nothing is said, the name
+    /// stays, and the other end is woken to find out.
     pub(crate) fn abandon(&mut self) {
         if self.take_generation().is_some() {
             self.at_exit = None;
@@ -274,7 +287,7 @@ impl Segment {
         }
     }
 
-    /// Removes the name, if that was asked for and it still stands for this ring.
+    /// Removes the name, if that was asked for and it still refers to this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
         match (std::mem::take(&mut self.unlink_on_close), &self.name) {
             (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::CREATION),
@@ -293,16 +306,15 @@ impl Segment {
     }
 
     fn header(&self) -> &Header {
-        // SAFETY: the mapping is at least as long as a header, lives as long as `self`, and every byte of a header is an
-        // atomic or padding, so whatever a peer writes there is a value.
+        // SAFETY: the mapping is at least as long as a header, lives as long as `self`, and every byte of a header is
+        // an atomic or padding, so whatever a peer writes there is a value.
         unsafe { self.header.as_ref() }
     }
 }
 
-// SAFETY: header and data lie in the mapping, which is never moved, resized or given up before the segment is dropped; the
-// data area starts at a page, and `len` is what the mapping holds of it once; where it is mirrored, the same pages are
-// mapped behind it once more. The role's lock keeps others of this protocol
-// away from the words and bytes of this role.
+// SAFETY: header and data lie in the mapping, which is never moved, resized or given up before the segment is dropped;
+// the data area starts at a page, and `len` is what the mapping holds of it once; if it is mirrored, the same pages are
+// mapped again after it. The role's lock keeps others of this protocol away from the words and bytes of this role.
 unsafe impl Memory for Segment {
     type Word = AtomicU64;
     type Parking = Segment;
@@ -346,6 +358,25 @@ unsafe impl Memory for Segment {
         self.own.words()
     }
 
+    fn generation_to_drop(&mut self) -> Option<u64> {
+        if std::thread::panicking() {
+            // A handle that a panic drops does not leave in order.
+            self.abandon();
+            return None;
+        }
+        let generation = self.take_generation()?;
+        if !self.has_header() {
+            self.has_left();
+            return None;
+        }
+        Some(generation)
+    }
+
+    fn has_left(&mut self) {
+        // A name that cannot be removed stays; `close` returns the error.
+        drop(self.unlink_if_asked());
+    }
+
     #[inline(always)]
     unsafe fn header(&self, offset: usize) -> &AtomicU64 {
         debug_assert!(offset % 8 == 0 && offset < self.len);
@@ -386,8 +417,8 @@ unsafe impl Memory for Segment {
     fn prefetch_to_write(&self, offset: usize) {
         let address = self.data.as_ptr().wrapping_add(offset);
         #[cfg(all(target_arch = "x86_64", not(miri)))]
-        // SAFETY: a prefetch accesses nothing, whatever the address is; a processor that lacks it does nothing. The hint of
-        // the standard library takes the line for reading only, which does not help.
+        // SAFETY: a prefetch accesses nothing, whatever the address is; a processor that lacks it does nothing. The
+        // hint of the standard library takes the line for reading only, which does not help.
         unsafe {
             std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
         }
@@ -432,6 +463,27 @@ impl Parking for Segment {
 
     fn asks_for_fences(&self) -> bool {
         self.parks_always || !self.barriers.is_allowed
+    }
+
+    /// A compiler fence would make it load the handle's own positions again at each call, which costs more than all
+    /// else (docs/performance.md). Assembly that reads memory and writes none keeps the same order: what was stored
+    /// before is stored before it, and what was known stays known.
+    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+    #[inline(always)]
+    fn load_behind(&self, role: Role) -> u64 {
+        let address = self.header().slot(role).parking.as_ptr();
+        let word: u64;
+        // SAFETY: the word lies in the header, which is mapped for as long as `self` lives; an aligned load of eight
+        // bytes is atomic, and has no other effect.
+        unsafe {
+            std::arch::asm!(
+                "mov {word}, qword ptr [{address}]",
+                word = lateout(reg) word,
+                address = in(reg) address,
+                options(nostack, preserves_flags, readonly)
+            );
+        }
+        word
     }
 
     #[inline(always)]

@@ -38,12 +38,12 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     Err(Error::InvalidName { name: name.to_owned(), reason })
 }
 
-/// Opens what stands under a name, or finds that nothing does. Never creates, never follows a link, never waits.
+/// Opens the object of a name; `None` if there is none. Never creates, never follows a link, never waits.
 pub(super) fn open(name: &str) -> Result<Option<OwnedFd>, Error> {
     open_as(name, shm::OFlags::RDWR)
 }
 
-/// Opens what stands under a name for nothing but reading, or finds that nothing does.
+/// Opens the object of a name read-only; `None` if there is none.
 pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
     open_as(name, shm::OFlags::RDONLY)
 }
@@ -59,7 +59,7 @@ fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
     }
 }
 
-/// Creates an object that its owner alone can open, or finds that something stands under the name already.
+/// Creates an object that its owner alone can open; `None` if the name is taken.
 pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
     match shm::open(
         &*path(name),
@@ -85,7 +85,7 @@ pub(super) fn check_room(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
     }
 }
 
-/// Refuses a length beyond the limit of this process, where the system would not return an error, but send a signal.
+/// Refuses a length beyond the limit of this process: the system would not return an error, but send a signal.
 pub(super) fn check_file_size(len: u64) -> Result<(), Error> {
     match getrlimit(Resource::Fsize).current.filter(|&limit| limit < len) {
         Some(limit) => Err(Error::FileSizeLimit { needed: len, limit }),
@@ -117,13 +117,13 @@ pub(super) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Error> {
     rustix::fs::fchmod(file, Mode::from_bits_truncate(mode)).map_err(|error| os("fchmod", error))
 }
 
-/// What an attaching process asks of the object before it looks inside.
+/// What an attaching process asks of the object before it reads it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Access {
+pub(crate) struct Access {
     /// The user who owns it.
-    pub(super) owner: u32,
-    /// The mode; the object may be closed to more users than it says, but not open to more.
-    pub(super) mode: u32,
+    pub(crate) owner: u32,
+    /// The mode; the object must not let more users write it than this.
+    pub(crate) mode: u32,
 }
 
 /// Checks that the object is a regular file: anything else may block, or mean something to others.
@@ -141,7 +141,7 @@ pub(super) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
     }
 }
 
-/// Checks that the object is a regular file of the right owner, closed to those who should not write it.
+/// Checks that the object is a regular file of the right owner, closed to users that should not write it.
 pub(super) fn check_access(name: &str, stat: &Stat, access: Access) -> Result<(), Error> {
     check_regular(name, stat)?;
     let name = || name.to_owned();
@@ -159,7 +159,7 @@ pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
     rustix::fs::fstat(file).map_err(|error| os("fstat", error))
 }
 
-/// Returns whether every byte is 0, but for those in some ranges, each from and to an offset.
+/// Returns whether every byte is 0, except those in some ranges, each from and to an offset.
 pub(super) fn is_blank(file: BorrowedFd<'_>, but: &[(u64, u64)]) -> Result<bool, Error> {
     let mut bytes = [0; 16_384];
     let mut offset = 0;
@@ -183,16 +183,17 @@ pub(super) fn is_blank(file: BorrowedFd<'_>, but: &[(u64, u64)]) -> Result<bool,
     }
 }
 
-/// Opens the name once more and returns the new descriptor, if the name still stands for the same object.
+/// Opens the name again and returns the new descriptor, if the name still refers to the same object.
 pub(super) fn reopen(name: &str, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
     let Some(again) = open(name)? else { return Ok(None) };
     Ok(same(&stat(file)?, &stat(again.as_fd())?).then_some(again))
 }
 
-/// Returns whether the name still stands for the object of `file`. Unlike `reopen`, it needs no new descriptor: a process that
-/// has no more of them must still be able to clean up.
+/// Returns whether the name still refers to the object of `file`. Unlike `reopen`, it needs no new descriptor: a
+/// process that can have no more must still be able to clean up.
 pub(super) fn stands_for(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
-    // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on Linux.
+    // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on
+    // Linux.
     match rustix::fs::lstat(&*Path::of("/dev/shm/", name)) {
         Ok(found) => Ok(same(&found, &stat(file)?)),
         Err(Errno::NOENT) => Ok(false),
@@ -204,10 +205,10 @@ pub(super) fn same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-/// Removes a name if it still stands for the object of `file`. The caller holds the object's administration lock.
+/// Removes a name if it still refers to the object of `file`. The caller holds the object's administration lock.
 ///
-/// Everyone who removes a name takes that lock of the object under it, so the name cannot come to stand for another
-/// object between the look and the removal.
+/// Every process that removes a name takes that lock of its object, so the name cannot change to another object between
+/// the check and the removal.
 pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
     if !stands_for(name, file)? {
         return Ok(false);
@@ -219,7 +220,8 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
     }
 }
 
-/// Removes a name if it still stands for the object of `file`, and returns whether it did. Waits for its turn up to `patience`.
+/// Removes a name if it still refers to the object of `file`, and returns whether it did. Waits for its turn up to
+/// `patience`.
 pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<bool, Error> {
     let start = Instant::now();
     while !Lock::Administration.take(file)? {
@@ -235,8 +237,8 @@ pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Re
 
 /// Removes the name of a ring whose role this process holds, as [`unlink`] does.
 pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<(), Error> {
-    // The administration is locked by a description of its own: that of the descriptor may have been lent to a process that
-    // would keep the lock, should this one be killed right now.
+    // The administration is locked by a description of its own: that of the descriptor may have been lent to a process
+    // that would keep the lock, if this one is killed right now.
     match reopen(name, file) {
         Ok(Some(own)) => unlink(name, own.as_fd(), patience)?,
         Ok(None) => false,
@@ -278,7 +280,7 @@ fn path(name: &str) -> Path {
 }
 
 /// The flags with which an object is always opened. Without `NOFOLLOW` a planted link would be followed, without
-/// `NONBLOCK` a planted FIFO would hold the caller.
+/// `NONBLOCK` a planted FIFO would block the caller.
 fn flags(access: shm::OFlags) -> shm::OFlags {
     let plain = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     access | shm::OFlags::from_bits_retain(plain.bits())

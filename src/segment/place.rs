@@ -3,8 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// What stands in the place of a name where a ring has none. No ring can have this name.
-pub(crate) const ANONYMOUS: &str = "(anonymous)";
+use crate::error::ANONYMOUS;
 
 /// Where a ring is found.
 #[derive(Clone, Debug)]
@@ -18,7 +17,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Returns the name of the ring, or what stands for it.
+    /// Returns the name of the ring, or what is shown for it.
     pub(super) fn name(&self) -> &str {
         match self {
             Place::Name(name) => name,

@@ -1,15 +1,17 @@
 //! Whether this process is the one that a handle belongs to.
 //!
-//! A fork copies handles into a process where their mapping is not. A process id does not tell the two apart: it repeats, and in
-//! a PID namespace at once. So each process that attaches numbers itself, in a page that the kernel wipes in a forked child
-//! (`MADV_WIPEONFORK`, also where the child was made by `clone` without a library's knowledge), and each mapping keeps the number.
-//! Where the kernel has no such advice, a handler that `fork` calls in the child wipes it; both are always asked for, since an
-//! emulator may accept the advice and ignore it.
+//! A fork copies handles into a process where their mapping is not. A process id does not tell the two apart: it
+//! repeats, and in a PID namespace at once. So each process that attaches numbers itself, in a page that the kernel
+//! wipes in a forked child (`MADV_WIPEONFORK`, also if the child was made by `clone` without a library's knowledge),
+//! and each mapping keeps the number. If the kernel has no such advice, a handler that `fork` calls in the child wipes
+//! it; both are always asked for, since an emulator may accept the advice and ignore it.
 //!
-//! The numbers are counted where a fork copies them. So a child's is beyond all of its ancestors', whose handles stay refused when
-//! the child has attached rings of its own. A child that shares the memory (`vfork`, `posix_spawn`) is no fork.
+//! The counter of numbers is copied by a fork. So a child's number is beyond all of its ancestors', whose handles stay
+//! refused when the child has attached rings of its own. A child that shares the memory (`vfork`, `posix_spawn`) is no
+//! fork.
 //!
-//! The check is one load and one comparison, and its orderings are about this process alone: no other one sees these words.
+//! The check is one load and one comparison, and its orderings are about this process alone: no other one sees these
+//! words.
 
 #![allow(unsafe_code, reason = "tells the system what to do with a page of this process in a forked child")]
 
@@ -19,10 +21,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::Error;
 
-/// What no process is numbered by: nobody has attached since the last fork.
+/// The number of no process: nobody has attached since the last fork.
 const NOBODY: u64 = 0;
 
-/// What no process is numbered by: this one has begun to exit.
+/// The number of no process: this one has begun to exit.
 const EXITING: u64 = u64::MAX;
 
 /// A word on a page of its own, however long a page is here.
@@ -31,7 +33,8 @@ const EXITING: u64 = u64::MAX;
 #[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
 struct Page(AtomicU64);
 
-/// The number of this process. Zero at the start, so that it lies where the kernel may wipe it: in memory that no file backs.
+/// The number of this process. Zero at the start, so that it lies where the kernel may wipe it: in memory that no file
+/// backs.
 static CURRENT: Page = Page(AtomicU64::new(NOBODY));
 
 /// The highest number that was given out, by this process and its ancestors.
@@ -42,11 +45,11 @@ static LAST: AtomicU64 = AtomicU64::new(NOBODY);
 pub(super) struct Epoch(u64);
 
 impl Epoch {
-    /// Returns that of this process.
+    /// Returns the number of this process.
     ///
     /// # Errors
     ///
-    /// [`Error::Exiting`], and [`Error::Os`] where the system has no memory for the handler.
+    /// [`Error::Exiting`], and [`Error::Os`] if the system has no memory for the handler.
     pub(super) fn current() -> Result<Epoch, Error> {
         loop {
             // Nothing is read that this word publishes.
@@ -56,11 +59,11 @@ impl Epoch {
                 NOBODY => {}
                 number => return Ok(Epoch(number)),
             }
-            // Counted before the advice, which waits for a fork that another thread makes at this moment: a child that could find a
-            // handle of this number finds the count too.
+            // Counted before the advice, which waits for a fork that another thread makes at this moment: a child that
+            // could find a handle of this number finds the count too.
             let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
             wipe_in_children()?;
-            // Whoever was faster has taken a number that is as good.
+            // A thread that was faster has taken a number that is as good.
             let _ = CURRENT.0.compare_exchange(NOBODY, next, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
@@ -68,7 +71,8 @@ impl Epoch {
     /// Returns whether this is still the process, and it is not exiting.
     #[inline(always)]
     pub(super) fn is_current(self) -> bool {
-        // Set by this thread before its handle was made, by the thread that the handle came from, or by the kernel in a fork.
+        // Set by this thread before its handle was made, by the thread that the handle came from, or by the kernel in a
+        // fork.
         CURRENT.0.load(Ordering::Relaxed) == self.0
     }
 
@@ -84,7 +88,8 @@ impl Epoch {
     }
 }
 
-/// Refuses all handles of this process from here on, and returns its number; `None` where it has none, or is exiting already.
+/// Refuses all handles of this process from here on, and returns its number; `None` if it has none, or is exiting
+/// already.
 pub(super) fn begin_to_exit() -> Option<Epoch> {
     let attached = |number| !matches!(number, NOBODY | EXITING);
     let exit = |number| attached(number).then_some(EXITING);
@@ -93,7 +98,7 @@ pub(super) fn begin_to_exit() -> Option<Epoch> {
 
 /// Has the number of this process wiped in each forked child.
 fn wipe_in_children() -> Result<(), Error> {
-    // In a child the advice is inherited, and given anew: that changes nothing.
+    // In a child the advice is inherited, and given again: that changes nothing.
     advise(libc::MADV_WIPEONFORK);
     static HAS_HANDLER: AtomicBool = AtomicBool::new(false);
     if HAS_HANDLER.load(Ordering::Relaxed) {
@@ -104,7 +109,7 @@ fn wipe_in_children() -> Result<(), Error> {
     if status != 0 {
         return Err(Error::Os { call: "pthread_atfork", source: io::Error::from_raw_os_error(status) });
     }
-    // Set when it is there: a fork of another thread that comes between finds neither or both. Twice is as good as once.
+    // Set when it is there: a fork of another thread in between finds neither or both. Twice is as good as once.
     HAS_HANDLER.store(true, Ordering::Relaxed);
     Ok(())
 }
@@ -112,12 +117,13 @@ fn wipe_in_children() -> Result<(), Error> {
 /// Advises the system about the page, and returns whether it listens.
 fn advise(advice: libc::c_int) -> bool {
     let (start, len) = (from_ref(&CURRENT).cast_mut().cast::<libc::c_void>(), size_of::<Page>());
-    // A loader that does not know the alignment, or a longer page: something else must not be wiped.
+    // The loader may not know the alignment, or a page may be longer: then something else would be wiped.
     let page = rustix::param::page_size();
     if start.addr() % page != 0 || len % page != 0 {
         return false;
     }
-    // SAFETY: these are whole pages, and `CURRENT` alone lies there. The advice changes them in children that do not exist yet.
+    // SAFETY: these are whole pages, and `CURRENT` alone lies there. The advice changes them in children that do not
+    // exist yet.
     unsafe { libc::madvise(start, len, advice) == 0 }
 }
 
@@ -154,7 +160,8 @@ mod tests {
 
     /// Forks without the C library: none of its handlers runs.
     fn clone() -> libc::pid_t {
-        // SAFETY: no stack and no flag but the signal at the end: the same as a fork. The child loads and stores words and exits.
+        // SAFETY: no stack and no flag but the signal at the end: the same as a fork. The child loads and stores words
+        // and exits.
         unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as libc::pid_t }
     }
 

@@ -1,8 +1,8 @@
 //! Who holds which role, and who is alive.
 //!
-//! A role is an open-file-description (OFD) lock on one byte of the segment. The kernel gives it back at any death of its
-//! holder, it holds across PID namespaces and between two handles of one process, and `F_OFD_GETLK` asks about it without
-//! taking it. No other lock of the system does all of that.
+//! A role is an open-file-description (OFD) lock on one byte of the segment. The kernel gives it back at any death of
+//! its holder, it holds across PID namespaces and between two handles of one process, and `F_OFD_GETLK` asks about it
+//! without taking it. No other lock of the system does all of that.
 
 #![allow(unsafe_code, reason = "rustix has no OFD locks, so fcntl is called through libc")]
 
@@ -45,7 +45,7 @@ impl Lock {
         lock
     }
 
-    /// Takes the lock for the open file description of `file`, or returns `false` where another one has it.
+    /// Takes the lock for the open file description of `file`, or returns `false` if another one has it.
     pub(super) fn take(self, file: BorrowedFd<'_>) -> Result<bool, Error> {
         match fcntl(file, libc::F_OFD_SETLK, &mut self.describe(libc::F_WRLCK)) {
             Ok(()) => Ok(true),
@@ -58,7 +58,7 @@ impl Lock {
     ///
     /// What is made without them could not be removed again: a name is removed under a lock.
     pub(super) fn check_supported() -> Result<(), Error> {
-        // Any file will do, and none that is there to be opened says nothing.
+        // Any file will do; if it cannot be opened, nothing is known.
         let Ok(file) = File::options().read(true).write(true).open("/dev/null") else { return Ok(()) };
         Lock::Administration.give_back(file.as_fd())
     }
@@ -101,18 +101,30 @@ fn refused(call: &'static str, source: io::Error) -> Error {
 /// What is known of the other end of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerState {
-    /// Nobody has come yet.
+    /// Nobody was attached yet.
     Never,
     /// A process holds the other role. It may be stopped, but as far as can be known it is not dead.
     Alive,
     /// The last holder said that it left, and nobody has followed.
     Closed,
-    /// The last holder is gone without a word, and nobody has followed. A process that it forked or spawned may keep its lock.
+    /// The last holder is gone without having said so, and nobody has followed. A process that it forked or spawned may
+    /// keep its lock.
     Crashed,
 }
 
-/// Finds out who is at `role`, whose holder writes this slot. `file` is a descriptor that holds no lock, and `is_gone` tells of
-/// the process of these notes whether it is gone: where it is, others keep the lock for it.
+impl From<Presence> for PeerState {
+    /// What a holder said last: `Alive` if it has not said that it left.
+    fn from(said: Presence) -> PeerState {
+        match said {
+            Presence::Never => PeerState::Never,
+            Presence::Came { .. } => PeerState::Alive,
+            Presence::Left { .. } => PeerState::Closed,
+        }
+    }
+}
+
+/// Finds out the state of `role`, whose holder writes this slot. `file` is a descriptor that holds no lock, and
+/// `is_gone` tells of the process of these notes whether it is gone: if so, another one keeps the lock for it.
 pub(super) fn state(
     role: Role,
     slot: &Slot,
@@ -120,7 +132,7 @@ pub(super) fn state(
     is_gone: impl Fn(Notes) -> bool,
 ) -> Result<PeerState, Error> {
     let mut said = presence::observe(&slot.presence);
-    // Holders that come and go while we look are as good as alive; a liar that only changes the word must not hold us.
+    // Holders that attach and leave meanwhile count as alive; a process that only changes the word must not hold us.
     for _ in 0..8 {
         match said {
             Presence::Never => return Ok(PeerState::Never),
@@ -130,8 +142,8 @@ pub(super) fn state(
             }
             Presence::Came { .. } => {}
         }
-        // The lock is free, or a process keeps it that does not hold the role. If the word is still the same, it is of the
-        // holder that is gone. So it is too where the next one was writing its notes: that one had the lock by then.
+        // The lock is free, or a process keeps it that does not hold the role. If the word is still the same, it is of
+        // the holder that is gone. So it is too if the next one was writing its notes: that one had the lock by then.
         let now = presence::observe(&slot.presence);
         if now == said {
             return Ok(PeerState::Crashed);
@@ -141,22 +153,23 @@ pub(super) fn state(
     Ok(PeerState::Alive)
 }
 
-/// Notes this process in the slot of a role that it has locked, before it comes: whoever is refused meanwhile can name it.
+/// Notes this process in the slot of a role that it has locked, before it attaches: a process that is refused meanwhile
+/// can name it.
 pub(super) fn introduce(slot: &Slot) {
     presence::note_down(&Notes::own().of_slot(slot));
 }
 
-/// Says that this process came, and returns the generation of this holder.
+/// Says that this process attached, and returns the generation of this holder.
 pub(super) fn enter(slot: &Slot) -> u64 {
     presence::enter(&slot.presence, &[])
 }
 
-/// Returns what the last one to write this slot said. Between that and the lock, a holder comes or leaves.
+/// Returns what the last writer of this slot said. Between that and the lock, a holder attaches or leaves.
 pub(super) fn said(slot: &Slot) -> Presence {
     presence::observe(&slot.presence)
 }
 
-/// Names the process that wrote this slot, if it can be seen from here and still runs.
+/// Returns the pid of the process that wrote this slot, if it can be seen from here and still runs.
 pub(super) fn holder(slot: &Slot) -> Option<u32> {
     Looker::new().name(Notes::read(slot))
 }

@@ -1,6 +1,6 @@
 //! Bytes of a ring that the system itself moves from or to a descriptor.
 //!
-//! The system's accesses are none of the language's: no reference is made, so nothing is undefined when the peer races.
+//! The system's accesses are not the language's: no reference is made, so nothing is undefined when the peer races.
 
 #![allow(unsafe_code, reason = "hands addresses in a mapping to the system, which rustix takes as slices only")]
 

@@ -1,4 +1,4 @@
-//! A segment as somebody sees it who holds no role: mapped for nothing but reading, and without a lock.
+//! A segment as an observer sees it: mapped read-only, without a role and without a lock.
 
 #![allow(unsafe_code, reason = "reads a mapping through raw pointers")]
 
@@ -14,14 +14,25 @@ use super::object;
 use super::roles::{self, Lock, PeerState};
 use super::wanted::Wanted;
 use crate::error::Error;
-use crate::inspect::Permissions;
 use crate::ring::copy::copy_out;
 use crate::ring::identity;
 use crate::ring::memory::Role;
 
+use crate::ring::error::Corrupted;
 use crate::ring::observe::{self, Positions, ReadOnly, Sleeps};
-use crate::ring::position::Corrupted;
 use crate::ring::presence;
+
+/// The owner, the group and the mode of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Permissions {
+    /// The user id of the owner.
+    pub owner: u32,
+    /// The group id.
+    pub group: u32,
+    /// The permission bits.
+    pub mode: u32,
+}
 
 /// Where Linux keeps the names of shared-memory objects.
 const DIRECTORY: &str = "/dev/shm";
@@ -49,7 +60,7 @@ impl View {
             (0, _) if Lock::Administration.is_held(file.as_fd())? => {
                 return Err(Error::NotReady { name: name.to_owned(), waited: Duration::ZERO });
             }
-            // Nobody makes it now: it was finished after the first look, or it never will be.
+            // Nobody is creating it: it was finished after the first load, or it never will be.
             _ => match read_identity(file.as_fd())? {
                 (MAGIC, rows) => Identity::from_rows(rows),
                 (magic, _) => {
@@ -134,7 +145,7 @@ impl View {
         Ok(object::stat(self.file.as_fd())?.st_nlink == 0)
     }
 
-    /// Returns whether the object has become shorter, so that a look at it can end this process.
+    /// Returns whether the object has become shorter, so that a read of it can end this process.
     pub(crate) fn is_truncated(&self) -> Result<bool, Error> {
         Ok((object::stat(self.file.as_fd())?.st_size as u64) < self.identity.segment_length)
     }
@@ -150,7 +161,7 @@ impl View {
         observe::positions_behind_a_copy(&head, &tail)
     }
 
-    /// Returns the tail of a stream ring, behind which the elements in front of it can be copied.
+    /// Loads the tail of a stream ring, after which the elements before it can be copied.
     pub(crate) fn tail(&self) -> u64 {
         observe::tail(&self.ends().1)
     }
@@ -164,7 +175,7 @@ impl View {
         presence::observe(&ReadOnly(&self.header().slot(role).presence)).generation()
     }
 
-    /// Names the last holder of a role, if it can be seen from here and still runs.
+    /// Returns the pid of the last holder of a role, if it can be seen from here and still runs.
     pub(crate) fn process(&self, role: Role) -> Option<u32> {
         roles::holder(self.header().slot(role))
     }
@@ -187,14 +198,14 @@ impl View {
         assert!(index % 8 == 0 && index < len, "a record at {index}");
         // SAFETY: the index lies within the data area.
         let word = unsafe { data.add(index) };
-        // SAFETY: the word is aligned, like the data area and the index, mapped for as long as `self` lives, and only loaded, as
-        // memory that cannot be written is.
+        // SAFETY: the word is aligned, like the data area and the index, mapped for as long as `self` lives, and only
+        // loaded, as memory that cannot be written is.
         let word = unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) };
         observe::header(&ReadOnly(word))
     }
 
-    /// Copies `len` bytes from an index of the data area on, around its end, to the end of `bytes`. A peer may write them
-    /// meanwhile.
+    /// Copies `len` bytes from an index of the data area on, around its end, to the end of `bytes`. A peer may write
+    /// them meanwhile.
     ///
     /// # Panics
     ///
@@ -212,7 +223,7 @@ impl View {
         let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: the index lies within the data area.
         let from = unsafe { data.add(index) };
-        // SAFETY: as many bytes are mapped there, and there is room for as many behind the vector's last.
+        // SAFETY: as many bytes are mapped there, and there is room for as many after the vector's last.
         unsafe { copy_out::<u8>(from.as_ptr(), target, len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(bytes.len() + len) };
@@ -229,7 +240,7 @@ impl View {
     }
 }
 
-/// Reads the magic and the rows, as far as the object has them: a magic of 0 where it is too short.
+/// Reads the magic and the rows, as far as the object has them: a magic of 0 if it is too short.
 fn read_identity(file: BorrowedFd<'_>) -> Result<(u64, [u64; ROWS]), Error> {
     if (object::stat(file)?.st_size as u64) < DATA_OFFSET as u64 {
         return Ok((0, [0; ROWS]));
@@ -240,8 +251,8 @@ fn read_identity(file: BorrowedFd<'_>) -> Result<(u64, [u64; ROWS]), Error> {
 }
 
 fn header(mapping: &Mapping) -> &Header {
-    // SAFETY: a mapping is at least as long as a header and aligned to a page; every byte of a header is an atomic, which is
-    // only loaded here, or padding; and the reference lives no longer than the mapping.
+    // SAFETY: a mapping is at least as long as a header and aligned to a page; every byte of a header is an atomic,
+    // which is only loaded here, or padding; and the reference lives no longer than the mapping.
     unsafe { mapping.header().as_ref() }
 }
 

@@ -1,4 +1,4 @@
-//! What a caller wants a ring to be: what is written at its creation, and what one that stands is compared with.
+//! What a caller wants a ring to be: what is written at its creation, and what an existing one is compared with.
 
 use std::alloc::Layout;
 
@@ -8,10 +8,9 @@ use super::layout::{
 };
 use super::page_size;
 use crate::error::{Attribute, Error};
-use crate::options::Options;
 use crate::ring::message::{LARGEST_ALIGN, SMALLEST_ALIGN};
 
-/// What a ring must be. Where the capacity is `None`, whatever stands will do, and none is created.
+/// What a ring must be. If the capacity is `None`, any will do, and no ring is created.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     kind: u64,
@@ -20,7 +19,7 @@ pub(crate) struct Wanted {
     element_align: u64,
     type_id: u64,
     tag: Tag,
-    /// Whether the type that stands will do, if its elements are as large.
+    /// Whether any type will do, if its elements have the same size.
     any_type: bool,
     capacity: Option<u64>,
     record_align: Option<u64>,
@@ -30,7 +29,7 @@ pub(crate) struct Wanted {
     only_looks: bool,
 }
 
-/// What is chosen anew for each ring that is created.
+/// What is chosen for each ring that is created.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Birth {
     pub(super) ring_id: u64,
@@ -38,44 +37,52 @@ pub(super) struct Birth {
     pub(super) time: u64,
 }
 
+/// What a caller asks of a ring of either kind. Each is checked by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terms<'a> {
+    pub(crate) type_tag: &'a str,
+    /// Whether any type will do, if its elements have the same size.
+    pub(crate) any_type: bool,
+    /// In slots or bytes: a power of two.
+    pub(crate) capacity: Option<usize>,
+    /// Of messages.
+    pub(crate) record_align: Option<usize>,
+    /// Of a ring that is created.
+    pub(crate) first_position: u64,
+}
+
 impl Wanted {
     /// A ring of elements of this layout.
-    pub(crate) fn stream(options: &Options, element: Layout) -> Result<Wanted, Error> {
-        let (size, align) = (element.size(), element.align());
-        Ok(Wanted {
-            kind: STREAM,
-            data_offset: DATA_OFFSET as u64,
-            element_size: size as u64,
-            element_align: align as u64,
-            type_id: type_id(&options.type_tag, size, align),
-            tag: tag(&options.type_tag)?,
-            any_type: options.any_type,
-            capacity: options.slots(size)?.map(|slots| slots as u64),
-            record_align: Some(0),
-            first_position: options.first_position,
-            only_looks: false,
-        })
+    pub(crate) fn stream(terms: &Terms<'_>, element: Layout) -> Result<Wanted, Error> {
+        let wanted = Wanted::of(terms, STREAM, element)?;
+        Ok(Wanted { record_align: Some(0), ..wanted })
     }
 
     /// A ring of messages, which are made of bytes.
-    pub(crate) fn messages(options: &Options) -> Result<Wanted, Error> {
+    pub(crate) fn messages(terms: &Terms<'_>) -> Result<Wanted, Error> {
+        // The data area is mapped twice, so it starts at a page.
+        let data_offset = DATA_OFFSET.max(page_size()) as u64;
+        Ok(Wanted { data_offset, ..Wanted::of(terms, MESSAGE, Layout::new::<u8>())? })
+    }
+
+    fn of(terms: &Terms<'_>, kind: u64, element: Layout) -> Result<Wanted, Error> {
+        let (size, align) = (element.size(), element.align());
         Ok(Wanted {
-            kind: MESSAGE,
-            // The data area is mapped twice, so it starts at a page.
-            data_offset: DATA_OFFSET.max(page_size()) as u64,
-            element_size: 1,
-            element_align: 1,
-            type_id: type_id(&options.type_tag, 1, 1),
-            tag: tag(&options.type_tag)?,
-            any_type: options.any_type,
-            capacity: options.bytes()?.map(|bytes| bytes as u64),
-            record_align: options.record_align()?.map(|align| align as u64),
-            first_position: options.first_record()?,
+            kind,
+            data_offset: DATA_OFFSET as u64,
+            element_size: size as u64,
+            element_align: align as u64,
+            type_id: type_id(terms.type_tag, size, align),
+            tag: tag(terms.type_tag)?,
+            any_type: terms.any_type,
+            capacity: terms.capacity.map(|capacity| capacity as u64),
+            record_align: terms.record_align.map(|align| align as u64),
+            first_position: terms.first_position,
             only_looks: false,
         })
     }
 
-    /// Whatever ring a segment says that it is, as far as there can be such a ring.
+    /// The ring that a segment says it is, if there can be such a ring.
     pub(super) fn whatever(found: Identity) -> Wanted {
         let is_stream = found.kind == STREAM;
         let element_size = if is_stream { found.element_size.max(1) } else { 1 };
@@ -101,7 +108,7 @@ impl Wanted {
         self.capacity.is_some()
     }
 
-    /// Returns what a ring says of itself that is created like this.
+    /// Returns what a ring that is created like this says of itself.
     pub(super) fn identity(&self, birth: Birth) -> Identity {
         let capacity = self.capacity.unwrap_or(0);
         Identity {
@@ -183,7 +190,7 @@ impl Wanted {
         Err(Error::OtherTypeTag { name: name.to_owned(), found: text, expected: self.tag.text().map_err(damaged)? })
     }
 
-    /// Returns how long a segment of this capacity is; 0, which none is, for a capacity that none can have.
+    /// Returns the length of a segment of this capacity; 0 for a capacity that none can have.
     fn length(&self, capacity: u64) -> u64 {
         let whole_pages = self.kind != MESSAGE || capacity % page_size() as u64 == 0;
         let data =
@@ -194,12 +201,12 @@ impl Wanted {
     }
 }
 
-/// Returns the start of a record at a position or in front of it; any position will do where there are no records.
+/// Returns the last start of a record at a position or before it; the position itself if there are no records.
 fn start_below(position: u64, record_align: u64) -> u64 {
     position - position % record_align.max(1)
 }
 
-/// Writes the type tag of options down.
+/// Stores the type tag of options.
 fn tag(text: &str) -> Result<Tag, Error> {
     Tag::of(text).ok_or(Error::TypeTagTooLong { len: text.len(), max: LONGEST_TAG })
 }
@@ -225,15 +232,15 @@ mod tests {
 
     const BIRTH: Birth = Birth { ring_id: 7, time: 8 };
 
-    fn options() -> Options {
-        Options::new("none").capacity(8)
+    fn terms() -> Terms<'static> {
+        Terms { capacity: Some(8), ..Terms::default() }
     }
 
     fn stream() -> Wanted {
-        Wanted::stream(&options(), Layout::new::<u64>()).unwrap()
+        Wanted::stream(&terms(), Layout::new::<u64>()).unwrap()
     }
 
-    /// Checks a ring that says what another one would, but for a change, for whoever attaches and for whoever looks.
+    /// Checks a ring that differs from another one by a change, once to attach and once to look.
     #[track_caller]
     fn check(change: impl FnOnce(&mut Identity)) -> [Result<(), Error>; 2] {
         let mut found = stream().identity(BIRTH);
@@ -301,7 +308,9 @@ mod tests {
 
     #[test]
     fn a_first_position_starts_a_record() {
-        let wanted = Wanted::messages(&options().alignment(64).start_at(128)).unwrap();
+        let wanted =
+            Wanted::messages(&Terms { capacity: Some(4096), record_align: Some(64), first_position: 128, ..terms() })
+                .unwrap();
         let found = wanted.identity(BIRTH);
         let length = found.segment_length;
         assert_eq!(found.first_position, 128);
@@ -337,9 +346,7 @@ mod tests {
     #[test]
     fn a_ring_without_bytes_is_refused_also_where_its_object_has_none() {
         // The header was seen, then the object was cut to nothing.
-        for wanted in
-            [Wanted::stream(&Options::new("none"), Layout::new::<u64>()), Wanted::messages(&Options::new("none"))]
-        {
+        for wanted in [Wanted::stream(&Terms::default(), Layout::new::<u64>()), Wanted::messages(&Terms::default())] {
             let wanted = wanted.unwrap();
             let found = Identity { segment_length: 0, capacity: 3, ..wanted.identity(BIRTH) };
             for wanted in [wanted, Wanted::whatever(found)] {

@@ -2,47 +2,60 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use super::{Consumer, PopError, Producer, PushSliceError};
-use crate::ring::memory::Memory;
-use crate::wait::{Deadline, WaitError};
+use super::waiting::{refused_pop, refused_push, wait};
+use super::{Consumer, Producer};
+use crate::ring::error::{PopError, PushError};
+use crate::wait::{WaitError, Waiting};
 
 impl Producer<u8> {
-    /// Lets [`Write`] say [`WouldBlock`](ErrorKind::WouldBlock) where it would have to wait for room.
+    /// Says whether [`Write`] returns [`WouldBlock`](ErrorKind::WouldBlock) instead of waiting for room.
     pub fn set_nonblocking(&mut self, nonblocking: bool) {
-        self.nonblocking = nonblocking;
+        self.waiter.is_nonblocking = nonblocking;
     }
 }
 
 /// Writes as many bytes as there is room for, at least one, and waits for that as the handle does.
 ///
-/// If the consumer has closed its end, or has crashed and left no room, that is [`BrokenPipe`](ErrorKind::BrokenPipe), unless
-/// a successor is awaited.
+/// If the consumer has closed its end, or has crashed and left no room, the error is
+/// [`BrokenPipe`](ErrorKind::BrokenPipe), unless a successor is awaited.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-write-{}", std::process::id());
+/// use std::io::{Read, Write};
+/// use ringmain::Options;
+///
+/// let mut tx = Options::new(&name).capacity(4096).stream_producer::<u8>()?;
+/// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u8>()?;
+/// write!(tx, "{} bottles", 99)?;
+/// tx.close()?;
+/// let mut text = String::new();
+/// rx.read_to_string(&mut text)?;
+/// assert_eq!(text, "99 bottles");
+/// # Ok(())
+/// # }
+/// ```
 impl Write for Producer<u8> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        if !self.ring.memory().is_here() {
-            return Err(WaitError::Forked.into_write_error());
-        }
-        if self.waiter.was_left(self.ring.memory()) {
+        self.check_here().map_err(WaitError::from)?;
+        if self.was_left() {
             return Err(WaitError::Closed.into_write_error());
         }
         loop {
             match self.push_slice(bytes) {
-                Ok(written) => return Ok(written),
-                Err(PushSliceError::Corrupted(cause)) => return Err(WaitError::Corrupted(cause).into_write_error()),
-                Err(PushSliceError::Forked) => return Err(WaitError::Forked.into_write_error()),
-                Err(PushSliceError::Full) if self.nonblocking => {
-                    let ended = self.waiter.ended(self.ring.memory()).map_err(WaitError::into_write_error)?;
-                    return Err(match ended {
-                        Some(end) => end.tell(&self.waiter, self.ring.memory()).into_write_error(),
+                Err(PushError::Full(_)) if self.waiter.is_nonblocking => {
+                    return Err(match self.ended().map_err(WaitError::into_write_error)? {
+                        Some(end) => self.tell(end).into_write_error(),
                         None => ErrorKind::WouldBlock.into(),
                     });
                 }
-                Err(PushSliceError::Full) => {
-                    self.wait_for_room(1, Deadline::NEVER).map_err(WaitError::into_write_error)?;
-                }
+                Err(PushError::Full(_)) => self.blocking().until_free(1).map_err(WaitError::into_write_error)?,
+                result => return refused_push(result).map_err(WaitError::into_write_error),
             }
         }
     }
@@ -54,79 +67,53 @@ impl Write for Producer<u8> {
 }
 
 impl Consumer<u8> {
-    /// Lets [`Read`] say [`WouldBlock`](ErrorKind::WouldBlock) where it would have to wait for bytes.
+    /// Says whether [`Read`] returns [`WouldBlock`](ErrorKind::WouldBlock) instead of waiting for bytes.
     pub fn set_nonblocking(&mut self, nonblocking: bool) {
-        self.nonblocking = nonblocking;
+        self.waiter.is_nonblocking = nonblocking;
     }
 
     /// Waits for a byte as [`Read`] has to; `false` at the end.
     pub(super) fn wait_to_read(&mut self) -> io::Result<bool> {
-        if !self.nonblocking {
-            return match self.wait_for_elements(1, Deadline::NEVER) {
-                Ok(()) => Ok(true),
-                Err(WaitError::Closed) => Ok(false),
-                Err(error) => Err(error.into_read_error()),
-            };
+        let found = if self.waiter.is_nonblocking { self.find_now() } else { self.find_later() };
+        match found {
+            Ok(true) => Ok(true),
+            Ok(false) => Err(ErrorKind::WouldBlock.into()),
+            Err(WaitError::Closed) => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        if !self.ring.memory().is_here() {
-            return Err(WaitError::Forked.into_read_error());
-        }
-        let ended = self.waiter.ended(self.ring.memory()).map_err(WaitError::into_read_error)?;
-        // Whoever left pushed before; so what it pushed last is found by one more look.
-        match (self.available().map_err(|broken| WaitError::from(broken).into_read_error())?, ended) {
-            (1.., _) => Ok(true),
-            (0, None) => Err(ErrorKind::WouldBlock.into()),
-            (0, Some(end)) => match end.tell(&self.waiter, self.ring.memory()) {
-                WaitError::Closed => Ok(false),
-                error => Err(error.into_read_error()),
-            },
+    }
+
+    fn find_later(&mut self) -> Result<bool, WaitError> {
+        let Waiting { handle, mut deadline } = self.blocking();
+        wait(handle, 1, &mut deadline).map(|()| true)
+    }
+
+    fn find_now(&mut self) -> Result<bool, WaitError> {
+        self.check_here()?;
+        let ended = self.ended()?;
+        // A producer that left pushed before that, so one more load finds what it pushed last.
+        match (self.is_ready(1)?, ended) {
+            (false, Some(end)) => Err(self.tell(end)),
+            (found, _) => Ok(found),
         }
     }
 }
 
 /// Reads as many bytes as are there and fit, at least one, and waits for that as the handle does.
 ///
-/// It ends, with 0 bytes, when all is read and the producer has closed its end. If that crashed instead, the end is an error,
-/// [`ConnectionAborted`](ErrorKind::ConnectionAborted), unless a successor is awaited.
+/// It ends, with 0 bytes, when all is read and the producer has closed its end. If the producer crashed instead, that
+/// is an error, [`ConnectionAborted`](ErrorKind::ConnectionAborted), unless a successor is awaited.
 impl Read for Consumer<u8> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.pop_slice(bytes) {
-                Ok(read) => return Ok(read),
-                Err(PopError::Corrupted(cause)) => return Err(WaitError::Corrupted(cause).into_read_error()),
-                Err(PopError::Forked) => return Err(WaitError::Forked.into_read_error()),
                 Err(PopError::Empty) => {
                     if !self.wait_to_read()? {
                         return Ok(0);
                     }
                 }
+                result => return Ok(refused_pop(result)?),
             }
-        }
-    }
-}
-
-impl WaitError {
-    fn into_write_error(self) -> io::Error {
-        let kind = match self {
-            WaitError::Closed | WaitError::Crashed => ErrorKind::BrokenPipe,
-            _ => self.kind(),
-        };
-        io::Error::new(kind, self)
-    }
-
-    pub(super) fn into_read_error(self) -> io::Error {
-        io::Error::new(self.kind(), self)
-    }
-
-    fn kind(self) -> ErrorKind {
-        match self {
-            WaitError::TimedOut => ErrorKind::TimedOut,
-            WaitError::Closed | WaitError::Short { .. } => ErrorKind::UnexpectedEof,
-            WaitError::Crashed => ErrorKind::ConnectionAborted,
-            WaitError::NotConnected | WaitError::Orphaned => ErrorKind::NotConnected,
-            WaitError::TooLong { .. } => ErrorKind::InvalidInput,
-            WaitError::Truncated { .. } | WaitError::Corrupted(_) => ErrorKind::InvalidData,
-            WaitError::Forked => ErrorKind::Other,
         }
     }
 }

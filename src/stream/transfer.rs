@@ -7,22 +7,20 @@ use std::os::fd::AsFd;
 
 use super::{Claim, Peek};
 use crate::segment::transfer;
-use crate::wait::WaitError;
 
 impl Claim<'_, u8> {
-    /// Reads once from a descriptor into the slots before the end of the buffer, and returns how many bytes came: 0 at the
-    /// end of the file. [`commit_first`](Claim::commit_first) makes them visible.
+    /// Reads once from a descriptor into the slots before the end of the buffer, and returns how many bytes came: 0 at
+    /// the end of the file. [`commit_first`](Claim::commit_first) makes them visible.
     ///
     /// # Errors
     ///
-    /// What the system says. It is asked again where a signal has interrupted it. In a forked child, [`WaitError::Forked`].
+    /// That of the system call, which is repeated if a signal interrupts it. In a forked child,
+    /// [`Broken::Forked`](crate::Broken::Forked).
     pub fn read_from(&mut self, file: impl AsFd) -> io::Result<usize> {
-        if !self.0.is_here() {
-            return Err(io::Error::other(WaitError::Forked));
-        }
+        self.check_here()?;
         let (len, _) = self.parts();
         // SAFETY: the claim has `len` slots there, which nobody refers to.
-        self.0.in_place(|slots| unsafe { transfer::read(file.as_fd(), slots, len) })
+        self.in_place(|slots| unsafe { transfer::read(file.as_fd(), slots, len) })
     }
 }
 
@@ -32,13 +30,12 @@ impl Peek<'_, u8> {
     ///
     /// # Errors
     ///
-    /// What the system says. It is asked again where a signal has interrupted it. In a forked child, [`WaitError::Forked`].
+    /// That of the system call, which is repeated if a signal interrupts it. In a forked child,
+    /// [`Broken::Forked`](crate::Broken::Forked).
     pub fn write_to(&self, file: impl AsFd) -> io::Result<usize> {
-        if !self.0.is_here() {
-            return Err(io::Error::other(WaitError::Forked));
-        }
+        self.check_here()?;
         let (len, _) = self.parts();
         // SAFETY: the peek has `len` bytes there.
-        self.0.in_place(|slots| unsafe { transfer::write(file.as_fd(), slots, len) })
+        self.in_place(|slots| unsafe { transfer::write(file.as_fd(), slots, len) })
     }
 }

@@ -1,48 +1,54 @@
-//! Elements in place, of a peer that is trusted.
+//! Elements in place, if the peer is trusted.
 
 #![allow(unsafe_code, reason = "refers to the ring's slots, which the user promised that nobody else writes")]
 
 use std::io::{self, BufRead, Read};
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
-use std::{fmt, slice};
+use std::slice;
 
-use super::{Claim, ClaimError, Consumer, Element, Peek, PeekError, Producer};
+use super::{Claim, Consumer, Element, Peek, Producer};
+use crate::ring::error::{PopError, PushError};
 use crate::trusted::Trusted;
-use crate::wait::WaitError;
+use crate::wait::{WaitError, Waiting};
 
-impl<T: Element> Trusted<'_, Producer<T>> {
-    /// Takes as many slots as are free before the buffer ends, at least one and at most `most`, as a slice.
-    ///
-    /// It holds elements of an earlier round, or zeros.
-    ///
-    /// # Errors
-    ///
-    /// As [`Producer::claim_contiguous`].
-    #[inline]
-    pub fn claim_contiguous(&mut self, most: usize) -> Result<TrustedClaim<'_, T>, ClaimError> {
-        let mut claim = self.handle.claim_contiguous(most)?;
-        let slots = claim.0.in_place(|slots| address(slots));
-        Ok(TrustedClaim { claim, slots })
-    }
+/// The calls of views that work in place: with and without waiting, each as the handle's own.
+macro_rules! views {
+    ($($handle:ident: $guard:ident, $error:ident; $($call:ident($arg:ident)),*;)*) => {$(
+        impl<T: Element> Trusted<&mut $handle<T>> {$(
+            #[doc = concat!(
+                "As [`", stringify!($call), "`](crate::stream::", stringify!($handle), "::", stringify!($call), ").",
+            )]
+            ///
+            /// # Errors
+            ///
+            /// As that call.
+            #[inline]
+            pub fn $call(&mut self, $arg: usize) -> Result<Trusted<$guard<'_, T>>, $error> {
+                self.0.$call($arg).map(Trusted)
+            }
+        )*}
+
+        impl<'a, T: Element> Trusted<Waiting<'a, $handle<T>>> {$(
+            #[doc = concat!("As [`", stringify!($call), "`](Waiting::", stringify!($call), "), as slices.")]
+            ///
+            /// # Errors
+            ///
+            /// As that call.
+            #[inline]
+            pub fn $call(self, $arg: usize) -> Result<Trusted<$guard<'a, T>>, WaitError> {
+                self.0.$call($arg).map(Trusted)
+            }
+        )*}
+    )*};
 }
 
-impl<T: Element> Trusted<'_, Consumer<T>> {
-    /// Looks at as many elements as are there before the buffer ends, at least one and at most `most`, as a slice.
-    ///
-    /// # Errors
-    ///
-    /// As [`Consumer::peek_contiguous`].
-    #[inline]
-    pub fn peek_contiguous(&mut self, most: usize) -> Result<TrustedPeek<'_, T>, PeekError> {
-        let peek = self.handle.peek_contiguous(most)?;
-        let slots = peek.0.in_place(|slots| address(slots.cast_mut()));
-        Ok(TrustedPeek { peek, slots })
-    }
+views! {
+    Producer: Claim, PushError; claim(len), claim_up_to(most), claim_contiguous(most);
+    Consumer: Peek, PopError; peek(len), peek_up_to(most), peek_contiguous(most);
 }
 
 /// Reads as the [`BufRead`] does.
-impl Read for Trusted<'_, Consumer<u8>> {
+impl Read for Trusted<&mut Consumer<u8>> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
@@ -55,24 +61,23 @@ impl Read for Trusted<'_, Consumer<u8>> {
 
 /// Reads in place, and waits as the handle's own [`Read`] does, with the same ends.
 ///
-/// Where the handle is nonblocking: of the methods of the standard library that read up to a delimiter, only
+/// If the handle is nonblocking: of the methods of the standard library that read up to a delimiter, only
 /// [`read_until`](BufRead::read_until) keeps what it has read when it meets [`WouldBlock`](io::ErrorKind::WouldBlock).
-impl BufRead for Trusted<'_, Consumer<u8>> {
+impl BufRead for Trusted<&mut Consumer<u8>> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let (bytes, len) = loop {
-            match self.handle.ring.peek_in_view() {
-                Ok(peek) => break (peek.in_place(|bytes| address::<u8>(bytes.cast_mut())), peek.len()),
-                Err(PeekError::Corrupted(cause)) => return Err(WaitError::Corrupted(cause).into_read_error()),
-                Err(PeekError::Forked) => return Err(WaitError::Forked.into_read_error()),
-                Err(_) => {
-                    if !self.handle.wait_to_read()? {
+            match self.0.peek_known() {
+                Ok(peek) => break (peek.parts_in_place().0, peek.len()),
+                Err(PopError::Empty) => {
+                    if !self.0.wait_to_read()? {
                         return Ok(&[]);
                     }
                 }
+                Err(error) => return Err(WaitError::of_pop(error).unwrap_or(WaitError::TimedOut).into()),
             }
         };
-        // SAFETY: as in the peek's own `deref`. The slots stay where they are until `consume`, which needs the view.
-        Ok(unsafe { slice::from_raw_parts(bytes.as_ptr(), len) })
+        // SAFETY: as in the peek's own slices. The slots stay where they are until `consume`, which needs the view.
+        Ok(unsafe { slice::from_raw_parts(bytes, len) })
     }
 
     /// Gives the first `amount` bytes back to the producer.
@@ -82,110 +87,109 @@ impl BufRead for Trusted<'_, Consumer<u8>> {
     /// If `amount` is more than what is there.
     fn consume(&mut self, amount: usize) {
         if amount > 0 {
-            let peek = self.handle.peek(amount).expect("no more bytes are consumed than are there");
+            let peek = self.0.peek(amount).expect("no more bytes are consumed than are there");
             peek.release();
         }
     }
 }
 
-/// The address of slots, which a segment has for as long as it is mapped.
-#[inline(always)]
-fn address<T>(slots: *mut u8) -> NonNull<T> {
-    // Slots lie in a mapping, which does not start at the null page.
-    NonNull::new(slots.cast()).expect("a mapping has an address")
-}
-
-/// Slots as a slice, which is empty in a child that was forked meanwhile. Dropping it aborts it: nothing was pushed.
-pub struct TrustedClaim<'a, T: Element> {
-    claim: Claim<'a, T>,
-    slots: NonNull<T>,
-}
-
-impl<T: Element> TrustedClaim<'_, T> {
-    /// Pushes all elements of the slice.
+impl<T: Element> Trusted<Claim<'_, T>> {
+    /// Returns the slots before the end of the buffer and those after it. They hold elements of an earlier round, or
+    /// zeros. Both are empty in a child that was forked meanwhile.
     #[inline]
-    pub fn commit(self) {
-        self.claim.commit();
+    pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
+        let (first, second) = self.0.parts_in_place();
+        let (before, after) = self.0.parts_here();
+        // SAFETY: the claim was given these slots, which are aligned, and keeps the segment mapped; whatever they hold
+        // is a `T`, and so is whatever is written. Until its commit nobody else touches them: the caller of
+        // `trust_peer` promised that all others keep to the protocol.
+        let first = unsafe { slice::from_raw_parts_mut(first, before) };
+        // SAFETY: the same, of slots that are not among the first.
+        let second = unsafe { slice::from_raw_parts_mut(second, after) };
+        (first, second)
     }
 
-    /// Pushes the first `len` elements of the slice and gives the other slots up.
+    /// Pushes all elements.
+    #[inline]
+    pub fn commit(self) {
+        self.0.commit();
+    }
+
+    /// Pushes the first `len` elements and gives up the other slots.
     ///
     /// # Panics
     ///
-    /// If `len` is more than the length of the slice.
+    /// If `len` is more than there are.
     #[inline]
     pub fn commit_first(self, len: usize) {
-        self.claim.commit_first(len);
+        self.0.commit_first(len);
     }
 
     /// Gives all slots up: nothing was pushed.
     pub fn abort(self) {}
 }
 
-impl<T: Element> Deref for TrustedClaim<'_, T> {
+/// The slots before the end of the buffer: all that [`claim_contiguous`](crate::stream::Producer::claim_contiguous)
+/// takes.
+impl<T: Element> Deref for Trusted<Claim<'_, T>> {
     type Target = [T];
 
     #[inline]
     fn deref(&self) -> &[T] {
-        // SAFETY: the claim was given these slots, which lie before the end of the buffer and are aligned, and keeps the
-        // segment mapped; whatever they hold is a `T`. Until its commit nobody else touches them: whoever made the view promised
-        // that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.slots.as_ptr(), self.claim.0.len_here()) }
+        let (first, _) = self.0.parts_in_place();
+        // SAFETY: as in `as_mut_slices`, to be read only.
+        unsafe { slice::from_raw_parts(first, self.0.parts_here().0) }
     }
 }
 
-impl<T: Element> DerefMut for TrustedClaim<'_, T> {
+impl<T: Element> DerefMut for Trusted<Claim<'_, T>> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as in `deref`; every bit of a `T` is plain data, so whatever is written is an element.
-        unsafe { slice::from_raw_parts_mut(self.slots.as_ptr(), self.claim.0.len_here()) }
+        self.as_mut_slices().0
     }
 }
 
-/// Elements as a slice, which is empty in a child that was forked meanwhile. Dropping it without a release leaves them in the ring.
-pub struct TrustedPeek<'a, T: Element> {
-    peek: Peek<'a, T>,
-    slots: NonNull<T>,
-}
+impl<T: Element> Trusted<Peek<'_, T>> {
+    /// Returns the elements before the end of the buffer and those after it. Both are empty in a child that was forked
+    /// meanwhile.
+    #[inline]
+    #[must_use]
+    pub fn as_slices(&self) -> (&[T], &[T]) {
+        let (first, second) = self.0.parts_in_place();
+        let (before, after) = self.0.parts_here();
+        // SAFETY: the elements are aligned, and the peek keeps the segment mapped and them in the ring; whatever they
+        // hold is a `T`. Until their release nobody writes them: the caller of `trust_peer` promised that all others
+        // keep to the protocol.
+        let first = unsafe { slice::from_raw_parts(first, before) };
+        // SAFETY: the same.
+        let second = unsafe { slice::from_raw_parts(second, after) };
+        (first, second)
+    }
 
-impl<T: Element> TrustedPeek<'_, T> {
     /// Gives all elements back to the producer, at once.
     #[inline]
     pub fn release(self) {
-        self.peek.release();
+        self.0.release();
     }
 
     /// Gives the first `len` elements back to the producer, at once, and leaves the others in the ring.
     ///
     /// # Panics
     ///
-    /// If `len` is more than the length of the slice.
+    /// If `len` is more than there are.
     #[inline]
     pub fn release_first(self, len: usize) {
-        self.peek.release_first(len);
+        self.0.release_first(len);
     }
 }
 
-impl<T: Element> Deref for TrustedPeek<'_, T> {
+/// The elements before the end of the buffer: all that [`peek_contiguous`](crate::stream::Consumer::peek_contiguous)
+/// finds.
+impl<T: Element> Deref for Trusted<Peek<'_, T>> {
     type Target = [T];
 
     #[inline]
     fn deref(&self) -> &[T] {
-        // SAFETY: the elements lie before the end of the buffer and are aligned, and the peek keeps the segment mapped and
-        // them in the ring; whatever they hold is a `T`. Until their release nobody writes them: whoever made the view
-        // promised that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.slots.as_ptr(), self.peek.0.len_here()) }
-    }
-}
-
-impl<T: Element> fmt::Debug for TrustedClaim<'_, T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.claim.fmt(formatter)
-    }
-}
-
-impl<T: Element> fmt::Debug for TrustedPeek<'_, T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.peek.fmt(formatter)
+        self.as_slices().0
     }
 }

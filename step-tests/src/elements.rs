@@ -1,4 +1,5 @@
-//! Elements and messages that show what happened to them: each is made of its number, and no word of one stands in another.
+//! Elements and messages that show what happened to them: each is made of its number, and no word of one stands in
+//! another.
 
 /// An element of a stream ring, of several words, so that it can be torn.
 pub type Element = [u64; 4];

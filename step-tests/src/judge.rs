@@ -72,7 +72,7 @@ fn after_a_producer<R: Ring>(
     let Some(_) = visible else {
         return Err(format!("visible up to {next}, committed {committed:?}, {may_be_visible:?} more may be visible"));
     };
-    hears(operation, death, |limit| R::wait_readable(&mut rx, limit))?;
+    hears(operation, death, |limit| R::until_available(&mut rx, limit))?;
     if !exists {
         expect((operation.unlinks, next), (true, committed.end))?;
         return created::<R>(object);
@@ -102,7 +102,7 @@ fn after_a_consumer<R: Ring>(
     let (one, other) = (object.copy(), object.copy());
     let exists = object.exists();
     let next = fill::<R>(&mut tx, committed.end)?;
-    hears(operation, death, |limit| R::wait_writable(&mut tx, next, limit))?;
+    hears(operation, death, |limit| R::until_free(&mut tx, next, limit))?;
     let most = committed.start..=committed.start + operation.count;
     let held = most.clone().find(|&number| !death.holds::<R>(number)).unwrap_or(*most.end());
     let taken_over = if exists { object } else { &one };
@@ -116,7 +116,8 @@ fn after_a_consumer<R: Ring>(
     if !most.contains(&first) {
         return Err(format!("continued at {first}, expected {most:?}"));
     }
-    // What the call in flight has read, it may not have given back yet. What a call before it returned does not come again.
+    // What the call in flight has read, it may not have given back yet. What a call before it returned does not come
+    // again.
     if first > held {
         return Err(format!("{held} is lost: continued at {first}, and the killed process did not have it"));
     }

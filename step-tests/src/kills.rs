@@ -53,7 +53,8 @@ impl Segment {
 /// What was killed how often.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Count {
-    /// The places, each between two instructions, at which a kill was judged, by itself or by one that leaves the same behind.
+    /// The places, each between two instructions, at which a kill was judged, by itself or by one that leaves the same
+    /// behind.
     pub points: usize,
     /// The processes that were killed.
     pub kills: usize,
@@ -141,9 +142,9 @@ impl Victim {
         unreachable!("a call ends")
     }
 
-    /// Leads a process through the whole of a call and notes at which instructions anything changes that outlives it: the bytes
-    /// of the segment, or by a call of the system the rest. Then kills a process behind each of those, one in front of each
-    /// store to the segment, and some forty more, spread over all others.
+    /// Leads a process through the whole of a call and notes at which instructions anything changes that outlives it:
+    /// the bytes of the segment, or by a call of the system the rest. Then kills a process behind each of those,
+    /// one in front of each store to the segment, and some forty more, spread over all others.
     ///
     /// Two places with no such instruction in between leave the same behind, so all places are judged by these.
     ///

@@ -49,7 +49,8 @@ impl Object {
         File::open(self.path()).ok()
     }
 
-    /// Returns another object with the same bytes, in which nobody holds a role; no bytes where nothing stands under the name.
+    /// Returns another object with the same bytes, in which nobody holds a role; no bytes where nothing stands under
+    /// the name.
     ///
     /// # Panics
     ///

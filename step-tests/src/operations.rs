@@ -1,5 +1,5 @@
-//! What a process does while it is led through it instruction by instruction. Two programs are made of this file: over the
-//! library that ships, and over the same library with a bug.
+//! What a process does while it is led through it instruction by instruction. Two programs are made of this file: over
+//! the library that ships, and over the same library with a bug.
 //!
 //! Arguments: the operation, the name of the ring, and the number of the next element that a producer pushes.
 
@@ -82,16 +82,16 @@ fn with_elements(call: &str, options: &Options, next: u64) {
             between_marks!(peek_elements(&mut rx, &mut popped));
         }
         "create a producer" => {
-            between_marks!(options.clone().capacity(SLOTS).stream_producer::<Element>()).unwrap();
+            drop(between_marks!(options.clone().capacity(SLOTS).stream_producer::<Element>()).unwrap());
         }
         "create a consumer" => {
-            between_marks!(options.clone().capacity(SLOTS).stream_consumer::<Element>()).unwrap();
+            drop(between_marks!(options.clone().capacity(SLOTS).stream_consumer::<Element>()).unwrap());
         }
         "join as a producer" => {
-            between_marks!(options.stream_producer::<Element>()).unwrap();
+            drop(between_marks!(options.stream_producer::<Element>()).unwrap());
         }
         "join as a consumer" => {
-            between_marks!(options.stream_consumer::<Element>()).unwrap();
+            drop(between_marks!(options.stream_consumer::<Element>()).unwrap());
         }
         "leave as a producer" => {
             let tx = producer();
@@ -167,16 +167,16 @@ fn with_messages(call: &str, options: &Options, next: u64) {
             between_marks!(peek_message(&mut rx, &mut popped[0]));
         }
         "create a producer" => {
-            between_marks!(options.clone().capacity(BYTES).message_producer()).unwrap();
+            drop(between_marks!(options.clone().capacity(BYTES).message_producer()).unwrap());
         }
         "create a consumer" => {
-            between_marks!(options.clone().capacity(BYTES).message_consumer()).unwrap();
+            drop(between_marks!(options.clone().capacity(BYTES).message_consumer()).unwrap());
         }
         "join as a producer" => {
-            between_marks!(options.message_producer()).unwrap();
+            drop(between_marks!(options.message_producer()).unwrap());
         }
         "join as a consumer" => {
-            between_marks!(options.message_consumer()).unwrap();
+            drop(between_marks!(options.message_consumer()).unwrap());
         }
         "leave as a producer" => {
             let tx = producer();

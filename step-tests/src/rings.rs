@@ -3,8 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use ringmain::stream::PopError as StreamEmpty;
-use ringmain::{Error, Options, WaitError, message, stream};
+use ringmain::{Error, Options, PopError, PushError, WaitError, message, stream};
 
 use crate::elements::{self, Element, LONGEST, element, number_of_element, number_of_message};
 
@@ -19,8 +18,8 @@ pub trait Ring {
     /// What its calls begin with.
     const KIND: &'static str;
 
-    /// How many elements or messages are sent before the call: so many that what lies behind the tail is old ones, and for
-    /// elements that the end of the buffer comes soon.
+    /// How many elements or messages are sent before the call: so many that what lies behind the tail is old ones, and
+    /// for elements that the end of the buffer comes soon.
     const BEFORE: u64;
 
     /// The writing end.
@@ -64,14 +63,14 @@ pub trait Ring {
     /// # Errors
     ///
     /// Why nothing does.
-    fn wait_readable(rx: &mut Self::Consumer, limit: Duration) -> Result<(), WaitError>;
+    fn until_available(rx: &mut Self::Consumer, limit: Duration) -> Result<(), WaitError>;
 
     /// Waits for room for what has this number.
     ///
     /// # Errors
     ///
     /// Why there is none.
-    fn wait_writable(tx: &mut Self::Producer, number: u64, limit: Duration) -> Result<(), WaitError>;
+    fn until_free(tx: &mut Self::Producer, number: u64, limit: Duration) -> Result<(), WaitError>;
 
     /// Returns the bytes of what has this number.
     fn bytes(number: u64) -> Vec<u8>;
@@ -103,7 +102,7 @@ impl Ring for Stream {
     fn push(tx: &mut Self::Producer, number: u64) -> Result<bool, String> {
         match tx.push(element(number)) {
             Ok(()) => Ok(true),
-            Err(stream::PushError::Full(_)) => Ok(false),
+            Err(PushError::Full(_)) => Ok(false),
             Err(error) => Err(format!("push of {number}: {error}")),
         }
     }
@@ -111,17 +110,17 @@ impl Ring for Stream {
     fn pop(rx: &mut Self::Consumer) -> Result<Option<u64>, String> {
         match rx.pop() {
             Ok(element) => number_of_element(element).map(Some),
-            Err(StreamEmpty::Empty) => Ok(None),
+            Err(PopError::Empty) => Ok(None),
             Err(error) => Err(format!("pop: {error}")),
         }
     }
 
-    fn wait_readable(rx: &mut Self::Consumer, limit: Duration) -> Result<(), WaitError> {
-        rx.wait_readable(limit)
+    fn until_available(rx: &mut Self::Consumer, limit: Duration) -> Result<(), WaitError> {
+        rx.within(limit).until_available(1)
     }
 
-    fn wait_writable(tx: &mut Self::Producer, _number: u64, limit: Duration) -> Result<(), WaitError> {
-        tx.wait_writable(limit)
+    fn until_free(tx: &mut Self::Producer, _number: u64, limit: Duration) -> Result<(), WaitError> {
+        tx.within(limit).until_free(1)
     }
 
     fn bytes(number: u64) -> Vec<u8> {
@@ -155,7 +154,7 @@ impl Ring for Message {
     fn push(tx: &mut Self::Producer, number: u64) -> Result<bool, String> {
         match tx.push(&elements::message(number)) {
             Ok(()) => Ok(true),
-            Err(message::PushError::Full) => Ok(false),
+            Err(PushError::Full(_)) => Ok(false),
             Err(error) => Err(format!("push of {number}: {error}")),
         }
     }
@@ -164,17 +163,17 @@ impl Ring for Message {
         let mut bytes = [0; LONGEST];
         match rx.pop(&mut bytes) {
             Ok(len) => number_of_message(&bytes[..len]).map(Some),
-            Err(message::PopError::Empty) => Ok(None),
+            Err(PopError::Empty) => Ok(None),
             Err(error) => Err(format!("pop: {error}")),
         }
     }
 
-    fn wait_readable(rx: &mut Self::Consumer, limit: Duration) -> Result<(), WaitError> {
-        rx.wait_readable(limit)
+    fn until_available(rx: &mut Self::Consumer, limit: Duration) -> Result<(), WaitError> {
+        rx.within(limit).until_available()
     }
 
-    fn wait_writable(tx: &mut Self::Producer, number: u64, limit: Duration) -> Result<(), WaitError> {
-        tx.wait_writable(elements::message(number).len(), limit)
+    fn until_free(tx: &mut Self::Producer, number: u64, limit: Duration) -> Result<(), WaitError> {
+        tx.within(limit).until_free(elements::message(number).len())
     }
 
     fn bytes(number: u64) -> Vec<u8> {

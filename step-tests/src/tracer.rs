@@ -203,8 +203,8 @@ pub fn is_permitted(program: &str) -> bool {
     false
 }
 
-/// Keeps this thread, and the processes that it starts, on one processor: a step then wakes no other one, which takes longer
-/// than all else.
+/// Keeps this thread, and the processes that it starts, on one processor: a step then wakes no other one, which takes
+/// longer than all else.
 fn share_a_processor() {
     thread_local! {
         static CHOSEN: () = choose_a_processor();

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use bytemuck::{Pod, Zeroable};
-use ringmain::stream::{ClaimError, Consumer, Element, PeekError, PopError, Producer, PushError, PushSliceError};
+use ringmain::stream::{Consumer, Element, Producer};
+use ringmain::{PopError, PushError};
 
 use super::{Random, Wait};
 
@@ -134,7 +135,7 @@ impl<T: Numbered> Writer<T> {
                 let elements: Vec<T> = elements.collect();
                 return match tx.push_slice(&elements) {
                     Ok(len) => self.pushed(len),
-                    Err(PushSliceError::Full) => 0,
+                    Err(PushError::Full(_)) => 0,
                     Err(error) => panic!("{error:?}"),
                 };
             }
@@ -151,7 +152,7 @@ impl<T: Numbered> Writer<T> {
                 claim.commit_first(kept);
                 self.pushed(kept)
             }
-            Err(ClaimError::Full { .. }) => 0,
+            Err(PushError::Full(_)) => 0,
             Err(error) => panic!("{error:?}"),
         }
     }
@@ -216,7 +217,7 @@ impl<T: Numbered> Reader<T> {
                 peek.release_first(kept);
                 self.check_values(kept)
             }
-            Err(PeekError::Empty { .. }) => 0,
+            Err(PopError::Empty | PopError::Short { .. }) => 0,
             Err(error) => panic!("{error:?}"),
         }
     }

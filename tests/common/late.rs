@@ -62,7 +62,7 @@ impl Spent {
 impl Lateness {
     /// Counts waits from the second long one on.
     pub(crate) fn of<E: End>(end: &E) -> Lateness {
-        let memory = MmapOptions::new().len(4096).map_raw(&end.as_fd()).unwrap();
+        let memory = MmapOptions::new().len(4096).map_raw(&end.descriptor()).unwrap();
         // Where the system does not say how long a thread was ready, it counts as asleep.
         let schedstat = File::open("/proc/thread-self/schedstat").ok();
         // The wakes of an end lie behind its parking word.

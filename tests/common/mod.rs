@@ -30,7 +30,8 @@ use std::hint::spin_loop;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringmain::stream::{Consumer, PopError, Producer};
+use ringmain::PopError;
+use ringmain::stream::{Consumer, Producer};
 use ringmain::{Broken, Corrupted, Error, Role};
 
 pub(crate) use ability::{Ability, missing};

@@ -65,7 +65,7 @@ pub(crate) fn holder<E: End>(part: &mut Part) {
 /// Makes a ring, gives it to the test by the socket, and moves numbers as it is told.
 pub(crate) fn creator<E: End>(part: &mut Part) {
     let mut end = E::attach(&small(Options::anonymous())).unwrap();
-    pass::send(part.socket(), &end).unwrap();
+    pass::send(part.socket(), end.descriptor()).unwrap();
     obey(part, &mut end);
 }
 

@@ -19,8 +19,8 @@ const CAPACITY: usize = 1 << 20;
 pub(super) struct Ring {
     /// The name of the ring: 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot
     pub(super) name: String,
-    /// How bytes are divided: lines, fixed:N, length or bytes [default: what the ring carries: lines for messages, else bytes or
-    /// fixed]
+    /// How bytes are divided: lines, fixed:N, length or bytes [default: what the ring carries: lines for messages, else
+    /// bytes or fixed]
     #[arg(long, value_name = "FRAMING", long_help = FRAMINGS)]
     framing: Option<Framing>,
     /// How large a ring is made where there is none, in bytes with K, M or G [default: 1M]
@@ -75,7 +75,8 @@ impl Ring {
     fn look(&self) -> Result<Found> {
         let ring = match Inspection::open(&self.name) {
             Ok(ring) => ring,
-            // What is no ring may become one at this moment, and what is being made does. Otherwise the attach refuses it.
+            // What is no ring may become one at this moment, and what is being made does. Otherwise the attach refuses
+            // it.
             Err(Error::NotFound { .. } | Error::NotARing { .. } | Error::NotReady { .. }) => {
                 return Ok(Found { cargo: Cargo::of_a_new_ring(self.framing)?, stands: false });
             }

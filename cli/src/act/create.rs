@@ -65,7 +65,7 @@ impl Create {
                 refuse("--element-size", self.element_size, "message; messages have any length")?;
                 refuse("--element-align", self.element_align, "message; messages have --alignment")?;
                 if let Some(alignment) = self.alignment {
-                    options = options.alignment(alignment);
+                    options = options.record_alignment(alignment);
                 }
                 options.create_message()?;
             }
@@ -96,8 +96,8 @@ impl Create {
             Found::Stream { element_size, element_align } => format!(
                 "{done} {name}: a stream of {capacity} elements of {element_size} bytes aligned to {element_align}, {length}\n"
             ),
-            Found::Message { alignment } => {
-                format!("{done} {name}: {capacity} bytes for messages, at multiples of {alignment}, {length}\n")
+            Found::Message { record_alignment } => {
+                format!("{done} {name}: {capacity} bytes for messages, at multiples of {record_alignment}, {length}\n")
             }
             _ => format!("{done} {name}: {length}\n"),
         })

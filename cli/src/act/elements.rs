@@ -4,23 +4,23 @@
 
 use anyhow::Result;
 use bytemuck::{cast_slice, cast_slice_mut};
-use ringmain::stream::{Consumer, Element, PeekError, Producer, PushSliceError};
-use ringmain::{Error, Options};
+use ringmain::stream::{Consumer, Element, Producer};
+use ringmain::{Error, Options, PopError, PushError};
 
 use super::peer::End;
 
 /// The writing end of a stream of elements.
 pub(super) trait Sink: End {
     /// Pushes as many whole elements as there is room for, and returns how many bytes they have.
-    fn push(&mut self, bytes: &[u8]) -> Result<usize, PushSliceError>;
+    fn push(&mut self, bytes: &[u8]) -> Result<usize, PushError>;
 }
 
 /// The reading end of a stream of elements.
 pub(super) trait Source: End {
     /// Copies the elements that are there and fit, leaves them in the ring, and returns how many bytes they have.
-    fn copy(&mut self, bytes: &mut [u8]) -> Result<usize, PeekError>;
+    fn copy(&mut self, bytes: &mut [u8]) -> Result<usize, PopError>;
     /// Gives elements back that were copied.
-    fn release(&mut self, bytes: usize) -> Result<(), PeekError>;
+    fn release(&mut self, bytes: usize) -> Result<(), PopError>;
 }
 
 /// Elements that are arrays of bytes.
@@ -30,13 +30,13 @@ trait Array: Element {
 }
 
 impl<T: Array> Sink for Producer<T> {
-    fn push(&mut self, bytes: &[u8]) -> Result<usize, PushSliceError> {
+    fn push(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
         Ok(self.push_slice(T::of(bytes))? * size_of::<T>())
     }
 }
 
 impl<T: Array> Source for Consumer<T> {
-    fn copy(&mut self, bytes: &mut [u8]) -> Result<usize, PeekError> {
+    fn copy(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
         let elements = T::of_mut(bytes);
         let peek = self.peek_up_to(elements.len())?;
         let len = peek.len();
@@ -44,7 +44,7 @@ impl<T: Array> Source for Consumer<T> {
         Ok(len * size_of::<T>())
     }
 
-    fn release(&mut self, bytes: usize) -> Result<(), PeekError> {
+    fn release(&mut self, bytes: usize) -> Result<(), PopError> {
         self.peek(bytes / size_of::<T>())?.release();
         Ok(())
     }

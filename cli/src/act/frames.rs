@@ -46,8 +46,8 @@ impl Cutter {
         self.max.saturating_add(Cutter::PREFIX)
     }
 
-    /// Finds the next message at the start of the window, again and again until [`Cutter::took`] and a window behind it; `None`
-    /// where more bytes are needed. `ended` says that none will come.
+    /// Finds the next message at the start of the window, again and again until [`Cutter::took`] and a window behind
+    /// it; `None` where more bytes are needed. `ended` says that none will come.
     pub(super) fn next<'a>(&mut self, window: &'a [u8], ended: bool) -> Result<Option<Cut<'a>>> {
         Ok(match self.frame {
             Frame::Line => self.line(window, ended)?,

@@ -147,7 +147,10 @@ mod tests {
         assert_eq!(of(stream(8), None), Some(Cargo::Elements(8)));
         assert_eq!(of(stream(8), Some(Framing::Fixed(Some(4)))), None);
         assert_eq!(of(stream(1), Some(Framing::Lines)), None);
-        assert_eq!(of(Kind::Message { alignment: 8 }, None), Some(Cargo::Messages(Frame::Line)));
-        assert_eq!(of(Kind::Message { alignment: 8 }, Some(Framing::Bytes)), Some(Cargo::Messages(Frame::Chunk)));
+        assert_eq!(of(Kind::Message { record_alignment: 8 }, None), Some(Cargo::Messages(Frame::Line)));
+        assert_eq!(
+            of(Kind::Message { record_alignment: 8 }, Some(Framing::Bytes)),
+            Some(Cargo::Messages(Frame::Chunk))
+        );
     }
 }

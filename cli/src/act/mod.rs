@@ -33,14 +33,16 @@ pub(crate) enum Act {
     /// Move stdin into a ring
     ///
     /// Whoever comes first, the writer or the reader, makes the ring: a stream of bytes of 1 MiB, unless --framing or
-    /// --capacity say otherwise. It ends when stdin does. What is in the ring stays for the reader. While no reader is there, or
-    /// after one was killed, it waits for the next one as soon as the ring is full; after one that left in order, it ends with 141.
+    /// --capacity say otherwise. It ends when stdin does. What is in the ring stays for the reader. While no reader is
+    /// there, or after one was killed, it waits for the next one as soon as the ring is full; after one that left in
+    /// order, it ends with 141.
     Write(write::Write),
     /// Move what comes out of a ring to stdout
     ///
     /// Whoever comes first, the writer or the reader, makes the ring: a stream of bytes of 1 MiB, unless --framing or
-    /// --capacity say otherwise. It ends when the writer has left and all is read. Room is given back when stdout has taken what
-    /// was in it: where a reader is killed, the next one repeats at most the 128 KiB, or the one message, that were under way.
+    /// --capacity say otherwise. It ends when the writer has left and all is read. Room is given back when stdout has
+    /// taken what was in it: where a reader is killed, the next one repeats at most the 128 KiB, or the one message,
+    /// that were under way.
     Read(read::Read),
     /// Look at what this machine offers to rings, and say what to change
     Doctor(doctor::Doctor),

@@ -51,10 +51,10 @@ macro_rules! end {
     };
 }
 
-end!(stream::Producer<T>, [T: stream::Element], |tx, _len| tx.wait_writable(Duration::MAX));
-end!(stream::Consumer<T>, [T: stream::Element], |rx, _len| rx.wait_readable(Duration::MAX));
-end!(message::Producer, [], |tx, len| tx.wait_writable(len, Duration::MAX));
-end!(message::Consumer, [], |rx, _len| rx.wait_readable(Duration::MAX));
+end!(stream::Producer<T>, [T: stream::Element], |tx, _len| tx.blocking().until_free(1));
+end!(stream::Consumer<T>, [T: stream::Element], |rx, _len| rx.blocking().until_available(1));
+end!(message::Producer, [], |tx, len| tx.blocking().until_free(len));
+end!(message::Consumer, [], |rx, _len| rx.blocking().until_available());
 
 /// Waits until somebody follows the holder that was `seen`; `false` where nobody can come, since the name is gone.
 fn await_next(end: &(impl End + ?Sized), seen: u64) -> bool {

@@ -5,9 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use ringmain::message::PopError;
-use ringmain::stream::PeekError;
-use ringmain::{message, stream};
+use ringmain::{PopError, message, stream};
 use rustix::event::PollFlags;
 
 use super::attach::Ring;
@@ -109,7 +107,7 @@ impl Pump<'_> {
                     self.left -= written as u64;
                     self.meter.add(written);
                 }
-                Err(PeekError::Corrupted(cause)) => return Err(cause.into()),
+                Err(PopError::Broken(cause)) => return Err(cause.into()),
                 Err(_) => {
                     if !self.writer.wait(rx)? {
                         return Ok(());
@@ -131,7 +129,7 @@ impl Pump<'_> {
                     self.left -= (len / size) as u64;
                     self.meter.add(len);
                 }
-                Err(PeekError::Corrupted(cause)) => return Err(cause.into()),
+                Err(PopError::Broken(cause)) => return Err(cause.into()),
                 Err(_) => {
                     if !self.writer.wait(rx)? {
                         return Ok(());

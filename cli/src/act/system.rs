@@ -6,7 +6,8 @@ use std::os::fd::BorrowedFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
 
-/// How much a pipe at stdin or stdout shall hold: at the 64 KiB that it has otherwise, its two ends take turns too often.
+/// How much a pipe at stdin or stdout shall hold: at the 64 KiB that it has otherwise, its two ends take turns too
+/// often.
 const PIPE: usize = 1 << 20;
 
 /// Makes a pipe larger, where it is one and the system allows it.

@@ -5,9 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use ringmain::message::PushError;
-use ringmain::stream::{ClaimError, PushSliceError};
-use ringmain::{message, stream};
+use ringmain::{PushError, message, stream};
 use rustix::event::PollFlags;
 
 use super::attach::Ring;
@@ -82,7 +80,7 @@ impl Pump<'_> {
                     claim.commit_first(read);
                     self.meter.add(read);
                 }
-                Err(ClaimError::Corrupted(cause)) => return Err(cause.into()),
+                Err(PushError::Broken { cause, .. }) => return Err(cause.into()),
                 // A full ring is no reason to wait where stdin has ended: so a little is read before.
                 Err(_) => {
                     let mut spare = [0; SPARE];
@@ -109,7 +107,7 @@ impl Pump<'_> {
             while pushed < whole {
                 match tx.push(&window.bytes()[pushed..whole]) {
                     Ok(len) => pushed += len,
-                    Err(PushSliceError::Full) => reader.wait(&mut *tx, 1)?,
+                    Err(PushError::Full(_)) => reader.wait(&mut *tx, 1)?,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -154,7 +152,7 @@ fn push_all(tx: &mut stream::Producer<u8>, reader: &Reader, mut bytes: &[u8]) ->
     while !bytes.is_empty() {
         match tx.push_slice(bytes) {
             Ok(pushed) => bytes = &bytes[pushed..],
-            Err(PushSliceError::Full) => reader.wait(tx, 1)?,
+            Err(PushError::Full(_)) => reader.wait(tx, 1)?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -173,7 +171,7 @@ fn push(tx: &mut message::Producer, cutter: &mut Cutter, window: &mut Window, en
                     pushed += taken;
                     cutter.took();
                 }
-                Err(PushError::Full) => break Ok(Some(message.len())),
+                Err(PushError::Full(_)) => break Ok(Some(message.len())),
                 Err(error) => break Err(error.into()),
             },
             Err(error) => break Err(error),

@@ -21,12 +21,12 @@ pub(crate) struct Bench {
     /// What to measure it on; rtt and throughput always have cache-line, as the reference [default: all]
     #[arg(long, value_name = "TRANSPORT,...", value_delimiter = ',')]
     transport: Option<Vec<Transport>>,
-    /// How a side with nothing to do waits, each a case of its own [default: rings spin, in paced also adaptive, and what is
-    /// in the kernel blocks; all in idle]
+    /// How a side with nothing to do waits, each a case of its own [default: rings spin, in paced also adaptive, and
+    /// what is in the kernel blocks; all in idle]
     #[arg(long, value_name = "WAIT,...", value_delimiter = ',')]
     wait: Option<Vec<Wait>>,
-    /// Lengths of a message in bytes: powers of two from 8 to 65536, in paced from 16 [default: 8,64,256,1024,4096,65536;
-    /// with --quick 64,1024,65536; in paced 64]
+    /// Lengths of a message in bytes: powers of two from 8 to 65536, in paced from 16 [default:
+    /// 8,64,256,1024,4096,65536; with --quick 64,1024,65536; in paced 64]
     #[arg(long, value_name = "BYTES,...", value_delimiter = ',', value_parser = parse_size)]
     size: Option<Vec<usize>>,
     /// Messages per second in paced, from 1 to 10M [default: 100,1k,10k,100k; with --quick 1k,100k]

@@ -24,7 +24,8 @@ const REST: Duration = Duration::from_micros(200);
 
 /// Sends a message whenever one is due.
 ///
-/// One that is due while the last one still waits for room is sent right after it; the wait is part of the last one's time.
+/// One that is due while the last one still waits for room is sent right after it; the wait is part of the last one's
+/// time.
 pub(crate) struct PacedSource<const WORDS: usize> {
     sender: Box<dyn Sender<WORDS>>,
     outgoing: Outgoing<WORDS>,

@@ -185,8 +185,8 @@ const SHORTEST_WITH_A_TIME: usize = 16;
 impl Choice<'_> {
     /// The cases of a round: test after test, size after size, and all transports next to one another.
     ///
-    /// `cache-line` is the reference of every ratio and therefore always there. It carries one word, so it stands once in
-    /// each test, before the sizes.
+    /// `cache-line` is the reference of every ratio and therefore always there. It carries one word, so it stands once
+    /// in each test, before the sizes.
     pub(crate) fn in_rounds(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for test in self.tests(|test| test.is_in_rounds()) {

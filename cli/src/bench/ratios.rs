@@ -14,8 +14,8 @@ pub(crate) struct Ratios {
     /// To the one word that the cache line carries, whatever the size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cache_line: Option<f64>,
-    /// To the pipe at the same size: the spinning one for what spins, the blocking one for what sleeps, and the other one
-    /// where that was not measured.
+    /// To the pipe at the same size: the spinning one for what spins, the blocking one for what sleeps, and the other
+    /// one where that was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pipe: Option<f64>,
     /// To the stream ring at the same size: one that waits in the same way, and else the most alike that was measured.

@@ -1,5 +1,5 @@
-//! What goes through the rings: elements and messages that are made of their position, so that one that is lost, repeated,
-//! swapped, torn or of another ring is seen; and the judgement of what came.
+//! What goes through the rings: elements and messages that are made of their position, so that one that is lost,
+//! repeated, swapped, torn or of another ring is seen; and the judgement of what came.
 
 use std::sync::OnceLock;
 

@@ -198,8 +198,8 @@ impl Journal {
 
     fn word(&self, side: Side, entry: Entry) -> &AtomicU64 {
         let word = self.memory.as_mut_ptr().wrapping_add(PART * side as usize + 8 * entry as usize);
-        // SAFETY: the words of both parts lie in the mapping, which is aligned to a page and lives as long as `self`; every
-        // access of any process is atomic.
+        // SAFETY: the words of both parts lie in the mapping, which is aligned to a page and lives as long as `self`;
+        // every access of any process is atomic.
         unsafe { AtomicU64::from_ptr(word.cast()) }
     }
 

@@ -1,7 +1,8 @@
 //! The process that removes the names of the rings, however a run ends.
 //!
-//! Every process of a run holds one end of a pipe, and the keeper the other: it hears of the end of the last one, whether
-//! that was killed, interrupted by a key, or done. It runs in a process group of its own, where no key reaches it.
+//! Every process of a run holds one end of a pipe, and the keeper the other: it hears of the end of the last one,
+//! whether that was killed, interrupted by a key, or done. It runs in a process group of its own, where no key reaches
+//! it.
 
 use std::io::{self, PipeWriter, Read};
 use std::os::unix::process::CommandExt;

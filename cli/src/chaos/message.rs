@@ -3,13 +3,14 @@
 use std::io::{IoSlice, Write};
 use std::time::Duration;
 
-use ringmain::message::{Claim, Consumer, PopError, Producer, PushError, ReceiveError};
-use ringmain::{Error, Options, PeerState, WaitError};
+use ringmain::message::{Claim, Consumer, Producer, Record};
+use ringmain::{Error, Options, PeerState, PopError, PushError, WaitError};
 
 use super::content::{Finding, Messages};
 use super::plan::Plant;
-use super::stream::{unexpected, waited};
-use super::work::{Choices, Went, Work, common_calls};
+use super::work::{
+    Choices, Moved, Went, Work, common_calls, pop_refused, push_refused, unexpected, wait_ended, waiting,
+};
 use super::worker::Job;
 
 /// How many messages a call moves at most.
@@ -51,79 +52,48 @@ impl Work for Writer {
         let (kind, most) = self.choices.take(PUSHES, LONGEST_CALL);
         let Writer { tx, bytes, choices, messages, .. } = self;
         let pushed = match kind {
-            0 => tx.push(bytes),
+            0 => tx.push(bytes).map(|()| 1).map_err(push_refused),
             1 => {
                 let (first, rest) = bytes.split_at(choices.rng.usize(..=bytes.len()));
-                tx.push_vectored(&[IoSlice::new(first), IoSlice::new(rest)])
+                let pushed = tx.push_vectored(&[IoSlice::new(first), IoSlice::new(rest)]);
+                pushed.map(|()| 1).map_err(push_refused)
             }
-            2 => match bytes.first_chunk::<8>() {
-                Some(value) if bytes.len() == 8 => tx.push_value(value),
-                _ => tx.push(bytes),
-            },
+            2 => {
+                let pushed = match bytes.first_chunk::<8>() {
+                    Some(value) if bytes.len() == 8 => tx.push_value(value),
+                    _ => tx.push(bytes),
+                };
+                pushed.map(|()| 1).map_err(push_refused)
+            }
             3 => {
                 let spare = (messages.longest as usize - bytes.len()).min(choices.rng.usize(..100));
-                match tx.claim(bytes.len() + spare) {
-                    Ok(claim) => return Ok(finish(claim, bytes, choices).then_went(self)),
-                    Err(error) => Err(error),
-                }
+                let claimed = tx.claim(bytes.len() + spare);
+                claimed.map(|claim| finish(claim, bytes, choices)).map_err(push_refused)
             }
-            4 => return self.batch(most),
+            4 => self.batch(most),
             5 => {
-                let claimed = match choices.limit() {
-                    None => tx.claim_blocking(bytes.len()),
-                    Some(limit) => tx.claim_timeout(bytes.len(), limit),
-                };
-                return match claimed {
-                    Ok(claim) => Ok(finish(claim, bytes, choices).then_went(self)),
-                    Err(error) => waited(error),
-                };
+                let claimed = waiting!(tx, choices.limit()).claim(bytes.len());
+                claimed.map(|claim| finish(claim, bytes, choices)).map_err(wait_ended)
             }
-            _ => {
-                let pushed = match choices.limit() {
-                    None => tx.push_blocking(bytes),
-                    Some(limit) => tx.push_timeout(bytes, limit),
-                };
-                return match pushed {
-                    Ok(()) => Ok(Finished(true).then_went(self)),
-                    Err(error) => waited(error),
-                };
-            }
+            _ => waiting!(tx, choices.limit()).push(bytes).map(|()| 1).map_err(wait_ended),
         };
-        match pushed {
-            Ok(()) => Ok(Finished(true).then_went(self)),
-            Err(PushError::Full) => Ok(Went::Nothing),
-            Err(error) => Err(unexpected(error)),
+        if let Ok(count) = pushed {
+            self.next = self.messages.skip(self.next, count);
         }
-    }
-
-    fn is_empty(&mut self) -> Result<bool, Finding> {
-        Ok(true)
+        Went::of(pushed)
     }
 
     common_calls!(tx);
 }
 
-/// Whether a claim was committed.
-struct Finished(bool);
-
-impl Finished {
-    fn then_went(self, writer: &mut Writer) -> Went {
-        if !self.0 {
-            return Went::Nothing;
-        }
-        writer.next = writer.messages.after(writer.next);
-        Went::Moved(1)
-    }
-}
-
-/// Writes a message that was claimed, and commits it, or now and then gives it up.
-fn finish(mut claim: Claim<'_>, bytes: &[u8], choices: &mut Choices) -> Finished {
+/// Writes a message that was claimed, and commits it, or now and then gives it up; returns how many were pushed.
+fn finish(mut claim: Claim<'_>, bytes: &[u8], choices: &mut Choices) -> usize {
     let (first, rest) = bytes.split_at(choices.rng.usize(..=bytes.len()));
     match choices.rng.u8(..8) {
         0 => {
             claim.write_at(0, first);
             claim.abort();
-            return Finished(false);
+            return 0;
         }
         1..=3 => {
             claim.write_at(first.len(), rest);
@@ -137,31 +107,29 @@ fn finish(mut claim: Claim<'_>, bytes: &[u8], choices: &mut Choices) -> Finished
             claim.commit();
         }
     }
-    Finished(true)
+    1
 }
 
 impl Writer {
     /// Pushes some messages at once, or now and then none.
-    fn batch(&mut self, most: usize) -> Result<Went, Finding> {
-        let (start, mut next) = (self.next, self.next);
+    fn batch(&mut self, most: usize) -> Moved {
+        let mut next = self.next;
         let mut batch = self.tx.batch();
         for _ in 0..most {
             self.messages.write(next, &mut self.bytes);
             match batch.push(&self.bytes) {
                 Ok(()) => next = self.messages.after(next),
-                Err(PushError::Full) => break,
-                Err(error) => return Err(unexpected(error)),
+                Err(PushError::Full(_)) => break,
+                Err(error) => return Err(Err(unexpected(error))),
             }
         }
-        let count = batch.len() as u64;
+        let count = batch.len();
         if count == 0 || self.choices.rng.u8(..8) == 0 {
             batch.abort();
-            self.next = start;
-            return Ok(Went::Nothing);
+            return Ok(0);
         }
         batch.commit();
-        self.next = next;
-        Ok(Went::Moved(count))
+        Ok(count)
     }
 
     /// Makes a planted mistake.
@@ -224,22 +192,17 @@ impl Work for Reader {
             *next = messages.after(*next);
             Ok(())
         };
-        let popped = match kind {
-            0 => rx.pop(buffer).map(|len| check(&buffer[..len])),
-            1 => rx.pop_into(vector).map(|_| check(vector)),
+        let checked = match kind {
+            0 => rx.pop(buffer).map(|len| check(&buffer[..len])).map_err(pop_refused),
+            1 => rx.pop_into(vector).map(|_| check(vector)).map_err(pop_refused),
             2 => match rx.pop_value::<[u8; 8]>() {
-                Err(PopError::NotThisValue { .. }) => rx.pop(buffer).map(|len| check(&buffer[..len])),
-                popped => popped.map(|value| check(&value)),
+                Err(PopError::WrongSize { .. }) => rx.pop(buffer).map(|len| check(&buffer[..len])).map_err(pop_refused),
+                popped => popped.map(|value| check(&value)).map_err(pop_refused),
             },
+            // Now and then it is left, and found again by the next call.
             3 => match rx.peek() {
-                // Now and then it is left, and found again by the next call.
-                Ok(_) if choices.rng.u8(..8) == 0 => return Ok(Went::Nothing),
-                Ok(record) => {
-                    let checked = check(&record.to_vec());
-                    record.release();
-                    Ok(checked)
-                }
-                Err(error) => Err(error),
+                Ok(_) if choices.rng.u8(..8) == 0 => Err(Ok(Went::Nothing)),
+                peeked => peeked.map(|record| check_and_release(record, check)).map_err(pop_refused),
             },
             4 => {
                 let mut checked = Ok(());
@@ -249,7 +212,7 @@ impl Work for Reader {
                     }
                 });
                 let count = drained.map_err(unexpected)?;
-                return checked.map(|()| if count > 0 { Went::Moved(count as u64) } else { Went::Nothing });
+                return checked.and_then(|()| Went::of(Ok(count)));
             }
             5 => {
                 let mut count = 0;
@@ -257,43 +220,24 @@ impl Work for Reader {
                     check(&bytes.map_err(unexpected)?)?;
                     count += 1;
                 }
-                return Ok(if count > 0 { Went::Moved(count) } else { Went::Nothing });
+                return Went::of(Ok(count));
             }
             6 => {
-                let peeked = match choices.limit() {
-                    None => rx.peek_blocking(),
-                    Some(limit) => rx.peek_timeout(limit),
-                };
-                match peeked {
-                    Ok(record) => {
-                        let checked = check(&record.to_vec());
-                        record.release();
-                        Ok(checked)
-                    }
-                    Err(error) => return waited(error),
-                }
+                let peeked = waiting!(rx, choices.limit()).peek();
+                peeked.map(|record| check_and_release(record, check)).map_err(wait_ended)
             }
             7 => {
-                let popped = match choices.limit() {
-                    None => rx.pop_blocking(buffer),
-                    Some(limit) => rx.pop_timeout(buffer, limit),
-                };
-                match popped {
-                    Ok(len) => Ok(check(&buffer[..len])),
-                    Err(ReceiveError::Wait(WaitError::TimedOut)) => Err(PopError::Empty),
-                    Err(ReceiveError::Wait(error)) => return Ok(Went::Ended(error)),
-                    Err(error) => return Err(unexpected(error)),
-                }
+                let popped = waiting!(rx, choices.limit()).pop(buffer);
+                popped.map(|len| check(&buffer[..len])).map_err(wait_ended)
             }
             _ => {
                 rx.release();
-                rx.pop_into(vector).map(|_| check(vector))
+                rx.pop_into(vector).map(|_| check(vector)).map_err(pop_refused)
             }
         };
-        match popped {
+        match checked {
             Ok(checked) => checked.map(|()| Went::Moved(1)),
-            Err(PopError::Empty) => Ok(Went::Nothing),
-            Err(error) => Err(unexpected(error)),
+            Err(refused) => refused,
         }
     }
 
@@ -304,18 +248,24 @@ impl Work for Reader {
                 self.next = self.messages.after(self.next);
                 Ok(Went::Moved(1))
             }
-            Err(PopError::Empty) => Ok(Went::Nothing),
-            Err(error) => Err(unexpected(error)),
+            Err(error) => pop_refused(error),
         }
     }
 
     fn wait(&mut self, limit: Duration) -> Result<(), WaitError> {
-        self.rx.wait_readable(limit)
+        self.rx.within(limit).until_available()
     }
 
-    fn is_empty(&mut self) -> Result<bool, Finding> {
+    fn is_empty(&self) -> Result<bool, Finding> {
         self.rx.is_empty().map_err(unexpected)
     }
 
     common_calls!(rx);
+}
+
+/// Checks a message in place, and gives it back whatever it is.
+fn check_and_release<R>(record: Record<'_>, check: impl FnOnce(&[u8]) -> R) -> R {
+    let checked = check(&record.to_vec());
+    record.release();
+    checked
 }

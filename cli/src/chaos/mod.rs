@@ -1,9 +1,10 @@
 //! `ringmain chaos`: rings whose ends are killed all the time, and the proof that nothing is lost.
 //!
-//! A stream ring and a message ring live at the same time, each with a producer and a consumer in processes of their own. A
-//! supervisor kills, stops, restarts and replaces these by a plan that is drawn from a seed. Workers note in a journal, which
-//! survives them, what they are about to do and what they have done; the supervisor compares it with what a kill leaves in the
-//! ring. What goes through the rings is made of its position, so consumers see by themselves what is lost, torn or repeated.
+//! A stream ring and a message ring live at the same time, each with a producer and a consumer in processes of their
+//! own. A supervisor kills, stops, restarts and replaces these by a plan that is drawn from a seed. Workers note in a
+//! journal, which survives them, what they are about to do and what they have done; the supervisor compares it with
+//! what a kill leaves in the ring. What goes through the rings is made of its position, so consumers see by themselves
+//! what is lost, torn or repeated.
 
 mod arguments;
 mod content;

@@ -1,4 +1,5 @@
-//! What a run does, drawn from a seed: the same seed gives the same rings, steps and choices, though not the same timing.
+//! What a run does, drawn from a seed: the same seed gives the same rings, steps and choices, though not the same
+//! timing.
 
 use std::fmt;
 use std::time::Duration;
@@ -130,8 +131,8 @@ pub(crate) enum Step {
 /// How the ring ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum End {
-    /// The producer leaves, in order or by a kill, and the consumer reads the rest. Or others do: one that was told of nothing is
-    /// killed first, and one more follows when there is nothing to be told any more.
+    /// The producer leaves, in order or by a kill, and the consumer reads the rest. Or others do: one that was told of
+    /// nothing is killed first, and one more follows when there is nothing to be told any more.
     Drained { killed: bool, by_others: bool },
     /// The name is removed while both ends are attached, and another ring takes it. Then, as above.
     Orphaned { killed: bool },
@@ -148,7 +149,8 @@ pub(crate) struct Life {
     pub(crate) alignment: usize,
     /// The longest message, in bytes; no more than the ring takes.
     pub(crate) longest: usize,
-    /// How far before the end of u64 its positions begin, in elements or records of the smallest size; `None` begins at 0.
+    /// How far before the end of u64 its positions begin, in elements or records of the smallest size; `None` begins at
+    /// 0.
     pub(crate) before_the_wrap: Option<u64>,
     /// Creators that are killed, so long after they were started, before the ring is made.
     pub(crate) stillborn: Vec<Duration>,

@@ -15,7 +15,7 @@ use super::worker::{self, Files, Job};
 
 /// Makes the ring of a life, with its first holders, that leave at once. Returns the length of its longest message.
 pub(super) fn create(name: &str, life: &Life) -> Result<usize, Error> {
-    let options = Options::new(name).capacity(life.capacity).alignment(life.alignment);
+    let options = Options::new(name).capacity(life.capacity).record_alignment(life.alignment);
     match life.kind {
         Kind::Stream => {
             options.stream_producer::<Element>()?.close()?;

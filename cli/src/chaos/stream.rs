@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use ringmain::stream::{Claim, ClaimError, Consumer, Peek, PeekError, PopError, Producer, PushError, PushSliceError};
+use ringmain::stream::{Claim, Consumer, Peek, Producer};
 use ringmain::{Error, Options, PeerState, WaitError};
 
 use super::content::{Element, Finding, check_element, element};
-use super::journal::Fault;
 use super::plan::Plant;
-use super::work::{Choices, Went, Work, common_calls};
+use super::work::{Choices, Went, Work, common_calls, pop_refused, push_refused, unexpected, wait_ended, waiting};
 use super::worker::Job;
 
 /// How many elements a call moves at most.
@@ -39,75 +38,36 @@ impl Work for Writer {
         if let Some(plant) = self.choices.plant.take() {
             self.blunder(plant);
         }
-        let (salt, next, capacity) = (self.salt, self.next, self.tx.capacity());
         let (kind, len) = self.choices.take(KINDS, LONGEST_CALL);
-        let elements = (0..len as u64).map(|at| element(salt, next.wrapping_add(at)));
-        match kind {
-            0 => match self.tx.push(element(salt, next)) {
-                Ok(()) => Ok(self.pushed(1)),
-                Err(PushError::Full(_)) => Ok(Went::Nothing),
-                Err(error) => Err(unexpected(error)),
-            },
-            1 => match self.tx.push_slice(&elements.collect::<Vec<_>>()) {
-                Ok(len) => Ok(self.pushed(len)),
-                Err(PushSliceError::Full) => Ok(Went::Nothing),
-                Err(error) => Err(unexpected(error)),
-            },
-            2 => {
-                let claimed = self.tx.claim_up_to(len);
-                finish(claimed.map_err(claim_refused), &mut self.choices, elements).map(|went| self.went(went))
-            }
-            3 => {
-                let claimed = self.tx.claim_contiguous(len);
-                finish(claimed.map_err(claim_refused), &mut self.choices, elements).map(|went| self.went(went))
-            }
-            4 => {
-                let claimed = self.tx.claim(len.min(capacity));
-                finish(claimed.map_err(claim_refused), &mut self.choices, elements).map(|went| self.went(went))
-            }
+        let Writer { tx, salt, next, choices } = self;
+        let (salt, start, capacity) = (*salt, *next, tx.capacity());
+        let elements = (0..len as u64).map(|at| element(salt, start.wrapping_add(at)));
+        let pushed = match kind {
+            0 => tx.push(element(salt, start)).map(|()| 1).map_err(push_refused),
+            1 => tx.push_slice(&elements.collect::<Vec<_>>()).map_err(push_refused),
+            2 => tx.claim_up_to(len).map(|claim| finish(claim, choices, elements)).map_err(push_refused),
+            3 => tx.claim_contiguous(len).map(|claim| finish(claim, choices, elements)).map_err(push_refused),
+            4 => tx.claim(len.min(capacity)).map(|claim| finish(claim, choices, elements)).map_err(push_refused),
             5 => {
                 // Not more than half of the ring: the consumer may wait for as much.
-                let (len, limit) = (len.min(capacity / 2).max(1), self.choices.limit());
-                let claimed = match limit {
-                    None => self.tx.claim_blocking(len),
-                    Some(limit) => self.tx.claim_timeout(len, limit),
-                };
-                finish(claimed.map_err(waited), &mut self.choices, elements).map(|went| self.went(went))
+                let claimed = waiting!(tx, choices.limit()).claim(len.min(capacity / 2).max(1));
+                claimed.map(|claim| finish(claim, choices, elements)).map_err(wait_ended)
             }
             _ => {
-                let pushed = match self.choices.limit() {
-                    None => self.tx.push_blocking(element(salt, next)),
-                    Some(limit) => self.tx.push_timeout(element(salt, next), limit),
-                };
-                match pushed.map_err(|unsent| unsent.cause) {
-                    Ok(()) => Ok(self.pushed(1)),
-                    Err(WaitError::TimedOut) => Ok(Went::Nothing),
-                    Err(error) => Ok(Went::Ended(error)),
-                }
+                let pushed = waiting!(tx, choices.limit()).push(element(salt, start));
+                pushed.map(|()| 1).map_err(|unfinished| wait_ended(unfinished.cause))
             }
+        };
+        if let Ok(count) = pushed {
+            *next = start.wrapping_add(count as u64);
         }
-    }
-
-    fn is_empty(&mut self) -> Result<bool, Finding> {
-        Ok(true)
+        Went::of(pushed)
     }
 
     common_calls!(tx);
 }
 
 impl Writer {
-    fn pushed(&mut self, len: usize) -> Went {
-        self.next = self.next.wrapping_add(len as u64);
-        Went::Moved(len as u64)
-    }
-
-    fn went(&mut self, went: Went) -> Went {
-        if let Went::Moved(len) = went {
-            self.next = self.next.wrapping_add(len);
-        }
-        went
-    }
-
     /// Makes a planted mistake.
     fn blunder(&mut self, plant: Plant) {
         let mut torn = element(self.salt, self.next);
@@ -123,54 +83,23 @@ impl Writer {
     }
 }
 
-/// Fills a claim and commits it, or a part of it, or nothing.
-fn finish(
-    claimed: Result<Claim<'_, Element>, Result<Went, Finding>>,
-    choices: &mut Choices,
-    elements: impl Iterator<Item = Element>,
-) -> Result<Went, Finding> {
-    let mut claim = match claimed {
-        Ok(claim) => claim,
-        Err(refused) => return refused,
-    };
+/// Fills a claim and commits it, or a part of it, or nothing; returns how many.
+fn finish(mut claim: Claim<'_, Element>, choices: &mut Choices, elements: impl Iterator<Item = Element>) -> usize {
     let len = claim.fill(elements);
     match choices.rng.u8(..16) {
         0 => {
             claim.abort();
-            return Ok(Went::Nothing);
+            0
         }
         1 => {
             claim.commit_first(len.div_ceil(2));
-            return Ok(Went::Moved(len.div_ceil(2) as u64));
+            len.div_ceil(2)
         }
-        _ => claim.commit(),
+        _ => {
+            claim.commit();
+            len
+        }
     }
-    Ok(Went::Moved(len as u64))
-}
-
-fn claim_refused(error: ClaimError) -> Result<Went, Finding> {
-    match error {
-        ClaimError::Full { .. } => Ok(Went::Nothing),
-        error => Err(unexpected(error)),
-    }
-}
-
-fn peek_refused(error: PeekError) -> Result<Went, Finding> {
-    match error {
-        PeekError::Empty { .. } => Ok(Went::Nothing),
-        error => Err(unexpected(error)),
-    }
-}
-
-pub(crate) fn waited(error: WaitError) -> Result<Went, Finding> {
-    match error {
-        WaitError::TimedOut => Ok(Went::Nothing),
-        error => Ok(Went::Ended(error)),
-    }
-}
-
-pub(crate) fn unexpected(error: impl std::fmt::Debug) -> Finding {
-    Finding::new(Fault::Other, format!("a call said {error:?}"))
 }
 
 /// Pops elements by every call that there is, and checks them.
@@ -199,102 +128,74 @@ impl Work for Reader {
             return Ok(Went::Moved(1));
         }
         let (kind, len) = self.choices.take(KINDS, LONGEST_CALL);
-        let capacity = self.rx.capacity();
-        let read = match kind {
-            0 => match self.rx.pop() {
-                Ok(element) => self.keep(element),
-                Err(PopError::Empty) => return Ok(Went::Nothing),
-                Err(error) => return Err(unexpected(error)),
-            },
-            1 => match self.rx.pop_slice(&mut self.values[..len]) {
-                Ok(len) => len,
-                Err(PopError::Empty) => return Ok(Went::Nothing),
-                Err(error) => return Err(unexpected(error)),
-            },
-            2 => take(self.rx.peek_up_to(len).map_err(peek_refused), &mut self.choices, &mut self.values)?,
-            3 => take(self.rx.peek_contiguous(len).map_err(peek_refused), &mut self.choices, &mut self.values)?,
-            4 => take(self.rx.peek(len.min(capacity)).map_err(peek_refused), &mut self.choices, &mut self.values)?,
+        let Reader { rx, choices, values, .. } = self;
+        let capacity = rx.capacity();
+        let popped = match kind {
+            0 => rx.pop().map(|element| keep(element, values)).map_err(pop_refused),
+            1 => rx.pop_slice(&mut values[..len]).map_err(pop_refused),
+            2 => rx.peek_up_to(len).map(|peek| take(peek, choices, values)).map_err(pop_refused),
+            3 => rx.peek_contiguous(len).map(|peek| take(peek, choices, values)).map_err(pop_refused),
+            4 => rx.peek(len.min(capacity)).map(|peek| take(peek, choices, values)).map_err(pop_refused),
             5 => {
-                let (len, limit) = (len.min(capacity / 2).max(1), self.choices.limit());
-                let peeked = match limit {
-                    None => self.rx.peek_blocking(len),
-                    Some(limit) => self.rx.peek_timeout(len, limit),
-                };
-                match peeked {
-                    Err(error) if error != WaitError::TimedOut => return Ok(Went::Ended(error)),
-                    peeked => take(peeked.map_err(waited), &mut self.choices, &mut self.values)?,
-                }
+                let peeked = waiting!(rx, choices.limit()).peek(len.min(capacity / 2).max(1));
+                peeked.map(|peek| take(peek, choices, values)).map_err(wait_ended)
             }
             6 => {
-                let popped = match self.choices.limit() {
-                    None => self.rx.pop_blocking(),
-                    Some(limit) => self.rx.pop_timeout(limit),
-                };
-                match popped {
-                    Ok(element) => self.keep(element),
-                    Err(WaitError::TimedOut) => return Ok(Went::Nothing),
-                    Err(error) => return Ok(Went::Ended(error)),
-                }
+                let popped = waiting!(rx, choices.limit()).pop();
+                popped.map(|element| keep(element, values)).map_err(wait_ended)
             }
             _ => {
-                self.rx.release();
-                match self.rx.pop() {
-                    Ok(element) => self.keep(element),
-                    Err(PopError::Empty) => return Ok(Went::Nothing),
-                    Err(error) => return Err(unexpected(error)),
-                }
+                rx.release();
+                rx.pop().map(|element| keep(element, values)).map_err(pop_refused)
             }
         };
-        for &element in &self.values[..read] {
-            check_element(self.salt, self.next, element)?;
-            self.next = self.next.wrapping_add(1);
+        if let Ok(count) = popped {
+            self.check(count)?;
         }
-        Ok(if read > 0 { Went::Moved(read as u64) } else { Went::Nothing })
+        Went::of(popped)
     }
 
     fn take(&mut self) -> Result<Went, Finding> {
-        match self.rx.pop() {
-            Ok(element) => {
-                check_element(self.salt, self.next, element)?;
-                self.next = self.next.wrapping_add(1);
-                Ok(Went::Moved(1))
-            }
-            Err(PopError::Empty) => Ok(Went::Nothing),
-            Err(error) => Err(unexpected(error)),
+        let popped = self.rx.pop().map(|element| keep(element, &mut self.values)).map_err(pop_refused);
+        if let Ok(count) = popped {
+            self.check(count)?;
         }
+        Went::of(popped)
     }
 
     fn wait(&mut self, limit: Duration) -> Result<(), WaitError> {
-        self.rx.wait_readable(limit)
+        self.rx.within(limit).until_available(1)
     }
 
-    fn is_empty(&mut self) -> Result<bool, Finding> {
-        self.rx.available().map(|available| available == 0).map_err(unexpected)
+    fn is_empty(&self) -> Result<bool, Finding> {
+        self.rx.is_empty().map_err(unexpected)
     }
 
     common_calls!(rx);
 }
 
 impl Reader {
-    fn keep(&mut self, element: Element) -> usize {
-        self.values[0] = element;
-        1
+    /// Checks the elements that were kept.
+    fn check(&mut self, count: usize) -> Result<(), Finding> {
+        for &element in &self.values[..count] {
+            check_element(self.salt, self.next, element)?;
+            self.next = self.next.wrapping_add(1);
+        }
+        Ok(())
     }
 }
 
+/// Keeps one element; returns how many that is.
+fn keep(element: Element, values: &mut [Element]) -> usize {
+    values[0] = element;
+    1
+}
+
 /// Copies what is peeked at, and gives it back, or a part of it, or nothing; returns how many.
-fn take(
-    peeked: Result<Peek<'_, Element>, Result<Went, Finding>>,
-    choices: &mut Choices,
-    values: &mut [Element],
-) -> Result<usize, Finding> {
-    let peek = match peeked {
-        Ok(peek) => peek,
-        Err(refused) => return refused.map(|_| 0),
-    };
+fn take(peek: Peek<'_, Element>, choices: &mut Choices, values: &mut [Element]) -> usize {
     let len = peek.len();
     peek.copy_to_slice(0, &mut values[..len]);
-    Ok(match choices.rng.u8(..16) {
+    match choices.rng.u8(..16) {
         // Dropped: the elements stay.
         0 => 0,
         1 => {
@@ -305,5 +206,5 @@ fn take(
             peek.release();
             len
         }
-    })
+    }
 }

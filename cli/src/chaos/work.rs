@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use ringmain::{Error, Options, PeerState, WaitError};
+use ringmain::{Error, Options, PeerState, PopError, PushError, WaitError};
 
 use super::content::Finding;
+use super::journal::Fault;
 use super::plan::Plant;
 use super::worker::Job;
 
@@ -17,6 +18,45 @@ pub(crate) enum Went {
     Nothing,
     /// It was told that nothing will come.
     Ended(WaitError),
+}
+
+/// How much a call moved, or what its refusal comes to.
+pub(crate) type Moved = Result<usize, Result<Went, Finding>>;
+
+impl Went {
+    /// Says what came of a call that moved this much, or was refused.
+    pub(crate) fn of(moved: Moved) -> Result<Went, Finding> {
+        match moved {
+            Ok(0) => Ok(Went::Nothing),
+            Ok(count) => Ok(Went::Moved(count as u64)),
+            Err(refused) => refused,
+        }
+    }
+}
+
+pub(crate) fn push_refused<T>(error: PushError<T>) -> Result<Went, Finding> {
+    match error {
+        PushError::Full(_) => Ok(Went::Nothing),
+        error => Err(unexpected(error)),
+    }
+}
+
+pub(crate) fn pop_refused(error: PopError) -> Result<Went, Finding> {
+    match error {
+        PopError::Empty | PopError::Short { .. } => Ok(Went::Nothing),
+        error => Err(unexpected(error)),
+    }
+}
+
+pub(crate) fn wait_ended(error: WaitError) -> Result<Went, Finding> {
+    match error {
+        WaitError::TimedOut => Ok(Went::Nothing),
+        error => Ok(Went::Ended(error)),
+    }
+}
+
+pub(crate) fn unexpected(error: impl std::fmt::Debug) -> Finding {
+    Finding::new(Fault::Other, format!("a call said {error:?}"))
 }
 
 /// What the calls of an end need to know.
@@ -89,7 +129,9 @@ pub(crate) trait Work: Sized {
     fn choices(&mut self) -> &mut Choices;
 
     /// Returns whether nothing is left to read.
-    fn is_empty(&mut self) -> Result<bool, Finding>;
+    fn is_empty(&self) -> Result<bool, Finding> {
+        Ok(true)
+    }
 
     /// Moves something by one call.
     fn go(&mut self) -> Result<Went, Finding>;
@@ -113,6 +155,17 @@ pub(crate) trait Work: Sized {
     fn is_orphaned(&self) -> bool;
     fn close(self) -> Result<(), Error>;
 }
+
+/// Returns a handle with calls that wait for a limit, or for ever.
+macro_rules! waiting {
+    ($handle:expr, $limit:expr) => {
+        match $limit {
+            None => $handle.blocking(),
+            Some(limit) => $handle.within(limit),
+        }
+    };
+}
+pub(crate) use waiting;
 
 /// The calls that are the same for all handles.
 macro_rules! common_calls {

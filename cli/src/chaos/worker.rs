@@ -1,5 +1,5 @@
-//! One end of a ring, in a process of its own: moves what it can by every call that there is until it is told to leave, or
-//! killed.
+//! One end of a ring, in a process of its own: moves what it can by every call that there is until it is told to leave,
+//! or killed.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -98,7 +98,7 @@ fn failed(error: anyhow::Error) -> Finding {
 /// Attaches. Where the last holder was killed a moment ago, the kernel may need another one to notice.
 fn attach<W: Work>(job: &Job) -> Result<W, Error> {
     let mut options = Options::new(&job.name)
-        .alignment(job.alignment)
+        .record_alignment(job.alignment)
         .wait(match job.manner.waiting {
             Waiting::Spin => Wait::Spin,
             Waiting::SpinThenPark => Wait::SpinThenPark,
@@ -173,8 +173,8 @@ impl<W: Work> End<'_, W> {
         let start = self.stored()?;
         self.work.begin(start);
         journal.start(side, start);
-        // Whoever reads what a producer has left hears of its end. One that is killed while it comes has the role already, but not
-        // said so: its end is taken for that of the one before it.
+        // Whoever reads what a producer has left hears of its end. One that is killed while it comes has the role
+        // already, but not said so: its end is taken for that of the one before it.
         let has_data = side == Side::Consumer && !self.work.is_empty()?;
         if has_data || journal.read(self.peer, Entry::Vacant) == 0 {
             self.past.told = 0;
@@ -265,8 +265,8 @@ impl<W: Work> End<'_, W> {
         self.segment.position(self.job.side).map_err(failed)
     }
 
-    /// Checks that a consumer that has read all is told of its producer's end, at each call, or that it is told of nothing, where
-    /// another consumer was told.
+    /// Checks that a consumer that has read all is told of its producer's end, at each call, or that it is told of
+    /// nothing, where another consumer was told.
     fn check_end(&mut self) -> Result<(), Finding> {
         let last = self.work.peer_generation();
         let expected = match self.journal.read(self.peer, Entry::Closed) {

@@ -126,8 +126,8 @@ fn known_by_name(features: Features) -> String {
 
 /// Writes a date and the time of that day, in UTC.
 fn date(time: f64) -> String {
-    // The days since 1 March of year 0, of which every 400 years have the same number (Hinnant, chrono-compatible low-level
-    // date algorithms).
+    // The days since 1 March of year 0, of which every 400 years have the same number (Hinnant, chrono-compatible
+    // low-level date algorithms).
     let days = time as u64 / 86_400 + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;

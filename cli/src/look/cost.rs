@@ -1,7 +1,7 @@
 //! What looking costs a ring at full speed: rounds with and without each verb, in turn.
 //!
-//! Two threads keep a ring busy on a processor each, and a child runs the verb. Machines are noisy: what counts is the ratio of
-//! the two windows of a round, which follow each other.
+//! Two threads keep a ring busy on a processor each, and a child runs the verb. Machines are noisy: what counts is the
+//! ratio of the two windows of a round, which follow each other.
 
 use std::env;
 use std::process::{Child, Command, Stdio, id};
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Cost) -> Result<()> {
     measure("stream", &name, arguments, push, pop)?;
     drop((tx, rx));
 
-    let message = Options::new(&name).capacity(1 << 20).alignment(64).unlink_on_close(true);
+    let message = Options::new(&name).capacity(1 << 20).record_alignment(64).unlink_on_close(true);
     let (mut tx, mut rx) = (message.message_producer()?, message.message_consumer()?);
     let mut bytes = [0; 48];
     let push = || {

@@ -28,26 +28,27 @@ pub(crate) enum Look {
     /// List every ring of the machine
     ///
     /// STATE is 'live' while somebody is at an end; else 'stale' where the last one at an end crashed; else 'idle';
-    /// 'being made' while a process makes it; and 'broken' where the ring is damaged or of another version ('ringmain stat'
-    /// tells why). PRODUCER and CONSUMER are the
-    /// process and its program, '-' for nobody, '?' for a process that cannot be known from here. Rings that you may not
-    /// read are not listed.
+    /// 'being made' while a process makes it; and 'broken' where the ring is damaged or of another version ('ringmain
+    /// stat' tells why). PRODUCER and CONSUMER are the process and its program, '-' for nobody, '?' for a process that
+    /// cannot be known from here. Rings that you may not read are not listed.
     #[command(after_help = EXIT, after_long_help = EXIT)]
     Ls(ls::Ls),
     /// Tell all that is known of a ring, and how fast it is
     ///
-    /// Rates are of elements, or of bytes of records in a message ring. Of a broken ring it tells what can be told, and why.
+    /// Rates are of elements, or of bytes of records in a message ring. Of a broken ring it tells what can be told, and
+    /// why.
     #[command(after_help = EXIT, after_long_help = EXIT)]
     Stat(stat::Stat),
     /// Watch a ring, or all of them, until 'q' or Ctrl-C
     ///
-    /// Draws on a terminal, and prints lines elsewhere: one for each ring and interval. LAG is for how long the consumer is
-    /// busy with what waits, at the rate that it has.
+    /// Draws on a terminal, and prints lines elsewhere: one for each ring and interval. LAG is for how long the
+    /// consumer is busy with what waits, at the rate that it has.
     #[command(after_help = EXIT, after_long_help = EXIT)]
     Watch(watch::Watch),
     /// Print elements or messages as they pass, without taking them
     ///
-    /// Begins with what waits to be read, and ends after it. What passes faster than it looks is missed, and told on stderr.
+    /// Begins with what waits to be read, and ends after it. What passes faster than it looks is missed, and told on
+    /// stderr.
     #[command(after_help = EXIT, after_long_help = EXIT)]
     Tap(tap::Tap),
     /// Measure what looking costs a ring at full speed

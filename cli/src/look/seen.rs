@@ -129,7 +129,7 @@ impl Seen {
         }
         let (is_stream, element_size, alignment) = match ring.kind() {
             Kind::Stream { element_size, element_align } => (true, element_size, element_align),
-            Kind::Message { alignment } => (false, 1, alignment),
+            Kind::Message { record_alignment } => (false, 1, record_alignment),
             // The library knows no others, and refuses them when a ring is opened.
             _ => (false, 1, 1),
         };

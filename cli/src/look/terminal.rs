@@ -134,8 +134,8 @@ impl Drop for Terminal {
 /// Returns what draws these lines over whatever stands there.
 fn screen(lines: &[String], rows: usize) -> String {
     let lines: Vec<&str> = lines.iter().take(rows).map(String::as_str).collect();
-    // Each line wipes what is left of the one before it, and the last one wipes all below: nothing flickers. The reset ends a
-    // colour whose end was cut off.
+    // Each line wipes what is left of the one before it, and the last one wipes all below: nothing flickers. The reset
+    // ends a colour whose end was cut off.
     format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n"))
 }
 
@@ -148,8 +148,8 @@ pub(super) fn wait_for_reader_until(end: Instant) -> Result<()> {
     }
 }
 
-/// Waits until a moment, or until one of the sources has something to read or is gone. Only the end of the standard output
-/// counts, since nothing is read there.
+/// Waits until a moment, or until one of the sources has something to read or is gone. Only the end of the standard
+/// output counts, since nothing is read there.
 fn poll_until<const COUNT: usize>(sources: &[BorrowedFd<'_>], end: Instant) -> Result<[bool; COUNT]> {
     let stdout = io::stdout();
     let is_stdout = |source: &BorrowedFd<'_>| {

@@ -35,7 +35,7 @@ fn the_list_tells_who_is_at_a_ring_and_how_they_left() {
 #[test]
 fn the_list_has_the_columns_that_were_asked_for() {
     let name = Name::new();
-    drop(name.options().capacity(1 << 20).alignment(64).message_producer().unwrap());
+    drop(name.options().capacity(1 << 20).record_alignment(64).message_producer().unwrap());
     let list = text(&["ls"]);
     assert!(list.starts_with("NAME"), "{list}");
     assert_eq!(line(&list, &name), format!("{} message align 64 1.0 MiB 0 B - - idle", name.0));
@@ -104,7 +104,7 @@ fn a_sleeper_is_told_as_parked() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let options = name.options().wait(ringmain::Wait::Park);
-            options.stream_consumer::<u64>().unwrap().pop_blocking().unwrap();
+            options.stream_consumer::<u64>().unwrap().blocking().pop().unwrap();
         });
         let look = || json(&["stat", &name.0, "--json", "-o", "name,consumer-sleep"], &name);
         wait_for("a sleeper", || (look()["consumer-sleep"] == "parked").then_some(()));

@@ -1,4 +1,5 @@
-//! `ringmain ls`, `stat`, `watch` and `tap` as a user runs them, on rings of real processes, in a pipe and on a terminal.
+//! `ringmain ls`, `stat`, `watch` and `tap` as a user runs them, on rings of real processes, in a pipe and on a
+//! terminal.
 
 mod lists;
 mod program;

@@ -21,7 +21,8 @@ use crate::work::{Test, Work};
 
 pub(crate) use iceoryx2::clean;
 
-/// ringmain's rings: the first two as they are by default, the second with another alignment, the first with a trusted peer.
+/// ringmain's rings: the first two as they are by default, the second with another alignment, the first with a trusted
+/// peer.
 pub(crate) const STREAM: &str = "ringmain-stream";
 pub(crate) const MESSAGE: &str = "ringmain-message";
 pub(crate) const MESSAGE_64: &str = "ringmain-message-64";
@@ -132,7 +133,7 @@ pub(crate) static ALL: [Subject; 13] = [
     Subject::processes::<ringmain_message::Message<8>>(MESSAGE, "ringmain")
         .note("the message ring as it is by default: records at multiples of 8 bytes, so one of 8 bytes takes 16"),
     Subject::processes::<ringmain_message::Message<64>>(MESSAGE_64, "ringmain")
-        .note("the message ring with records at multiples of 64 bytes (`alignment(64)`): one of 8 bytes takes 64"),
+        .note("the message ring with `record_alignment(64)`: records at multiples of 64 bytes, so one of 8 bytes takes 64"),
     Subject::processes::<ringmain_trusted::TrustedStream>(TRUSTED, "ringmain")
         .note("the stream ring by claims and peeks of `trust_peer`: slices in place, as the other crates give them; an unsafe promise"),
     Subject::threads::<rtrb::Rtrb>("rtrb"),

@@ -21,7 +21,7 @@ impl<const ALIGN: usize> Processes for Message<ALIGN> {
     type Receiver<const WORDS: usize> = Receiver<WORDS>;
 
     fn create<const WORDS: usize>(name: &str, work: Work) -> Result<Sender<WORDS>, Box<dyn Error>> {
-        let options = Options::new(name).capacity(work.bytes()).alignment(ALIGN).unlink_on_close(true);
+        let options = Options::new(name).capacity(work.bytes()).record_alignment(ALIGN).unlink_on_close(true);
         Ok(Sender(options.message_producer()?))
     }
 

@@ -33,7 +33,7 @@ impl Processes for TrustedStream {
 
 impl<const WORDS: usize> Sender<WORDS> {
     #[inline(always)]
-    fn view(&mut self) -> Trusted<'_, Producer<Value<WORDS>>> {
+    fn view(&mut self) -> Trusted<&mut Producer<Value<WORDS>>> {
         // SAFETY: this program runs both ends, over this crate, and nobody else has the segment open.
         unsafe { self.0.trust_peer() }
     }
@@ -55,7 +55,7 @@ impl<const WORDS: usize> Sender<WORDS> {
 
 impl<const WORDS: usize> Receiver<WORDS> {
     #[inline(always)]
-    fn view(&mut self) -> Trusted<'_, stream::Consumer<Value<WORDS>>> {
+    fn view(&mut self) -> Trusted<&mut stream::Consumer<Value<WORDS>>> {
         // SAFETY: this program runs both ends, over this crate, and nobody else has the segment open.
         unsafe { self.0.trust_peer() }
     }

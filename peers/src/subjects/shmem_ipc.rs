@@ -1,4 +1,5 @@
-//! shmem-ipc: a ring in a memfd with one counter that both ends change. Used without its eventfds, so that nobody sleeps.
+//! shmem-ipc: a ring in a memfd with one counter that both ends change. Used without its eventfds, so that nobody
+//! sleeps.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};

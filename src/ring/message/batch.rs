@@ -8,19 +8,20 @@ use std::io::IoSlice;
 
 use bytemuck::NoUninit;
 
+use super::super::error::PushError;
 use super::super::memory::Memory;
-use super::PushError;
-use super::claim::Claim;
-use super::producer::{NO_WORD, Producer, total_len};
-use super::record::header;
+use super::geometry::header;
+use super::producer::total_len;
+use super::{Claim, NO_WORD, Producer, Sends};
 
 /// Messages that become visible together. Dropping it aborts all of them.
-pub struct Batch<'a, M> {
+#[must_use = "a batch that is dropped pushes nothing"]
+pub struct Batch<'a, M: Memory> {
     producer: &'a mut Producer<M>,
     staged: Staged,
 }
 
-/// Records behind the tail that are complete but for the header of the first.
+/// Records after the tail that are complete except for the header of the first.
 #[derive(Debug, Default)]
 pub(super) struct Staged {
     bytes: u64,
@@ -35,7 +36,7 @@ impl Staged {
         self.bytes
     }
 
-    /// Adds the record of a message of `len` bytes, the payload of which is written, with the user's word.
+    /// Adds the record of a message of `len` bytes, whose payload is written, with the user's word.
     ///
     /// # Safety
     ///
@@ -71,13 +72,24 @@ impl<'a, M: Memory> Batch<'a, M> {
     }
 
     /// Adds one message.
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::Full`]: there is no room for it after the others until the consumer has read more. A batch larger
+    ///   than the ring never gets it: commit, and begin another.
+    /// - [`PushError::TooLong`]: it is longer than the producer's `max_len`.
+    /// - [`PushError::Broken`]: the handle can no longer be used.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
         // SAFETY: `add` made sure of the room.
         self.add(bytes.len(), NO_WORD, |producer, staged| unsafe { producer.put(staged, bytes) })
     }
 
-    /// Adds one message with a word of the user's.
+    /// Adds one message with a word, as the producer's `push_tagged` does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::push`], and [`PushError::NoWord`].
     #[inline]
     pub fn push_tagged(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
         self.producer.check_words()?;
@@ -86,6 +98,10 @@ impl<'a, M: Memory> Batch<'a, M> {
     }
 
     /// Adds one message that lies in several parts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::push`].
     #[inline]
     pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
         // SAFETY: `add` made sure of the room.
@@ -93,6 +109,10 @@ impl<'a, M: Memory> Batch<'a, M> {
     }
 
     /// Adds the bytes of a value as one message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::push`].
     #[inline]
     pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
         // SAFETY: `add` made sure of the room.
@@ -100,22 +120,26 @@ impl<'a, M: Memory> Batch<'a, M> {
     }
 
     /// Takes room for one message of up to `len` bytes in place. Its commit adds it to the batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::push`].
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_, M>, PushError> {
         self.producer.room_to_claim(self.staged.bytes, len)?;
         Ok(Claim::new(self.producer, Some(&mut self.staged), len))
     }
 
-    /// Makes all messages visible, at once; none where the handle was poisoned meanwhile.
+    /// Pushes all messages at once. If a call on the batch returned [`PushError::Broken`], nothing is pushed.
     #[inline]
     pub fn commit(self) {
-        if self.staged.count > 0 && self.producer.is_usable() {
+        if self.staged.count > 0 && self.producer.check().is_ok() {
             // SAFETY: `add` made sure of the room for each.
             unsafe { self.producer.publish(self.staged.first, None, self.staged.bytes) };
         }
     }
 
-    /// Gives all messages up. Dropping the batch does the same.
+    /// Gives up all messages: nothing was pushed.
     pub fn abort(self) {}
 
     #[inline(always)]
@@ -128,7 +152,32 @@ impl<'a, M: Memory> Batch<'a, M> {
     }
 }
 
-impl<M> fmt::Debug for Batch<'_, M> {
+impl<M: Memory> Sends<M> for Batch<'_, M> {
+    #[inline(always)]
+    fn parts(&mut self) -> (&mut Producer<M>, u64) {
+        (self.producer, self.staged.bytes)
+    }
+
+    #[inline(always)]
+    fn send(&mut self, word: Option<u64>, bytes: &[u8]) -> Result<(), PushError> {
+        match word {
+            None => self.push(bytes),
+            Some(word) => self.push_tagged(word, bytes),
+        }
+    }
+
+    #[inline(always)]
+    fn send_parts(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
+        self.push_vectored(parts)
+    }
+
+    #[inline(always)]
+    fn send_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
+        self.push_value(value)
+    }
+}
+
+impl<M: Memory> fmt::Debug for Batch<'_, M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Batch")

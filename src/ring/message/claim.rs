@@ -6,16 +6,17 @@ use core::fmt;
 
 use bytemuck::NoUninit;
 
+use super::super::error::{Broken, PushError};
 use super::super::memory::Memory;
-use super::PushError;
 use super::batch::Staged;
-use super::producer::{NO_WORD, Producer};
-use super::record::header;
+use super::geometry::header;
+use super::{NO_WORD, Producer};
 
 /// Room for a message that was taken in place and is not visible yet. Dropping it aborts it.
-pub struct Claim<'a, M> {
+#[must_use = "a claim that is dropped pushes nothing"]
+pub struct Claim<'a, M: Memory> {
     producer: &'a mut Producer<M>,
-    /// The records in front of it that become visible with it, where it is one of a batch.
+    /// The records before it that become visible with it, if it is one of a batch.
     batch: Option<&'a mut Staged>,
     len: usize,
     /// How far the payload was written.
@@ -25,7 +26,7 @@ pub struct Claim<'a, M> {
 }
 
 impl<'a, M: Memory> Claim<'a, M> {
-    /// Takes room that there is.
+    /// Takes room that was checked.
     pub(super) fn new(producer: &'a mut Producer<M>, batch: Option<&'a mut Staged>, len: usize) -> Claim<'a, M> {
         Claim { producer, batch, len, written: 0, word: NO_WORD }
     }
@@ -40,32 +41,39 @@ impl<'a, M: Memory> Claim<'a, M> {
         self.len == 0
     }
 
-    /// Returns whether the room may be touched: not in a child that was forked meanwhile, in which every call does nothing.
+    /// Fails in a child that was forked meanwhile.
+    pub(crate) fn check_here(&self) -> Result<(), Broken> {
+        self.producer.check_here()
+    }
+
+    /// Returns whether the room may be touched: not in a child that was forked meanwhile, in which every call does
+    /// nothing.
     #[inline(always)]
-    pub fn is_here(&self) -> bool {
-        self.producer.memory().is_here()
+    fn is_here(&self) -> bool {
+        self.producer.is_here()
     }
 
     /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
     #[inline(always)]
-    pub fn len_here(&self) -> usize {
+    pub(crate) fn len_here(&self) -> usize {
         if self.is_here() { self.len } else { 0 }
     }
 
-    /// Returns the end of what was written.
+    /// Returns the end of the last byte that was written: where [`io::Write`](std::io::Write) goes on, and the length
+    /// that [`Claim::commit`] gives the message.
     pub fn written(&self) -> usize {
         self.written
     }
 
-    /// Writes as many of `bytes` as there is room for behind what was written, and returns how many that is.
+    /// Writes as many of `bytes` as there is room for after what was written, and returns how many that is.
     #[inline]
-    pub fn write(&mut self, bytes: &[u8]) -> usize {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> usize {
         let len = bytes.len().min(self.len - self.written);
         self.write_at(self.written, &bytes[..len]);
         len
     }
 
-    /// Writes `bytes` from `at` on.
+    /// Writes `bytes` from `at` on. Bytes before it that are never written hold older ones, of other messages.
     ///
     /// # Panics
     ///
@@ -98,7 +106,12 @@ impl<'a, M: Memory> Claim<'a, M> {
         self.write_at(at, bytemuck::bytes_of(value));
     }
 
-    /// Gives the message a word, which is stored when it is committed.
+    /// Gives the message a word, as the producer's `push_tagged` does; 0 by default.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::NoWord`]: the [`record_alignment`](crate::Options::record_alignment) of the ring is 8: records have
+    /// no room for it.
     #[inline]
     pub fn set_word(&mut self, word: u64) -> Result<(), PushError> {
         self.producer.check_words()?;
@@ -106,25 +119,25 @@ impl<'a, M: Memory> Claim<'a, M> {
         Ok(())
     }
 
-    /// Makes the message visible, up to the end of what was written.
+    /// Pushes the message, [`Claim::written`] bytes long.
     #[inline]
     pub fn commit(self) {
         let len = self.written;
         self.commit_len(len);
     }
 
-    /// Makes the message visible, with a length of `len` bytes. What was not written of them holds older bytes.
+    /// Pushes the message, `len` bytes long. Those that were not written hold older ones, of other messages.
     ///
     /// # Panics
     ///
-    /// If `len` is more than the number of bytes that were taken.
+    /// If `len` is more than [`Claim::len`].
     #[inline]
     pub fn commit_len(self, len: usize) {
         assert!(len <= self.len, "commit of {len} bytes of a claim of {}", self.len);
-        if !self.producer.is_usable() {
+        if self.producer.check().is_err() {
             return;
         }
-        let size = self.producer.shape().size(len);
+        let size = self.producer.kind.geometry.size(len);
         match self.batch {
             // SAFETY: the claim was given room for a longer record, or for this one.
             None => unsafe { self.producer.publish(header(len), Some(self.word), size) },
@@ -133,15 +146,14 @@ impl<'a, M: Memory> Claim<'a, M> {
         }
     }
 
-    /// Gives the room back. Dropping the claim does the same.
+    /// Gives the room back: nothing was pushed.
     pub fn abort(self) {}
 
-    /// Hands the address of all bytes that were taken to `access`, which may write them.
+    /// Returns the address of the bytes that were taken.
     #[inline]
-    pub fn in_place<R>(&mut self, access: impl FnOnce(*mut u8) -> R) -> R {
-        let staged = self.staged();
-        // SAFETY: the claim was given as many bytes of room.
-        unsafe { self.producer.payload(staged, 0, self.len, access) }
+    pub(crate) fn address(&self) -> *mut u8 {
+        // SAFETY: the claim was given as many bytes of room; none is accessed here.
+        unsafe { self.producer.payload(self.staged(), 0, 0, |bytes| bytes) }
     }
 
     fn staged(&self) -> u64 {
@@ -156,7 +168,7 @@ impl<'a, M: Memory> Claim<'a, M> {
     }
 }
 
-impl<M> fmt::Debug for Claim<'_, M> {
+impl<M: Memory> fmt::Debug for Claim<'_, M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Claim").field("len", &self.len).field("written", &self.written).finish_non_exhaustive()
     }

@@ -2,135 +2,105 @@
 
 #![allow(unsafe_code, reason = "reads records through raw pointers")]
 
-use core::fmt;
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
 use bytemuck::AnyBitPattern;
 
-use super::super::broken::Broken;
 use super::super::copy::{bytes_out, copy_out, whole_words};
-use super::super::cursor::Cursor;
-use super::super::ends::Ends;
-use super::super::memory::{Memory, Role, Word};
-use super::super::park::{Sleeper, Waker};
-use super::super::position::{Corrupted, SharedWord, Window};
-use super::super::presence::{self, Presence};
-use super::pace::Pace;
-use super::peek::Record;
-use super::peek_batch::PeekBatch;
-use super::producer::{NO_WORD, record, word_of};
-use super::record::header;
-use super::{PopError, Shape, fits};
+use super::super::endpoint::{Endpoint, Kind, Reader};
+use super::super::error::{Broken, Corrupted, PopError, SharedWord};
+use super::super::memory::{Memory, Word};
+use super::super::pace::Pace;
+use super::super::position::Window;
+use super::geometry::header;
+use super::{Consumer, Geometry, Message, NO_WORD, PeekBatch, Record, header_at, load_observed, word_at};
 
-/// A look that finds this many bytes, or half of the ring, is worth its cost; for a producer, half as much.
+/// A load that finds this many bytes, or half of the ring, is worth its cost; for a producer, half as much.
 pub(super) const ENOUGH: u64 = 8192;
 
 const LINE: usize = 64;
 
-/// The reading end.
-pub struct Consumer<M> {
-    memory: M,
-    /// Where the next record starts, and up to where records are known to be, each with its header. The shared head follows at
-    /// each move.
-    cursor: Cursor,
-    shape: Shape,
-    reach: usize,
-    pace: Pace,
-    /// How far behind the header another line may have to come.
-    ahead: usize,
-    /// Why the handle is of no use, once it is.
-    broken: Option<Broken>,
-    waker: Waker,
-    sleeper: Sleeper,
-}
-
-/// What a look at the ring came to, if there is no message. It fits a register; the cause stays in the handle.
+/// Why there is no message. It fits a register; the cause stays in the handle.
 pub(super) enum Nothing {
     Empty,
     Unusable,
 }
 
-impl<M: Memory> Consumer<M> {
-    /// Continues at the stored head, and pauses at most so often before a look at the tail. The caller holds the consumer's role.
+/// # The reading end of a message ring
+impl<M: Memory> Endpoint<Message, Reader, M> {
+    /// Continues at the stored head, and pauses at most `pauses` times before a load of the tail. The caller holds the
+    /// consumer's role.
     ///
     /// # Panics
     ///
-    /// If the memory is not that of a ring of this shape.
-    pub fn attach(memory: M, shape: Shape, pauses: u32) -> Result<Self, Corrupted> {
-        fits(&memory, shape);
+    /// If the memory is not that of a ring of this geometry.
+    pub(crate) fn attach(memory: M, geometry: Geometry, pauses: u32) -> Result<Self, Broken> {
+        let kind = Message::new(&memory, geometry);
         // The word is the role's own; its last writer released the role's lock before this process took it.
-        let stored = memory.head().load(Ordering::Relaxed);
-        let head = shape.check_start(SharedWord::Head, stored)?;
-        let (waker, sleeper) = (Waker::attach(&memory, Role::Consumer), Sleeper::attach(&memory, Role::Consumer));
-        // SAFETY: it lies in the handle beside the memory, whose only one it is.
-        let cursor = unsafe { Cursor::new(&memory, head, shape.most()) };
-        let mut consumer = Consumer {
-            memory,
-            cursor,
-            shape,
-            reach: shape.reach(),
-            pace: Pace::new(pauses, (shape.capacity() as u64 / 2).min(ENOUGH)),
-            ahead: 0,
-            broken: None,
-            waker,
-            sleeper,
-        };
-        consumer.look_at_tail()?;
+        let head = geometry.check_start(SharedWord::Head, memory.head().load(Ordering::Relaxed))?;
+        let pace = Pace::of_flow(pauses, (geometry.capacity() as u64 / 2).min(ENOUGH));
+        let mut consumer: Consumer<M> = Endpoint::begin(memory, kind, head, pace);
+        consumer.load_tail()?;
         Ok(consumer)
     }
 
-    /// Returns the memory.
-    pub fn memory(&self) -> &M {
-        &self.memory
-    }
-
-    /// Returns the memory for a change that does not move it.
-    pub fn memory_mut(&mut self) -> &mut M {
-        &mut self.memory
-    }
-
-    /// Returns the memory to whoever follows in the role.
-    #[cfg(test)]
-    pub fn into_memory(self) -> M {
-        self.memory
-    }
-
-    /// Returns the sizes of the ring.
-    pub fn shape(&self) -> Shape {
-        self.shape
-    }
-
-    /// Returns the position of the next message: how many bytes of records lie before it.
-    pub fn position(&self) -> u64 {
-        self.cursor.head()
-    }
-
-    /// Looks whether a message is there.
-    pub fn is_empty(&mut self) -> Result<bool, Broken> {
-        match self.front(0) {
-            Ok(_) => Ok(false),
-            Err(Nothing::Empty) => Ok(true),
+    /// Returns whether a message is there after `passed` bytes of records that were peeked at.
+    pub(super) fn has_message_behind(&mut self, passed: u64) -> Result<bool, Broken> {
+        match self.front(passed) {
+            Ok(_) => Ok(true),
+            Err(Nothing::Empty) => Ok(false),
             Err(Nothing::Unusable) => Err(self.cause()),
         }
     }
 
-    /// Reads one message into a buffer, and returns its length.
+    /// Loads the producer's tail and returns how many bytes of records are there, without learning from it. A message
+    /// whose tail is not stored yet counts as the smallest.
+    pub(super) fn available_now(&self) -> Result<u64, Broken> {
+        self.check()?;
+        let position = self.cursor.position();
+        // Observe: pairs with the Release in `Producer::store_tail`. A pop that polls the header finds what is counted
+        // here, too.
+        let found = self.memory.tail().load(Ordering::Acquire);
+        let tail = self.window().check(SharedWord::Tail, found)?;
+        let ahead = tail.wrapping_sub(position);
+        if ahead <= self.kind.most() && ahead > self.cursor.known() {
+            return Ok(ahead);
+        }
+        if self.cursor.known() > 0 {
+            return Ok(self.cursor.known());
+        }
+        // SAFETY: the head starts a record.
+        let header = unsafe { load_observed(&self.memory, position, self.kind.geometry) };
+        Ok(if header == 0 { 0 } else { self.kind.step() })
+    }
+
+    /// Pops one message into a buffer, and returns its length. The rest of the buffer is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopError::Empty`]: there is no message.
+    /// - [`PopError::BufferTooShort`]: the message is longer than the buffer, and stays in the ring.
+    /// - [`PopError::Broken`]: the handle can no longer be used.
     #[inline]
     pub fn pop(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let head = self.cursor.head();
+        let head = self.cursor.position();
         let len = self.front_from(head, 0).map_err(|nothing| self.refusal(nothing))?;
         let Some(target) = bytes.get_mut(..len) else {
             return Err(PopError::BufferTooShort { len, buffer: bytes.len() });
         };
         // SAFETY: the message at the head has as many bytes.
         unsafe { self.take(head, target.as_mut_ptr(), len) };
-        self.advance_from(head, self.shape.size(len));
+        self.pass(head, self.kind.geometry.size(len));
         Ok(len)
     }
 
-    /// Reads one message into a buffer, and returns its word and its length.
+    /// Pops one message into a buffer, and returns the word that its producer gave it and its length. The word is 0 if
+    /// none was given, and in a ring with a [`record_alignment`](crate::Options::record_alignment) of 8.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop).
     #[inline]
     pub fn pop_tagged(&mut self, bytes: &mut [u8]) -> Result<(u64, usize), PopError> {
         self.front(0).map_err(|nothing| self.refusal(nothing))?;
@@ -139,141 +109,206 @@ impl<M: Memory> Consumer<M> {
         Ok((word, self.pop(bytes)?))
     }
 
-    /// Reads one message into a vector, which it replaces the contents of, and returns its length.
+    /// Pops one message into a vector, which then holds the message and nothing else, and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop), but never [`PopError::BufferTooShort`]. The vector is left as it is.
     #[inline]
     pub fn pop_into(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
         let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
         bytes.clear();
         bytes.reserve(len);
         // SAFETY: the message at the head has as many bytes, and the vector room for them.
-        unsafe { self.take(self.cursor.head(), bytes.as_mut_ptr(), len) };
+        unsafe { self.take(self.cursor.position(), bytes.as_mut_ptr(), len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(len) };
-        self.advance(self.shape.size(len));
+        self.pass(self.cursor.position(), self.kind.geometry.size(len));
         Ok(len)
     }
 
-    /// Reads one message as a value.
+    /// Pops one message as a value: the fastest way for plain data, since the number of bytes is known at compile time.
+    ///
+    /// # Errors
+    ///
+    /// - [`PopError::WrongSize`]: the message has another length than the value, and stays in the ring.
+    /// - [`PopError::Empty`], [`PopError::Broken`]: as [`pop`](Self::pop).
     #[inline(always)]
     pub fn pop_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
-        let (size, head) = (self.shape.size(size_of::<T>()), self.cursor.head());
+        let (size, head) = (self.kind.geometry.size(size_of::<T>()), self.cursor.position());
         if self.cursor.known_end().wrapping_sub(head) < size {
-            return self.look_for_value();
+            return self.poll_for_value();
         }
         // SAFETY: the head starts a record.
-        let word = unsafe { record(&self.memory, head, self.shape) };
-        // It was observed with the tail or the header that the view comes from. It can only be that of the value, if its record
-        // ends in view.
+        let word = unsafe { header_at(&self.memory, head, self.kind.geometry) };
+        // It was observed with the tail or the header that the known end comes from. If it is that of the value, its
+        // record ends before that.
         if word.load(Ordering::Relaxed) != header(size_of::<T>()) {
-            return self.look_further_for_value();
+            return self.search_for_value();
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
         let value = unsafe { self.take_value(head, 0, copy_out::<T>) };
-        self.advance_from(head, size);
+        self.pass(head, size);
         Ok(value)
     }
 
-    /// Reads one message as a value, where none is in view.
+    /// Pops one message as a value, if too little is known to be there.
     ///
-    /// A ping-pong comes here for each poll and each message, so the two cases that it meets come first.
+    /// A ping-pong takes this path for each poll and each message, so its two cases come first.
     #[inline(never)]
-    fn look_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
-        let head = self.cursor.head();
+    fn poll_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
+        let head = self.cursor.position();
         if self.pace.is_flowing() || head != self.cursor.known_end() || !self.memory.is_here() {
-            return self.look_further_for_value();
+            return self.search_for_value();
         }
         // SAFETY: the head starts a record.
-        let word = unsafe { record(&self.memory, head, self.shape) };
-        // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is 0.
+        let word = unsafe { header_at(&self.memory, head, self.kind.geometry) };
+        // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is
+        // 0.
         let found = word.load(Ordering::Acquire);
         if found == 0 {
             self.stay_idle(head);
             return Err(PopError::Empty);
         }
-        let size = self.shape.size(size_of::<T>());
-        if found != header(size_of::<T>()) || size > self.shape.most() {
-            return self.look_further_for_value();
+        let size = self.kind.geometry.size(size_of::<T>());
+        if found != header(size_of::<T>()) || size > self.kind.geometry.most() {
+            return self.search_for_value();
         }
         self.arrive(head.wrapping_add(size), size);
         // SAFETY: the message at the head has as many bytes, and starts at a word.
         let value = unsafe { self.take_value(head, 0, copy_out::<T>) };
-        self.advance_from(head, size);
+        self.pass(head, size);
         Ok(value)
     }
 
-    /// Reads one message as a value, where it may be another one, or the tail has to be looked at.
+    /// Pops one message as a value, if it may have another length, or the tail has to be loaded.
     #[inline(never)]
-    fn look_further_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
+    fn search_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
         let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
         if len != size_of::<T>() {
-            return Err(PopError::NotThisValue { len, size: size_of::<T>() });
+            return Err(PopError::WrongSize { len, size: size_of::<T>() });
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(self.cursor.head(), 0, copy_out::<T>) };
-        self.advance(self.shape.size(len));
+        let value = unsafe { self.take_value(self.cursor.position(), 0, copy_out::<T>) };
+        self.pass(self.cursor.position(), self.kind.geometry.size(len));
         Ok(value)
     }
 
-    /// Looks at the next message in place.
+    /// Peeks at the next message in place.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Empty`], [`PopError::Broken`]: as [`pop`](Self::pop).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+    /// # let options = ringmain::Options::from_fd(ring);
+    /// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+    /// tx.push_value(&[7_u32, 8])?;
+    /// let message = rx.peek()?;
+    /// assert_eq!((message.len(), message.value::<u32>(4)), (8, Some(8)));
+    /// // Without this it stays in the ring.
+    /// message.release();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn peek(&mut self) -> Result<Record<'_, M>, PopError> {
         let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
         Ok(Record::new(self, len))
     }
 
-    /// Begins to look at messages that are given back together.
+    /// Begins to peek at messages one after the other, to give them back together, or not at all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+    /// # let options = ringmain::Options::from_fd(ring);
+    /// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+    /// tx.push(b"one")?;
+    /// tx.push(b"two")?;
+    /// let mut text = Vec::new();
+    /// let mut batch = rx.peek_batch();
+    /// while batch.append_next(&mut text).is_ok() {}
+    /// assert_eq!((batch.len(), &text[..]), (2, &b"onetwo"[..]));
+    /// // Once they are safe elsewhere. A crash before this leaves both to the next consumer.
+    /// batch.release();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn peek_batch(&mut self) -> PeekBatch<'_, M> {
         PeekBatch::new(self)
     }
 
-    /// Says that the consumer pauses: a producer that sleeps and has what it needs is woken now, though it may wait for more.
+    /// Hands each message that is there, at most `max` of them, to `read`, and releases it afterwards. Returns how many
+    /// there were.
+    ///
+    /// A message stays in the ring if `read` panics.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]: the handle can no longer be used. What was read before is released.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+    /// # let options = ringmain::Options::from_fd(ring);
+    /// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+    /// tx.push(b"one")?;
+    /// tx.push(b"three")?;
+    /// let mut lengths = Vec::new();
+    /// assert_eq!(rx.drain(10, |message| lengths.push(message.len()))?, 2);
+    /// assert_eq!(lengths, [3, 5]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
-    pub fn release(&mut self) {
-        if self.memory.is_here() {
-            self.waker.paused(&self.memory, self.cursor.head());
+    pub fn drain(&mut self, max: usize, mut read: impl FnMut(&Record<'_, M>)) -> Result<usize, Broken> {
+        for count in 0..max {
+            match self.peek() {
+                Ok(record) => {
+                    read(&record);
+                    record.release();
+                }
+                Err(PopError::Broken(broken)) => return Err(broken),
+                Err(_) => return Ok(count),
+            }
         }
+        Ok(max)
     }
 
-    /// Says that this holder of the role leaves in order. `ends` notes whom it leaves; `None` hands the role on.
-    pub fn leave(&mut self, generation: u64, ends: Option<&Ends>) {
-        if let Some(ends) = ends {
-            ends.leave(&self.memory, Role::Consumer);
-        }
-        self.sleeper.leave(&self.memory);
-        presence::leave(self.memory.presence(Role::Consumer), generation);
-        self.wake();
+    /// Pops the messages that are there one after the other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+    /// # let options = ringmain::Options::from_fd(ring);
+    /// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+    /// tx.push(b"one")?;
+    /// tx.push(b"two")?;
+    /// let messages: Vec<Vec<u8>> = rx.messages().collect::<Result<_, _>>()?;
+    /// assert_eq!(messages, [b"one", b"two"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn messages(&mut self) -> Messages<'_, M> {
+        Messages { consumer: self, is_over: false }
     }
 
-    /// Wakes the producer, if it sleeps, since the presence of this role has changed.
-    pub fn wake(&mut self) {
-        self.waker.came_or_left(&self.memory);
-    }
-
-    /// Asks the other end for fences, or asks no more, as the memory says now.
-    pub fn renew_sleeper(&mut self) {
-        if self.memory.is_here() {
-            self.sleeper.renew(&self.memory);
-        }
-    }
-
-    /// Sleeps until the producer has published a message, or for `limit`; not at all where one is there, or where the
-    /// producer's presence is no more what was `seen`. May return earlier.
-    pub fn park(&mut self, seen: Presence, limit: Duration) -> Result<(), Broken> {
-        if !self.memory.is_here() {
-            return Err(Broken::Forked);
-        }
-        // Neither end shall sleep while the other one waits for what is there.
-        self.release();
-        let tail = self.cursor.head().wrapping_add(self.shape.align() as u64);
-        let begun = self.sleeper.begin(&self.memory, tail, tail);
-        let is_empty = self.is_empty();
-        let peer = presence::observe(self.memory.presence(Role::Producer));
-        if peer == seen && is_empty == Ok(true) {
-            self.sleeper.sleep(&self.memory, begun, limit);
-        }
-        self.sleeper.end(&self.memory);
-        is_empty.map(|_| ())
+    /// Returns how many bytes of records there can be.
+    pub(crate) fn most(&self) -> u64 {
+        self.kind.most()
     }
 
     /// Says why there is no message.
@@ -285,126 +320,115 @@ impl<M: Memory> Consumer<M> {
         }
     }
 
-    /// Returns whether the ring may be touched.
-    pub(super) fn is_usable(&self) -> bool {
-        self.broken.is_none() && self.memory.is_here()
-    }
-
-    /// Says why the handle is of no use.
-    #[cold]
-    fn cause(&self) -> Broken {
-        self.broken.unwrap_or(Broken::Forked)
-    }
-
-    /// Returns the length of the message behind `passed` bytes of records that were looked at.
+    /// Returns the length of the message after `passed` bytes of records that were peeked at.
     #[inline(always)]
     pub(super) fn front(&mut self, passed: u64) -> Result<usize, Nothing> {
-        self.front_from(self.cursor.head(), passed)
+        self.front_from(self.cursor.position(), passed)
     }
 
     /// The same for a caller that has the head in a register.
     #[inline(always)]
     fn front_from(&mut self, head: u64, passed: u64) -> Result<usize, Nothing> {
         let known = self.cursor.known_end().wrapping_sub(head);
-        // Not less: a batch may have passed more than is known after a fork, or once the handle is poisoned. The look refuses both.
+        // `<=`: a batch may have passed more than is known after a fork, or once the handle is poisoned. `look` refuses
+        // both.
         if known <= passed {
             return self.look(passed);
         }
         self.known(head.wrapping_add(passed), known - passed)
     }
 
-    /// Returns the length of the message at `position`, which is in view, `room` bytes in front of its end.
+    /// Returns the length of the message at `position`, which is known to be there, `room` bytes before the known end.
     #[inline(always)]
     fn known(&mut self, position: u64, room: u64) -> Result<usize, Nothing> {
         // SAFETY: a record starts there, as one does at the head.
-        let word = unsafe { record(&self.memory, position, self.shape) };
-        // It was observed with the tail or the header that the view comes from.
+        let word = unsafe { header_at(&self.memory, position, self.kind.geometry) };
+        // It was observed with the tail or the header that the known end comes from.
         let header = word.load(Ordering::Relaxed);
-        self.shape.len(header, room).map_err(|cause| self.poison(cause))
+        self.kind.geometry.len(header, room).map_err(|cause| self.refuse(cause))
     }
 
-    /// Finds out whether there is a message behind a view that is used up, and returns its length.
+    /// Checks for a message after all that is known, and returns its length.
     #[inline]
     fn look(&mut self, passed: u64) -> Result<usize, Nothing> {
         if !self.memory.is_here() {
             return Err(Nothing::Unusable);
         }
-        if self.pace.is_flowing() { self.look_in_flow(passed) } else { self.poll(passed) }
+        if self.pace.is_flowing() { self.load_tail_in_flow(passed) } else { self.poll(passed) }
     }
 
-    /// Looks at the header behind the view.
+    /// Loads the header after all that is known.
     #[inline(always)]
     fn poll(&mut self, passed: u64) -> Result<usize, Nothing> {
-        let room = self.shape.most() - passed;
+        let room = self.kind.geometry.most() - passed;
         if room == 0 {
-            // The ring is full of what was looked at: there is no header behind it.
+            // The ring is full of what was peeked at: there is no header after it.
             return Err(Nothing::Empty);
         }
-        let position = self.cursor.head().wrapping_add(passed);
+        let position = self.cursor.position().wrapping_add(passed);
         // SAFETY: a record starts there, as one does at the head.
-        let word = unsafe { record(&self.memory, position, self.shape) };
-        // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is 0.
+        let word = unsafe { header_at(&self.memory, position, self.kind.geometry) };
+        // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is
+        // 0.
         let header = word.load(Ordering::Acquire);
         if header == 0 {
             self.stay_idle(position);
             return Err(Nothing::Empty);
         }
-        match self.shape.len(header, room) {
+        match self.kind.geometry.len(header, room) {
             Ok(len) => {
-                let size = self.shape.size(len);
+                let size = self.kind.geometry.size(len);
                 self.arrive(position.wrapping_add(size), size);
                 Ok(len)
             }
-            Err(cause) => Err(self.poison(cause)),
+            Err(cause) => Err(self.refuse(cause)),
         }
     }
 
     /// Learns that the header at a position is 0.
     #[inline(always)]
     fn stay_idle(&mut self, position: u64) {
-        // Where the last message was longer than a line, the second line of the next one is on its way already.
-        self.memory.prefetch(self.shape.index(position) + self.ahead);
+        // If the last message was longer than a line, the second line of the next one is on its way already.
+        self.memory.prefetch(self.kind.geometry.index(position) + self.kind.prefetch_next);
         self.pace.found_nothing();
     }
 
-    /// Takes over a record of `size` bytes that ends at `end`, the header of which was found behind the view.
+    /// Learns of a record of `size` bytes that ends at `end`, from its header.
     #[inline(always)]
     fn arrive(&mut self, end: u64, size: u64) {
         self.cursor.learn(end);
-        self.ahead = (size as usize - 1).min(LINE);
-        self.pace.found_one();
+        self.kind.prefetch_next = (size as usize - 1).min(LINE);
+        self.pace.found_header();
     }
 
-    /// Looks at the tail, and where it tells nothing, at the header.
+    /// Loads the tail, and if that tells nothing, the header.
     #[inline(never)]
-    fn look_in_flow(&mut self, passed: u64) -> Result<usize, Nothing> {
+    fn load_tail_in_flow(&mut self, passed: u64) -> Result<usize, Nothing> {
         if self.broken.is_some() {
             return Err(Nothing::Unusable);
         }
         let waited = self.pace.wait();
-        let found = self.look_at_tail().map_err(|cause| self.poison(cause))?;
+        let found = self.load_tail().map_err(|cause| self.refuse(cause))?;
         if found == 0 {
             return self.poll(passed);
         }
-        let len = self.known(self.cursor.head().wrapping_add(passed), found)?;
-        if self.shape.size(len) == found {
-            self.pace.found_single();
+        let len = self.known(self.cursor.position().wrapping_add(passed), found)?;
+        if self.kind.geometry.size(len) == found {
+            self.pace.found_one();
         } else {
             self.pace.learn(waited, found);
         }
         Ok(len)
     }
 
-    /// Looks at the producer's tail, and returns how many bytes of records it found.
+    /// Loads the producer's tail, and returns how many bytes of records it found.
     ///
-    /// The tail follows the header, so it may lie behind a view that came from a header: by a batch at most.
-    fn look_at_tail(&mut self) -> Result<u64, Corrupted> {
-        let (most, step) = (self.shape.most(), self.shape.align() as u64);
-        let known_end = self.cursor.known_end();
+    /// The tail follows the header, so it may lie behind a known end that came from a header: by a batch at most.
+    fn load_tail(&mut self) -> Result<u64, Corrupted> {
+        let (most, known_end) = (self.kind.most(), self.cursor.known_end());
         // Observe: pairs with the Release in `Producer::store_tail`. The records before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
-        let (lowest, highest) = (known_end.wrapping_sub(most), self.cursor.head().wrapping_add(most));
-        let tail = Window { lowest, highest, step }.check(SharedWord::Tail, found)?;
+        let tail = self.window().check(SharedWord::Tail, found)?;
         let ahead = tail.wrapping_sub(known_end);
         if ahead > most {
             return Ok(0);
@@ -413,39 +437,35 @@ impl<M: Memory> Consumer<M> {
         Ok(ahead)
     }
 
+    /// Returns where the tail can be.
+    fn window(&self) -> Window {
+        let most = self.kind.most();
+        let (lowest, highest) = (self.cursor.known_end().wrapping_sub(most), self.cursor.position().wrapping_add(most));
+        Window { lowest, highest, step: self.kind.step() }
+    }
+
+    /// Poisons the handle, and says that there is nothing.
     #[cold]
-    fn poison(&mut self, cause: Corrupted) -> Nothing {
-        // Nothing is there and everything flows from here on: every call comes by `look_in_flow`, and is refused there.
-        self.cursor.forget();
-        self.pace = Pace::poisoned();
-        self.broken = Some(cause.into());
+    fn refuse(&mut self, cause: Corrupted) -> Nothing {
+        self.poison(cause);
         Nothing::Unusable
     }
 
-    /// Moves the head over records of this size that were read, and gives their space back.
+    /// Moves the head, which the caller has in a register, over records of this size that were read.
     #[inline(always)]
-    pub(super) fn advance(&mut self, size: u64) {
-        self.advance_from(self.cursor.head(), size);
+    pub(super) fn pass(&mut self, head: u64, size: u64) {
+        self.memory.prefetch(self.kind.geometry.index(head) + self.kind.prefetch_distance);
+        self.advance_from(head, size);
     }
 
-    /// The same for a caller that has the head in a register.
-    #[inline(always)]
-    fn advance_from(&mut self, head: u64, size: u64) {
-        self.memory.prefetch(self.shape.index(head) + self.reach);
-        let head = self.cursor.advance_from(head, size);
-        // Publish: pairs with the Acquire in `Producer::look`. The records before it have been read.
-        self.memory.head().store(head, Ordering::Release);
-        self.waker.published(&self.memory, Role::Producer, head);
-    }
-
-    /// Reads the user's word of the record at the head, which is there: 0 where records have none.
+    /// Reads the user's word of the record at the head, which is there: 0 if records have none.
     #[inline(always)]
     pub(super) fn front_word(&self) -> u64 {
-        if !self.shape.has_words() {
+        if !self.kind.geometry.has_words() {
             return NO_WORD;
         }
         // SAFETY: the head starts a record, and records have words.
-        let word = unsafe { word_of(&self.memory, self.cursor.head(), self.shape) };
+        let word = unsafe { word_at(&self.memory, self.cursor.position(), self.kind.geometry) };
         // It was observed with the tail or the header by which the record was found.
         word.load(Ordering::Relaxed)
     }
@@ -463,9 +483,9 @@ impl<M: Memory> Consumer<M> {
         len: usize,
         access: impl FnOnce(*const u8) -> R,
     ) -> R {
-        let start = self.shape.index(position);
+        let start = self.kind.geometry.index(position);
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is there.
-        unsafe { self.memory.read(start + self.shape.payload() + at, len, access) }
+        unsafe { self.memory.read(start + self.kind.geometry.payload() + at, len, access) }
     }
 
     /// Copies the first `len` bytes of the message at `position` to private memory.
@@ -508,14 +528,30 @@ impl<M: Memory> Consumer<M> {
     }
 }
 
-impl<M> fmt::Debug for Consumer<M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Consumer")
-            .field("cursor", &self.cursor)
-            .field("shape", &self.shape)
-            .field("pace", &self.pace)
-            .field("broken", &self.broken)
-            .finish_non_exhaustive()
+/// The messages that are there, popped one after the other. The iterator ends when there is none, or after an error.
+#[derive(Debug)]
+#[must_use = "iterators are lazy"]
+pub struct Messages<'a, M: Memory> {
+    consumer: &'a mut Consumer<M>,
+    is_over: bool,
+}
+
+impl<M: Memory> Iterator for Messages<'_, M> {
+    type Item = Result<Vec<u8>, Broken>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        match self.consumer.pop_into(&mut bytes) {
+            Ok(_) => Some(Ok(bytes)),
+            Err(PopError::Broken(broken)) => {
+                self.is_over = true;
+                Some(Err(broken))
+            }
+            Err(_) => None,
+        }
     }
 }

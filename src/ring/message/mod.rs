@@ -1,50 +1,171 @@
 //! The message ring: byte messages of any length, each published by the header of its record.
 //!
-//! A record is a header word and a payload, and starts at a multiple of the alignment. The header is 0 while nothing is there;
-//! the producer writes the payload, zeroes the header of the *next* record, stores this one's header, then its tail. So
-//! the header at the true tail is always 0, and there are two ways to learn of a message:
+//! A record is a header word and a payload, and starts at a multiple of the alignment. The header is 0 while nothing is
+//! there; the producer writes the payload, zeroes the header of the *next* record, stores this one's header, then its
+//! tail. So the header at the true tail is always 0, and there are two ways to learn of a message:
 //!
-//! - **An idle consumer polls the header at its head.** Flag, length and a short payload travel in one cache line, and the
-//!   line of the tail is never touched: one miss for each message.
-//! - **In a flow it takes the tail.** A consumer that finds one message right after another looks at the published tail
+//! - **An idle consumer polls the header at its head.** Flag, length and a short payload travel in one cache line, and
+//!   the line of the tail is never touched: one miss for each message.
+//! - **In a flow it loads the tail.** A consumer that finds one message right after another loads the published tail
 //!   instead, not too soon, and reads all records up to it without a poll. Polling alone would share the line that the
 //!   producer is writing, for every message.
 //!
-//! The data area is mirrored: it is followed by itself once more, so a record never splits, and there is no path for the
-//! end of the buffer. What a record may take is the space up to the head plus the capacity, less room for the zero behind it.
+//! The data area is mirrored: it is mapped twice in a row, so a record never splits, and there is no path for the end
+//! of the buffer. A record may take the space up to the head plus the capacity, less room for the zero after it.
 //!
-//! A batch fills its first header last: until then nothing of it can be seen, and from then on all of it. When a producer is
-//! killed between a header and the tail, the next one walks from the stored tail over the records that are there.
+//! A batch fills its first header last: until then nothing of it can be seen, and from then on all of it. When a
+//! producer is killed between a header and the tail, the next one walks from the stored tail over the records that are
+//! there.
 //!
-//! A length in the record that is stored last is how Aeron's buffers commit a record too; ARCHITECTURE.md has what was measured.
+//! Aeron's buffers also commit a record by a length that is stored last; ARCHITECTURE.md has what was measured.
+
+#![allow(unsafe_code, reason = "finds the words of records")]
 
 mod batch;
 mod claim;
 mod consumer;
-mod error;
-mod pace;
-mod peek;
+mod geometry;
 mod peek_batch;
 mod producer;
 mod record;
 
+use core::sync::atomic::Ordering;
+use std::io::IoSlice;
+
+use bytemuck::NoUninit;
+
 pub use batch::Batch;
 pub use claim::Claim;
-pub use consumer::Consumer;
-pub use error::{PopError, PushError};
-pub use peek::Record;
+pub use consumer::Messages;
+pub use geometry::{Geometry, LARGEST_ALIGN, SMALLEST_ALIGN};
 pub use peek_batch::PeekBatch;
-pub use producer::Producer;
-pub use record::{LARGEST_ALIGN, SMALLEST_ALIGN, Shape};
+pub use record::Record;
 
-use super::memory::Memory;
+use super::endpoint::{Endpoint, Kind, Reader, Side, Writer};
+use super::error::{Broken, PushError};
+use super::memory::{Memory, Word};
+use geometry::WORD_OFFSET;
 
-/// Refuses memory that the records cannot lie in. Every later access rests on it.
+/// The user's word of a record if none was given.
+const NO_WORD: u64 = 0;
+
+/// Messages, as the [`Kind`] of a ring.
+#[derive(Debug)]
+pub struct Message {
+    pub(super) geometry: Geometry,
+    /// How far ahead of its position an end prefetches a line.
+    prefetch_distance: usize,
+    /// How far after the header a consumer prefetches one more line: if the last message was longer than a line.
+    prefetch_next: usize,
+}
+
+impl Message {
+    /// Describes messages in this memory. Every later access relies on these checks.
+    ///
+    /// # Panics
+    ///
+    /// If the memory is not mirrored or not as long as the capacity: the caller has checked both.
+    fn new<M: Memory>(memory: &M, geometry: Geometry) -> Message {
+        assert!(memory.is_mirrored(), "the memory of a message ring is mirrored");
+        assert_eq!(memory.len(), geometry.capacity(), "the data area of a message ring is as long as its capacity");
+        Message { geometry, prefetch_distance: geometry.prefetch_distance(), prefetch_next: 0 }
+    }
+}
+
+impl Kind for Message {
+    #[inline(always)]
+    fn most(&self) -> u64 {
+        self.geometry.most()
+    }
+
+    #[inline(always)]
+    fn step(&self) -> u64 {
+        self.geometry.alignment() as u64
+    }
+
+    fn capacity(&self) -> usize {
+        self.geometry.capacity()
+    }
+
+    /// Returns whether a message is there whose record ends at least `need` bytes after the head; no record is smaller
+    /// than the alignment.
+    #[inline]
+    fn has_arrived<M: Memory>(reader: &mut Consumer<M>, need: u64) -> Result<bool, Broken> {
+        let passed = need - reader.kind.step();
+        reader.has_message_behind(passed)
+    }
+
+    fn available<M: Memory>(reader: &Consumer<M>) -> Result<u64, Broken> {
+        reader.available_now()
+    }
+}
+
+/// The writing end.
+pub type Producer<M> = Endpoint<Message, Writer, M>;
+
+/// The reading end.
+pub type Consumer<M> = Endpoint<Message, Reader, M>;
+
+/// # The records of a message ring
+impl<R: Side, M: Memory> Endpoint<Message, R, M> {
+    /// Returns the alignment of the records in bytes.
+    #[must_use]
+    pub fn record_alignment(&self) -> usize {
+        self.kind.geometry.alignment()
+    }
+
+    /// Returns the length of the largest message that there can be, in bytes.
+    #[must_use]
+    pub fn max_len(&self) -> usize {
+        self.kind.geometry.max_len()
+    }
+}
+
+/// What messages are pushed into: a producer, or a batch of one.
+pub trait Sends<M: Memory> {
+    /// Returns the producer, and how many bytes of records are staged after its tail.
+    fn parts(&mut self) -> (&mut Producer<M>, u64);
+
+    /// Pushes a message, with a word or without.
+    fn send(&mut self, word: Option<u64>, bytes: &[u8]) -> Result<(), PushError>;
+
+    /// Pushes a message that lies in several parts.
+    fn send_parts(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError>;
+
+    /// Pushes the bytes of a value.
+    fn send_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError>;
+}
+
+/// Returns the header of the record at `position`.
 ///
-/// # Panics
+/// # Safety
 ///
-/// If the memory is not mirrored or not as long as the capacity: the caller has seen to both.
-fn fits<M: Memory>(memory: &M, shape: Shape) {
-    assert!(memory.is_mirrored(), "the memory of a message ring is mirrored");
-    assert_eq!(memory.len(), shape.capacity(), "the data area of a message ring is as long as its capacity");
+/// `position` is a multiple of the alignment.
+#[inline(always)]
+unsafe fn header_at<M: Memory>(memory: &M, position: u64, geometry: Geometry) -> &M::Word {
+    // SAFETY: the index is below the capacity, and a multiple of the alignment like the position.
+    unsafe { memory.header(geometry.index(position)) }
+}
+
+/// Returns the user's word of the record at `position`.
+///
+/// # Safety
+///
+/// `position` is a multiple of the alignment, and records [have words](Geometry::has_words).
+#[inline(always)]
+unsafe fn word_at<M: Memory>(memory: &M, position: u64, geometry: Geometry) -> &M::Word {
+    // SAFETY: the index is below the capacity, and a multiple of 16 like the position, so a word follows.
+    unsafe { memory.header(geometry.index(position) + WORD_OFFSET) }
+}
+
+/// Loads a header that was observed already, with the tail or the header that the known end comes from; or to check for
+/// one, without reading its message.
+///
+/// # Safety
+///
+/// `position` is a multiple of the alignment.
+#[inline(always)]
+unsafe fn load_observed<M: Memory>(memory: &M, position: u64, geometry: Geometry) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { header_at(memory, position, geometry) }.load(Ordering::Relaxed)
 }

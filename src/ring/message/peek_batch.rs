@@ -1,15 +1,16 @@
-//! Messages that are looked at one after the other and given back together.
+//! Messages that are read one after the other and given back together.
 
 #![allow(unsafe_code, reason = "reads payloads through the consumer")]
 
 use core::fmt;
 
+use super::super::error::PopError;
 use super::super::memory::Memory;
-use super::consumer::Consumer;
-use super::error::PopError;
+use super::Consumer;
 
-/// Messages that were read and are in the ring still. The consumer's cursor stays where it is until the release: a batch that is
-/// dropped or forgotten leaves all of them there.
+/// Messages that were read and are still in the ring. The consumer's cursor stays where it is until the release: a
+/// batch that is dropped or forgotten leaves all of them there.
+#[must_use = "a batch that is dropped releases nothing"]
 pub struct PeekBatch<'a, M: Memory> {
     consumer: &'a mut Consumer<M>,
     /// How many bytes of records were read.
@@ -38,30 +39,43 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     }
 
     /// Returns the length of the next message.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Empty`], [`PopError::Broken`]: as the consumer's `pop`.
     #[inline]
     pub fn next_len(&mut self) -> Result<usize, PopError> {
         self.consumer.front(self.passed).map_err(|nothing| self.consumer.refusal(nothing))
     }
 
     /// Copies the next message to the end of a vector, and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeekBatch::next_len`]. The vector is left as it is.
     #[inline]
     pub fn append_next(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
         let len = self.next_len()?;
         bytes.reserve(len);
         let end = bytes.len();
-        // SAFETY: the vector has room for `len` bytes behind its end, and the message behind those passed has as many.
+        // SAFETY: the vector has room for `len` bytes after its end, and the message after those passed has as many.
         unsafe { self.consumer.take(self.position(), bytes.as_mut_ptr().wrapping_add(end), len) };
         // SAFETY: as many bytes are written.
         unsafe { bytes.set_len(end + len) };
-        self.passed += self.consumer.shape().size(len);
+        self.passed += self.consumer.kind.geometry.size(len);
         self.len += 1;
         Ok(len)
     }
 
-    /// Gives all messages that were read back to the producer, at once; none if the handle was poisoned meanwhile.
+    /// Returns the consumer, and how many bytes of records were read.
+    pub(crate) fn parts(&mut self) -> (&mut Consumer<M>, u64) {
+        (self.consumer, self.passed)
+    }
+
+    /// Gives all messages that were read back to the producer, at once.
     pub fn release(self) {
-        if self.len > 0 && self.consumer.is_usable() {
-            self.consumer.advance(self.passed);
+        if self.len > 0 && self.consumer.check().is_ok() {
+            self.consumer.pass(self.consumer.position(), self.passed);
         }
     }
 }

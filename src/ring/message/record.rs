@@ -1,187 +1,146 @@
-//! How large a record is, and what its header says.
+//! A message in place, while it is read.
 
-use super::super::position::{Corrupted, SharedWord, Window};
+#![allow(unsafe_code, reason = "reads a payload through the consumer")]
 
-/// The smallest distance in bytes of which the starts of records are multiples: that of a header word.
-pub const SMALLEST_ALIGN: usize = 8;
+use core::fmt;
+use std::io;
 
-/// The largest distance in bytes of which the starts of records are multiples: a cache line.
-pub const LARGEST_ALIGN: usize = 64;
+use bytemuck::AnyBitPattern;
 
-/// How far behind a header the user's word lies, where records have one.
-pub(super) const WORD_OFFSET: usize = 8;
+use super::super::copy::copy_out;
+use super::super::memory::Memory;
+use super::{Consumer, NO_WORD};
 
-/// The lowest byte of the header of a record that is there.
-const COMMITTED: u64 = 1;
-
-/// The distance between the headers of two lengths.
-const LEN_STEP: u64 = 256;
-
-/// The sizes of a ring and of its records, in bytes: as the calls for each message need them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// The capacity less one.
-    mask: usize,
-    /// The bits that the start of a record can have.
-    starts: usize,
-    /// How far behind its header a payload starts.
-    payload: usize,
-    /// What is added to the length of a message before it is cut to the size of its record.
-    more: usize,
+/// A message that is read in place. Dropping it without a release leaves it in the ring.
+#[must_use = "a record that is dropped releases nothing"]
+pub struct Record<'a, M: Memory> {
+    consumer: &'a mut Consumer<M>,
+    len: usize,
+    /// How far it was read as an [`io::Read`].
+    read: usize,
 }
 
-impl Shape {
-    /// Describes a ring of `capacity` bytes whose records start at multiples of `align`.
-    ///
-    /// # Panics
-    ///
-    /// If `align` is no power of two from 8 to 64, or `capacity` is none with room for an empty record.
-    pub fn new(capacity: usize, align: usize) -> Shape {
-        let aligned = align.is_power_of_two() && (SMALLEST_ALIGN..=LARGEST_ALIGN).contains(&align);
-        assert!(aligned, "records start at multiples of {align}");
-        assert!(capacity.is_power_of_two() && capacity >= 4 * align, "a ring of {capacity} bytes");
-        let payload = if align == SMALLEST_ALIGN { 8 } else { 16 };
-        Shape { mask: capacity - 1, starts: !(align - 1), payload, more: payload + align - 1 }
+impl<'a, M: Memory> Record<'a, M> {
+    /// Peeks at the message at the head, which is `len` bytes long.
+    pub(super) fn new(consumer: &'a mut Consumer<M>, len: usize) -> Record<'a, M> {
+        Record { consumer, len, read: 0 }
     }
 
-    pub fn capacity(self) -> usize {
-        self.mask + 1
+    /// Returns its length in bytes.
+    pub fn len(&self) -> usize {
+        self.len
     }
 
-    pub fn align(self) -> usize {
-        !self.starts + 1
+    /// Returns whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
-    /// Returns how far behind its header a payload starts: a word, or where records are aligned to more than a word, 16 bytes.
+    /// Returns its position: how many bytes of records lie before it.
+    pub fn position(&self) -> u64 {
+        self.consumer.position()
+    }
+
+    /// Returns whether the bytes may be touched: not in a child that was forked meanwhile.
     #[inline(always)]
-    pub fn payload(self) -> usize {
-        self.payload
+    fn is_here(&self) -> bool {
+        self.consumer.is_here()
     }
 
-    /// Returns whether there is room for a word of the user's between a header and its payload.
+    /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
     #[inline(always)]
-    pub fn has_words(self) -> bool {
-        self.payload > WORD_OFFSET
+    pub(crate) fn len_here(&self) -> usize {
+        if self.is_here() { self.len } else { 0 }
     }
 
-    /// Returns how far in front of a position a line is asked for that will be needed soon: far enough to come in time, but
-    /// not as far as the other end works in a small ring.
-    pub fn reach(self) -> usize {
-        (self.capacity() / 16).min(512)
+    /// Returns the word that its producer gave it ([`Producer::push_tagged`](crate::message::Producer::push_tagged)); 0
+    /// if none was given, and in a ring with a [`record_alignment`](crate::Options::record_alignment) of 8.
+    #[inline]
+    pub fn word(&self) -> u64 {
+        if self.is_here() { self.consumer.front_word() } else { NO_WORD }
     }
 
-    /// Returns where in the data area a position lies.
-    #[inline(always)]
-    pub fn index(self, position: u64) -> usize {
-        // The mask fits a usize, so the truncation takes no bit that counts.
-        position as usize & self.mask
+    /// Copies as many of its bytes as fit, from the first on, and returns how many that is.
+    #[inline]
+    pub fn copy_to(&self, bytes: &mut [u8]) -> usize {
+        if !self.is_here() {
+            return 0;
+        }
+        let len = self.len.min(bytes.len());
+        // SAFETY: the message has as many bytes, and so has the buffer.
+        unsafe { self.consumer.take(self.position(), bytes.as_mut_ptr(), len) };
+        len
     }
 
-    /// Returns the length of the largest message.
-    pub fn max_len(self) -> usize {
-        self.most() as usize - self.payload()
+    /// Copies its bytes.
+    #[inline]
+    pub fn to_vec(&self) -> Vec<u8> {
+        if !self.is_here() {
+            return Vec::new();
+        }
+        let mut bytes = Vec::with_capacity(self.len);
+        // SAFETY: the message has as many bytes, and the vector room for them.
+        unsafe { self.consumer.take(self.position(), bytes.as_mut_ptr(), self.len) };
+        // SAFETY: as many bytes are written.
+        unsafe { bytes.set_len(self.len) };
+        bytes
     }
 
-    /// Returns how far the tail can be ahead of the head: the header at the tail is 0, and lies in front of the head.
-    #[inline(always)]
-    pub fn most(self) -> u64 {
-        (self.capacity() - self.align()) as u64
+    /// Copies the value that starts at byte `at`; `None` if the message ends before it does.
+    #[inline]
+    pub fn value<T: AnyBitPattern>(&self, at: usize) -> Option<T> {
+        at.checked_add(size_of::<T>()).filter(|&end| end <= self.len && self.is_here())?;
+        // The payload starts at a word, so a value at a multiple of a word does too.
+        let copy: unsafe fn(*const u8, *mut u8, usize) = if at & 7 == 0 { copy_out::<T> } else { bytewise::<T> };
+        // SAFETY: the message has as many bytes there, aligned as the copy needs them.
+        Some(unsafe { self.consumer.take_value(self.position(), at, copy) })
     }
 
-    /// Returns the size of the record of a message, which is no longer than a slice can be.
-    #[inline(always)]
-    pub fn size(self, len: usize) -> u64 {
-        ((len + self.more) & self.starts) as u64
+    /// Gives the space of the message back to the producer, as a pop does.
+    #[inline]
+    pub fn release(self) {
+        if self.is_here() {
+            self.consumer.pass(self.consumer.position(), self.consumer.kind.geometry.size(self.len));
+        }
     }
 
-    /// Reads the length of a message out of a header that is not 0, or that lies in front of the tail. A record of it takes
-    /// at most `room` bytes, which is a multiple of the alignment.
-    #[inline(always)]
-    pub fn len(self, header: u64, room: u64) -> Result<usize, Corrupted> {
-        // A wrong lowest byte comes to stand at the top, where it is larger than any length. The room of a record is at
-        // least its alignment, and that is at least as large as what lies before the payload.
-        let len = header.wrapping_sub(COMMITTED).rotate_right(LEN_STEP.trailing_zeros());
-        let longest = room - self.payload() as u64;
-        if len <= longest { Ok(len as usize) } else { Err(Self::refusal(header, longest)) }
-    }
-
-    #[cold]
-    fn refusal(header: u64, longest: u64) -> Corrupted {
-        let window = Window { lowest: COMMITTED, highest: COMMITTED + LEN_STEP * longest, step: LEN_STEP };
-        window.refusal(SharedWord::Header, header)
-    }
-
-    /// Checks a position that this role's last holder stored: it starts a record.
-    pub fn check_start(self, word: SharedWord, position: u64) -> Result<u64, Corrupted> {
-        let step = self.align() as u64;
-        Window { lowest: 0, highest: step.wrapping_neg(), step }.check(word, position)
+    /// Returns the address of its bytes.
+    #[inline]
+    pub(crate) fn address(&self) -> *const u8 {
+        // SAFETY: the message was found there; none of its bytes is accessed here.
+        unsafe { self.consumer.payload(self.position(), 0, 0, |bytes| bytes) }
     }
 }
 
-/// Makes the header of a record that is there.
-#[inline(always)]
-pub fn header(len: usize) -> u64 {
-    len as u64 * LEN_STEP + COMMITTED
+/// Reads from the first byte on, and then continues where it stopped.
+impl<M: Memory> io::Read for Record<'_, M> {
+    #[inline]
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.consumer.check_here()?;
+        let len = bytes.len().min(self.len - self.read);
+        let read = |payload: *const u8| {
+            // SAFETY: as many bytes of the message are there, and the buffer has room for them and is private.
+            unsafe { copy_out::<u8>(payload, bytes.as_mut_ptr(), len) }
+        };
+        // SAFETY: the message has as many bytes from there on.
+        unsafe { self.consumer.payload(self.position(), self.read, len, read) };
+        self.read += len;
+        Ok(len)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Copies values that start anywhere.
+///
+/// # Safety
+///
+/// `from` is valid for reads of `count` values, `to` is private and valid for as many writes.
+unsafe fn bytewise<T>(from: *const u8, to: *mut u8, count: usize) {
+    // SAFETY: the caller's promise; a byte is always aligned.
+    unsafe { copy_out::<u8>(from, to, count * size_of::<T>()) }
+}
 
-    #[test]
-    fn a_record_is_a_header_and_a_payload_up_to_the_next_start() {
-        let sizes = |align| [0, 1, 8, 9, 24, 32, 48, 49].map(|len| Shape::new(4096, align).size(len));
-        assert_eq!(sizes(8), [8, 16, 16, 24, 32, 40, 56, 64]);
-        assert_eq!(sizes(16), [16, 32, 32, 32, 48, 48, 64, 80]);
-        assert_eq!(sizes(64), [64, 64, 64, 64, 64, 64, 64, 128]);
-    }
-
-    #[test]
-    fn records_have_a_word_where_a_payload_starts_behind_it() {
-        assert_eq!([8, 16, 32, 64].map(|align| Shape::new(4096, align).has_words()), [false, true, true, true]);
-    }
-
-    #[test]
-    fn the_largest_record_leaves_room_for_the_next_header() {
-        for align in [8, 16, 32, 64] {
-            for capacity in [256, 4096, 1 << 20] {
-                let shape = Shape::new(capacity, align);
-                assert_eq!(shape.size(shape.max_len()), shape.most());
-                assert_eq!(shape.most() + align as u64, capacity as u64);
-            }
-        }
-        assert_eq!(Shape::new(4096, 8).max_len(), 4096 - 16);
-        assert_eq!(Shape::new(4096, 64).max_len(), 4096 - 80);
-    }
-
-    #[test]
-    fn a_header_holds_any_length_that_fits() {
-        let shape = Shape::new(4096, 8);
-        for len in 0..=56 {
-            assert_eq!(shape.len(header(len), 64), Ok(len));
-            assert_eq!(shape.len(header(len), shape.size(len)), Ok(len));
-        }
-        assert!(shape.len(header(57), 64).is_err());
-    }
-
-    #[test]
-    fn a_header_that_no_record_can_have_is_refused() {
-        let shape = Shape::new(4096, 64);
-        for found in
-            [0, 2, 3, 255, 256, header(49), header(4096), header(1 << 55), u64::MAX, u64::MAX << 8 | 1, 1 << 63]
-        {
-            let refused = Corrupted { word: SharedWord::Header, found, lowest: 1, highest: 1 + 48 * 256, step: 256 };
-            assert_eq!(shape.len(found, 64), Err(refused), "{found:#x}");
-        }
-    }
-
-    #[test]
-    fn a_position_that_starts_no_record_is_refused() {
-        let shape = Shape::new(4096, 16);
-        assert_eq!(shape.check_start(SharedWord::Tail, 16_u64.wrapping_neg()), Ok(16_u64.wrapping_neg()));
-        assert_eq!(shape.check_start(SharedWord::Tail, 0), Ok(0));
-        for position in [1, 8, 17, u64::MAX] {
-            assert!(shape.check_start(SharedWord::Head, position).is_err(), "{position}");
-        }
+impl<M: Memory> fmt::Debug for Record<'_, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Record").field("len", &self.len).finish_non_exhaustive()
     }
 }

@@ -1,58 +1,110 @@
-//! Slots in place.
+//! Slots in place, while they are written.
 
 #![allow(unsafe_code, reason = "writes slots through the producer")]
 
 use core::fmt;
 
+use super::super::error::Broken;
 use super::super::memory::Memory;
 use super::super::position::split;
-use super::Element;
-use super::producer::Producer;
+use super::{Element, Producer, Slot};
 
 /// Slots that were taken in place and are not visible yet. Dropping it aborts it.
-pub struct Claim<'a, T, M> {
+#[must_use = "a claim that is dropped pushes nothing"]
+pub struct Claim<'a, T: Slot + ?Sized, M: Memory> {
     producer: &'a mut Producer<T, M>,
     len: usize,
 }
 
-impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
-    /// Takes `len` slots that lie between the tail and the limit.
+impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
+    /// Takes `len` slots that lie between the tail and the known end.
     pub(super) fn new(producer: &'a mut Producer<T, M>, len: usize) -> Claim<'a, T, M> {
         Claim { producer, len }
     }
 
     /// Returns the number of slots.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns whether there is no slot.
+    /// Returns whether there is no slot: 0 were asked for.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Returns how many slots lie before the end of the buffer and how many after it.
+    #[must_use]
     pub fn parts(&self) -> (usize, usize) {
-        split(self.producer.room.tail(), self.len, self.producer.capacity)
+        split(self.producer.cursor.position(), self.len, self.producer.kind.capacity)
     }
 
-    /// Returns whether the slots may be touched: not in a child that was forked meanwhile, in which every call does nothing.
+    /// Returns whether the slots may be touched: not in a child that was forked meanwhile, in which every call does
+    /// nothing.
     #[inline(always)]
-    pub fn is_here(&self) -> bool {
-        self.producer.memory().is_here()
+    fn is_here(&self) -> bool {
+        self.producer.is_here()
     }
 
-    /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
+    /// Fails in a child that was forked meanwhile.
+    pub(crate) fn check_here(&self) -> Result<(), Broken> {
+        self.producer.check_here()
+    }
+
+    /// Returns the lengths of the two parts as far as they may be touched: 0 in a child that was forked meanwhile.
     #[inline(always)]
-    pub fn len_here(&self) -> usize {
-        if self.is_here() { self.len } else { 0 }
+    pub(crate) fn parts_here(&self) -> (usize, usize) {
+        if self.is_here() { self.parts() } else { (0, 0) }
+    }
+
+    /// Pushes all slots. One that was not written holds an element of an earlier round, or zeros.
+    #[inline]
+    pub fn commit(self) {
+        let len = self.len;
+        self.commit_first(len);
+    }
+
+    /// Pushes the first `len` slots and gives up the others.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is more than [`Claim::len`].
+    #[inline]
+    pub fn commit_first(self, len: usize) {
+        assert!(len <= self.len, "commit of {len} slots of a claim of {}", self.len);
+        if len > 0 && self.is_here() {
+            self.producer.publish_from(self.producer.cursor.position(), len);
+        }
+    }
+
+    /// Gives up all slots: nothing was pushed.
+    pub fn abort(self) {}
+
+    /// Hands the address of the slots before the end of the buffer to `access`, which may write them.
+    #[inline]
+    pub(crate) fn in_place<R>(&mut self, access: impl FnOnce(*mut u8) -> R) -> R {
+        let (first, _) = self.parts();
+        // SAFETY: the slots are the claim's.
+        unsafe { self.producer.slots_to_write(self.producer.cursor.position(), first, access) }
+    }
+}
+
+impl<T: Element, M: Memory> Claim<'_, T, M> {
+    /// Returns the addresses of the slots before the end of the buffer and of those after it.
+    #[inline]
+    pub(crate) fn parts_in_place(&self) -> (*mut T, *mut T) {
+        let first = self.producer.cursor.position();
+        // SAFETY: the slots are the claim's; none is accessed here.
+        let address = |position| unsafe { self.producer.slots_to_write(position, 0, |slot| slot).cast() };
+        (address(first), address(first.wrapping_add(self.parts().0 as u64)))
     }
 
     /// Writes the slot at `at`.
     ///
     /// # Panics
     ///
-    /// If `at` is not below the number of slots.
+    /// If `at` is not below [`Claim::len`].
     #[inline]
     pub fn set(&mut self, at: usize, value: T) {
         assert!(at < self.len, "slot {at} of a claim of {}", self.len);
@@ -64,7 +116,7 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
     ///
     /// # Panics
     ///
-    /// If the slots pass the end of the claim.
+    /// If they pass the end of the claim.
     #[inline]
     pub fn copy_from_slice(&mut self, at: usize, values: &[T]) {
         let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
@@ -72,12 +124,25 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
         if !self.is_here() {
             return;
         }
-        let position = self.producer.room.tail().wrapping_add(at as u64);
+        let position = self.producer.cursor.position().wrapping_add(at as u64);
         // SAFETY: the slots are among the claim's.
         unsafe { self.producer.put_slice(position, values) };
     }
 
     /// Writes the slots from the first on, one for each value, until either ends, and returns how many were written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut tx = ringmain::Options::anonymous().capacity(64).stream_producer::<u64>()?;
+    /// let mut claim = tx.claim_up_to(32)?;
+    /// let filled = claim.fill([1, 2, 3]);
+    /// claim.commit_first(filled);
+    /// assert_eq!(tx.len(), Ok(3));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn fill(&mut self, values: impl IntoIterator<Item = T>) -> usize {
         let mut values = values.into_iter();
@@ -89,37 +154,6 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
         self.len
     }
 
-    /// Makes all slots visible. One that was not written holds what was in it before.
-    #[inline]
-    pub fn commit(self) {
-        let len = self.len;
-        self.commit_first(len);
-    }
-
-    /// Makes the first `len` slots visible and gives the others up.
-    ///
-    /// # Panics
-    ///
-    /// If `len` is more than the number of slots.
-    #[inline]
-    pub fn commit_first(self, len: usize) {
-        assert!(len <= self.len, "commit of {len} slots of a claim of {}", self.len);
-        if len > 0 && self.is_here() {
-            self.producer.publish(len);
-        }
-    }
-
-    /// Gives all slots up. Dropping the claim does the same.
-    pub fn abort(self) {}
-
-    /// Hands the address of the slots before the end of the buffer to `access`, which may write them.
-    #[inline]
-    pub fn in_place<R>(&mut self, access: impl FnOnce(*mut u8) -> R) -> R {
-        let (first, _) = self.parts();
-        // SAFETY: the slots are the claim's.
-        unsafe { self.producer.slots(self.producer.room.tail(), first, access) }
-    }
-
     /// # Safety
     ///
     /// `at` is below the number of slots.
@@ -128,13 +162,13 @@ impl<'a, T: Element, M: Memory> Claim<'a, T, M> {
         if !self.is_here() {
             return;
         }
-        let position = self.producer.room.tail().wrapping_add(at as u64);
-        // SAFETY: the slot lies between the tail and the limit; a single one never passes the end of the buffer.
+        let position = self.producer.cursor.position().wrapping_add(at as u64);
+        // SAFETY: the slot lies between the tail and the known end; a single one never passes the end of the buffer.
         unsafe { self.producer.put(position, core::slice::from_ref(value)) };
     }
 }
 
-impl<T, M> fmt::Debug for Claim<'_, T, M> {
+impl<T: Slot + ?Sized, M: Memory> fmt::Debug for Claim<'_, T, M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Claim").field("len", &self.len).finish_non_exhaustive()
     }

@@ -1,45 +1,52 @@
 //! The stream ring: elements of one type, no header per element, published by the tail.
 //!
-//! Slot `i` holds the elements whose position is `i` modulo the capacity. The producer owns the slots from its tail up to
-//! the head plus the capacity, the consumer those from its head up to the tail; each learns the other's position only when
-//! its own copy of it is used up. Four rules decide the speed:
+//! Slot `i` holds the elements whose position is `i` modulo the capacity. The producer owns the slots from its tail up
+//! to the head plus the capacity, the consumer those from its head up to the tail; each loads the other's position only
+//! when its own copy of it is used up. Four rules decide the speed:
 //!
 //! - **The producer publishes at once.** A push is visible when it returns; nothing is held back.
 //! - **The consumer gives back at once.** A slot is the producer's when its pop returns.
-//! - **Nobody looks early.** A position is loaded only when the private view of it cannot serve the call.
-//! - **Both pace their looks.** An end that is faster than the other one would take the line of its position from it at
-//!   every element. It waits a little before a look that would find few, and not at all once a look found nothing, so that
-//!   an idle end answers at once.
+//! - **Nobody loads early.** A position is loaded only if the private copy of it cannot serve the call.
+//! - **Both pace their loads.** An end that is faster than the other one would take the line of that one's position
+//!   from it at every element. It waits a little before a load that would find few, and not at all once a load found
+//!   nothing, so that an idle end answers at once.
 //!
-//! The cached positions are those of rigtorp's and rtrb's queues; the paced look is a measured addition (docs/performance.md).
+//! A push is in `producer.rs`, a pop in `consumer.rs`, a peek in `peek.rs`. Each moves its `cursor`, copies by `copy`,
+//! and asks `park` for a sleeper; only if it knows of too little it goes to `writer` or `reader`. The memory is
+//! `segment/mod.rs`.
+//!
+//! The cached positions are those of rigtorp's and rtrb's queues; the paced load is a measured addition
+//! (docs/performance.md).
 
 mod claim;
 mod consumer;
-mod error;
 mod peek;
 mod producer;
+
+use core::fmt;
+use core::marker::PhantomData;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
 pub use claim::Claim;
-pub use consumer::Consumer;
-pub use error::{ClaimError, PeekError, PopError, PushError, PushSliceError};
 pub use peek::{Elements, Peek};
-pub use producer::Producer;
 
+use super::endpoint::{Endpoint, Kind, Reader, Writer};
+use super::error::Broken;
 use super::memory::{DATA_ALIGN, Memory};
+use super::position::index;
 
 /// What a stream ring carries: plain data, every byte of which is written and every bit pattern of which is a value.
 ///
-/// It is implemented for all types that are both [`NoUninit`] and [`AnyBitPattern`]: integers, floats, arrays of them, and
-/// structs for which bytemuck's derives hold. A `bool`, a `char` or a reference is refused at compile time, because the
-/// other process could write bytes that are none:
+/// It is implemented for all types that are both [`NoUninit`] and [`AnyBitPattern`]: integers, floats, arrays of them,
+/// and structs for which bytemuck's derives hold. A `bool`, a `char` or a reference is refused at compile time, because
+/// the other process could write bytes that are no value of it:
 ///
 /// ```compile_fail,E0277
 /// let tx = ringmain::Options::new("flags").capacity(8).stream_producer::<bool>();
 /// ```
 ///
-/// So is a type of size zero, of which there is nothing to carry:
+/// So is a type of size zero, which carries nothing:
 ///
 /// ```compile_fail,E0080
 /// let tx = ringmain::Options::new("nothing").capacity(8).stream_producer::<()>();
@@ -48,17 +55,100 @@ pub trait Element: NoUninit + AnyBitPattern {}
 
 impl<T: NoUninit + AnyBitPattern> Element for T {}
 
-/// Refuses element types and capacities that the slots cannot hold. Every later access rests on it.
-///
-/// # Panics
-///
-/// If `capacity` is no power of two or its slots do not fit the data area: the caller has checked both.
-fn fits<T: Element, M: Memory>(memory: &M, capacity: usize) {
-    const {
-        assert!(size_of::<T>() > 0, "a zero-sized type carries nothing: count with an integer instead");
-        assert!(align_of::<T>() <= DATA_ALIGN, "the alignment of an element is at most a page");
+/// What a slot holds: one [`Element`], or, as `[u8]`, as many bytes as the ring says.
+pub trait Slot {
+    /// Returns how many bytes a slot has.
+    fn size(stream: &Stream<Self>) -> usize;
+}
+
+impl<T: Element> Slot for T {
+    #[inline(always)]
+    fn size(_stream: &Stream<T>) -> usize {
+        size_of::<T>()
     }
-    assert!(capacity.is_power_of_two(), "the capacity {capacity} is no power of two");
-    let len = capacity.checked_mul(size_of::<T>());
-    assert!(len.is_some_and(|len| len <= memory.len()), "{capacity} slots do not fit the data area");
+}
+
+impl Slot for [u8] {
+    #[inline(always)]
+    fn size(stream: &Stream<[u8]>) -> usize {
+        stream.size
+    }
+}
+
+/// Elements of one type, or of one size, as the [`Kind`] of a ring.
+pub struct Stream<T: ?Sized> {
+    /// The number of slots, a power of two.
+    pub(super) capacity: usize,
+    /// The size of a slot in bytes.
+    size: usize,
+    element: PhantomData<fn(&T)>,
+}
+
+impl<T: Slot + ?Sized> Kind for Stream<T> {
+    #[inline(always)]
+    fn most(&self) -> u64 {
+        self.capacity as u64
+    }
+
+    #[inline(always)]
+    fn step(&self) -> u64 {
+        1
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    #[inline]
+    fn has_arrived<M: Memory>(reader: &mut Consumer<T, M>, need: u64) -> Result<bool, Broken> {
+        // No call asks for more than the capacity.
+        reader.known_up_to(need as usize).map(|known| known as u64 == need)
+    }
+
+    fn available<M: Memory>(reader: &Consumer<T, M>) -> Result<u64, Broken> {
+        reader.available_now()
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Stream<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Stream").field("capacity", &self.capacity).finish()
+    }
+}
+
+/// The writing end.
+pub type Producer<T, M> = Endpoint<Stream<T>, Writer, M>;
+
+/// The reading end.
+pub type Consumer<T, M> = Endpoint<Stream<T>, Reader, M>;
+
+impl<T: Slot + ?Sized> Stream<T> {
+    /// Describes a ring of `capacity` slots in this memory. Every later access relies on these checks.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is not a power of two or its slots do not fit the data area: the caller has checked both.
+    fn sized<M: Memory>(memory: &M, capacity: usize, size: usize) -> Stream<T> {
+        assert!(capacity.is_power_of_two(), "the capacity {capacity} is no power of two");
+        let len = capacity.checked_mul(size);
+        assert!(size > 0 && len.is_some_and(|len| len <= memory.len()), "{capacity} slots do not fit the data area");
+        Stream { capacity, size, element: PhantomData }
+    }
+
+    /// Returns where in the data area the slot of a position starts.
+    #[inline(always)]
+    fn offset(&self, position: u64) -> usize {
+        index(position, self.capacity) * T::size(self)
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// The same for elements of this type.
+    fn new<M: Memory>(memory: &M, capacity: usize) -> Stream<T> {
+        const {
+            assert!(size_of::<T>() > 0, "a zero-sized type carries nothing: count with an integer instead");
+            assert!(align_of::<T>() <= DATA_ALIGN, "the alignment of an element is at most a page");
+        }
+        Stream::sized(memory, capacity, size_of::<T>())
+    }
 }

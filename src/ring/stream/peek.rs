@@ -1,100 +1,71 @@
-//! Elements in place.
+//! Elements in place, while they are read.
 
 #![allow(unsafe_code, reason = "reads slots through the consumer")]
 
 use core::fmt;
 use core::iter::FusedIterator;
+use std::io;
 
+use super::super::copy::copy_out;
+use super::super::error::Broken;
 use super::super::memory::Memory;
 use super::super::position::split;
-use super::Element;
-use super::consumer::Consumer;
+use super::{Consumer, Element, Slot};
 
-/// Elements that are looked at in place. Dropping it without a release leaves them there.
-pub struct Peek<'a, T, M> {
+/// Elements that are read in place. Dropping it without a release leaves them in the ring.
+#[must_use = "a peek that is dropped releases nothing"]
+pub struct Peek<'a, T: Slot + ?Sized, M: Memory> {
     consumer: &'a mut Consumer<T, M>,
     len: usize,
+    /// How far it was read as an [`io::Read`].
+    read: usize,
 }
 
-impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
-    /// Looks at `len` elements that lie between the head and the tail.
+impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
+    /// Peeks at `len` elements that lie between the head and the tail.
     pub(super) fn new(consumer: &'a mut Consumer<T, M>, len: usize) -> Peek<'a, T, M> {
-        Peek { consumer, len }
+        Peek { consumer, len, read: 0 }
     }
 
     /// Returns the number of elements.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns whether there is no element.
+    /// Returns whether there is no element: 0 were asked for.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Returns how many elements lie before the end of the buffer and how many after it.
+    #[must_use]
     pub fn parts(&self) -> (usize, usize) {
-        split(self.consumer.cursor.head(), self.len, self.consumer.capacity)
+        split(self.consumer.cursor.position(), self.len, self.consumer.kind.capacity)
     }
 
     /// Returns the position of the first element.
+    #[must_use]
     pub fn position(&self) -> u64 {
         self.consumer.position()
     }
 
     /// Returns whether the elements may be touched: not in a child that was forked meanwhile.
     #[inline(always)]
-    pub fn is_here(&self) -> bool {
-        self.consumer.memory().is_here()
+    fn is_here(&self) -> bool {
+        self.consumer.is_here()
     }
 
-    /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
+    /// Fails in a child that was forked meanwhile.
+    pub(crate) fn check_here(&self) -> Result<(), Broken> {
+        self.consumer.check_here()
+    }
+
+    /// Returns the lengths of the two parts as far as they may be touched: 0 in a child that was forked meanwhile.
     #[inline(always)]
-    pub fn len_here(&self) -> usize {
-        if self.is_here() { self.len } else { 0 }
-    }
-
-    /// Reads the element at `at`; `None` if there is none, or in a forked child.
-    #[inline]
-    pub fn get(&self, at: usize) -> Option<T> {
-        if at >= self.len || !self.is_here() {
-            return None;
-        }
-        let position = self.consumer.cursor.head().wrapping_add(at as u64);
-        // SAFETY: the element is one of those looked at.
-        Some(unsafe { self.consumer.take(position) })
-    }
-
-    /// Reads the elements from `at` on; leaves `values` as it is in a forked child.
-    ///
-    /// # Panics
-    ///
-    /// If `values` passes the end of the elements.
-    #[inline]
-    pub fn copy_to_slice(&self, at: usize, values: &mut [T]) {
-        let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
-        assert!(fits, "{} elements at {at} of a peek at {}", values.len(), self.len);
-        if !self.is_here() {
-            return;
-        }
-        let position = self.consumer.cursor.head().wrapping_add(at as u64);
-        // SAFETY: the elements are among those looked at.
-        unsafe { self.consumer.take_slice(position, values) };
-    }
-
-    /// Reads the elements one after the other.
-    #[inline]
-    pub fn iter(&self) -> Elements<'_, T, M> {
-        let start = self.consumer.cursor.head();
-        Elements { consumer: self.consumer, next: start, end: start.wrapping_add(self.len as u64) }
-    }
-
-    /// Hands the address of the elements before the end of the buffer to `access`, which only reads them.
-    #[inline]
-    pub fn in_place<R>(&self, access: impl FnOnce(*const u8) -> R) -> R {
-        let (first, _) = self.parts();
-        // SAFETY: the elements are among those looked at.
-        unsafe { self.consumer.slots(self.consumer.cursor.head(), first, access) }
+    pub(crate) fn parts_here(&self) -> (usize, usize) {
+        if self.is_here() { self.parts() } else { (0, 0) }
     }
 
     /// Gives all elements back to the producer, at once.
@@ -104,16 +75,120 @@ impl<'a, T: Element, M: Memory> Peek<'a, T, M> {
         self.release_first(len);
     }
 
-    /// Gives the first `len` elements back to the producer, at once, and leaves the others where they are.
+    /// Gives the first `len` elements back to the producer, at once, and leaves the others in the ring.
     ///
     /// # Panics
     ///
-    /// If `len` is more than the number of elements.
+    /// If `len` is more than [`Peek::len`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-release-first-{}", std::process::id());
+    /// use ringmain::Options;
+    ///
+    /// let mut tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
+    /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+    /// tx.push_slice(&[3, 4, 100, 5])?;
+    /// let peek = rx.peek_up_to(8)?;
+    /// let small = peek.iter().take_while(|&value| value < 10).count();
+    /// peek.release_first(small);
+    /// assert_eq!(rx.pop()?, 100);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn release_first(self, len: usize) {
         assert!(len <= self.len, "release of {len} elements of a peek at {}", self.len);
         if len > 0 && self.is_here() {
-            self.consumer.advance(len);
+            self.consumer.advance_from(self.position(), len as u64);
+        }
+    }
+}
+
+impl<T: Element, M: Memory> Peek<'_, T, M> {
+    /// Returns the addresses of the elements before the end of the buffer and of those after it.
+    #[inline]
+    pub(crate) fn parts_in_place(&self) -> (*const T, *const T) {
+        let first = self.consumer.cursor.position();
+        // SAFETY: the elements are among the peek's; none is accessed here.
+        let address = |position| unsafe { self.consumer.slots_to_read(position, 0, |slot| slot).cast() };
+        (address(first), address(first.wrapping_add(self.parts().0 as u64)))
+    }
+
+    /// Copies the element at `at`; `None` if there is none.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<T> {
+        if at >= self.len || !self.is_here() {
+            return None;
+        }
+        let position = self.consumer.cursor.position().wrapping_add(at as u64);
+        // SAFETY: the element is one of the peek's.
+        Some(unsafe { self.consumer.take(position) })
+    }
+
+    /// Copies the elements from `at` on.
+    ///
+    /// # Panics
+    ///
+    /// If `values` passes the end of the peek.
+    #[inline]
+    pub fn copy_to_slice(&self, at: usize, values: &mut [T]) {
+        let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
+        assert!(fits, "{} elements at {at} of a peek at {}", values.len(), self.len);
+        if !self.is_here() {
+            return;
+        }
+        let position = self.consumer.cursor.position().wrapping_add(at as u64);
+        // SAFETY: the elements are among the peek's.
+        unsafe { self.consumer.take_slice(position, values) };
+    }
+
+    /// Copies the elements one after the other.
+    #[inline]
+    pub fn iter(&self) -> Elements<'_, T, M> {
+        let start = self.consumer.cursor.position();
+        Elements { consumer: self.consumer, next: start, end: start.wrapping_add(self.len as u64) }
+    }
+
+    /// Hands the address of the elements before the end of the buffer to `access`, which only reads them.
+    #[inline]
+    pub(crate) fn in_place<R>(&self, access: impl FnOnce(*const u8) -> R) -> R {
+        let (first, _) = self.parts();
+        // SAFETY: the elements are among the peek's.
+        unsafe { self.consumer.slots_to_read(self.consumer.cursor.position(), first, access) }
+    }
+}
+
+/// Reads from the first byte on, and then continues where it stopped. It gives nothing back.
+impl<M: Memory> io::Read for Peek<'_, u8, M> {
+    #[inline]
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.check_here()?;
+        let len = bytes.len().min(self.len - self.read);
+        self.copy_to_slice(self.read, &mut bytes[..len]);
+        self.read += len;
+        Ok(len)
+    }
+}
+
+impl<M: Memory> Peek<'_, [u8], M> {
+    /// Copies the elements, from the first on, as far as whole ones fit.
+    pub fn copy_to_slice(&self, bytes: &mut [u8]) {
+        if !self.is_here() {
+            return;
+        }
+        let size = <[u8] as Slot>::size(&self.consumer.kind);
+        let (len, first) = (self.len.min(bytes.len() / size), self.position());
+        let (before, after) = bytes[..len * size].split_at_mut(self.parts().0.min(len) * size);
+        for (position, part) in [(first, before), (first.wrapping_add(self.parts().0 as u64), after)] {
+            let (to, len) = (part.as_mut_ptr(), part.len());
+            // SAFETY: the slots are valid for as many bytes, and the buffer is private.
+            let read = |slot: *const u8| unsafe { copy_out::<u8>(slot, to, len) };
+            // SAFETY: the elements are among the peek's, and either part ends where the buffer does, or before.
+            unsafe { self.consumer.slots_to_read(position, len / size, read) };
         }
     }
 }
@@ -127,14 +202,15 @@ impl<'a, T: Element, M: Memory> IntoIterator for &'a Peek<'_, T, M> {
     }
 }
 
-impl<T, M> fmt::Debug for Peek<'_, T, M> {
+impl<T: Slot + ?Sized, M: Memory> fmt::Debug for Peek<'_, T, M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Peek").field("len", &self.len).finish_non_exhaustive()
     }
 }
 
 /// The elements of a [`Peek`], read one after the other.
-pub struct Elements<'a, T, M> {
+#[must_use = "iterators are lazy"]
+pub struct Elements<'a, T: Element, M: Memory> {
     consumer: &'a Consumer<T, M>,
     next: u64,
     end: u64,
@@ -145,10 +221,10 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        if self.next == self.end || !self.consumer.memory().is_here() {
+        if self.next == self.end || !self.consumer.is_here() {
             return None;
         }
-        // SAFETY: the element is one of those looked at.
+        // SAFETY: the element is one of the peek's.
         let value = unsafe { self.consumer.take(self.next) };
         self.next = self.next.wrapping_add(1);
         Some(value)
@@ -164,7 +240,7 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
 impl<T: Element, M: Memory> ExactSizeIterator for Elements<'_, T, M> {}
 impl<T: Element, M: Memory> FusedIterator for Elements<'_, T, M> {}
 
-impl<T, M> fmt::Debug for Elements<'_, T, M> {
+impl<T: Element, M: Memory> fmt::Debug for Elements<'_, T, M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Elements").field("next", &self.next).field("end", &self.end).finish_non_exhaustive()
     }

@@ -2,256 +2,104 @@
 
 #![allow(unsafe_code, reason = "writes slots through raw pointers")]
 
-use core::fmt;
-use core::marker::PhantomData;
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
-use super::super::broken::Broken;
 use super::super::copy::copy_in;
-use super::super::cursor::Room;
-use super::super::ends::Ends;
+use super::super::endpoint::{Endpoint, Writer};
+use super::super::error::{Broken, PushError};
 use super::super::memory::{Memory, Role, Word};
 use super::super::pace::Pace;
-use super::super::park::{Sleeper, Waker};
-use super::super::position::{Corrupted, SharedWord, Window, index, split};
-use super::super::presence::{self, Presence};
-use super::claim::Claim;
+use super::super::position::split;
 use super::consumer::ENOUGH;
-use super::{ClaimError, Element, PushError, PushSliceError, fits};
+use super::{Claim, Element, Producer, Slot, Stream};
 
 /// A producer does not pause at a full ring of fewer slots.
 const FEW: usize = 32;
 
-/// The writing end.
-pub struct Producer<T, M> {
-    memory: M,
-    /// Where the next element goes, and up to where slots are known to be free. The shared tail follows at each move.
-    pub(super) room: Room,
-    pub(super) capacity: usize,
-    pace: Pace,
-    /// Why the handle is of no use, once it is.
-    broken: Option<Broken>,
-    waker: Waker,
-    sleeper: Sleeper,
-    element: PhantomData<fn(T)>,
-}
-
-impl<T: Element, M: Memory> Producer<T, M> {
-    /// Continues at the stored tail, and pauses at most so often before a look at the head. The caller holds the producer's role.
+/// # The writing end of a stream ring
+impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
+    /// Continues at the stored tail, and pauses at most `pauses` times before a load of the head. The caller holds the
+    /// producer's role.
     ///
     /// # Panics
     ///
-    /// If `capacity` is no power of two, or its slots do not fit the memory.
-    pub fn attach(memory: M, capacity: usize, pauses: u32) -> Result<Self, Corrupted> {
-        fits::<T, M>(&memory, capacity);
-        // The word is the role's own; its last writer released the role's lock before this process took it.
-        let tail = memory.tail().load(Ordering::Relaxed);
-        let (waker, sleeper) = (Waker::attach(&memory, Role::Producer), Sleeper::attach(&memory, Role::Producer));
-        // SAFETY: it lies in the handle beside the memory, whose only one it is.
-        let room = unsafe { Room::new(&memory, tail, capacity as u64) };
-        let mut producer = Producer {
-            memory,
-            room,
-            capacity,
-            // In a ring of a few slots a pause outlasts all that the consumer can read meanwhile.
-            pace: Pace::new(if capacity < FEW { 0 } else { pauses }, (capacity / 4).clamp(1, ENOUGH / 2) as u64),
-            broken: None,
-            waker,
-            sleeper,
-            element: PhantomData,
-        };
-        producer.look()?;
-        Ok(producer)
+    /// If `capacity` is not a power of two, or its slots do not fit the memory.
+    pub(crate) fn attach(memory: M, capacity: usize, pauses: u32) -> Result<Self, Broken> {
+        let kind = Stream::new(&memory, capacity);
+        Endpoint::attach_as(memory, kind, pauses)
     }
 
-    /// Returns the memory.
-    pub fn memory(&self) -> &M {
-        &self.memory
-    }
-
-    /// Returns the memory for a change that does not move it.
-    pub fn memory_mut(&mut self) -> &mut M {
-        &mut self.memory
-    }
-
-    /// Returns the memory to whoever follows in the role.
-    #[cfg(test)]
-    pub fn into_memory(self) -> M {
-        self.memory
-    }
-
-    /// Returns the number of slots.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// Returns the position of the next element: how many were pushed before it.
-    pub fn position(&self) -> u64 {
-        self.room.tail()
-    }
-
-    /// Looks at the consumer's head and returns how many slots are free.
-    pub fn free(&mut self) -> Result<usize, Broken> {
-        self.refresh()?;
-        Ok(self.known_free())
-    }
-
-    /// Writes one element and publishes it.
+    /// Pushes one element. It is visible to the consumer when this returns.
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::Full`]: there is no free slot; the element comes back.
+    /// - [`PushError::Broken`]: the handle can no longer be used; the element comes back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-push-{}", std::process::id());
+    /// use ringmain::{Options, PushError};
+    ///
+    /// #[derive(Clone, Copy, Debug, PartialEq, bytemuck::NoUninit, bytemuck::AnyBitPattern)]
+    /// #[repr(C)]
+    /// struct Tick {
+    ///     time: u64,
+    ///     price: f64,
+    /// }
+    ///
+    /// let mut tx = Options::new(&name).capacity(1).unlink_on_close(true).stream_producer::<Tick>()?;
+    /// let tick = Tick { time: 1, price: 2.5 };
+    /// tx.push(tick)?;
+    /// assert_eq!(tx.push(tick), Err(PushError::Full(tick)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
-        let tail = self.room.tail();
-        if tail == self.room.limit() {
-            // Possibly full. Only the head itself tells whether it is so.
-            match self.refresh() {
-                Err(broken) => return Err(PushError::broken(value, broken)),
-                Ok(()) if self.room.is_used_up() => return Err(PushError::Full(value)),
+        let tail = self.cursor.position();
+        if tail == self.cursor.known_end() {
+            // Possibly full: only the head itself tells.
+            match self.load_head() {
+                Err(cause) => return Err(PushError::Broken { value, cause }),
+                Ok(()) if self.cursor.known() == 0 => return Err(PushError::Full(value)),
                 Ok(()) => {}
             }
         }
-        // SAFETY: the tail is below the limit, so its slot is free.
+        // SAFETY: the tail is before the known end, so its slot is free.
         unsafe { self.put(tail, core::slice::from_ref(&value)) };
         self.publish_from(tail, 1);
         Ok(())
     }
 
-    /// Writes as many elements as there are slots free, publishes them together, and returns how many that is.
+    /// Pushes as many of the elements, from the first on, as there are free slots, and returns how many that is.
+    ///
+    /// They become visible together. An empty slice pushes 0 elements, also to a full ring.
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::Full`]: there is no free slot.
+    /// - [`PushError::Broken`]: the handle can no longer be used.
     #[inline]
-    pub fn push_slice(&mut self, values: &[T]) -> Result<usize, PushSliceError> {
+    pub fn push_slice(&mut self, values: &[T]) -> Result<usize, PushError> {
         let free = self.free_up_to(values.len())?;
         if free == 0 {
-            return if values.is_empty() { Ok(0) } else { Err(PushSliceError::Full) };
+            return if values.is_empty() { Ok(0) } else { Err(PushError::Full(0)) };
         }
+        let tail = self.cursor.position();
         // SAFETY: as many slots are free from the tail on.
-        unsafe { self.put_slice(self.room.tail(), &values[..free]) };
-        self.publish(free);
+        unsafe { self.put_slice(tail, &values[..free]) };
+        self.publish_from(tail, free);
         Ok(free)
-    }
-
-    /// Takes `len` slots in place.
-    #[inline]
-    pub fn claim(&mut self, len: usize) -> Result<Claim<'_, T, M>, ClaimError> {
-        if len > self.capacity {
-            return Err(ClaimError::TooLong { len, capacity: self.capacity });
-        }
-        let free = self.free_up_to(len)?;
-        if free < len {
-            return Err(ClaimError::Full { free });
-        }
-        Ok(Claim::new(self, len))
-    }
-
-    /// Takes as many slots as are free, at least one and at most `most`.
-    #[inline]
-    pub fn claim_up_to(&mut self, most: usize) -> Result<Claim<'_, T, M>, ClaimError> {
-        let len = self.free_up_to(most)?;
-        if len == 0 && most > 0 {
-            return Err(ClaimError::Full { free: 0 });
-        }
-        Ok(Claim::new(self, len))
-    }
-
-    /// Takes as many slots as are free before the end of the buffer, at least one and at most `most`.
-    #[inline]
-    pub fn claim_contiguous(&mut self, most: usize) -> Result<Claim<'_, T, M>, ClaimError> {
-        let (before_the_end, _) = split(self.room.tail(), most, self.capacity);
-        self.claim_up_to(before_the_end)
-    }
-
-    /// Says that this holder of the role leaves in order. Every push published itself.
-    pub fn leave(&mut self, generation: u64, ends: Option<&Ends>) {
-        if let Some(ends) = ends {
-            ends.leave(&self.memory, Role::Producer);
-        }
-        self.sleeper.leave(&self.memory);
-        presence::leave(self.memory.presence(Role::Producer), generation);
-        self.wake();
-    }
-
-    /// Wakes the consumer, if it sleeps, since the presence of this role has changed.
-    pub fn wake(&mut self) {
-        self.waker.came_or_left(&self.memory);
-    }
-
-    /// Asks the other end for fences, or asks no more, as the memory says now.
-    pub fn renew_sleeper(&mut self) {
-        if self.memory.is_here() {
-            self.sleeper.renew(&self.memory);
-        }
-    }
-
-    /// Sleeps until `wanted` slots are free, or for `limit`; not at all where they are. While it `gathers`, a consumer that keeps
-    /// popping wakes it only when a quarter of the ring is free. May return earlier, and does where the consumer's presence is
-    /// no more what was `seen`.
-    pub fn park(&mut self, wanted: usize, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
-        if !self.memory.is_here() {
-            return Err(Broken::Forked);
-        }
-        let head_for = |free: usize| self.room.tail().wrapping_add(free as u64).wrapping_sub(self.capacity as u64);
-        let (needed, enough) = (head_for(wanted), head_for(wanted.max(self.capacity / 4)));
-        let begun = self.sleeper.begin(&self.memory, if gathers { enough } else { needed }, needed);
-        let free = self.free();
-        let peer = presence::observe(self.memory.presence(Role::Consumer));
-        if peer == seen && free.is_ok_and(|free| free < wanted) {
-            self.sleeper.sleep(&self.memory, begun, limit);
-        }
-        self.sleeper.end(&self.memory);
-        free.map(|_| ())
-    }
-
-    /// Returns how many slots are free as far as is known without a look at the head.
-    #[inline(always)]
-    fn known_free(&self) -> usize {
-        // At most the capacity, so it fits.
-        self.room.free() as usize
-    }
-
-    /// Returns how many of `wanted` slots are free, looking at the head only if too few are known to be, or none: a handle that
-    /// is of no use fails even for 0 slots.
-    #[inline(always)]
-    fn free_up_to(&mut self, wanted: usize) -> Result<usize, Broken> {
-        if self.known_free() < wanted.max(1) {
-            self.refresh()?;
-        }
-        Ok(self.known_free().min(wanted))
-    }
-
-    /// Looks at the consumer's head, not too soon. A number that it cannot have reached poisons the handle.
-    #[inline(never)]
-    fn refresh(&mut self) -> Result<(), Broken> {
-        match self.broken {
-            None if !self.memory.is_here() => Err(Broken::Forked),
-            None => Ok(self.look()?),
-            Some(broken) => Err(broken),
-        }
-    }
-
-    fn look(&mut self) -> Result<(), Corrupted> {
-        let waited = self.pace.wait();
-        let capacity = self.capacity as u64;
-        // Observe: pairs with the Release in `Consumer::advance_from`. The slots before it have been read.
-        let found = self.memory.head().load(Ordering::Acquire);
-        let lowest = self.room.limit().wrapping_sub(capacity);
-        match (Window { lowest, highest: self.room.tail(), step: 1 }).check(SharedWord::Head, found) {
-            Ok(head) => {
-                self.room.learn(head.wrapping_add(capacity));
-                self.pace.learn(waited, head.wrapping_sub(lowest));
-                Ok(())
-            }
-            Err(cause) => {
-                // Nothing is free from here on, so every call comes by `refresh` and is refused there.
-                self.room.forget();
-                self.broken = Some(cause.into());
-                Err(cause)
-            }
-        }
     }
 
     /// Writes `values` into the slots from `position` on; they do not pass the end of the buffer.
     ///
     /// # Safety
     ///
-    /// The slots lie between the tail and the limit, and before the end of the buffer.
+    /// The slots lie between the tail and the known end, and before the end of the buffer.
     #[inline(always)]
     pub(super) unsafe fn put(&mut self, position: u64, values: &[T]) {
         let write = |slot: *mut u8| {
@@ -259,29 +107,17 @@ impl<T: Element, M: Memory> Producer<T, M> {
             unsafe { copy_in::<T>(values.as_ptr().cast(), slot, values.len()) }
         };
         // SAFETY: the caller's promise.
-        unsafe { self.slots(position, values.len(), write) };
-    }
-
-    /// Hands the address of `len` slots from `position` on to `access`, which may write them.
-    ///
-    /// # Safety
-    ///
-    /// The slots lie between the tail and the limit, and before the end of the buffer.
-    #[inline(always)]
-    pub(super) unsafe fn slots<R>(&self, position: u64, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
-        let offset = index(position, self.capacity) * size_of::<T>();
-        // SAFETY: `attach` checked that the slots fit the memory, and these are free.
-        unsafe { self.memory.write(offset, len * size_of::<T>(), access) }
+        unsafe { self.slots_to_write(position, values.len(), write) };
     }
 
     /// Writes `values` into the slots from `position` on.
     ///
     /// # Safety
     ///
-    /// The slots lie between the tail and the limit.
+    /// The slots lie between the tail and the known end.
     #[inline(always)]
     pub(super) unsafe fn put_slice(&mut self, position: u64, values: &[T]) {
-        let (first, second) = values.split_at(split(position, values.len(), self.capacity).0);
+        let (first, second) = values.split_at(split(position, values.len(), self.kind.capacity).0);
         // SAFETY: the first part ends where the buffer does, or before.
         unsafe { self.put(position, first) };
         if !second.is_empty() {
@@ -289,31 +125,156 @@ impl<T: Element, M: Memory> Producer<T, M> {
             unsafe { self.put(position.wrapping_add(first.len() as u64), second) };
         }
     }
+}
 
-    /// Makes `len` more elements visible.
-    #[inline(always)]
-    pub(super) fn publish(&mut self, len: usize) {
-        self.publish_from(self.room.tail(), len);
+/// # The writing end of a stream ring, for any kind of slot
+impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
+    /// Continues at the stored tail.
+    fn attach_as(memory: M, kind: Stream<T>, pauses: u32) -> Result<Self, Broken> {
+        let capacity = kind.capacity;
+        // The word is the role's own; its last writer released the role's lock before this process took it.
+        let tail = memory.tail().load(Ordering::Relaxed);
+        // In a ring of a few slots a pause is longer than the consumer needs to read them all.
+        let pauses = if capacity < FEW { 0 } else { pauses };
+        let pace = Pace::new(pauses, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
+        let mut producer: Producer<T, M> = Endpoint::begin(memory, kind, tail, pace);
+        producer.load_head()?;
+        Ok(producer)
     }
 
-    /// The same for a caller that has the tail in a register.
+    /// Takes exactly `len` slots in place, in two parts if the buffer ends between them.
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::Full`]: fewer are free; it says how many.
+    /// - [`PushError::TooLong`]: the ring has fewer.
+    /// - [`PushError::Broken`]: the handle can no longer be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-claim-{}", std::process::id());
+    /// use ringmain::Options;
+    ///
+    /// let mut tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
+    /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+    /// let mut claim = tx.claim(3)?;
+    /// claim.set(0, 7);
+    /// claim.copy_from_slice(1, &[8, 9]);
+    /// claim.commit();
+    /// assert_eq!([rx.pop()?, rx.pop()?, rx.pop()?], [7, 8, 9]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_, T, M>, PushError> {
+        let max = self.kind.capacity;
+        if len > max {
+            return Err(PushError::TooLong { len, max });
+        }
+        let free = self.free_up_to(len)?;
+        if free < len { Err(PushError::Full(free)) } else { Ok(Claim::new(self, len)) }
+    }
+
+    /// Takes as many slots in place as are free, at least one and at most `most`, in two parts if the buffer ends
+    /// between them.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim), but never [`PushError::TooLong`].
+    #[inline]
+    pub fn claim_up_to(&mut self, most: usize) -> Result<Claim<'_, T, M>, PushError> {
+        let len = self.free_up_to(most)?;
+        if len == 0 && most > 0 { Err(PushError::Full(0)) } else { Ok(Claim::new(self, len)) }
+    }
+
+    /// Takes as many slots in place as are free before the buffer ends, at least one and at most `most`: always one
+    /// part.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim_up_to`](Self::claim_up_to).
+    #[inline]
+    pub fn claim_contiguous(&mut self, most: usize) -> Result<Claim<'_, T, M>, PushError> {
+        let (before_the_end, _) = split(self.cursor.position(), most, self.kind.capacity);
+        self.claim_up_to(before_the_end)
+    }
+
+    /// Returns how many of `wanted` slots are free. Loads the head only if too few are known to be, or none: a poisoned
+    /// handle fails even for 0 slots.
     #[inline(always)]
-    fn publish_from(&mut self, tail: u64, len: usize) {
-        let tail = self.room.advance_from(tail, len as u64);
-        // Publish: pairs with the Acquire in `Consumer::refresh_from`. The elements before it are written.
+    fn free_up_to(&mut self, wanted: usize) -> Result<usize, Broken> {
+        if self.cursor.known() < wanted.max(1) as u64 {
+            self.load_head()?;
+        }
+        // At most the capacity, so it fits.
+        Ok((self.cursor.known() as usize).min(wanted))
+    }
+
+    /// Hands the address of `len` slots from `position` on to `access`, which may write them.
+    ///
+    /// # Safety
+    ///
+    /// The slots lie between the tail and the known end, and before the end of the buffer.
+    #[inline(always)]
+    pub(super) unsafe fn slots_to_write<R>(&self, position: u64, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+        let offset = self.kind.offset(position);
+        // SAFETY: `attach` checked that the slots fit the memory, and these are free.
+        unsafe { self.memory.write(offset, len * T::size(&self.kind), access) }
+    }
+
+    /// Makes `len` more elements visible. The caller has the tail in a register.
+    #[inline(always)]
+    pub(super) fn publish_from(&mut self, tail: u64, len: usize) {
+        let tail = self.cursor.advance_from(tail, len as u64);
+        // Publish: pairs with the Acquire in `Consumer::load_tail_from`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.waker.published(&self.memory, Role::Consumer, tail);
     }
 }
 
-impl<T, M> fmt::Debug for Producer<T, M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Producer")
-            .field("room", &self.room)
-            .field("capacity", &self.capacity)
-            .field("pace", &self.pace)
-            .field("broken", &self.broken)
-            .finish_non_exhaustive()
+/// # The writing end of a stream ring of elements whose size is known at run time
+impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
+    /// Continues at the stored tail of a ring of elements of `size` bytes.
+    pub(crate) fn attach_sized(memory: M, capacity: usize, size: usize, pauses: u32) -> Result<Self, Broken> {
+        let kind = Stream::sized(&memory, capacity, size);
+        Endpoint::attach_as(memory, kind, pauses)
+    }
+
+    /// Returns the size of an element in bytes.
+    #[must_use]
+    pub fn element_size(&self) -> usize {
+        self.kind.size
+    }
+
+    /// Pushes as many whole elements of `bytes`, from the first on, as there are free slots, and returns how many that
+    /// is.
+    ///
+    /// They become visible together. Bytes after the last whole element are left out.
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::Full`]: there is no free slot.
+    /// - [`PushError::Broken`]: the handle can no longer be used.
+    pub fn push_slice(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
+        let (size, tail, wanted) = (self.kind.size, self.cursor.position(), bytes.len() / self.kind.size);
+        let free = self.free_up_to(wanted)?;
+        if free == 0 && wanted > 0 {
+            return Err(PushError::Full(0));
+        }
+        let (first, second) = bytes[..free * size].split_at(split(tail, free, self.kind.capacity).0 * size);
+        for (position, part) in [(tail, first), (tail.wrapping_add((first.len() / size) as u64), second)] {
+            let write = |slot: *mut u8| {
+                // SAFETY: the slots are valid for as many bytes, and these are private.
+                unsafe { copy_in::<u8>(part.as_ptr(), slot, part.len()) }
+            };
+            // SAFETY: the slots are free, and either part ends where the buffer does, or before.
+            unsafe { self.slots_to_write(position, part.len() / size, write) };
+        }
+        if free > 0 {
+            self.publish_from(tail, free);
+        }
+        Ok(free)
     }
 }

@@ -12,7 +12,7 @@ use super::heap::Heap;
 use super::message::EAGER;
 use super::{Memory, Role};
 use crate::ring::memory::Awake;
-use crate::ring::message::{self, Shape};
+use crate::ring::message::{self, Geometry};
 use crate::ring::stream::{self, Element};
 
 const LINE: usize = 64;
@@ -129,36 +129,36 @@ fn stream<T: Element>() -> Log {
     let heap = Heap::new(CAPACITY);
     let capacity = CAPACITY / size_of::<T>();
     let mut producer = stream::Producer::<T, _>::attach(Watched::new(&heap), capacity, EAGER).unwrap();
-    producer.memory().take();
+    producer.memory.take();
     let push = |_| {
         producer.push(T::zeroed()).unwrap();
-        producer.memory().take()
+        producer.memory.take()
     };
     let pushed = (0..=COUNT).map(push).collect();
     let mut consumer = stream::Consumer::<T, _>::attach(Watched::new(&heap), capacity, EAGER).unwrap();
-    consumer.memory().take();
+    consumer.memory.take();
     let pop = |_| {
         consumer.pop().unwrap();
-        consumer.memory().take()
+        consumer.memory.take()
     };
     Log { producer: pushed, consumer: (0..COUNT).map(pop).collect() }
 }
 
 fn messages(len: usize, align: usize) -> Log {
     let heap = Heap::new(CAPACITY);
-    let shape = Shape::new(CAPACITY, align);
-    let mut producer = message::Producer::attach(Watched::new(&heap), shape, EAGER).unwrap();
-    producer.memory().take();
+    let geometry = Geometry::new(CAPACITY, align);
+    let mut producer = message::Producer::attach(Watched::new(&heap), geometry, EAGER).unwrap();
+    producer.memory.take();
     let push = |_| {
         producer.push(&vec![7; len]).unwrap();
-        producer.memory().take()
+        producer.memory.take()
     };
     let pushed = (0..=COUNT).map(push).collect();
-    let mut consumer = message::Consumer::attach(Watched::new(&heap), shape, EAGER).unwrap();
-    consumer.memory().take();
+    let mut consumer = message::Consumer::attach(Watched::new(&heap), geometry, EAGER).unwrap();
+    consumer.memory.take();
     let pop = |_| {
         consumer.pop(&mut vec![0; len]).unwrap();
-        consumer.memory().take()
+        consumer.memory.take()
     };
     Log { producer: pushed, consumer: (0..COUNT).map(pop).collect() }
 }
@@ -187,7 +187,8 @@ fn row(table: &mut String, ring: &str, len: usize, log: &Log) {
 #[test]
 fn the_document_of_the_format_tells_what_a_message_costs() {
     let mut table = format!(
-        "| ring | message | bytes | its lines | lines of {COUNT} messages | headers behind it in another line, of {COUNT} | tail | head |\n\
+        "| ring | message | bytes | its lines | lines of {COUNT} messages | headers behind it in another line, of \
+         {COUNT} | tail | head |\n\
          |---|---|---|---|---|---|---|---|\n"
     );
     row(&mut table, "stream", 8, &stream::<u64>());

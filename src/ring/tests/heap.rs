@@ -1,8 +1,8 @@
 //! Heap memory behind the seam: for unit and property tests, sanitizers and Miri.
 //!
-//! The copies of a payload are atomic or assembly, so that no sanitizer calls two of them at once a race. So this memory
-//! touches each range by plain accesses before it hands it out: where an end reads what the other one may still write, Miri
-//! and ThreadSanitizer see that.
+//! The copies of a payload are atomic or assembly, so that no sanitizer calls two of them at once a race. So this
+//! memory touches each range by plain accesses before it hands it out: where an end reads what the other one may still
+//! write, Miri and ThreadSanitizer see that.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
@@ -12,7 +12,8 @@ use std::sync::atomic::AtomicU64;
 
 use crate::ring::memory::{Awake, DATA_ALIGN, Memory, Role};
 
-/// One allocation, shared by the handles of both roles. It is mirrored: a range that passes its end goes on at its start.
+/// One allocation, shared by the handles of both roles. It is mirrored: a range that passes its end goes on at its
+/// start.
 #[derive(Clone, Debug)]
 pub(super) struct Heap(Arc<Words>);
 
@@ -149,8 +150,8 @@ unsafe impl Memory for Heap {
 }
 
 impl Words {
-    /// Returns the address of a range, and where the end of the data cuts it, that of the second part and the length of the
-    /// first.
+    /// Returns the address of a range, and where the end of the data cuts it, that of the second part and the length of
+    /// the first.
     fn parts(&self, offset: usize, len: usize) -> (*mut u8, Option<(*mut u8, usize)>) {
         let end = if self.len.is_multiple_of(size_of::<u64>()) { 2 * self.len } else { self.len };
         assert!(offset + len <= end && len <= self.len, "{len} bytes at {offset} of {}", self.len);

@@ -8,7 +8,8 @@ use bytemuck::{AnyBitPattern, NoUninit};
 
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
 use crate::error::Role;
-use crate::ring::message::{Consumer, PopError, Producer, PushError, Shape};
+use crate::ring::error::{PopError, PushError};
+use crate::ring::message::{Consumer, Geometry, Producer};
 use crate::ring::presence::{self, Presence};
 
 /// Pauses before some looks, at most so often.
@@ -22,29 +23,29 @@ pub(super) const ALIGNS: [usize; 4] = [8, 16, 32, 64];
 pub(super) type Pair<P> = (Producer<<P as Place>::Memory>, Consumer<<P as Place>::Memory>);
 
 /// The smallest rings that there can be.
-pub(super) fn smallest<P: Place>() -> [Shape; 4] {
-    ALIGNS.map(|align| Shape::new(P::SMALLEST, align))
+pub(super) fn smallest<P: Place>() -> [Geometry; 4] {
+    ALIGNS.map(|align| Geometry::new(P::SMALLEST, align))
 }
 
-pub(super) fn pair<P: Place>(shape: Shape, pauses: u32) -> Pair<P> {
-    pair_at::<P>(shape, pauses, 0)
+pub(super) fn pair<P: Place>(geometry: Geometry, pauses: u32) -> Pair<P> {
+    pair_at::<P>(geometry, pauses, 0)
 }
 
 #[track_caller]
-pub(super) fn pair_at<P: Place>(shape: Shape, pauses: u32, position: u64) -> Pair<P> {
-    let (producer, consumer) = P::message_memories(shape);
+pub(super) fn pair_at<P: Place>(geometry: Geometry, pauses: u32, position: u64) -> Pair<P> {
+    let (producer, consumer) = P::message_memories(geometry);
     start_at(&producer, position);
-    let producer = Producer::attach(producer, shape, EAGER).expect("the positions are equal");
-    (producer, Consumer::attach(consumer, shape, pauses).expect("the positions are equal"))
+    let producer = Producer::attach(producer, geometry, EAGER).expect("the positions are equal");
+    (producer, Consumer::attach(consumer, geometry, pauses).expect("the positions are equal"))
 }
 
 /// Makes a ring with messages of these lengths in it, all of which the consumer saw when it came.
 #[track_caller]
-pub(super) fn filled<P: Place>(shape: Shape, pauses: u32, lens: impl IntoIterator<Item = usize>) -> Pair<P> {
-    let (producer, consumer) = P::message_memories(shape);
-    let mut producer = Producer::attach(producer, shape, EAGER).expect("the positions are equal");
+pub(super) fn filled<P: Place>(geometry: Geometry, pauses: u32, lens: impl IntoIterator<Item = usize>) -> Pair<P> {
+    let (producer, consumer) = P::message_memories(geometry);
+    let mut producer = Producer::attach(producer, geometry, EAGER).expect("the positions are equal");
     lens.into_iter().for_each(|len| push(&mut producer, len));
-    (producer, Consumer::attach(consumer, shape, pauses).expect("the messages fit the ring"))
+    (producer, Consumer::attach(consumer, geometry, pauses).expect("the messages fit the ring"))
 }
 
 /// Returns a message of `len` bytes, unlike any that is a little shorter or longer.
@@ -70,25 +71,25 @@ pub(super) fn is_empty<M: Memory>(consumer: &mut Consumer<M>) {
 
 /// Returns the head that the producer can see.
 pub(super) fn published<M: Memory>(producer: &Producer<M>) -> u64 {
-    producer.memory().head().load(Ordering::Relaxed)
+    producer.memory.head().load(Ordering::Relaxed)
 }
 
 fn a_new_ring_is_empty<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair::<P>(geometry, PACED);
         is_empty(&mut consumer);
         assert_eq!(consumer.pop_into(&mut vec![7]), Err(PopError::Empty));
         assert_eq!(consumer.pop_value::<u64>(), Err(PopError::Empty));
         assert_eq!(consumer.peek().map(|record| record.len()), Err(PopError::Empty));
-        assert_eq!(producer.can_push(shape.max_len()), Ok(true));
-        assert_eq!((producer.shape(), consumer.shape()), (shape, shape));
+        assert_eq!(producer.can_push(geometry.max_len()), Ok(true));
+        assert_eq!((producer.kind.geometry, consumer.kind.geometry), (geometry, geometry));
     }
 }
 
 fn a_message_of_every_length_arrives_as_it_was<P: Place>() {
-    for shape in smallest::<P>() {
-        let max = shape.max_len();
-        let (mut producer, mut consumer) = pair::<P>(shape, EAGER);
+    for geometry in smallest::<P>() {
+        let max = geometry.max_len();
+        let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
         let mut bytes = Vec::new();
         for len in (0..=130).chain([max - 1, max]) {
             push(&mut producer, len);
@@ -99,12 +100,12 @@ fn a_message_of_every_length_arrives_as_it_was<P: Place>() {
 }
 
 fn messages_of_every_length_lie_side_by_side<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
-        for len in 0..=130.min(shape.max_len() - 2 * shape.align()) {
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair::<P>(geometry, PACED);
+        for len in 0..=130.min(geometry.max_len() - 2 * geometry.alignment()) {
             // The ends of all three are told apart, and a neighbour that was written over is seen.
             let lens = [len, 0, len % 9];
-            let fits = lens.iter().map(|&len| shape.size(len)).sum::<u64>() <= shape.most();
+            let fits = lens.iter().map(|&len| geometry.size(len)).sum::<u64>() <= geometry.most();
             let lens = if fits { &lens[..] } else { &lens[..2] };
             lens.iter().for_each(|&len| push(&mut producer, len));
             lens.iter().for_each(|&len| pop(&mut consumer, len));
@@ -114,9 +115,9 @@ fn messages_of_every_length_lie_side_by_side<P: Place>() {
 }
 
 fn a_message_that_is_too_long_is_refused<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, EAGER);
-        let max = shape.max_len();
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
+        let max = geometry.max_len();
         let long = message(max + 1);
         let refused = PushError::TooLong { len: max + 1, max };
         assert_eq!(producer.push(&long), Err(refused));
@@ -138,18 +139,18 @@ fn a_message_that_is_too_long_is_refused<P: Place>() {
 }
 
 fn exactly_the_largest_record_fits_an_empty_ring<P: Place>() {
-    for shape in smallest::<P>() {
-        let (max, align) = (shape.max_len(), shape.align());
+    for geometry in smallest::<P>() {
+        let (max, align) = (geometry.max_len(), geometry.alignment());
         for start in [0, (align as u64).wrapping_neg()] {
-            let (mut producer, mut consumer) = pair_at::<P>(shape, EAGER, start);
+            let (mut producer, mut consumer) = pair_at::<P>(geometry, EAGER, start);
             push(&mut producer, max);
-            assert_eq!((producer.push(&[]), producer.can_push(0)), (Err(PushError::Full), Ok(false)));
+            assert!(matches!((producer.push(&[]), producer.can_push(0)), (Err(PushError::Full(_)), Ok(false))));
             pop(&mut consumer, max);
             push(&mut producer, 0);
-            assert_eq!(producer.push(&message(max)), Err(PushError::Full));
-            assert_eq!(producer.push(&message(max - align + 1)), Err(PushError::Full));
+            assert!(matches!(producer.push(&message(max)), Err(PushError::Full(_))));
+            assert!(matches!(producer.push(&message(max - align + 1)), Err(PushError::Full(_))));
             push(&mut producer, max - align);
-            assert_eq!(producer.push(&[]), Err(PushError::Full));
+            assert!(matches!(producer.push(&[]), Err(PushError::Full(_))));
             pop(&mut consumer, 0);
             pop(&mut consumer, max - align);
             is_empty(&mut consumer);
@@ -158,14 +159,14 @@ fn exactly_the_largest_record_fits_an_empty_ring<P: Place>() {
 }
 
 fn a_full_ring_has_room_again_after_a_read<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, EAGER);
-        let count = (shape.most() / shape.size(24)) as usize;
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
+        let count = (geometry.most() / geometry.size(24)) as usize;
         (0..count).for_each(|_| push(&mut producer, 24));
-        assert_eq!((producer.push(&message(24)), producer.can_push(24)), (Err(PushError::Full), Ok(false)));
-        assert_eq!(producer.push_value(&[0_u64; 3]), Err(PushError::Full));
-        assert_eq!(producer.push_vectored(&[IoSlice::new(&message(24))]), Err(PushError::Full));
-        assert_eq!(producer.claim(24).unwrap_err(), PushError::Full);
+        assert!(matches!((producer.push(&message(24)), producer.can_push(24)), (Err(PushError::Full(_)), Ok(false))));
+        assert!(matches!(producer.push_value(&[0_u64; 3]), Err(PushError::Full(_))));
+        assert!(matches!(producer.push_vectored(&[IoSlice::new(&message(24))]), Err(PushError::Full(_))));
+        assert!(matches!(producer.claim(24), Err(PushError::Full(_))));
         for _ in 0..count {
             pop(&mut consumer, 24);
             assert_eq!(producer.can_push(24), Ok(true));
@@ -175,14 +176,14 @@ fn a_full_ring_has_room_again_after_a_read<P: Place>() {
 }
 
 fn messages_arrive_once_and_in_order_across_the_wraps<P: Place>() {
-    for shape in smallest::<P>() {
-        let align = shape.align() as u64;
+    for geometry in smallest::<P>() {
+        let align = geometry.alignment() as u64;
         for start in [0, 5 * align, (3 * align).wrapping_neg(), align.wrapping_neg()] {
-            let (mut producer, mut consumer) = pair_at::<P>(shape, PACED, start);
+            let (mut producer, mut consumer) = pair_at::<P>(geometry, PACED, start);
             for round in 0..3 * P::SMALLEST / 16 {
                 let lens = [round % 23, (round * 7) % 49, 40];
-                lens.into_iter().for_each(|len| push(&mut producer, len.min(shape.max_len() / 4)));
-                lens.into_iter().for_each(|len| pop(&mut consumer, len.min(shape.max_len() / 4)));
+                lens.into_iter().for_each(|len| push(&mut producer, len.min(geometry.max_len() / 4)));
+                lens.into_iter().for_each(|len| pop(&mut consumer, len.min(geometry.max_len() / 4)));
             }
             is_empty(&mut consumer);
         }
@@ -197,14 +198,14 @@ struct Odd([u8; 32], [u8; 32], u8);
 fn a_value_of_every_size_arrives_as_it_was<P: Place>() {
     #[track_caller]
     fn arrives<T: NoUninit + AnyBitPattern + PartialEq + Debug, P: Place>(value: T) {
-        for shape in smallest::<P>() {
-            let (mut producer, mut consumer) = pair::<P>(shape, EAGER);
+        for geometry in smallest::<P>() {
+            let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
             let len = size_of::<T>();
-            if len > shape.max_len() {
-                assert_eq!(producer.push_value(&value), Err(PushError::TooLong { len, max: shape.max_len() }));
+            if len > geometry.max_len() {
+                assert_eq!(producer.push_value(&value), Err(PushError::TooLong { len, max: geometry.max_len() }));
                 continue;
             }
-            for _ in 0..P::SMALLEST / shape.size(len) as usize + 1 {
+            for _ in 0..P::SMALLEST / geometry.size(len) as usize + 1 {
                 assert_eq!(producer.push_value(&value), Ok(()));
                 assert_eq!(consumer.pop_value(), Ok(value));
                 // A value is its bytes.
@@ -236,8 +237,8 @@ fn a_value_of_every_size_arrives_as_it_was<P: Place>() {
 fn a_message_in_several_parts_is_one_message<P: Place>() {
     let whole = message(100);
     let cuts: [&[usize]; 7] = [&[], &[0], &[100], &[1, 2], &[0, 0, 50, 50, 100, 100], &[7, 8, 9, 64], &[33, 99]];
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, EAGER);
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
         for cuts in cuts {
             let ends = cuts.iter().copied().chain([100]);
             let starts = [0].into_iter().chain(cuts.iter().copied());
@@ -282,17 +283,17 @@ fn a_vector_holds_the_message_and_nothing_else<P: Place>() {
 fn a_value_of_another_size_leaves_the_message<P: Place>() {
     let (mut producer, mut consumer) = pair::<P>(smallest::<P>()[0], EAGER);
     push(&mut producer, 8);
-    assert_eq!(consumer.pop_value::<u32>(), Err(PopError::NotThisValue { len: 8, size: 4 }));
-    assert_eq!(consumer.pop_value::<[u32; 3]>(), Err(PopError::NotThisValue { len: 8, size: 12 }));
-    assert_eq!(consumer.pop_value::<[u8; 0]>(), Err(PopError::NotThisValue { len: 8, size: 0 }));
+    assert_eq!(consumer.pop_value::<u32>(), Err(PopError::WrongSize { len: 8, size: 4 }));
+    assert_eq!(consumer.pop_value::<[u32; 3]>(), Err(PopError::WrongSize { len: 8, size: 12 }));
+    assert_eq!(consumer.pop_value::<[u8; 0]>(), Err(PopError::WrongSize { len: 8, size: 0 }));
     pop(&mut consumer, 8);
 }
 
 fn the_space_of_a_message_is_free_when_its_pop_returns<P: Place>() {
-    for shape in ALIGNS.map(|align| Shape::new(4 * P::SMALLEST, align)) {
-        let size = shape.size(24);
-        let count = shape.most() / size;
-        let (mut producer, mut consumer) = filled::<P>(shape, PACED, vec![24; count as usize]);
+    for geometry in ALIGNS.map(|align| Geometry::new(4 * P::SMALLEST, align)) {
+        let size = geometry.size(24);
+        let count = geometry.most() / size;
+        let (mut producer, mut consumer) = filled::<P>(geometry, PACED, vec![24; count as usize]);
         for popped in 1..count - 4 {
             pop(&mut consumer, 24);
             assert_eq!((published(&producer), consumer.position()), (popped * size, popped * size));
@@ -302,7 +303,7 @@ fn the_space_of_a_message_is_free_when_its_pop_returns<P: Place>() {
         assert_eq!(record.position(), (count - 5) * size);
         record.release();
         assert_eq!(published(&producer), (count - 4) * size);
-        consumer.peek().unwrap();
+        drop(consumer.peek().unwrap());
         std::mem::forget(consumer.peek().unwrap());
         assert_eq!(published(&producer), (count - 4) * size);
         (0..4).for_each(|_| pop(&mut consumer, 24));
@@ -313,16 +314,16 @@ fn the_space_of_a_message_is_free_when_its_pop_returns<P: Place>() {
 fn a_consumer_that_leaves_says_so<P: Place>() {
     let (producer, mut consumer) = filled::<P>(smallest::<P>()[0], PACED, [8, 8, 8]);
     pop(&mut consumer, 8);
-    consumer.leave(1, None);
+    consumer.leave(1, true);
     assert_eq!(published(&producer), 16);
-    assert_eq!(presence::observe(producer.memory().presence(Role::Consumer)), Presence::Left { generation: 1 });
+    assert_eq!(presence::observe(producer.memory.presence(Role::Consumer)), Presence::Left { generation: 1 });
 }
 
 fn a_producer_that_leaves_says_so<P: Place>() {
     let (mut producer, mut consumer) = pair::<P>(smallest::<P>()[0], PACED);
     push(&mut producer, 5);
-    producer.leave(1, None);
-    assert_eq!(presence::observe(consumer.memory().presence(Role::Producer)), Presence::Left { generation: 1 });
+    producer.leave(1, true);
+    assert_eq!(presence::observe(consumer.memory.presence(Role::Producer)), Presence::Left { generation: 1 });
     pop(&mut consumer, 5);
     is_empty(&mut consumer);
 }
@@ -334,15 +335,15 @@ where
     // Miri runs every step by hand.
     const COUNT: usize = if cfg!(miri) { 200 } else { 20_000 };
     for (capacity, align, pauses) in [(1, 8, PACED), (1, 64, EAGER), (4, 8, EAGER), (16, 16, PACED), (16, 64, PACED)] {
-        let shape = Shape::new(P::SMALLEST * capacity, align);
-        let (mut producer, mut consumer) = pair::<P>(shape, pauses);
-        let len = move |number: usize| (number * 37 + number / 5) % shape.max_len().min(300);
+        let geometry = Geometry::new(P::SMALLEST * capacity, align);
+        let (mut producer, mut consumer) = pair::<P>(geometry, pauses);
+        let len = move |number: usize| (number * 37 + number / 5) % geometry.max_len().min(300);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for number in 0..COUNT {
                     let message = message(len(number));
                     while let Err(error) = producer.push(&message) {
-                        assert_eq!(error, PushError::Full);
+                        assert!(matches!(error, PushError::Full(_)));
                         std::thread::yield_now();
                     }
                 }
@@ -365,15 +366,15 @@ where
 {
     const COUNT: usize = if cfg!(miri) { 50 } else { 5_000 };
     for align in [8, 64] {
-        let shape = Shape::new(4 * P::SMALLEST, align);
-        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
+        let geometry = Geometry::new(4 * P::SMALLEST, align);
+        let (mut producer, mut consumer) = pair::<P>(geometry, PACED);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for number in 0..COUNT {
                     let lens = (0..=number % 5).map(|at| (number + at * 11) % 60);
                     loop {
                         let mut batch = producer.batch();
-                        let full = lens.clone().any(|len| batch.push(&message(len)) == Err(PushError::Full));
+                        let full = lens.clone().any(|len| matches!(batch.push(&message(len)), Err(PushError::Full(_))));
                         if !full {
                             break batch.commit();
                         }

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use super::message::ALIGNS;
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
-use crate::ring::message::{Consumer, PopError, Producer, PushError, Shape};
+use crate::ring::error::{PopError, PushError};
+use crate::ring::message::{Consumer, Geometry, Producer};
 
 /// What is pushed and popped as a value.
 type Value = [u8; 13];
@@ -100,7 +101,7 @@ fn call() -> impl Strategy<Value = Call> {
 
 /// What the ring must do.
 struct Model {
-    shape: Shape,
+    geometry: Geometry,
     queue: VecDeque<Vec<u8>>,
     head: u64,
     tail: u64,
@@ -113,22 +114,22 @@ impl Model {
     /// Makes a message unlike the last ones.
     fn message(&mut self, len: usize) -> Vec<u8> {
         self.count += 1;
-        (0..len % (self.shape.max_len() + 1)).map(|at| (at * 7 + at / 256 + self.count * 31) as u8).collect()
+        (0..len % (self.geometry.max_len() + 1)).map(|at| (at * 7 + at / 256 + self.count * 31) as u8).collect()
     }
 
     /// Returns the bytes that the records of messages take.
     fn bytes(&self, messages: &VecDeque<Vec<u8>>) -> u64 {
-        messages.iter().map(|message| self.shape.size(message.len())).sum()
+        messages.iter().map(|message| self.geometry.size(message.len())).sum()
     }
 
     /// Checks what the producer said about room for a message: there is some up to the head, and no other.
     #[track_caller]
     fn found_room<T>(&self, staged: u64, len: usize, found: Result<T, PushError>) -> Option<T> {
-        let free = self.shape.capacity() as u64 - self.tail.wrapping_sub(self.head);
-        let needed = staged + self.shape.size(len) + self.shape.align() as u64;
+        let free = self.geometry.capacity() as u64 - self.tail.wrapping_sub(self.head);
+        let needed = staged + self.geometry.size(len) + self.geometry.alignment() as u64;
         match found {
             Ok(found) if needed <= free => Some(found),
-            Err(PushError::Full) if needed > free => None,
+            Err(PushError::Full(_)) if needed > free => None,
             Ok(_) => panic!("room for {len} bytes behind {staged}, which need {needed} of {free}"),
             Err(error) => panic!("{error}: {len} bytes behind {staged} need {needed} of {free}"),
         }
@@ -147,7 +148,7 @@ impl Model {
     #[track_caller]
     fn take(&mut self) -> Vec<u8> {
         let message = self.queue.pop_front().expect("a message was sent");
-        self.head = self.head.wrapping_add(self.shape.size(message.len()));
+        self.head = self.head.wrapping_add(self.geometry.size(message.len()));
         message
     }
 }
@@ -179,7 +180,7 @@ macro_rules! send {
                     let cut = commit % (message.len() + 1);
                     claim.write_at(cut, &message[cut..]);
                     claim.write_at(0, &message[..cut]);
-                    assert_eq!(claim.write(&[7]), 0);
+                    assert_eq!(claim.append(&[7]), 0);
                     claim.commit_len(cut);
                     message.truncate(cut);
                     message
@@ -188,7 +189,7 @@ macro_rules! send {
             Send::ClaimAndDrop(len) => {
                 let message = model.message(len);
                 if let Some(mut claim) = model.found_room(staged, message.len(), sender.claim(message.len())) {
-                    claim.write(&message);
+                    claim.append(&message);
                 }
                 None
             }
@@ -211,13 +212,13 @@ fn pops<M: Memory>(consumer: &mut Consumer<M>, model: &mut Model) {
     }
 }
 
-fn agrees<P: Place>(shape: Shape, pauses: u32, start: u64, calls: Vec<Call>) {
-    let (first, second) = P::message_memories(shape);
-    let start = start & !(shape.align() as u64 - 1);
+fn agrees<P: Place>(geometry: Geometry, pauses: u32, start: u64, calls: Vec<Call>) {
+    let (first, second) = P::message_memories(geometry);
+    let start = start & !(geometry.alignment() as u64 - 1);
     start_at(&first, start);
-    let mut producer = Producer::attach(first, shape, pauses).unwrap();
-    let mut consumer = Consumer::attach(second, shape, pauses).unwrap();
-    let mut model = Model { shape, queue: VecDeque::new(), head: start, tail: start, before: start, count: 0 };
+    let mut producer = Producer::attach(first, geometry, pauses).unwrap();
+    let mut consumer = Consumer::attach(second, geometry, pauses).unwrap();
+    let mut model = Model { geometry, queue: VecDeque::new(), head: start, tail: start, before: start, count: 0 };
     for call in calls {
         if matches!(call, Call::Send(_) | Call::Batch { .. }) {
             // The last tail is stored before anything else is written.
@@ -232,7 +233,7 @@ fn agrees<P: Place>(shape: Shape, pauses: u32, start: u64, calls: Vec<Call>) {
                 let (mut batch, mut messages, mut staged) = (producer.batch(), vec![], 0);
                 for send in sends {
                     if let Some(message) = send!(batch, send, &mut model, staged) {
-                        staged += shape.size(message.len());
+                        staged += geometry.size(message.len());
                         messages.push(message);
                     }
                     assert_eq!(batch.len(), messages.len());
@@ -254,7 +255,7 @@ fn agrees<P: Place>(shape: Shape, pauses: u32, start: u64, calls: Vec<Call>) {
             }
             Call::PopValue => match consumer.pop_value::<Value>() {
                 Ok(value) => assert_eq!(value[..], model.take()),
-                Err(PopError::NotThisValue { len, size }) => {
+                Err(PopError::WrongSize { len, size }) => {
                     assert_eq!((len, size), (model.queue[0].len(), size_of::<Value>()));
                     assert_ne!(len, size);
                 }
@@ -262,9 +263,9 @@ fn agrees<P: Place>(shape: Shape, pauses: u32, start: u64, calls: Vec<Call>) {
                 Err(error) => panic!("{error}"),
             },
             Call::PopEarly => {
-                producer.memory().tail().store(model.before, Ordering::Relaxed);
+                producer.memory.tail().store(model.before, Ordering::Relaxed);
                 pops(&mut consumer, &mut model);
-                producer.memory().tail().store(model.tail, Ordering::Relaxed);
+                producer.memory.tail().store(model.tail, Ordering::Relaxed);
             }
             Call::Peek { end } => match consumer.peek() {
                 Ok(record) => {
@@ -286,7 +287,7 @@ fn agrees<P: Place>(shape: Shape, pauses: u32, start: u64, calls: Vec<Call>) {
                 for message in model.queue.iter().take(most) {
                     let mut bytes = vec![7];
                     assert_eq!((batch.append_next(&mut bytes), batch.position()), {
-                        position = position.wrapping_add(shape.size(message.len()));
+                        position = position.wrapping_add(geometry.size(message.len()));
                         (Ok(message.len()), position)
                     });
                     assert_eq!(bytes[1..], message[..]);
@@ -307,27 +308,27 @@ fn agrees<P: Place>(shape: Shape, pauses: u32, start: u64, calls: Vec<Call>) {
             Call::IsEmpty => assert_eq!(consumer.is_empty(), Ok(model.queue.is_empty())),
             Call::Release(len) => {
                 consumer.release();
-                let free = shape.capacity() as u64 - model.bytes(&model.queue);
-                let fits = len <= shape.max_len() && shape.size(len) + shape.align() as u64 <= free;
+                let free = geometry.capacity() as u64 - model.bytes(&model.queue);
+                let fits = len <= geometry.max_len() && geometry.size(len) + geometry.alignment() as u64 <= free;
                 assert_eq!(producer.can_push(len), Ok(fits));
             }
             Call::ProducerIsSucceeded => {
-                producer = Producer::attach(producer.into_memory(), shape, pauses).unwrap();
+                producer = Producer::attach(producer.into_memory(), geometry, pauses).unwrap();
             }
             Call::ProducerIsKilled => {
-                producer.memory().tail().store(model.before, Ordering::Relaxed);
-                producer = Producer::attach(producer.into_memory(), shape, pauses).unwrap();
+                producer.memory.tail().store(model.before, Ordering::Relaxed);
+                producer = Producer::attach(producer.into_memory(), geometry, pauses).unwrap();
             }
             Call::ConsumerIsSucceeded => {
-                consumer.leave(1, None);
-                consumer = Consumer::attach(consumer.into_memory(), shape, pauses).unwrap();
+                consumer.leave(1, true);
+                consumer = Consumer::attach(consumer.into_memory(), geometry, pauses).unwrap();
             }
             Call::ConsumerIsKilled => {
-                consumer = Consumer::attach(consumer.into_memory(), shape, pauses).unwrap();
+                consumer = Consumer::attach(consumer.into_memory(), geometry, pauses).unwrap();
             }
         }
-        assert_eq!(producer.memory().tail().load(Ordering::Relaxed), model.tail);
-        assert_eq!(consumer.memory().head().load(Ordering::Relaxed), model.head);
+        assert_eq!(producer.memory.tail().load(Ordering::Relaxed), model.tail);
+        assert_eq!(consumer.memory.head().load(Ordering::Relaxed), model.head);
         assert_eq!((producer.position(), consumer.position()), (model.tail, model.head));
     }
     (0..=model.queue.len()).for_each(|_| pops(&mut consumer, &mut model));
@@ -349,7 +350,7 @@ proptest! {
     fn random_calls_on_the_heap_agree_with_a_queue(
         power in 0..5_u32, align in align(), pauses in 0..3_u32, start in start(), calls in vec(call(), 0..200),
     ) {
-        agrees::<OnHeap>(Shape::new(OnHeap::SMALLEST << power, align), pauses, start, calls);
+        agrees::<OnHeap>(Geometry::new(OnHeap::SMALLEST << power, align), pauses, start, calls);
     }
 
     #[cfg(not(miri))]
@@ -357,6 +358,6 @@ proptest! {
     fn random_calls_in_a_segment_agree_with_a_queue(
         power in 0..2_u32, align in align(), pauses in 0..3_u32, start in start(), calls in vec(call(), 0..200),
     ) {
-        agrees::<InSegment>(Shape::new(InSegment::SMALLEST << power, align), pauses, start, calls);
+        agrees::<InSegment>(Geometry::new(InSegment::SMALLEST << power, align), pauses, start, calls);
     }
 }

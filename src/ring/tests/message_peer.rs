@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use super::message::{ALIGNS, EAGER, PACED, filled, is_empty, message, pair, pair_at, pop, published, push, smallest};
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
-use crate::ring::message::{Consumer, PopError, Producer, PushError, Shape};
-use crate::ring::position::{Corrupted, SharedWord};
+use crate::ring::error::{Broken, Corrupted, PopError, PushError, SharedWord};
+use crate::ring::message::{Consumer, Geometry, Producer};
 
 fn tail<M: Memory>(producer: &Producer<M>) -> u64 {
-    producer.memory().tail().load(Ordering::Relaxed)
+    producer.memory.tail().load(Ordering::Relaxed)
 }
 
 /// Stores the header of the record at `position`.
@@ -22,9 +22,9 @@ fn store_header<M: Memory>(memory: &M, position: u64, header: u64) {
 /// Replaces a producer that ends without a word. The tail that it leaves behind is `stored`.
 #[track_caller]
 fn succeeds_at<M: Memory>(producer: Producer<M>, stored: u64) -> Producer<M> {
-    let (shape, true_tail) = (producer.shape(), tail(&producer));
-    producer.memory().tail().store(stored, Ordering::Relaxed);
-    let producer = Producer::attach(producer.into_memory(), shape, EAGER).expect("the records are whole");
+    let (geometry, true_tail) = (producer.kind.geometry, tail(&producer));
+    producer.memory.tail().store(stored, Ordering::Relaxed);
+    let producer = Producer::attach(producer.into_memory(), geometry, EAGER).expect("the records are whole");
     assert_eq!(tail(&producer), true_tail);
     producer
 }
@@ -32,14 +32,14 @@ fn succeeds_at<M: Memory>(producer: Producer<M>, stored: u64) -> Producer<M> {
 /// Replaces a consumer that ends without a word.
 #[track_caller]
 fn succeeds<M: Memory>(consumer: Consumer<M>, pauses: u32) -> Consumer<M> {
-    let shape = consumer.shape();
-    Consumer::attach(consumer.into_memory(), shape, pauses).expect("the positions are possible")
+    let geometry = consumer.kind.geometry;
+    Consumer::attach(consumer.into_memory(), geometry, pauses).expect("the positions are possible")
 }
 
 /// Every call of a producer that found out that the consumer lies.
 #[track_caller]
 fn is_poisoned_producer<M: Memory>(producer: &mut Producer<M>, cause: Corrupted) {
-    let refused = PushError::Corrupted(cause);
+    let refused = PushError::Broken { value: 0, cause: Broken::Corrupted(cause) };
     for _ in 0..2 {
         assert_eq!(producer.can_push(0), Err(cause.into()));
         assert_eq!(producer.push(&[]), Err(refused));
@@ -56,8 +56,8 @@ fn is_poisoned_producer<M: Memory>(producer: &mut Producer<M>, cause: Corrupted)
 /// Every call of a consumer that found out that the producer lies.
 #[track_caller]
 fn is_poisoned_consumer<M: Memory>(consumer: &mut Consumer<M>, cause: Corrupted) {
-    let refused = PopError::Corrupted(cause);
-    let head = consumer.memory().head().load(Ordering::Relaxed);
+    let refused = PopError::Broken(Broken::Corrupted(cause));
+    let head = consumer.memory.head().load(Ordering::Relaxed);
     for _ in 0..2 {
         assert_eq!(consumer.is_empty(), Err(cause.into()));
         assert_eq!(consumer.pop(&mut [0; 300]), Err(refused));
@@ -65,14 +65,14 @@ fn is_poisoned_consumer<M: Memory>(consumer: &mut Consumer<M>, cause: Corrupted)
         assert_eq!(consumer.pop_value::<u64>(), Err(refused));
         assert_eq!(consumer.peek().unwrap_err(), refused);
     }
-    assert_eq!(consumer.memory().head().load(Ordering::Relaxed), head);
+    assert_eq!(consumer.memory.head().load(Ordering::Relaxed), head);
 }
 
 fn who_follows_goes_on_where_the_last_one_stopped<P: Place>() {
-    for shape in ALIGNS.map(|align| Shape::new(4096, align)) {
-        let (mut producer, consumer) = filled::<P>(shape, PACED, [1, 2]);
+    for geometry in ALIGNS.map(|align| Geometry::new(4096, align)) {
+        let (mut producer, consumer) = filled::<P>(geometry, PACED, [1, 2]);
         let mut consumer = succeeds(consumer, PACED);
-        consumer.peek().unwrap();
+        drop(consumer.peek().unwrap());
         // What was looked at comes again, what was popped does not.
         let mut consumer = succeeds(consumer, EAGER);
         pop(&mut consumer, 1);
@@ -89,9 +89,9 @@ fn who_follows_goes_on_where_the_last_one_stopped<P: Place>() {
 }
 
 fn a_producer_killed_between_header_and_tail_is_succeeded_at_the_true_tail<P: Place>() {
-    for shape in smallest::<P>() {
-        for start in [0, (shape.align() as u64).wrapping_neg()] {
-            let (mut producer, mut consumer) = pair_at::<P>(shape, EAGER, start);
+    for geometry in smallest::<P>() {
+        for start in [0, (geometry.alignment() as u64).wrapping_neg()] {
+            let (mut producer, mut consumer) = pair_at::<P>(geometry, EAGER, start);
             // Several times around.
             for round in 0..3 * P::SMALLEST / 16 {
                 let (first, second, third) = (round % 9, round % 31, round % 5);
@@ -108,9 +108,9 @@ fn a_producer_killed_between_header_and_tail_is_succeeded_at_the_true_tail<P: Pl
 }
 
 fn a_producer_killed_after_the_first_header_of_a_batch_is_succeeded_behind_it<P: Place>() {
-    for shape in smallest::<P>() {
-        for start in [0, (shape.align() as u64).wrapping_neg()] {
-            let (mut producer, mut consumer) = pair_at::<P>(shape, EAGER, start);
+    for geometry in smallest::<P>() {
+        for start in [0, (geometry.alignment() as u64).wrapping_neg()] {
+            let (mut producer, mut consumer) = pair_at::<P>(geometry, EAGER, start);
             for round in 0..P::SMALLEST / 16 {
                 let stored = tail(&producer);
                 let lens = [round % 9, round % 31, 8];
@@ -123,34 +123,34 @@ fn a_producer_killed_after_the_first_header_of_a_batch_is_succeeded_behind_it<P:
             is_empty(&mut consumer);
             // The largest batch that there is.
             let stored = tail(&producer);
-            let count = (shape.most() / shape.size(0)) as usize;
+            let count = (geometry.most() / geometry.size(0)) as usize;
             let mut batch = producer.batch();
             (0..count).for_each(|_| batch.push(&[]).unwrap());
-            assert_eq!(batch.push(&[]), Err(PushError::Full));
+            assert!(matches!(batch.push(&[]), Err(PushError::Full(_))));
             batch.commit();
             producer = succeeds_at(producer, stored);
-            assert_eq!(producer.push(&[]), Err(PushError::Full));
+            assert!(matches!(producer.push(&[]), Err(PushError::Full(_))));
             (0..count).for_each(|_| pop(&mut consumer, 0));
             is_empty(&mut consumer);
-            push(&mut producer, shape.max_len());
-            pop(&mut consumer, shape.max_len());
+            push(&mut producer, geometry.max_len());
+            pop(&mut consumer, geometry.max_len());
         }
     }
 }
 
 fn a_message_that_was_read_before_its_tail_was_stored_is_not_sent_again<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair_at::<P>(shape, EAGER, (shape.align() as u64).wrapping_neg());
-        for len in [5, 24, shape.max_len(), 0] {
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair_at::<P>(geometry, EAGER, (geometry.alignment() as u64).wrapping_neg());
+        for len in [5, 24, geometry.max_len(), 0] {
             let stored = tail(&producer);
             push(&mut producer, len);
             pop(&mut consumer, len);
             assert_eq!(published(&producer), tail(&producer));
-            producer.memory().tail().store(stored, Ordering::Relaxed);
+            producer.memory.tail().store(stored, Ordering::Relaxed);
             // Whoever comes in between finds a tail behind its own head.
             consumer = succeeds(consumer, EAGER);
             is_empty(&mut consumer);
-            producer.memory().tail().store(stored.wrapping_add(shape.size(len)), Ordering::Relaxed);
+            producer.memory.tail().store(stored.wrapping_add(geometry.size(len)), Ordering::Relaxed);
             producer = succeeds_at(producer, stored);
             is_empty(&mut consumer);
             push(&mut producer, 7);
@@ -160,15 +160,15 @@ fn a_message_that_was_read_before_its_tail_was_stored_is_not_sent_again<P: Place
 }
 
 fn a_consumer_that_comes_before_the_killed_producer_is_succeeded_reads_all<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair::<P>(geometry, PACED);
         push(&mut producer, 3);
         let mut batch = producer.batch();
         batch.push(&message(4)).unwrap();
         batch.push(&message(5)).unwrap();
-        let stored = shape.size(3);
+        let stored = geometry.size(3);
         batch.commit();
-        producer.memory().tail().store(stored, Ordering::Relaxed);
+        producer.memory.tail().store(stored, Ordering::Relaxed);
         pop(&mut consumer, 3);
         let mut consumer = succeeds(consumer, EAGER);
         [4, 5].into_iter().for_each(|len| pop(&mut consumer, len));
@@ -178,14 +178,14 @@ fn a_consumer_that_comes_before_the_killed_producer_is_succeeded_reads_all<P: Pl
 }
 
 fn a_producer_killed_in_a_claim_or_a_batch_is_succeeded_as_if_it_had_not_begun<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair_at::<P>(shape, EAGER, (shape.align() as u64).wrapping_neg());
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair_at::<P>(geometry, EAGER, (geometry.alignment() as u64).wrapping_neg());
         // Bytes that would be headers, were they taken for some.
         let hostile = [1; 40];
         for round in 0..P::SMALLEST / 16 {
             push(&mut producer, round % 13);
             let end = tail(&producer);
-            producer.claim(40).unwrap().write(&hostile);
+            producer.claim(40).unwrap().append(&hostile);
             producer = succeeds_at(producer, end);
             pop(&mut consumer, round % 13);
             is_empty(&mut consumer);
@@ -201,8 +201,9 @@ fn a_producer_killed_in_a_claim_or_a_batch_is_succeeded_as_if_it_had_not_begun<P
 }
 
 fn a_tail_that_lies_behind_the_view_in_a_flow_is_no_news<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair_at::<P>(shape, PACED, (2 * shape.align() as u64).wrapping_neg());
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) =
+            pair_at::<P>(geometry, PACED, (2 * geometry.alignment() as u64).wrapping_neg());
         for round in 0..P::SMALLEST / 8 {
             // The consumer always looks between the header and the tail.
             let stored = tail(&producer);
@@ -211,42 +212,43 @@ fn a_tail_that_lies_behind_the_view_in_a_flow_is_no_news<P: Place>() {
             lens[..1 + round % 3].iter().for_each(|&len| batch.push(&message(len)).unwrap());
             batch.commit();
             let end = tail(&producer);
-            producer.memory().tail().store(stored, Ordering::Relaxed);
+            producer.memory.tail().store(stored, Ordering::Relaxed);
             lens[..1 + round % 3].iter().for_each(|&len| pop(&mut consumer, len));
             if round % 4 == 0 {
                 is_empty(&mut consumer);
             }
-            producer.memory().tail().store(end, Ordering::Relaxed);
+            producer.memory.tail().store(end, Ordering::Relaxed);
         }
         is_empty(&mut consumer);
     }
 }
 
-/// A ring with three messages of 8 bytes of which one was read, which both sides know: where they start, and their size.
+/// A ring with three messages of 8 bytes of which one was read, which both sides know: where they start, and their
+/// size.
 #[track_caller]
-fn one_of_three_read<P: Place>(shape: Shape, start: u64) -> (super::message::Pair<P>, u64) {
-    let (mut producer, mut consumer) = pair_at::<P>(shape, EAGER, start);
+fn one_of_three_read<P: Place>(geometry: Geometry, start: u64) -> (super::message::Pair<P>, u64) {
+    let (mut producer, mut consumer) = pair_at::<P>(geometry, EAGER, start);
     [8; 2].into_iter().for_each(|len| push(&mut producer, len));
     pop(&mut consumer, 8);
-    assert_eq!(producer.can_push(shape.max_len()), Ok(false));
-    ((producer, consumer), shape.size(8))
+    assert_eq!(producer.can_push(geometry.max_len()), Ok(false));
+    ((producer, consumer), geometry.size(8))
 }
 
 fn an_impossible_head_poisons_the_producer<P: Place>() {
-    for shape in smallest::<P>() {
-        let step = shape.align() as u64;
+    for geometry in smallest::<P>() {
+        let step = geometry.alignment() as u64;
         for start in [0, 64 * 1000, 64_u64.wrapping_neg()] {
-            let size = shape.size(8);
+            let size = geometry.size(8);
             let (lowest, highest) = (start.wrapping_add(size), start.wrapping_add(2 * size));
             let beyond = highest.wrapping_add(step);
             for found in [beyond, start, lowest.wrapping_add(1), highest.wrapping_sub(step / 2), start ^ (1 << 63)] {
-                let ((mut producer, mut consumer), _) = one_of_three_read::<P>(shape, start);
-                producer.memory().head().store(found, Ordering::Relaxed);
+                let ((mut producer, mut consumer), _) = one_of_three_read::<P>(geometry, start);
+                producer.memory.head().store(found, Ordering::Relaxed);
                 let cause = Corrupted { word: SharedWord::Head, found, lowest, highest, step };
-                assert_eq!(producer.can_push(shape.max_len()), Err(cause.into()));
+                assert_eq!(producer.can_push(geometry.max_len()), Err(cause.into()));
                 is_poisoned_producer(&mut producer, cause);
                 // It stays so, also when the word is right again.
-                producer.memory().head().store(lowest, Ordering::Relaxed);
+                producer.memory.head().store(lowest, Ordering::Relaxed);
                 is_poisoned_producer(&mut producer, cause);
                 // What was sent is there.
                 pop(&mut consumer, 8);
@@ -257,14 +259,17 @@ fn an_impossible_head_poisons_the_producer<P: Place>() {
 }
 
 fn an_impossible_head_in_a_batch_pushes_nothing_of_it<P: Place>() {
-    let shape = smallest::<P>()[0];
-    let (mut producer, mut consumer) = pair::<P>(shape, EAGER);
+    let geometry = smallest::<P>()[0];
+    let (mut producer, consumer) = pair::<P>(geometry, EAGER);
     let mut batch = producer.batch();
     batch.push(&message(8)).unwrap();
-    consumer.memory().head().store(8, Ordering::Relaxed);
+    consumer.memory.head().store(8, Ordering::Relaxed);
     let cause = Corrupted { word: SharedWord::Head, found: 8, lowest: 0, highest: 0, step: 8 };
-    assert_eq!(batch.push(&message(shape.max_len())), Err(PushError::Corrupted(cause)));
-    assert_eq!(batch.push(&[]), Err(PushError::Corrupted(cause)));
+    assert_eq!(
+        batch.push(&message(geometry.max_len())),
+        Err(PushError::Broken { value: 0, cause: Broken::Corrupted(cause) })
+    );
+    assert_eq!(batch.push(&[]), Err(PushError::Broken { value: 0, cause: Broken::Corrupted(cause) }));
     batch.commit();
     is_poisoned_producer(&mut producer, cause);
     assert_eq!(consumer.is_empty(), Ok(true));
@@ -272,18 +277,18 @@ fn an_impossible_head_in_a_batch_pushes_nothing_of_it<P: Place>() {
 
 /// A ring of which two messages were read, one right after the other, so that the consumer takes the tail.
 #[track_caller]
-fn in_a_flow<P: Place>(shape: Shape, start: u64) -> (super::message::Pair<P>, u64) {
-    let (mut producer, mut consumer) = pair_at::<P>(shape, EAGER, start);
+fn in_a_flow<P: Place>(geometry: Geometry, start: u64) -> (super::message::Pair<P>, u64) {
+    let (mut producer, mut consumer) = pair_at::<P>(geometry, EAGER, start);
     for _ in 0..2 {
         push(&mut producer, 8);
         pop(&mut consumer, 8);
     }
-    ((producer, consumer), start.wrapping_add(2 * shape.size(8)))
+    ((producer, consumer), start.wrapping_add(2 * geometry.size(8)))
 }
 
 fn an_impossible_tail_poisons_the_consumer<P: Place>() {
-    for shape in smallest::<P>() {
-        let (step, most) = (shape.align() as u64, shape.most());
+    for geometry in smallest::<P>() {
+        let (step, most) = (geometry.alignment() as u64, geometry.most());
         for start in [0, 64 * 1000, 128_u64.wrapping_neg()] {
             let lies: [fn(u64, u64, u64) -> u64; 5] = [
                 |head, most, step| head.wrapping_add(most + step),
@@ -293,15 +298,15 @@ fn an_impossible_tail_poisons_the_consumer<P: Place>() {
                 |head, _, _| head ^ (1 << 63),
             ];
             for lie in lies {
-                let ((producer, mut consumer), head) = in_a_flow::<P>(shape, start);
+                let ((producer, mut consumer), head) = in_a_flow::<P>(geometry, start);
                 let found = lie(head, most, step);
-                producer.memory().tail().store(found, Ordering::Relaxed);
+                producer.memory.tail().store(found, Ordering::Relaxed);
                 let (lowest, highest) = (head.wrapping_sub(most), head.wrapping_add(most));
                 let cause = Corrupted { word: SharedWord::Tail, found, lowest, highest, step };
                 assert_eq!(consumer.is_empty(), Err(cause.into()));
                 is_poisoned_consumer(&mut consumer, cause);
                 // It stays so, also when the word is right again.
-                producer.memory().tail().store(head, Ordering::Relaxed);
+                producer.memory.tail().store(head, Ordering::Relaxed);
                 is_poisoned_consumer(&mut consumer, cause);
             }
         }
@@ -309,27 +314,29 @@ fn an_impossible_tail_poisons_the_consumer<P: Place>() {
 }
 
 fn a_tail_as_far_off_as_it_can_be_is_accepted<P: Place>() {
-    for shape in smallest::<P>() {
-        let ((producer, mut consumer), head) = in_a_flow::<P>(shape, 0);
-        producer.memory().tail().store(head.wrapping_sub(shape.most()), Ordering::Relaxed);
+    for geometry in smallest::<P>() {
+        let ((producer, mut consumer), head) = in_a_flow::<P>(geometry, 0);
+        producer.memory.tail().store(head.wrapping_sub(geometry.most()), Ordering::Relaxed);
         is_empty(&mut consumer);
-        let ((producer, mut consumer), head) = in_a_flow::<P>(shape, 0);
-        store_header(producer.memory(), head, 256 * shape.max_len() as u64 + 1);
-        producer.memory().tail().store(head.wrapping_add(shape.most()), Ordering::Relaxed);
-        assert_eq!(consumer.peek().map(|record| record.len()), Ok(shape.max_len()));
+        let ((producer, mut consumer), head) = in_a_flow::<P>(geometry, 0);
+        store_header(&producer.memory, head, 256 * geometry.max_len() as u64 + 1);
+        producer.memory.tail().store(head.wrapping_add(geometry.most()), Ordering::Relaxed);
+        assert_eq!(consumer.peek().map(|record| record.len()), Ok(geometry.max_len()));
     }
 }
 
 fn impossible_positions_are_refused_at_attach<P: Place>() {
-    for shape in smallest::<P>() {
-        let (step, most) = (shape.align() as u64, shape.most());
+    for geometry in smallest::<P>() {
+        let (step, most) = (geometry.alignment() as u64, geometry.most());
         let attach = |tail: u64, head: u64| {
-            let (first, second) = P::message_memories(shape);
+            let (first, second) = P::message_memories(geometry);
             first.tail().store(tail, Ordering::Relaxed);
             second.head().store(head, Ordering::Relaxed);
-            (Producer::attach(first, shape, EAGER).map(drop), Consumer::attach(second, shape, EAGER).map(drop))
+            (Producer::attach(first, geometry, EAGER).map(drop), Consumer::attach(second, geometry, EAGER).map(drop))
         };
-        let is = |word, found, lowest: u64, highest: u64| Corrupted { word, found, lowest, highest, step };
+        let is = |word, found, lowest: u64, highest: u64| {
+            Broken::Corrupted(Corrupted { word, found, lowest, highest, step })
+        };
         let head = |found, tail: u64| Err(is(SharedWord::Head, found, tail.wrapping_sub(most), tail));
         let tail =
             |found, head: u64| Err(is(SharedWord::Tail, found, head.wrapping_sub(most), head.wrapping_add(most)));
@@ -359,17 +366,17 @@ fn refused_header(found: u64, longest: u64) -> Corrupted {
 }
 
 fn an_impossible_header_at_the_head_poisons_the_consumer<P: Place>() {
-    for shape in smallest::<P>() {
-        let longest = shape.max_len() as u64;
+    for geometry in smallest::<P>() {
+        let longest = geometry.max_len() as u64;
         for start in [0, 64_u64.wrapping_neg()] {
             for found in impossible_headers(longest) {
-                let (producer, mut consumer) = pair_at::<P>(shape, EAGER, start);
-                store_header(producer.memory(), start, found);
+                let (producer, mut consumer) = pair_at::<P>(geometry, EAGER, start);
+                store_header(&producer.memory, start, found);
                 let cause = refused_header(found, longest);
-                assert_eq!(consumer.peek().unwrap_err(), PopError::Corrupted(cause));
+                assert_eq!(consumer.peek().unwrap_err(), PopError::Broken(Broken::Corrupted(cause)));
                 is_poisoned_consumer(&mut consumer, cause);
                 // It stays so, also when the word is right again.
-                store_header(producer.memory(), start, 1);
+                store_header(&producer.memory, start, 1);
                 is_poisoned_consumer(&mut consumer, cause);
             }
         }
@@ -377,21 +384,21 @@ fn an_impossible_header_at_the_head_poisons_the_consumer<P: Place>() {
 }
 
 fn an_impossible_header_in_front_of_the_tail_poisons_the_consumer<P: Place>() {
-    for shape in smallest::<P>() {
-        let size = shape.size(8);
+    for geometry in smallest::<P>() {
+        let size = geometry.size(8);
         // What is left in front of the tail where the second record starts.
-        let longest = 2 * size - shape.payload() as u64;
-        if 3 * size > shape.most() {
+        let longest = 2 * size - geometry.payload() as u64;
+        if 3 * size > geometry.most() {
             continue;
         }
-        for found in impossible_headers(longest).into_iter().chain([0, 256 * shape.max_len() as u64 + 1]) {
-            let (producer, mut consumer) = filled::<P>(shape, PACED, [8, 8, 8]);
+        for found in impossible_headers(longest).into_iter().chain([0, 256 * geometry.max_len() as u64 + 1]) {
+            let (producer, mut consumer) = filled::<P>(geometry, PACED, [8, 8, 8]);
             pop(&mut consumer, 8);
-            store_header(producer.memory(), size, found);
+            store_header(&producer.memory, size, found);
             let cause = refused_header(found, longest);
-            assert_eq!(consumer.pop_value::<u64>(), Err(PopError::Corrupted(cause)));
+            assert_eq!(consumer.pop_value::<u64>(), Err(PopError::Broken(Broken::Corrupted(cause))));
             is_poisoned_consumer(&mut consumer, cause);
-            store_header(producer.memory(), size, 256 * 8 + 1);
+            store_header(&producer.memory, size, 256 * 8 + 1);
             is_poisoned_consumer(&mut consumer, cause);
             // It gives back what it read, and who follows it finds what is there now.
             consumer.release();
@@ -402,10 +409,10 @@ fn an_impossible_header_in_front_of_the_tail_poisons_the_consumer<P: Place>() {
 }
 
 fn a_header_that_reaches_the_tail_exactly_is_accepted<P: Place>() {
-    for shape in smallest::<P>() {
-        let (producer, mut consumer) = filled::<P>(shape, PACED, [8, 8]);
-        let longest = 2 * shape.size(8) - shape.payload() as u64;
-        store_header(producer.memory(), 0, 256 * longest + 1);
+    for geometry in smallest::<P>() {
+        let (producer, mut consumer) = filled::<P>(geometry, PACED, [8, 8]);
+        let longest = 2 * geometry.size(8) - geometry.payload() as u64;
+        store_header(&producer.memory, 0, 256 * longest + 1);
         assert_eq!(consumer.peek().map(|record| record.len() as u64), Ok(longest));
         consumer.peek().unwrap().release();
         is_empty(&mut consumer);
@@ -413,33 +420,39 @@ fn a_header_that_reaches_the_tail_exactly_is_accepted<P: Place>() {
 }
 
 fn a_header_that_changes_after_it_was_seen_harms_nothing<P: Place>() {
-    let shape = smallest::<P>()[0];
-    let (producer, mut consumer) = filled::<P>(shape, PACED, [40]);
+    let geometry = smallest::<P>()[0];
+    let (producer, mut consumer) = filled::<P>(geometry, PACED, [40]);
     let len = consumer.peek().unwrap().len();
     // Shorter: the record in it ends before the view, where a payload is taken for a header.
-    store_header(producer.memory(), 0, 256 * 8 + 1);
+    store_header(&producer.memory, 0, 256 * 8 + 1);
     assert_eq!((len, consumer.pop(&mut [0; 8])), (40, Ok(8)));
-    assert!(matches!(consumer.pop(&mut [0; 8]), Err(PopError::Corrupted(_))));
+    assert!(matches!(consumer.pop(&mut [0; 8]), Err(PopError::Broken(Broken::Corrupted(_)))));
 }
 
 fn a_producer_that_comes_walks_over_no_impossible_header<P: Place>() {
-    for shape in smallest::<P>() {
-        let longest = shape.max_len() as u64;
-        let size = shape.size(8);
+    for geometry in smallest::<P>() {
+        let longest = geometry.max_len() as u64;
+        let size = geometry.size(8);
         for start in [0, 64_u64.wrapping_neg()] {
             for found in impossible_headers(longest) {
-                let (first, _) = P::message_memories(shape);
+                let (first, _) = P::message_memories(geometry);
                 start_at(&first, start);
                 store_header(&first, start, found);
-                assert_eq!(Producer::attach(first, shape, EAGER).unwrap_err(), refused_header(found, longest));
+                assert_eq!(
+                    Producer::attach(first, geometry, EAGER).unwrap_err(),
+                    refused_header(found, longest).into()
+                );
             }
             // Behind a record there is less room.
             for found in impossible_headers(longest - size) {
-                let (first, _) = P::message_memories(shape);
+                let (first, _) = P::message_memories(geometry);
                 start_at(&first, start);
                 store_header(&first, start, 256 * 8 + 1);
                 store_header(&first, start.wrapping_add(size), found);
-                assert_eq!(Producer::attach(first, shape, EAGER).unwrap_err(), refused_header(found, longest - size));
+                assert_eq!(
+                    Producer::attach(first, geometry, EAGER).unwrap_err(),
+                    refused_header(found, longest - size).into()
+                );
             }
         }
     }
@@ -447,33 +460,34 @@ fn a_producer_that_comes_walks_over_no_impossible_header<P: Place>() {
 
 fn a_walk_over_records_ends_where_the_ring_does<P: Place>() {
     for align in ALIGNS {
-        let shape = Shape::new(P::SMALLEST, align);
-        let (first, second) = P::message_memories(shape);
+        let geometry = Geometry::new(P::SMALLEST, align);
+        let (first, second) = P::message_memories(geometry);
         // Every record has none behind it, all around.
         (0..P::SMALLEST).step_by(align).for_each(|position| store_header(&first, position as u64, 1));
-        let mut producer = Producer::attach(first, shape, EAGER).unwrap();
-        assert_eq!((tail(&producer), producer.push(&[])), (shape.most(), Err(PushError::Full)));
-        let mut consumer = Consumer::attach(second, shape, EAGER).unwrap();
-        (0..shape.most() / align as u64).for_each(|_| pop(&mut consumer, 0));
+        let mut producer = Producer::attach(first, geometry, EAGER).unwrap();
+        assert_eq!(tail(&producer), geometry.most());
+        assert!(matches!(producer.push(&[]), Err(PushError::Full(_))));
+        let mut consumer = Consumer::attach(second, geometry, EAGER).unwrap();
+        (0..geometry.most() / align as u64).for_each(|_| pop(&mut consumer, 0));
         push(&mut producer, 8);
         pop(&mut consumer, 8);
     }
 }
 
 fn a_consumer_that_lied_is_found_out_by_the_next_producer<P: Place>() {
-    for shape in smallest::<P>() {
-        let (mut producer, consumer) = pair::<P>(shape, EAGER);
+    for geometry in smallest::<P>() {
+        let (mut producer, consumer) = pair::<P>(geometry, EAGER);
         push(&mut producer, 8);
-        let (end, step) = (tail(&producer), shape.align() as u64);
-        consumer.memory().head().store(end + step, Ordering::Relaxed);
+        let (end, step) = (tail(&producer), geometry.alignment() as u64);
+        consumer.memory.head().store(end + step, Ordering::Relaxed);
         let cause = Corrupted {
             word: SharedWord::Head,
             found: end + step,
-            lowest: end.wrapping_sub(shape.most()),
+            lowest: end.wrapping_sub(geometry.most()),
             highest: end,
             step,
         };
-        assert_eq!(Producer::attach(producer.into_memory(), shape, EAGER).unwrap_err(), cause);
+        assert_eq!(Producer::attach(producer.into_memory(), geometry, EAGER).unwrap_err(), cause.into());
     }
 }
 
@@ -485,20 +499,20 @@ fn whatever_a_peer_writes_into_the_ring_nothing_panics<P: Place>() {
         random ^= random << 17;
         random
     };
-    for shape in smallest::<P>() {
-        let (mut producer, mut consumer) = pair::<P>(shape, PACED);
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair::<P>(geometry, PACED);
         for _ in 0..if cfg!(miri) { 200 } else { 20_000 } {
-            let near = next() % (2 * shape.capacity() as u64);
+            let near = next() % (2 * geometry.capacity() as u64);
             let word = match next() % 4 {
                 0 => next(),
-                1 => near.wrapping_sub(shape.capacity() as u64) & !7,
+                1 => near.wrapping_sub(geometry.capacity() as u64) & !7,
                 2 => 256 * near + 1,
-                _ => near & !(shape.align() as u64 - 1),
+                _ => near & !(geometry.alignment() as u64 - 1),
             };
             match next() % 16 {
-                0 => producer.memory().tail().store(word, Ordering::Relaxed),
-                1 => producer.memory().head().store(word, Ordering::Relaxed),
-                2..=4 => store_header(producer.memory(), next() & !7, word),
+                0 => producer.memory.tail().store(word, Ordering::Relaxed),
+                1 => producer.memory.head().store(word, Ordering::Relaxed),
+                2..=4 => store_header(&producer.memory, next() & !7, word),
                 5..=8 => {
                     let _ = producer.push(&message(next() as usize % 100));
                 }
@@ -508,13 +522,13 @@ fn whatever_a_peer_writes_into_the_ring_nothing_panics<P: Place>() {
                     let _ = batch.claim(next() as usize % 50).map(|claim| claim.commit_len(0));
                     batch.commit();
                 }
-                10 => match Producer::attach(producer.into_memory(), shape, EAGER) {
+                10 => match Producer::attach(producer.into_memory(), geometry, EAGER) {
                     Ok(attached) => producer = attached,
-                    Err(_) => (producer, consumer) = pair::<P>(shape, PACED),
+                    Err(_) => (producer, consumer) = pair::<P>(geometry, PACED),
                 },
-                11 => match Consumer::attach(consumer.into_memory(), shape, EAGER) {
+                11 => match Consumer::attach(consumer.into_memory(), geometry, EAGER) {
                     Ok(attached) => consumer = attached,
-                    Err(_) => (producer, consumer) = pair::<P>(shape, PACED),
+                    Err(_) => (producer, consumer) = pair::<P>(geometry, PACED),
                 },
                 _ => {
                     let len = consumer.peek().map(|record| record.to_vec().len());

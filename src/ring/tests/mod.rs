@@ -33,9 +33,10 @@ mod stream_model;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::memory::{Memory, Role, Word};
-use super::message::Shape;
+use super::message::Geometry;
+use crate::error::Error;
 use crate::options::Options;
-use crate::segment::{Segment, Wanted, unlink};
+use crate::segment::{Segment, unlink};
 use heap::Heap;
 
 /// Where a ring can live.
@@ -49,7 +50,7 @@ trait Place {
     const SMALLEST: usize;
 
     /// Makes a fresh data area for messages, and returns the memory of the producer and that of the consumer.
-    fn message_memories(shape: Shape) -> (Self::Memory, Self::Memory);
+    fn message_memories(geometry: Geometry) -> (Self::Memory, Self::Memory);
 }
 
 struct OnHeap;
@@ -64,8 +65,8 @@ impl Place for OnHeap {
 
     const SMALLEST: usize = 256;
 
-    fn message_memories(shape: Shape) -> (Heap, Heap) {
-        let heap = Heap::new(shape.capacity());
+    fn message_memories(geometry: Geometry) -> (Heap, Heap) {
+        let heap = Heap::new(geometry.capacity());
         (heap.clone(), heap)
     }
 }
@@ -78,27 +79,30 @@ impl Place for InSegment {
     fn memories<T>(capacity: usize) -> (Segment, Segment) {
         attach(
             |options| options.capacity(capacity),
-            |options| Wanted::stream(options, std::alloc::Layout::new::<T>()).expect("a capacity that fits"),
+            |options, role| options.stream_segment(role, std::alloc::Layout::new::<T>()),
         )
     }
 
     const SMALLEST: usize = 4096;
 
-    fn message_memories(shape: Shape) -> (Segment, Segment) {
+    fn message_memories(geometry: Geometry) -> (Segment, Segment) {
         attach(
-            |options| options.capacity(shape.capacity()).alignment(shape.align()),
-            |options| Wanted::messages(options).expect("sizes that fit"),
+            |options| options.capacity(geometry.capacity()).record_alignment(geometry.alignment()),
+            |options, role| options.message_segment(role),
         )
     }
 }
 
 /// Makes a ring and attaches both roles to it.
-fn attach(options: impl FnOnce(Options) -> Options, wanted: impl Fn(&Options) -> Wanted) -> (Segment, Segment) {
+fn attach(
+    options: impl FnOnce(Options) -> Options,
+    segment: impl Fn(&Options, Role) -> Result<Segment, Error>,
+) -> (Segment, Segment) {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = format!("unit-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let options = options(Options::new(&name));
-    let producer = Segment::attach(&options, Role::Producer, wanted(&options)).expect("the ring is created");
-    let consumer = Segment::attach(&options, Role::Consumer, wanted(&options)).expect("the ring is there");
+    let producer = segment(&options, Role::Producer).expect("the ring is created");
+    let consumer = segment(&options, Role::Consumer).expect("the ring is there");
     unlink(&name).expect("the name is there");
     (producer, consumer)
 }

@@ -1,5 +1,5 @@
-//! Mistakes that a sanitizer must find: what shows that it can. They are ignored: `.ci/sanitize` runs each by itself and
-//! expects it to be found.
+//! Mistakes that a sanitizer must find: what shows that it can. They are ignored: `.ci/sanitize` runs each by itself
+//! and expects it to be found.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -135,10 +135,10 @@ fn a_race_of_elements() {
 #[test]
 #[ignore = "a mistake, for .ci/sanitize"]
 fn a_race_of_messages() {
-    let shape = message::Shape::new(256, 8);
-    let [written, read] = unordered(shape.capacity());
-    let mut producer = message::Producer::attach(written, shape, EAGER).unwrap();
-    let mut consumer = message::Consumer::attach(read, shape, EAGER).unwrap();
+    let geometry = message::Geometry::new(256, 8);
+    let [written, read] = unordered(geometry.capacity());
+    let mut producer = message::Producer::attach(written, geometry, EAGER).unwrap();
+    let mut consumer = message::Consumer::attach(read, geometry, EAGER).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {
             for number in 0..COUNT {

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
 use crate::error::Role;
-use crate::ring::position::{Corrupted, SharedWord};
+use crate::ring::error::{Broken, Corrupted, PopError, PushError, SharedWord};
 use crate::ring::presence::{self, Presence};
-use crate::ring::stream::{ClaimError, Consumer, Element, PeekError, PopError, Producer, PushError, PushSliceError};
+use crate::ring::stream::{Consumer, Element, Producer};
 
 /// Pauses before some looks, at most so often.
 const PACED: u32 = 3;
@@ -61,7 +61,7 @@ fn push_to_a_full_ring_returns_the_element<P: Place>() {
     let (mut producer, mut consumer) = pair::<u64, P>(2, EAGER);
     push_all(&mut producer, 0..2);
     assert_eq!(producer.push(7), Err(PushError::Full(7)));
-    assert_eq!(producer.push(8).unwrap_err().into_value(), 8);
+    assert_eq!(producer.push(8).unwrap_err().into_value(), Some(8));
     pop_all(&mut consumer, 0..1);
     assert_eq!(producer.push(2), Ok(()));
     pop_all(&mut consumer, 1..3);
@@ -82,7 +82,7 @@ fn elements_arrive_once_and_in_order_across_the_wraps<P: Place>() {
     }
 }
 
-fn every_shape_of_element_arrives_as_it_was<P: Place>() {
+fn every_geometry_of_element_arrives_as_it_was<P: Place>() {
     #[track_caller]
     fn arrives<T: Element + PartialEq + Debug, P: Place>(values: [T; 3]) {
         let (mut producer, mut consumer) = pair::<T, P>(2, EAGER);
@@ -106,7 +106,7 @@ fn a_slice_is_pushed_as_far_as_it_fits<P: Place>() {
     let numbers: Vec<u64> = (0..6).collect();
     assert_eq!(producer.push_slice(&numbers[..3]), Ok(3));
     assert_eq!(producer.push_slice(&numbers[3..]), Ok(1));
-    assert_eq!(producer.push_slice(&numbers[4..]), Err(PushSliceError::Full));
+    assert!(matches!(producer.push_slice(&numbers[4..]), Err(PushError::Full(_))));
     assert_eq!(producer.push_slice(&[]), Ok(0));
     let mut popped = [9; 6];
     assert_eq!(consumer.pop_slice(&mut popped[..1]), Ok(1));
@@ -154,15 +154,15 @@ fn a_claim_is_committed_in_part<P: Place>() {
 
 fn a_claim_takes_what_is_free_and_no_more<P: Place>() {
     let (mut producer, mut consumer) = pair_at::<u64, P>(4, EAGER, 3);
-    assert_eq!(producer.claim(5).unwrap_err(), ClaimError::TooLong { len: 5, capacity: 4 });
+    assert_eq!(producer.claim(5).unwrap_err(), PushError::TooLong { len: 5, max: 4 });
     assert_eq!(producer.claim_up_to(9).unwrap().len(), 4);
     assert_eq!(producer.claim_contiguous(9).unwrap().parts(), (1, 0));
     assert!(producer.claim(0).unwrap().is_empty());
     push_all(&mut producer, 0..3);
-    assert_eq!(producer.claim(2).unwrap_err(), ClaimError::Full { free: 1 });
+    assert_eq!(producer.claim(2).unwrap_err(), PushError::Full(1));
     assert_eq!(producer.claim_up_to(2).unwrap().len(), 1);
     push_all(&mut producer, 3..4);
-    assert_eq!(producer.claim_up_to(1).unwrap_err(), ClaimError::Full { free: 0 });
+    assert_eq!(producer.claim_up_to(1).unwrap_err(), PushError::Full(0));
     assert!(producer.claim_up_to(0).unwrap().is_empty());
     pop_all(&mut consumer, 0..4);
 }
@@ -189,13 +189,13 @@ fn a_peek_leaves_the_elements_until_they_are_released<P: Place>() {
 
 fn a_peek_takes_what_is_there_and_no_more<P: Place>() {
     let (mut producer, mut consumer) = pair_at::<u64, P>(4, EAGER, 3);
-    assert_eq!(consumer.peek(5).unwrap_err(), PeekError::TooLong { len: 5, capacity: 4 });
-    assert_eq!(consumer.peek(1).unwrap_err(), PeekError::Empty { available: 0 });
-    assert_eq!(consumer.peek_up_to(1).unwrap_err(), PeekError::Empty { available: 0 });
+    assert_eq!(consumer.peek(5).unwrap_err(), PopError::TooLong { len: 5, max: 4 });
+    assert_eq!(consumer.peek(1).unwrap_err(), PopError::Empty);
+    assert_eq!(consumer.peek_up_to(1).unwrap_err(), PopError::Empty);
     assert!(consumer.peek(0).unwrap().is_empty());
     assert!(consumer.peek_up_to(0).unwrap().is_empty());
     push_all(&mut producer, 0..3);
-    assert_eq!(consumer.peek(4).unwrap_err(), PeekError::Empty { available: 3 });
+    assert_eq!(consumer.peek(4).unwrap_err(), PopError::Short { available: 3, len: 4 });
     assert_eq!(consumer.peek_up_to(4).unwrap().parts(), (1, 2));
     assert_eq!(consumer.peek_contiguous(4).unwrap().parts(), (1, 0));
 }
@@ -232,7 +232,7 @@ fn a_slot_is_free_when_its_pop_returns<P: Place>() {
         assert_eq!(producer.free(), Ok(7));
         consumer.peek(4).unwrap().release_first(2);
         assert_eq!(producer.free(), Ok(9));
-        consumer.peek(4).unwrap();
+        drop(consumer.peek(4).unwrap());
         std::mem::forget(consumer.peek(4).unwrap());
         assert_eq!((producer.free(), consumer.position()), (Ok(9), 9));
         push_all(&mut producer, 16..25);
@@ -245,11 +245,11 @@ fn an_end_that_leaves_says_so<P: Place>() {
     let (mut producer, mut consumer) = pair::<u64, P>(64, PACED);
     push_all(&mut producer, 0..64);
     pop_all(&mut consumer, 0..5);
-    consumer.leave(1, None);
+    consumer.leave(1, true);
     assert_eq!(producer.free(), Ok(5));
-    assert_eq!(presence::observe(producer.memory().presence(Role::Consumer)), Presence::Left { generation: 1 });
-    producer.leave(1, None);
-    assert_eq!(presence::observe(consumer.memory().presence(Role::Producer)), Presence::Left { generation: 1 });
+    assert_eq!(presence::observe(producer.memory.presence(Role::Consumer)), Presence::Left { generation: 1 });
+    producer.leave(1, true);
+    assert_eq!(presence::observe(consumer.memory.presence(Role::Producer)), Presence::Left { generation: 1 });
 }
 
 fn who_follows_goes_on_where_the_last_one_stopped<P: Place>() {
@@ -273,9 +273,9 @@ fn an_impossible_head_poisons_the_producer<P: Place>() {
             let (mut producer, mut consumer) = pair_at::<u64, P>(4, EAGER, start);
             push_all(&mut producer, 0..4);
             pop_all(&mut consumer, 0..2);
-            producer.free().unwrap();
+            assert_eq!(producer.is_ready(2), Ok(true));
             let found = start.wrapping_add(lie);
-            producer.memory().head().store(found, Ordering::Relaxed);
+            producer.memory.head().store(found, Ordering::Relaxed);
             let cause = Corrupted {
                 word: SharedWord::Head,
                 found,
@@ -284,12 +284,16 @@ fn an_impossible_head_poisons_the_producer<P: Place>() {
                 step: 1,
             };
             assert_eq!(producer.free(), Err(cause.into()));
+            assert_eq!(producer.is_ready(3), Err(cause.into()));
             // It stays so, also when the word is right again.
-            producer.memory().head().store(start.wrapping_add(2), Ordering::Relaxed);
-            assert_eq!(producer.push(7), Err(PushError::Corrupted { value: 7, cause }));
-            assert_eq!(producer.push_slice(&[7]), Err(PushSliceError::Corrupted(cause)));
-            assert_eq!(producer.claim(1).unwrap_err(), ClaimError::Corrupted(cause));
-            assert_eq!(producer.claim_up_to(1).unwrap_err(), ClaimError::Corrupted(cause));
+            producer.memory.head().store(start.wrapping_add(2), Ordering::Relaxed);
+            assert_eq!(producer.push(7), Err(PushError::Broken { value: 7, cause: Broken::Corrupted(cause) }));
+            assert_eq!(producer.push_slice(&[7]), Err(PushError::Broken { value: 0, cause: Broken::Corrupted(cause) }));
+            assert_eq!(producer.claim(1).unwrap_err(), PushError::Broken { value: 0, cause: Broken::Corrupted(cause) });
+            assert_eq!(
+                producer.claim_up_to(1).unwrap_err(),
+                PushError::Broken { value: 0, cause: Broken::Corrupted(cause) }
+            );
         }
     }
 }
@@ -298,8 +302,8 @@ fn a_head_that_goes_back_poisons_the_producer<P: Place>() {
     let (mut producer, mut consumer) = pair::<u64, P>(4, EAGER);
     push_all(&mut producer, 0..4);
     pop_all(&mut consumer, 0..2);
-    assert_eq!(producer.free(), Ok(2));
-    producer.memory().head().store(1, Ordering::Relaxed);
+    assert_eq!((producer.free(), producer.is_ready(2)), (Ok(2), Ok(true)));
+    producer.memory.head().store(1, Ordering::Relaxed);
     let cause = Corrupted { word: SharedWord::Head, found: 1, lowest: 2, highest: 4, step: 1 };
     assert_eq!(producer.free(), Err(cause.into()));
 }
@@ -309,16 +313,16 @@ fn an_impossible_tail_poisons_the_consumer<P: Place>() {
         for lie in [5, u64::MAX, 1 << 63] {
             let (producer, mut consumer) = pair_at::<u64, P>(4, EAGER, start);
             let found = start.wrapping_add(lie);
-            producer.memory().tail().store(found, Ordering::Relaxed);
+            producer.memory.tail().store(found, Ordering::Relaxed);
             let (lowest, highest) = (start, start.wrapping_add(4));
             let cause = Corrupted { word: SharedWord::Tail, found, lowest, highest, step: 1 };
-            assert_eq!(consumer.pop(), Err(PopError::Corrupted(cause)));
+            assert_eq!(consumer.pop(), Err(PopError::Broken(Broken::Corrupted(cause))));
             // It stays so, also when the word is right again.
-            producer.memory().tail().store(start.wrapping_add(1), Ordering::Relaxed);
-            assert_eq!(consumer.pop(), Err(PopError::Corrupted(cause)));
-            assert_eq!(consumer.pop_slice(&mut [0]), Err(PopError::Corrupted(cause)));
-            assert_eq!(consumer.peek(1).unwrap_err(), PeekError::Corrupted(cause));
-            assert_eq!(consumer.peek_up_to(1).unwrap_err(), PeekError::Corrupted(cause));
+            producer.memory.tail().store(start.wrapping_add(1), Ordering::Relaxed);
+            assert_eq!(consumer.pop(), Err(PopError::Broken(Broken::Corrupted(cause))));
+            assert_eq!(consumer.pop_slice(&mut [0]), Err(PopError::Broken(Broken::Corrupted(cause))));
+            assert_eq!(consumer.peek(1).unwrap_err(), PopError::Broken(Broken::Corrupted(cause)));
+            assert_eq!(consumer.peek_up_to(1).unwrap_err(), PopError::Broken(Broken::Corrupted(cause)));
             assert_eq!(consumer.available(), Err(cause.into()));
         }
     }
@@ -365,7 +369,7 @@ scenarios! {
     a_new_ring_is_empty_and_holds_its_capacity,
     push_to_a_full_ring_returns_the_element,
     elements_arrive_once_and_in_order_across_the_wraps,
-    every_shape_of_element_arrives_as_it_was,
+    every_geometry_of_element_arrives_as_it_was,
     a_slice_is_pushed_as_far_as_it_fits,
     a_claim_is_visible_once_it_is_committed,
     a_claim_that_is_dropped_was_never_there,

@@ -7,7 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
-use crate::ring::stream::{ClaimError, Consumer, PeekError, PopError, Producer, PushError, PushSliceError};
+use crate::ring::error::{PopError, PushError};
+use crate::ring::stream::{Consumer, Producer};
 
 /// One call of either end.
 #[derive(Clone, Debug)]
@@ -98,7 +99,7 @@ fn agrees<P: Place>(capacity: usize, pauses: u32, start: u64, calls: Vec<Call>) 
                 let numbers: Vec<u64> = (model.next..).take(len).collect();
                 let pushed = match producer.push_slice(&numbers) {
                     Ok(pushed) => pushed,
-                    Err(PushSliceError::Full) => 0,
+                    Err(PushError::Full(_)) => 0,
                     Err(error) => panic!("{error}"),
                 };
                 model.found_free(pushed, len);
@@ -114,8 +115,8 @@ fn agrees<P: Place>(capacity: usize, pauses: u32, start: u64, calls: Vec<Call>) 
                     claim.commit_first(commit);
                     model.queue.extend(numbers);
                 }
-                Err(ClaimError::Full { free }) => model.found_free(free, len),
-                Err(ClaimError::TooLong { .. }) => assert!(len > capacity),
+                Err(PushError::Full(free)) => model.found_free(free, len),
+                Err(PushError::TooLong { .. }) => assert!(len > capacity),
                 Err(error) => panic!("{error}"),
             },
             Call::ClaimUpTo(most) => match producer.claim_up_to(most) {
@@ -130,7 +131,7 @@ fn agrees<P: Place>(capacity: usize, pauses: u32, start: u64, calls: Vec<Call>) 
                     claim.commit();
                     model.queue.extend(numbers);
                 }
-                Err(ClaimError::Full { free }) => model.found_free(free, most),
+                Err(PushError::Full(free)) => model.found_free(free, most),
                 Err(error) => panic!("{error}"),
             },
             Call::ClaimAndDrop(most) => {
@@ -161,8 +162,9 @@ fn agrees<P: Place>(capacity: usize, pauses: u32, start: u64, calls: Vec<Call>) 
                     peek.release_first(release);
                     model.take(release);
                 }
-                Err(PeekError::Empty { available }) => assert_eq!(available, model.queue.len()),
-                Err(PeekError::TooLong { .. }) => assert!(len > capacity),
+                Err(PopError::Empty) => assert!(model.queue.is_empty()),
+                Err(PopError::Short { available, .. }) => assert_eq!(available, model.queue.len()),
+                Err(PopError::TooLong { .. }) => assert!(len > capacity),
                 Err(error) => panic!("{error}"),
             },
             Call::PeekUpTo(most) => match consumer.peek_up_to(most) {
@@ -173,7 +175,7 @@ fn agrees<P: Place>(capacity: usize, pauses: u32, start: u64, calls: Vec<Call>) 
                     assert_eq!(numbers.len(), model.queue.len().min(most));
                     assert_eq!(numbers, model.take(numbers.len()));
                 }
-                Err(PeekError::Empty { .. }) => assert!(model.queue.is_empty()),
+                Err(PopError::Empty) => assert!(model.queue.is_empty()),
                 Err(error) => panic!("{error}"),
             },
             Call::ForgetPeek(most) => {
@@ -189,14 +191,14 @@ fn agrees<P: Place>(capacity: usize, pauses: u32, start: u64, calls: Vec<Call>) 
                 producer = Producer::attach(producer.into_memory(), capacity, pauses).unwrap();
             }
             Call::ConsumerIsSucceeded => {
-                consumer.leave(1, None);
+                consumer.leave(1, true);
                 consumer = Consumer::attach(consumer.into_memory(), capacity, pauses).unwrap();
             }
         }
         let end = start.wrapping_add(model.next);
         assert_eq!(producer.position(), end);
         assert_eq!(consumer.position(), end.wrapping_sub(model.queue.len() as u64));
-        assert_eq!(consumer.memory().head().load(Ordering::Relaxed), consumer.position());
+        assert_eq!(consumer.memory.head().load(Ordering::Relaxed), consumer.position());
     }
     let mut rest = vec![0; capacity];
     let popped = consumer.pop_slice(&mut rest).unwrap_or(0);

@@ -3,12 +3,10 @@
 mod play;
 
 use std::fmt::Debug;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use ringmain::message::{self, ReceiveError};
-use ringmain::stream::{self, PopError};
-use ringmain::{Error, Options, PeerState, Role, Wait, WaitError};
+use ringmain::{Error, Options, PeerState, PopError, Role, Wait, WaitError, message, stream};
 
 use super::messages::header;
 use super::{Part, Ring, word};
@@ -17,7 +15,7 @@ pub(crate) use play::{
 };
 
 /// One end of either ring.
-pub(crate) trait End: AsFd + Debug + Sized + Send {
+pub(crate) trait End: Debug + Sized + Send {
     /// The part of a process that holds it.
     const PART: &'static str;
     /// The word of the other end, or in its place, and a number there that cannot be.
@@ -59,6 +57,7 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
     fn peer_changed(&mut self) -> bool;
     fn is_orphaned(&self) -> bool;
     fn is_truncated(&self) -> bool;
+    fn descriptor(&self) -> BorrowedFd<'_>;
     fn close(self);
     fn abandon(self);
     fn into_fd(self) -> OwnedFd;
@@ -67,7 +66,7 @@ pub(crate) trait End: AsFd + Debug + Sized + Send {
 /// The options of a small ring of either kind.
 pub(crate) fn small(options: Options) -> Options {
     // 8 elements, or of the 64-byte records that fit one page, 63.
-    options.capacity(8).alignment(64)
+    options.capacity(8).record_alignment(64)
 }
 
 macro_rules! stream_sizes {
@@ -93,9 +92,12 @@ macro_rules! message_sizes {
 }
 
 macro_rules! common_calls {
-    ($wait:ident $(, $len:expr)?) => {
+    ($wait:ident($($len:expr)?)) => {
         fn wait_ready(&mut self, limit: Duration) -> Result<(), WaitError> {
-            self.$wait($($len,)? limit)
+            self.within(limit).$wait($($len)?)
+        }
+        fn descriptor(&self) -> BorrowedFd<'_> {
+            Self::descriptor(self)
         }
         fn set_wait(&mut self, strategy: Wait) {
             Self::set_wait(self, strategy);
@@ -146,8 +148,8 @@ impl End for stream::Producer<u64> {
 
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
         let sent = match limit {
-            None => self.push_blocking(number),
-            Some(limit) => self.push_timeout(number, limit),
+            None => self.blocking().push(number),
+            Some(limit) => self.within(limit).push(number),
         };
         sent.map_err(|unsent| {
             assert_eq!(unsent.value, number);
@@ -163,7 +165,7 @@ impl End for stream::Producer<u64> {
         ring.set_word(word::HEAD, 2);
     }
 
-    common_calls!(wait_writable);
+    common_calls!(until_free(1));
 }
 
 impl End for stream::Consumer<u64> {
@@ -182,8 +184,8 @@ impl End for stream::Consumer<u64> {
 
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
         let received = match limit {
-            None => self.pop_blocking(),
-            Some(limit) => self.pop_timeout(limit),
+            None => self.blocking().pop(),
+            Some(limit) => self.within(limit).pop(),
         };
         received.map(|came| assert_eq!(came, number, "came, expected"))
     }
@@ -202,7 +204,7 @@ impl End for stream::Consumer<u64> {
         self.release();
     }
 
-    common_calls!(wait_readable);
+    common_calls!(until_available(1));
 }
 
 impl End for message::Producer {
@@ -222,10 +224,10 @@ impl End for message::Producer {
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
         let bytes = number.to_ne_bytes();
         match (limit, number % 2) {
-            (None, 0) => self.push_blocking(&bytes),
-            (None, _) => self.push_value_blocking(&number),
-            (Some(limit), 0) => self.push_timeout(&bytes, limit),
-            (Some(limit), _) => self.push_value_timeout(&number, limit),
+            (None, 0) => self.blocking().push(&bytes),
+            (None, _) => self.blocking().push_value(&number),
+            (Some(limit), 0) => self.within(limit).push(&bytes),
+            (Some(limit), _) => self.within(limit).push_value(&number),
         }
     }
 
@@ -237,7 +239,7 @@ impl End for message::Producer {
         ring.set_word(word::HEAD, 2 * 64);
     }
 
-    common_calls!(wait_writable, 8);
+    common_calls!(until_free(8));
 }
 
 impl End for message::Consumer {
@@ -257,21 +259,20 @@ impl End for message::Consumer {
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError> {
         let mut bytes = [0; 8];
         let received = match (limit, number % 2) {
-            (None, 0) => self.pop_blocking(&mut bytes).map(|_| u64::from_ne_bytes(bytes)),
-            (None, _) => self.pop_value_blocking(),
-            (Some(limit), 0) => self.pop_timeout(&mut bytes, limit).map(|_| u64::from_ne_bytes(bytes)),
-            (Some(limit), _) => self.pop_value_timeout(limit),
+            (None, 0) => self.blocking().pop(&mut bytes).map(|_| u64::from_ne_bytes(bytes)),
+            (None, _) => self.blocking().pop_value(),
+            (Some(limit), 0) => self.within(limit).pop(&mut bytes).map(|_| u64::from_ne_bytes(bytes)),
+            (Some(limit), _) => self.within(limit).pop_value(),
         };
         match received {
             Ok(came) => assert_eq!(came, number, "came, expected"),
-            Err(ReceiveError::Wait(error)) => return Err(error),
-            Err(error) => panic!("{error:?}"),
+            Err(error) => return Err(error),
         }
         Ok(())
     }
 
     fn exhaust(&mut self) -> u64 {
-        assert_eq!(self.pop(&mut [0; 8]), Err(message::PopError::Empty));
+        assert_eq!(self.pop(&mut [0; 8]), Err(PopError::Empty));
         0
     }
 
@@ -286,7 +287,7 @@ impl End for message::Consumer {
         self.release();
     }
 
-    common_calls!(wait_readable);
+    common_calls!(until_available());
 }
 
 /// Runs a check for each of the four handles.

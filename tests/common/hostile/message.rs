@@ -1,12 +1,12 @@
 //! The calls of a message ring's victims.
 
-use std::io::{IoSlice, Write};
+use std::io::{IoSlice, Read, Write};
 use std::mem;
 
-use ringmain::message::{Batch, Claim, Consumer, PopError, Producer, PushError, ReceiveError, Record};
-use ringmain::{Error, Options};
+use ringmain::message::{Batch, Claim, Consumer, Producer, Record};
+use ringmain::{Error, Options, PopError, PushError};
 
-use super::stream::strategy;
+use super::stream::{glance, of_pop as pop_refused, of_push as push_refused, strategy, taken};
 use super::{Choices, Outcome, Shape, Victim, word};
 
 /// What is sent: more than some rings can hold.
@@ -17,7 +17,7 @@ const USUAL: u64 = 600;
 
 impl Victim for Producer {
     fn make(options: &Options, shape: Shape) {
-        let options = options.clone().capacity(shape.capacity as usize).alignment(shape.align as usize);
+        let options = options.clone().capacity(shape.capacity as usize).record_alignment(shape.align as usize);
         drop(options.message_producer().unwrap());
     }
 
@@ -31,12 +31,9 @@ impl Victim for Producer {
 
     fn block(&mut self, choices: &impl Choices) -> Outcome {
         match choices.below(3) {
-            0 => Outcome::of(self.push_blocking(&BYTES[..600]), Outcome::of_wait),
-            1 => Outcome::of(self.push_value_blocking(&[7_u64; 5]), Outcome::of_wait),
-            _ => match self.claim_blocking(choices.len(USUAL)) {
-                Ok(claim) => claimed(Ok(claim), choices),
-                Err(error) => Outcome::of_wait(error),
-            },
+            0 => Outcome::of(self.blocking().push(&BYTES[..600]), Outcome::of_wait),
+            1 => Outcome::of(self.blocking().push_value(&[7_u64; 5]), Outcome::of_wait),
+            _ => taken(self.blocking().claim(choices.len(USUAL)), |claim| claimed(Ok(claim), choices)),
         }
     }
 
@@ -66,9 +63,9 @@ impl Victim for Consumer {
     fn block(&mut self, choices: &impl Choices) -> Outcome {
         let max = self.max_len();
         match choices.below(3) {
-            0 => Outcome::of(self.pop_value_blocking::<u64>(), of_receive),
-            1 => Outcome::of(self.pop_blocking(&mut vec![0; choices.below(USUAL) as usize]), of_receive),
-            _ => Outcome::of(self.peek_blocking().map(|record| look(&record, max)), Outcome::of_wait),
+            0 => Outcome::of(self.blocking().pop_value::<u64>(), Outcome::of_wait),
+            1 => Outcome::of(self.blocking().pop(&mut vec![0; choices.below(USUAL) as usize]), Outcome::of_wait),
+            _ => Outcome::of(self.blocking().peek().map(|record| look(&record, max)), Outcome::of_wait),
         }
     }
 
@@ -90,7 +87,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
     let bytes = &BYTES[..choices.len(USUAL).min(BYTES.len())];
     match choices.below(9) {
         0 => of_push(tx.push(bytes)),
-        1 if tx.alignment() > 8 => of_push(tx.push_tagged(7, bytes)),
+        1 if tx.record_alignment() > 8 => of_push(tx.push_tagged(7, bytes)),
         1 => of_push(tx.push_vectored(&[bytes, &[], bytes].map(IoSlice::new))),
         2 => of_push(tx.push_value(&7_u64)),
         3 => of_push(tx.push_value(&[7_u64; 5])),
@@ -109,11 +106,15 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
             }
             outcome
         }
-        7 => Outcome::of_look(tx.can_push(choices.len(USUAL).min(tx.max_len()))),
+        7 => match choices.below(3) {
+            0 => Outcome::of_glance(tx.free(), tx.capacity()),
+            1 => glance(tx.len(), [tx.is_full(), tx.is_empty()], tx.capacity()),
+            _ => Outcome::of_look(tx.can_push(choices.len(USUAL).min(tx.max_len()))),
+        },
         _ => {
             let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned(), tx.is_truncated());
-            let _ = (tx.name(), tx.generation(), tx.position(), tx.capacity(), tx.alignment());
-            let _ = (tx.ring_id(), tx.first_position());
+            let _ = (tx.name(), tx.generation(), tx.position(), tx.capacity(), tx.record_alignment());
+            let _ = (tx.ring_id(), tx.first_position(), tx.peer(), tx.descriptor());
             tx.set_wait(strategy(choices));
             Outcome::Never
         }
@@ -137,24 +138,31 @@ fn add(batch: &mut Batch<'_>, bytes: &[u8], choices: &impl Choices) -> Outcome {
 fn push_patiently(tx: &mut Producer, choices: &impl Choices) -> Outcome {
     tx.set_wait(strategy(choices));
     let (len, limit) = (choices.len(USUAL), choices.wait());
-    match choices.below(4) {
-        0 => Outcome::of(tx.push_timeout(&BYTES[..len.min(BYTES.len())], limit), Outcome::of_wait),
-        1 => Outcome::of(tx.push_value_timeout(&[7_u64; 5], limit), Outcome::of_wait),
-        2 => match tx.claim_timeout(len, limit) {
-            Ok(claim) => claimed(Ok(claim), choices),
-            Err(error) => Outcome::of_wait(error),
-        },
-        _ => Outcome::of(tx.wait_writable(len, limit), Outcome::of_wait),
+    let bytes = &BYTES[..len.min(BYTES.len())];
+    match choices.below(8) {
+        0 => Outcome::of(tx.within(limit).push(bytes), Outcome::of_wait),
+        1 => Outcome::of(tx.within(limit).push_value(&[7_u64; 5]), Outcome::of_wait),
+        2 => taken(tx.within(limit).claim(len), |claim| claimed(Ok(claim), choices)),
+        // If records have no word, that is refused, and nothing else is.
+        3 if tx.record_alignment() > 8 => Outcome::of(tx.within(limit).push_tagged(7, bytes), Outcome::of_wait),
+        3 | 4 => Outcome::of(tx.within(limit).push_vectored(&[bytes, bytes].map(IoSlice::new)), Outcome::of_wait),
+        5 | 6 => {
+            let mut batch = tx.batch();
+            let outcome = match choices.below(4) {
+                0 => Outcome::of(batch.within(limit).push(bytes), Outcome::of_wait),
+                1 => Outcome::of(batch.within(limit).push_value(&7_u64), Outcome::of_wait),
+                2 => taken(batch.within(limit).claim(len), |claim| claimed(Ok(claim), choices)),
+                _ => Outcome::of(batch.within(limit).until_free(len), Outcome::of_wait),
+            };
+            batch.commit();
+            outcome
+        }
+        _ => Outcome::of(tx.within(limit).until_free(len), Outcome::of_wait),
     }
 }
 
 fn of_push(result: Result<(), PushError>) -> Outcome {
-    Outcome::of(result, |error| match error {
-        PushError::Full => Outcome::NotNow,
-        PushError::TooLong { .. } | PushError::NoWord { .. } => Outcome::Never,
-        PushError::Corrupted(cause) => Outcome::Corrupted(cause),
-        PushError::Forked => panic!("{error:?} of a handle of this process"),
-    })
+    Outcome::of(result, push_refused)
 }
 
 fn claimed(claim: Result<Claim<'_>, PushError>, choices: &impl Choices) -> Outcome {
@@ -209,8 +217,11 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
         2 => of_pop(rx.pop_value::<u64>()),
         3 => of_pop(rx.pop_value::<[u64; 5]>()),
         4 => of_pop(rx.peek().map(|record| look(&record, max))),
-        5 => of_pop(rx.peek().map(|record| {
+        5 => of_pop(rx.peek().map(|mut record| {
             look(&record, max);
+            let mut part = [0; 9];
+            assert_eq!(record.read(&mut part).unwrap(), record.len().min(9));
+            assert_eq!(record.read(&mut part).unwrap(), record.len().saturating_sub(9).min(9));
             record.release();
         })),
         6 => {
@@ -226,14 +237,17 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             Some(Err(broken)) => Outcome::of_broken(broken),
             None => Outcome::NotNow,
         },
-        8 => Outcome::of_look(rx.is_empty()),
+        8 => match choices.below(2) {
+            0 => Outcome::of_glance(rx.available(), rx.capacity()),
+            _ => glance(rx.len(), [rx.is_empty(); 2], rx.capacity()),
+        },
         9 => of_pop(rx.peek().map(mem::forget)),
         10 => look_at_several(rx, choices),
         _ => {
             rx.release();
             let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned(), rx.is_truncated());
-            let _ = (rx.name(), rx.generation(), rx.position(), rx.capacity(), rx.alignment());
-            let _ = (rx.ring_id(), rx.first_position());
+            let _ = (rx.name(), rx.generation(), rx.position(), rx.capacity(), rx.record_alignment());
+            let _ = (rx.ring_id(), rx.first_position(), rx.peer(), rx.descriptor());
             rx.set_wait(strategy(choices));
             Outcome::Never
         }
@@ -269,11 +283,28 @@ fn look_at_several(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
 fn pop_patiently(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
     rx.set_wait(strategy(choices));
     let (max, limit) = (rx.max_len(), choices.wait());
-    match choices.below(4) {
-        0 => Outcome::of(rx.pop_timeout(&mut vec![0; choices.below(USUAL) as usize], limit), of_receive),
-        1 => Outcome::of(rx.pop_value_timeout::<u64>(limit), of_receive),
-        2 => Outcome::of(rx.peek_timeout(limit).map(|record| look(&record, max)), Outcome::of_wait),
-        _ => Outcome::of(rx.wait_readable(limit), Outcome::of_wait),
+    let mut bytes = vec![0; choices.below(USUAL) as usize];
+    match choices.below(9) {
+        0 => Outcome::of(rx.within(limit).pop(&mut bytes), Outcome::of_wait),
+        1 => Outcome::of(rx.within(limit).pop_value::<u64>(), Outcome::of_wait),
+        2 => Outcome::of(rx.within(limit).peek().map(|record| look(&record, max)), Outcome::of_wait),
+        3 => Outcome::of(rx.within(limit).pop_tagged(&mut bytes), Outcome::of_wait),
+        4 => Outcome::of(rx.within(limit).pop_into(&mut bytes), Outcome::of_wait),
+        5 => Outcome::of(rx.within(limit).drain(3, |record| look(record, max)), Outcome::of_wait),
+        6 => match rx.within(limit).messages().take(3).last() {
+            Some(popped) => Outcome::of(popped, Outcome::of_wait),
+            None => Outcome::NotNow,
+        },
+        7 => {
+            let mut batch = rx.peek_batch();
+            let outcome = match choices.below(2) {
+                0 => Outcome::of(batch.within(limit).next_len(), Outcome::of_wait),
+                _ => Outcome::of(batch.within(limit).append_next(&mut bytes), Outcome::of_wait),
+            };
+            batch.release();
+            outcome
+        }
+        _ => Outcome::of(rx.within(limit).until_available(), Outcome::of_wait),
     }
 }
 
@@ -289,20 +320,5 @@ fn look(record: &Record<'_>, max: usize) {
 }
 
 fn of_pop<T>(result: Result<T, PopError>) -> Outcome {
-    Outcome::of(result, |error| match error {
-        PopError::Empty => Outcome::NotNow,
-        PopError::BufferTooShort { len, buffer: other } | PopError::NotThisValue { len, size: other } => {
-            assert_ne!(len, other);
-            Outcome::NotNow
-        }
-        PopError::Corrupted(cause) => Outcome::Corrupted(cause),
-        PopError::Forked => panic!("{error:?} of a handle of this process"),
-    })
-}
-
-fn of_receive(error: ReceiveError) -> Outcome {
-    match error {
-        ReceiveError::Wait(error) => Outcome::of_wait(error),
-        ReceiveError::BufferTooShort { .. } | ReceiveError::NotThisValue { .. } => Outcome::NotNow,
-    }
+    Outcome::of(result, pop_refused)
 }

@@ -79,6 +79,8 @@ pub(crate) enum Outcome {
     /// The ring could never do that.
     Never,
     Corrupted(Corrupted),
+    /// A word that cannot be was seen by a call that changes nothing, and so does not poison.
+    Seen(Corrupted),
 }
 
 impl Outcome {
@@ -89,14 +91,23 @@ impl Outcome {
     fn of_wait(error: WaitError) -> Outcome {
         match error {
             WaitError::TooLong { .. } => Outcome::Never,
-            WaitError::Corrupted(cause) => Outcome::Corrupted(cause),
-            WaitError::Forked => panic!("{error:?} of a handle of this process"),
+            WaitError::Broken(Broken::Corrupted(cause)) => Outcome::Corrupted(cause),
+            WaitError::Broken(Broken::Forked) => panic!("{error:?} of a handle of this process"),
             _ => Outcome::NotNow,
         }
     }
 
     fn of_look<T>(result: Result<T, Broken>) -> Outcome {
         Outcome::of(result, Outcome::of_broken)
+    }
+
+    /// Sorts what a call found that takes its handle by reference.
+    fn of_glance(result: Result<usize, Broken>, most: usize) -> Outcome {
+        assert!(result.is_ok_and(|found| found <= most) || result.is_err());
+        match Outcome::of_look(result) {
+            Outcome::Corrupted(cause) => Outcome::Seen(cause),
+            _ => Outcome::Never,
+        }
     }
 
     #[track_caller]
@@ -127,7 +138,13 @@ impl Verdict {
                 check_corrupted(cause);
                 self.poison = Some(cause);
             }
-            (Outcome::Corrupted(cause), Some(first)) => assert_eq!(cause, first, "it was found out before"),
+            (Outcome::Seen(cause), None) => {
+                check_corrupted(cause);
+                self.refused += 1;
+            }
+            (Outcome::Corrupted(cause) | Outcome::Seen(cause), Some(first)) => {
+                assert_eq!(cause, first, "it was found out before")
+            }
             (Outcome::Done | Outcome::NotNow, Some(cause)) => {
                 panic!("{outcome:?} of a handle that is poisoned: {cause}")
             }

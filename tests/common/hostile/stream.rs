@@ -4,10 +4,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::mem;
 
-use ringmain::stream::{
-    Claim, ClaimError, Consumer, Element, Peek, PeekError, PopError, Producer, PushError, PushSliceError,
-};
-use ringmain::{Error, Options, Wait, WaitError};
+use ringmain::stream::{Claim, Consumer, Element, Peek, Producer};
+use ringmain::{Broken, Error, Options, PopError, PushError, Wait, WaitError};
 
 use super::{Choices, Outcome, Shape, Victim, word};
 
@@ -67,6 +65,9 @@ fn of_io(result: std::io::Result<usize>) -> Option<Outcome> {
         Ok(_) => return Some(Outcome::Done),
         Err(error) => error,
     };
+    if let Some(&broken) = error.get_ref().and_then(|source| source.downcast_ref::<Broken>()) {
+        return Some(Outcome::of_broken(broken));
+    }
     match error.get_ref().and_then(|source| source.downcast_ref::<WaitError>()) {
         Some(WaitError::Closed) if error.kind() == ErrorKind::BrokenPipe => None,
         Some(&cause) => Some(Outcome::of_wait(cause)),
@@ -91,8 +92,8 @@ impl<T: Sample> Victim for Producer<T> {
     fn block(&mut self, choices: &impl Choices) -> Outcome {
         let (capacity, len) = (self.capacity(), choices.len(100));
         match choices.below(2) {
-            0 => Outcome::of(self.push_blocking(T::zeroed()), |unsent| Outcome::of_wait(unsent.cause)),
-            _ => match self.claim_blocking(len) {
+            0 => Outcome::of(self.blocking().push(T::zeroed()), |unsent| Outcome::of_wait(unsent.cause)),
+            _ => match self.blocking().claim(len) {
                 Ok(claim) => fill(Ok(claim), choices, capacity),
                 Err(error) => Outcome::of_wait(error),
             },
@@ -125,8 +126,8 @@ impl<T: Sample> Victim for Consumer<T> {
     fn block(&mut self, choices: &impl Choices) -> Outcome {
         let (capacity, len) = (self.capacity(), choices.len(100));
         match choices.below(2) {
-            0 => Outcome::of(self.pop_blocking(), Outcome::of_wait),
-            _ => match self.peek_blocking(len) {
+            0 => Outcome::of(self.blocking().pop(), Outcome::of_wait),
+            _ => match self.blocking().peek(len) {
                 Ok(peek) => look(Ok(peek), choices, capacity),
                 Err(error) => Outcome::of_wait(error),
             },
@@ -155,23 +156,19 @@ fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) 
             let values = vec![T::zeroed(); choices.below(2 * capacity.min(80) as u64) as usize];
             let pushed = tx.push_slice(&values);
             assert!(pushed.is_ok_and(|len| len <= values.len()) || pushed.is_err());
-            Outcome::of(pushed, |error| match error {
-                PushSliceError::Full => Outcome::NotNow,
-                PushSliceError::Corrupted(cause) => Outcome::Corrupted(cause),
-                PushSliceError::Forked => panic!("{error:?} of a handle of this process"),
-            })
+            Outcome::of(pushed, of_push)
         }
         3 => fill(tx.claim(choices.len(100)), choices, capacity),
         4 => fill(tx.claim_up_to(choices.len(100)), choices, capacity),
         5 => fill(tx.claim_contiguous(choices.len(100)), choices, capacity),
-        6 => {
-            let free = tx.free();
-            assert!(free.is_ok_and(|free| free <= capacity) || free.is_err());
-            Outcome::of_look(free)
-        }
+        6 => match choices.below(2) {
+            0 => Outcome::of_glance(tx.free(), capacity),
+            _ => glance(tx.len(), [tx.is_full(), tx.is_empty()], capacity),
+        },
         7 => {
             let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned(), tx.is_truncated());
             let _ = (tx.name(), tx.generation(), tx.position(), tx.ring_id(), tx.first_position());
+            let _ = (tx.peer(), tx.descriptor());
             tx.set_wait(strategy(choices));
             Outcome::Never
         }
@@ -182,38 +179,53 @@ fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) 
 fn push_patiently<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices) -> Outcome {
     tx.set_wait(strategy(choices));
     let (capacity, limit) = (tx.capacity(), choices.wait());
-    match choices.below(3) {
-        0 => Outcome::of(tx.push_timeout(T::zeroed(), limit), |unsent| Outcome::of_wait(unsent.cause)),
-        1 => match tx.claim_timeout(choices.len(100), limit) {
-            Ok(claim) => fill(Ok(claim), choices, capacity),
-            Err(error) => Outcome::of_wait(error),
-        },
-        _ => Outcome::of(tx.wait_writable(limit), Outcome::of_wait),
+    let values = vec![T::zeroed(); choices.below(2 * capacity.min(80) as u64) as usize];
+    match choices.below(7) {
+        0 => Outcome::of(tx.within(limit).push(T::zeroed()), |unfinished| Outcome::of_wait(unfinished.cause)),
+        1 => taken(tx.within(limit).claim(choices.len(100)), |claim| fill(Ok(claim), choices, capacity)),
+        2 => taken(tx.within(limit).claim_up_to(choices.len(100)), |claim| fill(Ok(claim), choices, capacity)),
+        3 => taken(tx.within(limit).claim_contiguous(choices.len(100)), |claim| fill(Ok(claim), choices, capacity)),
+        4 => Outcome::of(tx.within(limit).push_slice(&values), |unfinished| {
+            assert!(unfinished.value < values.len().max(1));
+            Outcome::of_wait(unfinished.cause)
+        }),
+        5 => Outcome::of(tx.within(limit).push_some(&values), Outcome::of_wait),
+        _ => Outcome::of(tx.within(limit).until_free(1), Outcome::of_wait),
     }
+}
+
+/// Uses what a call that waits came to.
+pub(super) fn taken<G>(guard: Result<G, WaitError>, take: impl FnOnce(G) -> Outcome) -> Outcome {
+    guard.map_or_else(Outcome::of_wait, take)
+}
+
+/// Sorts what three calls found that take their handle by reference, one of them twice.
+pub(super) fn glance(len: Result<usize, Broken>, is: [Result<bool, Broken>; 2], most: usize) -> Outcome {
+    let seen = |outcome| matches!(outcome, Outcome::Seen(_)).then_some(outcome);
+    let others = is.map(|is| Outcome::of_glance(is.map(usize::from), 1));
+    others.into_iter().find_map(seen).unwrap_or_else(|| Outcome::of_glance(len, most))
 }
 
 pub(super) fn strategy(choices: &impl Choices) -> Wait {
     [Wait::Park, Wait::SpinThenPark, Wait::Spin][choices.below(3) as usize]
 }
 
-fn of_push<T>(error: PushError<T>) -> Outcome {
+pub(super) fn of_push<T>(error: PushError<T>) -> Outcome {
     match error {
         PushError::Full(_) => Outcome::NotNow,
-        PushError::Corrupted { cause, .. } => Outcome::Corrupted(cause),
-        PushError::Forked(_) => panic!("{error:?} of a handle of this process"),
+        PushError::TooLong { .. } | PushError::NoWord { .. } => Outcome::Never,
+        PushError::Broken { cause, .. } => Outcome::of_broken(cause),
+        _ => panic!("an unknown refusal: {error:?}"),
     }
 }
 
-fn fill<T: Sample>(claim: Result<Claim<'_, T>, ClaimError>, choices: &impl Choices, capacity: usize) -> Outcome {
+fn fill<T: Sample>(claim: Result<Claim<'_, T>, PushError>, choices: &impl Choices, capacity: usize) -> Outcome {
     let mut claim = match claim {
         Ok(claim) => claim,
-        Err(ClaimError::Corrupted(cause)) => return Outcome::Corrupted(cause),
-        Err(ClaimError::Full { free }) => {
-            assert!(free <= capacity);
-            return Outcome::NotNow;
+        Err(error) => {
+            assert!(!matches!(error, PushError::Full(free) if free > capacity));
+            return of_push(error);
         }
-        Err(ClaimError::TooLong { .. }) => return Outcome::Never,
-        Err(ClaimError::Forked) => panic!("a handle of this process is said to be another's"),
     };
     let len = claim.len();
     assert!(len <= capacity && claim.parts().0 + claim.parts().1 == len);
@@ -253,14 +265,14 @@ fn pop<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices, patience: u64) -
         3 => look(rx.peek(choices.len(100)), choices, capacity),
         4 => look(rx.peek_up_to(choices.len(100)), choices, capacity),
         5 => look(rx.peek_contiguous(choices.len(100)), choices, capacity),
-        6 => {
-            let available = rx.available();
-            assert!(available.is_ok_and(|available| available <= capacity) || available.is_err());
-            Outcome::of_look(available)
-        }
+        6 => match choices.below(2) {
+            0 => Outcome::of_glance(rx.available(), capacity),
+            _ => glance(rx.len(), [rx.is_empty(); 2], capacity),
+        },
         7 => {
             let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned(), rx.is_truncated());
             let _ = (rx.name(), rx.generation(), rx.position(), rx.ring_id(), rx.first_position());
+            let _ = (rx.peer(), rx.descriptor());
             rx.set_wait(strategy(choices));
             Outcome::Never
         }
@@ -275,34 +287,52 @@ fn pop<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices, patience: u64) -
 fn pop_patiently<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices) -> Outcome {
     rx.set_wait(strategy(choices));
     let (capacity, limit) = (rx.capacity(), choices.wait());
-    match choices.below(3) {
-        0 => Outcome::of(rx.pop_timeout(limit), Outcome::of_wait),
-        1 => match rx.peek_timeout(choices.len(100), limit) {
-            Ok(peek) => look(Ok(peek), choices, capacity),
-            Err(error) => Outcome::of_wait(error),
+    let mut values = vec![T::zeroed(); choices.below(2 * capacity.min(80) as u64) as usize];
+    match choices.below(8) {
+        0 => Outcome::of(rx.within(limit).pop(), Outcome::of_wait),
+        1 => taken(rx.within(limit).peek(choices.len(100)), |peek| look(Ok(peek), choices, capacity)),
+        2 => taken(rx.within(limit).peek_up_to(choices.len(100)), |peek| look(Ok(peek), choices, capacity)),
+        3 => taken(rx.within(limit).peek_contiguous(choices.len(100)), |peek| look(Ok(peek), choices, capacity)),
+        4 => {
+            let popped = rx.within(limit).pop_slice(&mut values);
+            Outcome::of(popped, |unfinished| {
+                assert!(unfinished.value < values.len().max(1));
+                Outcome::of_wait(unfinished.cause)
+            })
+        }
+        5 => Outcome::of(rx.within(limit).pop_some(&mut values), Outcome::of_wait),
+        6 => match rx.within(limit).iter().take(3).last() {
+            Some(popped) => Outcome::of(popped, Outcome::of_wait),
+            None => Outcome::NotNow,
         },
-        _ => Outcome::of(rx.wait_readable(limit), Outcome::of_wait),
+        _ => Outcome::of(rx.within(limit).until_available(1), Outcome::of_wait),
     }
 }
 
-fn of_pop(error: PopError) -> Outcome {
+pub(super) fn of_pop(error: PopError) -> Outcome {
     match error {
         PopError::Empty => Outcome::NotNow,
-        PopError::Corrupted(cause) => Outcome::Corrupted(cause),
-        PopError::Forked => panic!("{error:?} of a handle of this process"),
+        PopError::Short { available, len } => {
+            assert!(available < len);
+            Outcome::NotNow
+        }
+        PopError::BufferTooShort { len, buffer: other } | PopError::WrongSize { len, size: other } => {
+            assert_ne!(len, other);
+            Outcome::NotNow
+        }
+        PopError::TooLong { .. } => Outcome::Never,
+        PopError::Broken(broken) => Outcome::of_broken(broken),
+        _ => panic!("an unknown refusal: {error:?}"),
     }
 }
 
-fn look<T: Sample>(peek: Result<Peek<'_, T>, PeekError>, choices: &impl Choices, capacity: usize) -> Outcome {
+fn look<T: Sample>(peek: Result<Peek<'_, T>, PopError>, choices: &impl Choices, capacity: usize) -> Outcome {
     let peek = match peek {
         Ok(peek) => peek,
-        Err(PeekError::Corrupted(cause)) => return Outcome::Corrupted(cause),
-        Err(PeekError::Empty { available }) => {
-            assert!(available <= capacity);
-            return Outcome::NotNow;
+        Err(error) => {
+            assert!(!matches!(error, PopError::Short { available, .. } if available > capacity));
+            return of_pop(error);
         }
-        Err(PeekError::TooLong { .. }) => return Outcome::Never,
-        Err(PeekError::Forked) => panic!("a handle of this process is said to be another's"),
     };
     let len = peek.len();
     assert!(len <= capacity && peek.parts().0 + peek.parts().1 == len);

@@ -115,7 +115,7 @@ fn noise() -> &'static [u8] {
 #[track_caller]
 pub(crate) fn ring_of(capacity: usize, alignment: usize) -> Ring {
     let ring = Ring::new();
-    drop(ring.options().capacity(capacity).alignment(alignment).message_producer().unwrap());
+    drop(ring.options().capacity(capacity).record_alignment(alignment).message_producer().unwrap());
     ring
 }
 

@@ -1,7 +1,8 @@
 //! Calls of every kind that pop messages.
 
 use bytemuck::{AnyBitPattern, NoUninit};
-use ringmain::message::{Consumer, PopError, Record};
+use ringmain::PopError;
+use ringmain::message::{Consumer, Record};
 
 use super::super::elements::Kinds;
 use super::{LONGEST_CALL, Messages};
@@ -87,7 +88,7 @@ impl Reader {
     fn pop_value<T: NoUninit + AnyBitPattern>(&mut self, rx: &mut Consumer) -> Result<(), PopError> {
         match rx.pop_value::<T>() {
             Ok(value) => self.check(bytemuck::bytes_of(&value)),
-            Err(PopError::NotThisValue { len, size }) => {
+            Err(PopError::WrongSize { len, size }) => {
                 assert!(size == size_of::<T>() && len != size, "a value of {size} bytes refused one of {len}");
                 return self.pop(rx);
             }

@@ -3,7 +3,8 @@
 use std::io::{IoSlice, Write};
 
 use bytemuck::NoUninit;
-use ringmain::message::{Batch, Claim, Producer, PushError};
+use ringmain::PushError;
+use ringmain::message::{Batch, Claim, Producer};
 
 use super::super::elements::Kinds;
 use super::{LONGEST_CALL, Messages};
@@ -111,7 +112,7 @@ impl Writer {
             _ => {
                 claim.write_all(first).unwrap();
                 claim.abort();
-                return Err(PushError::Full);
+                return Err(PushError::Full(0));
             }
         }
         Ok(())
@@ -161,7 +162,7 @@ impl Writer {
     fn went(&mut self, pushed: Result<(), PushError>) -> bool {
         match pushed {
             Ok(()) => self.next = self.messages.after(self.next),
-            Err(PushError::Full) => return false,
+            Err(PushError::Full(_)) => return false,
             Err(error) => panic!("{error:?}"),
         }
         true

@@ -27,7 +27,8 @@ const COLOURS: [RGBColor; 11] = [
 /// The colour of bars.
 pub(super) const BAR: RGBColor = COLOURS[0];
 
-/// The colour of a subject: each transport has its own in all pictures, lighter where it does not wait as it mostly does.
+/// The colour of a subject: each transport has its own in all pictures, lighter where it does not wait as it mostly
+/// does.
 pub(super) fn colour(subject: Subject) -> RGBColor {
     let index = Transport::ALL.iter().position(|transport| *transport == subject.transport).unwrap_or(0);
     let usual = match (subject.wait, subject.transport.carries_a_time() && !subject.transport.is_ring()) {

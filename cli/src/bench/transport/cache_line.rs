@@ -55,8 +55,8 @@ impl Lines {
         // The place within the page varies too.
         let within = self.offset + self.page % (PAGE / (2 * DISTANCE)) * (2 * DISTANCE);
         let address = self.memory.as_mut_ptr().wrapping_add(self.page * PAGE + within);
-        // SAFETY: the page is below PAGES, and `within` a multiple of DISTANCE below PAGE, so the address is aligned and
-        // inside the mapping, which lives as long as `self`; both processes use the word as an atomic only.
+        // SAFETY: the page is below PAGES, and `within` a multiple of DISTANCE below PAGE, so the address is aligned
+        // and inside the mapping, which lives as long as `self`; both processes use the word as an atomic only.
         unsafe { AtomicU64::from_ptr(address.cast()) }
     }
 

@@ -1,8 +1,10 @@
-//! Messages in shared memory, each of them announced through an eventfd: what one builds by hand from the kernel's parts.
+//! Messages in shared memory, each of them announced through an eventfd: what one builds by hand from the kernel's
+//! parts.
 //!
-//! Each direction has an area of slots, an eventfd that counts the messages in it, and one that counts the slots that were
-//! given back. The sender announces every message. The receiver takes all that is announced with one read, and gives slots
-//! back a quarter of the area at a time. Where it sleeps it does so in `poll`, which also hears of the other process's end.
+//! Each direction has an area of slots, an eventfd that counts the messages in it, and one that counts the slots that
+//! were given back. The sender announces every message. The receiver takes all that is announced with one read, and
+//! gives slots back a quarter of the area at a time. Where it sleeps it does so in `poll`, which also hears of the
+//! other process's end.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};

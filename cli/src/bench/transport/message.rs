@@ -1,8 +1,8 @@
 //! ringmain's ring of messages: one message at a time.
 
 use anyhow::{Context, Result, bail};
-use ringmain::message::{Consumer, PopError, Producer, PushError};
-use ringmain::{Creation, Options};
+use ringmain::message::{Consumer, Producer};
+use ringmain::{Creation, Options, PopError, PushError};
 
 use super::ring::{options, publish_fence, with_form};
 use super::{Created, Left};
@@ -29,12 +29,12 @@ impl<const BLOCKING: bool, const FENCED: bool> Push<BLOCKING, FENCED> {
     #[inline]
     fn push<const WORDS: usize>(&mut self, message: &[u64; WORDS]) -> Result<()> {
         if BLOCKING {
-            return self.producer.push_value_blocking(message).context("cannot push");
+            return self.producer.blocking().push_value(message).context("cannot push");
         }
         loop {
             match self.producer.push_value(message) {
                 Ok(()) => return Ok(()),
-                Err(PushError::Full) => {}
+                Err(PushError::Full(_)) => {}
                 Err(error) => bail!("cannot push: {error}"),
             }
             self.idle.wait()?;
@@ -67,11 +67,11 @@ impl<const BLOCKING: bool> Pop<BLOCKING> {
     #[inline]
     fn pop_blocking<const WORDS: usize>(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
         if WORDS > WORDS_BY_VALUE {
-            self.consumer.pop_blocking(bytemuck::bytes_of_mut(message)).context("cannot pop")?;
+            self.consumer.blocking().pop(bytemuck::bytes_of_mut(message)).context("cannot pop")?;
             return Ok(());
         }
         // Taken out of the result at once: an error of another type would have the value copied once more.
-        match self.consumer.pop_value_blocking() {
+        match self.consumer.blocking().pop_value() {
             Ok(value) => {
                 *message = value;
                 Ok(())
@@ -119,7 +119,7 @@ fn create_formed<const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
     idle: Idle,
 ) -> Result<Created> {
     let mut rings = vec![format!("{name}.a")];
-    let sized = |name: &str| options(name, case).capacity(CAPACITY).alignment(case.align).create(Creation::New);
+    let sized = |name: &str| options(name, case).capacity(CAPACITY).record_alignment(case.align).create(Creation::New);
     let receiver = Pop::<BLOCKING>::open(&sized(&rings[0]), idle.clone())?;
     if case.test == Test::Rtt {
         rings.push(format!("{name}.b"));

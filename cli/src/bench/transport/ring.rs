@@ -25,8 +25,8 @@ pub(super) fn publish_fence() {
     fence(Ordering::SeqCst);
 }
 
-/// Calls a function with the two constants that a case names: whether its ends wait in the library's blocking calls, and
-/// whether the sender makes fences.
+/// Calls a function with the two constants that a case names: whether its ends wait in the library's blocking calls,
+/// and whether the sender makes fences.
 ///
 /// Ends that spin poll by themselves, so that they can yield a processor which both processes share.
 macro_rules! with_form {

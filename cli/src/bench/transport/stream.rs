@@ -1,11 +1,10 @@
 //! ringmain's ring of elements: an element is a whole message, and they go one at a time.
 
 use std::slice;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use ringmain::stream::{Consumer, PopError, Producer, PushError, PushSliceError};
-use ringmain::{Creation, Options};
+use ringmain::stream::{Consumer, Producer};
+use ringmain::{Creation, Options, PopError, PushError};
 
 use super::ring::{options, publish_fence, with_form};
 use super::{Created, Left};
@@ -36,8 +35,13 @@ impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Push<WORDS, B
 
     #[inline]
     fn push(&mut self, message: &[u64; WORDS]) -> Result<()> {
-        if BLOCKING && WORDS <= WORDS_BY_VALUE {
-            return self.producer.push_blocking(*message).context("cannot push");
+        if BLOCKING {
+            let producer = self.producer.blocking();
+            return if WORDS <= WORDS_BY_VALUE {
+                producer.push(*message).context("cannot push")
+            } else {
+                producer.push_slice(slice::from_ref(message)).context("cannot push")
+            };
         }
         loop {
             if WORDS <= WORDS_BY_VALUE {
@@ -49,15 +53,11 @@ impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Push<WORDS, B
             } else {
                 match self.producer.push_slice(slice::from_ref(message)) {
                     Ok(_) => return Ok(()),
-                    Err(PushSliceError::Full) => {}
+                    Err(PushError::Full(_)) => {}
                     Err(error) => bail!("cannot push: {error}"),
                 }
             }
-            if BLOCKING {
-                self.producer.wait_writable(Duration::MAX).context("cannot push")?;
-            } else {
-                self.idle.wait()?;
-            }
+            self.idle.wait()?;
         }
     }
 }
@@ -83,20 +83,28 @@ impl<const WORDS: usize, const BLOCKING: bool> Pop<WORDS, BLOCKING> {
         let consumer = options.stream_consumer().context("cannot open a ring to read from")?;
         Ok(Self { consumer, idle })
     }
+
+    #[inline]
+    fn pop_blocking(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
+        if WORDS > WORDS_BY_VALUE {
+            return self.consumer.blocking().pop_slice(slice::from_mut(message)).context("cannot pop");
+        }
+        // Taken out of the result at once: an error of another type would have the value copied once more.
+        match self.consumer.blocking().pop() {
+            Ok(element) => {
+                *message = element;
+                Ok(())
+            }
+            Err(error) => bail!("cannot pop: {error}"),
+        }
+    }
 }
 
 impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<WORDS, BLOCKING> {
     #[inline]
     fn receive(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
-        if BLOCKING && WORDS <= WORDS_BY_VALUE {
-            // Taken out of the result at once: an error of another type would have the value copied once more.
-            return match self.consumer.pop_blocking() {
-                Ok(element) => {
-                    *message = element;
-                    Ok(())
-                }
-                Err(error) => bail!("cannot pop: {error}"),
-            };
+        if BLOCKING {
+            return self.pop_blocking(message);
         }
         loop {
             if WORDS <= WORDS_BY_VALUE {
@@ -115,11 +123,7 @@ impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<WORDS, BL
                     Err(error) => bail!("cannot pop: {error}"),
                 }
             }
-            if BLOCKING {
-                self.consumer.wait_readable(Duration::MAX).context("cannot pop")?;
-            } else {
-                self.idle.wait()?;
-            }
+            self.idle.wait()?;
         }
     }
 }

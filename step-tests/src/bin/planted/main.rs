@@ -1,7 +1,7 @@
 //! What is killed where the checks must fail: a process that uses the library as it ships, but for one bug.
 //!
-//! All sources of the library are compiled here once more, with two modules in front of theirs: [`segment`], whose memory
-//! reorders what it is asked for, and [`ring::identity`]. Without a bug both pass everything on.
+//! All sources of the library are compiled here once more, with two modules in front of theirs: [`segment`], whose
+//! memory reorders what it is asked for, and [`ring::identity`]. Without a bug both pass everything on.
 
 #![allow(
     dead_code,
@@ -40,7 +40,7 @@ mod shipped_segment;
 mod stream;
 #[path = "../../../../src/trusted.rs"]
 mod trusted;
-#[path = "../../../../src/wait.rs"]
+#[path = "../../../../src/wait/mod.rs"]
 mod wait;
 
 mod ring {
@@ -50,12 +50,11 @@ mod ring {
 }
 
 // What the root of the library has.
-use error::{Attribute, Broken, Corrupted, Error, Role};
-use options::{Creation, Options};
-use ring::position::SharedWord;
-use segment::{PeerState, unlink};
+use error::{Attribute, Broken, Corrupted, Error, PopError, PushError, Role, SharedWord};
+use options::Options;
+use segment::{Creation, PeerState, unlink};
 use trusted::Trusted;
-use wait::{Unsent, Wait, WaitError};
+use wait::{Unfinished, Wait, WaitError, Waiting};
 
 /// What the operations are made with.
 mod library {

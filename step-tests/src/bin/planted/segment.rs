@@ -2,8 +2,8 @@
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on, wrongly on purpose")]
 
-pub use crate::shipped_segment::Features;
 pub(crate) use crate::shipped_segment::*;
+pub use crate::shipped_segment::{Features, Permissions};
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex};
 
 use crate::bug::{Bug, is_planted};
 use crate::error::Error;
-use crate::options::Options;
 use crate::ring::memory::{Memory, Role, Word};
 use crate::shipped_segment::Segment as Shipped;
 
@@ -32,13 +31,13 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Creates as the segment that ships does.
-    pub(crate) fn create(options: &Options, wanted: Wanted) -> Result<OwnedFd, Error> {
-        Shipped::create(options, wanted)
+    pub(crate) fn create(request: &Request<'_>) -> Result<OwnedFd, Error> {
+        Shipped::create(request)
     }
 
     /// Attaches as the segment that ships does.
-    pub(crate) fn attach(options: &Options, role: Role, wanted: Wanted) -> Result<Segment, Error> {
-        let shipped = Shipped::attach(options, role, wanted)?;
+    pub(crate) fn attach(request: &Request<'_>, holding: Holding) -> Result<Segment, Error> {
+        let shipped = Shipped::attach(request, holding)?;
         let late = LateWrites::default();
         let word = |word: &AtomicU64, purpose| {
             let publishes = match shipped.is_mirrored() {
@@ -167,6 +166,14 @@ unsafe impl Memory for Segment {
 
     fn own(&self, role: Role) -> NonNull<[u64; 2]> {
         self.shipped.own(role)
+    }
+
+    fn generation_to_drop(&mut self) -> Option<u64> {
+        self.shipped.generation_to_drop()
+    }
+
+    fn has_left(&mut self) {
+        self.shipped.has_left();
     }
 
     unsafe fn header(&self, offset: usize) -> &PlantedWord {

@@ -1,7 +1,7 @@
 //! POSIX message queues, one in each direction that a test needs.
 //!
-//! A queue does not tell that the other process has ended. So a call that sleeps is one with a deadline, after which the
-//! other process is looked for.
+//! A queue does not tell that the other process has ended. So a call that sleeps is one with a deadline, after which
+//! the other process is looked for.
 
 mod queue;
 
@@ -21,7 +21,8 @@ use crate::bench::wait::Wait;
 /// One side of one queue.
 struct Queue {
     descriptor: OwnedFd,
-    /// Of the next call that finds the queue full or empty. It may be over: a call that need not wait does not look at it.
+    /// Of the next call that finds the queue full or empty. It may be over: a call that need not wait does not look at
+    /// it.
     deadline: Deadline,
     idle: Idle,
 }

@@ -11,11 +11,11 @@ use std::{env, fmt};
 use rustix::fs::{FileType, Stat};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
-use super::anonymous::{open_number, path_of};
-use super::descriptor::FIRST;
-use crate::pass::PassError;
+use super::PassError;
+use crate::segment::anonymous::{open_number, path_of};
+use crate::segment::descriptor::FIRST;
 
-/// What the variable says: the number of the descriptor, and what stands behind it.
+/// What the variable says: the number of the descriptor, and the file behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Note {
     number: i32,
@@ -48,10 +48,40 @@ fn failed(call: &'static str) -> impl Fn(Errno) -> PassError {
     move |error| PassError::Os { call, source: error.into() }
 }
 
-/// Lets the children of a command inherit the descriptor, and says so in the variable.
-pub(crate) fn inherit(command: &mut Command, descriptor: BorrowedFd<'_>, variable: &str) -> Result<(), PassError> {
+/// Lets the processes that this command starts inherit a descriptor, and tells them which one by an environment
+/// variable.
+///
+/// The command keeps a copy of the descriptor for as long as it lives. No other program that this process starts
+/// inherits it. It works for several descriptors, each with a variable of its own.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::process::Command;
+///
+/// use ringmain::{Options, pass};
+///
+/// let mut tx = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+/// let mut command = Command::new("worker");
+/// pass::inherit(&mut command, tx.descriptor(), "WORKER_RING")?;
+/// let child = command.spawn()?;
+///
+/// // In the worker:
+/// let mut rx = Options::from_fd(pass::inherited("WORKER_RING")?).stream_consumer::<u64>()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// - [`PassError::Variable`]: no variable can have this name.
+/// - [`PassError::NotRegular`]: the descriptor is not that of a ring, but a pipe, a socket or the like.
+/// - [`PassError::Os`]: a system call failed.
+pub fn inherit(command: &mut Command, descriptor: impl AsFd, variable: &str) -> Result<(), PassError> {
+    let descriptor = descriptor.as_fd();
     check_name(variable)?;
-    // The first numbers are those of the standard streams, which a command sets anew in the child.
+    // The first numbers are those of the standard streams, which a command replaces in the child.
     let copy = fcntl_dupfd_cloexec(descriptor, FIRST).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))?;
     let stat = rustix::fs::fstat(&copy).map_err(failed("fstat"))?;
     check_regular(copy.as_raw_fd(), &stat)?;
@@ -63,7 +93,7 @@ pub(crate) fn inherit(command: &mut Command, descriptor: BorrowedFd<'_>, variabl
     Ok(())
 }
 
-/// Refuses a name that no variable can have: asked for, it would be a panic.
+/// Refuses a name that no variable can have: the standard library would panic.
 fn check_name(variable: &str) -> Result<(), PassError> {
     match variable.is_empty() || variable.contains(['=', '\0']) {
         true => Err(PassError::Variable { name: variable.to_owned() }),
@@ -71,7 +101,7 @@ fn check_name(variable: &str) -> Result<(), PassError> {
     }
 }
 
-/// Refuses what cannot be opened anew without doing something, or waiting.
+/// Refuses what cannot be reopened without side effects, or a wait.
 fn check_regular(number: i32, stat: &Stat) -> Result<(), PassError> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Ok(()),
@@ -79,14 +109,26 @@ fn check_regular(number: i32, stat: &Stat) -> Result<(), PassError> {
     }
 }
 
-/// Opens anew what this process inherited, if it is what the variable says.
-pub(crate) fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
+/// Opens what this process inherited by [`inherit`]. It can be called more than once.
+///
+/// The variable names the descriptor and the file behind it. It is not trusted: the descriptor is reopened through
+/// `/proc/self/fd`, and the file behind it must be the one that the variable names. The inherited descriptor itself
+/// stays open, but becomes close-on-exec.
+///
+/// # Errors
+///
+/// - [`PassError::Missing`], [`PassError::Malformed`]: the variable is not set, or does not name a descriptor.
+/// - [`PassError::NotInherited`], [`PassError::OtherFile`]: no descriptor of this number is open, or it refers to
+///   another file.
+/// - [`PassError::NotRegular`]: what the variable names is no ring.
+/// - [`PassError::Os`]: a system call failed.
+pub fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
     check_name(variable)?;
     let text: OsString = env::var_os(variable).ok_or_else(|| PassError::Missing { variable: variable.to_owned() })?;
     let Some(note) = text.to_str().and_then(Note::parse) else {
         return Err(PassError::Malformed { variable: variable.to_owned(), found: text });
     };
-    // Before it is opened, for the word of a variable is not believed.
+    // Before it is opened: the variable is not trusted.
     let stat = rustix::fs::stat(path_of(note.number)).map_err(|error| note.gone(variable, error))?;
     note.check(variable, &stat)?;
     check_regular(note.number, &stat)?;
@@ -117,15 +159,16 @@ impl Note {
 
     /// Ends the inheritance here: what this process starts does not get the descriptor.
     fn keep_to_this_process(&self) {
-        // No ring is passed there, and what this process starts shall have its standard streams, whatever a variable says.
+        // No ring is passed there, and programs that this process starts must keep their standard streams, whatever the
+        // variable says.
         if self.number < FIRST {
             return;
         }
-        // SAFETY: a descriptor of this number was open a moment ago, for what the variable names, and is the one that was
-        // left open for this process at its start. Should somebody close it right now, no more than a flag is set, which
-        // the standard library sets for all that it opens.
+        // SAFETY: a descriptor of this number was open a moment ago, for what the variable names, and is the one that
+        // was left open for this process at its start. If another thread closes it right now, no more than a flag is
+        // set, which the standard library sets for all that it opens.
         let inherited = unsafe { BorrowedFd::borrow_raw(self.number) };
-        // Where it fails, programs that are started inherit it.
+        // If this fails, programs that are started inherit it.
         let _ = fcntl_setfd(inherited, FdFlags::CLOEXEC);
     }
 }

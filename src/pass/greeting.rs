@@ -1,8 +1,10 @@
-//! A descriptor in a socket: one greeting of three words, with one descriptor beside its first byte. `docs/format.md` draws it.
+//! A descriptor in a socket: one greeting of three words, with one descriptor attached to its first byte.
+//! `docs/format.md` draws it.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use rustix::cmsg_space;
 use rustix::io::Errno;
@@ -11,8 +13,8 @@ use rustix::net::{
     SendFlags, recvmsg, send as send_bytes, sendmsg,
 };
 
-use super::descriptor::lift;
-use crate::pass::PassError;
+use super::PassError;
+use crate::segment::descriptor::lift;
 
 /// The first word: `RINGPASS` in ASCII, the first letter in the lowest byte.
 const MAGIC: u64 = 0x5353_4150_474e_4952;
@@ -38,7 +40,7 @@ fn greeting() -> [u8; LEN] {
     bytes
 }
 
-/// Checks the words that have come as a whole.
+/// Checks the words that have arrived completely.
 fn check(bytes: &[u8]) -> Result<(), PassError> {
     let mut words = bytes.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes));
     match words.next() {
@@ -55,7 +57,7 @@ fn check(bytes: &[u8]) -> Result<(), PassError> {
     }
 }
 
-/// Says that a call failed when so many bytes had gone.
+/// Returns the error of a call that failed after `found` bytes.
 fn failed(call: &'static str, found: usize, error: Errno) -> PassError {
     match found {
         0 => PassError::Os { call, source: error.into() },
@@ -63,8 +65,17 @@ fn failed(call: &'static str, found: usize, error: Errno) -> PassError {
     }
 }
 
-/// Sends a greeting, and the descriptor with its first byte.
-pub(crate) fn send(socket: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> Result<(), PassError> {
+/// Sends a descriptor through a socket, with a greeting of 24 bytes by which [`receive`] recognizes it.
+///
+/// The socket can carry anything else before and after it.
+///
+/// # Errors
+///
+/// [`PassError::Os`]: the system call failed, such as by [`WouldBlock`](std::io::ErrorKind::WouldBlock) if the socket
+/// is nonblocking and full: nothing was sent. [`PassError::Unfinished`]: a part was sent; the socket can no longer be
+/// used.
+pub fn send(socket: &UnixStream, descriptor: impl AsFd) -> Result<(), PassError> {
+    let descriptor = descriptor.as_fd();
     let bytes = greeting();
     let descriptors = [descriptor];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS))];
@@ -81,13 +92,28 @@ pub(crate) fn send(socket: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> Result
     Ok(())
 }
 
-/// Receives a greeting, and the descriptor that came with it. All that came besides is closed.
-pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<OwnedFd, PassError> {
+/// Receives a descriptor that was sent by [`send`], and reads no byte beyond its greeting.
+///
+/// It waits as the socket does: not at all if that is nonblocking, at most for its read timeout if it has one. The
+/// descriptor is close-on-exec.
+///
+/// # Errors
+///
+/// After any of them, all descriptors that came are closed.
+///
+/// - [`PassError::Os`]: the system call failed, such as by [`WouldBlock`](std::io::ErrorKind::WouldBlock) if nothing
+///   has come yet: try again later.
+/// - [`PassError::Ended`], [`PassError::Unfinished`]: the other end is gone, or was too slow, in the middle of the
+///   greeting.
+/// - [`PassError::Magic`], [`PassError::Version`], [`PassError::Length`]: the other end speaks another protocol.
+/// - [`PassError::Descriptors`]: none came, or more than one.
+/// - [`PassError::Truncated`]: the process can have no more descriptors, or very many came.
+pub fn receive(socket: &UnixStream) -> Result<OwnedFd, PassError> {
     let mut bytes = [0; LEN];
     let mut received = 0;
     let mut descriptors = Vec::new();
     while received < LEN {
-        let (len, is_truncated) = receive_some(socket, &mut bytes[received..], &mut descriptors)
+        let (len, is_truncated) = receive_some(socket.as_fd(), &mut bytes[received..], &mut descriptors)
             .map_err(|error| failed("recvmsg", received, error))?;
         if is_truncated {
             return Err(PassError::Truncated { found: descriptors.len(), expected: DESCRIPTORS });
@@ -96,7 +122,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<OwnedFd, PassError> {
             return Err(PassError::Ended { found: received, expected: LEN });
         }
         received += len;
-        // As soon as it can be told: whoever speaks another protocol may never send the rest.
+        // As early as possible: a peer that speaks another protocol may never send the rest.
         check(&bytes[..received])?;
     }
     let found = descriptors.len();
@@ -108,13 +134,14 @@ pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<OwnedFd, PassError> {
     }
 }
 
-/// Receives some bytes and the descriptors that came with them. Returns how many bytes, and whether descriptors were lost.
+/// Receives some bytes and the descriptors that came with them. Returns how many bytes, and whether descriptors were
+/// lost.
 fn receive_some(
     socket: BorrowedFd<'_>,
     bytes: &mut [u8],
     descriptors: &mut Vec<OwnedFd>,
 ) -> Result<(usize, bool), Errno> {
-    // Credentials come too where the owner of the socket asked for them.
+    // Credentials come too if the owner of the socket asked for them.
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(ROOM), ScmCredentials(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let message = loop {
@@ -164,7 +191,7 @@ mod tests {
         }
         assert!(matches!(check(&changed(8)), Err(PassError::Version { .. })));
         assert!(matches!(check(&changed(16)), Err(PassError::Length { found: 25, expected: 24 })));
-        // What has not come as a whole is not judged.
+        // What has not arrived completely is not checked.
         assert!(check(&changed(16)[..23]).is_ok());
     }
 }

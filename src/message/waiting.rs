@@ -1,0 +1,299 @@
+//! The calls of a message ring that wait.
+
+use std::io::IoSlice;
+
+use bytemuck::{AnyBitPattern, NoUninit};
+
+use super::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
+use crate::ring::error::{PopError, PushError};
+use crate::ring::message::Sends;
+use crate::segment::Segment;
+use crate::wait::{Deadline, WaitError, Waiting};
+
+/// For a producer and for a batch of it.
+impl<'a, H: Sends<Segment>> Waiting<'a, H> {
+    /// Pushes one message, as soon as there is room. In a batch, that is room after the messages of the batch.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::TooLong`] at once; else one that says why there will be no room.
+    #[inline]
+    pub fn push(self, bytes: &[u8]) -> Result<(), WaitError> {
+        self.send(bytes.len(), |sender| sender.send(None, bytes))
+    }
+
+    /// Pushes one message with a word of the user's, as soon as there is room.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push), and [`WaitError::NoWord`].
+    #[inline]
+    pub fn push_tagged(self, word: u64, bytes: &[u8]) -> Result<(), WaitError> {
+        self.send(bytes.len(), |sender| sender.send(Some(word), bytes))
+    }
+
+    /// Pushes one message that lies in several parts, as soon as there is room.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    #[inline]
+    pub fn push_vectored(self, parts: &[IoSlice<'_>]) -> Result<(), WaitError> {
+        let len = parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
+        self.send(len, |sender| sender.send_parts(parts))
+    }
+
+    /// Pushes the bytes of a value as one message, as soon as there is room.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    #[inline]
+    pub fn push_value<T: NoUninit>(self, value: &T) -> Result<(), WaitError> {
+        self.send(size_of::<T>(), |sender| sender.send_value(value))
+    }
+
+    /// Waits until there is room for a message of `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    pub fn until_free(mut self, len: usize) -> Result<(), WaitError> {
+        self.wait(len)
+    }
+
+    #[inline(always)]
+    fn send(mut self, len: usize, send: impl Fn(&mut H) -> Result<(), PushError>) -> Result<(), WaitError> {
+        loop {
+            match send(self.handle) {
+                Ok(()) => return Ok(()),
+                Err(error) => WaitError::of_push(&error).map_or(Ok(()), Err)?,
+            }
+            self.wait(len)?;
+        }
+    }
+
+    #[inline(never)]
+    fn wait(&mut self, len: usize) -> Result<(), WaitError> {
+        let (producer, staged) = self.handle.parts();
+        match producer.needed(staged, len) {
+            Ok(need) => producer.wait_until_ready(need, &mut self.deadline),
+            Err(error) => Err(WaitError::of_push(&error).unwrap_or(WaitError::TimedOut)),
+        }
+    }
+}
+
+/// Returns what there is room for: nobody else takes it.
+fn claimed<R>(result: Result<R, PushError>) -> Result<R, WaitError> {
+    result.map_err(|error| WaitError::of_push(&error).unwrap_or(WaitError::TimedOut))
+}
+
+impl<'a> Waiting<'a, Producer> {
+    /// Takes room for a message of up to `len` bytes in place, as soon as it is free.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push), for a message of `len` bytes.
+    pub fn claim(mut self, len: usize) -> Result<Claim<'a>, WaitError> {
+        self.wait(len)?;
+        claimed(self.handle.claim(len))
+    }
+}
+
+impl<'a> Waiting<'a, Batch<'_>> {
+    /// Takes room for a message of up to `len` bytes in place, after those of the batch, as soon as it is free.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push), for a message of `len` bytes.
+    pub fn claim(mut self, len: usize) -> Result<Claim<'a>, WaitError> {
+        self.wait(len)?;
+        claimed(self.handle.claim(len))
+    }
+}
+
+impl<'a> Waiting<'a, Consumer> {
+    /// Pops one message into a buffer, as soon as one is there, and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// - [`WaitError::BufferTooShort`]: the message is longer than the buffer, and stays in the ring.
+    /// - One that says why none will come, when all that was sent has been read.
+    #[inline]
+    pub fn pop(self, bytes: &mut [u8]) -> Result<usize, WaitError> {
+        self.receive(|consumer| consumer.pop(bytes))
+    }
+
+    /// Pops one message into a buffer, as soon as one is there, and returns the word that its producer gave it, and its
+    /// length.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop).
+    #[inline]
+    pub fn pop_tagged(self, bytes: &mut [u8]) -> Result<(u64, usize), WaitError> {
+        self.receive(|consumer| consumer.pop_tagged(bytes))
+    }
+
+    /// Pops one message of any length into a vector, replacing its contents, as soon as one is there, and returns its
+    /// length.
+    ///
+    /// # Errors
+    ///
+    /// One that says why none will come, when all that was sent has been read.
+    #[inline]
+    pub fn pop_into(self, bytes: &mut Vec<u8>) -> Result<usize, WaitError> {
+        self.receive(|consumer| consumer.pop_into(bytes))
+    }
+
+    /// Pops one message as a value, as soon as one is there.
+    ///
+    /// # Errors
+    ///
+    /// - [`WaitError::WrongSize`]: the message has another length than the value, and stays in the ring.
+    /// - One that says why none will come, when all that was sent has been read.
+    #[inline(always)]
+    pub fn pop_value<T: AnyBitPattern>(self) -> Result<T, WaitError> {
+        self.receive(Consumer::pop_value)
+    }
+
+    /// Waits until a message is there.
+    ///
+    /// # Errors
+    ///
+    /// One that says why none will come, when all that was sent has been read.
+    pub fn until_available(mut self) -> Result<(), WaitError> {
+        wait(self.handle, 0, &mut self.deadline)
+    }
+
+    /// Peeks at the next message in place, as soon as one is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_available`](Self::until_available).
+    pub fn peek(mut self) -> Result<Record<'a>, WaitError> {
+        wait(self.handle, 0, &mut self.deadline)?;
+        found(self.handle.peek())
+    }
+
+    /// Hands each message that is there, at most `max` of them, to `read`, as soon as one is, and releases it
+    /// afterwards. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_available`](Self::until_available).
+    pub fn drain(mut self, max: usize, read: impl FnMut(&Record<'_>)) -> Result<usize, WaitError> {
+        if max > 0 {
+            wait(self.handle, 0, &mut self.deadline)?;
+        }
+        Ok(self.handle.drain(max, read)?)
+    }
+
+    /// Pops the messages one after the other, and waits for each. It ends when the producer has closed the ring and all
+    /// is read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-messages-{}", std::process::id());
+    /// use ringmain::Options;
+    ///
+    /// let mut tx = Options::new(&name).capacity(4096).message_producer()?;
+    /// let mut rx = Options::new(&name).unlink_on_close(true).message_consumer()?;
+    /// tx.push(b"buy 100")?;
+    /// tx.push(b"sell 7")?;
+    /// tx.close()?;
+    /// let mut orders = Vec::new();
+    /// for message in rx.blocking().messages() {
+    ///     orders.push(message?);
+    /// }
+    /// assert_eq!(orders, [&b"buy 100"[..], b"sell 7"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn messages(self) -> MessagesToCome<'a> {
+        MessagesToCome { waiting: Some(self) }
+    }
+
+    /// The wait is out of line, so that a value stays in registers.
+    #[inline(always)]
+    fn receive<R>(mut self, mut pop: impl FnMut(&mut Consumer) -> Result<R, PopError>) -> Result<R, WaitError> {
+        loop {
+            match pop(self.handle) {
+                Ok(result) => return Ok(result),
+                Err(error) => WaitError::of_pop(error).map_or(Ok(()), Err)?,
+            }
+            wait(self.handle, 0, &mut self.deadline)?;
+        }
+    }
+}
+
+impl Waiting<'_, PeekBatch<'_>> {
+    /// Returns the length of the next message, as soon as one is there.
+    ///
+    /// # Errors
+    ///
+    /// One that says why none will come. That is [`WaitError::TooLong`] if the messages of the batch fill the ring.
+    pub fn next_len(mut self) -> Result<usize, WaitError> {
+        self.wait()?;
+        found(self.handle.next_len())
+    }
+
+    /// Copies the next message to the end of a vector, as soon as one is there, and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_len`](Self::next_len).
+    pub fn append_next(mut self, bytes: &mut Vec<u8>) -> Result<usize, WaitError> {
+        self.wait()?;
+        found(self.handle.append_next(bytes))
+    }
+
+    fn wait(&mut self) -> Result<(), WaitError> {
+        let (consumer, passed) = self.handle.parts();
+        wait(consumer, passed, &mut self.deadline)
+    }
+}
+
+/// Waits for a message after `passed` bytes of records.
+#[inline(never)]
+fn wait(consumer: &mut Consumer, passed: u64, deadline: &mut Deadline) -> Result<(), WaitError> {
+    let need = passed + consumer.record_alignment() as u64;
+    let max = consumer.most();
+    if need > max {
+        return Err(WaitError::TooLong { len: need as usize, max: max as usize });
+    }
+    consumer.wait_until_ready(need, deadline)
+}
+
+/// Returns what is there: nobody else takes it.
+fn found<R>(result: Result<R, PopError>) -> Result<R, WaitError> {
+    result.map_err(|error| WaitError::of_pop(error).unwrap_or(WaitError::TimedOut))
+}
+
+/// The messages of a ring, popped one after the other as they come.
+///
+/// Each message has the whole limit of [`within`](crate::message::Consumer::within). It ends after the first error.
+#[derive(Debug)]
+#[must_use = "iterators are lazy"]
+pub struct MessagesToCome<'a> {
+    waiting: Option<Waiting<'a, Consumer>>,
+}
+
+impl Iterator for MessagesToCome<'_> {
+    type Item = Result<Vec<u8>, WaitError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let waiting = self.waiting.as_mut()?;
+        let mut bytes = Vec::new();
+        match waiting.again().pop_into(&mut bytes) {
+            Ok(_) => Some(Ok(bytes)),
+            Err(error) => {
+                self.waiting = None;
+                (error != WaitError::Closed).then_some(Err(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! One end of a ring: what the writing and the reading end of both rings share.
+//!
+//! An [`Endpoint`] is the memory, the end's own positions, how long it pauses, and how it wakes and sleeps. Its first
+//! parameter says what the ring holds ([`Stream`](super::stream::Stream) or [`Message`](super::message::Message)), its
+//! second which end it is, its third what memory it lies in. A unit of positions is a slot in a stream ring and a byte
+//! in a message ring.
+//!
+//! A third kind of ring adds `src/ring/KIND/`: a type that implements [`Kind`], an attach for each end, push and pop;
+//! and `src/KIND/` with its aliases, its calls that wait and its views. This file, `writer.rs`, `reader.rs`,
+//! `handle.rs` and `wait/` serve it as they are. It gets a number in `segment/layout.rs` and `wanted.rs`, its calls in
+//! `options.rs` and `inspect/`, and its models, steps and hostile peers.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use super::cursor::Cursor;
+use super::ends::Ends;
+use super::error::{Broken, Corrupted};
+use super::memory::{Memory, Role};
+use super::pace::Pace;
+use super::park::{Sleeper, Waker};
+use super::presence::{self, Presence};
+use super::waiter::Waiter;
+
+/// The writing end, as a parameter of [`Endpoint`].
+#[derive(Debug)]
+pub enum Writer {}
+
+/// The reading end, as a parameter of [`Endpoint`].
+#[derive(Debug)]
+pub enum Reader {}
+
+/// One of the two ends.
+pub trait Side: Sized {
+    /// The role of this end.
+    const ROLE: Role;
+
+    /// Returns whether `need` units of positions are there, or free. Loads the other end's word if less is known, or if
+    /// `need` is 0: a handle that cannot be used fails even then.
+    fn is_ready<K: Kind, M: Memory>(end: &mut Endpoint<K, Self, M>, need: u64) -> Result<bool, Broken>;
+
+    /// Loads the other end's word and returns how many units of positions hold what was sent and not yet read.
+    fn len<K: Kind, M: Memory>(end: &Endpoint<K, Self, M>) -> Result<u64, Broken>;
+}
+
+/// What a ring holds.
+pub trait Kind: Sized {
+    /// Returns how far the tail can be ahead of the head.
+    fn most(&self) -> u64;
+
+    /// Returns the power of two that all positions are multiples of.
+    fn step(&self) -> u64;
+
+    /// Returns the number of slots, or of bytes of the data area.
+    fn capacity(&self) -> usize;
+
+    /// Returns whether `need` units of positions are there to be read.
+    fn has_arrived<M: Memory>(reader: &mut Endpoint<Self, Reader, M>, need: u64) -> Result<bool, Broken>;
+
+    /// Loads the producer's word and returns how many units of positions are there, without learning from it.
+    fn available<M: Memory>(reader: &Endpoint<Self, Reader, M>) -> Result<u64, Broken>;
+}
+
+/// One end of a ring.
+#[must_use = "dropping a handle gives its role back"]
+pub struct Endpoint<K: Kind, R: Side, M: Memory> {
+    pub(crate) memory: M,
+    pub(crate) kind: K,
+    /// Where this end is, and how far it may go. Each move is stored in the shared tail or head next.
+    pub(super) cursor: Cursor,
+    /// How long to wait before the next load of the other end's word: adapts to what the loads before found.
+    pub(super) pace: Pace,
+    /// Set once, by [`poison`](Self::poison). A forked child has `None` too: [`check`](Self::check) asks for that.
+    pub(super) broken: Option<Broken>,
+    /// The last parking word of the other end that was answered.
+    pub(super) waker: Waker,
+    /// This end's own parking word.
+    sleeper: Sleeper,
+    /// Which closings and crashes of the other side its user is to be told; fixed at attach.
+    pub(crate) ends: Ends,
+    /// The last generation of the other side that `peer_changed` reported.
+    pub(crate) seen: u64,
+    /// How its calls wait, and how long they spun lately.
+    pub(crate) waiter: Waiter,
+    side: PhantomData<R>,
+}
+
+impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
+    /// Starts at `position`, and knows of nothing. The caller holds the role.
+    pub(super) fn begin(memory: M, kind: K, position: u64, pace: Pace) -> Endpoint<K, R, M> {
+        let (waker, sleeper) = (Waker::attach(&memory, R::ROLE), Sleeper::attach(&memory, R::ROLE));
+        // SAFETY: it lies in the handle beside the memory, and is the only cursor of this role over it.
+        #[allow(unsafe_code, reason = "the memory outlives the cursor, being in the same value")]
+        let cursor = unsafe { Cursor::new(&memory, R::ROLE, position, kind.most()) };
+        Endpoint {
+            memory,
+            kind,
+            cursor,
+            pace,
+            broken: None,
+            waker,
+            sleeper,
+            ends: Ends::default(),
+            seen: 0,
+            waiter: Waiter::default(),
+            side: PhantomData,
+        }
+    }
+
+    /// Returns the capacity: what was asked for, rounded up to a power of two. For a stream ring it is a number of
+    /// elements. For a message ring it is a number of bytes, at least a page, and includes the headers of the records.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.kind.capacity()
+    }
+
+    /// Returns the position of what this end writes or reads next: of elements, how many lie before it; of messages,
+    /// how many bytes their records have. It only grows, across processes too.
+    ///
+    /// A program that stores a consumer's position with the result of the elements before it knows, after a crash,
+    /// which were used.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.cursor.position()
+    }
+
+    /// Loads the other end's position and returns how much lies in the ring: elements, or bytes of records. There may
+    /// be more, or less, by the time it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]: the handle can no longer be used, or the other end's position is impossible.
+    pub fn len(&self) -> Result<usize, Broken> {
+        // At most the capacity, so it fits.
+        R::len(self).map(|len| len as usize)
+    }
+
+    /// Loads the other end's position and returns whether nothing lies in the ring.
+    ///
+    /// # Errors
+    ///
+    /// As [`len`](Self::len).
+    pub fn is_empty(&self) -> Result<bool, Broken> {
+        self.len().map(|len| len == 0)
+    }
+
+    /// Says that this holder of the role leaves in order; with `hands_on` it is
+    /// succeeded, so that nothing counts as told.
+    pub(crate) fn leave(&mut self, generation: u64, hands_on: bool) {
+        if !hands_on {
+            self.ends.leave(&self.memory, R::ROLE);
+        }
+        self.sleeper.leave(&self.memory);
+        presence::leave(self.memory.presence(R::ROLE), generation);
+        self.wake();
+    }
+
+    /// Wakes the other end, if it sleeps, since the presence of this role has changed.
+    pub(crate) fn wake(&mut self) {
+        self.waker.came_or_left(&self.memory);
+    }
+
+    /// Asks the other end for fences, or stops asking, as the memory says now.
+    pub(crate) fn renew_sleeper(&mut self) {
+        if self.memory.is_here() {
+            self.sleeper.renew(&self.memory);
+        }
+    }
+
+    /// Says that this end pauses: a producer that sleeps and has what it needs is woken now, though it may wait for
+    /// more. All that a producer sends is published already.
+    #[inline]
+    pub(crate) fn pause(&mut self) {
+        if R::ROLE == Role::Consumer && self.memory.is_here() {
+            self.waker.paused(&self.memory, self.cursor.position());
+        }
+    }
+
+    /// Returns whether `need` units of positions are there, or free.
+    #[inline]
+    pub(crate) fn is_ready(&mut self, need: u64) -> Result<bool, Broken> {
+        R::is_ready(self, need)
+    }
+
+    /// Sleeps until `need` units of positions are there, or free, or for `limit`; not at all if they are. While it
+    /// `gathers`, a consumer that keeps popping wakes a producer only when a quarter of the ring is free. May return
+    /// earlier, and does if the other end's presence is no longer what was `seen`.
+    pub(crate) fn park(&mut self, need: u64, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
+        self.check_here()?;
+        // Neither end may sleep while the other one waits for what is there.
+        self.pause();
+        let most = self.kind.most();
+        let goal = |units: u64| match R::ROLE {
+            Role::Producer => self.cursor.position().wrapping_add(units).wrapping_sub(most),
+            Role::Consumer => self.cursor.position().wrapping_add(units),
+        };
+        let (needed, wanted) = (goal(need), goal(if gathers { need.max(most / 4) } else { need }));
+        let begun = self.sleeper.begin(&self.memory, wanted, needed);
+        let is_ready = self.is_ready(need);
+        if is_ready == Ok(false) && presence::observe(self.memory.presence(R::ROLE.peer())) == seen {
+            self.sleeper.sleep(&self.memory, begun, limit);
+        }
+        self.sleeper.end(&self.memory);
+        is_ready.map(|_| ())
+    }
+
+    /// Returns whether the ring may be touched: not in a child that was forked meanwhile.
+    #[inline(always)]
+    pub(crate) fn is_here(&self) -> bool {
+        self.memory.is_here()
+    }
+
+    /// Fails in a child that was forked meanwhile.
+    #[inline(always)]
+    pub(crate) fn check_here(&self) -> Result<(), Broken> {
+        if self.is_here() { Ok(()) } else { Err(Broken::Forked) }
+    }
+
+    /// Fails if the handle can no longer be used.
+    #[inline(always)]
+    pub(crate) fn check(&self) -> Result<(), Broken> {
+        match self.broken {
+            None => self.check_here(),
+            Some(broken) => Err(broken),
+        }
+    }
+
+    /// Returns why the handle can no longer be used.
+    #[cold]
+    pub(super) fn cause(&self) -> Broken {
+        self.broken.unwrap_or(Broken::Forked)
+    }
+
+    /// Poisons the handle: nothing is known to be there or free from here on, so every call takes the path that loads
+    /// the other end's word, and is refused before the load.
+    #[cold]
+    pub(super) fn poison(&mut self, cause: Corrupted) -> Broken {
+        self.cursor.forget();
+        self.pace = Pace::poisoned();
+        let broken = Broken::Corrupted(cause);
+        self.broken = Some(broken);
+        broken
+    }
+
+    /// Returns the memory, for the next holder of the role.
+    #[cfg(test)]
+    #[allow(unsafe_code, reason = "moves a field out of a value that has a drop")]
+    pub(super) fn into_memory(self) -> M {
+        let end = core::mem::ManuallyDrop::new(self);
+        // SAFETY: the value is neither used nor dropped any more, and no other field of it owns anything.
+        unsafe { core::ptr::read(&end.memory) }
+    }
+}
+
+impl<K: Kind, R: Side, M: Memory> Drop for Endpoint<K, R, M> {
+    fn drop(&mut self) {
+        if let Some(generation) = self.memory.generation_to_drop() {
+            self.leave(generation, false);
+            self.memory.has_left();
+        }
+    }
+}
+
+impl<K: Kind + fmt::Debug, R: Side, M: Memory> fmt::Debug for Endpoint<K, R, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match R::ROLE {
+            Role::Producer => "Producer",
+            Role::Consumer => "Consumer",
+        };
+        formatter
+            .debug_struct(name)
+            .field("kind", &self.kind)
+            .field("cursor", &self.cursor)
+            .field("pace", &self.pace)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! How the calls of a handle that wait do so. The loops themselves are above this folder: they make system calls.
+
+/// How a handle waits for the other end.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-set-wait-{}", std::process::id());
+/// use ringmain::{Options, Wait};
+///
+/// let mut tx = Options::new(&name).capacity(64).stream_producer::<u64>()?;
+/// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+/// // Nothing is in a hurry at night.
+/// rx.set_wait(Wait::Park);
+/// tx.push(7)?;
+/// assert_eq!(rx.blocking().pop(), Ok(7));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// Keeps its processor busy and makes no system call, except to check every 100 ms whether the other end still
+    /// lives, if nothing came for as long.
+    Spin,
+    /// Spins for about as long as a wake takes, then sleeps. It spins for less if that was in vain lately.
+    #[default]
+    SpinThenPark,
+    /// Sleeps at once; the other end then fences each publication, which costs it more, but less than a sleeper that
+    /// sleeps each time would pay otherwise.
+    Park,
+}
+
+/// What a handle remembers between its waits.
+#[derive(Clone, Debug)]
+pub struct Waiter {
+    pub strategy: Wait,
+    /// Whether it waits for the first holder of the other role.
+    pub awaits_first: bool,
+    /// Whether it waits for one that follows a holder that left or crashed.
+    pub awaits_successor: bool,
+    /// Whether the traits of `std::io` do not wait.
+    pub is_nonblocking: bool,
+    /// Whether the next sleep waits for more than is needed, for a short time, because the last one found more.
+    pub gathers: bool,
+    /// How many pauses it spins before it sleeps, and the bounds of that.
+    pub spins: u32,
+    pub longest: u32,
+    pub shortest: u32,
+}
+
+impl Waiter {
+    /// Spins for at most `longest` pauses before it sleeps, and never for fewer than `shortest`.
+    pub fn new(strategy: Wait, longest: u32, shortest: u32) -> Waiter {
+        let (longest, shortest) = (longest.max(1), shortest.max(1));
+        Waiter {
+            strategy,
+            awaits_first: true,
+            awaits_successor: false,
+            is_nonblocking: false,
+            gathers: false,
+            spins: longest,
+            longest,
+            shortest,
+        }
+    }
+}
+
+impl Default for Waiter {
+    fn default() -> Waiter {
+        Waiter::new(Wait::default(), 1, 1)
+    }
+}

@@ -1,0 +1,349 @@
+//! The calls of a stream ring that wait.
+
+use super::{Claim, Consumer, Element, Peek, Producer, Slot};
+use crate::ring::error::{PopError, PushError};
+use crate::wait::{Deadline, Unfinished, WaitError, Waiting};
+
+impl<T: Element> Waiting<'_, Producer<T>> {
+    /// Pushes one element, as soon as there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`] returns the element, and says with a [`WaitError`] why there will be no room.
+    // The wait is out of line, so that the value stays in registers.
+    #[inline(always)]
+    pub fn push(mut self, mut value: T) -> Result<(), Unfinished<T>> {
+        loop {
+            match self.handle.push(value) {
+                Ok(()) => return Ok(()),
+                Err(PushError::Full(back) | PushError::Broken { value: back, .. }) => value = back,
+                Err(PushError::TooLong { .. } | PushError::NoWord { .. }) => unreachable!("a slot holds any element"),
+            }
+            // If the handle can no longer be used, the wait says so too.
+            if let Err(cause) = self.handle.wait_until_ready(1, &mut self.deadline) {
+                return Err(Unfinished { value, cause });
+            }
+        }
+    }
+
+    /// Pushes all of the elements, as room becomes free. They become visible in as many parts as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`] says how many were pushed, and why there will be no room for the others.
+    pub fn push_slice(mut self, values: &[T]) -> Result<(), Unfinished<usize>> {
+        let mut pushed = 0;
+        loop {
+            match self.handle.push_slice(&values[pushed..]) {
+                Ok(len) if pushed + len == values.len() => return Ok(()),
+                Ok(len) => pushed += len,
+                Err(error) => {
+                    let refused = WaitError::of_push(&error).map_or(Ok(()), Err);
+                    let waited = refused.and_then(|()| self.handle.wait_until_ready(1, &mut self.deadline));
+                    waited.map_err(|cause| Unfinished { value: pushed, cause })?;
+                }
+            }
+        }
+    }
+
+    /// Pushes some of the elements, from the first on, as soon as there is room for one, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// A [`WaitError`] that says why there will be no room.
+    pub fn push_some(mut self, values: &[T]) -> Result<usize, WaitError> {
+        loop {
+            match self.handle.push_slice(values) {
+                Ok(len) => return Ok(len),
+                Err(error) => WaitError::of_push(&error).map_or(Ok(()), Err)?,
+            }
+            self.handle.wait_until_ready(1, &mut self.deadline)?;
+        }
+    }
+}
+
+/// For any kind of slot.
+impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
+    /// Waits until `len` slots are free.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::TooLong`] at once; else one that says why they will not be free.
+    pub fn until_free(mut self, len: usize) -> Result<(), WaitError> {
+        self.wait(len)
+    }
+
+    /// Takes exactly `len` slots in place, as soon as they are free.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_free`](Self::until_free).
+    pub fn claim(mut self, len: usize) -> Result<Claim<'a, T>, WaitError> {
+        self.wait(len)?;
+        refused_push(self.handle.claim(len))
+    }
+
+    /// Takes as many slots in place as are free, at least one and at most `most`, as soon as one is.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_free`](Self::until_free).
+    pub fn claim_up_to(mut self, most: usize) -> Result<Claim<'a, T>, WaitError> {
+        self.wait(most.min(1))?;
+        refused_push(self.handle.claim_up_to(most))
+    }
+
+    /// Takes as many slots in place as are free before the buffer ends, at least one and at most `most`, as soon as one
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_free`](Self::until_free).
+    pub fn claim_contiguous(mut self, most: usize) -> Result<Claim<'a, T>, WaitError> {
+        self.wait(most.min(1))?;
+        refused_push(self.handle.claim_contiguous(most))
+    }
+
+    fn wait(&mut self, len: usize) -> Result<(), WaitError> {
+        let max = self.handle.capacity();
+        if len > max {
+            return Err(WaitError::TooLong { len, max });
+        }
+        self.handle.wait_until_ready(len as u64, &mut self.deadline)
+    }
+}
+
+/// Elements whose size is known at run time.
+impl Waiting<'_, Producer<[u8]>> {
+    /// Pushes as many whole elements of `bytes`, from the first on, as there is room for, as soon as there is for one,
+    /// and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// A [`WaitError`] that says why there will be no room.
+    pub fn push_some(mut self, bytes: &[u8]) -> Result<usize, WaitError> {
+        loop {
+            match self.handle.push_slice(bytes) {
+                Ok(len) => return Ok(len),
+                Err(error) => WaitError::of_push(&error).map_or(Ok(()), Err)?,
+            }
+            self.handle.wait_until_ready(1, &mut self.deadline)?;
+        }
+    }
+}
+
+/// Returns what there is room for: nobody else takes it.
+pub(super) fn refused_push<R>(result: Result<R, PushError>) -> Result<R, WaitError> {
+    result.map_err(|error| WaitError::of_push(&error).unwrap_or(WaitError::TimedOut))
+}
+
+impl<'a, T: Element> Waiting<'a, Consumer<T>> {
+    /// Pops one element, as soon as one is there.
+    ///
+    /// # Errors
+    ///
+    /// A [`WaitError`] that says why none will come, when all that was pushed has been popped.
+    // The wait is out of line, so that the value stays in registers.
+    #[inline(always)]
+    pub fn pop(mut self) -> Result<T, WaitError> {
+        loop {
+            if let Ok(value) = self.handle.pop() {
+                return Ok(value);
+            }
+            // If the handle can no longer be used, the wait says so too.
+            wait(self.handle, 1, &mut self.deadline)?;
+        }
+    }
+
+    /// Fills a slice with elements, as they come.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`] says how many were popped into the slice, and why no more will come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-wait-slice-{}", std::process::id());
+    /// use ringmain::{Options, WaitError};
+    ///
+    /// let mut tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
+    /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+    /// tx.push_slice(&[1, 2, 3])?;
+    /// tx.close()?;
+    /// let mut values = [0; 4];
+    /// let unfinished = rx.blocking().pop_slice(&mut values).unwrap_err();
+    /// assert_eq!((unfinished.value, unfinished.cause), (3, WaitError::Closed));
+    /// assert_eq!(values, [1, 2, 3, 0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pop_slice(mut self, values: &mut [T]) -> Result<(), Unfinished<usize>> {
+        let mut popped = 0;
+        loop {
+            match self.handle.pop_slice(&mut values[popped..]) {
+                Ok(len) if popped + len == values.len() => return Ok(()),
+                Ok(len) => popped += len,
+                Err(error) => {
+                    let refused = WaitError::of_pop(error).map_or(Ok(()), Err);
+                    let waited = refused.and_then(|()| wait(self.handle, 1, &mut self.deadline));
+                    waited.map_err(|cause| Unfinished { value: popped, cause })?;
+                }
+            }
+        }
+    }
+
+    /// Pops as many elements as are there and fit, as soon as one is there, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop).
+    pub fn pop_some(mut self, values: &mut [T]) -> Result<usize, WaitError> {
+        loop {
+            match self.handle.pop_slice(values) {
+                Ok(len) => return Ok(len),
+                Err(error) => WaitError::of_pop(error).map_or(Ok(()), Err)?,
+            }
+            wait(self.handle, 1, &mut self.deadline)?;
+        }
+    }
+
+    /// Pops the elements one after the other, and waits for each. It ends when the producer has closed the ring and all
+    /// is read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-iter-{}", std::process::id());
+    /// use ringmain::Options;
+    ///
+    /// let mut tx = Options::new(&name).capacity(4).stream_producer::<u64>()?;
+    /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+    /// tx.push_slice(&[1, 2, 3])?;
+    /// tx.close()?;
+    /// let mut sum = 0;
+    /// for number in rx.blocking().iter() {
+    ///     sum += number?;
+    /// }
+    /// assert_eq!(sum, 6);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn iter(self) -> Iter<'a, T> {
+        Iter { waiting: Some(self) }
+    }
+}
+
+/// For any kind of slot.
+impl<'a, T: Slot + ?Sized> Waiting<'a, Consumer<T>> {
+    /// Waits until `len` elements are there.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::TooLong`] at once; [`WaitError::Short`] if fewer are left and no more will come; else one that says
+    /// why none will.
+    pub fn until_available(mut self, len: usize) -> Result<(), WaitError> {
+        wait(self.handle, len, &mut self.deadline)
+    }
+
+    /// Peeks at exactly `len` elements in place, as soon as they are there.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_available`](Self::until_available).
+    pub fn peek(mut self, len: usize) -> Result<Peek<'a, T>, WaitError> {
+        wait(self.handle, len, &mut self.deadline)?;
+        refused_pop(self.handle.peek(len))
+    }
+
+    /// Peeks at as many elements in place as are there, at least one and at most `most`, as soon as one is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_available`](Self::until_available).
+    pub fn peek_up_to(mut self, most: usize) -> Result<Peek<'a, T>, WaitError> {
+        wait(self.handle, most.min(1), &mut self.deadline)?;
+        refused_pop(self.handle.peek_up_to(most))
+    }
+
+    /// Peeks at as many elements in place as are there before the buffer ends, at least one and at most `most`, as soon
+    /// as one is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`until_available`](Self::until_available).
+    pub fn peek_contiguous(mut self, most: usize) -> Result<Peek<'a, T>, WaitError> {
+        wait(self.handle, most.min(1), &mut self.deadline)?;
+        refused_pop(self.handle.peek_contiguous(most))
+    }
+}
+
+/// Elements whose size is known at run time.
+impl Waiting<'_, Consumer<[u8]>> {
+    /// Pops as many elements as are there and fit, as soon as one is there, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// A [`WaitError`] that says why none will come, when all that was pushed has been popped.
+    pub fn pop_some(mut self, bytes: &mut [u8]) -> Result<usize, WaitError> {
+        loop {
+            match self.handle.pop_slice(bytes) {
+                Ok(len) => return Ok(len),
+                Err(error) => WaitError::of_pop(error).map_or(Ok(()), Err)?,
+            }
+            wait(self.handle, 1, &mut self.deadline)?;
+        }
+    }
+}
+
+/// Returns what is there: nobody else takes it.
+pub(super) fn refused_pop<R>(result: Result<R, PopError>) -> Result<R, WaitError> {
+    result.map_err(|error| WaitError::of_pop(error).unwrap_or(WaitError::TimedOut))
+}
+
+#[inline(never)]
+pub(super) fn wait<T: Slot + ?Sized>(
+    consumer: &mut Consumer<T>,
+    len: usize,
+    deadline: &mut Deadline,
+) -> Result<(), WaitError> {
+    let max = consumer.capacity();
+    if len > max {
+        return Err(WaitError::TooLong { len, max });
+    }
+    match consumer.wait_until_ready(len as u64, deadline) {
+        Err(ended @ (WaitError::Closed | WaitError::Crashed)) => Err(match consumer.available() {
+            // Some elements are left, but fewer than are wanted.
+            Ok(left @ 1..) => WaitError::Short { left, len, crashed: ended == WaitError::Crashed },
+            _ => ended,
+        }),
+        result => result,
+    }
+}
+
+/// The elements of a ring, popped one after the other as they come.
+///
+/// Each element has the whole limit of [`within`](crate::stream::Consumer::within). It ends after the first error.
+#[derive(Debug)]
+#[must_use = "iterators are lazy"]
+pub struct Iter<'a, T: Element> {
+    waiting: Option<Waiting<'a, Consumer<T>>>,
+}
+
+impl<T: Element> Iterator for Iter<'_, T> {
+    type Item = Result<T, WaitError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let waiting = self.waiting.as_mut()?;
+        match waiting.again().pop() {
+            Ok(value) => Some(Ok(value)),
+            Err(error) => {
+                self.waiting = None;
+                (error != WaitError::Closed).then_some(Err(error))
+            }
+        }
+    }
+}

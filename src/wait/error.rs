@@ -1,0 +1,215 @@
+//! How a wait ends that did not succeed.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use crate::ring::error::{Broken, PopError, PushError, buffer_too_short, no_word, too_long, wrong_size};
+
+/// A call that waited did not succeed.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-wait-error-{}", std::process::id());
+/// use std::time::Duration;
+/// use ringmain::{Options, WaitError};
+///
+/// let mut tx = Options::new(&name).capacity(64).stream_producer::<u64>()?;
+/// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+/// assert_eq!(rx.within(Duration::from_millis(1)).pop(), Err(WaitError::TimedOut));
+/// tx.push(7)?;
+/// tx.close()?;
+/// assert_eq!(rx.blocking().pop(), Ok(7));
+/// assert_eq!(rx.blocking().pop(), Err(WaitError::Closed));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The limit has passed.
+    TimedOut,
+    /// The other end said that it left. All that it sent has been read.
+    Closed,
+    /// The other end is gone and did not say so. All that it sent has been read.
+    Crashed,
+    /// Nobody is attached to the other end yet, and this handle does not wait for that.
+    NotConnected,
+    /// Nobody is attached to the other end, and nobody can attach: the name of the ring is gone.
+    Orphaned,
+    /// More was asked for than the ring can ever hold.
+    TooLong {
+        /// How many elements, or bytes of a message.
+        len: usize,
+        /// How many there can be.
+        max: usize,
+    },
+    /// Another process has shortened the memory of the ring. A further access to it may end this process with `SIGBUS`:
+    /// drop the handle, and create the ring again.
+    Truncated {
+        /// How many bytes are left.
+        len: u64,
+        /// How many there were.
+        expected: u64,
+    },
+    /// The other end is gone, there is less than was asked for, and no more will come.
+    Short {
+        /// How many elements are left. They can still be read.
+        left: usize,
+        /// How many were asked for.
+        len: usize,
+        /// Whether the other end is gone without having said so.
+        crashed: bool,
+    },
+    /// The message does not fit the buffer, and stays in the ring.
+    BufferTooShort {
+        /// The length of the message in bytes.
+        len: usize,
+        /// The length of the buffer.
+        buffer: usize,
+    },
+    /// The message is not as long as the value that was asked for, and stays in the ring.
+    WrongSize {
+        /// The length of the message in bytes.
+        len: usize,
+        /// The size of the value.
+        size: usize,
+    },
+    /// A message was given a word, but the records of this ring have no room for one.
+    NoWord {
+        /// The alignment of its records in bytes.
+        record_alignment: usize,
+    },
+    /// The handle can no longer be used.
+    Broken(Broken),
+}
+
+impl From<Broken> for WaitError {
+    fn from(broken: Broken) -> WaitError {
+        WaitError::Broken(broken)
+    }
+}
+
+impl WaitError {
+    /// Converts the error of a push; `None` if the push is to be repeated.
+    pub(crate) fn of_push<T>(error: &PushError<T>) -> Option<WaitError> {
+        match *error {
+            PushError::Full(_) => None,
+            PushError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
+            PushError::NoWord { record_alignment } => Some(WaitError::NoWord { record_alignment }),
+            PushError::Broken { cause, .. } => Some(WaitError::Broken(cause)),
+        }
+    }
+
+    /// Converts the error of a pop; `None` if the pop is to be repeated.
+    pub(crate) fn of_pop(error: PopError) -> Option<WaitError> {
+        match error {
+            PopError::Empty | PopError::Short { .. } => None,
+            PopError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
+            PopError::BufferTooShort { len, buffer } => Some(WaitError::BufferTooShort { len, buffer }),
+            PopError::WrongSize { len, size } => Some(WaitError::WrongSize { len, size }),
+            PopError::Broken(cause) => Some(WaitError::Broken(cause)),
+        }
+    }
+
+    /// The error of a write: nobody reads what would be written.
+    pub(crate) fn into_write_error(self) -> io::Error {
+        match self {
+            WaitError::Closed | WaitError::Crashed => io::Error::new(ErrorKind::BrokenPipe, self),
+            _ => self.into(),
+        }
+    }
+}
+
+impl From<WaitError> for io::Error {
+    fn from(error: WaitError) -> io::Error {
+        let kind = match error {
+            WaitError::TimedOut => ErrorKind::TimedOut,
+            WaitError::Closed | WaitError::Short { .. } => ErrorKind::UnexpectedEof,
+            WaitError::Crashed => ErrorKind::ConnectionAborted,
+            WaitError::NotConnected | WaitError::Orphaned => ErrorKind::NotConnected,
+            WaitError::Truncated { .. } => ErrorKind::InvalidData,
+            WaitError::Broken(broken) => io::Error::from(broken).kind(),
+            _ => ErrorKind::InvalidInput,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            WaitError::TimedOut => formatter.write_str("nothing came within the time that was given"),
+            WaitError::Closed => formatter.write_str("the other end has closed the ring"),
+            WaitError::Crashed => {
+                formatter.write_str("the process at the other end is gone without having closed the ring")
+            }
+            WaitError::NotConnected => formatter.write_str("nobody is attached to the other end of the ring yet"),
+            WaitError::Orphaned => {
+                formatter.write_str("nobody is at the other end, and the ring's name is gone: create it anew")
+            }
+            WaitError::TooLong { len, max } => too_long(formatter, len, max),
+            WaitError::Truncated { len, expected } => write!(
+                formatter,
+                "another process has shortened the ring to {len} bytes, expected {expected}; \
+                 drop the handle and create the ring anew"
+            ),
+            WaitError::Short { left, len, crashed } => {
+                let gone = if crashed { "is gone without having closed the ring" } else { "has closed the ring" };
+                write!(formatter, "the other end {gone}, and left {left} of the {len} that were asked for")
+            }
+            WaitError::BufferTooShort { len, buffer } => buffer_too_short(formatter, len, buffer),
+            WaitError::WrongSize { len, size } => wrong_size(formatter, len, size),
+            WaitError::NoWord { record_alignment } => no_word(formatter, record_alignment),
+            WaitError::Broken(cause) => cause.fmt(formatter),
+        }
+    }
+}
+
+impl Error for WaitError {}
+
+/// A call that waited ended early: it returns what it did not send, or how far it got.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use ringmain::{Options, WaitError};
+///
+/// let mut tx = Options::anonymous().capacity(2).stream_producer::<u64>()?;
+/// let unfinished = tx.within(Duration::from_millis(1)).push_slice(&[1, 2, 3]).unwrap_err();
+/// assert_eq!((unfinished.value, unfinished.cause), (2, WaitError::TimedOut));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Unfinished<T> {
+    /// The element that was not pushed; or how many elements were pushed, or popped, before the wait ended.
+    pub value: T,
+    /// How the wait ended.
+    pub cause: WaitError,
+}
+
+impl<T> fmt::Display for Unfinished<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(formatter)
+    }
+}
+
+impl<T> fmt::Debug for Unfinished<T> {
+    /// Leaves the value out: it need not be `Debug`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Unfinished").field("cause", &self.cause).finish_non_exhaustive()
+    }
+}
+
+impl<T> Error for Unfinished<T> {}
+
+impl<T> From<Unfinished<T>> for io::Error {
+    fn from(error: Unfinished<T>) -> io::Error {
+        error.cause.into()
+    }
+}

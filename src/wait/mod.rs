@@ -1,0 +1,291 @@
+//! Waiting, as an adverb: `tx.blocking().push(7)`, `rx.within(limit).pop()`. How a handle waits, and how a wait ends.
+
+mod error;
+
+use std::fmt;
+use std::hint::spin_loop;
+use std::time::{Duration, Instant};
+
+use crate::pause;
+use crate::ring::endpoint::{Endpoint, Kind, Side};
+use crate::ring::memory::{Memory, Role};
+use crate::ring::park::GATHERING;
+use crate::ring::presence::Presence;
+use crate::segment::{PeerState, Segment};
+
+pub use crate::ring::waiter::Wait;
+pub(crate) use crate::ring::waiter::Waiter;
+pub use error::{Unfinished, WaitError};
+
+/// A handle, a batch or a view whose calls wait: for as long as it takes (`blocking`), or up to a limit (`within`).
+///
+/// It has the same calls as what it was made from. Each takes it by value, so a limit is that of one call.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-waiting-{}", std::process::id());
+/// use std::time::Duration;
+/// use ringmain::{Options, WaitError};
+///
+/// let mut tx = Options::new(&name).capacity(2).stream_producer::<u64>()?;
+/// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+/// tx.blocking().push(7)?;
+/// assert_eq!(rx.blocking().pop()?, 7);
+/// assert_eq!(rx.within(Duration::from_millis(1)).pop(), Err(WaitError::TimedOut));
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "it waits when a call is made on it"]
+pub struct Waiting<'a, H> {
+    pub(crate) handle: &'a mut H,
+    pub(crate) deadline: Deadline,
+}
+
+impl<'a, H> Waiting<'a, H> {
+    #[inline(always)]
+    pub(crate) fn new(handle: &'a mut H, limit: Option<Duration>) -> Waiting<'a, H> {
+        Waiting { handle, deadline: Deadline { limit, end: None } }
+    }
+
+    /// Borrows it for one more call.
+    #[inline(always)]
+    pub(crate) fn again(&mut self) -> Waiting<'_, H> {
+        Waiting { handle: self.handle, deadline: self.deadline }
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for Waiting<'_, H> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Waiting")
+            .field("handle", &self.handle)
+            .field("limit", &self.deadline.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// # How to wait
+impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
+    /// Returns this handle with calls that wait for as long as it takes.
+    #[inline(always)]
+    pub fn blocking(&mut self) -> Waiting<'_, Self> {
+        Waiting::new(self, None)
+    }
+
+    /// Returns this handle with calls that wait for `limit` at most, and then fail with [`WaitError::TimedOut`]. The
+    /// time runs from when a call has to wait.
+    #[inline(always)]
+    pub fn within(&mut self, limit: Duration) -> Waiting<'_, Self> {
+        Waiting::new(self, Some(limit))
+    }
+
+    /// Changes how the calls that wait do so, as [`Options::wait`](crate::Options::wait) does at attach.
+    pub fn set_wait(&mut self, strategy: Wait) {
+        self.waiter.strategy = strategy;
+        self.memory.set_parks_always(strategy == Wait::Park);
+        self.renew_sleeper();
+    }
+}
+
+/// The longest sleep: what wakes nobody, such as a crash, is noticed after it.
+pub(crate) const SLICE: Duration = Duration::from_millis(100);
+
+/// The longest spin before a sleep, about the time that a wake takes, and the shortest one.
+const LONGEST_SPIN: Duration = Duration::from_micros(50);
+const SHORTEST_SPIN: Duration = Duration::from_micros(2);
+
+/// Polls between two readings of the clock.
+const POLLS_PER_CLOCK: u32 = 64;
+
+/// A spin makes longer pauses the longer it lasts: one more after so many polls, up to the longest.
+const POLLS_PER_PAUSE: u32 = 1024;
+const LONGEST_PAUSE: u32 = 32;
+
+/// Makes the state of a handle's waits.
+pub(crate) fn waiter(strategy: Wait) -> Waiter {
+    Waiter::new(strategy, pause::count_within(LONGEST_SPIN), pause::count_within(SHORTEST_SPIN))
+}
+
+/// When a wait ends. The clock is read when that is first needed: a call that does not wait reads none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    limit: Option<Duration>,
+    end: Option<Instant>,
+}
+
+impl Deadline {
+    /// Returns the deadline with its end fixed.
+    pub(crate) fn begin(&mut self) -> Deadline {
+        if let (Some(limit), None) = (self.limit, self.end) {
+            self.end = Instant::now().checked_add(limit);
+            // A limit that no clock can reach is none.
+            self.limit = self.end.and(self.limit);
+        }
+        *self
+    }
+
+    fn is_over(self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// Returns how long a sleep may be.
+    fn slice(self) -> Duration {
+        self.end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()).min(SLICE))
+    }
+}
+
+/// An end of the other side that was not told yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    error: WaitError,
+    peer: Presence,
+}
+
+impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
+    /// Waits until `need` units of positions are there, or free.
+    #[inline(never)]
+    pub(crate) fn wait_until_ready(&mut self, need: u64, deadline: &mut Deadline) -> Result<(), WaitError> {
+        let deadline = deadline.begin();
+        if self.is_ready(need)? {
+            return Ok(());
+        }
+        match self.waiter.strategy {
+            Wait::Spin => return self.spin(need, deadline),
+            Wait::SpinThenPark => {
+                let spins = if deadline.is_over() { 0 } else { self.waiter.spins };
+                for _ in 0..spins {
+                    spin_loop();
+                    if self.is_ready(need)? {
+                        self.waiter.spins = (2 * self.waiter.spins).min(self.waiter.longest);
+                        return Ok(());
+                    }
+                }
+                self.waiter.spins = (self.waiter.spins / 2).max(self.waiter.shortest);
+            }
+            Wait::Park => {}
+        }
+        let mut has_slept = false;
+        let mut gathers = std::mem::take(&mut self.waiter.gathers);
+        loop {
+            let is_over = deadline.is_over();
+            // A peer that attaches or leaves after this load is seen by the next two, or by the last before the sleep.
+            let seen = self.memory.peer_presence();
+            // To check the other end takes a system call, which a wait that soon succeeds does without.
+            let is_doubtful = has_slept || is_over || self.may_have_ended();
+            // What was sent before the end is read before the end is told.
+            let ended = if is_doubtful { self.ended()? } else { None };
+            if self.is_ready(need)? {
+                return Ok(());
+            }
+            if let Some(ended) = ended {
+                return Err(self.tell(ended));
+            }
+            if is_over {
+                return Err(WaitError::TimedOut);
+            }
+            let slice = if gathers { deadline.slice().min(GATHERING) } else { deadline.slice() };
+            self.park(need, gathers, seen, slice)?;
+            gathers = false;
+            self.check_length()?;
+            // A producer whose sleep ended with more than it needed: the consumer keeps popping.
+            self.waiter.gathers = R::ROLE == Role::Producer && self.is_ready(2 * need)?;
+            if self.is_ready(need)? {
+                return Ok(());
+            }
+            has_slept = true;
+        }
+    }
+
+    /// Waits without a sleep.
+    fn spin(&mut self, need: u64, deadline: Deadline) -> Result<(), WaitError> {
+        self.pause();
+        let mut next_check = Instant::now() + SLICE;
+        let mut polls = 0_u32;
+        loop {
+            for _ in 0..(polls / POLLS_PER_PAUSE).clamp(1, LONGEST_PAUSE) {
+                spin_loop();
+            }
+            if self.is_ready(need)? {
+                return Ok(());
+            }
+            polls = polls.saturating_add(1);
+            if polls % POLLS_PER_CLOCK != 0 {
+                continue;
+            }
+            let now = Instant::now();
+            let is_over = deadline.is_over();
+            let ended = if is_over || now >= next_check || self.may_have_ended() {
+                next_check = now + SLICE;
+                self.ended()?
+            } else {
+                None
+            };
+            if self.is_ready(need)? {
+                return Ok(());
+            }
+            if let Some(ended) = ended {
+                return Err(self.tell(ended));
+            }
+            if is_over {
+                return Err(WaitError::TimedOut);
+            }
+        }
+    }
+
+    /// Returns whether the other end's own word says that the wait may have ended. Makes no system call.
+    fn may_have_ended(&self) -> bool {
+        let peer = self.memory.peer_presence();
+        match peer {
+            _ if !self.ends.concern(peer) => !self.waiter.awaits_first,
+            Presence::Left { .. } => !self.waiter.awaits_successor,
+            Presence::Came { .. } | Presence::Never => false,
+        }
+    }
+
+    /// Returns whether the other end has said that it left, and the user is to be told. Makes no system call.
+    pub(crate) fn was_left(&self) -> bool {
+        let peer = self.memory.peer_presence();
+        matches!(peer, Presence::Left { .. }) && self.ends.concern(peer) && !self.waiter.awaits_successor
+    }
+
+    /// Returns how the wait has ended, if what it waits for can no longer come. What came before can still be read.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Truncated`]: nothing of the ring must be touched any more.
+    pub(crate) fn ended(&self) -> Result<Option<Ended>, WaitError> {
+        self.check_length()?;
+        let peer = self.memory.peer_presence();
+        let ended = |error| Ok(Some(Ended { error, peer }));
+        match self.memory.examine_peer() {
+            PeerState::Alive => return Ok(None),
+            _ if !self.ends.concern(peer) => {
+                if !self.waiter.awaits_first {
+                    return ended(WaitError::NotConnected);
+                }
+            }
+            PeerState::Closed if !self.waiter.awaits_successor => return ended(WaitError::Closed),
+            PeerState::Crashed if !self.waiter.awaits_successor => return ended(WaitError::Crashed),
+            PeerState::Never | PeerState::Closed | PeerState::Crashed => {}
+        }
+        if self.memory.is_orphaned() { ended(WaitError::Orphaned) } else { Ok(None) }
+    }
+
+    /// Returns an end to the user, and notes that it was told.
+    pub(crate) fn tell(&self, Ended { error, peer }: Ended) -> WaitError {
+        if matches!(error, WaitError::Closed | WaitError::Crashed) && self.memory.is_here() {
+            self.ends.told(&self.memory, R::ROLE, peer);
+        }
+        error
+    }
+
+    /// Refuses a ring that was shortened. Called before each load of what may be gone.
+    fn check_length(&self) -> Result<(), WaitError> {
+        match self.memory.truncated() {
+            None => Ok(()),
+            Some((len, expected)) => Err(WaitError::Truncated { len, expected }),
+        }
+    }
+}

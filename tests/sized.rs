@@ -1,0 +1,84 @@
+//! Elements whose size is known at run time, as bytes.
+
+mod common;
+
+use std::alloc::Layout;
+
+use common::ends::SOON;
+use common::{Numbered, Random, Ring, Tick, refuses};
+use ringmain::{Error, PopError, PushError, WaitError, stream};
+
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 1).unwrap()
+}
+
+/// The bytes of elements that are numbered from `first` on.
+fn elements(first: u64, count: usize, size: usize) -> Vec<u8> {
+    (first..first + count as u64).flat_map(|number| (0..size).map(move |at| (number * 31 + at as u64) as u8)).collect()
+}
+
+#[test]
+fn elements_of_any_size_arrive_as_they_were_across_the_wrap() {
+    let random = Random::new();
+    for size in [1, 2, 3, 7, 8, 12, 33, 64, 100, 255, 1000, 5000] {
+        let ring = Ring::new();
+        let options = ring.options().capacity(8);
+        let mut tx = options.sized_stream_producer(layout(size)).unwrap();
+        let mut rx = options.sized_stream_consumer(layout(size)).unwrap();
+        assert_eq!((tx.element_size(), rx.element_size(), tx.capacity()), (size, size, 8));
+        let (mut pushed, mut popped) = (0, 0);
+        while popped < 100 {
+            let bytes = elements(pushed, random.below(9) as usize, size);
+            // Bytes that are no whole element are left.
+            let more = [bytes.as_slice(), &vec![7; size - 1]].concat();
+            match tx.push_slice(&more) {
+                Ok(len) => pushed += len as u64,
+                Err(error) => assert_eq!((error, tx.free()), (PushError::Full(0), Ok(0))),
+            }
+            let mut bytes = vec![0xee; random.below(9) as usize * size + size / 2];
+            match rx.pop_slice(&mut bytes) {
+                Ok(len) => {
+                    assert_eq!(bytes[..len * size], elements(popped, len, size));
+                    assert!(bytes[len * size..].iter().all(|&byte| byte == 0xee));
+                    popped += len as u64;
+                }
+                Err(error) => assert_eq!((error, pushed), (PopError::Empty, popped)),
+            }
+        }
+        assert_eq!((rx.position(), tx.position()), (popped, pushed));
+    }
+}
+
+#[test]
+fn they_are_the_elements_of_a_ring_of_a_type() {
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(4).stream_producer::<Tick>().unwrap();
+    let element = Layout::new::<Tick>();
+    refuses!(ring.options().sized_stream_consumer(layout(element.size() + 1)), Error::Mismatch { .. });
+    refuses!(ring.options().sized_stream_consumer(layout(0)), Error::InvalidElement { size: 0, .. });
+    let mut rx = ring.options().sized_stream_consumer(element).unwrap();
+    tx.push(Tick::at(3)).unwrap();
+    let mut bytes = vec![0; element.size()];
+    assert_eq!(rx.pop_slice(&mut bytes), Ok(1));
+    assert_eq!(bytemuck::pod_read_unaligned::<Tick>(&bytes), Tick::at(3));
+}
+
+#[test]
+fn they_can_be_waited_for_and_looked_at() {
+    let ring = Ring::new();
+    let mut tx: stream::Producer<[u8]> = ring.options().capacity(2).sized_stream_producer(layout(3)).unwrap();
+    let mut rx: stream::Consumer<[u8]> = ring.options().sized_stream_consumer(layout(3)).unwrap();
+    assert_eq!(tx.blocking().push_some(b"onetwosix"), Ok(2));
+    assert_eq!(tx.within(SOON).push_some(b"six"), Err(WaitError::TimedOut));
+    assert_eq!(tx.within(SOON).until_free(1), Err(WaitError::TimedOut));
+    let peek = rx.blocking().peek_up_to(9).unwrap();
+    let mut bytes = [0xee; 8];
+    peek.copy_to_slice(&mut bytes);
+    assert_eq!((peek.len(), &bytes), (2, b"onetwo\xee\xee"));
+    peek.release_first(1);
+    let mut bytes = [0; 6];
+    assert_eq!(rx.blocking().pop_some(&mut bytes), Ok(1));
+    assert_eq!(&bytes[..3], b"two");
+    tx.close().unwrap();
+    assert_eq!(rx.blocking().pop_some(&mut bytes), Err(WaitError::Closed));
+}
