@@ -5,7 +5,10 @@
 mod act;
 mod bench;
 mod chaos;
+mod limits;
 mod look;
+mod output;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -13,8 +16,9 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use act::Ending;
-use bench::{Bench, UsageError};
+use bench::Bench;
 use chaos::Chaos;
+use usage::UsageError;
 
 /// Rings between processes, in shared memory
 #[derive(Debug, Parser)]

@@ -5,30 +5,16 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 mod bench_common;
+mod shell;
 
 use bench_common::{bench, check_json, output};
-
-/// How long to wait for what must come: long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until `look` finds something.
-#[track_caller]
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
+use shell::wait_for;
 
 /// The parent and state of a process, by the kernel's one letter.
 fn parent_and_state(pid: u32) -> Option<(u32, char)> {

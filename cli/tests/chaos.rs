@@ -5,14 +5,13 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// How long to wait for what must come: long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+mod shell;
+
+use shell::wait_for;
 
 fn chaos(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
@@ -28,19 +27,6 @@ fn output(arguments: &[&str]) -> Output {
     let output = run.wait_with_output().unwrap();
     assert_eq!(left(pid), [""; 0], "{}", String::from_utf8_lossy(&output.stderr));
     output
-}
-
-/// Waits until `look` finds something.
-#[track_caller]
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The names that a run of this pid has in /dev/shm.

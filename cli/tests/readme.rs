@@ -20,9 +20,8 @@ const ROWS: &[Row] = &[
     ),
     (
         &["cargo run --release -p ringmain-cli -- bench --export out"],
-        &[
-            "ringmain bench --quick --size 64 --rounds 1 --transport stream,pipe --export @out && test -s @out/results.json",
-        ],
+        &["ringmain bench --quick --size 64 --rounds 1 --transport stream,pipe --export @out && test -s \
+             @out/results.json"],
     ),
     // This very test is run by it, and so is all that .ci/run makes of it.
     (&["cargo test --workspace"], &["grep -x 'step cargo test --workspace' \"$ROOT/.ci/run\""]),

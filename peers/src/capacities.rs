@@ -4,13 +4,12 @@ use std::error::Error;
 use std::fmt::Write;
 
 use clap::{Args, ValueEnum};
+use ringmain_measure::{Summary, pin, two};
 use serde_json::{Value, json};
 
 use crate::processes::Worker;
-use crate::processors;
-use crate::statistics::Spread;
 use crate::subjects::{self, MESSAGE, MESSAGE_64, STREAM};
-use crate::work::{BATCH, Test, Work};
+use crate::work::{BATCH, Test, Work, name};
 
 /// Bytes of a value that the message ring carries.
 const VALUE: usize = 32;
@@ -61,16 +60,6 @@ impl Kind {
         matches!(self, Kind::Rtt | Kind::ValueRtt)
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Single => "single",
-            Kind::Batch => "batch",
-            Kind::Rtt => "rtt",
-            Kind::Value => "value",
-            Kind::ValueRtt => "value-rtt",
-        }
-    }
-
     /// Returns the work for a capacity in elements or, of values, in bytes.
     fn work(self, capacity: usize) -> Work {
         match self {
@@ -106,8 +95,8 @@ impl Row {
 /// Measures and prints.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut rows = plan(arguments)?;
-    let processors = processors::choose();
-    processors::pin(processors[0]);
+    let processors = two()?;
+    pin(processors[0])?;
     let mut worker = Worker::start(processors[1])?;
     let rtrb = subjects::named("rtrb")?;
     for round in 0..arguments.rounds {
@@ -175,13 +164,13 @@ test       capacity align  ringmain      rtrb  ringmain/rtrb: median (lowest to 
     );
     for row in rows {
         let scale = if row.kind.is_rtt() { 1.0 } else { 1e6 };
-        let spreads = (Spread::of(&row.ringmain), Spread::of(&row.rtrb), Spread::of_ratios(&row.ringmain, &row.rtrb));
-        let (Some(ringmain), Some(rtrb), Some(ratio)) = spreads else { continue };
+        let (ringmain, rtrb) = (Summary::of(&row.ringmain), Summary::of(&row.rtrb));
+        let ratio = Summary::of_ratios(&row.ringmain, &row.rtrb);
         let align = row.align.map_or("-".to_owned(), |align| align.to_string());
         let _ = writeln!(
             text,
             "{:<9} {:>9} {align:>5} {:>9.1} {:>9.1}  {:>5.2} ({:.2} to {:.2})",
-            row.kind.name(),
+            name(row.kind),
             row.capacity,
             ringmain.median / scale,
             rtrb.median / scale,
@@ -199,15 +188,15 @@ fn to_json(rows: &[Row], processors: [usize; 2]) -> Value {
         .iter()
         .map(|row| {
             json!({
-                "test": row.kind.name(),
+                "test": name(row.kind),
                 "capacity": row.capacity,
                 "bytes": if row.kind.has_values() { VALUE } else { 8 },
                 "alignment": row.align,
                 "unit": if row.kind.is_rtt() { "ns" } else { "elements/s" },
                 "rounds": row.ringmain.len(),
-                "ringmain": Spread::of(&row.ringmain),
-                "rtrb": Spread::of(&row.rtrb),
-                "ratio": Spread::of_ratios(&row.ringmain, &row.rtrb),
+                "ringmain": Summary::of(&row.ringmain),
+                "rtrb": Summary::of(&row.rtrb),
+                "ratio": Summary::of_ratios(&row.ringmain, &row.rtrb),
             })
         })
         .collect();

@@ -6,10 +6,9 @@
 mod capacities;
 mod machine;
 mod processes;
-mod processors;
 mod report;
+mod results;
 mod sizes;
-mod statistics;
 mod subjects;
 mod threads;
 mod values;
@@ -22,7 +21,7 @@ use clap::{Parser, Subcommand};
 /// Measures ringmain against other crates, interleaved. Without a command: against rtrb, by capacity.
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
-struct Arguments {
+struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -41,9 +40,9 @@ enum Command {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
+    let arguments = Cli::parse();
     if let Some(processor) = arguments.worker {
-        return processes::run_worker(processor);
+        return processes::run_worker(processor, subjects::answer);
     }
     match arguments.command {
         None => capacities::run(&arguments.capacities),

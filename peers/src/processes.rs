@@ -2,13 +2,11 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, StdinLock, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Child;
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, getppid, waitid};
+use ringmain_measure::{Channel, pin};
+use serde::{Deserialize, Serialize};
 
-use crate::processors;
-use crate::subjects;
 use crate::values::by_size;
 use crate::work::{self, Receiver, Sender, Test, Work};
 
@@ -32,47 +30,37 @@ pub(crate) fn path(name: &str) -> String {
 /// The other process.
 pub(crate) struct Worker {
     processor: usize,
-    other: Other,
+    child: Child,
+    channel: Channel,
     measured: u32,
 }
 
-/// Its ends of the pipes.
-struct Other {
-    child: Child,
-    commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
+/// What it is told: to do its part for a subject, over the ring of this name.
+#[derive(Serialize, Deserialize)]
+struct Task {
+    subject: String,
+    ring: String,
+    work: Work,
 }
 
-impl Other {
-    fn start(processor: usize) -> Result<Other, Box<dyn Error>> {
-        let program = std::env::current_exe()?;
-        let mut child = Command::new(program)
-            .arg(format!("--worker={processor}"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let commands = child.stdin.take().ok_or("the other process has no standard input")?;
-        let answers = child.stdout.take().ok_or("the other process has no standard output")?;
-        Ok(Other { child, commands, answers: BufReader::new(answers) })
-    }
+/// What either process tells the other when it has come so far: a figure, if it has one.
+type Reply = Result<Option<f64>, String>;
 
-    /// Returns the next line that it writes, unless that is an error.
-    fn answer(&mut self) -> Result<String, Box<dyn Error>> {
-        let mut line = String::new();
-        if self.answers.read_line(&mut line)? == 0 {
-            return Err("the other process ended".into());
-        }
-        match line.trim_end().split_once("error: ") {
-            Some((_, error)) => Err(error.into()),
-            None => Ok(line.trim_end().to_owned()),
-        }
-    }
+/// Waits for what the other process tells.
+fn await_reply(channel: &Channel) -> Result<Option<f64>, Box<dyn Error>> {
+    let (reply, _) = channel.receive::<Reply>()?.ok_or("the other process ended")?;
+    Ok(reply?)
+}
+
+fn start(processor: usize) -> Result<(Child, Channel), Box<dyn Error>> {
+    Ok(Channel::start(&[&format!("--worker={processor}")])?)
 }
 
 impl Worker {
     /// Starts it on this processor.
     pub(crate) fn start(processor: usize) -> Result<Worker, Box<dyn Error>> {
-        Ok(Worker { processor, other: Other::start(processor)?, measured: 0 })
+        let (child, channel) = start(processor)?;
+        Ok(Worker { processor, child, channel, measured: 0 })
     }
 
     /// Returns the processor that it runs on.
@@ -83,26 +71,26 @@ impl Worker {
     /// Measures once.
     pub(crate) fn measure<P: Processes>(&mut self, subject: &str, work: Work) -> Result<f64, Box<dyn Error>> {
         self.measured += 1;
-        let name = format!("peers-{}-{}", std::process::id(), self.measured);
-        let other = &mut self.other;
-        let result = by_size!(work.size, drive::<P>(other, subject, &name, work));
+        let ring = format!("peers-{}-{}", std::process::id(), self.measured);
+        let task = Task { subject: subject.to_owned(), ring: ring.clone(), work };
+        let result = by_size!(work.size, drive::<P>(&self.channel, &task));
         // Some crates leave their files behind, and what fails does.
-        for name in [&name, &back(&name)] {
+        for name in [&ring, &back(&ring)] {
             let _ = fs::remove_file(path(name));
         }
         if result.is_err() {
             // Nobody knows what it still waits for.
-            self.other.child.kill()?;
-            self.other.child.wait()?;
-            self.other = Other::start(self.processor)?;
+            self.child.kill()?;
+            self.child.wait()?;
+            (self.child, self.channel) = start(self.processor)?;
         }
         result
     }
 
     /// Ends it.
     pub(crate) fn stop(mut self) -> Result<(), Box<dyn Error>> {
-        drop(self.other.commands);
-        let status = self.other.child.wait()?;
+        drop(self.channel);
+        let status = self.child.wait()?;
         if status.success() { Ok(()) } else { Err(format!("the other process ended with {status}").into()) }
     }
 }
@@ -113,81 +101,62 @@ fn back(name: &str) -> String {
 }
 
 /// Does this process's part.
-fn drive<P: Processes, const WORDS: usize>(
-    other: &mut Other,
-    subject: &str,
-    name: &str,
-    work: Work,
-) -> Result<f64, Box<dyn Error>> {
-    let mut tx = work::apart(P::create::<WORDS>(name, work)?);
-    writeln!(other.commands, "{subject} {name} {work}")?;
+fn drive<P: Processes, const WORDS: usize>(channel: &Channel, task: &Task) -> Result<f64, Box<dyn Error>> {
+    let work = task.work;
+    let mut tx = work::apart(P::create::<WORDS>(&task.ring, work)?);
+    channel.send(task, &[])?;
     // It has attached, and made the ring that leads back.
-    other.answer()?;
-    let child = Pid::from_child(&other.child);
-    let is_alive = || {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        matches!(waitid(WaitId::Pid(child), options), Ok(None))
+    await_reply(channel)?;
+    let is_rtt = work.test == Test::Rtt;
+    let mut rx = is_rtt.then(|| P::attach::<WORDS>(&back(&task.ring), work).map(work::apart)).transpose()?;
+    let is_alive = || !channel.closes_within(0);
+    let result = match &mut rx {
+        Some(rx) => work::ping(work, &mut *tx, &mut **rx, &is_alive)?,
+        None => {
+            work::send(work, &mut *tx, &is_alive)?;
+            await_reply(channel)?.ok_or("the other process has no figure")?
+        }
     };
-    if work.test == Test::Rtt {
-        let mut rx = work::apart(P::attach::<WORDS>(&back(name), work)?);
-        let result = work::ping(work, &mut *tx, &mut *rx, &is_alive)?;
-        // It keeps its ends until this one needs nothing more from them.
-        writeln!(other.commands, "finished")?;
-        other.answer()?;
-        return Ok(result);
-    }
-    work::send(work, &mut *tx, &is_alive)?;
-    let result = other.answer()?.parse()?;
-    writeln!(other.commands, "finished")?;
-    other.answer()?;
+    // Each keeps its ends until the other one needs nothing more from them.
+    channel.send(&Reply::Ok(None), &[])?;
+    await_reply(channel)?;
     Ok(result)
 }
 
-/// What the other process reads.
-pub(crate) type Commands = Lines<StdinLock<'static>>;
+/// Does the other process's part for the subject of a name, over the ring of another name.
+type Answer = fn(&str, &str, Work, &Channel) -> Result<(), Box<dyn Error>>;
 
-/// Runs the other process until its commands end.
-pub(crate) fn run_worker(processor: usize) -> Result<(), Box<dyn Error>> {
-    processors::pin(processor);
-    let mut commands = std::io::stdin().lines();
-    while let Some(line) = commands.next() {
-        if let Err(error) = run(&line?, &mut commands) {
-            println!("error: {error}");
-        }
+/// Runs the other process until its channel closes.
+pub(crate) fn run_worker(processor: usize, answer: Answer) -> Result<(), Box<dyn Error>> {
+    let channel = Channel::from_stdin()?;
+    pin(processor)?;
+    while let Some((Task { subject, ring, work }, _)) = channel.receive()? {
+        let answered = answer(&subject, &ring, work, &channel);
+        let reply: Reply = answered.map(|()| None).map_err(|error| error.to_string());
+        channel.send(&reply, &[])?;
     }
     Ok(())
 }
 
-fn run(line: &str, commands: &mut Commands) -> Result<(), Box<dyn Error>> {
-    let bad = || format!("command {line:?}; expected subject, name and work");
-    let (subject, rest) = line.split_once(' ').ok_or_else(bad)?;
-    let (name, work) = rest.split_once(' ').ok_or_else(bad)?;
-    subjects::answer(subject, name, work.parse()?, commands)
-}
-
 /// Does the other process's part.
-pub(crate) fn answer<P: Processes>(name: &str, work: Work, commands: &mut Commands) -> Result<(), Box<dyn Error>> {
-    by_size!(work.size, answer_sized::<P>(name, work, commands))
+pub(crate) fn answer<P: Processes>(ring: &str, work: Work, channel: &Channel) -> Result<(), Box<dyn Error>> {
+    by_size!(work.size, answer_sized::<P>(ring, work, channel))
 }
 
 fn answer_sized<P: Processes, const WORDS: usize>(
-    name: &str,
+    ring: &str,
     work: Work,
-    commands: &mut Commands,
+    channel: &Channel,
 ) -> Result<(), Box<dyn Error>> {
-    let parent = getppid();
-    let is_alive = || getppid() == parent;
-    let mut rx = work::apart(P::attach::<WORDS>(name, work)?);
-    if work.test == Test::Rtt {
-        let mut tx = work::apart(P::create::<WORDS>(&back(name), work)?);
-        println!("attached");
-        work::pong(work, &mut *tx, &mut *rx, &is_alive)?;
-        commands.next().ok_or("the commands ended")??;
-    } else {
-        println!("attached");
-        println!("{}", work::receive(work, &mut *rx, &is_alive)?);
-        commands.next().ok_or("the commands ended")??;
+    let mut rx = work::apart(P::attach::<WORDS>(ring, work)?);
+    let is_rtt = work.test == Test::Rtt;
+    let mut tx = is_rtt.then(|| P::create::<WORDS>(&back(ring), work).map(work::apart)).transpose()?;
+    channel.send(&Reply::Ok(None), &[])?;
+    let is_alive = || !channel.closes_within(0);
+    match &mut tx {
+        Some(tx) => work::pong(work, &mut **tx, &mut *rx, &is_alive)?,
+        None => channel.send(&Reply::Ok(Some(work::receive(work, &mut *rx, &is_alive)?)), &[])?,
     }
-    println!("done");
+    await_reply(channel)?;
     Ok(())
 }

@@ -1,25 +1,19 @@
 //! Every subject with every size of values.
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
+use ringmain_measure::{Summary, now, pin, two};
 
 use crate::machine::{self, Machine};
 use crate::processes::Worker;
-use crate::processors;
 use crate::report;
-use crate::statistics::Spread;
+use crate::results::{Cell, LeftOut, Measured, Results};
 use crate::subjects::{self, RINGS, Subject};
 use crate::values::SIZES;
-use crate::work::{Test, Work};
-
-/// The capacity of every ring, in values; a constant, because one subject has it in its type.
-pub(crate) const CAPACITY: usize = 1024;
+use crate::work::{CAPACITY, Test, Work, name};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -53,54 +47,6 @@ pub(crate) struct Arguments {
     report: Option<PathBuf>,
 }
 
-/// What was measured, on what.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Results {
-    pub(crate) date: String,
-    pub(crate) command: String,
-    pub(crate) machine: Machine,
-    pub(crate) remark: Option<String>,
-    pub(crate) rounds: u32,
-    pub(crate) milliseconds: u64,
-    pub(crate) capacity: usize,
-    pub(crate) sizes: Vec<usize>,
-    pub(crate) tests: Vec<String>,
-    pub(crate) subjects: Vec<Measured>,
-    pub(crate) left_out: Vec<LeftOut>,
-    pub(crate) cells: Vec<Cell>,
-}
-
-/// A subject.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Measured {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) between: String,
-    pub(crate) note: String,
-    /// Why some of its figures are missing.
-    pub(crate) failures: Vec<String>,
-}
-
-/// A subject that is measured only where it is named.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct LeftOut {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) why: String,
-}
-
-/// All rounds of one subject with one test and one size.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Cell {
-    pub(crate) test: String,
-    pub(crate) size: usize,
-    pub(crate) subject: String,
-    /// Nanoseconds, or values per second.
-    pub(crate) value: Spread,
-    /// Those of ringmain's rings over those of this subject, round by round, by the ring's name.
-    pub(crate) ratios: BTreeMap<String, Spread>,
-}
-
 /// The rounds of one subject while they are measured.
 struct Run {
     work: Work,
@@ -113,8 +59,8 @@ struct Run {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (rounds, milliseconds) = if arguments.quick { (1, 4) } else { (arguments.rounds, arguments.milliseconds) };
     let mut groups = plan(arguments)?;
-    let processors = processors::choose();
-    processors::pin(processors[0]);
+    let processors = two()?;
+    pin(processors[0])?;
     let mut worker = Worker::start(processors[1])?;
     let start = Instant::now();
     for round in 0..=rounds {
@@ -133,8 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut results = results(&groups, rounds, milliseconds, processors);
     results.remark.clone_from(&arguments.remark);
     if let Some(folder) = &arguments.report {
-        fs::write(folder.join(report::RESULTS), serde_json::to_string_pretty(&results)? + "\n")?;
-        report::write(folder, &results)?;
+        report::write_all(folder, &results)?;
     }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&results)?);
@@ -184,7 +129,7 @@ fn measure(run: &mut Run, first: bool, milliseconds: u64, worker: &mut Worker) {
         }
         Ok(value) => run.values.push(value),
         Err(error) => {
-            let (test, size) = (run.work.test.name(), run.work.size);
+            let (test, size) = (name(run.work.test), run.work.size);
             eprintln!("\r{} {test} {size}: {error}", run.subject.name);
             run.failure = Some(format!("{test} {size}: {error}"));
         }
@@ -198,19 +143,18 @@ fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usi
     for group in groups {
         let of = |name: &str| group.iter().find(|run| run.subject.name == name && run.failure.is_none());
         for run in group.iter().filter(|run| run.failure.is_none()) {
-            let ratio = |ring: &str| Spread::of_ratios(&of(ring)?.values, &run.values).map(|it| (ring.to_owned(), it));
-            let Some(value) = Spread::of(&run.values) else { continue };
+            let ratio = |ring: &str| Some((ring.to_owned(), Summary::of_ratios(&of(ring)?.values, &run.values)));
             cells.push(Cell {
-                test: run.work.test.name().to_owned(),
+                test: run.work.test,
                 size: run.work.size,
                 subject: run.subject.name.to_owned(),
-                value,
+                value: Summary::of(&run.values),
                 ratios: RINGS.into_iter().filter_map(ratio).collect(),
             });
         }
     }
     let mut results = Results {
-        date: machine::today(),
+        date: now()[..10].to_owned(),
         command: command(),
         machine: Machine::look(processors),
         remark: None,
@@ -224,7 +168,7 @@ fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usi
         cells,
     };
     for run in runs() {
-        let (test, size, name) = (run.work.test.name().to_owned(), run.work.size, run.subject.name);
+        let (test, size, name) = (run.work.test, run.work.size, run.subject.name);
         if !results.tests.contains(&test) {
             results.tests.push(test);
         }
@@ -235,7 +179,7 @@ fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usi
             results.subjects.push(Measured {
                 name: name.to_owned(),
                 version: machine::version(run.subject.package),
-                between: run.subject.between.name().to_owned(),
+                between: run.subject.between,
                 note: run.subject.note.to_owned(),
                 failures: runs().filter(|it| it.subject.name == name).filter_map(|it| it.failure.clone()).collect(),
             });

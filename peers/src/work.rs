@@ -1,16 +1,18 @@
 //! What is measured, written once for every subject: the loops see only the two ends of a ring, and numbers that go
 //! through it.
 
-use std::fmt;
 use std::hint::{black_box, spin_loop};
-use std::str::FromStr;
 use std::time::Instant;
 
 use clap::ValueEnum;
 use crossbeam_utils::CachePadded;
+use serde::{Deserialize, Serialize};
 
 /// How many values a batch has.
 pub(crate) const BATCH: usize = 64;
+
+/// The capacity of every ring that is measured by size, in values; a constant, because one subject has it in its type.
+pub(crate) const CAPACITY: usize = 1024;
 
 /// How often an end looks in vain before it asks whether the other one is still there.
 const SPINS: u32 = 1 << 22;
@@ -19,7 +21,8 @@ const SPINS: u32 = 1 << 22;
 const TOO_MANY_SPINS: u32 = 1 << 30;
 
 /// A way to use a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Test {
     /// One value there and back; nanoseconds.
     Rtt,
@@ -29,19 +32,13 @@ pub(crate) enum Test {
     Batch,
 }
 
-impl Test {
-    /// Returns the name that it has on the command line and in results.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Test::Rtt => "rtt",
-            Test::Single => "single",
-            Test::Batch => "batch",
-        }
-    }
+/// Returns the name that a value has on the command line and in results.
+pub(crate) fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 /// One measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Work {
     pub(crate) test: Test,
     /// Bytes of a value.
@@ -76,26 +73,6 @@ impl Work {
 
     fn total(self) -> u64 {
         self.count + self.warm_up
-    }
-}
-
-impl fmt::Display for Work {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Work { test, size, capacity, count, warm_up } = self;
-        write!(formatter, "{} {size} {capacity} {count} {warm_up}", test.name())
-    }
-}
-
-impl FromStr for Work {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Work, String> {
-        let bad = || format!("work {text:?}; expected test, size, capacity, count and warm-up");
-        let mut words = text.split_whitespace();
-        let test = words.next().and_then(|word| Test::from_str(word, false).ok()).ok_or_else(bad)?;
-        let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).ok_or_else(bad);
-        let (size, capacity) = (number()? as usize, number()? as usize);
-        Ok(Work { test, size, capacity, count: number()?, warm_up: number()? })
     }
 }
 
@@ -235,19 +212,6 @@ pub(crate) fn pong(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn work_survives_the_way_to_the_other_process() {
-        let work = Work::new(Test::Batch, 256, 1024).with_count(1000);
-        assert_eq!(work.to_string().parse(), Ok(work));
-        assert_eq!(work.count % BATCH as u64, 0);
-    }
-
-    #[test]
-    fn work_that_lacks_a_word_is_refused() {
-        assert!("rtt 8 1024 64".parse::<Work>().is_err());
-        assert!("walk 8 1024 64 64".parse::<Work>().is_err());
-    }
 
     struct Once(Vec<u64>);
 

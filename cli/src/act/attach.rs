@@ -36,7 +36,8 @@ pub(super) struct Ring {
     #[arg(long, value_name = "USER-ID")]
     owner: Option<u32>,
     /// Whether to show how much was moved, on stderr
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", default_missing_value = "always", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    #[arg(default_missing_value = "always", num_args = 0..=1, require_equals = true)]
     pub(super) progress: When,
 }
 
@@ -48,8 +49,9 @@ How bytes outside of the ring are divided:
   length   before each message its length: 4 bytes, the lowest first
   bytes    a plain stream of bytes; messages carry pieces of it
 
-By default what the ring carries: lines for messages, bytes for a stream of bytes, fixed for other streams. Where there is no \
-ring, lines and length make one of messages, fixed:N a stream of elements, and bytes, the default, a stream of bytes.";
+By default what the ring carries: lines for messages, bytes for a stream of bytes, fixed for other streams. Where \
+there is no ring, lines and length make one of messages, fixed:N a stream of elements, and bytes, the default, a \
+stream of bytes.";
 
 /// What a look found.
 struct Found {

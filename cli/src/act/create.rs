@@ -8,8 +8,9 @@ use clap::{Args, ValueEnum};
 use ringmain::inspect::{Inspection, Kind as Found};
 use ringmain::{Creation, Options};
 
+use super::ending::print;
 use super::size::{parse_mode, parse_size};
-use crate::bench::UsageError;
+use crate::usage::UsageError;
 
 /// What a ring carries.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -71,7 +72,7 @@ impl Create {
             }
         }
         let text = self.describe(if stood { "found" } else { "created" })?;
-        super::print(text.as_bytes())
+        print(&text)
     }
 
     fn layout(&self) -> Result<Layout> {
@@ -94,7 +95,8 @@ impl Create {
         let (name, capacity) = (&self.name, ring.capacity());
         Ok(match ring.kind() {
             Found::Stream { element_size, element_align } => format!(
-                "{done} {name}: a stream of {capacity} elements of {element_size} bytes aligned to {element_align}, {length}\n"
+                "{done} {name}: a stream of {capacity} elements of {element_size} bytes aligned to {element_align}, \
+                 {length}\n"
             ),
             Found::Message { record_alignment } => {
                 format!("{done} {name}: {capacity} bytes for messages, at multiples of {record_alignment}, {length}\n")

@@ -70,7 +70,7 @@ macro_rules! sizes {
         /// Attaches as the producer of elements of a size; `None` where that is not one of those here.
         pub(super) fn sink(options: &Options, size: usize) -> Option<Result<Box<dyn Sink>, Error>> {
             match size {
-                $($size => Some(options.stream_producer::<[u8; $size]>().map(|tx| -> Box<dyn Sink> { Box::new(tx) })),)*
+                $($size => Some(options.stream_producer::<[u8; $size]>().map(|tx| Box::new(tx) as _)),)*
                 _ => None,
             }
         }
@@ -78,7 +78,7 @@ macro_rules! sizes {
         /// Attaches as the consumer of elements of a size; `None` where that is not one of those here.
         pub(super) fn source(options: &Options, size: usize) -> Option<Result<Box<dyn Source>, Error>> {
             match size {
-                $($size => Some(options.stream_consumer::<[u8; $size]>().map(|rx| -> Box<dyn Source> { Box::new(rx) })),)*
+                $($size => Some(options.stream_consumer::<[u8; $size]>().map(|rx| Box::new(rx) as _)),)*
                 _ => None,
             }
         }
@@ -86,8 +86,8 @@ macro_rules! sizes {
 }
 
 sizes! {
-    2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 20 24 28 32 36 40 44 48 52 56 60 64 72 80 88 96 104 112 120 128 144 160 176 192 208 224
-    240 256 512 1024 2048 4096 8192 16384 32768 65536
+    2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 20 24 28 32 36 40 44 48 52 56 60 64 72 80 88 96 104 112 120 128 144 160 176 192
+    208 224 240 256 512 1024 2048 4096 8192 16384 32768 65536
 }
 
 /// Returns whether elements of this size can be moved.
@@ -98,7 +98,7 @@ pub(super) fn is_possible(size: usize) -> bool {
 /// Says which sizes there are.
 pub(super) fn refusal(size: usize) -> anyhow::Error {
     anyhow::anyhow!(
-        "elements of {size} bytes cannot be moved by this command, only those of 1 to 16 bytes, multiples of 4 up to 64, of 8 \
-         up to 128, of 16 up to 256, and powers of two up to 65536; use a program with the library"
+        "elements of {size} bytes cannot be moved by this command, only those of 1 to 16 bytes, multiples of 4 up to \
+         64, of 8 up to 128, of 16 up to 256, and powers of two up to 65536; use a program with the library"
     )
 }

@@ -2,6 +2,10 @@
 
 use std::{fmt, io};
 
+use anyhow::Result;
+
+use crate::output;
+
 /// What stands at the end of the help.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -55,8 +59,8 @@ impl fmt::Display for Ending {
             Ending::BrokenPipe => formatter.write_str("nobody reads any more"),
             Ending::Crashed { ring } => write!(
                 formatter,
-                "the writer of ring {ring:?} was killed before it had sent all; what it had sent is written. Start it again \
-                 and read again, or read with --follow to wait for its successor"
+                "the writer of ring {ring:?} was killed before it had sent all; what it had sent is written. Start it \
+                 again and read again, or read with --follow to wait for its successor"
             ),
             Ending::Said => formatter.write_str("see above"),
         }
@@ -64,3 +68,8 @@ impl fmt::Display for Ending {
 }
 
 impl std::error::Error for Ending {}
+
+/// Prints a text. That whoever reads it has seen enough is an ending of its own.
+pub(super) fn print(text: &str) -> Result<()> {
+    output::write(text.as_bytes()).map_err(Ending::of_output)
+}

@@ -114,8 +114,8 @@ impl Cutter {
     fn too_long(&self, what: &str, len: usize) -> anyhow::Error {
         let (number, max, ring) = (self.count + 1, self.max, &self.ring);
         anyhow::anyhow!(
-            "{what} {number} has {len} bytes or more, and the largest message of ring {ring:?} has {max}; remove the ring and use a \
-             larger --capacity, or use --framing bytes"
+            "{what} {number} has {len} bytes or more, and the largest message of ring {ring:?} has {max}; remove the \
+             ring and use a larger --capacity, or use --framing bytes"
         )
     }
 }

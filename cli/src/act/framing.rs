@@ -7,7 +7,7 @@ use anyhow::Result;
 use ringmain::inspect::Kind;
 
 use super::size::parse_size;
-use crate::bench::UsageError;
+use crate::usage::UsageError;
 
 /// What is asked for on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,11 +110,12 @@ impl Cargo {
                 Ok(Cargo::Elements(size))
             }
             (Kind::Stream { element_size: 1, .. }, Some(framing)) => Err(usage(&format!(
-                "ring {name:?} is a stream of bytes, which has no frames; leave --framing {framing} out, or use another name, for \
-                 which a ring of messages is made"
+                "ring {name:?} is a stream of bytes, which has no frames; leave --framing {framing} out, or use \
+                 another name, for which a ring of messages is made"
             ))),
             (Kind::Stream { element_size, .. }, Some(framing)) => Err(usage(&format!(
-                "ring {name:?} is a stream of elements of {element_size} bytes; use --framing fixed:{element_size} instead of {framing}"
+                "ring {name:?} is a stream of elements of {element_size} bytes; use --framing fixed:{element_size} \
+                 instead of {framing}"
             ))),
             (kind, _) => Err(usage(&format!("ring {name:?} carries {kind:?}, which this version does not know"))),
         }

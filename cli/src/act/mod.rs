@@ -15,13 +15,13 @@ mod size;
 mod system;
 mod write;
 
-use std::io;
-
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use ending::{EXIT_CODES, Ending};
+use self::ending::print;
+
+pub(crate) use self::ending::{EXIT_CODES, Ending};
 
 /// What can be done to rings.
 #[derive(Debug, Subcommand)]
@@ -69,17 +69,12 @@ pub(crate) fn run(act: &Act, mut command: clap::Command) -> Result<()> {
         Act::Completions(Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut command, "ringmain", &mut text);
-            print(&text)
+            print(&String::from_utf8(text)?)
         }
         Act::Man => {
             let mut text = Vec::new();
             clap_mangen::Man::new(command).render(&mut text)?;
-            print(&text)
+            print(&String::from_utf8(text)?)
         }
     }
-}
-
-/// Prints a text. Where whoever reads it has seen enough, that is an ending of its own.
-fn print(text: &[u8]) -> Result<()> {
-    io::Write::write_all(&mut io::stdout().lock(), text).map_err(Ending::of_output)
 }

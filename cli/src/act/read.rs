@@ -188,7 +188,8 @@ fn append(batch: &mut message::PeekBatch<'_>, frame: Frame, buffer: &mut Vec<u8>
     match frame {
         Frame::Fixed(size) if size != len => {
             bail!(
-                "a message of {len} bytes is no frame of {size}; it is in the ring still: read it with another --framing"
+                "a message of {len} bytes is no frame of {size}; it is in the ring still: read it with another \
+                 --framing"
             )
         }
         Frame::Length => match u32::try_from(len) {

@@ -7,7 +7,7 @@ use clap::Args;
 use ringmain::inspect::Inspection;
 use ringmain::{Error, PeerState, Role};
 
-use super::ending::Ending;
+use super::ending::{Ending, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
@@ -60,7 +60,7 @@ impl Remove {
     fn remove(&self, name: &str) -> Result<()> {
         let ring = Inspection::open(name);
         if self.stale && !self.names.is_empty() && !ring.as_ref().is_ok_and(is_stale) {
-            return super::print(format!("kept {name}: it is not stale\n").as_bytes());
+            return print(&format!("kept {name}: it is not stale\n"));
         }
         match obstacle(ring)? {
             Some(Obstacle::Held(why)) if !self.force => {
@@ -70,10 +70,10 @@ impl Remove {
             _ => {}
         }
         if self.dry_run {
-            return super::print(format!("would remove {name}\n").as_bytes());
+            return print(&format!("would remove {name}\n"));
         }
         ringmain::unlink(name)?;
-        super::print(format!("removed {name}\n").as_bytes())
+        print(&format!("removed {name}\n"))
     }
 }
 

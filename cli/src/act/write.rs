@@ -117,8 +117,8 @@ impl Pump<'_> {
                 return match window.bytes().len() {
                     0 => Ok(()),
                     rest => anyhow::bail!(
-                        "stdin ended inside of an element: {rest} bytes were left over, less than one of {size}; all before it is \
-                         in the ring"
+                        "stdin ended inside of an element: {rest} bytes were left over, less than one of {size}; all \
+                         before it is in the ring"
                     ),
                 };
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::inputs::{parse_align, parse_processors, parse_rate, parse_size};
 use super::plan::{Choice, Plan, Test, Transport};
@@ -43,7 +43,7 @@ pub(crate) struct Bench {
     rounds: Option<u32>,
     /// The processors of the two processes [default: two of different cores, where there are such]
     #[arg(long, value_name = "A,B", value_parser = parse_processors)]
-    cpus: Option<(usize, usize)>,
+    cpus: Option<[usize; 2]>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -126,7 +126,7 @@ impl Bench {
             tests: self.test.as_deref().unwrap_or(tests),
             sizes: self.size.as_deref(),
             sizes_in_rounds: effort.sizes,
-            transports: self.transport.as_deref().unwrap_or(Transport::ALL),
+            transports: self.transport.as_deref().unwrap_or(Transport::value_variants()),
             waits: self.wait.as_deref(),
             rates: self.rate.as_deref().unwrap_or(effort.rates),
             align: self.align,

@@ -21,8 +21,8 @@ pub(crate) fn read(path: &Path) -> Result<Report> {
     match value.get("format").map(|format| format.as_u64()) {
         Some(Some(format)) if format == u64::from(FORMAT) => {}
         Some(Some(format)) => bail!(
-            "{name} has format {format}, and this program reads format {FORMAT}: measure again, or take the version of the \
-             program that wrote it"
+            "{name} has format {format}, and this program reads format {FORMAT}: measure again, or take the version of \
+             the program that wrote it"
         ),
         _ => bail!("{name} has no number of a format; name the results.json of an earlier --export"),
     }

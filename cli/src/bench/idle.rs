@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-
-use super::control::{Awaited, Control};
+use ringmain_measure::{Awaited, Channel};
 
 /// Polls between two looks at whether the other process still lives.
 const POLLS_PER_LOOK: u32 = 1 << 20;
@@ -17,14 +16,14 @@ const POLLS_PER_YIELD: u32 = 16;
 /// How one spinning end waits.
 #[derive(Debug, Clone)]
 pub(crate) struct Idle {
-    control: Rc<Control>,
+    control: Rc<Channel>,
     shared_processor: bool,
     polls: u32,
 }
 
 impl Idle {
     /// On a shared processor the wait yields every few polls, since the other process cannot run meanwhile.
-    pub(crate) fn new(control: Rc<Control>, shared_processor: bool) -> Self {
+    pub(crate) fn new(control: Rc<Channel>, shared_processor: bool) -> Self {
         Self { control, shared_processor, polls: 0 }
     }
 

@@ -22,9 +22,9 @@ pub(crate) fn parse_align(text: &str) -> Result<usize, String> {
 }
 
 /// Reads `--cpus`.
-pub(crate) fn parse_processors(text: &str) -> Result<(usize, usize), String> {
+pub(crate) fn parse_processors(text: &str) -> Result<[usize; 2], String> {
     text.split_once(',')
-        .and_then(|(first, second)| Some((first.parse().ok()?, second.parse().ok()?)))
+        .and_then(|(first, second)| Some([first.parse().ok()?, second.parse().ok()?]))
         .ok_or_else(|| "expected the numbers of two processors with a comma between, like 0,1".to_owned())
 }
 
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn processors_are_two_numbers() {
-        assert_eq!(parse_processors("0,1"), Ok((0, 1)));
-        assert_eq!(parse_processors("12,3"), Ok((12, 3)));
+        assert_eq!(parse_processors("0,1"), Ok([0, 1]));
+        assert_eq!(parse_processors("12,3"), Ok([12, 3]));
         for text in ["", "0", "0,", "0,1,2", "a,b", "0 1", "-1,0"] {
             assert!(parse_processors(text).is_err(), "{text}");
         }

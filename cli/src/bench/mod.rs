@@ -12,57 +12,41 @@ mod export;
 mod host;
 mod idle;
 mod inputs;
-mod limits;
+mod measured;
 mod message;
 mod once;
 mod pace;
 mod peer;
 mod plan;
 mod plots;
-mod processors;
 mod quantiles;
-mod ratios;
 mod report;
 mod results;
 mod rounds;
 mod station;
-mod statistics;
 mod transport;
 mod wait;
 mod warnings;
 mod worker;
 
-use std::fmt;
-use std::io::{self, IsTerminal, Write};
-
-use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use anyhow::{Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+use crate::output;
+use crate::usage::UsageError;
 
 use self::compare::Comparison;
 use self::export::Folder;
 use self::host::Host;
 use self::peer::Peer;
 use self::plan::Plan;
-use self::processors::Processors;
 use self::report::Style;
-use self::results::{FORMAT, Outcome, Recorded, Report, Subject};
+use self::results::{FORMAT, Outcome, Recorded, Report, Run, Subject};
 
 pub(crate) use self::arguments::Bench;
 pub(crate) use self::peer::SUBCOMMAND;
 pub(crate) use self::worker::run as serve;
-
-/// Something the user asked for that cannot be.
-#[derive(Debug)]
-pub(crate) struct UsageError(pub(crate) String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
 
 /// Measures what was asked for, or takes an earlier run, and reports on it.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
@@ -98,24 +82,13 @@ fn print(report: &Report, comparison: Option<&Comparison>, json: bool) -> Result
     } else {
         report::text(report, comparison, Style::of_stdout())
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write the report"),
-    }
-}
-
-/// All that came out of a run: what is printed, and the times behind its percentiles.
-#[derive(Debug)]
-struct Run {
-    report: Report,
-    recorded: Vec<Recorded>,
+    output::print(&text)
 }
 
 fn measure(plan: &Plan) -> Result<Run> {
-    let processors = Processors::choose(plan.processors)?;
+    let processors = processors(plan.processors)?;
     let host = Host::read(processors);
-    processors::pin(processors.first)?;
+    ringmain_measure::pin(processors[0])?;
     let mut peer = Peer::start(processors)?;
     let progress = progress(plan);
     let (mut measured, mut left_out) = rounds::measure(&mut peer, plan, &progress)?;
@@ -138,11 +111,23 @@ fn measure(plan: &Plan) -> Result<Run> {
     Ok(Run { report, recorded })
 }
 
-/// A bar on stderr where that is a terminal, and else nothing.
+/// Takes what was asked for, or else the best two.
+fn processors(asked: Option<[usize; 2]>) -> Result<[usize; 2]> {
+    let Some(asked) = asked else { return ringmain_measure::two() };
+    let allowed = ringmain_measure::allowed()?;
+    let Some(processor) = asked.iter().find(|one| !allowed.contains(one)) else { return Ok(asked) };
+    let ([first, second], allowed) = (asked, allowed.iter().map(usize::to_string).collect::<Vec<_>>());
+    Err(UsageError(format!(
+        "--cpus {first},{second}: this process may not run on processor {processor}, only on {}; name two of these, or \
+         start it with another affinity (see taskset)",
+        allowed.join(", ")
+    ))
+    .into())
+}
+
+/// A bar on stderr if that is a terminal, and else nothing.
 fn progress(plan: &Plan) -> ProgressBar {
-    let steps = plan.cases.len() * (plan.rounds + 1) + plan.paced.len();
-    let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(steps as u64), target);
+    let bar = ProgressBar::new((plan.cases.len() * (plan.rounds + 1) + plan.paced.len()) as u64);
     match ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

@@ -3,43 +3,12 @@
 
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
-use serde::{Deserialize, Serialize};
 
 use super::peer::{Peer, Ran};
 use super::plan::{Case, Plan, Test};
 use super::quantiles::{Quantiles, Times};
-use super::results::{LeftOut, Recorded, Subject, Unit};
+use super::results::{Idle, LeftOut, Paced, Recorded, Subject, Unit};
 use super::transport::Unavailable;
-
-/// How long messages at a fixed rate were under way, and what that took.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Paced {
-    #[serde(flatten)]
-    pub(crate) subject: Subject,
-    /// Messages per second that were asked for, and that the source sent.
-    pub(crate) rate: u64,
-    pub(crate) achieved: f64,
-    pub(crate) messages: u64,
-    pub(crate) unit: Unit,
-    #[serde(flatten)]
-    pub(crate) quantiles: Quantiles,
-    /// Of the process that receives: 1 is one processor all the time.
-    pub(crate) sink_processor: f64,
-    /// Of the process that sends. It keeps a rate of more than 1000/s by spinning, which is part of this.
-    pub(crate) source_processor: f64,
-}
-
-/// What it takes to wait for what does not come.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Idle {
-    #[serde(flatten)]
-    pub(crate) subject: Subject,
-    pub(crate) unit: Unit,
-    /// Of the process that waits: 100 is one processor all the time.
-    pub(crate) percent: f64,
-    pub(crate) seconds: f64,
-}
 
 /// What was measured once.
 #[derive(Debug, Default)]
@@ -141,7 +110,11 @@ mod tests {
         assert_eq!(paced.quantiles, Quantiles { p50: 500, p90: 900, p99: 990, p99_9: 999, p99_99: 1000, max: 1000 });
         assert_eq!(
             serde_json::to_string(&paced).unwrap(),
-            r#"{"transport":"pipe","test":"paced","wait":"sleep","bytes":64,"rate":1000,"achieved":1000.0,"messages":1000,"unit":"ns","p50":500,"p90":900,"p99":990,"p99.9":999,"p99.99":1000,"max":1000,"sink-processor":0.01,"source-processor":0.25}"#
+            concat!(
+                r#"{"transport":"pipe","test":"paced","wait":"sleep","bytes":64,"rate":1000,"achieved":1000.0,"#,
+                r#""messages":1000,"unit":"ns","p50":500,"p90":900,"p99":990,"p99.9":999,"p99.99":1000,"max":1000,"#,
+                r#""sink-processor":0.01,"source-processor":0.25}"#
+            )
         );
     }
 

@@ -1,16 +1,16 @@
 //! The other process: how it is started, told what to do, and found dead.
 
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command as Process, Stdio};
+use std::process::Child;
 use std::rc::Rc;
 
 use anyhow::{Context, Error, Result, anyhow};
+use ringmain_measure::Channel;
 
 use super::clock::Usage;
-use super::control::{Command, Control, Reply};
+use super::control::{Command, Reply};
 use super::idle::Idle;
 use super::plan::Case;
-use super::processors::Processors;
 use super::quantiles::Times;
 use super::station::Station;
 use super::transport;
@@ -23,7 +23,7 @@ pub(crate) const SUBCOMMAND: &str = "bench-peer";
 /// It is gone when this is dropped.
 pub(crate) struct Peer {
     child: Child,
-    control: Rc<Control>,
+    control: Rc<Channel>,
     stations: Vec<Box<dyn Station>>,
     shared_processor: bool,
 }
@@ -37,19 +37,11 @@ pub(crate) struct Ran {
 
 impl Peer {
     /// Starts this program once more, on the second of the two processors.
-    pub(crate) fn start(processors: Processors) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let (control, theirs) = Control::pair().context("cannot open a socket pair")?;
-        let child = Process::new(&program)
-            .arg(SUBCOMMAND)
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        let mut peer =
-            Self { child, control: Rc::new(control), stations: Vec::new(), shared_processor: processors.shared() };
-        let start = Command::Start { processor: processors.second, shared: processors.shared() };
-        peer.ask(&start, &[])?;
+    pub(crate) fn start([first, second]: [usize; 2]) -> Result<Self> {
+        let (child, control) = Channel::start(&[SUBCOMMAND])?;
+        let shared = first == second;
+        let mut peer = Self { child, control: Rc::new(control), stations: Vec::new(), shared_processor: shared };
+        peer.ask(&Command::Start { processor: second, shared }, &[])?;
         Ok(peer)
     }
 
@@ -118,7 +110,7 @@ impl Peer {
 }
 
 /// Says what the peer said before it ended, or else how it ended; leaves errors alone that are this process's own.
-fn explain(child: &mut Child, control: &Control, error: Error) -> Error {
+fn explain(child: &mut Child, control: &Channel, error: Error) -> Error {
     // A dying process closes one descriptor after another: the one that was noticed may have been the first.
     if !control.closes_within(1) {
         return error;

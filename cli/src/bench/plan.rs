@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
-use super::UsageError;
 use super::wait::Wait;
+use crate::usage::UsageError;
 
 /// A way from one process to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
@@ -39,21 +40,6 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// All of them, in the order of their report.
-    pub(crate) const ALL: &[Self] = &[
-        Self::CacheLine,
-        Self::Memcpy,
-        Self::Stream,
-        Self::Message,
-        Self::Eventfd,
-        Self::Pipe,
-        Self::Fifo,
-        Self::UnixStream,
-        Self::UnixSeqpacket,
-        Self::Tcp,
-        Self::PosixMq,
-    ];
-
     /// Whether it takes messages from one process to the other that are long enough for a time.
     pub(crate) fn carries_a_time(self) -> bool {
         !matches!(self, Self::CacheLine | Self::Memcpy)
@@ -66,20 +52,14 @@ impl Transport {
 
 impl fmt::Display for Transport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::CacheLine => "cache-line",
-            Self::Memcpy => "memcpy",
-            Self::Stream => "stream",
-            Self::Message => "message",
-            Self::Eventfd => "eventfd",
-            Self::Pipe => "pipe",
-            Self::Fifo => "fifo",
-            Self::UnixStream => "unix-stream",
-            Self::UnixSeqpacket => "unix-seqpacket",
-            Self::Tcp => "tcp",
-            Self::PosixMq => "posix-mq",
-        })
+        pad(*self, formatter)
     }
+}
+
+/// Writes a name as the command line has it.
+fn pad(value: impl ValueEnum, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let value = value.to_possible_value();
+    formatter.pad(value.as_ref().map_or("", PossibleValue::get_name))
 }
 
 /// What is measured about a transport.
@@ -105,12 +85,7 @@ impl Test {
 
 impl fmt::Display for Test {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Rtt => "rtt",
-            Self::Throughput => "throughput",
-            Self::Paced => "paced",
-            Self::Idle => "idle",
-        })
+        pad(*self, formatter)
     }
 }
 
@@ -156,7 +131,7 @@ pub(crate) struct Plan {
     pub(crate) paced_duration: Duration,
     pub(crate) fewest: u64,
     /// The processors of the two processes, where the user names them.
-    pub(crate) processors: Option<(usize, usize)>,
+    pub(crate) processors: Option<[usize; 2]>,
 }
 
 /// What the user wants to be measured.
@@ -225,8 +200,8 @@ impl Choice<'_> {
             }
             if sizes.is_empty() {
                 return Err(UsageError(format!(
-                    "--test {test}: all sizes are below {SHORTEST_WITH_A_TIME} bytes, which a message with a time needs; \
-                     name a larger one"
+                    "--test {test}: all sizes are below {SHORTEST_WITH_A_TIME} bytes, which a message with a time \
+                     needs; name a larger one"
                 ))
                 .into());
             }
@@ -249,7 +224,7 @@ impl Choice<'_> {
     /// One transport, once for each way to wait, and once more with fences where these are asked for.
     fn of(&self, test: Test, bytes: usize, transport: Transport) -> Vec<Case> {
         let mut cases = Vec::new();
-        for wait in Wait::of(transport, test, self.waits) {
+        for wait in waits(transport, test, self.waits) {
             let case = Case { test, bytes, transport, align: self.align, wait, fenced: false, rate: None };
             cases.push(case);
             if self.fenced && transport.is_ring() && test.is_in_rounds() && wait != Wait::Park {
@@ -257,6 +232,24 @@ impl Choice<'_> {
             }
         }
         cases
+    }
+}
+
+/// All ways to wait that are cases of a transport in a test, if the user asked for these or for none.
+pub(crate) fn waits(transport: Transport, test: Test, asked: Option<&[Wait]>) -> Vec<Wait> {
+    let unasked: &[Wait] = match (transport.is_ring(), test) {
+        (true, Test::Idle) => &[Wait::Spin, Wait::Adaptive, Wait::Park],
+        (true, Test::Paced) => &[Wait::Spin, Wait::Adaptive],
+        (true, _) => &[Wait::Spin],
+        (false, Test::Idle) => &[Wait::Spin, Wait::Sleep],
+        (false, _) => &[Wait::Sleep],
+    };
+    let waits = asked.unwrap_or(unasked);
+    match transport {
+        Transport::CacheLine => vec![Wait::Spin],
+        Transport::Memcpy => vec![Wait::Never],
+        Transport::Stream | Transport::Message => sorted(waits),
+        _ => sorted(&waits.iter().map(|wait| wait.in_the_kernel()).collect::<Vec<_>>()),
     }
 }
 
@@ -331,12 +324,32 @@ mod tests {
     }
 
     #[test]
-    fn every_transport_is_among_all_of_them_and_named_as_on_the_command_line() {
-        assert_eq!(Transport::ALL, Transport::value_variants());
-        for transport in Transport::ALL {
-            assert_eq!(transport.to_possible_value().unwrap().get_name(), transport.to_string());
+    fn a_transport_has_one_name() {
+        for transport in Transport::value_variants() {
             assert_eq!(serde_json::to_value(transport).unwrap(), transport.to_string());
         }
+    }
+
+    #[test]
+    fn unless_asked_otherwise_rings_spin_and_the_kernel_sleeps() {
+        assert_eq!(waits(Transport::Message, Test::Rtt, None), [Wait::Spin]);
+        assert_eq!(waits(Transport::Pipe, Test::Rtt, None), [Wait::Sleep]);
+        assert_eq!(waits(Transport::Message, Test::Paced, None), [Wait::Spin, Wait::Adaptive]);
+        assert_eq!(waits(Transport::Tcp, Test::Paced, None), [Wait::Sleep]);
+    }
+
+    #[test]
+    fn idle_has_all_ways_to_wait() {
+        assert_eq!(waits(Transport::Stream, Test::Idle, None), [Wait::Spin, Wait::Adaptive, Wait::Park]);
+        assert_eq!(waits(Transport::Pipe, Test::Idle, None), [Wait::Spin, Wait::Sleep]);
+    }
+
+    #[test]
+    fn in_the_kernel_there_is_one_sleep() {
+        let asked = [Wait::Park, Wait::Adaptive, Wait::Park];
+        assert_eq!(waits(Transport::Stream, Test::Rtt, Some(&asked)), [Wait::Adaptive, Wait::Park]);
+        assert_eq!(waits(Transport::UnixStream, Test::Rtt, Some(&asked)), [Wait::Sleep]);
+        assert_eq!(waits(Transport::Memcpy, Test::Rtt, Some(&asked)), [Wait::Never]);
     }
 
     #[track_caller]

@@ -1,26 +1,22 @@
 //! What came out: one result per case, as the JSON has it.
 
+use ringmain_measure::Summary;
 use serde::{Deserialize, Serialize};
 
 use super::host::Host;
-use super::once::{Idle, Paced};
+use super::measured::{Measured, Ratios};
 use super::plan::{Case, Test, Transport};
-use super::quantiles::{Distribution, Times};
-use super::ratios::Ratios;
-use super::statistics::Summary;
+use super::quantiles::{Distribution, Quantiles, Times};
 use super::wait::Wait;
 
 /// The version of the JSON. It changes when a reader of an earlier one would be wrong about it.
 pub(crate) const FORMAT: u32 = 1;
 
-/// A case and what each round measured.
+/// All that came out of a run: what is printed, and the times behind its percentiles.
 #[derive(Debug)]
-pub(crate) struct Measured {
-    pub(crate) case: Case,
-    /// Nanoseconds per round trip, or messages per second.
-    pub(crate) values: Vec<f64>,
-    /// Of single round trips, which are taken apart from the values.
-    pub(crate) times: Option<Times>,
+pub(crate) struct Run {
+    pub(crate) report: Report,
+    pub(crate) recorded: Vec<Recorded>,
 }
 
 /// All of a run, as it is printed.
@@ -67,6 +63,11 @@ impl Subject {
             bytes: case.bytes,
             alignment: (case.transport == Transport::Message).then_some(case.align),
         }
+    }
+
+    /// How it waits, and whether its sender makes fences.
+    pub(crate) fn waits_by(self) -> String {
+        if self.fenced { format!("{} +fence", self.wait) } else { self.wait.to_string() }
     }
 }
 
@@ -119,6 +120,36 @@ impl Outcome {
     }
 }
 
+/// How long messages at a fixed rate were under way, and what that took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Paced {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    /// Messages per second that were asked for, and that the source sent.
+    pub(crate) rate: u64,
+    pub(crate) achieved: f64,
+    pub(crate) messages: u64,
+    pub(crate) unit: Unit,
+    #[serde(flatten)]
+    pub(crate) quantiles: Quantiles,
+    /// Of the process that receives: 1 is one processor all the time.
+    pub(crate) sink_processor: f64,
+    /// Of the process that sends. It keeps a rate of more than 1000/s by spinning, which is part of this.
+    pub(crate) source_processor: f64,
+}
+
+/// What it takes to wait for what does not come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Idle {
+    #[serde(flatten)]
+    pub(crate) subject: Subject,
+    pub(crate) unit: Unit,
+    /// Of the process that waits: 100 is one processor all the time.
+    pub(crate) percent: f64,
+    pub(crate) seconds: f64,
+}
+
 /// A case that this system does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
@@ -162,7 +193,10 @@ mod tests {
         let text = serde_json::to_string(&outcomes[1]).unwrap();
         assert_eq!(
             text,
-            r#"{"transport":"stream","test":"rtt","wait":"spin","bytes":8,"unit":"ns","median":3.0,"min":3.0,"max":3.0,"rounds":1,"values":[3.0],"ratios":{"cache-line":1.5}}"#
+            concat!(
+                r#"{"transport":"stream","test":"rtt","wait":"spin","bytes":8,"unit":"ns","median":3.0,"min":3.0,"#,
+                r#""max":3.0,"rounds":1,"values":[3.0],"ratios":{"cache-line":1.5}}"#
+            )
         );
         assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcomes[1]);
     }

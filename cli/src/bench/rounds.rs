@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 
+use super::measured::Measured;
 use super::peer::Peer;
 use super::plan::{Case, Plan, Test};
 use super::quantiles;
-use super::results::{LeftOut, Measured};
+use super::results::LeftOut;
 use super::transport::Unavailable;
 
 /// Runs all rounds of the cases that this system allows, and tells the others.

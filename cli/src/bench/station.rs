@@ -1,15 +1,12 @@
 //! One process's part in a measurement, written once for all transports and sizes.
 //!
-//! The process that the user started runs [`Ping`] and [`Sink`] and keeps the time; its peer runs [`Pong`] and
-//! [`Source`]. Both sides of a pair are told the same number of messages. What is paced is in `pace.rs`.
+//! The process that the user started runs [`ping`] and [`sink`] and keeps the time; its peer runs [`pong`] and
+//! [`source`]. Both sides of a pair are told the same number of messages. What is paced is in `pace.rs`.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::clock::{self, Stopwatch, Usage};
-use super::idle::Idle;
 use super::message::{Incoming, Outgoing};
-use super::pace::{PacedSink, PacedSource};
-use super::plan::{Case, Test};
 use super::quantiles::Times;
 
 /// Sends messages of `WORDS` words.
@@ -67,125 +64,53 @@ pub(crate) trait Station {
     }
 }
 
-/// The station of the process that keeps the time. It needs a sender only in a round trip.
-pub(crate) fn first<S, R, const WORDS: usize>(
-    test: Test,
-    receiver: R,
-    sender: impl FnOnce() -> Result<S>,
-) -> Result<Box<dyn Station>>
-where
-    S: Sender<WORDS> + 'static,
-    R: Receiver<WORDS> + 'static,
-{
-    Ok(match test {
-        Test::Rtt => Box::new(Ping::new(sender()?, receiver)),
-        Test::Throughput => Box::new(Sink::new(receiver)),
-        Test::Paced | Test::Idle => Box::new(PacedSink::new(receiver)?),
-    })
-}
+/// A station that only takes steps.
+struct Steps<F>(F);
 
-/// The station of its peer, which needs a receiver only in a round trip.
-pub(crate) fn second<S, R, const WORDS: usize>(
-    case: Case,
-    sender: S,
-    receiver: impl FnOnce() -> Result<R>,
-    idle: Idle,
-) -> Result<Box<dyn Station>>
-where
-    S: Sender<WORDS> + 'static,
-    R: Receiver<WORDS> + 'static,
-{
-    Ok(match case.test {
-        Test::Rtt => Box::new(Pong::new(sender, receiver()?)),
-        Test::Throughput => Box::new(Source::new(sender)),
-        Test::Paced | Test::Idle => {
-            let rate = case.rate.filter(|rate| *rate > 0).context("a rate is missing")?;
-            Box::new(PacedSource::new(Box::new(sender), rate, idle))
-        }
-    })
+impl<F: FnMut() -> Result<()>> Station for Steps<F> {
+    #[inline]
+    fn step(&mut self) -> Result<()> {
+        (self.0)()
+    }
 }
 
 /// Sends a message and waits for the answer.
-pub(crate) struct Ping<S, R, const WORDS: usize> {
-    sender: S,
-    receiver: R,
-    outgoing: Outgoing<WORDS>,
-    incoming: Incoming<WORDS>,
-}
-
-impl<S, R, const WORDS: usize> Ping<S, R, WORDS> {
-    pub(crate) fn new(sender: S, receiver: R) -> Self {
-        Self { sender, receiver, outgoing: Outgoing::new(), incoming: Incoming::new() }
-    }
-}
-
-impl<S: Sender<WORDS>, R: Receiver<WORDS>, const WORDS: usize> Station for Ping<S, R, WORDS> {
-    #[inline]
-    fn step(&mut self) -> Result<()> {
-        self.sender.send(self.outgoing.next())?;
-        self.receiver.receive(self.incoming.buffer())?;
-        self.incoming.check()
-    }
+pub(crate) fn ping<const WORDS: usize>(
+    mut sender: impl Sender<WORDS> + 'static,
+    mut receiver: impl Receiver<WORDS> + 'static,
+) -> Box<dyn Station> {
+    let (mut outgoing, mut incoming) = (Outgoing::new(), Incoming::new());
+    Box::new(Steps(move || {
+        sender.send(outgoing.next())?;
+        receiver.receive(incoming.buffer())?;
+        incoming.check()
+    }))
 }
 
 /// Waits for a message and answers with one of its own.
-pub(crate) struct Pong<S, R, const WORDS: usize> {
-    sender: S,
-    receiver: R,
-    outgoing: Outgoing<WORDS>,
-    incoming: Incoming<WORDS>,
-}
-
-impl<S, R, const WORDS: usize> Pong<S, R, WORDS> {
-    pub(crate) fn new(sender: S, receiver: R) -> Self {
-        Self { sender, receiver, outgoing: Outgoing::new(), incoming: Incoming::new() }
-    }
-}
-
-impl<S: Sender<WORDS>, R: Receiver<WORDS>, const WORDS: usize> Station for Pong<S, R, WORDS> {
-    #[inline]
-    fn step(&mut self) -> Result<()> {
-        self.receiver.receive(self.incoming.buffer())?;
-        self.incoming.check()?;
-        self.sender.send(self.outgoing.next())
-    }
+pub(crate) fn pong<const WORDS: usize>(
+    mut sender: impl Sender<WORDS> + 'static,
+    mut receiver: impl Receiver<WORDS> + 'static,
+) -> Box<dyn Station> {
+    let (mut outgoing, mut incoming) = (Outgoing::new(), Incoming::new());
+    Box::new(Steps(move || {
+        receiver.receive(incoming.buffer())?;
+        incoming.check()?;
+        sender.send(outgoing.next())
+    }))
 }
 
 /// Sends one message after another.
-pub(crate) struct Source<S, const WORDS: usize> {
-    sender: S,
-    outgoing: Outgoing<WORDS>,
-}
-
-impl<S, const WORDS: usize> Source<S, WORDS> {
-    pub(crate) fn new(sender: S) -> Self {
-        Self { sender, outgoing: Outgoing::new() }
-    }
-}
-
-impl<S: Sender<WORDS>, const WORDS: usize> Station for Source<S, WORDS> {
-    #[inline]
-    fn step(&mut self) -> Result<()> {
-        self.sender.send(self.outgoing.next())
-    }
+pub(crate) fn source<const WORDS: usize>(mut sender: impl Sender<WORDS> + 'static) -> Box<dyn Station> {
+    let mut outgoing = Outgoing::new();
+    Box::new(Steps(move || sender.send(outgoing.next())))
 }
 
 /// Receives one message after another.
-pub(crate) struct Sink<R, const WORDS: usize> {
-    receiver: R,
-    incoming: Incoming<WORDS>,
-}
-
-impl<R, const WORDS: usize> Sink<R, WORDS> {
-    pub(crate) fn new(receiver: R) -> Self {
-        Self { receiver, incoming: Incoming::new() }
-    }
-}
-
-impl<R: Receiver<WORDS>, const WORDS: usize> Station for Sink<R, WORDS> {
-    #[inline]
-    fn step(&mut self) -> Result<()> {
-        self.receiver.receive(self.incoming.buffer())?;
-        self.incoming.check()
-    }
+pub(crate) fn sink<const WORDS: usize>(mut receiver: impl Receiver<WORDS> + 'static) -> Box<dyn Station> {
+    let mut incoming = Incoming::new();
+    Box::new(Steps(move || {
+        receiver.receive(incoming.buffer())?;
+        incoming.check()
+    }))
 }

@@ -5,8 +5,6 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Test, Transport};
-
 /// How a transport's waiting side waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -28,29 +26,8 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
-    /// All ways to wait that are cases of a transport in a test, where the user asked for these or for none.
-    pub(crate) fn of(transport: Transport, test: Test, asked: Option<&[Wait]>) -> Vec<Wait> {
-        let unasked: &[Wait] = match (transport.is_ring(), test) {
-            (true, Test::Idle) => &[Self::Spin, Self::Adaptive, Self::Park],
-            (true, Test::Paced) => &[Self::Spin, Self::Adaptive],
-            (true, _) => &[Self::Spin],
-            (false, Test::Idle) => &[Self::Spin, Self::Sleep],
-            (false, _) => &[Self::Sleep],
-        };
-        let waits = asked.unwrap_or(unasked);
-        let mut waits = match transport {
-            Transport::CacheLine => vec![Self::Spin],
-            Transport::Memcpy => vec![Self::Never],
-            Transport::Stream | Transport::Message => waits.to_vec(),
-            _ => waits.iter().map(|wait| wait.in_the_kernel()).collect(),
-        };
-        waits.sort_unstable();
-        waits.dedup();
-        waits
-    }
-
     /// What it means for pipes, sockets, queues and eventfds.
-    fn in_the_kernel(self) -> Wait {
+    pub(crate) fn in_the_kernel(self) -> Wait {
         match self {
             Self::Adaptive | Self::Park => Self::Sleep,
             Self::Busy => Self::Spin,
@@ -88,32 +65,5 @@ impl fmt::Display for Wait {
             Self::Sleep => "sleep",
             Self::Never => "never",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unless_asked_otherwise_rings_spin_and_the_kernel_sleeps() {
-        assert_eq!(Wait::of(Transport::Message, Test::Rtt, None), [Wait::Spin]);
-        assert_eq!(Wait::of(Transport::Pipe, Test::Rtt, None), [Wait::Sleep]);
-        assert_eq!(Wait::of(Transport::Message, Test::Paced, None), [Wait::Spin, Wait::Adaptive]);
-        assert_eq!(Wait::of(Transport::Tcp, Test::Paced, None), [Wait::Sleep]);
-    }
-
-    #[test]
-    fn idle_has_all_of_them() {
-        assert_eq!(Wait::of(Transport::Stream, Test::Idle, None), [Wait::Spin, Wait::Adaptive, Wait::Park]);
-        assert_eq!(Wait::of(Transport::Pipe, Test::Idle, None), [Wait::Spin, Wait::Sleep]);
-    }
-
-    #[test]
-    fn in_the_kernel_there_is_one_sleep() {
-        let asked = [Wait::Park, Wait::Adaptive, Wait::Park];
-        assert_eq!(Wait::of(Transport::Stream, Test::Rtt, Some(&asked)), [Wait::Adaptive, Wait::Park]);
-        assert_eq!(Wait::of(Transport::UnixStream, Test::Rtt, Some(&asked)), [Wait::Sleep]);
-        assert_eq!(Wait::of(Transport::Memcpy, Test::Rtt, Some(&asked)), [Wait::Never]);
     }
 }

@@ -1,8 +1,9 @@
 //! What a reader should know before the figures are believed.
 
+use ringmain_measure::SameCore;
+
 use super::host::Host;
 use super::plan::{Test, Transport};
-use super::processors::SameCore;
 use super::results::Outcome;
 
 /// A machine whose cache-line baseline varies by more than this between rounds is called noisy.
@@ -20,8 +21,8 @@ fn shared_core(host: &Host) -> Option<String> {
     let [first, second] = host.cpus;
     if first == second {
         return Some(format!(
-            "both processes ran on processor {first} and took turns on it: what spins yields it every few polls, so these \
-             figures are not those of a machine with two"
+            "both processes ran on processor {first} and took turns on it: what spins yields it every few polls, so \
+             these figures are not those of a machine with two"
         ));
     }
     (host.same_core == SameCore::Yes).then(|| {
@@ -45,8 +46,8 @@ fn few_processors(host: &Host) -> Option<String> {
 fn governor(host: &Host) -> Option<String> {
     let slow = host.limits.governors.iter().find(|governor| *governor != "performance")?;
     Some(format!(
-        "the frequency of the processors is governed by '{slow}': what sleeps wakes on a slow one; 'performance' is steady \
-         (cpupower frequency-set -g performance)"
+        "the frequency of the processors is governed by '{slow}': what sleeps wakes on a slow one; 'performance' is \
+         steady (cpupower frequency-set -g performance)"
     ))
 }
 
@@ -66,8 +67,8 @@ fn noise(results: &[Outcome]) -> Option<String> {
     (spread > STEADY).then(|| {
         let spread = if spread < 10.0 { format!("{spread:.1}") } else { format!("{spread:.0}") };
         format!(
-            "the machine was not steady: the cache line's {} differed by a factor of {spread} between rounds; ratios, which \
-             are taken within a round, suffer less than times and rates",
+            "the machine was not steady: the cache line's {} differed by a factor of {spread} between rounds; ratios, \
+             which are taken within a round, suffer less than times and rates",
             baseline.subject.test
         )
     })
@@ -75,11 +76,11 @@ fn noise(results: &[Outcome]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::limits::Limits;
+    use super::super::measured::Measured;
     use super::super::plan::Case;
-    use super::super::results::Measured;
     use super::super::wait::Wait;
     use super::*;
+    use crate::limits::Limits;
 
     fn host() -> Host {
         Host {

@@ -3,15 +3,19 @@
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
+use ringmain_measure::{Channel, pin};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::control::{Command, Control, Reply};
+use super::control::{Command, Reply};
 use super::idle::Idle;
-use super::processors;
 use super::transport::{self, Left};
 
 /// Serves the process that started this one. Failures are told to that process, which reports them.
 pub(crate) fn run() -> Result<()> {
-    let control = Rc::new(Control::from_stdin()?);
+    let control = Channel::from_stdin().context("this subcommand is started by `ringmain bench`, not by hand")?;
+    let control = Rc::new(control);
+    // A call that sends to a full queue hears of no end.
+    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot ask to end with the other process")?;
     if let Err(error) = serve(&control) {
         let reason = format!("{error:#}");
         // When the other process is gone there is nobody left to tell.
@@ -20,11 +24,11 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn serve(control: &Rc<Control>) -> Result<()> {
+fn serve(control: &Rc<Channel>) -> Result<()> {
     let Some((Command::Start { processor, shared }, _)) = control.receive()? else {
         bail!("expected to be told a processor first");
     };
-    processors::pin(processor)?;
+    pin(processor)?;
     control.send(&Reply::Done, &[])?;
     let mut stations = Vec::new();
     while let Some((command, descriptors)) = control.receive()? {

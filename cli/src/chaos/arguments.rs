@@ -4,7 +4,17 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Plant, Settings};
+use super::plan::Plant;
+
+/// What a run is to be.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) duration: Duration,
+    pub(crate) seed: Option<u64>,
+    pub(crate) patience: Duration,
+    pub(crate) plant: Option<Plant>,
+    pub(crate) json: bool,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Chaos {
@@ -12,7 +22,8 @@ pub(crate) struct Chaos {
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     minutes: u64,
     /// How long to run, in seconds
-    #[arg(long, value_name = "N", conflicts_with = "minutes", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    #[arg(long, value_name = "N", conflicts_with = "minutes")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600_000))]
     seconds: Option<u64>,
     /// What the plan is drawn from [default: another one each time, which is printed]
     #[arg(long, value_name = "S")]

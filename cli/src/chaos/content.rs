@@ -3,30 +3,14 @@
 
 use std::sync::OnceLock;
 
-use super::journal::Fault;
+use fastrand::Rng;
 
-/// Something is wrong: what kind of fault, and what was seen.
-#[derive(Debug)]
-pub(crate) struct Finding {
-    pub(crate) fault: Fault,
-    pub(crate) text: String,
-}
+use super::finding::{Fault, Finding, is_before};
 
-impl Finding {
-    pub(crate) fn new(fault: Fault, text: impl Into<String>) -> Finding {
-        Finding { fault, text: text.into() }
-    }
-
-    /// Something else than the expected came, whole: that of another position.
-    fn misplaced(what: &str, found: u64, expected: u64) -> Finding {
-        let fault = if is_before(expected, found) { Fault::Lost } else { Fault::Repeated };
-        Finding::new(fault, format!("the {what} at {found} came, expected that at {expected}"))
-    }
-}
-
-/// Compares positions, which may have passed 2^64.
-pub(crate) fn is_before(position: u64, other: u64) -> bool {
-    (other.wrapping_sub(position) as i64) > 0
+/// Something else than the expected came, whole: that of another position.
+fn misplaced(what: &str, found: u64, expected: u64) -> Finding {
+    let fault = if is_before(expected, found) { Fault::Lost } else { Fault::Repeated };
+    Finding::new(fault, format!("the {what} at {found} came, expected that at {expected}"))
 }
 
 /// An element: its position, two words made of it, and their checksum.
@@ -44,7 +28,7 @@ pub(crate) fn check_element(salt: u64, position: u64, found: Element) -> Result<
         return Ok(());
     }
     Err(match found == element(salt, found[0]) {
-        true => Finding::misplaced("element", found[0], position),
+        true => misplaced("element", found[0], position),
         false => Finding::new(Fault::Torn, format!("{found:x?} came, expected {:x?}", element(salt, position))),
     })
 }
@@ -132,7 +116,7 @@ impl Messages {
         if let Some(number) = found.first_chunk::<NUMBERED>().copied().map(u64::from_le_bytes) {
             self.write(number, scratch);
             if number != position && found == scratch {
-                return Err(Finding::misplaced("message", number, position));
+                return Err(misplaced("message", number, position));
             }
         }
         let len = found.len();
@@ -148,14 +132,17 @@ impl Messages {
 }
 
 fn mixed(number: u64) -> u64 {
-    let mixed = (number ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd129_0669_0c1b_6ead);
-    (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    Rng::with_seed(number).u64(..)
 }
 
 /// Bytes without a pattern.
 fn noise() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
-    BYTES.get_or_init(|| (0..NOISE as u64 / 8).flat_map(|number| mixed(mixed(number)).to_le_bytes()).collect())
+    BYTES.get_or_init(|| {
+        let mut bytes = vec![0; NOISE];
+        Rng::with_seed(0).fill(&mut bytes);
+        bytes
+    })
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ use std::process;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fs::MemfdFlags;
 
+use super::finding::Fault;
 use super::plan::Side;
 
 /// The length of a journal in bytes, and of the part that each side has of it.
@@ -75,53 +77,6 @@ pub(crate) mod request {
     pub(crate) const DRAIN: u64 = 2;
     /// Read, without a wait, until nothing is there and nothing can come; then stay.
     pub(crate) const EMPTY: u64 = 3;
-}
-
-/// What can be wrong with what arrives, or with what is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    Lost,
-    Torn,
-    Invented,
-    Repeated,
-    /// What a call has moved is not visible, or not free, when it has returned.
-    Withheld,
-    /// An end was told something of the other one that is not so, or that was told before, or was not told.
-    Mistold,
-    /// Something came to a stand.
-    Hang,
-    /// Anything else.
-    Other,
-    /// Nothing by itself: the other lane has failed.
-    GivenUp,
-}
-
-impl Fault {
-    pub(crate) const ALL: [Fault; 9] = [
-        Fault::Lost,
-        Fault::Torn,
-        Fault::Invented,
-        Fault::Repeated,
-        Fault::Withheld,
-        Fault::Mistold,
-        Fault::Hang,
-        Fault::Other,
-        Fault::GivenUp,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Fault::Lost => "lost",
-            Fault::Torn => "torn",
-            Fault::Invented => "invented",
-            Fault::Repeated => "repeated",
-            Fault::Withheld => "withheld",
-            Fault::Mistold => "told wrongly",
-            Fault::Hang => "hang",
-            Fault::Other => "failed",
-            Fault::GivenUp => "given up",
-        }
-    }
 }
 
 /// The notes of one holder of a role after the other, for both roles of one ring.
@@ -190,7 +145,7 @@ impl Journal {
     /// Returns what a side has found wrong.
     pub(crate) fn complaint(&self, side: Side) -> Option<(Fault, String)> {
         let number = self.read(side, Entry::Fault).checked_sub(1)?;
-        let fault = Fault::ALL.get(number as usize).copied().unwrap_or(Fault::Other);
+        let fault = Fault::value_variants().get(number as usize).copied().unwrap_or(Fault::Other);
         let len = (self.read(side, Entry::ComplaintLength) as usize).min(LONGEST_COMPLAINT);
         let text: Vec<u8> = (0..len).map(|at| self.byte(side, at).load(Ordering::Relaxed)).collect();
         Some((fault, String::from_utf8_lossy(&text).into_owned()))

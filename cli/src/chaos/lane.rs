@@ -1,45 +1,14 @@
 //! One of the two lanes of a run: rings of one kind, one after the other, and what is done to the ends of each.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::content::Finding;
-use super::keeper::Keeper;
-use super::plan::{End, Kind, Life, Moment, Plant, Side, Step};
-use super::report::Totals;
+use super::finding::Finding;
+use super::plan::{End, Kind, Life, Moment, Side, Step};
 use super::ring::Ring;
-
-/// What all lanes share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) totals: Mutex<Totals>,
-    pub(crate) keeper: Keeper,
-    /// Set when a lane has failed: the other one stops.
-    pub(crate) failed: AtomicBool,
-    pub(crate) deadline: Instant,
-    /// How long anything that must happen may take.
-    pub(crate) patience: Duration,
-    pub(crate) plant: Option<Plant>,
-}
-
-impl Shared {
-    pub(crate) fn count(&self, change: impl FnOnce(&mut Totals)) {
-        // Nothing panics while it is locked.
-        change(&mut self.totals.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    }
-
-    pub(crate) fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    fn is_over(&self) -> bool {
-        self.has_failed() || Instant::now() >= self.deadline
-    }
-}
+use super::shared::Shared;
 
 /// A finding, and the state in which it was found.
 #[derive(Debug)]

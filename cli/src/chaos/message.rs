@@ -6,12 +6,13 @@ use std::time::Duration;
 use ringmain::message::{Claim, Consumer, Producer, Record};
 use ringmain::{Error, Options, PeerState, PopError, PushError, WaitError};
 
-use super::content::{Finding, Messages};
+use super::content::Messages;
+use super::finding::Finding;
+use super::job::Job;
 use super::plan::Plant;
 use super::work::{
     Choices, Moved, Went, Work, common_calls, pop_refused, push_refused, unexpected, wait_ended, waiting,
 };
-use super::worker::Job;
 
 /// How many messages a call moves at most.
 const LONGEST_CALL: usize = 10;

@@ -8,6 +8,8 @@
 
 mod arguments;
 mod content;
+mod finding;
+mod job;
 mod journal;
 mod judge;
 mod keeper;
@@ -18,41 +20,33 @@ mod process;
 mod report;
 mod ring;
 mod segment;
+mod shared;
 mod stream;
 mod work;
 mod worker;
 
-use std::io::{self, Write};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use self::journal::Fault;
+use self::finding::Fault;
 use self::keeper::Keeper;
-use self::lane::{Failure, Shared};
+use self::lane::Failure;
 use self::plan::Kind;
 use self::report::{Report, Totals};
+use self::shared::Shared;
+use crate::output;
 
 pub(crate) use self::arguments::Chaos;
+pub(crate) use self::job::SUBCOMMAND as WORKER;
 pub(crate) use self::keeper::{SUBCOMMAND as KEEPER, run as keep};
-use self::plan::Plant;
-pub(crate) use self::worker::{SUBCOMMAND as WORKER, run as work};
+pub(crate) use self::worker::run as work;
 
 /// How often a run says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
-
-/// What a run is to be.
-#[derive(Debug)]
-struct Settings {
-    duration: Duration,
-    seed: Option<u64>,
-    patience: Duration,
-    plant: Option<Plant>,
-    json: bool,
-}
 
 /// Runs, prints the report, and fails where anything was wrong.
 pub(crate) fn run(chaos: &Chaos) -> Result<()> {
@@ -91,11 +85,7 @@ pub(crate) fn run(chaos: &Chaos) -> Result<()> {
     shared.count(|counted| totals = counted.clone());
     let report = Report::new(seed, start.elapsed().as_secs_f64(), totals, &faults);
     let text = if settings.json { serde_json::to_string(&report)? + "\n" } else { report.text() };
-    match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        result => result.context("cannot write the report")?,
-    }
+    output::print(&text)?;
     if failures.is_empty() {
         return Ok(());
     }

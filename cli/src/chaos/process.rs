@@ -3,18 +3,17 @@
 use std::fs;
 use std::process::{self, Child, Stdio};
 
-use anyhow::Context;
-use ringmain::{Error, Options};
+use anyhow::{Context, Result};
+use ringmain::Options;
 
-use super::content::{Element, Finding};
+use super::content::Element;
+use super::job::{Files, Job, SUBCOMMAND};
 use super::keeper;
-use super::lane::Shared;
 use super::plan::{Kind, Life, Manner, Side};
-use super::ring::unexpected;
-use super::worker::{self, Files, Job};
+use super::shared::Shared;
 
 /// Makes the ring of a life, with its first holders, that leave at once. Returns the length of its longest message.
-pub(super) fn create(name: &str, life: &Life) -> Result<usize, Error> {
+pub(super) fn create(name: &str, life: &Life) -> Result<usize> {
     let options = Options::new(name).capacity(life.capacity).record_alignment(life.alignment);
     match life.kind {
         Kind::Stream => {
@@ -49,14 +48,11 @@ pub(super) fn job(name: &str, life: &Life, side: Side, manner: Manner, shared: &
 }
 
 /// Starts a worker.
-pub(super) fn spawn(shared: &Shared, job: &Job) -> Result<Child, Finding> {
-    let started = || -> anyhow::Result<Child> {
-        let job = serde_json::to_string(job)?;
-        let mut program = keeper::program()?;
-        program.arg(worker::SUBCOMMAND).arg(job).stdin(Stdio::null()).stdout(shared.keeper.pipe()?);
-        program.spawn().context("cannot start a worker")
-    };
-    started().map_err(unexpected)
+pub(super) fn spawn(shared: &Shared, job: &Job) -> Result<Child> {
+    let job = serde_json::to_string(job)?;
+    let mut program = keeper::program()?;
+    program.arg(SUBCOMMAND).arg(job).stdin(Stdio::null()).stdout(shared.keeper.pipe()?);
+    program.spawn().context("cannot start a worker")
 }
 
 pub(super) fn is_running(pid: u32) -> bool {

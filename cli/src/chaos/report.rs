@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::journal::Fault;
+use super::finding::Fault;
 use super::plan::{Kind, Side};
 
 /// Counts of both lanes together.

@@ -4,17 +4,20 @@ use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use fastrand::Rng;
 use ringmain::{Error, Options, Role};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::content::{Element, Finding, Messages, is_before};
-use super::journal::{Entry, Fault, Journal, request};
-use super::lane::Shared;
+use super::content::{Element, Messages};
+use super::finding::{Fault, Finding, is_before};
+use super::job::Files;
+use super::journal::{Entry, Journal, request};
+use super::judge::{Left, misplaced};
 use super::plan::{Kind, Life, Manner, Side};
 use super::process::{create, is_running, job, process_state, spawn};
 use super::segment::Segment;
-use super::worker::Files;
+use super::shared::Shared;
 
 /// Pauses between two looks at what workers note.
 const LOOK: Duration = Duration::from_micros(100);
@@ -27,12 +30,12 @@ pub(crate) struct Ring<'a> {
     /// What is being done to it, in words.
     pub(crate) step: String,
     name: String,
-    pub(super) segment: Segment,
-    pub(super) journal: Journal,
+    segment: Segment,
+    journal: Journal,
     holders: [Option<Child>; 2],
     /// Where the next holder of each role has to begin: at the first position or beyond it, up to the second.
-    pub(super) expected: [(u64, u64); 2],
-    pub(super) messages: Messages,
+    expected: [(u64, u64); 2],
+    messages: Messages,
     rng: Rng,
     begun: u64,
 }
@@ -46,20 +49,20 @@ impl<'a> Ring<'a> {
             let mut creator = spawn(shared, &job)?;
             thread::sleep(after);
             let _ = creator.kill();
-            creator.wait().map_err(failed)?;
+            creator.wait().context("cannot wait for a worker")?;
             shared.count(|totals| totals.creators_killed += 1);
         }
-        let longest = create(name, &life).map_err(|error| Finding::new(Fault::Other, format!("{error:?}")))?;
-        let segment = Segment::of(name).map_err(unexpected)?;
+        let longest = create(name, &life).context("cannot make a ring")?;
+        let segment = Segment::of(name)?;
         let (salt, alignment) = (life.salt, life.alignment as u64);
         let messages = Messages { salt, alignment, longest: longest as u64 };
         let begun = life.before_the_wrap.map_or(0, |units| (units * alignment).wrapping_neg());
-        segment.begin_at(begun).map_err(unexpected)?;
-        let journal = Journal::new().map_err(unexpected)?;
+        segment.begin_at(begun)?;
+        let journal = Journal::new()?;
         for side in Side::BOTH {
             journal.start(side, begun);
             // Those that made it have left in order.
-            let (generation, _) = segment.generation(side).map_err(unexpected)?;
+            let (generation, _) = segment.generation(side)?;
             journal.write(side, Entry::Closing, generation);
             journal.write(side, Entry::Closed, generation);
             journal.write(side, Entry::Vacant, 1);
@@ -110,13 +113,8 @@ impl<'a> Ring<'a> {
         self.wait(&format!("a {side} to attach"), |ring| ring.note(side, Entry::Attached) != 0)?;
         let (start, (lowest, highest)) = (self.note(side, Entry::Start), self.expected[side as usize]);
         if is_before(start, lowest) || is_before(highest, start) {
-            let fault = match (side, is_before(start, lowest)) {
-                (Side::Producer, true) | (Side::Consumer, false) => Fault::Lost,
-                (Side::Producer, false) => Fault::Invented,
-                (Side::Consumer, true) => Fault::Repeated,
-            };
             let text = format!("a {side} began at {start}, expected {lowest} to {highest}");
-            return Err(Finding::new(fault, text));
+            return Err(Finding::new(misplaced(side, is_before(start, lowest)), text));
         }
         // The first holder made the ring, and the second one was the first to work.
         let restarted = u64::from(self.note(side, Entry::Attached) > 2);
@@ -128,13 +126,12 @@ impl<'a> Ring<'a> {
     pub(crate) fn kill(&mut self, side: Side) -> Result<(), Finding> {
         // Who ended by itself must not pass for one that was killed.
         self.check_ends()?;
-        let (last, doomed) = (self.segment.generation(side).map_err(unexpected)?.0, self.note(side, Entry::Doomed));
+        let (last, doomed) = (self.segment.generation(side)?.0, self.note(side, Entry::Doomed));
         // Whether it has come yet is not known before it is dead.
         self.journal.write(side, Entry::Doomed, last + 1);
         let Some(mut holder) = self.holders[side as usize].take() else { return Ok(()) };
-        holder.kill().map_err(failed)?;
-        holder.wait().map_err(failed)?;
-        let (generation, has_come) = self.segment.generation(side).map_err(unexpected)?;
+        holder.kill().and_then(|()| holder.wait()).context("cannot kill a worker")?;
+        let (generation, has_come) = self.segment.generation(side)?;
         self.journal.write(side, Entry::Doomed, if has_come { generation } else { doomed });
         if has_come {
             self.journal.write(side, Entry::Dead, generation);
@@ -142,10 +139,20 @@ impl<'a> Ring<'a> {
         self.journal.write(side, Entry::Vacant, 1);
         self.shared.count(|totals| totals.killed(side));
         self.check_complaints()?;
+        let left = Left {
+            position: self.position(side)?,
+            start: self.note(side, Entry::Start),
+            done: self.note(side, Entry::Done),
+            reach: self.note(side, Entry::Reach),
+        };
         match side {
-            Side::Producer => self.judge_tail(),
-            Side::Consumer => self.judge_head(),
+            Side::Producer => left.judge_tail()?,
+            Side::Consumer => left.judge_head(|from, to| self.count(from, to))?,
         }
+        // The stored tail of a message ring may lack what the last call has made visible.
+        let is_behind = side == Side::Producer && self.life.kind == Kind::Message;
+        self.expected[side as usize] = (left.position, if is_behind { left.reach } else { left.position });
+        Ok(())
     }
 
     /// Lets an end leave in order, and judges what it leaves behind.
@@ -178,7 +185,7 @@ impl<'a> Ring<'a> {
     /// Waits until it has read all, and kills it: it was told of nothing.
     pub(crate) fn kill_untold(&mut self) -> Result<(), Finding> {
         self.wait("the consumer to read all", |ring| ring.is_of_consumer(Entry::Emptied))?;
-        let (last, _) = self.segment.generation(Side::Producer).map_err(unexpected)?;
+        let (last, _) = self.segment.generation(Side::Producer)?;
         self.journal.write(Side::Consumer, Entry::Untold, last);
         self.kill(Side::Consumer)
     }
@@ -232,7 +239,7 @@ impl<'a> Ring<'a> {
     pub(crate) fn unlink(&self) -> Result<(), Finding> {
         self.journal.write(Side::Producer, Entry::Unlinked, 1);
         self.shared.count(|totals| totals.unlinks += 1);
-        ringmain::unlink(&self.name).map_err(|error| Finding::new(Fault::Other, format!("cannot unlink: {error:?}")))
+        Ok(ringmain::unlink(&self.name).context("cannot unlink")?)
     }
 
     /// Takes leave of a ring at which nobody is any more.
@@ -247,12 +254,12 @@ impl<'a> Ring<'a> {
         if self.note(Side::Producer, Entry::Unlinked) != 0 {
             return Ok(());
         }
-        ringmain::unlink(&self.name).map_err(|error| Finding::new(Fault::Other, format!("cannot unlink: {error:?}")))
+        Ok(ringmain::unlink(&self.name).context("cannot unlink")?)
     }
 
     /// Waits until the other end was told that the last holder of this one has crashed, if there was one.
     pub(crate) fn await_crash_told(&self, side: Side) -> Result<(), Finding> {
-        let (generation, has_come) = self.segment.generation(side).map_err(unexpected)?;
+        let (generation, has_come) = self.segment.generation(side)?;
         if !has_come {
             return Ok(());
         }
@@ -310,7 +317,7 @@ impl<'a> Ring<'a> {
         let generation = self.note(side, Entry::Attached);
         self.wait(&format!("the {side} to leave"), |ring| ring.note(side, Entry::Closed) == generation)?;
         let Some(mut holder) = self.holders[side as usize].take() else { return Ok(()) };
-        let status = holder.wait().map_err(failed)?;
+        let status = holder.wait().context("cannot wait for a worker")?;
         self.journal.write(side, Entry::Vacant, 1);
         self.check_complaints()?;
         if !status.success() {
@@ -318,12 +325,8 @@ impl<'a> Ring<'a> {
         }
         let (position, done) = (self.position(side)?, self.note(side, Entry::Done));
         if position != done {
-            let fault = match (side, is_before(position, done)) {
-                (Side::Producer, true) | (Side::Consumer, false) => Fault::Lost,
-                (Side::Producer, false) => Fault::Invented,
-                (Side::Consumer, true) => Fault::Repeated,
-            };
-            return Err(Finding::new(fault, format!("a {side} left at {position}, but its calls ended at {done}")));
+            let text = format!("a {side} left at {position}, but its calls ended at {done}");
+            return Err(Finding::new(misplaced(side, is_before(position, done)), text));
         }
         self.expected[side as usize] = (done, done);
         self.shared.count(|totals| totals.closes += 1);
@@ -373,17 +376,27 @@ impl<'a> Ring<'a> {
         Ok(())
     }
 
-    pub(super) fn note(&self, side: Side, entry: Entry) -> u64 {
+    fn note(&self, side: Side, entry: Entry) -> u64 {
         self.journal.read(side, entry)
     }
 
-    pub(super) fn position(&self, side: Side) -> Result<u64, Finding> {
-        self.segment.position(side).map_err(unexpected)
+    fn position(&self, side: Side) -> Result<u64, Finding> {
+        Ok(self.segment.position(side)?)
+    }
+
+    /// Counts the elements or messages from one position to another.
+    fn count(&self, from: u64, to: u64) -> Result<u64, Finding> {
+        match self.life.kind {
+            Kind::Stream => Ok(to.wrapping_sub(from)),
+            Kind::Message => self.messages.count(from, to).ok_or_else(|| {
+                Finding::new(Fault::Torn, format!("no message that follows the one at {from} starts at {to}"))
+            }),
+        }
     }
 
     fn signal(&self, side: Side, signal: Signal) -> Result<(), Finding> {
         let Some(holder) = &self.holders[side as usize] else { return Ok(()) };
-        kill_process(Pid::from_child(holder), signal).map_err(|error| failed(error.into()))
+        Ok(kill_process(Pid::from_child(holder), signal).context("cannot signal a worker")?)
     }
 }
 
@@ -395,12 +408,4 @@ impl Drop for Ring<'_> {
             let _ = holder.wait();
         }
     }
-}
-
-pub(super) fn failed(error: std::io::Error) -> Finding {
-    Finding::new(Fault::Other, format!("the supervisor failed: {error}"))
-}
-
-pub(super) fn unexpected(error: anyhow::Error) -> Finding {
-    Finding::new(Fault::Other, format!("the supervisor failed: {error:#}"))
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use ringmain::stream::{Claim, Consumer, Peek, Producer};
 use ringmain::{Error, Options, PeerState, WaitError};
 
-use super::content::{Element, Finding, check_element, element};
+use super::content::{Element, check_element, element};
+use super::finding::Finding;
+use super::job::Job;
 use super::plan::Plant;
 use super::work::{Choices, Went, Work, common_calls, pop_refused, push_refused, unexpected, wait_ended, waiting};
-use super::worker::Job;
 
 /// How many elements a call moves at most.
 const LONGEST_CALL: usize = 100;

@@ -5,10 +5,9 @@ use std::time::Duration;
 use fastrand::Rng;
 use ringmain::{Error, Options, PeerState, PopError, PushError, WaitError};
 
-use super::content::Finding;
-use super::journal::Fault;
+use super::finding::{Fault, Finding};
+use super::job::Job;
 use super::plan::Plant;
-use super::worker::Job;
 
 /// What came of a call.
 pub(crate) enum Went {

@@ -7,45 +7,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use ringmain::{Error, Options, PeerState, Wait, WaitError};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-use serde::{Deserialize, Serialize};
 
-use super::content::{Finding, is_before};
-use super::journal::{Entry, Fault, Journal, request};
-use super::plan::{Kind, Manner, Plant, Side, Waiting};
+use super::finding::{Fault, Finding, is_before};
+use super::job::Job;
+use super::journal::{Entry, Journal, request};
+use super::plan::{Kind, Plant, Side, Waiting};
 use super::segment::Segment;
 use super::work::{Choices, Went, Work};
 use super::{message, stream};
 
-/// The hidden subcommand that makes this program one end of a ring.
-pub(crate) const SUBCOMMAND: &str = "chaos-worker";
-
 /// How long a role may stay held after its holder was killed.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What a worker is told.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Job {
-    /// The process that starts it; it ends with that one.
-    pub(crate) supervisor: i32,
-    pub(crate) kind: Kind,
-    pub(crate) side: Side,
-    pub(crate) name: String,
-    /// Where the ring's own bytes, and the journal, can be opened; none where it shall only come and stay.
-    pub(crate) files: Option<Files>,
-    /// The capacity, where it may create the ring.
-    pub(crate) capacity: Option<usize>,
-    pub(crate) alignment: usize,
-    pub(crate) longest: usize,
-    pub(crate) salt: u64,
-    pub(crate) manner: Manner,
-    pub(crate) plant: Option<Plant>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Files {
-    pub(crate) segment: String,
-    pub(crate) journal: String,
-}
 
 /// Serves the supervisor that started this process.
 pub(crate) fn run(job: &str) -> Result<()> {
@@ -89,10 +61,6 @@ fn serve<W: Work>(job: &Job) -> Result<()> {
     }
     end.leave().unwrap_or_else(complain);
     Ok(())
-}
-
-fn failed(error: anyhow::Error) -> Finding {
-    Finding::new(Fault::Other, format!("{error:#}"))
 }
 
 /// Attaches. Where the last holder was killed a moment ago, the kernel may need another one to notice.
@@ -248,7 +216,7 @@ impl<W: Work> End<'_, W> {
         }
         let is_planted = self.work.choices().plant == Some(Plant::Credit) && side == Side::Consumer && moved > 0;
         if is_planted {
-            self.segment.withhold(position.wrapping_sub(moved)).map_err(failed)?;
+            self.segment.withhold(position.wrapping_sub(moved))?;
         }
         if !is_planted && !calls.is_multiple_of(CALLS_PER_LOOK) {
             return Ok(());
@@ -262,7 +230,7 @@ impl<W: Work> End<'_, W> {
     }
 
     fn stored(&self) -> Result<u64, Finding> {
-        self.segment.position(self.job.side).map_err(failed)
+        Ok(self.segment.position(self.job.side)?)
     }
 
     /// Checks that a consumer that has read all is told of its producer's end, at each call, or that it is told of
@@ -366,7 +334,8 @@ impl<W: Work> End<'_, W> {
         // Both roles have had a holder before any worker came.
         if latest < before || state == PeerState::Never {
             let text = format!(
-                "the {} was told that the {} is {state:?}: generation {before} or later, but {latest} is the last of which that is so",
+                "the {} was told that the {} is {state:?}: generation {before} or later, but {latest} is the last of \
+                 which that is so",
                 self.job.side, self.peer
             );
             return Err(Finding::new(Fault::Mistold, text));

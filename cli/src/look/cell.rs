@@ -1,5 +1,6 @@
 //! One cell of a table: its text for people, its JSON for programs.
 
+use jiff::Timestamp;
 use ringmain::PeerState;
 use ringmain::inspect::{Features, Permissions};
 use serde_json::{Value, json};
@@ -50,13 +51,13 @@ impl Cell<'_> {
             Cell::Rate { per_second, is_bytes } => units::per_second(per_second, is_bytes, style.is_plain),
             Cell::Seconds(seconds) if style.is_plain => seconds.to_string(),
             Cell::Seconds(seconds) => units::time(seconds),
-            Cell::Time(time) => clock(time),
+            Cell::Time(time) => utc(time, "%T"),
             Cell::Flag(flag) => if flag { "yes" } else { "no" }.to_owned(),
             Cell::Holder(end) => holder(end),
             Cell::Owner(permissions) => format!("{}:{}", permissions.owner, permissions.group),
             Cell::Mode(permissions) => format!("{:04o}", permissions.mode),
             Cell::Id(id) => format!("{id:#018x}"),
-            Cell::Date(time) => date(time),
+            Cell::Date(time) => utc(time, "%F %T"),
             Cell::Features(features) => known_by_name(features),
         }
     }
@@ -124,24 +125,10 @@ fn known_by_name(features: Features) -> String {
     if set.is_empty() { "none".to_owned() } else { set.join(", ") }
 }
 
-/// Writes a date and the time of that day, in UTC.
-fn date(time: f64) -> String {
-    // The days since 1 March of year 0, of which every 400 years have the same number (Hinnant, chrono-compatible
-    // low-level date algorithms).
-    let days = time as u64 / 86_400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = year + 400 * era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {}", clock(time))
-}
-
-/// Writes the time of the day, in UTC.
-fn clock(time: f64) -> String {
-    let second = time as u64 % 86_400;
-    format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+/// Writes a moment in UTC.
+fn utc(time: f64, format: &str) -> String {
+    // A ring may say anything of its creation.
+    Timestamp::from_second(time as i64).map_or_else(|_| "?".to_owned(), |time| time.strftime(format).to_string())
 }
 
 #[cfg(test)]
@@ -149,15 +136,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
-        let dates = [0.0, 951_782_399.0, 951_782_400.0, 1_709_164_800.0, 4_102_444_799.9].map(date);
-        let expected = [
-            "1970-01-01 00:00:00",
-            "2000-02-28 23:59:59",
-            "2000-02-29 00:00:00",
-            "2024-02-29 00:00:00",
-            "2099-12-31 23:59:59",
-        ];
+    fn a_moment_is_one_of_the_calendar_if_it_can_be() {
+        let dates = [0.0, 951_782_399.0, 1_709_164_800.0, 4_102_444_799.9, 1e18].map(|time| utc(time, "%F %T"));
+        let expected =
+            ["1970-01-01 00:00:00", "2000-02-28 23:59:59", "2024-02-29 00:00:00", "2099-12-31 23:59:59", "?"];
         assert_eq!(dates, expected);
     }
 

@@ -193,6 +193,8 @@ impl<'a> Subject<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::seen::tests::{broken, message, stream};
     use super::*;
 
@@ -238,10 +240,15 @@ mod tests {
             ["sample", "0x0000000000000077", "2001-09-09 01:46:40", "40", "none"]
         );
         let subject = Subject { seen: &seen, rates: None };
-        assert_eq!(
-            object(&named(&names), &subject).to_string(),
-            r#"{"created":1000000000.25,"features":{"compatible":"0x0","incompatible":"0x0","read-only-compatible":"0x0"},"first-position":40,"ring-id":"0x0000000000000077","type-tag":"sample"}"#
-        );
+        let none = json!({"compatible": "0x0", "incompatible": "0x0", "read-only-compatible": "0x0"});
+        let expected = json!({
+            "created": 1_000_000_000.25,
+            "features": none,
+            "first-position": 40,
+            "ring-id": "0x0000000000000077",
+            "type-tag": "sample",
+        });
+        assert_eq!(object(&named(&names), &subject), expected);
         seen.ring.as_mut().unwrap().type_tag = "a\u{1b}[2J".to_owned();
         assert_eq!(texts(&seen, None, false, &names[..1]), ["a\\u{1b}[2J"]);
         seen.ring.as_mut().unwrap().type_tag.clear();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use ringmain::Options;
 use ringmain::inspect::Inspection;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use ringmain_measure::{Summary, pin, two};
 
 use super::rates::Rates;
 use super::seen::Seen;
@@ -84,7 +84,8 @@ fn measure(
 ) -> Result<()> {
     let ring = Inspection::open(name)?;
     let ended = AtomicBool::new(false);
-    let [first, second] = processors()?;
+    let [first, second] = two()?;
+    anyhow::ensure!(first != second, "two processors are needed; allow more by taskset");
     thread::scope(|scope| {
         scope.spawn(|| keep_busy(first, &ended, &mut push));
         scope.spawn(|| keep_busy(second, &ended, &mut pop));
@@ -99,15 +100,12 @@ fn measure(
                     if is_with { &mut with } else { &mut without }.push(rate);
                 }
             }
-            let ratios = with.iter().zip(&without).map(|(with, without)| with / without).collect::<Vec<_>>();
+            let Summary { median, min, max } = Summary::of_ratios(&with, &without);
             let [without, with] =
-                [without, with].map(|rates| units::per_second(median(rates), kind == "message", false));
-            let (low, high) =
-                ratios.iter().fold((f64::MAX, 0_f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
+                [without, with].map(|rates| units::per_second(Summary::of(&rates).median, kind == "message", false));
             output::write(&format!(
-                "{kind:<7}  {:<21}  {without:>12} {with:>12}  {:>12.3}  {low:.3} .. {high:.3}\n",
+                "{kind:<7}  {:<21}  {without:>12} {with:>12}  {median:>12.3}  {min:.3} .. {max:.3}\n",
                 verb.title,
-                median(ratios)
             ))?;
         }
         Ok(())
@@ -169,40 +167,11 @@ impl Drop for Ended<'_> {
 }
 
 fn keep_busy(processor: usize, ended: &AtomicBool, call: &mut impl FnMut()) {
-    let mut only = CpuSet::new();
-    only.set(processor);
-    // Where that is refused, the scheduler chooses.
-    let _ = sched_setaffinity(None, &only);
+    // If that is refused, the scheduler chooses.
+    let _ = pin(processor);
     while !ended.load(Ordering::Relaxed) {
         for _ in 0..1000 {
             call();
         }
-    }
-}
-
-/// Returns two processors that this process may use.
-fn processors() -> Result<[usize; 2]> {
-    let allowed = sched_getaffinity(None).context("cannot ask for the processors")?;
-    let mut allowed = (0..CpuSet::MAX_CPU).filter(|one| allowed.is_set(*one));
-    match (allowed.next(), allowed.next()) {
-        (Some(first), Some(second)) => Ok([first, second]),
-        _ => anyhow::bail!("two processors are needed; allow more by taskset"),
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_median_lies_in_the_middle() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), 2.5);
     }
 }

@@ -17,10 +17,7 @@ mod unit;
 mod units;
 mod watch;
 
-use anyhow::{Result, anyhow};
-use ringmain::Error;
-
-use crate::bench::UsageError;
+use anyhow::Result;
 
 /// The verbs, as the command line has them.
 #[derive(Debug, clap::Subcommand)]
@@ -73,16 +70,4 @@ pub(crate) fn run(look: &Look) -> Result<()> {
         Look::Tap(arguments) => tap::run(arguments),
         Look::Cost(arguments) => cost::run(arguments),
     })
-}
-
-/// Says why a ring cannot be looked at, for somebody who only looks.
-fn explain(error: Error) -> anyhow::Error {
-    match error {
-        Error::NotFound { name, .. } => anyhow!("no ring {name:?}; 'ringmain ls' lists those that are there"),
-        Error::PermissionDenied { name, source } => anyhow!(
-            "no permission to read ring {name:?}: {source}; its owner can allow it by the ring's mode, see ls -l /dev/shm/{name}"
-        ),
-        Error::InvalidName { .. } => UsageError(error.to_string()).into(),
-        error => error.into(),
-    }
 }

@@ -2,12 +2,13 @@
 
 use std::env;
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Error, Result};
 
 use super::table::Look;
 use super::units::Style;
+use crate::output;
 
 /// How to print, the same for all verbs that print tables.
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ impl Format {
     pub(super) fn look(&self) -> Look {
         Look {
             has_headings: !self.noheadings,
-            has_colours: has_colours(),
+            has_colours: output::has_colours(),
             is_steady: false,
             style: Style { is_plain: self.bytes },
         }
@@ -37,10 +38,6 @@ impl Format {
 /// Returns whether stdout is a terminal that can be drawn on.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-fn has_colours() -> bool {
-    is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Whoever reads has seen enough: no failure.
@@ -67,8 +64,7 @@ pub(super) fn quietly(result: Result<()>) -> Result<()> {
 
 /// Writes to stdout, all at once.
 pub(super) fn write(text: &str) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match output::write(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(nobody_reads()),
         result => result.context("cannot write to standard output"),
     }

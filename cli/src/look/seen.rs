@@ -3,8 +3,11 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::anyhow;
 use ringmain::inspect::{Features, Found, Inspection, Kind, Permissions, Positions};
 use ringmain::{Error, PeerState, Role};
+
+use crate::usage::UsageError;
 
 /// What was seen of one ring.
 #[derive(Clone, Debug)]
@@ -238,6 +241,19 @@ fn now() -> f64 {
 
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// Says why a ring cannot be looked at, for somebody who only looks.
+pub(super) fn explain(error: Error) -> anyhow::Error {
+    match error {
+        Error::NotFound { name, .. } => anyhow!("no ring {name:?}; 'ringmain ls' lists those that are there"),
+        Error::PermissionDenied { name, source } => anyhow!(
+            "no permission to read ring {name:?}: {source}; its owner can allow it by the ring's mode, see ls -l \
+             /dev/shm/{name}"
+        ),
+        Error::InvalidName { .. } => UsageError(error.to_string()).into(),
+        error => error.into(),
+    }
 }
 
 #[cfg(test)]

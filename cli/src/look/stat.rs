@@ -10,7 +10,7 @@ use ringmain::inspect::Inspection;
 use super::column::{self, ALL, Column, Subject};
 use super::output::{self, Format};
 use super::rates::Rates;
-use super::seen::{Seen, State};
+use super::seen::{Seen, State, explain};
 use super::{table, units};
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Stat) -> Result<()> {
         Err(error @ (Error::Mismatch { .. } | Error::UnknownFeatures { .. } | Error::NotReady { .. })) => {
             (Seen::from_error(&arguments.name, &error), None)
         }
-        Err(error) => return Err(super::explain(error)),
+        Err(error) => return Err(explain(error)),
     };
     let subject = Subject { seen: &seen, rates };
     if arguments.format.json {

@@ -1,10 +1,12 @@
 //! Tables of rings: one line per ring, or one per property.
 
+use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
 
 use super::column::{Column, Subject};
 use super::seen::State;
-use super::units::Style;
+use super::units;
+use crate::output::painted;
 
 /// What a table is to look like.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +15,7 @@ pub(super) struct Look {
     pub(super) has_colours: bool,
     /// Whether columns are as wide as their contents usually are.
     pub(super) is_steady: bool,
-    pub(super) style: Style,
+    pub(super) style: units::Style,
 }
 
 /// Returns the lines of a table of rings.
@@ -39,12 +41,10 @@ pub(super) fn lines(columns: &[Column], subjects: &[Subject<'_>], look: Look) ->
     }
     let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     if look.has_colours {
-        let headings = look.has_headings.then_some(Some(BOLD));
-        let colours = headings.into_iter().chain(subjects.iter().map(|subject| colour(subject.seen.state())));
-        for (line, colour) in lines.iter_mut().zip(colours) {
-            if let Some(colour) = colour {
-                *line = format!("{colour}{line}{RESET}");
-            }
+        let headings = look.has_headings.then_some(BOLD);
+        let styles = headings.into_iter().chain(subjects.iter().map(|subject| style(subject.seen.state())));
+        for (line, style) in lines.iter_mut().zip(styles) {
+            *line = painted(style, line);
         }
     }
     lines
@@ -66,25 +66,22 @@ pub(super) fn properties(columns: &[Column], subject: &Subject<'_>, look: Look) 
     if look.has_colours {
         for (line, column) in lines.iter_mut().zip(columns) {
             let value = line.split_off(column.name.len());
-            let (before, after) = match colour(subject.seen.state()) {
-                Some(colour) if matches!(column.name, "state" | "reason") => (colour, RESET),
-                _ => ("", ""),
-            };
-            *line = format!("{BOLD}{line}{RESET}{before}{value}{after}");
+            let tells_state = matches!(column.name, "state" | "reason");
+            let style = if tells_state { style(subject.seen.state()) } else { Style::new() };
+            *line = painted(BOLD, line) + &painted(style, &value);
         }
     }
     lines
 }
 
-const BOLD: &str = "\x1b[1m";
-const RESET: &str = "\x1b[0m";
+const BOLD: Style = Style::new().bold();
 
-fn colour(state: State) -> Option<&'static str> {
+fn style(state: State) -> Style {
     match state {
-        State::Live => None,
-        State::Idle => Some("\x1b[2m"),
-        State::Stale | State::Unknown | State::BeingMade => Some("\x1b[33m"),
-        State::Broken => Some("\x1b[31m"),
+        State::Live => Style::new(),
+        State::Idle => Style::new().dimmed(),
+        State::Stale | State::Unknown | State::BeingMade => AnsiColor::Yellow.on_default(),
+        State::Broken => AnsiColor::Red.on_default(),
     }
 }
 
@@ -103,7 +100,7 @@ mod tests {
     use super::*;
 
     const PLAIN: Look =
-        Look { has_headings: true, has_colours: false, is_steady: false, style: Style { is_plain: false } };
+        Look { has_headings: true, has_colours: false, is_steady: false, style: units::Style { is_plain: false } };
 
     #[track_caller]
     fn check(lines: &[String], expected: &str) {
@@ -122,7 +119,7 @@ orders   message  align 64   1.0 MiB   0 B  -             -         idle
 old      -               -         -     -  -             -         broken
 samples  stream       40 B      4096  1024  4711 sampler  ?         live",
         );
-        let plain = Look { has_headings: false, style: Style { is_plain: true }, ..PLAIN };
+        let plain = Look { has_headings: false, style: units::Style { is_plain: true }, ..PLAIN };
         check(
             &lines(&named(&["name", "element", "capacity", "used"]), &subjects, plain),
             "

@@ -37,7 +37,7 @@ pub(crate) struct Tap {
 }
 
 pub(super) fn run(arguments: &Tap) -> Result<()> {
-    let ring = Inspection::open(&arguments.name).map_err(super::explain)?;
+    let ring = Inspection::open(&arguments.name).map_err(seen::explain)?;
     check_length(&ring)?;
     if let Err(corrupted) = ring.positions() {
         bail!("ring {:?} is damaged: {corrupted}; remove it and create it anew", ring.name());

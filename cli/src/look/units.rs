@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use jiff::SignedDuration;
 
 /// How to write figures.
 #[derive(Clone, Copy, Debug)]
@@ -47,18 +48,12 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// Reads an interval: a number of seconds, or one with `ms`, `s` or `m` behind it.
+/// Reads an interval: a number of seconds, or one with a unit behind it.
 pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("expected a time from 1ms to 60m, such as 10ms, 0.5s, 2 or 1m; found '{text}'");
-    let (number, factor) = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("", 1.0)]
-        .iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))
-        .ok_or_else(wrong)?;
-    let seconds = number.parse::<f64>().map_err(|_| wrong())? * factor;
-    if !(1e-3..=3600.0).contains(&seconds) {
-        return Err(wrong());
-    }
-    Ok(Duration::from_secs_f64(seconds))
+    let unit = if text.ends_with(|last: char| last.is_ascii_digit()) { "s" } else { "" };
+    let time = format!("{text}{unit}").parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| (Duration::from_millis(1)..=Duration::from_secs(3600)).contains(time))
+        .ok_or_else(|| format!("expected a time from 1ms to 60m, such as 10ms, 0.5s, 2 or 1m; found '{text}'"))
 }
 
 #[cfg(test)]
@@ -94,10 +89,12 @@ mod tests {
 
     #[test]
     fn intervals_are_seconds_unless_a_unit_is_given() {
-        for (text, milliseconds) in [("1", 1000), ("0.5", 500), ("10ms", 10), ("2s", 2000), ("1m", 60_000)] {
+        for (text, milliseconds) in
+            [("1", 1000), ("0.5", 500), ("10ms", 10), ("2s", 2000), ("1m", 60_000), ("1m 5s", 65_000)]
+        {
             assert_eq!(parse_interval(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "s", "0", "-1", "x", "1h", "nan", "inf", "1e9", "0.1ms"] {
+        for text in ["", "s", "0", "-1", "x", "2h", "nan", "inf", "1e9", "0.1ms"] {
             assert!(parse_interval(text).unwrap_err().contains("such as 10ms"), "{text}");
         }
     }

@@ -9,7 +9,7 @@ use ringmain::inspect::Inspection;
 use super::column::{self, Column, Subject, TIME, named};
 use super::output::{self, Format};
 use super::rates::Rates;
-use super::seen::Seen;
+use super::seen::{Seen, explain};
 use super::table::{self, Look};
 use super::terminal::{self, Event, Terminal};
 use super::units;
@@ -116,7 +116,7 @@ struct Rings {
 
 impl Rings {
     fn find(name: Option<&str>) -> Result<Rings> {
-        let one = name.map(|name| Inspection::open(name).map_err(super::explain)).transpose()?;
+        let one = name.map(|name| Inspection::open(name).map_err(explain)).transpose()?;
         let mut rings = Rings { one, now: Vec::new(), now_at: Instant::now(), rates: Vec::new() };
         rings.now = rings.look()?;
         rings.rates = vec![None; rings.now.len()];

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::holder;
 use crate::program::{command_of, json, line, text};
 use crate::ring::Name;
-use crate::terminal::wait_for;
+use crate::shell::wait_for;
 
 #[test]
 fn the_list_tells_who_is_at_a_ring_and_how_they_left() {

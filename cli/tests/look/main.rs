@@ -5,6 +5,8 @@ mod lists;
 mod program;
 mod refused;
 mod ring;
+#[path = "../shell/mod.rs"]
+mod shell;
 mod speed;
 mod tap;
 mod terminal;

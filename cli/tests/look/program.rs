@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::ring::Name;
-use crate::terminal::wait_for;
+use crate::shell::wait_for;
 
 /// A process that is killed with its test.
 pub(crate) struct Guard(pub(crate) Child);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::program::{json, line, output, text};
 use crate::ring::Name;
-use crate::terminal::wait_for;
+use crate::shell::wait_for;
 
 /// Keeps a ring of messages at full speed for as long as `look` looks.
 fn at_full_speed(name: &Name, look: impl FnOnce()) {

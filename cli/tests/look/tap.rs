@@ -9,7 +9,7 @@ use ringmain::stream::{Consumer, Producer};
 
 use crate::program::{check_ends, check_refused, line, ringmain, spawn, text, wait_for_map};
 use crate::ring::{Name, messages};
-use crate::terminal::wait_for;
+use crate::shell::wait_for;
 
 #[test]
 fn a_tap_prints_what_waits_and_takes_nothing() {

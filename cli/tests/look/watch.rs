@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::holder;
 use crate::program::{Guard, ringmain, spawn, text};
 use crate::ring::{LAYOUT_VERSION, Name};
-use crate::terminal::{Terminal, wait_for};
+use crate::shell::wait_for;
+use crate::terminal::Terminal;
 
 #[test]
 fn colours_are_for_terminals_whose_user_wants_them() {

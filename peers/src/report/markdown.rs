@@ -2,11 +2,16 @@
 
 use std::fmt::Write;
 
-use super::{PICTURE, RESULTS, is_behind, shown, three_digits, title, unit};
-use crate::sizes::{Cell, Results};
-use crate::statistics::Spread;
+use super::words::{is_behind, shown, three_digits, title, unit};
+use ringmain_measure::Summary;
+
+use crate::results::{Cell, Results};
 use crate::subjects::{MESSAGE, STREAM, TRUSTED};
-use crate::work::Test;
+use crate::work::{Test, name};
+
+/// The files that it names.
+pub(super) const RESULTS: &str = "benchmarks.json";
+pub(super) const PICTURE: &str = "peers.svg";
 
 /// Returns the page.
 pub(crate) fn page(results: &Results) -> String {
@@ -27,7 +32,8 @@ fn introduction(page: &mut String, results: &Results) {
     let _ = write!(
         page,
         "\
-ringmain beside other crates that hand values from one thread or process to another, in one interleaved run. This page and the picture are
+ringmain beside other crates that hand values from one thread or process to another, in one interleaved run. This page \
+and the picture are
 written by the command below, all results stand in [{RESULTS}]({RESULTS}).
 
 ```sh
@@ -57,26 +63,35 @@ fn method(page: &mut String, results: &Results) {
         "\
 ## How it is measured
 
-- Each of {} rounds measures every subject once, about {} ms, one after the other, in a new order each time. A round before
+- Each of {} rounds measures every subject once, about {} ms, one after the other, in a new order each time. A round \
+before
   them warms up, and tells how many values that is for each.
-- A ratio is taken within each round, between values measured a second or less apart; the tables have the median of the ratios. So a
+- A ratio is taken within each round, between values measured a second or less apart; the tables have the median of \
+the ratios. So a
   ratio need not be the quotient of the two medians beside it.
-- **ringmain always works between two processes, over a named segment.** So do the other crates where the table says so. Where
+- **ringmain always works between two processes, over a named segment.** So do the other crates where the table says \
+so. Where
   it says threads, the crate has no way between processes, and is measured between two threads of one.
-- Both ends spin: they call what does not wait, with a spin hint between two calls. Both are pinned, each to a processor of its own.
+- Both ends spin: they call what does not wait, with a spin hint between two calls. Both are pinned, each to a \
+processor of its own.
 - Values are arrays of `u64`. Every byte is written from a number by one end, and read and checked by the other.
-- Every ring has room for {} values. ringmain's message ring and ipc_ring have as many bytes as these values have, a page at least, and their
+- Every ring has room for {} values. ringmain's message ring and ipc_ring have as many bytes as these values have, a \
+page at least, and their
   headers come out of that: they hold fewer.
-- Every ring has fresh memory, and every handle lies on cache lines of its own (performance.md, What luck decides in comparisons).
-- round trip: one value there and the same back, over two rings. One at a time: one value per call, visible when the call returns. Batches of 64:
+- Every ring has fresh memory, and every handle lies on cache lines of its own (performance.md, What luck decides in \
+comparisons).
+- round trip: one value there and the same back, over two rings. One at a time: one value per call, visible when the \
+call returns. Batches of 64:
   written and read in place where the crate can, visible together; only for crates whose two ends have batches.
 ",
         results.rounds, results.milliseconds, results.capacity,
     );
-    if let Some(Spread { median, max, .. }) = Spread::of(&spreads) {
+    if !spreads.is_empty() {
+        let Summary { median, max, .. } = Summary::of(&spreads);
         let _ = writeln!(
             page,
-            "- How sure it is: the highest round of a figure is {} times its lowest in the median, and {} times at most.",
+            "- How sure it is: the highest round of a figure is {} times its lowest in the median, and {} times at \
+             most.",
             three_digits(median),
             three_digits(max)
         );
@@ -91,7 +106,7 @@ fn subjects(page: &mut String, results: &Results) {
         for failure in &subject.failures {
             let _ = write!(note, "; **failed**: {failure}");
         }
-        let _ = writeln!(page, "| {} | {} | {} | {note} |", subject.name, subject.version, subject.between);
+        let _ = writeln!(page, "| {} | {} | {} | {note} |", subject.name, subject.version, name(subject.between));
     }
     for subject in &results.left_out {
         let _ = writeln!(page, "| {} | {} | left out | {} |", subject.name, subject.version, subject.why);
@@ -103,15 +118,16 @@ fn subjects(page: &mut String, results: &Results) {
 fn behind(page: &mut String, results: &Results) {
     page.push_str("## Where ringmain is not first\n\n");
     page.push_str(
-        "Mostly from 256 bytes on. There each safe call copies a value between the ring and the caller, since the other process may write \
-         while it is read, where other crates write and read in the ring itself, or move by `memcpy`, which trusts the other end. The view of \
-         a trusted peer shows how much of it that is: nearly all at 1024 bytes. At 256 bytes it is not the copy, and not explained yet.\n\n",
+        "Mostly from 256 bytes on. There each safe call copies a value between the ring and the caller, since the \
+         other process may write while it is read, where other crates write and read in the ring itself, or move by \
+         `memcpy`, which trusts the other end. The view of a trusted peer shows how much of it that is: nearly all at \
+         1024 bytes. At 256 bytes it is not the copy, and not explained yet.\n\n",
     );
     let mut rows = String::new();
     for test in results.tests() {
         for &size in &results.sizes {
             let Some(best) = results.best_ring(test, size) else { continue };
-            for cell in results.cells.iter().filter(|cell| cell.test == test.name() && cell.size == size) {
+            for cell in results.cells.iter().filter(|cell| cell.test == test && cell.size == size) {
                 let Some(ratio) = cell.ratios.get(best) else { continue };
                 if cell.subject.starts_with("ringmain") || !is_behind(test, ratio.median) {
                     continue;
@@ -122,7 +138,7 @@ fn behind(page: &mut String, results: &Results) {
                     "| {} | {size} B | {} | {} | {best} | {:.2} ({:.2} to {:.2}) | {} |",
                     title(test),
                     cell.subject,
-                    subject.map_or("", |subject| &subject.between),
+                    subject.map_or_else(String::new, |subject| name(subject.between)),
                     ratio.median,
                     ratio.min,
                     ratio.max,
@@ -132,13 +148,18 @@ fn behind(page: &mut String, results: &Results) {
         }
     }
     if rows.is_empty() {
-        page.push_str("Nowhere in this run: for each test and size, the best of its safe rings is ahead of every other crate.\n\n");
+        page.push_str(
+            "Nowhere in this run: for each test and size, the best of its safe rings is ahead of every other \
+            crate.\n\n",
+        );
         return;
     }
     page.push_str(
         "\
-Each row is a crate that is ahead of the best of ringmain's three safe rings, with the ratio of the two, its lowest and its highest round. The
-last column has the ratio of the stream ring in place with a trusted peer, where slices are handed out as by the other crates.
+Each row is a crate that is ahead of the best of ringmain's three safe rings, with the ratio of the two, its lowest \
+and its highest round. The
+last column has the ratio of the stream ring in place with a trusted peer, where slices are handed out as by the other \
+crates.
 
 | test | size | ahead | between | best safe ring | ringmain / it | trusted / it |
 |---|---:|---|---|---|---:|---:|
@@ -146,8 +167,9 @@ last column has the ratio of the stream ring in place with a trusted peer, where
     );
     page.push_str(&rows);
     page.push_str(
-        "\nThe tables below have every ring by itself: a ratio in bold is one where that ring is behind. A round trip is better where \
-         it is less, so its ratios are better below 1; rates and their ratios are better where they are more.\n\n",
+        "\nThe tables below have every ring by itself: a ratio in bold is one where that ring is behind. A round trip \
+         is better where it is less, so its ratios are better below 1; rates and their ratios are better where they \
+         are more.\n\n",
     );
 }
 
@@ -162,7 +184,7 @@ fn table(page: &mut String, results: &Results, size: usize) {
     page.push_str(&"---:|---:|---:|".repeat(tests.len()));
     page.push('\n');
     for subject in &results.subjects {
-        let _ = write!(page, "| {} | {} |", subject.name, subject.between);
+        let _ = write!(page, "| {} | {} |", subject.name, name(subject.between));
         for &test in &tests {
             match results.cell(test, size, &subject.name) {
                 Some(cell) => {

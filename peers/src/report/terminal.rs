@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{shown, title, unit};
-use crate::sizes::Results;
+use super::words::{shown, title, unit};
+use crate::results::Results;
 use crate::subjects::{MESSAGE, STREAM};
+use crate::work::name;
 
 /// Returns the table.
 pub(crate) fn text(results: &Results) -> String {
@@ -23,7 +24,7 @@ pub(crate) fn text(results: &Results) -> String {
                     text,
                     "{:<23} {:<9} {:>9} {:>7} {:>7}",
                     subject.name,
-                    subject.between,
+                    name(subject.between),
                     shown(test, cell.value.median),
                     ratio(STREAM),
                     ratio(MESSAGE),

@@ -15,7 +15,11 @@ mod shmem_ipc;
 
 use std::error::Error;
 
-use crate::processes::{self, Commands, Processes, Worker};
+use clap::ValueEnum;
+use ringmain_measure::Channel;
+use serde::{Deserialize, Serialize};
+
+use crate::processes::{self, Processes, Worker};
 use crate::threads::{self, Threads};
 use crate::work::{Test, Work};
 
@@ -32,26 +36,18 @@ pub(crate) const TRUSTED: &str = "ringmain-stream-trusted";
 pub(crate) const RINGS: [&str; 4] = [STREAM, MESSAGE, MESSAGE_64, TRUSTED];
 
 /// What the two ends of a ring are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Between {
     Threads,
     Processes,
-}
-
-impl Between {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Between::Threads => "threads",
-            Between::Processes => "processes",
-        }
-    }
 }
 
 /// Measures once, given the subject's name.
 type Measure = fn(&mut Worker, &str, Work) -> Result<f64, Box<dyn Error>>;
 
 /// Does the other process's part, over the ring of this name.
-type Answer = fn(&str, Work, &mut Commands) -> Result<(), Box<dyn Error>>;
+type Answer = fn(&str, Work, &Channel) -> Result<(), Box<dyn Error>>;
 
 /// A crate, or one of ringmain's rings.
 pub(crate) struct Subject {
@@ -132,36 +128,45 @@ pub(crate) static ALL: [Subject; 13] = [
     Subject::processes::<ringmain_stream::Stream>(STREAM, "ringmain"),
     Subject::processes::<ringmain_message::Message<8>>(MESSAGE, "ringmain")
         .note("the message ring as it is by default: records at multiples of 8 bytes, so one of 8 bytes takes 16"),
-    Subject::processes::<ringmain_message::Message<64>>(MESSAGE_64, "ringmain")
-        .note("the message ring with `record_alignment(64)`: records at multiples of 64 bytes, so one of 8 bytes takes 64"),
-    Subject::processes::<ringmain_trusted::TrustedStream>(TRUSTED, "ringmain")
-        .note("the stream ring by claims and peeks of `trust_peer`: slices in place, as the other crates give them; an unsafe promise"),
+    Subject::processes::<ringmain_message::Message<64>>(MESSAGE_64, "ringmain").note(
+        "the message ring with `record_alignment(64)`: records at multiples of 64 bytes, so one of 8 bytes takes \
+            64",
+    ),
+    Subject::processes::<ringmain_trusted::TrustedStream>(TRUSTED, "ringmain").note(
+        "the stream ring by claims and peeks of `trust_peer`: slices in place, as the other crates give them; an \
+            unsafe promise",
+    ),
     Subject::threads::<rtrb::Rtrb>("rtrb"),
     Subject::threads::<ringbuf::Ringbuf>("ringbuf"),
     Subject::threads::<crossbeam_queue::Crossbeam>("crossbeam-queue")
         .without_batches()
         .note("`ArrayQueue`, made for many producers and many consumers; it has no batches"),
-    Subject::processes::<iceoryx2::Iceoryx2>("iceoryx2", "iceoryx2")
-        .note("publish and subscribe, one of each; what is full is tried again; a batch is one sample, a slice of 64 values"),
+    Subject::processes::<iceoryx2::Iceoryx2>("iceoryx2", "iceoryx2").note(
+        "publish and subscribe, one of each; what is full is tried again; a batch is one sample, a slice of 64 \
+            values",
+    ),
     Subject::processes::<shaq::Shaq>("shaq", "shaq")
         .note("4.3.0: later releases need a library feature that Rust 1.95 does not have (`isolate_highest_one`)"),
     Subject::processes::<ringfire::Ringfire>("ringfire", "ringfire").note(
-        "`LosslessBackpressure`, one reader; a batch is copied from a slice and into one, and a full ring makes its writer \
-         spin, then yield",
+        "`LosslessBackpressure`, one reader; a batch is copied from a slice and into one, and a full ring makes its \
+         writer spin, then yield",
     ),
     Subject::processes::<que::Que>("que", "que")
         .without_batches()
-        .note("`lossless`; each push is followed by `sync`, without which it is not visible; its consumer has no batches")
+        .note(
+            "`lossless`; each push is followed by `sync`, without which it is not visible; its consumer has no \
+            batches",
+        )
         .left_out(
-            "delivers wrong values: its `pop` reads the slot first and the position after it, so what was published in between is \
-             returned as the slot was before. `sizes --subject que` shows it",
+            "delivers wrong values: its `pop` reads the slot first and the position after it, so what was published in \
+             between is returned as the slot was before. `sizes --subject que` shows it",
         ),
     Subject::processes::<ipc_ring::IpcRing>("ipc_ring", "ipc_ring")
         .without_batches()
         .note("a system call (`FUTEX_WAKE`) at each push and each pop, which cannot be turned off; it has no batches"),
     Subject::processes::<shmem_ipc::ShmemIpc>("shmem-ipc", "shmem-ipc").note(
-        "its rings without their eventfds, so that nobody sleeps; 1016 values of 8 bytes, 1022 of 32, 1023 of the others, since it \
-         fills whole pages",
+        "its rings without their eventfds, so that nobody sleeps; 1016 values of 8 bytes, 1022 of 32, 1023 of the \
+         others, since it fills whole pages",
     ),
 ];
 
@@ -174,6 +179,6 @@ pub(crate) fn named(name: &str) -> Result<&'static Subject, String> {
 }
 
 /// Does the other process's part for a subject.
-pub(crate) fn answer(name: &str, ring: &str, work: Work, commands: &mut Commands) -> Result<(), Box<dyn Error>> {
-    (named(name)?.answer)(ring, work, commands)
+pub(crate) fn answer(name: &str, ring: &str, work: Work, channel: &Channel) -> Result<(), Box<dyn Error>> {
+    (named(name)?.answer)(ring, work, channel)
 }

@@ -9,8 +9,8 @@ use que::lossless::producer::Producer;
 use que::page_size::PageSize;
 
 use crate::processes::Processes;
-use crate::sizes::CAPACITY;
 use crate::values::{self, Value};
+use crate::work::CAPACITY;
 use crate::work::{Receiver, Sender, Work};
 
 pub(crate) enum Que {}

@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use rustix::process::{Resource, getrlimit};
 
-use super::Finding;
+use super::finding::Finding;
 
 pub(super) fn look() -> Vec<Finding> {
     vec![
@@ -23,7 +23,8 @@ pub(super) fn look() -> Vec<Finding> {
             "limit-nofile",
             Resource::Nofile,
             1024,
-            "a handle keeps one descriptor, and opens another one to attach: ulimit -n 1024, or LimitNOFILE= of the systemd unit",
+            "a handle keeps one descriptor, and opens another one to attach: ulimit -n 1024, or LimitNOFILE= of the \
+             systemd unit",
         ),
     ]
 }
@@ -43,7 +44,7 @@ fn judge(check: &'static str, limit: Option<u64>, enough: u64, cure: &str, show:
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::*;
 
     #[test]

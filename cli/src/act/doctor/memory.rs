@@ -2,7 +2,7 @@
 
 use bytesize::ByteSize;
 
-use super::{Finding, read};
+use super::finding::{Finding, read};
 
 /// What docker gives a container unless it is told otherwise.
 const DOCKER: u64 = 64 << 20;
@@ -57,7 +57,7 @@ fn huge_pages() -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Status;
+    use super::super::finding::Status;
     use super::*;
 
     #[track_caller]

@@ -1,43 +1,38 @@
 //! The processors: how many there are for this process, which of them share a core, and how they change their speed.
 
-use rustix::thread::{CpuSet, sched_getaffinity};
+use ringmain_measure::{allowed, siblings};
 
-use super::{Finding, read};
+use super::finding::Finding;
+use crate::limits::governor;
 
 pub(super) fn look() -> Vec<Finding> {
     let mut findings = vec![topology()];
-    findings.extend(governor());
+    findings.extend(governor(0).map(judge));
     findings
 }
 
 fn topology() -> Finding {
     const CHECK: &str = "processors";
-    let Ok(set) = sched_getaffinity(None) else {
+    let Ok(allowed) = allowed() else {
         return Finding::attention(CHECK, "the system does not say which there are", "allow sched_getaffinity");
     };
-    let allowed: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|processor| set.is_set(*processor)).collect();
-    let siblings = |processor: &usize| {
-        read(&format!("/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list"))
-            .unwrap_or_else(|| processor.to_string())
-    };
-    let mut cores: Vec<String> = allowed.iter().map(siblings).collect();
+    let mut cores: Vec<Vec<usize>> = allowed.iter().map(|one| siblings(*one).unwrap_or_else(|| vec![*one])).collect();
     cores.sort();
     cores.dedup();
+    let cores: Vec<String> =
+        cores.iter().map(|core| core.iter().map(usize::to_string).collect::<Vec<_>>().join(",")).collect();
     let found = format!("{} for this process, of {} cores ({})", allowed.len(), cores.len(), cores.join(" | "));
     Finding::judge(
         CHECK,
         found,
         allowed.len() > 1,
-        "two ends that spin take turns on one processor: let them wait by Wait::Park, or give the process more (taskset, cpuset)",
+        "two ends that spin take turns on one processor: let them wait by Wait::Park, or give the process more \
+         (taskset, cpuset)",
     )
 }
 
-fn governor() -> Option<Finding> {
-    let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")?;
-    Some(Finding::judge(
-        "governor",
-        governor.clone(),
-        governor == "performance",
-        "processors that fall asleep add to latency: cpupower frequency-set -g performance",
-    ))
+fn judge(governor: String) -> Finding {
+    let is_ok = governor == "performance";
+    let cure = "processors that fall asleep add to latency: cpupower frequency-set -g performance";
+    Finding::judge("governor", governor, is_ok, cure)
 }

@@ -3,7 +3,7 @@
 use ringmain::{Error, Options, Role};
 use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
 
-use super::Finding;
+use super::finding::Finding;
 
 pub(super) fn look() -> Vec<Finding> {
     vec![locks(), barrier()]
@@ -50,6 +50,7 @@ fn barrier() -> Finding {
             (false, ..) => "global expedited is not there",
         },
         offers && registered && works,
-        "rings work without it, with a fence at each publication; allow membarrier in the seccomp filter, on Linux 4.16 or later",
+        "rings work without it, with a fence at each publication; allow membarrier in the seccomp filter, on Linux \
+         4.16 or later",
     )
 }

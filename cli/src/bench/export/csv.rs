@@ -1,14 +1,15 @@
-//! Tables with commas: one line of titles, then one line per case. No field has a comma or a quotation mark in it.
+//! Tables with commas: one line of titles, then one line per case.
 
-use super::super::once::{Idle, Paced};
+use anyhow::Result;
+
 use super::super::quantiles::Quantiles;
-use super::super::results::{Outcome, Subject, Unit};
+use super::super::results::{Idle, Outcome, Paced, Subject, Unit};
 
 const SUBJECT: [&str; 6] = ["test", "transport", "wait", "fenced", "bytes", "alignment"];
 const QUANTILES: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
 
 /// The cases of `rtt` and `throughput`; none where there are none.
-pub(super) fn rounds(outcomes: &[Outcome]) -> Option<String> {
+pub(super) fn rounds(outcomes: &[Outcome]) -> Result<Option<String>> {
     let header = ["unit", "rounds", "median", "min", "max"];
     let ratios = ["per-cache-line", "per-memcpy", "per-stream", "per-pipe", "per-spin"];
     let times = ["time-count", "time-p50", "time-p90", "time-p99", "time-p99.9", "time-p99.99", "time-max"];
@@ -32,7 +33,7 @@ pub(super) fn rounds(outcomes: &[Outcome]) -> Option<String> {
 }
 
 /// The cases of `paced`; none where there are none.
-pub(super) fn paced(outcomes: &[Paced]) -> Option<String> {
+pub(super) fn paced(outcomes: &[Paced]) -> Result<Option<String>> {
     let header =
         [&SUBJECT[..], &["rate", "achieved", "messages", "unit"], &QUANTILES, &["sink-processor", "source-processor"]];
     let rows = outcomes.iter().map(|one| {
@@ -46,7 +47,7 @@ pub(super) fn paced(outcomes: &[Paced]) -> Option<String> {
 }
 
 /// The cases of `idle`; none where there are none.
-pub(super) fn idle(outcomes: &[Idle]) -> Option<String> {
+pub(super) fn idle(outcomes: &[Idle]) -> Result<Option<String>> {
     let header = [&SUBJECT[..], &["unit", "percent", "seconds"]].concat();
     let rows = outcomes.iter().map(|one| {
         let mut row = subject(one.subject);
@@ -80,21 +81,21 @@ fn quantiles(quantiles: Quantiles) -> [String; 6] {
     quantiles.in_order().map(|(time, _)| time.to_string())
 }
 
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Option<String> {
-    let lines: Vec<String> = rows
-        .map(|row| {
-            debug_assert_eq!(row.len(), header.len());
-            row.join(",") + "\n"
-        })
-        .collect();
-    (!lines.is_empty()).then(|| header.join(",") + "\n" + &lines.concat())
+fn table(header: &[&str], rows: impl ExactSizeIterator<Item = Vec<String>>) -> Result<Option<String>> {
+    if rows.len() == 0 {
+        return Ok(None);
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header)?;
+    rows.into_iter().try_for_each(|row| writer.write_record(row))?;
+    Ok(Some(String::from_utf8(writer.into_inner()?)?))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::measured::Measured;
     use super::super::super::plan::{Case, Test, Transport};
     use super::super::super::quantiles;
-    use super::super::super::results::Measured;
     use super::super::super::wait::Wait;
     use super::*;
 
@@ -111,9 +112,10 @@ mod tests {
             Measured { case: case(Transport::Message, 64), values: vec![150.0, 250.0], times: Some(times) },
         ]);
         assert_eq!(
-            rounds(&outcomes).unwrap(),
+            rounds(&outcomes).unwrap().unwrap(),
             "\
-test,transport,wait,fenced,bytes,alignment,unit,rounds,median,min,max,per-cache-line,per-memcpy,per-stream,per-pipe,per-spin,time-count,time-p50,time-p90,time-p99,time-p99.9,time-p99.99,time-max
+test,transport,wait,fenced,bytes,alignment,unit,rounds,median,min,max,per-cache-line,per-memcpy,per-stream,per-pipe,\
+per-spin,time-count,time-p50,time-p90,time-p99,time-p99.9,time-p99.99,time-max
 rtt,cache-line,spin,false,8,,ns,2,150,100,200,,,,,,,,,,,,
 rtt,message,spin,false,64,64,ns,2,200,150,250,1.375,,,,,1,7,7,7,7,7,7
 "
@@ -122,6 +124,6 @@ rtt,message,spin,false,64,64,ns,2,200,150,250,1.375,,,,,1,7,7,7,7,7,7
 
     #[test]
     fn no_case_is_no_table() {
-        assert_eq!((rounds(&[]), paced(&[]), idle(&[])), (None, None, None));
+        assert_eq!([rounds(&[]), paced(&[]), idle(&[])].map(Result::unwrap), [None, None, None]);
     }
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Run, plots};
+use super::plots;
+use super::results::Run;
 
 /// A folder that can be written to.
 #[derive(Debug)]
@@ -39,9 +40,9 @@ impl Folder {
         let report = &run.report;
         let mut files = vec![("results.json".to_owned(), serde_json::to_string_pretty(report)? + "\n")];
         let tables = [
-            ("rounds.csv", csv::rounds(&report.results)),
-            ("paced.csv", csv::paced(&report.paced)),
-            ("idle.csv", csv::idle(&report.idle)),
+            ("rounds.csv", csv::rounds(&report.results)?),
+            ("paced.csv", csv::paced(&report.paced)?),
+            ("idle.csv", csv::idle(&report.idle)?),
         ];
         files.extend(tables.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))));
         for recorded in &run.recorded {

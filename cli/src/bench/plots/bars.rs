@@ -7,9 +7,11 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::colours::{BAR, INK};
+use super::colours::BAR;
 
 const FONT: &str = "sans-serif";
+/// The colour of writing.
+const INK: RGBColor = RGBColor(40, 40, 40);
 /// Pixels of the whole, of the names, of the longest bar, and of a line.
 const WIDTH: u32 = 900;
 const NAMES: i32 = 240;
@@ -51,7 +53,7 @@ fn draw_on<'a>(
         let end = NAMES + ((bar.value / largest).clamp(0.0, 1.0) * LONGEST).round().max(1.0) as i32;
         let to_the_left = text(14).pos(Pos::new(HPos::Right, VPos::Center));
         root.draw(&Text::new(bar.name.clone(), (NAMES - 10, y), to_the_left))?;
-        root.draw(&Rectangle::new([(NAMES, y - 8), (end, y + 8)], BAR.filled()))?;
+        root.draw(&Rectangle::new([(NAMES, y - 8), (end, y + 8)], RGBColor(BAR.0, BAR.1, BAR.2).filled()))?;
         let to_the_right = text(14).pos(Pos::new(HPos::Left, VPos::Center));
         root.draw(&Text::new(bar.figure.clone(), (end + 8, y), to_the_right))?;
     }

@@ -1,18 +1,16 @@
 //! The pictures of a run: which figures become which lines.
 
 mod bars;
-mod chart;
 mod colours;
 
 use anyhow::Result;
+use bytesize::ByteSize;
+use ringmain_measure::{Axis, Chart, Line};
 
 use self::bars::Bar;
-use self::chart::{Axis, Chart, Line};
 use self::colours::colour;
-use super::Run;
-use super::once::{Idle, Paced};
 use super::plan::{Test, Transport, USUAL_SIZE};
-use super::results::{Outcome, Recorded, Report, Subject};
+use super::results::{Idle, Outcome, Paced, Recorded, Report, Run, Subject};
 
 /// Draws all pictures for which there are figures: names without an ending, and SVG.
 pub(crate) fn all(run: &Run) -> Result<Vec<(&'static str, String)>> {
@@ -34,13 +32,13 @@ const RATE: Axis = Axis { title: "messages per second", base: 10.0, label: count
 fn round_trip(outcomes: &[Outcome]) -> Result<Option<String>> {
     let title = "Round trip by size (median of rounds; lower is better)";
     let y = Axis { title: "time", base: 10.0, label: time };
-    draw(title, BYTES, y, &by_size(outcomes, Test::Rtt))
+    draw(title, BYTES, y, by_size(outcomes, Test::Rtt))
 }
 
 fn throughput(outcomes: &[Outcome]) -> Result<Option<String>> {
     let title = "Throughput by size (median of rounds; higher is better)";
     let y = Axis { title: "messages per second", base: 10.0, label: count };
-    draw(title, BYTES, y, &by_size(outcomes, Test::Throughput))
+    draw(title, BYTES, y, by_size(outcomes, Test::Throughput))
 }
 
 /// The medians of a test, a line for each transport and way to wait. The cache line's one word stands at every size.
@@ -77,7 +75,7 @@ fn percentiles(recorded: &[Recorded]) -> Result<Option<String>> {
     let title = format!("Single round trips of {bytes} bytes: the time that a share of them was not above");
     let x = Axis { title: "share of the round trips", base: 10.0, label: share };
     let y = Axis { title: "time", base: 10.0, label: time };
-    draw(&title, x, y, &lines.collect::<Vec<_>>())
+    draw(&title, x, y, lines.collect())
 }
 
 /// The messages of one size: the usual one, or else the smallest that was measured.
@@ -91,7 +89,7 @@ fn one_way(paced: &[Paced]) -> Result<Option<String>> {
     let (bytes, paced) = of_one_size(paced);
     let lines = gathered(paced.iter().map(|one| (one.subject, (one.rate as f64, one.quantiles.p50 as f64))));
     let title = format!("One way at a fixed rate, {bytes} bytes (p50 of one measurement; lower is better)");
-    draw(&title, RATE, Axis { title: "time", base: 10.0, label: time }, &lines)
+    draw(&title, RATE, Axis { title: "time", base: 10.0, label: time }, lines)
 }
 
 /// The least share of a processor that is drawn, in percent.
@@ -102,7 +100,7 @@ fn processor_by_rate(paced: &[Paced]) -> Result<Option<String>> {
     let percent = |one: &Paced| (one.sink_processor * 100.0).max(LEAST);
     let lines = gathered(paced.iter().map(|one| (one.subject, (one.rate as f64, percent(one)))));
     let title = format!("Processor time of the receiver, {bytes} bytes (one measurement; lower is better)");
-    draw(&title, RATE, Axis { title: "percent of one processor", base: 10.0, label: percentage }, &lines)
+    draw(&title, RATE, Axis { title: "percent of one processor", base: 10.0, label: percentage }, lines)
 }
 
 fn processor_idle(report: &Report) -> Result<Option<String>> {
@@ -117,11 +115,11 @@ fn processor_idle(report: &Report) -> Result<Option<String>> {
     bars::draw("Processor time of a receiver to which nothing comes (one measurement)", 100.0, &bars).map(Some)
 }
 
-fn draw(title: &str, x: Axis, y: Axis, lines: &[Line]) -> Result<Option<String>> {
+fn draw(title: &str, x: Axis, y: Axis, lines: Vec<Line>) -> Result<Option<String>> {
     if lines.is_empty() {
         return Ok(None);
     }
-    Chart { title: title.to_owned(), x, y, lines }.draw().map(Some)
+    ringmain_measure::draw(&[Chart { title: title.to_owned(), x, y, lines }]).map(Some)
 }
 
 /// Puts the points of a transport, way to wait and fence into one line each.
@@ -142,13 +140,11 @@ fn line(subject: Subject, points: Vec<(f64, f64)>) -> Line {
 }
 
 fn name(subject: Subject) -> String {
-    let fenced = if subject.fenced { " +fence" } else { "" };
-    format!("{} {}{fenced}", subject.transport, subject.wait)
+    format!("{} {}", subject.transport, subject.waits_by())
 }
 
 fn bytes(value: f64) -> String {
-    let value = value.round() as u64;
-    if value >= 1024 { format!("{} KiB", value / 1024) } else { format!("{value} B") }
+    format!("{:.0}", ByteSize(value.round() as u64).display().iec())
 }
 
 fn time(nanoseconds: f64) -> String {

@@ -5,12 +5,12 @@ use super::figures::{rate, short};
 use super::rounds::figure;
 use super::style::Style;
 use super::table::{Columns, NONE};
-use super::waits_by;
 
 pub(super) const TITLE: &str = "compared: this run beside an earlier one";
 
 pub(super) const CAPTION: &str = "\
-rtt and throughput: medians; paced: p50; idle: processor time. The two runs did not take turns, so 'now / then' has in it
+rtt and throughput: medians; paced: p50; idle: processor time. The two runs did not take turns, so 'now / then' has in \
+it
 what the machine did meanwhile. The last column is a ratio of ratios to the cache line, each of which was taken within
 rounds: what slows the cache line too is not in it.";
 
@@ -39,7 +39,7 @@ fn table(style: Style, comparison: &Comparison) -> Columns {
             paced.map_or_else(|| NONE.to_owned(), rate),
             subject.bytes.to_string(),
             subject.transport.to_string(),
-            waits_by(subject),
+            subject.waits_by(),
             figure(row.then, row.unit),
             figure(row.now, row.unit),
             short(row.ratio),
@@ -60,6 +60,6 @@ pub(super) fn described(key: Key) -> String {
         subject.test,
         subject.bytes,
         subject.transport,
-        waits_by(subject)
+        subject.waits_by()
     )
 }

@@ -1,6 +1,7 @@
 //! What stands above the tables: where and how the figures were made.
 
-use super::super::processors::SameCore;
+use ringmain_measure::SameCore;
+
 use super::super::results::{Report, Subject};
 use super::super::wait::Wait;
 

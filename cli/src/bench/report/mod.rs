@@ -14,7 +14,7 @@ mod tests;
 
 use super::compare::{Comparison, Key};
 use super::plan::Test;
-use super::results::{Outcome, Report, Subject};
+use super::results::{Outcome, Report};
 
 pub(crate) use self::style::Style;
 
@@ -61,9 +61,4 @@ fn left_out(report: &Report, style: Style) -> Option<String> {
         })
         .collect();
     (!lines.is_empty()).then(|| format!("\n{}\n{}", style.warning("left out"), lines.join("\n")))
-}
-
-/// How a case waits, and whether its sender makes fences.
-fn waits_by(subject: Subject) -> String {
-    if subject.fenced { format!("{} +fence", subject.wait) } else { subject.wait.to_string() }
 }

@@ -1,11 +1,10 @@
 //! The tables of `paced` and `idle`.
 
-use super::super::once::{Idle, Paced};
+use super::super::results::{Idle, Paced};
 use super::figures::{percent, rate};
 use super::percentiles;
 use super::style::Style;
 use super::table::{BAR, Columns};
-use super::waits_by;
 
 pub(super) const PACED: &str = "\
 paced: time of a message in one direction, from before it is sent until it was received, at a fixed rate";
@@ -25,7 +24,7 @@ pub(super) fn paced(style: Style, outcomes: &[Paced]) -> Columns {
             rate(one.rate) + kept,
             one.subject.bytes.to_string(),
             one.subject.transport.to_string(),
-            waits_by(one.subject),
+            one.subject.waits_by(),
             one.messages.to_string(),
         ];
         row.extend(percentiles::quantiles(one.quantiles, one.messages));
@@ -46,7 +45,7 @@ pub(super) fn idle(style: Style, outcomes: &[Idle]) -> Columns {
     for one in outcomes {
         let subject = one.subject;
         let bar = style.bar(one.percent, 100.0, WIDTH);
-        let row = vec![subject.transport.to_string(), waits_by(subject), percent(one.percent), bar];
+        let row = vec![subject.transport.to_string(), subject.waits_by(), percent(one.percent), bar];
         columns.row(subject.transport.is_ring(), row);
     }
     columns

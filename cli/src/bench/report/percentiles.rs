@@ -6,7 +6,6 @@ use super::super::results::Outcome;
 use super::figures::nanoseconds;
 use super::style::Style;
 use super::table::{Columns, NONE};
-use super::waits_by;
 
 pub(super) const TITLE: &str = "rtt percentiles: times of single round trips, of all rounds together";
 
@@ -30,7 +29,8 @@ pub(super) fn size(outcomes: &[Outcome]) -> Option<usize> {
 pub(super) fn caption(bytes: usize) -> String {
     format!(
         "\
-Messages of {bytes} bytes; the other sizes are in --json and --export. A reading of the clock is part of each time, and the
+Messages of {bytes} bytes; the other sizes are in --json and --export. A reading of the clock is part of each time, \
+and the
 next message is sent when the last one is back: one that is late delays no other. A percentile needs enough times to be
 told from the longest one."
     )
@@ -43,7 +43,7 @@ pub(super) fn table(style: Style, outcomes: &[Outcome], bytes: usize) -> Columns
         // The one word of the cache line stands beside every size.
         let shown = subject.bytes == bytes || subject.transport == Transport::CacheLine;
         let Some(times) = one.times.filter(|_| shown && subject.test == Test::Rtt) else { continue };
-        let mut row = vec![subject.transport.to_string(), waits_by(subject), times.messages.to_string()];
+        let mut row = vec![subject.transport.to_string(), subject.waits_by(), times.messages.to_string()];
         row.extend(quantiles(times.quantiles, times.messages));
         columns.row(subject.transport.is_ring(), row);
     }
@@ -52,9 +52,9 @@ pub(super) fn table(style: Style, outcomes: &[Outcome], bytes: usize) -> Columns
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::measured::Measured;
     use super::super::super::plan::Case;
     use super::super::super::quantiles;
-    use super::super::super::results::Measured;
     use super::super::super::wait::Wait;
     use super::*;
 

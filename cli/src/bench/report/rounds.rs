@@ -4,10 +4,9 @@ use bytesize::ByteSize;
 
 use super::super::plan::Test;
 use super::super::results::{Outcome, Unit};
-use super::figures::{nanoseconds, per_second, short};
+use super::figures::{nanoseconds, per_second, percent, short};
 use super::style::Style;
 use super::table::{BAR, Columns, NONE};
-use super::waits_by;
 
 /// Columns of the longest bar.
 const WIDTH: usize = 12;
@@ -40,7 +39,7 @@ pub(super) fn figure(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Nanoseconds => nanoseconds(value),
         Unit::MessagesPerSecond => per_second(value),
-        Unit::Percent => super::figures::percent(value),
+        Unit::Percent => percent(value),
     }
 }
 
@@ -60,7 +59,7 @@ pub(super) fn table(style: Style, test: Test, outcomes: &[&Outcome]) -> Columns 
         let mut row = vec![
             subject.bytes.to_string(),
             subject.transport.to_string(),
-            waits_by(subject),
+            subject.waits_by(),
             figure(summary.median),
             style.bar(summary.median, largest, WIDTH),
             format!("{} .. {}", figure(summary.min), figure(summary.max)),

@@ -1,7 +1,8 @@
 //! What a report may be written with: a terminal shows more than a file should hold.
 
-use std::env;
-use std::io::{self, IsTerminal};
+use anstyle::{AnsiColor, Style as Ansi};
+
+use crate::output::{has_colours, painted};
 
 /// Whether a report has colours and signs beyond ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,35 +13,30 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    /// For standard output: rich on a terminal that can do more than type, unless `NO_COLOR` is set.
+    /// For standard output: rich if it may have colours.
     pub(crate) fn of_stdout() -> Self {
-        let set = |name| env::var_os(name).filter(|value| !value.is_empty());
-        Self::of(io::stdout().is_terminal(), set("NO_COLOR").is_some(), set("TERM").is_some_and(|term| term == "dumb"))
-    }
-
-    fn of(terminal: bool, no_color: bool, dumb: bool) -> Self {
-        if terminal && !no_color && !dumb { Self::Rich } else { Self::Plain }
+        if has_colours() { Self::Rich } else { Self::Plain }
     }
 
     /// A title, which stands out.
     pub(super) fn title(self, text: &str) -> String {
-        self.painted("1", text)
+        self.painted(Ansi::new().bold(), text)
     }
 
     /// A warning.
     pub(super) fn warning(self, text: &str) -> String {
-        self.painted("33", text)
+        self.painted(AnsiColor::Yellow.on_default(), text)
     }
 
     /// What is about a ring.
     pub(super) fn ring(self, text: &str) -> String {
-        self.painted("32", text)
+        self.painted(AnsiColor::Green.on_default(), text)
     }
 
-    fn painted(self, code: &str, text: &str) -> String {
+    fn painted(self, style: Ansi, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
-            Self::Rich => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Rich => painted(style, text),
         }
     }
 
@@ -61,14 +57,6 @@ impl Style {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_terminal_is_rich_and_only_where_nobody_minds() {
-        assert_eq!(Style::of(true, false, false), Style::Rich);
-        for (terminal, no_color, dumb) in [(false, false, false), (true, true, false), (true, false, true)] {
-            assert_eq!(Style::of(terminal, no_color, dumb), Style::Plain);
-        }
-    }
 
     #[test]
     fn a_plain_style_leaves_text_as_it_is() {

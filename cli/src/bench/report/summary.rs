@@ -1,8 +1,10 @@
 //! The result in sentences. What they name comes from rounds in which everything took turns.
 
+use clap::ValueEnum;
+use ringmain_measure::Summary;
+
 use super::super::plan::{Test, Transport, USUAL_SIZE};
 use super::super::results::{Outcome, Subject};
-use super::super::statistics::pairwise_ratio;
 use super::super::wait::Wait;
 use super::figures::{nanoseconds, per_second, short};
 
@@ -59,7 +61,7 @@ fn others<'a>(outcomes: &'a [Outcome], one: &Outcome) -> Vec<&'a Outcome> {
             outcomes.iter().find(|other| other.subject == wanted)
         })
     };
-    Transport::ALL.iter().filter(kernel).filter_map(of).collect()
+    Transport::value_variants().iter().filter(kernel).filter_map(of).collect()
 }
 
 fn fastest<'a, 'b>(others: &'b [&'a Outcome]) -> Option<&'b &'a Outcome> {
@@ -74,7 +76,7 @@ fn fastest<'a, 'b>(others: &'b [&'a Outcome]) -> Option<&'b &'a Outcome> {
 fn beside(one: &Outcome, other: &Outcome) -> String {
     let Subject { transport: name, bytes, .. } = one.subject;
     let than = with_article(other.subject.transport);
-    let ratio = pairwise_ratio(&one.values, &other.values);
+    let ratio = Summary::of_ratios(&one.values, &other.values).median;
     let waiting = waiting(one.subject, other.subject);
     match one.subject.test {
         Test::Rtt => {
@@ -89,7 +91,8 @@ fn beside(one: &Outcome, other: &Outcome) -> String {
             let more = compared(ratio, "as many", "fewer", "as many");
             let ends = if ratio < 1.0 - ALIKE { "than" } else { "as" };
             format!(
-                "{name} carries {more} {bytes}-byte messages per second {ends} {than} here: {first} against {second}{waiting}."
+                "{name} carries {more} {bytes}-byte messages per second {ends} {than} here: {first} against \
+                 {second}{waiting}."
             )
         }
     }
@@ -160,8 +163,8 @@ fn only_cache_line(outcomes: &[Outcome]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::measured::Measured;
     use super::super::super::plan::Case;
-    use super::super::super::results::Measured;
     use super::*;
 
     fn outcomes(cases: &[(Test, Transport, Wait, &[f64])]) -> Vec<Outcome> {
@@ -190,11 +193,11 @@ mod tests {
             [
                 "message answers a 64-byte request 200 times faster than a pipe here: 1500 ns against 30.0 us (message \
                  spins while it waits, a pipe sleeps).",
-                "message answers a 64-byte request 100 times faster than an eventfd here: 1500 ns against 15.0 us (message \
-                 spins while it waits, an eventfd sleeps).",
+                "message answers a 64-byte request 100 times faster than an eventfd here: 1500 ns against 15.0 us \
+                 (message spins while it waits, an eventfd sleeps).",
                 "A round trip over message takes 1.50 times as long as one over two bare cache lines here.",
-                "message carries 30.0 times as many 64-byte messages per second as a pipe here: 60.0 M/s against 2.00 M/s \
-                 (message spins while it waits, a pipe sleeps).",
+                "message carries 30.0 times as many 64-byte messages per second as a pipe here: 60.0 M/s against 2.00 \
+                 M/s (message spins while it waits, a pipe sleeps).",
             ]
         );
     }
@@ -228,7 +231,8 @@ mod tests {
             [
                 "message answers a 64-byte request 2.00 times slower than a pipe here: 300 ns against 150 ns.",
                 "message carries about as many 64-byte messages per second as a pipe here: 1.00 M/s against 1.02 M/s.",
-                "message carries 2.00 times fewer 64-byte messages per second than an eventfd here: 1.00 M/s against 2.00 M/s.",
+                "message carries 2.00 times fewer 64-byte messages per second than an eventfd here: 1.00 M/s against \
+                 2.00 M/s.",
             ]
         );
     }

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use ringmain_measure::SameCore;
+
 use super::super::clock::Usage;
 use super::super::host::Host;
-use super::super::limits::Limits;
-use super::super::once::{Idle, Paced};
+use super::super::measured::Measured;
 use super::super::plan::{Case, Transport};
-use super::super::processors::SameCore;
 use super::super::quantiles::{self, Quantiles};
-use super::super::results::{FORMAT, LeftOut, Measured, Unit};
+use super::super::results::{FORMAT, Idle, LeftOut, Paced, Subject, Unit};
 use super::super::wait::Wait;
 use super::*;
+use crate::limits::Limits;
 
 fn case(test: Test, transport: Transport, wait: Wait) -> Case {
     let bytes = if transport == Transport::CacheLine { 8 } else { 64 };

@@ -16,10 +16,10 @@ use anyhow::{Context, Result, bail};
 use memmap2::MmapRaw;
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::{Created, Left};
+use super::side::{Created, Left};
 use crate::bench::idle::Idle;
 use crate::bench::plan::Test;
-use crate::bench::station::{Ping, Pong, Receiver, Sender, Sink, Source, Station};
+use crate::bench::station::{Receiver, Sender, Station, ping, pong, sink, source};
 
 /// Pages that take turns.
 const PAGES: usize = 64;
@@ -169,9 +169,9 @@ pub(super) fn create(test: Test, idle: Idle) -> Result<Created> {
     let descriptor = OwnedFd::from(file);
     let (from_peer, to_peer) = map(&descriptor)?;
     let watch = Watch::new(from_peer, idle);
-    let station: Box<dyn Station> = match test {
-        Test::Rtt => Box::new(Ping::new(Signal { lines: to_peer }, watch)),
-        Test::Throughput => Box::new(Sink::new(Collect { watch, taken: to_peer })),
+    let station = match test {
+        Test::Rtt => ping(Signal { lines: to_peer }, watch),
+        Test::Throughput => sink(Collect { watch, taken: to_peer }),
         Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
     };
     Ok(Created { station, descriptors: vec![descriptor], rings: Vec::new() })
@@ -180,8 +180,8 @@ pub(super) fn create(test: Test, idle: Idle) -> Result<Created> {
 pub(super) fn attach(test: Test, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
     let (from_us, to_us) = map(&left.descriptor()?)?;
     Ok(match test {
-        Test::Rtt => Box::new(Pong::new(Signal { lines: from_us }, Watch::new(to_us, idle))),
-        Test::Throughput => Box::new(Source::new(Post { lines: from_us, taken: to_us, idle })),
+        Test::Rtt => pong(Signal { lines: from_us }, Watch::new(to_us, idle)),
+        Test::Throughput => source(Post { lines: from_us, taken: to_us, idle }),
         Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
     })
 }

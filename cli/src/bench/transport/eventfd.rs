@@ -15,10 +15,10 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 
-use super::{Created, Left};
+use super::side::{Created, Left, first, second};
 use crate::bench::idle::Idle;
 use crate::bench::plan::{Case, Test};
-use crate::bench::station::{Receiver, Sender, Station, first, second};
+use crate::bench::station::{Receiver, Sender, Station};
 use crate::bench::wait::Wait;
 
 /// Bytes of the slots in one direction: as many as a pipe holds.

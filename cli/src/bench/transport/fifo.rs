@@ -1,18 +1,14 @@
 //! Named pipes, made in the folder for temporary files. Their names are gone as soon as both ends are open.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::fd::OwnedFd;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 
-use super::descriptor::Descriptor;
-use super::{Created, Unavailable};
-use crate::bench::idle::Idle;
-use crate::bench::plan::Case;
-use crate::bench::station::first;
+use super::descriptor::Ends;
+use super::side::Unavailable;
 
 /// A name that is removed when this is dropped.
 struct Name(PathBuf);
@@ -24,9 +20,8 @@ impl Drop for Name {
     }
 }
 
-/// Opens both ends by name: the one to read from and the one to write to.
-fn open(folder: &Path, name: &str) -> Result<(File, File)> {
-    let path = folder.join(name);
+/// Opens both ends by name.
+pub(super) fn open(path: PathBuf) -> Result<Ends> {
     mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).map_err(|error| {
         Unavailable(format!("cannot make {} ({error}); set TMPDIR to a folder that holds named pipes", path.display()))
     })?;
@@ -37,20 +32,7 @@ fn open(folder: &Path, name: &str) -> Result<(File, File)> {
     let reader = reader.with_context(|| format!("cannot open {}", name.0.display()))?;
     let writer = OpenOptions::new().write(true).open(&name.0);
     let writer = writer.with_context(|| format!("cannot open {}", name.0.display()))?;
-    Ok((reader, writer))
-}
-
-pub(super) fn create<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
-    let folder = std::env::temp_dir();
-    let (from_peer, their_sender) = open(&folder, &format!("{name}.a"))?;
-    let mut descriptors: Vec<OwnedFd> = vec![their_sender.into()];
-    let receiver = Descriptor::new(from_peer, case.wait, idle.clone())?;
-    let station = first::<_, _, WORDS>(case.test, receiver, || {
-        let (their_receiver, to_peer) = open(&folder, &format!("{name}.b"))?;
-        descriptors.push(their_receiver.into());
-        Descriptor::new(to_peer, case.wait, idle)
-    })?;
-    Ok(Created { station, descriptors, rings: Vec::new() })
+    Ok((reader.into(), writer.into()))
 }
 
 #[cfg(test)]
@@ -59,15 +41,15 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_none_is_told() {
-        let error = open(Path::new("/proc/nowhere"), "pipe").unwrap_err();
+        let error = open(PathBuf::from("/proc/nowhere/pipe")).unwrap_err();
         assert!(error.is::<Unavailable>());
         assert!(error.to_string().contains("/proc/nowhere/pipe") && error.to_string().contains("TMPDIR"), "{error}");
     }
 
     #[test]
     fn no_name_is_left() {
-        let name = format!("ringmain-unit.{}.fifo", std::process::id());
-        let (_reader, _writer) = open(&std::env::temp_dir(), &name).unwrap();
-        assert!(!std::env::temp_dir().join(&name).exists());
+        let path = std::env::temp_dir().join(format!("ringmain-unit.{}.fifo", std::process::id()));
+        let _ends = open(path.clone()).unwrap();
+        assert!(!path.exists());
     }
 }

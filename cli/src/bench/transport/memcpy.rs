@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use anyhow::{Result, bail};
 
-use super::Created;
+use super::side::Created;
 use crate::bench::message::{Incoming, Outgoing};
 use crate::bench::plan::Test;
 use crate::bench::station::Station;

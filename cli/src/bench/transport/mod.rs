@@ -9,62 +9,27 @@ mod eventfd;
 mod fifo;
 mod memcpy;
 mod message;
-mod pipe;
 mod posix_mq;
 mod ring;
+mod side;
 mod stream;
 mod tcp;
 mod unix_seqpacket;
-mod unix_stream;
 
-use std::fmt;
-use std::os::fd::OwnedFd;
+use std::env::temp_dir;
+use std::io::pipe;
+use std::os::unix::net::UnixStream;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
+use self::descriptor::{Descriptor, both_ways};
+use self::posix_mq::Queue;
+use self::unix_seqpacket::Packets;
 use super::idle::Idle;
 use super::plan::{Case, Transport};
 use super::station::Station;
 
-/// What `create` returns: this process's station, and what the peer needs to open its own.
-pub(crate) struct Created {
-    pub(crate) station: Box<dyn Station>,
-    pub(crate) descriptors: Vec<OwnedFd>,
-    /// Names of rings, the one towards this process first.
-    pub(crate) rings: Vec<String>,
-}
-
-/// Why a case cannot be measured on this system; others can.
-#[derive(Debug)]
-pub(crate) struct Unavailable(pub(crate) String);
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unavailable {}
-
-/// What the peer was left.
-pub(crate) struct Left {
-    descriptors: std::vec::IntoIter<OwnedFd>,
-    rings: std::vec::IntoIter<String>,
-}
-
-impl Left {
-    pub(crate) fn new(descriptors: Vec<OwnedFd>, rings: Vec<String>) -> Self {
-        Self { descriptors: descriptors.into_iter(), rings: rings.into_iter() }
-    }
-
-    fn descriptor(&mut self) -> Result<OwnedFd> {
-        self.descriptors.next().context("a descriptor is missing")
-    }
-
-    fn ring(&mut self) -> Result<String> {
-        self.rings.next().context("a ring's name is missing")
-    }
-}
+pub(crate) use self::side::{Created, Left, Unavailable};
 
 /// Calls a function whose type parameter is the number of words in a message.
 macro_rules! with_words {
@@ -100,15 +65,23 @@ fn create_sized<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Resul
     match case.transport {
         Transport::CacheLine => cache_line::create(case.test, idle),
         Transport::Memcpy => memcpy::create::<WORDS>(case.test),
-        Transport::Stream => stream::create::<WORDS>(case, name, idle),
-        Transport::Message => message::create::<WORDS>(case, name, idle),
+        Transport::Stream => ring::create::<stream::Stream, WORDS>(case, name, idle),
+        Transport::Message => ring::create::<message::Message, WORDS>(case, name, idle),
         Transport::Eventfd => eventfd::create::<WORDS>(case, idle),
-        Transport::Pipe => pipe::create::<WORDS>(case, idle),
-        Transport::Fifo => fifo::create::<WORDS>(case, name, idle),
-        Transport::UnixStream => unix_stream::create::<WORDS>(case, idle),
-        Transport::UnixSeqpacket => unix_seqpacket::create::<WORDS>(case, idle),
-        Transport::Tcp => tcp::create::<WORDS>(case, idle),
-        Transport::PosixMq => posix_mq::create::<WORDS>(case, name, idle),
+        Transport::Pipe => descriptor::create::<Descriptor, WORDS>(case, idle, || {
+            let (reader, writer) = pipe()?;
+            Ok((reader.into(), writer.into()))
+        }),
+        Transport::Fifo => {
+            let mut ends = ["a", "b"].map(|end| temp_dir().join(format!("{name}.{end}"))).into_iter();
+            descriptor::create::<Descriptor, WORDS>(case, idle, || fifo::open(ends.next().unwrap_or_default()))
+        }
+        Transport::UnixStream => descriptor::create::<Descriptor, WORDS>(case, idle, both_ways(UnixStream::pair()?)),
+        Transport::UnixSeqpacket => {
+            descriptor::create::<Packets, WORDS>(case, idle, both_ways(unix_seqpacket::pair()?))
+        }
+        Transport::Tcp => descriptor::create::<Descriptor, WORDS>(case, idle, both_ways(tcp::pair()?)),
+        Transport::PosixMq => descriptor::create::<Queue, WORDS>(case, idle, || posix_mq::open(name, WORDS * 8)),
     }
 }
 
@@ -121,15 +94,14 @@ fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Resul
     match case.transport {
         Transport::CacheLine => cache_line::attach(case.test, left, idle),
         Transport::Memcpy => Ok(memcpy::attach()),
-        Transport::Stream => stream::attach::<WORDS>(case, left, idle),
-        Transport::Message => message::attach::<WORDS>(case, left, idle),
+        Transport::Stream => ring::attach::<stream::Stream, WORDS>(case, left, idle),
+        Transport::Message => ring::attach::<message::Message, WORDS>(case, left, idle),
         Transport::Eventfd => eventfd::attach::<WORDS>(case, left, idle),
-        // Once it is open, a fifo is a pipe.
-        Transport::Pipe | Transport::Fifo => pipe::attach::<WORDS>(case, left, idle),
-        Transport::UnixStream => unix_stream::attach::<WORDS>(case, left, idle),
-        Transport::UnixSeqpacket => unix_seqpacket::attach::<WORDS>(case, left, idle),
-        Transport::Tcp => tcp::attach::<WORDS>(case, left, idle),
-        Transport::PosixMq => posix_mq::attach::<WORDS>(case, left, idle),
+        Transport::Pipe | Transport::Fifo | Transport::UnixStream | Transport::Tcp => {
+            descriptor::attach::<Descriptor, WORDS>(case, left, idle)
+        }
+        Transport::UnixSeqpacket => descriptor::attach::<Packets, WORDS>(case, left, idle),
+        Transport::PosixMq => descriptor::attach::<Queue, WORDS>(case, left, idle),
     }
 }
 
@@ -141,9 +113,10 @@ mod tests {
 
     use clap::ValueEnum;
 
-    use super::super::control::Control;
+    use ringmain_measure::Channel;
+
     use super::super::inputs::SIZES;
-    use super::super::plan::Test;
+    use super::super::plan::{Test, waits};
     use super::super::wait::Wait;
     use super::*;
 
@@ -153,14 +126,14 @@ mod tests {
         let test = case.test;
         static NAMES: AtomicU32 = AtomicU32::new(0);
         let name = format!("rm-unit.{}.{}", std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed));
-        let (ours, theirs) = Control::pair().unwrap();
+        let (ours, theirs) = Channel::pair().unwrap();
         let idle = Idle::new(Rc::new(ours), true);
         let mut created = create(case, &name, idle).unwrap();
         let left = Left::new(std::mem::take(&mut created.descriptors), created.rings.clone());
         let peer = thread::spawn(move || {
             // A panic here closes it, and ends the wait of the other thread.
             let _theirs = theirs;
-            let (control, _other) = Control::pair().unwrap();
+            let (control, _other) = Channel::pair().unwrap();
             let idle = Idle::new(Rc::new(control), true);
             let mut station = attach(case, left, idle).unwrap();
             for messages in runs {
@@ -190,7 +163,7 @@ mod tests {
         let transports = Transport::value_variants().iter().copied();
         transports
             .filter(|transport| transport.carries_a_time())
-            .flat_map(|transport| Wait::of(transport, Test::Idle, None).into_iter().map(move |wait| (transport, wait)))
+            .flat_map(|transport| waits(transport, Test::Idle, None).into_iter().map(move |wait| (transport, wait)))
     }
 
     #[test]

@@ -1,14 +1,19 @@
-//! What both kinds of ring have in common: how their ends wait, and which of their forms a case names.
+//! What both kinds of ring have in common: how they are opened, how their ends wait, and which of their forms a case
+//! names.
 
 use std::sync::atomic::{Ordering, fence};
 
-use ringmain::Options;
+use anyhow::Result;
+use ringmain::{Creation, Options};
 
-use crate::bench::plan::Case;
+use super::side::{Created, Left, first, second};
+use crate::bench::idle::Idle;
+use crate::bench::plan::{Case, Test};
+use crate::bench::station::{Receiver, Sender, Station};
 use crate::bench::wait::Wait;
 
 /// What both sides ask for.
-pub(super) fn options(name: &str, case: Case) -> Options {
+fn options(name: &str, case: Case) -> Options {
     let wait = match case.wait {
         Wait::Busy => ringmain::Wait::Spin,
         Wait::Park => ringmain::Wait::Park,
@@ -25,19 +30,68 @@ pub(super) fn publish_fence() {
     fence(Ordering::SeqCst);
 }
 
+/// A kind of ring.
+pub(super) trait Ring<const WORDS: usize> {
+    type Push<const BLOCKING: bool, const FENCED: bool>: Sender<WORDS> + 'static;
+    type Pop<const BLOCKING: bool>: Receiver<WORDS> + 'static;
+
+    /// Asks for as much as every ring of a case has.
+    fn sized(options: Options, case: Case) -> Options;
+    fn push<const BLOCKING: bool, const FENCED: bool>(
+        options: &Options,
+        idle: Idle,
+    ) -> Result<Self::Push<BLOCKING, FENCED>>;
+    fn pop<const BLOCKING: bool>(options: &Options, idle: Idle) -> Result<Self::Pop<BLOCKING>>;
+}
+
 /// Calls a function with the two constants that a case names: whether its ends wait in the library's blocking calls,
 /// and whether the sender makes fences.
 ///
 /// Ends that spin poll by themselves, so that they can yield a processor which both processes share.
 macro_rules! with_form {
-    ($case:expr, $function:ident::<$words:ident>($($argument:expr),*)) => {
-        match ($case.wait != $crate::bench::wait::Wait::Spin, $case.fenced) {
-            (false, false) => $function::<$words, false, false>($($argument),*),
-            (false, true) => $function::<$words, false, true>($($argument),*),
-            (true, false) => $function::<$words, true, false>($($argument),*),
-            (true, true) => $function::<$words, true, true>($($argument),*),
+    ($case:expr, $function:ident($($argument:expr),*)) => {
+        match ($case.wait != Wait::Spin, $case.fenced) {
+            (false, false) => $function::<R, WORDS, false, false>($($argument),*),
+            (false, true) => $function::<R, WORDS, false, true>($($argument),*),
+            (true, false) => $function::<R, WORDS, true, false>($($argument),*),
+            (true, true) => $function::<R, WORDS, true, true>($($argument),*),
         }
     };
 }
 
-pub(super) use with_form;
+pub(super) fn create<R: Ring<WORDS>, const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
+    with_form!(case, create_formed(case, name, idle))
+}
+
+fn create_formed<R: Ring<WORDS>, const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
+    case: Case,
+    name: &str,
+    idle: Idle,
+) -> Result<Created> {
+    let mut rings = vec![format!("{name}.a")];
+    let sized = |name: &str| R::sized(options(name, case), case).create(Creation::New);
+    let receiver = R::pop::<BLOCKING>(&sized(&rings[0]), idle.clone())?;
+    if case.test == Test::Rtt {
+        rings.push(format!("{name}.b"));
+    }
+    let station = first(case.test, receiver, || R::push::<BLOCKING, FENCED>(&sized(&rings[1]), idle))?;
+    Ok(Created { station, descriptors: Vec::new(), rings })
+}
+
+pub(super) fn attach<R: Ring<WORDS>, const WORDS: usize>(
+    case: Case,
+    left: Left,
+    idle: Idle,
+) -> Result<Box<dyn Station>> {
+    with_form!(case, attach_formed(case, left, idle))
+}
+
+fn attach_formed<R: Ring<WORDS>, const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
+    case: Case,
+    mut left: Left,
+    idle: Idle,
+) -> Result<Box<dyn Station>> {
+    let sender = R::push::<BLOCKING, FENCED>(&options(&left.ring()?, case), idle.clone())?;
+    let receiver = || R::pop::<BLOCKING>(&options(&left.ring()?, case), idle.clone());
+    second(case, sender, receiver, idle.clone())
+}

@@ -4,13 +4,12 @@ use std::slice;
 
 use anyhow::{Context, Result, bail};
 use ringmain::stream::{Consumer, Producer};
-use ringmain::{Creation, Options, PopError, PushError};
+use ringmain::{Options, PopError, PushError};
 
-use super::ring::{options, publish_fence, with_form};
-use super::{Created, Left};
+use super::ring::{Ring, publish_fence};
 use crate::bench::idle::Idle;
-use crate::bench::plan::{Case, Test};
-use crate::bench::station::{Receiver, Sender, Station, first, second};
+use crate::bench::plan::Case;
+use crate::bench::station::{Receiver, Sender};
 
 /// Bytes in the data area of each ring.
 const DATA: usize = 512 * 1024;
@@ -22,17 +21,36 @@ fn capacity(words: usize) -> usize {
     (DATA / (words * 8)).clamp(2, 65_536)
 }
 
-struct Push<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> {
+pub(super) enum Stream {}
+
+impl<const WORDS: usize> Ring<WORDS> for Stream {
+    type Push<const BLOCKING: bool, const FENCED: bool> = Push<WORDS, BLOCKING, FENCED>;
+    type Pop<const BLOCKING: bool> = Pop<WORDS, BLOCKING>;
+
+    fn sized(options: Options, _case: Case) -> Options {
+        options.capacity(capacity(WORDS))
+    }
+
+    fn push<const BLOCKING: bool, const FENCED: bool>(
+        options: &Options,
+        idle: Idle,
+    ) -> Result<Push<WORDS, BLOCKING, FENCED>> {
+        let producer = options.stream_producer().context("cannot open a ring to write to")?;
+        Ok(Push { producer, idle })
+    }
+
+    fn pop<const BLOCKING: bool>(options: &Options, idle: Idle) -> Result<Pop<WORDS, BLOCKING>> {
+        let consumer = options.stream_consumer().context("cannot open a ring to read from")?;
+        Ok(Pop { consumer, idle })
+    }
+}
+
+pub(super) struct Push<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> {
     producer: Producer<[u64; WORDS]>,
     idle: Idle,
 }
 
 impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Push<WORDS, BLOCKING, FENCED> {
-    fn open(options: &Options, idle: Idle) -> Result<Self> {
-        let producer = options.stream_producer().context("cannot open a ring to write to")?;
-        Ok(Self { producer, idle })
-    }
-
     #[inline]
     fn push(&mut self, message: &[u64; WORDS]) -> Result<()> {
         if BLOCKING {
@@ -73,17 +91,12 @@ impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Sender<WORDS>
     }
 }
 
-struct Pop<const WORDS: usize, const BLOCKING: bool> {
+pub(super) struct Pop<const WORDS: usize, const BLOCKING: bool> {
     consumer: Consumer<[u64; WORDS]>,
     idle: Idle,
 }
 
 impl<const WORDS: usize, const BLOCKING: bool> Pop<WORDS, BLOCKING> {
-    fn open(options: &Options, idle: Idle) -> Result<Self> {
-        let consumer = options.stream_consumer().context("cannot open a ring to read from")?;
-        Ok(Self { consumer, idle })
-    }
-
     #[inline]
     fn pop_blocking(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
         if WORDS > WORDS_BY_VALUE {
@@ -126,40 +139,6 @@ impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<WORDS, BL
             self.idle.wait()?;
         }
     }
-}
-
-pub(super) fn create<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
-    with_form!(case, create_formed::<WORDS>(case, name, idle))
-}
-
-fn create_formed<const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
-    case: Case,
-    name: &str,
-    idle: Idle,
-) -> Result<Created> {
-    let mut rings = vec![format!("{name}.a")];
-    let sized = |name: &str| options(name, case).capacity(capacity(WORDS)).create(Creation::New);
-    let receiver = Pop::<WORDS, BLOCKING>::open(&sized(&rings[0]), idle.clone())?;
-    if case.test == Test::Rtt {
-        rings.push(format!("{name}.b"));
-    }
-    let sender = || Push::<WORDS, BLOCKING, FENCED>::open(&sized(&rings[1]), idle);
-    let station = first(case.test, receiver, sender)?;
-    Ok(Created { station, descriptors: Vec::new(), rings })
-}
-
-pub(super) fn attach<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Station>> {
-    with_form!(case, attach_formed::<WORDS>(case, left, idle))
-}
-
-fn attach_formed<const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
-    case: Case,
-    mut left: Left,
-    idle: Idle,
-) -> Result<Box<dyn Station>> {
-    let sender = Push::<WORDS, BLOCKING, FENCED>::open(&options(&left.ring()?, case), idle.clone())?;
-    let receiver = || Pop::<WORDS, BLOCKING>::open(&options(&left.ring()?, case), idle.clone());
-    second(case, sender, receiver, idle.clone())
 }
 
 #[cfg(test)]

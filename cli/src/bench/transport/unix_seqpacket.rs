@@ -6,21 +6,19 @@ use anyhow::{Context, Result, ensure};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
-use super::descriptor::prepare;
-use super::{Created, Left};
+use super::descriptor::{End, prepare};
 use crate::bench::idle::Idle;
-use crate::bench::plan::Case;
-use crate::bench::station::{Receiver, Sender, Station, first, second};
+use crate::bench::station::{Receiver, Sender};
 use crate::bench::wait::Wait;
 
 /// Sends and receives one packet per message, and sleeps in the kernel or polls.
-struct Packets {
+pub(super) struct Packets {
     socket: OwnedFd,
     idle: Idle,
 }
 
-impl Packets {
-    fn new(socket: OwnedFd, wait: Wait, idle: Idle) -> Result<Self> {
+impl<const WORDS: usize> End<WORDS> for Packets {
+    fn of(socket: OwnedFd, wait: Wait, idle: Idle) -> Result<Self> {
         prepare(&socket, wait)?;
         Ok(Self { socket, idle })
     }
@@ -61,17 +59,8 @@ impl<const WORDS: usize> Receiver<WORDS> for Packets {
     }
 }
 
-pub(super) fn create<const WORDS: usize>(case: Case, idle: Idle) -> Result<Created> {
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-        .context("cannot open a socket pair")?;
-    let receiver = Packets::new(ours.try_clone()?, case.wait, idle.clone())?;
-    let station = first::<_, _, WORDS>(case.test, receiver, || Packets::new(ours, case.wait, idle))?;
-    Ok(Created { station, descriptors: vec![theirs], rings: Vec::new() })
-}
-
-pub(super) fn attach<const WORDS: usize>(case: Case, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
-    let socket = left.descriptor()?;
-    let sender = Packets::new(socket.try_clone()?, case.wait, idle.clone())?;
-    let receiver = || Packets::new(socket, case.wait, idle.clone());
-    second::<_, _, WORDS>(case, sender, receiver, idle.clone())
+/// Connects this process with itself.
+pub(super) fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .context("cannot open a socket pair")
 }

@@ -1,11 +1,21 @@
-//! Ratios of a case to its references, each taken within a round.
+//! What the rounds of a case measured, and its ratios to its references, each taken within a round.
 
+use ringmain_measure::Summary;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Case, Transport};
-use super::results::Measured;
-use super::statistics::pairwise_ratio;
+use super::quantiles::Times;
 use super::wait::Wait;
+
+/// A case and what each round measured.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) case: Case,
+    /// Nanoseconds per round trip, or messages per second.
+    pub(crate) values: Vec<f64>,
+    /// Of single round trips, which are taken apart from the values.
+    pub(crate) times: Option<Times>,
+}
 
 /// Medians of the ratios to a reference in the same round. None to itself, and none to what was not measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,7 +58,7 @@ fn ratio(measured: &[Measured], one: &Measured, transport: Transport, waits: &[W
     let reference = |wait| Case { bytes, transport, wait, fenced: false, ..one.case };
     let find = |wait: &Wait| measured.iter().find(|other| other.case == reference(*wait));
     let other = waits.iter().find_map(find)?;
-    (other.case != one.case).then(|| pairwise_ratio(&one.values, &other.values))
+    (other.case != one.case).then(|| Summary::of_ratios(&one.values, &other.values).median)
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ringmain_measure::allowed;
 use serde::{Deserialize, Serialize};
-
-use super::processors::{Processors, allowed};
 
 /// The limits of a run, as far as the system tells them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,26 +21,30 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Reads them. To be called before this process keeps to one processor.
-    pub(crate) fn read(processors: Processors) -> Self {
-        let mut used = vec![processors.first, processors.second];
+    pub(crate) fn read(processors: [usize; 2]) -> Self {
+        let mut used = processors.to_vec();
         used.dedup();
         Self {
             processors: allowed().map_or(0, |allowed| allowed.len()),
             governors: used.into_iter().filter_map(governor).collect(),
-            quota: quota(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").unwrap_or_default()),
+            quota: quota(),
         }
     }
 }
 
-fn governor(processor: usize) -> Option<String> {
+/// What governs the frequency of a processor.
+pub(crate) fn governor(processor: usize) -> Option<String> {
     let path = format!("/sys/devices/system/cpu/cpu{processor}/cpufreq/scaling_governor");
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
-/// The smallest quota of a process's control group and those above it, of either version of control groups.
-///
-/// `groups` is the text of `/proc/self/cgroup`.
-fn quota(root: &Path, groups: &str) -> Option<f64> {
+/// The smallest quota of this process's control group and those above it, in processors' worth of time.
+pub(crate) fn quota() -> Option<f64> {
+    quota_of(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
+}
+
+/// The same of the groups that `/proc/self/cgroup` has, of either version of control groups.
+fn quota_of(root: &Path, groups: &str) -> Option<f64> {
     let mut smallest: Option<f64> = None;
     for line in groups.lines() {
         let mut fields = line.splitn(3, ':');
@@ -116,10 +119,10 @@ mod tests {
     fn the_smallest_quota_on_the_way_up_counts() {
         let files = [("a/b/cpu.max", "max 100000\n"), ("a/cpu.max", "150000 100000\n"), ("cpu.max", "400000 100000\n")];
         let tree = Tree::new("second", &files);
-        assert_eq!(quota(&tree.0, "0::/a/b\n"), Some(1.5));
-        assert_eq!(quota(&tree.0, "0::/\n"), Some(4.0));
-        assert_eq!(quota(&tree.0, "0::/absent\n"), Some(4.0));
-        assert_eq!(quota(&tree.0, ""), None);
+        assert_eq!(quota_of(&tree.0, "0::/a/b\n"), Some(1.5));
+        assert_eq!(quota_of(&tree.0, "0::/\n"), Some(4.0));
+        assert_eq!(quota_of(&tree.0, "0::/absent\n"), Some(4.0));
+        assert_eq!(quota_of(&tree.0, ""), None);
     }
 
     #[test]
@@ -131,7 +134,7 @@ mod tests {
             ("cpu,cpuacct/b/cpu.cfs_period_us", "100000\n"),
         ];
         let tree = Tree::new("first", &files);
-        assert_eq!(quota(&tree.0, "7:memory:/a\n4:cpu,cpuacct:/a\n"), Some(0.5));
-        assert_eq!(quota(&tree.0, "4:cpu,cpuacct:/b\n"), None);
+        assert_eq!(quota_of(&tree.0, "7:memory:/a\n4:cpu,cpuacct:/a\n"), Some(0.5));
+        assert_eq!(quota_of(&tree.0, "4:cpu,cpuacct:/b\n"), None);
     }
 }

@@ -1,0 +1,65 @@
+//! What was found.
+
+use serde::Serialize;
+
+/// What was looked at, and what was found.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Finding {
+    pub(super) check: &'static str,
+    pub(super) status: Status,
+    pub(super) found: String,
+    /// What to do where attention is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cure: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Status {
+    Ok,
+    Attention,
+}
+
+impl Finding {
+    pub(super) fn ok(check: &'static str, found: impl Into<String>) -> Finding {
+        Finding { check, status: Status::Ok, found: found.into(), cure: None }
+    }
+
+    pub(super) fn attention(check: &'static str, found: impl Into<String>, cure: impl Into<String>) -> Finding {
+        Finding { check, status: Status::Attention, found: found.into(), cure: Some(cure.into()) }
+    }
+
+    /// Is as it should be, or not.
+    pub(super) fn judge(
+        check: &'static str,
+        found: impl Into<String>,
+        is_ok: bool,
+        cure: impl Into<String>,
+    ) -> Finding {
+        if is_ok { Finding::ok(check, found) } else { Finding::attention(check, found, cure) }
+    }
+
+    pub(super) fn line(&self) -> String {
+        let status = if self.status == Status::Ok { "ok" } else { "attention" };
+        let cure = self.cure.as_ref().map_or(String::new(), |cure| format!("\n{:27}-> {cure}", ""));
+        format!("{status:9}  {:14}  {}{cure}\n", self.check, self.found)
+    }
+}
+
+/// Reads a small file of the system; `None` where it is not there.
+pub(super) fn read(path: &str) -> Option<String> {
+    Some(std::fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_attention_has_its_cure_on_the_next_line() {
+        assert_eq!(Finding::ok("shm", "64 GiB").line(), "ok         shm             64 GiB\n");
+        let line = Finding::judge("shm", "64 MiB", false, "more").line();
+        assert_eq!(line, "attention  shm             64 MiB\n                           -> more\n");
+    }
+}

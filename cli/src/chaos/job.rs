@@ -1,0 +1,33 @@
+//! What a worker is told by the supervisor that starts it.
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Kind, Manner, Plant, Side};
+
+/// The hidden subcommand that makes this program one end of a ring.
+pub(crate) const SUBCOMMAND: &str = "chaos-worker";
+
+/// What a worker is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// The process that starts it; it ends with that one.
+    pub(crate) supervisor: i32,
+    pub(crate) kind: Kind,
+    pub(crate) side: Side,
+    pub(crate) name: String,
+    /// Where the ring's own bytes, and the journal, can be opened; none where it shall only come and stay.
+    pub(crate) files: Option<Files>,
+    /// The capacity, where it may create the ring.
+    pub(crate) capacity: Option<usize>,
+    pub(crate) alignment: usize,
+    pub(crate) longest: usize,
+    pub(crate) salt: u64,
+    pub(crate) manner: Manner,
+    pub(crate) plant: Option<Plant>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Files {
+    pub(crate) segment: String,
+    pub(crate) journal: String,
+}

@@ -1,0 +1,31 @@
+//! Standard output: what is written there, and whether in colours.
+
+use std::io::{self, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::Style;
+use anyhow::{Context, Result};
+
+/// Returns whether to write in colours: to a terminal, unless the user minds.
+pub(crate) fn has_colours() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
+}
+
+/// Writes a text so that it stands out.
+pub(crate) fn painted(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Writes all at once.
+pub(crate) fn write(text: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text).and_then(|()| stdout.flush())
+}
+
+/// Prints a report. Whoever reads it may have seen enough.
+pub(crate) fn print(text: &str) -> Result<()> {
+    match write(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write the report"),
+    }
+}

@@ -1,0 +1,16 @@
+//! What the bench of the command and `peers/` have in common: two processors, a process on each, figures of rounds, and
+//! pictures of them.
+
+#![deny(unsafe_code)]
+
+mod channel;
+mod chart;
+mod host;
+mod processors;
+mod statistics;
+
+pub use channel::{Awaited, Channel};
+pub use chart::{Axis, Chart, Line, draw};
+pub use host::{cpuinfo, now};
+pub use processors::{SameCore, allowed, pin, siblings, two};
+pub use statistics::Summary;
