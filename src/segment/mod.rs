@@ -22,6 +22,7 @@ mod view;
 mod wanted;
 
 use std::fmt;
+use std::mem::offset_of;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
@@ -471,19 +472,31 @@ impl Parking for Segment {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     #[inline(always)]
     fn load_behind(&self, role: Role) -> u64 {
-        let address = self.header().slot(role).parking.as_ptr();
-        let word: u64;
-        // SAFETY: the word lies in the header, which is mapped for as long as `self` lives; an aligned load of eight
-        // bytes is atomic, and has no other effect.
-        unsafe {
-            std::arch::asm!(
-                "mov {word}, qword ptr [{address}]",
-                word = lateout(reg) word,
-                address = in(reg) address,
-                options(nostack, preserves_flags, readonly)
-            );
+        /// Where in the header a slot keeps its parking word.
+        const PARKING: usize = offset_of!(layout::Slot, parking);
+
+        /// Loads the word at this offset of a header.
+        #[inline(always)]
+        fn load<const OFFSET: usize>(header: NonNull<Header>) -> u64 {
+            let word: u64;
+            // SAFETY: the offset is that of a word of the header, which is mapped for as long as its segment lives; an
+            // aligned load of eight bytes is atomic, and has no other effect.
+            unsafe {
+                std::arch::asm!(
+                    "mov {word}, qword ptr [{header} + {offset}]",
+                    word = lateout(reg) word,
+                    header = in(reg) header.as_ptr(),
+                    offset = const OFFSET,
+                    options(nostack, preserves_flags, readonly)
+                );
+            }
+            word
         }
-        word
+
+        match role {
+            Role::Producer => load::<{ offset_of!(Header, producer) + PARKING }>(self.header),
+            Role::Consumer => load::<{ offset_of!(Header, consumer) + PARKING }>(self.header),
+        }
     }
 
     #[inline(always)]
