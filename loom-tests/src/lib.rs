@@ -37,6 +37,7 @@ pub mod planted;
 #[allow(clippy::len_without_is_empty, reason = "no memory of a ring is empty; in the library the trait is private")]
 #[allow(dead_code, reason = "the library above this folder uses the rest of it")]
 #[allow(missing_docs, reason = "in the library the fields and methods without are private")]
+#[allow(rustdoc::broken_intra_doc_links, reason = "the text is that of the library, and links to what lies above it")]
 #[path = "../../src/ring/mod.rs"]
 pub mod ring;
 pub mod sleeping;
