@@ -115,7 +115,7 @@ fn the_longest_line_goes_and_a_longer_one_is_refused_with_the_limit() {
 
 #[test]
 fn frames_of_one_size_are_elements_or_messages() {
-    for size in ["24", "100"] {
+    for size in ["3", "24", "100"] {
         for reader_first in [true, false] {
             let (ring, framing) = (Ring::new(), format!("fixed:{size}"));
             let input = noise(2400 * 200);
@@ -126,6 +126,9 @@ fn frames_of_one_size_are_elements_or_messages() {
     drop(ring.options().capacity(64).type_tag("price").create_stream(std::alloc::Layout::new::<u64>()).unwrap());
     assert_eq!(moved(&ring, &[], noise(80_000), true), noise(80_000));
     assert_eq!(moved(&ring, &["--framing", "fixed:8"], noise(80_000), false), noise(80_000));
+    let ring = Ring::new();
+    drop(ring.options().capacity(65_536).create_message().unwrap());
+    assert!(moved(&ring, &["--framing", "fixed:100"], noise(80_000), true) == noise(80_000));
 }
 
 #[test]

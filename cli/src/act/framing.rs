@@ -1,9 +1,10 @@
 //! How bytes outside of a ring are divided into frames: what is asked for, and what a ring can carry.
 
+use std::alloc::Layout;
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ringmain::inspect::Kind;
 
 use super::size::parse_size;
@@ -73,6 +74,11 @@ pub(super) enum Cargo {
     Messages(Frame),
 }
 
+/// Describes elements of so many bytes, whatever they mean.
+pub(super) fn of_bytes(size: usize) -> Result<Layout> {
+    Layout::from_size_align(size, 1).with_context(|| format!("elements of {size} bytes fit no address space"))
+}
+
 impl Cargo {
     /// Returns what a ring carries that is to be made.
     pub(super) fn of_a_new_ring(framing: Option<Framing>) -> Result<Cargo> {
@@ -80,8 +86,7 @@ impl Cargo {
             None | Some(Framing::Bytes | Framing::Fixed(Some(1))) => Cargo::Bytes,
             Some(Framing::Lines) => Cargo::Messages(Frame::Line),
             Some(Framing::Length) => Cargo::Messages(Frame::Length),
-            Some(Framing::Fixed(Some(size))) if super::elements::is_possible(size) => Cargo::Elements(size),
-            Some(Framing::Fixed(Some(size))) => Cargo::Messages(Frame::Fixed(size)),
+            Some(Framing::Fixed(Some(size))) => Cargo::Elements(size),
             Some(Framing::Fixed(None)) => {
                 return Err(usage(
                     "--framing fixed makes no ring, since it does not say how large its elements are; use fixed:N",

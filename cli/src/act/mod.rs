@@ -3,7 +3,6 @@
 mod attach;
 mod create;
 mod doctor;
-mod elements;
 mod ending;
 mod frames;
 mod framing;

@@ -51,8 +51,8 @@ macro_rules! end {
     };
 }
 
-end!(stream::Producer<T>, [T: stream::Element], |tx, _len| tx.blocking().until_free(1));
-end!(stream::Consumer<T>, [T: stream::Element], |rx, _len| rx.blocking().until_available(1));
+end!(stream::Producer<T>, [T: stream::Slot + ?Sized], |tx, _len| tx.blocking().until_free(1));
+end!(stream::Consumer<T>, [T: stream::Slot + ?Sized], |rx, _len| rx.blocking().until_available(1));
 end!(message::Producer, [], |tx, len| tx.blocking().until_free(len));
 end!(message::Consumer, [], |rx, _len| rx.blocking().until_available());
 

@@ -9,9 +9,8 @@ use ringmain::{PopError, message, stream};
 use rustix::event::PollFlags;
 
 use super::attach::Ring;
-use super::elements::{self, Source};
 use super::ending::Ending;
-use super::framing::{Cargo, Frame};
+use super::framing::{Cargo, Frame, of_bytes};
 use super::meter::Meter;
 use super::peer::Writer;
 use super::system::{self, patiently};
@@ -37,7 +36,7 @@ pub(crate) struct Read {
 /// The ring at the end.
 enum Rx {
     Bytes(stream::Consumer<u8>),
-    Elements(Box<dyn Source>, usize),
+    Elements(stream::Consumer<[u8]>),
     Messages(message::Consumer, Frame),
 }
 
@@ -46,10 +45,7 @@ impl Read {
         let handle = self.ring.attach(|options, cargo| {
             Ok(match cargo {
                 Cargo::Bytes => Rx::Bytes(options.stream_consumer()?),
-                Cargo::Elements(size) => {
-                    let rx = elements::source(options, size).ok_or_else(|| elements::refusal(size))?;
-                    Rx::Elements(rx?, size)
-                }
+                Cargo::Elements(size) => Rx::Elements(options.sized_stream_consumer(of_bytes(size)?)?),
                 Cargo::Messages(frame) => Rx::Messages(options.message_consumer()?, frame),
             })
         })?;
@@ -67,8 +63,8 @@ impl Read {
                 pump.bytes(&mut rx)?;
                 self.finish(rx.is_orphaned())
             }
-            Rx::Elements(mut rx, size) => {
-                pump.elements(&mut *rx, size)?;
+            Rx::Elements(mut rx) => {
+                pump.elements(&mut rx)?;
                 self.finish(rx.is_orphaned())
             }
             Rx::Messages(mut rx, frame) => {
@@ -118,15 +114,17 @@ impl Pump<'_> {
         Ok(())
     }
 
-    fn elements(&mut self, rx: &mut dyn Source, size: usize) -> Result<()> {
+    fn elements(&mut self, rx: &mut stream::Consumer<[u8]>) -> Result<()> {
+        let size = rx.element_size();
         let mut buffer = vec![0; (PIECE / size).max(1) * size];
         while self.left > 0 {
-            let most = self.most(buffer.len() / size) * size;
-            match rx.copy(&mut buffer[..most]) {
-                Ok(len) => {
+            match rx.peek_up_to(self.most(buffer.len() / size)) {
+                Ok(peek) => {
+                    let (count, len) = (peek.len(), peek.len() * size);
+                    peek.copy_to_slice(&mut buffer[..len]);
                     system::write_all(self.output, &buffer[..len]).map_err(Ending::of_output)?;
-                    rx.release(len)?;
-                    self.left -= (len / size) as u64;
+                    peek.release();
+                    self.left -= count as u64;
                     self.meter.add(len);
                 }
                 Err(PopError::Broken(cause)) => return Err(cause.into()),

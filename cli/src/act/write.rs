@@ -9,9 +9,8 @@ use ringmain::{PushError, message, stream};
 use rustix::event::PollFlags;
 
 use super::attach::Ring;
-use super::elements::{self, Sink};
 use super::frames::{Cut, Cutter};
-use super::framing::{Cargo, Frame};
+use super::framing::{Cargo, Frame, of_bytes};
 use super::meter::Meter;
 use super::peer::Reader;
 use super::system::{self, patiently};
@@ -31,7 +30,7 @@ pub(crate) struct Write {
 /// The ring at the end.
 enum Tx {
     Bytes(stream::Producer<u8>),
-    Elements(Box<dyn Sink>, usize),
+    Elements(stream::Producer<[u8]>),
     Messages(message::Producer, Frame),
 }
 
@@ -40,10 +39,7 @@ impl Write {
         let handle = self.ring.attach(|options, cargo| {
             Ok(match cargo {
                 Cargo::Bytes => Tx::Bytes(options.stream_producer()?),
-                Cargo::Elements(size) => {
-                    let tx = elements::sink(options, size).ok_or_else(|| elements::refusal(size))?;
-                    Tx::Elements(tx?, size)
-                }
+                Cargo::Elements(size) => Tx::Elements(options.sized_stream_producer(of_bytes(size)?)?),
                 Cargo::Messages(frame) => Tx::Messages(options.message_producer()?, frame),
             })
         })?;
@@ -52,7 +48,7 @@ impl Write {
         system::widen(pump.input);
         match handle {
             Tx::Bytes(tx) => pump.bytes(tx),
-            Tx::Elements(tx, size) => pump.elements(tx, size),
+            Tx::Elements(tx) => pump.elements(tx),
             Tx::Messages(tx, frame) => pump.messages(tx, frame),
         }
     }
@@ -96,18 +92,19 @@ impl Pump<'_> {
         Ok(tx.close()?)
     }
 
-    fn elements(&self, mut tx: Box<dyn Sink>, size: usize) -> Result<()> {
-        let mut reader = Reader::of(&*tx);
+    fn elements(&self, mut tx: stream::Producer<[u8]>) -> Result<()> {
+        let size = tx.element_size();
+        let mut reader = Reader::of(&tx);
         let mut window = Window::new(PIECE.next_multiple_of(size));
         loop {
-            reader.check(&*tx)?;
+            reader.check(&tx)?;
             let ended = window.fill(self.input)?;
             let whole = window.bytes().len() / size * size;
             let mut pushed = 0;
             while pushed < whole {
-                match tx.push(&window.bytes()[pushed..whole]) {
-                    Ok(len) => pushed += len,
-                    Err(PushError::Full(_)) => reader.wait(&mut *tx, 1)?,
+                match tx.push_slice(&window.bytes()[pushed..whole]) {
+                    Ok(count) => pushed += count * size,
+                    Err(PushError::Full(_)) => reader.wait(&mut tx, 1)?,
                     Err(error) => return Err(error.into()),
                 }
             }
