@@ -1,5 +1,6 @@
 //! Standard output: what is written there, and whether in colours.
 
+use std::env;
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
@@ -8,7 +9,10 @@ use anyhow::{Context, Result};
 
 /// Returns whether to write in colours: to a terminal, unless the user minds.
 pub(crate) fn has_colours() -> bool {
-    AutoStream::choice(&io::stdout()) != ColorChoice::Never
+    // The library takes any terminal of a CI for one with colours, also one that says that it has none.
+    let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let is_forced = env::var_os("CLICOLOR_FORCE").is_some_and(|force| force != "0");
+    (is_forced || !is_dumb) && AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
 /// Writes a text so that it stands out.
