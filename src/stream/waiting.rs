@@ -314,10 +314,10 @@ pub(super) fn wait<T: Slot + ?Sized>(
         return Err(WaitError::TooLong { len, max });
     }
     match consumer.wait_until_ready(len as u64, deadline) {
-        Err(ended @ (WaitError::Closed | WaitError::Crashed)) => Err(match consumer.available() {
-            // Some elements are left, but fewer than are wanted.
-            Ok(left @ 1..) => WaitError::Short { left, len, crashed: ended == WaitError::Crashed },
-            _ => ended,
+        // Fewer than are wanted were there at the wait's last load. A successor may have pushed since.
+        Err(ended @ (WaitError::Closed | WaitError::Crashed)) => Err(match consumer.known_len() {
+            0 => ended,
+            left => WaitError::Short { left, len, crashed: ended == WaitError::Crashed },
         }),
         result => result,
     }
