@@ -265,7 +265,8 @@ impl<W: Work> End<'_, W> {
     /// Makes one call and notes what came of it.
     fn call(&mut self) -> Result<u64, Finding> {
         let (journal, side) = (self.journal, self.job.side);
-        if self.job.plant != Some(Plant::Invent) {
+        // A consumer that is killed in its call is judged by its note.
+        if side == Side::Consumer || self.job.plant != Some(Plant::Invent) {
             let reach = self.work.reach();
             journal.write(side, Entry::Reach, reach);
         }
