@@ -297,7 +297,7 @@ fn what_can_not_be_is_refused() {
         if needed == (1 << 47) + 4096 && available > 0 && available < needed);
 }
 
-/// Says whether a ring without a name can be made and attached where `/proc` is not mounted.
+/// Says whether a ring without a name can be made and attached if `/proc` is not mounted.
 fn without_proc(part: &mut Part) {
     let tx = Options::anonymous().capacity(8).stream_producer::<u64>().unwrap();
     let options = ring_of(&tx);

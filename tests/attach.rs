@@ -154,7 +154,8 @@ fn a_capacity_that_none_can_have_is_refused() {
         ring.make::<u64>(8);
         ring.set_word(word::CAPACITY, capacity);
         for attempt in attempts::<u64>(&ring.options()) {
-            refuses!(attempt, Error::Mismatch { what: Attribute::SegmentLength, found: 4160, expected, .. } if expected != 4160);
+            use Attribute::SegmentLength;
+            refuses!(attempt, Error::Mismatch { what: SegmentLength, found: 4160, expected, .. } if expected != 4160);
         }
         ring.set_word(word::CAPACITY, 8);
         check_untouched(&ring, 8);

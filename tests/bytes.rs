@@ -6,15 +6,13 @@ use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Write};
 use std::thread;
 use std::time::Duration;
 
+use common::ends::SOON;
 use common::{Child, Part, Random, Ring, succeed, wait_for, word};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{PeerState, WaitError};
 
 /// How many bytes are copied. Some more than any multiple of a ring.
 const LENGTH: usize = (3 << 20) + 7;
-
-/// Long enough for the other side to have gone to sleep.
-const SOON: Duration = Duration::from_millis(20);
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -43,7 +41,7 @@ fn writer(part: &mut Part) {
     part.hear();
 }
 
-/// Copies bytes from the ring up to its end and checks them; at once where there are none to come.
+/// Copies bytes from the ring up to its end and checks them; at once if there are none to come.
 fn reader(part: &mut Part) {
     let (seed, len): (u64, usize) = (part.argument(0), part.argument(1));
     let mut rx: Consumer<u8> = succeed(|| part.options().stream_consumer());
@@ -173,7 +171,7 @@ fn a_write_to_a_reader_that_closed_is_a_broken_pipe() {
     check_error(tx.write_all(&[7; 65]), ErrorKind::BrokenPipe, WaitError::Closed);
     reader.says("closed");
     check_error(tx.write(&[7]), ErrorKind::BrokenPipe, WaitError::Closed);
-    // Also where there is room.
+    // Also if there is room.
     ring.set_word(word::HEAD, 10);
     check_error(tx.write(&[7]), ErrorKind::BrokenPipe, WaitError::Closed);
     assert_eq!(tx.write(&[]).unwrap(), 0);

@@ -1,4 +1,5 @@
-//! A position that the protocol cannot have produced: an error at attach and on the data path, for ever, and nothing worse.
+//! A position that the protocol cannot have produced: an error at attach and on the data path, for ever, and nothing
+//! worse.
 
 mod common;
 

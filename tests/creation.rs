@@ -210,12 +210,12 @@ fn kill_creators(capacity: usize, least: u32) {
 
 #[test]
 fn a_creator_killed_at_any_moment_leaves_what_the_next_attach_takes() {
-    kill_creators(8, 300);
+    kill_creators(8, 100);
 }
 
 #[test]
 fn a_creator_killed_while_it_reserves_much_leaves_what_the_next_attach_takes() {
-    kill_creators(1 << 17, 100);
+    kill_creators(1 << 17, 30);
 }
 
 #[test]

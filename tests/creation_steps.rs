@@ -1,5 +1,5 @@
-//! A process that is killed by the system in the very call that it makes next while it creates a ring: at each step, the name
-//! is absent, or the next attach makes up for it.
+//! A process that is killed by the system in the very call that it makes next while it creates a ring: at each step,
+//! the name is absent, or the next attach makes up for it.
 
 mod common;
 

@@ -69,7 +69,7 @@ fn two_threads_that_create_at_once_share_one_ring() {
     fn check<E: End>() {
         let ring = Ring::new();
         let barrier = Barrier::new(2);
-        for _ in 0..1000 {
+        for _ in 0..300 {
             let (end, peer) = thread::scope(|scope| {
                 let other = scope.spawn(|| {
                     barrier.wait();

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::ends::{End, LONG, for_each_ring, small};
+use common::ends::{Call, End, LONG, for_each_ring, small, trust};
 use common::{Child, Part, Ring, succeed};
 use ringmain::{Options, message, stream};
 
@@ -12,8 +12,8 @@ use ringmain::{Options, message, stream};
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
     common::play(&[
-        ("stream", answerer::<stream::Producer<u64>>),
-        ("message", answerer::<message::Producer>),
+        ("stream_producer", answerer::<stream::Producer<u64>>),
+        ("message_producer", answerer::<message::Producer>),
         ("pusher", pusher),
     ]);
 }
@@ -50,8 +50,7 @@ fn one_popped_of_a_full_ring_lets_the_producer_go_on_while_the_consumer_waits_el
     fn check<P: End>() {
         const ROUNDS: u64 = 50;
         let ring = Ring::new();
-        let part = if P::PART.starts_with("stream") { "stream" } else { "message" };
-        let mut child = Child::start(part, ring.name(), &[&ROUNDS]);
+        let mut child = Child::start(P::PART, ring.name(), &[&ROUNDS]);
         child.hear();
         let mut rx = P::Peer::attach(&small(ring.options())).unwrap();
         let mut answered = answers(ring.name()).unlink_on_close(true).stream_consumer::<u64>().unwrap();
@@ -65,13 +64,20 @@ fn one_popped_of_a_full_ring_lets_the_producer_go_on_while_the_consumer_waits_el
     for_each_ring!(check);
 }
 
-type Element = u64;
+/// A consumer, and its calls that take one number from a full ring.
+trait Pops: End {
+    const CALLS: &'static [Call<Self>];
+}
 
-/// A name, and what is done with a handle.
-type Call<H> = (&'static str, fn(&mut H));
+impl Pops for stream::Consumer<u64> {
+    const CALLS: &'static [Call<Self>] = &POPS;
+}
 
-/// What takes one element from a full ring, by every call that there is.
-const POPS: [Call<stream::Consumer<Element>>; 14] = [
+impl Pops for message::Consumer {
+    const CALLS: &'static [Call<Self>] = &MESSAGE_POPS;
+}
+
+const POPS: [Call<stream::Consumer<u64>>; 14] = [
     ("pop", |rx| assert_eq!(rx.pop(), Ok(0))),
     ("pop_slice", |rx| assert_eq!(rx.pop_slice(&mut [0]), Ok(1))),
     ("pop_blocking", |rx| assert_eq!(rx.blocking().pop(), Ok(0))),
@@ -86,49 +92,14 @@ const POPS: [Call<stream::Consumer<Element>>; 14] = [
         std::mem::forget(rx.peek(8).unwrap());
         rx.peek(1).unwrap().release();
     }),
-    ("peek_contiguous of a view", |rx| trust(rx).peek_contiguous(1).unwrap().release()),
-    ("release_first of a view", |rx| trust(rx).peek_contiguous(8).unwrap().release_first(1)),
+    ("peek_contiguous of a view", |rx| trust!(rx).peek_contiguous(1).unwrap().release()),
+    ("release_first of a view", |rx| trust!(rx).peek_contiguous(8).unwrap().release_first(1)),
     ("wait_readable", |rx| {
         rx.within(LONG).until_available(1).unwrap();
         rx.pop().unwrap();
     }),
 ];
 
-fn trust<H: Trust>(handle: &mut H) -> ringmain::Trusted<&mut H> {
-    handle.trust()
-}
-
-trait Trust: Sized {
-    fn trust(&mut self) -> ringmain::Trusted<&mut Self>;
-}
-
-macro_rules! trust {
-    ($($handle:ty),*) => {$(
-        impl Trust for $handle {
-            fn trust(&mut self) -> ringmain::Trusted<&mut Self> {
-                // SAFETY: the rings of these tests are touched by handles alone.
-                unsafe { self.trust_peer() }
-            }
-        }
-    )*};
-}
-
-trust!(stream::Consumer<Element>, message::Consumer);
-
-#[test]
-fn an_element_that_was_popped_has_left_its_slot_by_whatever_call() {
-    for (call, pop) in POPS {
-        let ring = Ring::new();
-        let mut tx = ring.options().capacity(8).stream_producer::<Element>().unwrap();
-        let mut rx = ring.options().stream_consumer::<Element>().unwrap();
-        assert_eq!(tx.push_slice(&[0; 8]), Ok(8));
-        pop(&mut rx);
-        assert_eq!(rx.position(), 1, "{call}");
-        assert_eq!((tx.push(8), tx.push(9).is_ok()), (Ok(()), false), "{call}");
-    }
-}
-
-/// What takes one message from a full ring, by every call that there is.
 const MESSAGE_POPS: [Call<message::Consumer>; 15] = [
     ("pop", |rx| assert_eq!(rx.pop(&mut [0; 8]), Ok(8))),
     ("pop_into", |rx| assert_eq!(rx.pop_into(&mut Vec::new()), Ok(8))),
@@ -147,21 +118,25 @@ const MESSAGE_POPS: [Call<message::Consumer>; 15] = [
         assert_eq!(batch.append_next(&mut Vec::new()), Ok(8));
         batch.release();
     }),
-    ("peek of a view", |rx| trust(rx).peek().unwrap().release()),
-    ("drain of a view", |rx| assert_eq!(trust(rx).drain(1, |bytes| assert_eq!(bytes.len(), 8)), Ok(1))),
+    ("peek of a view", |rx| trust!(rx).peek().unwrap().release()),
+    ("drain of a view", |rx| assert_eq!(trust!(rx).drain(1, |bytes| assert_eq!(bytes.len(), 8)), Ok(1))),
 ];
 
 #[test]
-fn a_message_that_was_popped_has_left_its_space_by_whatever_call() {
-    for (call, pop) in MESSAGE_POPS {
-        let ring = Ring::new();
-        let mut tx = small(ring.options()).message_producer().unwrap();
-        let mut rx = ring.options().message_consumer().unwrap();
-        while tx.push_value(&7_u64).is_ok() {}
-        pop(&mut rx);
-        assert_eq!(rx.position(), 64, "{call}");
-        assert_eq!((tx.push_value(&8_u64), tx.push_value(&9_u64).is_ok()), (Ok(()), false), "{call}");
+fn what_was_popped_has_left_its_place_by_whatever_call() {
+    fn check<C: Pops>() {
+        for (call, pop) in C::CALLS {
+            let ring = Ring::new();
+            let mut tx = C::Peer::attach(&small(ring.options())).unwrap();
+            let mut rx = C::attach(&small(ring.options())).unwrap();
+            let full = tx.exhaust();
+            pop(&mut rx);
+            assert_eq!(rx.position(), C::STEP, "{call}");
+            assert_eq!((tx.try_go(full), tx.try_go(full + 1)), (true, false), "{call}");
+        }
     }
+    check::<stream::Consumer<u64>>();
+    check::<message::Consumer>();
 }
 
 #[test]

@@ -53,8 +53,10 @@ fn refuser(part: &mut Part) {
 }
 
 fn check_unsealed(named: &str) {
-    let seals_are = |expected: SealFlags| move |error: &Error| matches!(error, Error::Seals { found, expected: SEALED } if *found == expected.bits());
     const SEALED: u32 = SEALS.bits();
+    fn seals_are(seals: SealFlags) -> impl Fn(&Error) -> bool {
+        move |error| matches!(error, Error::Seals { found, expected: SEALED } if *found == seals.bits())
+    }
     let whole = bytes_of_ring(ring().descriptor());
     for seals in [
         SealFlags::empty(),
@@ -89,7 +91,9 @@ fn pipe() -> (OwnedFd, OwnedFd) {
 }
 
 fn check_other_kinds() {
-    let kind_is = |expected: &'static str| move |error: &Error| matches!(error, Error::NotRegular { found, .. } if *found == expected);
+    fn kind_is(kind: &'static str) -> impl Fn(&Error) -> bool {
+        move |error| matches!(error, Error::NotRegular { found, .. } if *found == kind)
+    }
     check_descriptor(&|| pipe().0, &kind_is("FIFO"));
     check_descriptor(&|| OwnedFd::from(UnixStream::pair().unwrap().0), &kind_is("socket or device"));
     check_descriptor(&|| fs::File::open("/dev/null").unwrap().into(), &kind_is("socket or device"));
@@ -156,9 +160,10 @@ fn check_damaged() {
         for len in [4096, bytes.len() - 1, bytes.len() + 1, 2 * bytes.len()] {
             let mut bytes = bytes.clone();
             bytes.resize(len, 0);
+            let len = len as u64;
             attach(
                 &bytes,
-                &|error| matches!(error, Error::Mismatch { what: Attribute::ObjectLength, found, .. } if *found == len as u64),
+                &|error| matches!(error, Error::Mismatch { what: Attribute::ObjectLength, found, .. } if *found == len),
             );
         }
         // With one bit of its identity turned, or an impossible position.

@@ -5,18 +5,12 @@ mod common;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::ends::{End, STRATEGIES, for_each_end, mover, parts_of_ends, small};
+use common::ends::{End, LONG, SOON, STRATEGIES, for_each_end, mover, parts_of_ends, small};
 use common::{Child, Lateness, Part, Ring, SLICE, succeed, wait_for};
 use ringmain::{Broken, Corrupted, Options, PeerState, Role, WaitError};
 
 /// More numbers than a consumer reads before it gives some back.
 const ENOUGH: u64 = 40;
-
-/// A limit that is over soon.
-const SOON: Duration = Duration::from_millis(20);
-
-/// A limit that is reached where something went wrong alone.
-const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -40,9 +34,7 @@ fn start<E: End>(ring: &Ring, first: u64, count: u64) -> Child {
 /// Runs a check for every handle and every way to wait.
 macro_rules! for_all {
     ($check:ident) => {
-        for strategy in 0..STRATEGIES.len() {
-            for_each_end!($check, strategy);
-        }
+        for_each_end!(at once: $check(strategy) for strategy in 0..STRATEGIES.len())
     };
 }
 
@@ -185,7 +177,7 @@ fn whoever_waits_for_nobody_who_can_come_is_orphaned() {
         peer.kill();
         ringmain::unlink(ring.name()).unwrap();
         assert_eq!(end.go(moved, None), Err(WaitError::Orphaned));
-        // And where nobody ever came.
+        // And if nobody ever came.
         let ring = Ring::new();
         let mut end = E::attach(&small(ring.options()).wait(STRATEGIES[strategy])).unwrap();
         let moved = end.exhaust();

@@ -1,5 +1,5 @@
-//! No call and no guard can be missed: whatever the sources of the two rings make public stands in the lists from which the
-//! tests of every call take theirs.
+//! No call and no guard can be missed: whatever the sources of the two rings make public stands in the lists from which
+//! the tests of every call take theirs.
 //!
 //! | list | whose tests |
 //! |---|---|
@@ -44,7 +44,7 @@ fn sources(folder: &str, passes: impl Fn(&str) -> bool) -> String {
     names.iter().filter(|name| passes(name)).map(|name| read(&format!("src/{folder}/{name}"))).collect()
 }
 
-/// Returns the name that follows a word, where the line begins with that.
+/// Returns the name that follows a word, if the line begins with that.
 fn name_after<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let rest = line.trim_start().strip_prefix(word)?;
     rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next()

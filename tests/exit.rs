@@ -1,5 +1,5 @@
-//! How a process ends, and what its peer hears of that: it closed where it exited in order, also with handles that nobody
-//! dropped, and crashed otherwise.
+//! How a process ends, and what its peer hears of that: it closed if it exited in order, also with handles that
+//! nobody dropped, and crashed otherwise.
 
 mod common;
 
@@ -41,7 +41,7 @@ fn plays_a_part() {
 static KEPT: OnceLock<Mutex<Box<dyn Any + Send>>> = OnceLock::new();
 
 /// Keeps a handle in a static.
-fn keep<E: End + 'static>(end: E) {
+fn keep<E: End>(end: E) {
     assert!(KEPT.set(Mutex::new(Box::new(end))).is_ok(), "one is kept");
 }
 
@@ -59,7 +59,7 @@ fn attach<E: End>(part: &Part) -> E {
 }
 
 /// Ends with an end that it does not drop, in the way that its argument names.
-fn ender<E: End + 'static>(part: &mut Part) {
+fn ender<E: End>(part: &mut Part) {
     let end: E = attach(part);
     let how: String = part.argument(1);
     part.say("ready");
@@ -134,7 +134,7 @@ fn a_process_that_exits_with_a_handle_has_closed_it() {
             assert!(!ring.exists(), "{how}");
         }
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_process_that_does_not_exit_in_order_has_crashed() {
             assert!(ring.exists(), "{how}");
         }
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_process_that_is_killed_has_crashed() {
         check_told::<E>(&mut peer, WaitError::Crashed, "killed");
         assert!(ring.exists());
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 #[test]
@@ -168,11 +168,11 @@ fn a_handle_that_is_not_to_be_closed_at_the_exit_has_crashed() {
             assert!(status.success() && ring.exists(), "{how}: {status}");
         }
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 /// Panics with an end, and goes on.
-fn panicker<E: End + 'static>(part: &mut Part) {
+fn panicker<E: End>(part: &mut Part) {
     let end: E = attach(part);
     part.say("ready");
     part.hear();
@@ -185,7 +185,7 @@ fn panicker<E: End + 'static>(part: &mut Part) {
 }
 
 /// Abandons its end, and goes on.
-fn abandoner<E: End + 'static>(part: &mut Part) {
+fn abandoner<E: End>(part: &mut Part) {
     let end: E = attach(part);
     part.say("ready");
     part.hear();
@@ -211,7 +211,7 @@ fn a_handle_that_a_panic_drops_or_its_user_abandons_has_crashed_while_the_proces
             assert_eq!(peer.peer_state(), PeerState::Closed);
         }
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 #[test]
@@ -233,14 +233,14 @@ fn a_sleeper_is_woken_by_an_end_that_is_abandoned() {
             });
             assert_eq!(told, Err(WaitError::Crashed));
         }
-        // Where nothing wakes it, it is late each time.
+        // If nothing wakes it, it is late each time.
         assert!(lateness.count() <= 3, "{} of 12 sleeps ended with their slice", lateness.count());
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 /// Closes its end while a panic unwinds.
-fn closer<E: End + 'static>(part: &mut Part) {
+fn closer<E: End>(part: &mut Part) {
     struct Closes<E: End>(Option<E>);
     impl<E: End> Drop for Closes<E> {
         fn drop(&mut self) {
@@ -269,11 +269,11 @@ fn a_handle_that_is_closed_while_a_panic_unwinds_has_closed() {
         closer.say("end");
         closer.join();
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 /// Pushes numbers by a thread that does not end, says how many, and exits.
-fn pusher<E: End + 'static>(part: &mut Part) {
+fn pusher<E: End>(part: &mut Part) {
     static PUSHED: AtomicU64 = AtomicU64::new(0);
     let mut end = E::attach(&small(part.options())).unwrap();
     part.say("ready");
@@ -327,7 +327,7 @@ fn what_another_thread_pushed_before_an_exit_is_there() {
 }
 
 /// Forks a child that exits as a process does that has attached.
-fn forker<E: End + 'static>(part: &mut Part) {
+fn forker<E: End>(part: &mut Part) {
     let mut end: E = attach(part);
     let Some(child) = fork() else {
         // SAFETY: the handlers of this library are ready for it, and nobody else has any here.
@@ -356,11 +356,11 @@ fn a_forked_child_that_exits_leaves_the_ends_of_its_parent() {
         forker.join();
         assert_eq!(peer.peer_state(), PeerState::Closed);
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 /// Has attached and left, forks, and lets the child attach and exit.
-fn daemon<E: End + 'static>(part: &mut Part) {
+fn daemon<E: End>(part: &mut Part) {
     drop(E::attach(&small(Options::anonymous())).unwrap());
     let Some(child) = fork() else {
         mem::forget(attach::<E>(part));
@@ -380,7 +380,7 @@ fn a_forked_child_that_exits_closes_its_own_ends() {
         assert!(!ring.exists());
         drop(daemon);
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 #[test]
@@ -397,5 +397,5 @@ fn a_process_exits_in_order_with_a_ring_that_was_shortened() {
             drop(peer);
         }
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }

@@ -1,7 +1,7 @@
 //! Bits that flip and words that lie, before a victim comes and while it works: typed errors, and nothing worse.
 //!
-//! A child is the liar and its victim in one, so that a round follows from its seed alone. A signal, a panic or a hang in it
-//! is told with that seed: `RINGMAIN_SEED=seed RINGMAIN_ROUNDS=1` makes that one round again.
+//! A child is the liar and its victim in one, so that a round follows from its seed alone. A signal, a panic or a hang
+//! in it is told with that seed: `RINGMAIN_SEED=seed RINGMAIN_ROUNDS=1` makes that one round again.
 
 mod common;
 
@@ -99,7 +99,7 @@ fn case<V: Victim + 'static>(part: &Part, at: usize, shape: Shape) -> Round {
     })
 }
 
-/// Says which round is to be made again, where a test fails.
+/// Says which round is to be made again, if a test fails.
 struct Told {
     journal: Journal,
 }

@@ -1,4 +1,5 @@
-//! What stands under the name and is no ring: an error that says what it is, no wait, no following, and it is left alone.
+//! What stands under the name and is no ring: an error that says what it is, no wait, no following, and it is left
+//! alone.
 
 mod common;
 
@@ -60,8 +61,8 @@ fn a_file_that_is_shorter_than_a_header_is_refused_and_left_alone() {
 
 #[test]
 fn a_file_of_zeros_with_something_behind_the_identity_is_refused_and_left_alone() {
-    // The words of the roles, the bytes behind the positions, around the second part of the identity, the last byte of the header, the first one
-    // behind it, and the last of all.
+    // The words of the roles, the bytes behind the positions, around the second part of the identity, the last byte of
+    // the header, the first one behind it, and the last of all.
     for at in [0x80, 0x88, 0x9f, 0x100, 0x108, 0x17f, 0x188, 0x1ff, 0x208, 0x27f, 0x2d0, 0xfff, 0x1000, 0x1fff] {
         let mut bytes = vec![0; 2 * 4096];
         bytes[at] = 1;

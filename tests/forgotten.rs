@@ -1,5 +1,5 @@
-//! Guards are sound without their destructor: one that is forgotten is as good as dropped, or as never taken, and every call
-//! after it is right, with a peer that keeps to the protocol and with one that does not.
+//! Guards are sound without their destructor: one that is forgotten is as good as dropped, or as never taken, and every
+//! call after it is right, with a peer that keeps to the protocol and with one that does not.
 
 #![allow(clippy::forget_non_drop, reason = "whatever a guard does when it is dropped, its user may forget it")]
 
@@ -8,27 +8,27 @@ mod common;
 use std::io::{IoSlice, Write};
 use std::mem::forget;
 
+use common::ends::{Call, End, for_each_ring, small, trust};
 use common::messages::{header, ring_of};
 use common::{Ring, corruption, word};
-use ringmain::PopError;
-use ringmain::{Broken, Trusted, message, stream};
+use ringmain::{Broken, PopError, message, stream};
 
 /// How many elements or messages lie in a ring whose consumer forgets something, and how many a ring holds.
 const THERE: u64 = 4;
 const SLOTS: usize = 8;
 
-macro_rules! trust {
-    ($handle:expr) => {{
-        let view: Trusted<&mut _> = {
-            // SAFETY: while the view is used, nobody else touches the ring.
-            unsafe { $handle.trust_peer() }
-        };
-        view
-    }};
+/// A handle, and each of its guards, taken and forgotten.
+trait Guards: End {
+    const GUARDS: &'static [Call<Self>];
 }
 
-/// A name, and what is done with a handle.
-type Call<H> = (&'static str, fn(&mut H));
+impl Guards for stream::Producer<u64> {
+    const GUARDS: &'static [Call<Self>] = &CLAIMS;
+}
+
+impl Guards for message::Producer {
+    const GUARDS: &'static [Call<Self>] = &ROOMS;
+}
 
 /// Every guard of a producer of elements, forgotten after it was written.
 const CLAIMS: [Call<stream::Producer<u64>>; 9] = [
@@ -83,17 +83,21 @@ fn a_forgotten_claim_of_slots_was_never_taken() {
 
 #[test]
 fn a_head_that_cannot_be_is_found_behind_a_forgotten_claim() {
-    for (guard, take) in CLAIMS {
-        let ring = Ring::new();
-        let mut tx = ring.options().capacity(SLOTS).stream_producer::<u64>().unwrap();
-        take(&mut tx);
-        assert_eq!(tx.push_slice(&[7; SLOTS]), Ok(SLOTS), "{guard}");
-        ring.set_word(word::HEAD, 1000);
-        let cause = corruption(tx.free()).unwrap();
-        assert_eq!((cause.found, cause.highest), (1000, SLOTS as u64), "{guard}");
-        drop(tx);
-        assert_eq!(ring.word(word::TAIL), SLOTS as u64, "{guard}");
+    fn check<P: Guards>() {
+        for (guard, take) in P::GUARDS {
+            let ring = Ring::new();
+            let mut tx = P::attach(&small(ring.options())).unwrap();
+            take(&mut tx);
+            let tail = P::STEP * tx.exhaust();
+            let (head, wrong) = P::IMPOSSIBLE;
+            ring.set_word(head, wrong);
+            let cause = corruption(tx.known()).unwrap();
+            assert_eq!((cause.found, cause.highest), (wrong, tail), "{guard}");
+            drop(tx);
+            assert_eq!(ring.word(word::TAIL), tail, "{guard}");
+        }
     }
+    for_each_ring!(check);
 }
 
 /// Every guard of a consumer of elements, forgotten after it was read.
@@ -240,21 +244,6 @@ fn a_forgotten_claim_of_room_was_never_taken() {
     }
 }
 
-#[test]
-fn a_head_that_cannot_be_is_found_behind_a_forgotten_claim_of_room() {
-    for (guard, take) in ROOMS {
-        let ring = ring_of(4096, 8);
-        let mut tx = ring.options().message_producer().unwrap();
-        take(&mut tx);
-        while tx.push(&[7; 248]).is_ok() {}
-        let tail = ring.word(word::TAIL);
-        ring.set_word(word::HEAD, 1 << 40);
-        assert_eq!(corruption(tx.can_push(248)).unwrap().found, 1 << 40, "{guard}");
-        drop(tx);
-        assert_eq!(ring.word(word::TAIL), tail, "{guard}");
-    }
-}
-
 /// Every guard of a consumer of messages, forgotten after it was read.
 const LOOKS: [Call<message::Consumer>; 11] = [
     ("Record", |rx| {
@@ -341,7 +330,8 @@ fn a_header_that_cannot_be_is_found_behind_forgotten_messages() {
                 let mut rx = ring.options().message_consumer().unwrap();
                 (0..THERE).for_each(|number| tx.push_value(&number).unwrap());
                 look(&mut rx);
-                // Of a message that was looked at, or of the one behind all: known or not, it is read with the head, not before.
+                // Of a message that was looked at, or of the one behind all: known or not, it is read with the head,
+                // not before.
                 if damaged == THERE {
                     tx.push_value(&THERE).unwrap();
                 }

@@ -1,5 +1,5 @@
-//! A handle belongs to its process: in a forked child each call says so and touches nothing, however the child was made, and
-//! whatever its process id is.
+//! A handle belongs to its process: in a forked child each call says so and touches nothing, however the child was
+//! made, and whatever its process id is.
 
 mod common;
 
@@ -10,15 +10,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use std::{fs, io, process};
 
-use common::ends::{End, as_end, check_hand_over, check_held, for_each_end, small};
+use common::ends::{End, LONG, as_end, check_hand_over, check_held, for_each_end, for_each_ring, small, trust};
 use common::forks::{code, exit, fork};
 use common::{Ability, Child, Part, Ring, missing, path};
 use ringmain::{Broken, Options, PeerState, Role, message, stream};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
-
-/// A limit that is reached where a call waits for what cannot come alone.
-const LONG: Duration = Duration::from_secs(20);
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -36,7 +33,8 @@ fn plays_a_part() {
 
 /// Forks without the C library, so that none of its handlers runs; `None` in the child.
 fn clone(flags: libc::c_int) -> Option<Pid> {
-    // SAFETY: no stack, and no memory that is shared: the same as a fork. The other thread of a part waits, and holds no lock.
+    // SAFETY: no stack, and no memory that is shared: the same as a fork. The other thread of a part waits, and holds
+    // no lock.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD | flags, 0, 0, 0, 0) };
     assert!(pid >= 0, "{}", io::Error::last_os_error());
     Pid::from_raw(pid as libc::pid_t)
@@ -130,8 +128,7 @@ impl Calls for stream::Producer<u64> {
         said.check("claim_blocking", self.blocking().claim(1));
         said.check("claim_timeout", self.within(LONG).claim(1));
         said.check("free", self.free());
-        // SAFETY: this process is the peer too.
-        let mut trusted = unsafe { self.trust_peer() };
+        let mut trusted = trust!(self);
         said.check("claim_contiguous of a view", trusted.claim_contiguous(1));
     }
 }
@@ -149,8 +146,7 @@ impl Calls for stream::Consumer<u64> {
         said.check("peek_timeout", self.within(LONG).peek(1));
         said.check("available", self.available());
         self.release();
-        // SAFETY: this process is the peer too.
-        let mut trusted = unsafe { self.trust_peer() };
+        let mut trusted = trust!(self);
         said.check("peek_contiguous of a view", trusted.peek_contiguous(1));
     }
 }
@@ -173,8 +169,7 @@ impl Calls for message::Producer {
         said.check("push_value of a batch", batch.push_value(&7_u64));
         said.check("claim of a batch", batch.claim(8));
         batch.commit();
-        // SAFETY: this process is the peer too.
-        let mut trusted = unsafe { self.trust_peer() };
+        let mut trusted = trust!(self);
         said.check("claim of a view", trusted.claim(8));
     }
 }
@@ -201,8 +196,7 @@ impl Calls for message::Consumer {
         said.check("append_next of a batch", batch.append_next(&mut Vec::new()));
         batch.release();
         self.release();
-        // SAFETY: this process is the peer too.
-        let mut trusted = unsafe { self.trust_peer() };
+        let mut trusted = trust!(self);
         said.check("peek of a view", trusted.peek());
         said.check("drain of a view", trusted.drain(3, |_| {}));
     }
@@ -227,8 +221,8 @@ where
     let mut end = E::attach(&options).unwrap();
     let mut peer = E::Peer::attach(&options).unwrap();
     check_hand_over(&mut end, &mut peer);
-    // So that there is something to take, and that all can be pushed.
-    send(&mut end, &mut peer);
+    // So that there is something to take, and that all can be pushed. Each end is one that produces.
+    assert!(end.try_go(0));
     let parent = process::id();
     let before = fs::read(path(part.name())).unwrap();
     let Some(child) = fork_by(&way) else {
@@ -253,26 +247,18 @@ where
     let ended = code(child);
     assert!(fs::read(path(part.name())).unwrap() == before, "the ring has changed");
     part.say(format!("{ended:?}"));
-    take(&mut end, &mut peer);
+    assert!(peer.try_go(0));
     check_hand_over(&mut end, &mut peer);
     part.say("flows");
     part.hear();
 }
 
-/// Sends one number, whichever end does that.
-fn send<E: End>(end: &mut E, peer: &mut E::Peer) {
-    match E::ROLE {
-        Role::Producer => end.go(0, Some(Duration::ZERO)).unwrap(),
-        _ => peer.go(0, Some(Duration::ZERO)).unwrap(),
-    }
-}
-
-/// Receives it.
-fn take<E: End>(end: &mut E, peer: &mut E::Peer) {
-    match E::ROLE {
-        Role::Producer => peer.go(0, Some(Duration::ZERO)).unwrap(),
-        _ => end.go(0, Some(Duration::ZERO)).unwrap(),
-    }
+/// Starts a process that plays a part, checks what it says, and waits for its end.
+#[track_caller]
+fn check_says(part: &str, ring: &Ring, arguments: &[&dyn Display], words: &[&str]) {
+    let mut child = Child::start(part, ring.name(), arguments);
+    words.iter().for_each(|words| child.says(words));
+    child.join();
 }
 
 #[test]
@@ -290,8 +276,7 @@ fn each_call_of_a_forked_child_is_refused_and_touches_nothing() {
     }
     for way in WAYS {
         // Each plays with both ends.
-        check::<stream::Producer<u64>>(way);
-        check::<message::Producer>(way);
+        for_each_ring!(check, way);
     }
 }
 
@@ -326,8 +311,7 @@ fn a_forked_child_with_the_process_id_of_its_parent_is_refused() {
         namespace.says("flows");
         namespace.join();
     }
-    check::<stream::Producer<u64>>();
-    check::<message::Producer>();
+    for_each_ring!(check);
 }
 
 /// Takes each guard, forks, and lets the child do with it all that can be done.
@@ -460,8 +444,7 @@ fn bytes(part: &mut Part) {
                 said.check("write_all", tx.write_all(b"more"));
                 said.check("read", rx.read(&mut [0; 8]));
                 said.check("read_to_end", rx.read_to_end(&mut Vec::new()));
-                // SAFETY: this process is the peer too.
-                let mut trusted = unsafe { rx.trust_peer() };
+                let mut trusted = trust!(rx);
                 said.check("read of a view", trusted.read(&mut [0; 8]));
                 said.check("fill_buf", io::BufRead::fill_buf(&mut trusted).map(<[u8]>::len));
             }
@@ -479,11 +462,7 @@ fn bytes(part: &mut Part) {
 #[test]
 fn each_read_and_write_of_a_forked_child_is_refused() {
     for way in WAYS {
-        let ring = Ring::new();
-        let mut bytes = Child::start("bytes", ring.name(), &[&way]);
-        bytes.says("Some(0)");
-        bytes.says("bytes");
-        bytes.join();
+        check_says("bytes", &Ring::new(), &[&way], &["Some(0)", "bytes"]);
     }
 }
 
@@ -505,14 +484,12 @@ fn a_daemon_that_forks_first_attaches_in_the_child() {
         let ring = Ring::new();
         let mut peer = E::Peer::attach(&small(ring.options())).unwrap();
         if E::ROLE == Role::Consumer {
-            (0..4).for_each(|number| peer.go(number, Some(Duration::ZERO)).unwrap());
+            (0..4).for_each(|number| assert!(peer.try_go(number)));
         }
-        let mut daemon = Child::start("daemon", ring.name(), &[&E::PART, &way]);
-        daemon.says("Some(0)");
+        check_says("daemon", &ring, &[&E::PART, &way], &["Some(0)"]);
         if E::ROLE == Role::Producer {
-            (0..4).for_each(|number| peer.go(number, Some(Duration::ZERO)).unwrap());
+            (0..4).for_each(|number| assert!(peer.try_go(number)));
         }
-        daemon.join();
     }
     for way in WAYS {
         for_each_end!(check, way);
@@ -548,10 +525,7 @@ fn heir<E: End + Calls>(part: &mut Part) {
 #[test]
 fn a_child_attaches_anew_once_its_parent_has_left() {
     fn check<E: End>(way: &str) {
-        let ring = Ring::new();
-        let mut heir = Child::start("heir", ring.name(), &[&E::PART, &way]);
-        heir.says("Some(0)");
-        heir.join();
+        check_says("heir", &Ring::new(), &[&E::PART, &way], &["Some(0)"]);
     }
     for way in WAYS {
         for_each_end!(check, way);
@@ -591,11 +565,7 @@ fn owner<E: End + Calls>(part: &mut Part) {
 #[test]
 fn a_child_that_attaches_a_ring_of_its_own_is_refused_that_of_its_parent() {
     fn check<E: End>(way: &str) {
-        let ring = Ring::new();
-        let mut owner = Child::start("owner", ring.name(), &[&E::PART, &way]);
-        owner.says("Some(0)");
-        owner.says(1);
-        owner.join();
+        check_says("owner", &Ring::new(), &[&E::PART, &way], &["Some(0)", "1"]);
     }
     for way in WAYS {
         for_each_end!(check, way);

@@ -3,11 +3,12 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, Stdio};
 use std::{fs, process, thread};
 
 use common::ends::{End, as_end, check_hand_over, check_held, for_each_end, for_each_ring, small};
 use common::forks::{code, exit, fork};
-use common::{Child, Part, Ring, path, wait_for};
+use common::{Child, Part, Ring, Running, path, wait_for};
 use ringmain::PeerState;
 use rustix::process::{Pid, test_kill_process};
 
@@ -109,6 +110,8 @@ fn a_program_started_while_attached_inherits_nothing() {
         let mut idler = Child::start("idler", ring.name(), &[]);
         idler.says("here");
         assert_eq!(descriptors(idler.pid(), &ring), 0);
+        let plain = Running::start_plainly(Command::new("ls").args(["-l", "/proc/self/fd"]).stdout(Stdio::piped()));
+        assert!(!String::from_utf8(plain.output().stdout).unwrap().contains(ring.name()));
         // The roles stay, and are free when they are left, though the program goes on.
         check_held::<E>(&ring, process::id());
         check_hand_over(&mut end, &mut peer);

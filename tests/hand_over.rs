@@ -1,5 +1,5 @@
-//! `pop` hands over, and what was not released comes again: a consumer is killed right after each kind of call, and judged by
-//! what it received.
+//! `pop` hands over, and what was not released comes again: a consumer is killed right after each kind of call, and
+//! judged by what it received.
 
 #![allow(clippy::forget_non_drop, reason = "whatever a guard does when it is dropped, its user may forget it")]
 
@@ -7,27 +7,46 @@ mod common;
 
 use std::mem;
 
-use common::messages::{ring_of, size};
+use common::ends::{Call, End, small, trust};
 use common::{Child, Part, Ring, succeed};
-use ringmain::{message, stream};
-
-/// How many elements or messages there are.
-const COUNT: u64 = 8;
+use ringmain::{PopError, message, stream};
 
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    common::play(&[("elements", elements), ("messages", messages)]);
+    common::play(&[
+        ("stream_consumer", taker::<stream::Consumer<u64>>),
+        ("message_consumer", taker::<message::Consumer>),
+    ]);
 }
 
 /// What a call received, and how many of that are handed over.
 type Came = (Vec<u64>, u64);
 
-/// The name of a call, and the call.
-type Call<H> = (&'static str, fn(&mut H) -> Came);
+/// A consumer of a ring with at least eight numbers from 0 on, and its calls: each begins with the first.
+trait Takes: End {
+    const CALLS: &'static [Call<Self, Came>];
 
-/// Calls of a consumer of elements: each begins with the first.
-const CALLS: [Call<stream::Consumer<u64>>; 20] = [
+    fn pop_number(&mut self) -> Result<u64, PopError>;
+}
+
+impl Takes for stream::Consumer<u64> {
+    const CALLS: &'static [Call<Self, Came>] = &CALLS;
+
+    fn pop_number(&mut self) -> Result<u64, PopError> {
+        self.pop()
+    }
+}
+
+impl Takes for message::Consumer {
+    const CALLS: &'static [Call<Self, Came>] = &MESSAGE_CALLS;
+
+    fn pop_number(&mut self) -> Result<u64, PopError> {
+        self.pop_value()
+    }
+}
+
+const CALLS: [Call<stream::Consumer<u64>, Came>; 20] = [
     ("pop", |rx| (vec![rx.pop().unwrap()], 1)),
     ("pop thrice", |rx| ([(); 3].map(|()| rx.pop().unwrap()).to_vec(), 3)),
     ("pop_blocking", |rx| (vec![rx.blocking().pop().unwrap()], 1)),
@@ -77,16 +96,14 @@ const CALLS: [Call<stream::Consumer<u64>>; 20] = [
         (vec![value], 1)
     }),
     ("peek of a view and release", |rx| {
-        // SAFETY: handles alone touch the rings of these tests.
-        let mut view = unsafe { rx.trust_peer() };
+        let mut view = trust!(rx);
         let peek = view.peek_contiguous(3).unwrap();
         let values = peek.to_vec();
         peek.release();
         (values, 3)
     }),
     ("peek of a view, dropped", |rx| {
-        // SAFETY: the same.
-        let mut view = unsafe { rx.trust_peer() };
+        let mut view = trust!(rx);
         (view.peek_contiguous(3).unwrap().to_vec(), 0)
     }),
     ("until_available", |rx| {
@@ -113,8 +130,7 @@ const CALLS: [Call<stream::Consumer<u64>>; 20] = [
     ("peek_contiguous, waiting, dropped", |rx| (rx.blocking().peek_contiguous(4).unwrap().iter().collect(), 0)),
 ];
 
-/// Calls of a consumer of messages: each begins with the first.
-const MESSAGE_CALLS: [Call<message::Consumer>; 24] = [
+const MESSAGE_CALLS: [Call<message::Consumer, Came>; 24] = [
     ("pop", |rx| {
         let mut bytes = [0; 8];
         assert_eq!(rx.pop(&mut bytes), Ok(8));
@@ -164,14 +180,12 @@ const MESSAGE_CALLS: [Call<message::Consumer>; 24] = [
     ("peek_batch and release", |rx| (batch(rx, |batch| batch.release()), 3)),
     ("drain of a view", |rx| {
         let mut values = Vec::new();
-        // SAFETY: handles alone touch the rings of these tests.
-        let mut view = unsafe { rx.trust_peer() };
+        let mut view = trust!(rx);
         assert_eq!(view.drain(3, |bytes| values.push(number(bytes))), Ok(3));
         (values, 3)
     }),
     ("peek of a view, dropped", |rx| {
-        // SAFETY: the same.
-        let mut view = unsafe { rx.trust_peer() };
+        let mut view = trust!(rx);
         (vec![number(&view.peek().unwrap())], 0)
     }),
     ("release", |rx| {
@@ -211,27 +225,17 @@ fn batch(rx: &mut message::Consumer, end: fn(message::PeekBatch<'_>)) -> Vec<u64
 }
 
 /// Makes a call, and says what came of it; then is killed.
-fn elements(part: &mut Part) {
-    let mut rx = part.options().stream_consumer().unwrap();
-    let came = CALLS[part.argument::<usize>(0)].1(&mut rx);
-    tell(part, came, rx.position());
-}
-
-fn messages(part: &mut Part) {
-    let mut rx = part.options().message_consumer().unwrap();
-    let came = MESSAGE_CALLS[part.argument::<usize>(0)].1(&mut rx);
-    tell(part, came, rx.position());
-}
-
-fn tell(part: &mut Part, (values, handed): Came, position: u64) {
-    part.say(format!("{values:?}, {handed} of them handed over, at {position}"));
+fn taker<C: Takes>(part: &mut Part) {
+    let mut rx = C::attach(&small(part.options())).unwrap();
+    let (values, handed) = C::CALLS[part.argument::<usize>(0)].1(&mut rx);
+    part.say(format!("{values:?}, {handed} of them handed over, at {}", rx.position()));
     part.hear();
 }
 
-/// Makes a call in a process that is killed right after it. Returns what the call received, and the consumer's position after it.
+/// Makes a call in a process that is killed right after it. Returns what it received, and the consumer's position.
 #[track_caller]
-fn killed_after(part: &str, ring: &Ring, call: usize) -> (Came, u64) {
-    let mut child = Child::start(part, ring.name(), &[&call]);
+fn killed_after<C: Takes>(ring: &Ring, call: usize) -> (Came, u64) {
+    let mut child = Child::start(C::PART, ring.name(), &[&call]);
     let said = child.hear();
     child.kill();
     let (values, rest) = said.split_once("], ").unwrap();
@@ -240,42 +244,31 @@ fn killed_after(part: &str, ring: &Ring, call: usize) -> (Came, u64) {
     ((values, handed.parse().unwrap()), position.parse().unwrap())
 }
 
-/// Checks what comes to the next consumer of a ring of which a killed one has received `values`, the first `handed` of them for
-/// good: nothing of these, and all else.
+/// Checks what comes to the next consumer of a ring of `count` numbers, of which a killed one has received `values`,
+/// the first `handed` of them for good: nothing of these, and all else.
 #[track_caller]
-fn check_rest(call: &str, (values, handed): Came, rest: &[u64]) {
+fn check_rest(call: &str, count: u64, (values, handed): Came, rest: &[u64]) {
     assert!(values.iter().copied().eq(0..values.len() as u64), "{call} received {values:?}");
-    assert!(rest.iter().copied().eq(handed..COUNT), "after {call}, {rest:?} came, expected from {handed} on");
+    assert!(rest.iter().copied().eq(handed..count), "after {call}, {rest:?} came, expected from {handed} on");
 }
 
 #[test]
-fn a_consumer_of_elements_that_is_killed_after_a_call_has_what_that_handed_over() {
-    for (at, (call, _)) in CALLS.iter().enumerate() {
-        let ring = Ring::new();
-        let mut tx = ring.options().capacity(COUNT as usize).stream_producer::<u64>().unwrap();
-        (0..COUNT).for_each(|number| tx.push(number).unwrap());
-        let (came, position) = killed_after("elements", &ring, at);
-        let mut rx = succeed(|| ring.options().stream_consumer::<u64>());
-        assert_eq!((rx.position(), tx.free()), (position, Ok(position as usize)), "{call}");
-        let rest: Vec<u64> = std::iter::from_fn(|| rx.pop().ok()).collect();
-        assert_eq!(position, came.1, "{call}");
-        check_rest(call, came, &rest);
+fn a_consumer_that_is_killed_after_a_call_has_what_that_handed_over() {
+    fn check<C: Takes>() {
+        for (at, (call, _)) in C::CALLS.iter().enumerate() {
+            let ring = Ring::new();
+            let mut tx = C::Peer::attach(&small(ring.options())).unwrap();
+            let count = tx.exhaust();
+            let (came, position) = killed_after::<C>(&ring, at);
+            let mut rx = succeed(|| C::attach(&small(ring.options())));
+            assert_eq!((position, rx.position()), (C::STEP * came.1, position), "{call}");
+            assert_eq!(tx.known(), Ok(came.1.min(C::KNOWN)), "{call}");
+            let rest: Vec<u64> = std::iter::from_fn(|| rx.pop_number().ok()).collect();
+            check_rest(call, count, came, &rest);
+        }
     }
-}
-
-#[test]
-fn a_consumer_of_messages_that_is_killed_after_a_call_has_what_that_handed_over() {
-    for (at, (call, _)) in MESSAGE_CALLS.iter().enumerate() {
-        let ring = ring_of(4096, 16);
-        let mut tx = ring.options().message_producer().unwrap();
-        (0..COUNT).for_each(|number| tx.push_value(&number).unwrap());
-        let (came, position) = killed_after("messages", &ring, at);
-        let mut rx = succeed(|| ring.options().message_consumer());
-        assert_eq!(rx.position(), position, "{call}");
-        let rest: Vec<u64> = rx.messages().map(|bytes| number(&bytes.unwrap())).collect();
-        assert_eq!(position, size(16, 8) * came.1, "{call}");
-        check_rest(call, came, &rest);
-    }
+    check::<stream::Consumer<u64>>();
+    check::<message::Consumer>();
 }
 
 /// What the judge rests on can fail.
@@ -285,12 +278,12 @@ mod planted {
     #[test]
     #[should_panic(expected = "after pop, [1, 2, 3, 4, 5, 6, 7] came")]
     fn an_element_that_is_lost_is_seen() {
-        check_rest("pop", (vec![0], 0), &[1, 2, 3, 4, 5, 6, 7]);
+        check_rest("pop", 8, (vec![0], 0), &[1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
     #[should_panic(expected = "expected from 1 on")]
     fn an_element_that_comes_again_is_seen() {
-        check_rest("pop", (vec![0], 1), &[0, 1, 2, 3, 4, 5, 6, 7]);
+        check_rest("pop", 8, (vec![0], 1), &[0, 1, 2, 3, 4, 5, 6, 7]);
     }
 }

@@ -1,4 +1,5 @@
-//! What a ring says that it is: its number, its time, its first position, its type's name, and what only later versions know.
+//! What a ring says that it is: its number, its time, its first position, its type's name, and what only later versions
+//! know.
 
 mod common;
 
@@ -92,7 +93,8 @@ fn a_message_ring_begins_with_a_record() {
         let options = ring.options().capacity(4096).record_alignment(alignment);
         for refused in [1, first + 1, first + alignment as u64 / 2] {
             for attempt in messages(&options.clone().start_at(refused)) {
-                refuses!(attempt, Error::InvalidStart { position, alignment: found } if (position, found) == (refused, alignment));
+                let expected = (refused, alignment);
+                refuses!(attempt, Error::InvalidStart { position, alignment } if (position, alignment) == expected);
             }
         }
         assert!(!ring.exists());
@@ -156,7 +158,8 @@ fn control_characters_of_a_type_tag_do_not_reach_a_terminal() {
     assert!(error.contains(r#""\u{1b}[2J\n""#) && !error.contains('\u{1b}') && !error.contains('\n'), "{error:?}");
 }
 
-/// Overwrites a word of a ring of eight numbers, and checks how that is refused, to all who attach and to whoever looks.
+/// Overwrites a word of a ring of eight numbers, and checks how that is refused, to all who attach and to whoever
+/// looks.
 #[track_caller]
 fn check_damage(at: u64, value: u64, expected: (Attribute, u64, u64)) {
     let ring = ring();

@@ -1,5 +1,5 @@
-//! A role whose lock outlives its holder: a process that the holder forked or spawned keeps it. The other end is told that the
-//! holder is gone, and a successor why it waits.
+//! A role whose lock outlives its holder: a process that the holder forked or spawned keeps it. The other end is told
+//! that the holder is gone, and a successor why it waits.
 
 mod common;
 
@@ -30,7 +30,8 @@ fn plays_a_part() {
     ]);
 }
 
-/// Forks as the system does it, without the locks of the C library, which let one thread fork at a time; `None` in the child.
+/// Forks as the system does it, without the locks of the C library, which let one thread fork at a time; `None` in the
+/// child.
 fn fork_at_once() -> Option<Pid> {
     // SAFETY: the child has a copy of the memory, and makes system calls alone.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
@@ -42,8 +43,8 @@ fn fork_at_once() -> Option<Pid> {
 fn forker<E: End>(part: &mut Part) {
     const FORKS: usize = 4;
     let options = small(part.options());
-    // What a fork has to copy holds up the other thread where it maps the ring, with the descriptor still open, and another fork
-    // copies that.
+    // What a fork has to copy holds up the other thread where it maps the ring, with the descriptor still open, and
+    // another fork copies that.
     let memory = vec![1_u8; 32 << 20];
     loop {
         let barrier = Barrier::new(3);
@@ -81,8 +82,8 @@ fn fifo(name: &str) -> PathBuf {
     env::temp_dir().join(format!("{name}.fifo"))
 }
 
-/// Attaches, then starts a program whose standard input is a FIFO that nobody has opened: the child waits for that, in the memory of
-/// this process.
+/// Attaches, then starts a program whose standard input is a FIFO that nobody has opened: the child waits for that, in
+/// the memory of this process.
 fn spawner<E: End>(part: &mut Part) {
     let _end = E::attach(&small(part.options())).unwrap();
     let path = CString::new(fifo(part.name()).as_os_str().as_bytes()).unwrap();
@@ -197,7 +198,7 @@ fn a_role_that_is_kept_for_a_process_that_is_gone_is_told_to_its_peer_and_its_su
     fn check<E: End>() {
         check_kept::<E>(Child::kill, true);
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn a_holder_that_is_dead_and_not_reaped_is_gone() {
             false,
         );
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 #[test]
@@ -284,7 +285,7 @@ fn a_child_that_is_blocked_in_posix_spawn_keeps_the_memory_and_everybody_hears_o
         kill_process(child, Signal::KILL).unwrap();
         drop(succeed(|| E::attach(&small(ring.options()))));
     }
-    for_each_end!(check);
+    for_each_end!(at once: check());
 }
 
 #[test]

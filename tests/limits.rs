@@ -78,7 +78,7 @@ fn short_of_descriptors<E: End>(part: &mut Part) {
         let attempt = || within(Resource::Nofile, lowest_free + spare, || E::attach(&options).map(drop));
         let created = outcome(attempt(), part.name());
         part.say(created);
-        // Where that failed, make it, so that there is one to attach to.
+        // If that failed, make it, so that there is one to attach to.
         E::attach(&options).map(drop).unwrap();
         let attached = outcome(attempt(), part.name());
         part.say(attached);

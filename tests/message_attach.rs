@@ -196,7 +196,8 @@ fn a_type_tag_is_shared_by_both_sides() {
     assert_eq!(ring.word(word::TYPE_ID), type_id("orders"));
     for asked in ["", "ticks"] {
         for attempt in attempts(&ring.options().type_tag(asked)) {
-            refuses!(attempt, Error::OtherTypeTag { found, expected, .. } if (&*found, &*expected) == ("orders", asked));
+            let tags = ["orders", asked];
+            refuses!(attempt, Error::OtherTypeTag { found, expected, .. } if [&*found, &*expected] == tags);
         }
     }
     let mut rx = tagged.message_consumer().unwrap();

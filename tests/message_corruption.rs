@@ -1,5 +1,5 @@
-//! A header or a position that the protocol cannot have produced, met by a handle: an error that names the word, for ever, and
-//! nothing worse.
+//! A header or a position that the protocol cannot have produced, met by a handle: an error that names the word, for
+//! ever, and nothing worse.
 
 mod common;
 
@@ -36,8 +36,8 @@ fn popped<T>(result: Result<T, PopError>) -> Option<Corrupted> {
     }
 }
 
-/// Checks that every call of a consumer finds what `damage` does to a ring, and stays refused after `repair`, whatever comes
-/// first. The consumer stands at `head`, and comes before or after the damage.
+/// Checks that every call of a consumer finds what `damage` does to a ring, and stays refused after `repair`, whatever
+/// comes first. The consumer stands at `head`, and comes before or after the damage.
 #[track_caller]
 fn check_pops(align: u64, head: u64, expected: Corrupted, damages: [&dyn Fn(&Ring); 2], repair: &dyn Fn(&Ring)) {
     for (first, call) in POPS {

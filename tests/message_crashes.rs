@@ -1,5 +1,5 @@
-//! What a process leaves behind that is killed at a known point: in an open claim or batch, between a header and its tail,
-//! between a pop and the publication of its head.
+//! What a process leaves behind that is killed at a known point: in an open claim or batch, between a header and its
+//! tail, between a pop and the publication of its head.
 
 mod common;
 
@@ -105,7 +105,7 @@ fn check_killed_within(what: &str, alignment: usize) {
     let messages = Messages::new(alignment, HELD);
     let mut rx = ring.options().message_consumer().unwrap();
     let mut position = 0;
-    for _ in 0..20 {
+    for _ in 0..8 {
         let mut holder = Child::start("holder", ring.name(), &[&what]);
         let end: u64 = holder.hear().parse().unwrap();
         // Alive or dead, it has pushed five.
@@ -143,8 +143,8 @@ fn a_producer_killed_inside_a_batch_has_pushed_nothing_of_it() {
     }
 }
 
-/// Pushes messages at once where `at_once` says so, and takes the tail back to where it stood, as if the producer had been
-/// killed between the header and its tail; returns the ring, and where the messages begin and end.
+/// Pushes `at_once` messages at once, and takes the tail back to where it stood, as if the producer had
+/// been killed between the header and its tail; returns the ring, and where the messages begin and end.
 #[track_caller]
 fn ring_without_its_tail(alignment: usize, messages: Messages, before: u64, at_once: u64) -> (Ring, u64, u64) {
     let ring = ring_of(4096, alignment);

@@ -1,4 +1,5 @@
-//! A process that changes headers and positions while another one reads them: wrong messages, errors, and nothing worse.
+//! A process that changes headers and positions while another one reads them: wrong messages, errors, and nothing
+//! worse.
 
 mod common;
 

@@ -73,8 +73,8 @@ fn drain(rx: &mut Consumer, reader: &mut Reader) {
     assert_eq!(rx.pop(&mut []), Err(PopError::Empty));
 }
 
-/// Returns whether so many processes were killed, and so many bytes went through the ring, that it says something. On a busy
-/// machine a process may have been killed before it did anything.
+/// Returns whether so many processes were killed, and so many bytes went through the ring, that it says something. On a
+/// busy machine a process may have been killed before it did anything.
 fn is_enough(kills: u64, bytes: u64, longest: usize) -> bool {
     kills >= KILLS && bytes > KILLS * longest as u64
 }
@@ -271,8 +271,8 @@ mod planted {
         });
         producer.kill();
         drain(&mut rx, &mut reader);
-        // As if it had been killed between the header of one message more and the message itself: the space holds an older
-        // one, whatever the call in flight has written there.
+        // As if it had been killed between the header of one message more and the message itself: the space holds an
+        // older one, whatever the call in flight has written there.
         let at = word::DATA + reader.next() % 4096;
         ring.set_word(at + 8, 7);
         ring.set_word(at, header(messages.at(reader.next()).len().max(8) as u64));

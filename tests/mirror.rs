@@ -1,5 +1,5 @@
-//! The data area of a message ring is mapped twice, one behind the other: what that is worth, what it costs, and what is left
-//! where it cannot be had.
+//! The data area of a message ring is mapped twice, one behind the other: what that is worth, what it costs, and what
+//! is left if it cannot be had.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! A thread that swings a word between what can be and what cannot, as fast as it can, under a victim that works: each word
-//! is read once, so what a call checks is what it uses.
+//! A thread that swings a word between what can be and what cannot, as fast as it can, under a victim that works: each
+//! word is read once, so what a call checks is what it uses.
 //!
 //! The victim and its liar are a child: a signal is seen as one.
 
@@ -10,7 +10,7 @@ use std::thread;
 
 use common::hostile::{Shape, Verdict, Victim, Words, attached, avoid, surround};
 use common::messages::header;
-use common::{Child, Part, Random, Ring, path, rounds, seed, word};
+use common::{Child, Part, Random, Ring, path, rounds, seed, turn, word};
 use ringmain::{Options, message, stream};
 
 /// How many calls a victim makes, and fewer than how many of one handle. One in so many waits.
@@ -27,7 +27,7 @@ const REPORT: u64 = 1000;
 const ELEMENTS: Shape = Shape { capacity: 512, unit: 8, align: 0 };
 const MESSAGES: Shape = Shape { capacity: 4096, unit: 1, align: 8 };
 
-/// The size of each record, where it is not their headers that swing; and how many elements come at once.
+/// The size of each record, if it is not their headers that swing; and how many elements come at once.
 const STEP: u64 = 64;
 
 #[test]
@@ -66,7 +66,8 @@ impl Liar<'_> {
         self.swing(word::TAIL, self.lowest);
     }
 
-    /// Stores a position that can be, or one that cannot. It may stand for long, where the victim has the only processor.
+    /// Stores a position that can be, or one that cannot. It may stand for long, if the victim has the only
+    /// processor.
     fn swing(&self, word: u64, position: u64) {
         let absurd = [1 << 63, u64::MAX, 3, 8192, 4097, 1 << 32][self.random.below(6) as usize];
         let is_absurd = self.random.below(16) == 0;
@@ -118,7 +119,7 @@ fn play<V: Victim>(part: &mut Part, shape: Shape, swing: fn(&mut Liar<'_>)) {
             }
         });
         // How often the two meet depends on the processors that there are.
-        // The liar ends, and with it the process, where a call panics too.
+        // The liar ends, and with it the process, if a call panics too.
         let _over = Over(is_over);
         while made < calls || poisoned < calls / CALLS_PER_LIE {
             // On a single processor, too, the liar shall come to its turn.
@@ -141,7 +142,7 @@ fn play<V: Victim>(part: &mut Part, shape: Shape, swing: fn(&mut Liar<'_>)) {
     [handles, poisoned, made, done].into_iter().for_each(|count| part.say(count));
 }
 
-/// Attaches, and makes some calls; one more where the handle is poisoned. `None` where it could not.
+/// Attaches, and makes some calls; one more if the handle is poisoned. `None` if it could not.
 fn visit<V: Victim>(options: &Options, name: &str, words: &Words, random: &Random) -> Option<Verdict> {
     let mut victim = attached(V::attach(options))?;
     if random.below(16) == 0 {
@@ -164,6 +165,7 @@ fn visit<V: Victim>(options: &Options, name: &str, words: &Words, random: &Rando
 
 #[track_caller]
 fn check(victim: &str) {
+    let _turn = turn();
     let ring = Ring::new();
     let calls = rounds(CALLS);
     let mut child = Child::start(victim, ring.name(), &[&seed(), &calls]);

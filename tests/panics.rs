@@ -1,5 +1,5 @@
-//! A panic in the middle of a claim or a peek: the claim is aborted, what was looked at stays, and the other process sees nothing
-//! of it.
+//! A panic in the middle of a claim or a peek: the claim is aborted, what was looked at stays, and the other process
+//! sees nothing of it.
 
 mod common;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use common::passed::{RING, SEALS, Way, give, given, leaves_no_descriptor, memory};
-use common::{Child, Part, refuses};
+use common::{Child, Part, output, refuses};
 use ringmain::pass::{PassError, inherit, inherited, receive, send};
 use ringmain::stream::Producer;
 use ringmain::{Error, Options};
@@ -58,7 +58,8 @@ fn send_by_hand(socket: &UnixStream, bytes: &[u8], descriptors: usize) {
     assert_eq!(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL), Ok(bytes.len()));
 }
 
-/// Checks how a greeting is refused whose parts are sent by hand, each with so many descriptors, and that nothing is left.
+/// Checks how a greeting is refused whose parts are sent by hand, each with so many descriptors, and that nothing is
+/// left.
 #[track_caller]
 fn check_refused(parts: &[(&[u8], usize)], ends: bool, is_expected: impl Fn(&PassError) -> bool) {
     leaves_no_descriptor(|| {
@@ -148,7 +149,7 @@ fn what_is_no_greeting_is_refused_and_its_descriptors_are_closed() {
     receiver.says("waited");
 }
 
-/// Receives a descriptor where it can have no more of them.
+/// Receives a descriptor when it can have no more of them.
 fn starved(part: &mut Part) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     send(&theirs, ring().descriptor()).unwrap();
@@ -319,7 +320,8 @@ fn a_variable_that_lies_is_not_believed() {
 fn what_can_not_be_inherited_is_refused() {
     let mut command = Command::new("never");
     for name in ["", "A=B", "A\0"] {
-        refuses!(inherit(&mut command, ring().descriptor(), name), PassError::Variable { name: found } if found == name);
+        let inherited_by = inherit(&mut command, ring().descriptor(), name);
+        refuses!(inherited_by, PassError::Variable { name: found } if found == name);
         refuses!(inherited(name), PassError::Variable { .. });
     }
     let (reader, _writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
@@ -338,10 +340,10 @@ fn a_command_starts_several_processes_with_the_ring_it_was_given() {
     // The command has a copy of its own.
     drop(tx);
     for _ in 0..2 {
-        let output = command.output().unwrap();
+        let output = output(&mut command);
         assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{number}\n"));
     }
-    let plain = Command::new("sh").args(["-c", "ls -l /proc/self/fd"]).output().unwrap();
+    let plain = output(Command::new("sh").args(["-c", "ls -l /proc/self/fd"]));
     assert!(!String::from_utf8(plain.stdout).unwrap().contains("memfd:"));
 }
 

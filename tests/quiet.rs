@@ -5,34 +5,27 @@ mod common;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::ends::{End, for_each_end, small};
+use common::ends::{End, for_each_end, parts_of_ends, small};
 use common::filter::{Verdict, refuse};
 use common::{Ability, Child, Part, Ring, missing, succeed, wait_for, word};
-use ringmain::message;
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{Wait, WaitError};
 
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    common::play(&[
-        ("stream_producer", quiet::<Producer<u64>>),
-        ("stream_consumer", quiet::<Consumer<u64>>),
-        ("message_producer", quiet::<message::Producer>),
-        ("message_consumer", quiet::<message::Consumer>),
-        ("noisy", noisy),
-    ]);
+    common::play(&[&parts_of_ends!(quiet)[..], &[("noisy", noisy)]].concat());
 }
 
 /// The calls that a sleep and a wake are made of.
 const CALLS: &[libc::c_long] = &[libc::SYS_futex, libc::SYS_membarrier];
 
 /// How many numbers are moved without a call.
-const COUNT: u64 = 1_000_000;
+const COUNT: u64 = 200_000;
 
-/// Moves numbers where a call that wakes or sleeps is the end of the process.
+/// Moves numbers. A call that wakes or sleeps is the end of this process.
 fn quiet<E: End>(part: &mut Part) {
-    // Where there is nothing to do it looks again, and makes no call for 100 ms.
+    // If there is nothing to do it looks again, and makes no call for 100 ms.
     let mut end = succeed(|| E::attach(&small(part.options()).capacity(1 << 16).wait(Wait::Spin)));
     part.say("attached");
     part.hear();
@@ -47,7 +40,7 @@ fn quiet<E: End>(part: &mut Part) {
     part.hear();
 }
 
-/// Wakes a sleeper where that is the end of the process.
+/// Wakes a sleeper, which is the end of this process.
 fn noisy(part: &mut Part) {
     let mut tx: Producer<u64> = part.options().stream_producer().unwrap();
     if let Err(error) = refuse(CALLS, Verdict::Kills) {
@@ -109,20 +102,18 @@ fn used() -> Duration {
 
 #[test]
 fn a_sleeper_uses_next_to_no_processor() {
-    fn check<E: End>() {
+    fn check<E: End>(strategy: Wait) {
         const SLEEP: Duration = Duration::from_secs(1);
-        for strategy in [Wait::Park, Wait::SpinThenPark] {
-            let ring = Ring::new();
-            let options = small(ring.options()).wait(strategy);
-            let mut end = E::attach(&options).unwrap();
-            let _peer = E::Peer::attach(&options).unwrap();
-            let moved = end.exhaust();
-            let (before, start) = (used(), Instant::now());
-            assert_eq!(end.go(moved, Some(SLEEP)), Err(WaitError::TimedOut));
-            let used = used() - before;
-            assert!(start.elapsed() >= SLEEP);
-            assert!(used < SLEEP / 100, "{used:?} of {SLEEP:?}");
-        }
+        let ring = Ring::new();
+        let options = small(ring.options()).wait(strategy);
+        let mut end = E::attach(&options).unwrap();
+        let _peer = E::Peer::attach(&options).unwrap();
+        let moved = end.exhaust();
+        let (before, start) = (used(), Instant::now());
+        assert_eq!(end.go(moved, Some(SLEEP)), Err(WaitError::TimedOut));
+        let used = used() - before;
+        assert!(start.elapsed() >= SLEEP);
+        assert!(used < SLEEP / 100, "{used:?} of {SLEEP:?}");
     }
-    for_each_end!(check);
+    for_each_end!(at once: check(strategy) for strategy in [Wait::Park, Wait::SpinThenPark]);
 }

@@ -3,18 +3,12 @@
 mod common;
 
 use std::thread;
-use std::time::Duration;
 
+use common::ends::{LONG, SOON};
 use common::messages::ring_of;
 use common::{Ring, word};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{Broken, Corrupted, SharedWord, Unfinished, WaitError};
-
-/// A limit that is over soon.
-const SOON: Duration = Duration::from_millis(20);
-
-/// A limit that is reached where something went wrong alone.
-const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn more_than_a_ring_can_hold_is_refused_at_once() {

@@ -1,4 +1,5 @@
-//! A ring that was used before: nothing of yesterday is told but data, and the end of a producer that no consumer was told.
+//! A ring that was used before: nothing of yesterday is told but data, and the end of a producer that no consumer was
+//! told.
 
 mod common;
 
@@ -9,15 +10,14 @@ use std::process::{Command, Stdio};
 use std::{env, thread};
 
 use common::ends::{End, LONG, SOON, for_each_end, for_each_ring, obey, parts_of_ends, small};
-use common::{Child, Part, Ring, succeed, wait_for};
+use common::{Child, PATIENCE, Part, Ring, Running, succeed, wait_for};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{PeerState, Role, WaitError};
 
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    let parts = parts_of_ends!(obey);
-    common::play(&[parts[0], parts[1], parts[2], parts[3], ("bytes", writer)]);
+    common::play(&[&parts_of_ends!(obey)[..], &[("bytes", writer)]].concat());
 }
 
 /// Starts a process that holds an end.
@@ -43,6 +43,12 @@ enum Way {
 
 impl Way {
     const BOTH: [Way; 2] = [Way::Closed, Way::Killed];
+    const PAIRS: [[Way; 2]; 4] = [
+        [Way::Closed, Way::Closed],
+        [Way::Closed, Way::Killed],
+        [Way::Killed, Way::Closed],
+        [Way::Killed, Way::Killed],
+    ];
 
     #[track_caller]
     fn end(self, mut child: Child) {
@@ -104,9 +110,7 @@ fn either_end_comes_first_on_the_second_run() {
         run::<P>(&ring, ways);
         check_first(&ring, &mut attach::<P>(&ring));
     }
-    for ways in Way::BOTH.into_iter().flat_map(|first| Way::BOTH.map(|second| [first, second])) {
-        for_each_ring!(check, ways);
-    }
+    for_each_ring!(at once: check(ways) for ways in Way::PAIRS);
 }
 
 #[test]
@@ -135,9 +139,8 @@ fn an_end_that_no_consumer_was_told_is_told_after_the_data_and_to_one_consumer()
         assert_ne!(rx.peer_state(), PeerState::Alive);
         check_first(&ring, &mut rx);
     }
-    for (way, told) in Way::BOTH.into_iter().flat_map(|way| Way::BOTH.map(|told| (way, told))) {
-        for_each_ring!(check, way, false, told);
-        for_each_ring!(check, way, true, told);
+    for is_read in [false, true] {
+        for_each_ring!(at once: check(way, is_read, told) for [way, told] in Way::PAIRS);
     }
 }
 
@@ -152,9 +155,7 @@ fn a_consumer_that_left_in_order_counts_as_told() {
         way.end(tx);
         check_first(&ring, &mut attach::<P::Peer>(&ring));
     }
-    for way in Way::BOTH {
-        for_each_ring!(check, way);
-    }
+    for_each_ring!(at once: check(way) for way in Way::BOTH);
 }
 
 #[test]
@@ -172,9 +173,7 @@ fn data_that_a_consumer_left_behind_brings_the_end_back_to_the_one_who_reads_it(
         rx.close();
         check_first(&ring, &mut attach::<P::Peer>(&ring));
     }
-    for way in Way::BOTH {
-        for_each_ring!(check, way);
-    }
+    for_each_ring!(at once: check(way) for way in Way::BOTH);
 }
 
 #[test]
@@ -198,9 +197,7 @@ fn who_was_told_hears_it_at_each_call_until_a_peer_comes() {
         way.end(peer);
         assert_eq!(end.go(number, Some(LONG)), Err(way.is_told()), "{}", E::PART);
     }
-    for way in Way::BOTH {
-        for_each_end!(check, way);
-    }
+    for_each_end!(at once: check(way) for way in Way::BOTH);
 }
 
 #[test]
@@ -214,9 +211,7 @@ fn a_producer_is_told_of_no_consumer_before_it() {
         way.end(rx);
         check_first(&ring, &mut attach::<P>(&ring));
     }
-    for way in Way::BOTH {
-        for_each_ring!(check, way);
-    }
+    for_each_ring!(at once: check(way) for way in Way::BOTH);
 }
 
 #[test]
@@ -239,9 +234,7 @@ fn a_consumer_that_hands_its_ring_on_leaves_the_end_to_the_next() {
         let mut rx: P::Peer = attach(&ring);
         assert_eq!(rx.go(4, Some(LONG)), Err(way.is_told()));
     }
-    for way in Way::BOTH {
-        for_each_ring!(check, way);
-    }
+    for_each_ring!(at once: check(way) for way in Way::BOTH);
 }
 
 #[test]
@@ -262,9 +255,7 @@ fn whoever_awaits_a_successor_is_told_of_no_end_at_all() {
             check_first(&ring, &mut attach::<E>(&ring));
         }
     }
-    for way in Way::BOTH {
-        for_each_end!(check, way);
-    }
+    for_each_end!(at once: check(way) for way in Way::BOTH);
 }
 
 /// Attaches an end of bytes that waits, or does not.
@@ -362,47 +353,32 @@ fn example(name: &str) -> PathBuf {
     if !program.exists() {
         let profile = folder.file_name().unwrap().to_str().unwrap();
         let profile = if profile == "debug" { "dev" } else { profile };
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", name, "--profile", profile])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status();
-        assert!(status.unwrap().success());
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--example", name, "--profile", profile]);
+        let mut build = Running::start(cargo.current_dir(env!("CARGO_MANIFEST_DIR")));
+        assert!(build.end_within(5 * PATIENCE).success());
     }
     program
 }
 
-/// An example at work. It is killed when this is dropped.
-struct Example(std::process::Child);
+/// An example at work.
+struct Example(Running);
 
 impl Example {
     #[track_caller]
     fn start(name: &str, ring: &Ring, count: Option<u64>) -> Example {
         let mut command = Command::new(example(name));
         command.arg(ring.name()).args(count.map(|count| count.to_string()));
-        Example(command.stdout(Stdio::piped()).spawn().unwrap())
-    }
-
-    #[track_caller]
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        Example(Running::start(command.stdout(Stdio::piped())))
     }
 
     /// Waits for its end, and returns what it has said.
     #[track_caller]
-    fn said(mut self) -> String {
-        let status = wait_for("the end of an example", || self.0.try_wait().unwrap());
-        let mut said = String::new();
-        self.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(status.success(), "{status}: {said}");
+    fn said(self) -> String {
+        let output = self.0.output();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}: {said}", output.status);
         said
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -412,7 +388,8 @@ fn the_examples_go_on_in_either_order_after_either_was_killed() {
         ["consumer", "producer"].into_iter().flat_map(|killed| [(killed, "consumer"), (killed, "producer")])
     {
         let ring = Ring::new();
-        // The first run: an endless producer, and one of the two is killed. The other one ends by itself, or is told to.
+        // The first run: an endless producer, and one of the two is killed. The other one ends by itself, or is told
+        // to.
         let mut examples = [Example::start("producer", &ring, None), Example::start("consumer", &ring, None)];
         wait_for("a first run", || {
             let looked = ringmain::inspect::Inspection::open(ring.name()).ok()?;
@@ -420,14 +397,14 @@ fn the_examples_go_on_in_either_order_after_either_was_killed() {
         });
         match killed {
             "producer" => {
-                examples[0].kill();
+                examples[0].0.kill();
                 let [_, consumer] = examples;
                 assert!(consumer.said().contains("is gone without having closed"), "{killed} {first}");
             }
             _ => {
-                examples[1].kill();
+                examples[1].0.kill();
                 // It waits at the full ring, or hears of the crash: as if interrupted.
-                examples[0].kill();
+                examples[0].0.kill();
                 // What the first run left is read, and its end is told, before the second run begins.
                 let said = Example::start("consumer", &ring, None).said();
                 assert!(said.contains("is gone without having closed"), "{said}");

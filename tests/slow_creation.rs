@@ -1,5 +1,5 @@
-//! A ring whose creation takes long: it is waited for while it makes progress, whoever looks at it is told, and what another thread
-//! forks meanwhile keeps no lock.
+//! A ring whose creation takes long: it is waited for while it makes progress, whoever looks at it is told, and what
+//! another thread forks meanwhile keeps no lock.
 
 mod common;
 
@@ -41,7 +41,8 @@ fn begin(name: &str) -> File {
     object
 }
 
-/// Makes a ring of eight numbers by hand, with pauses: reserves a page in each of so many steps, and then finishes it or does nothing.
+/// Makes a ring of eight numbers by hand, with pauses: reserves a page in each of so many steps, and then finishes it
+/// or does nothing.
 fn maker(part: &mut Part) {
     let (pause, steps, finishes): (u64, u64, bool) = (part.argument(0), part.argument(1), part.argument(2));
     let object = begin(part.name());
@@ -127,7 +128,8 @@ fn whoever_looks_when_a_ring_is_finished_finds_it() {
     });
 }
 
-/// Forks children while another thread makes a large ring, until one was forked while that was being reserved. Says its pid.
+/// Forks children while another thread makes a large ring, until one was forked while that was being reserved. Says its
+/// pid.
 fn forker<E: End>(part: &mut Part) {
     let options = E::of_bytes(part.options(), LARGE);
     let child = thread::scope(|scope| {

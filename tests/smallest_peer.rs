@@ -1,5 +1,6 @@
-//! The smallest correct peer of `docs/format.md`, written from that document alone, against the library: a mapping, atomic words, a
-//! fence with each publication, and never `membarrier`. A language that promises no order of instructions has no more than that.
+//! The smallest correct peer of `docs/format.md`, written from that document alone, against the library: a mapping,
+//! atomic words, a fence with each publication, and never `membarrier`. A language that promises no order of
+//! instructions has no more than that.
 
 mod common;
 
@@ -116,8 +117,8 @@ impl Peer {
         let (sleeps, late, known, _lock) = (0, 0, position, lock);
         #[rustfmt::skip]
         let mut peer = Peer {
-            words, questions, _lock, role, data, capacity, align, position, known, generation, wakes, parking, answered, past,
-            sleeps, late,
+            words, questions, _lock, role, data, capacity, align, position, known, generation, wakes, parking, answered,
+            past, sleeps, late,
         };
         peer.enter();
         peer
@@ -395,7 +396,7 @@ fn the_smallest_peer_of_the_document_moves_numbers_sleeps_and_is_told() {
         let (ring, seed) = (Ring::new(), seed());
         let options = ring.options().capacity(8).record_alignment(align);
         let mut sleeps = [0; 2];
-        for (run, strategy, count) in [(1, Wait::Park, 100_000), (2, Wait::SpinThenPark, 30_000)] {
+        for (run, strategy, count) in [(1, Wait::Park, 30_000), (2, Wait::SpinThenPark, 10_000)] {
             let attach = || P::attach(&options.clone().wait(strategy)).unwrap();
             let start = || {
                 let mut peer =

@@ -29,7 +29,7 @@ fn plays_a_part() {
     common::play(&[("overfiller", as_end!(overfiller)), ("filler", as_end!(filler))]);
 }
 
-/// Gives this thread a shared-memory file system of its own; says why where that is not allowed.
+/// Gives this thread a shared-memory file system of its own; says why if that is not allowed.
 fn have_own_shared_memory() -> rustix::io::Result<()> {
     // SAFETY: the mounts are those of this thread alone from here on, and no other thread of a part looks at files.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
@@ -82,7 +82,7 @@ fn filler<E: End>(part: &mut Part) {
     part.say("flows");
 }
 
-/// Starts a part that has a file system of its own; `None`, with the reason, where that is not allowed.
+/// Starts a part that has a file system of its own; `None`, with the reason, if that is not allowed.
 #[track_caller]
 fn start_apart<E: End>(part: &str, ring: &Ring) -> Option<Child> {
     let mut child = match Child::start_as_root(part, ring.name(), &[&E::PART]) {

@@ -21,7 +21,8 @@ fn plays_a_part() {
 /// Closes those of the standard streams that a bit is set for.
 fn close_streams(bits: i32) {
     for number in (0..3).filter(|number| bits & (1 << number) != 0) {
-        // SAFETY: the number is open or not, and nothing in this process owns it but the standard library, which never closes it.
+        // SAFETY: the number is open or not, and nothing in this process owns it but the standard library, which never
+        // closes it.
         unsafe { libc::close(number) };
     }
 }
@@ -40,7 +41,8 @@ fn print(bits: i32) {
     }
 }
 
-/// Closes standard streams in each combination, and has everything that can be kept of a ring made while they are closed.
+/// Closes standard streams in each combination, and has everything that can be kept of a ring made while they are
+/// closed.
 fn closer<E: End>(part: &mut Part) {
     let streams: Vec<OwnedFd> = [std::io::stdin().as_fd(), std::io::stdout().as_fd(), std::io::stderr().as_fd()]
         .map(|stream| rustix::io::fcntl_dupfd_cloexec(stream, 10).unwrap())

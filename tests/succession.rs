@@ -101,13 +101,13 @@ fn check_drained(ring: &Ring, rx: &mut Consumer<Tick>, reader: &mut Reader<Tick>
     assert_eq!(rx.pop(), Err(PopError::Empty));
 }
 
-/// Returns whether so many processes were killed, and so many elements went through the ring, that it says something. On a busy
-/// machine a process may have been killed before it did anything.
+/// Returns whether so many processes were killed, and so many elements went through the ring, that it says something.
+/// On a busy machine a process may have been killed before it did anything.
 fn is_enough(kills: u64, elements: u64) -> bool {
     kills >= KILLS && elements > KILLS
 }
 
-/// Returns how long the next process runs: longer, where a busy machine has given too little to those before it.
+/// Returns how long the next process runs: longer, if a busy machine has given too little to those before it.
 #[track_caller]
 fn life(random: &Random, kills: u64) -> Duration {
     assert!(kills <= 20 * KILLS, "so many kills, and next to nothing went through the ring");
@@ -368,7 +368,8 @@ fn a_consumer_that_leaves_gives_back_exactly_what_it_popped() {
 mod planted {
     use super::*;
 
-    /// The journal of a holder that began at 100, whose calls up to 200 returned, and that was killed in one of ten elements.
+    /// The journal of a holder that began at 100, whose calls up to 200 returned, and that was killed in one of ten
+    /// elements.
     fn journal() -> Journal {
         let journal = Journal::new();
         journal.start(100);
@@ -423,8 +424,8 @@ mod planted {
         wait_for("elements", || (reader.pop_some(&mut rx) > 0).then_some(()));
         producer.kill();
         check_drained(&ring, &mut rx, &mut reader);
-        // As if it had been killed between the publication of one element more and the element itself: its slot holds an
-        // older one, whatever the call in flight has written there.
+        // As if it had been killed between the publication of one element more and the element itself: its slot holds
+        // an older one, whatever the call in flight has written there.
         let next = reader.next();
         ring.set_word(word::DATA + next % 64 * size_of::<Tick>() as u64, next.wrapping_sub(64));
         ring.set_word(word::TAIL, next + 1);

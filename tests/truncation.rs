@@ -1,5 +1,5 @@
-//! Another process shortens the object of a named ring: who sleeps is told, who asks is told, and who touches what is gone
-//! ends by `SIGBUS`, as it is documented.
+//! Another process shortens the object of a named ring: who sleeps is told, who asks is told, and who touches what is
+//! gone ends by `SIGBUS`, as it is documented.
 
 mod common;
 
@@ -8,25 +8,18 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use common::ends::{End, STRATEGIES, for_each_end, small};
+use common::ends::{End, STRATEGIES, for_each_end, parts_of_ends, small};
 use common::{Child, Part, Ring, wait_for};
 use ringmain::WaitError;
-use ringmain::message;
 use ringmain::stream::{Consumer, Producer};
 
-/// What is left where the data area alone is cut off.
+/// What is left if the data area alone is cut off.
 const HEADER: u64 = 4096;
 
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    common::play(&[
-        ("stream_producer", waiter::<Producer<u64>>),
-        ("stream_consumer", waiter::<Consumer<u64>>),
-        ("message_producer", waiter::<message::Producer>),
-        ("message_consumer", waiter::<message::Consumer>),
-        ("toucher", toucher),
-    ]);
+    common::play(&[&parts_of_ends!(waiter)[..], &[("toucher", toucher)]].concat());
 }
 
 /// Waits for the other end, and says how that ended.
@@ -101,7 +94,7 @@ fn a_sleeper_is_told_that_its_ring_was_shortened() {
     }
     for strategy in [1, 2] {
         for left in [|whole| whole - 1, |_| HEADER, |_| HEADER - 1, |_| 1] {
-            for_each_end!(check, strategy, left);
+            for_each_end!(at once: check(strategy, left));
         }
     }
 }

@@ -25,8 +25,8 @@ macro_rules! trust {
     ($($handle:ty),*) => {$(
         impl Trust for $handle {
             fn trust(&mut self) -> Trusted<&mut Self> {
-                // SAFETY: whoever writes to the ring of a test keeps to the protocol while a view is used, or is this thread,
-                // while nothing is borrowed from the view.
+                // SAFETY: whoever writes to the ring of a test keeps to the protocol while a view is used, or is this
+                // thread, while nothing is borrowed from the view.
                 unsafe { self.trust_peer() }
             }
         }

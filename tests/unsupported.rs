@@ -18,7 +18,7 @@ fn plays_a_part() {
     common::play(&[("refused", as_end!(refused)), ("deprived", as_end!(deprived))]);
 }
 
-/// Attaches where a call is refused.
+/// Attaches while a call is refused.
 fn refused<E: End>(part: &mut Part) {
     if let Err(error) = refuse(&[part.argument(1)], Verdict::Fails) {
         return part.say(format!("no filter: {error}"));
@@ -45,7 +45,8 @@ fn deprived<E: End>(part: &mut Part) {
     part.say("flows");
 }
 
-/// Checks what comes of an attach that makes a ring where a call is refused, of one to a ring that stands, and of a removal.
+/// Checks what comes of an attach that makes a ring while a call is refused, of one to a ring that stands, and of a
+/// removal.
 #[track_caller]
 fn check_refused<E: End>(call: libc::c_long, [made, attached, removed]: [&str; 3]) {
     let ring = Ring::new();

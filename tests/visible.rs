@@ -1,31 +1,40 @@
-//! What a call has pushed is visible when it returns, by whatever call: also to who comes after this process was killed.
+//! What a call has pushed is visible when it returns, by whatever call: also to who comes after this process was
+//! killed.
 
 mod common;
 
 use std::io::{IoSlice, Write};
 
-use common::ends::{LONG, small};
+use common::ends::{End, LONG, for_each_ring, small, trust};
 use common::{Child, Part, Ring, succeed, word};
 use ringmain::{message, stream};
 
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    common::play(&[("elements", elements), ("messages", messages)]);
-}
-
-macro_rules! trust {
-    ($handle:expr) => {{
-        // SAFETY: the rings of these tests are touched by handles alone.
-        unsafe { $handle.trust_peer() }
-    }};
+    common::play(&[
+        ("stream_producer", pusher::<stream::Producer<u64>>),
+        ("message_producer", pusher::<message::Producer>),
+    ]);
 }
 
 /// The name of a call, how many it pushes, and the call.
-type Call<H> = (&'static str, u64, fn(&mut H));
+type Push<P> = (&'static str, u64, fn(&mut P));
 
-/// Calls that push one or more elements, all of them 7, and how many.
-const PUSHES: [Call<stream::Producer<u64>>; 12] = [
+/// A producer, and its calls, which push 7 again and again.
+trait Pushes: End {
+    const CALLS: &'static [Push<Self>];
+}
+
+impl Pushes for stream::Producer<u64> {
+    const CALLS: &'static [Push<Self>] = &PUSHES;
+}
+
+impl Pushes for message::Producer {
+    const CALLS: &'static [Push<Self>] = &MESSAGE_PUSHES;
+}
+
+const PUSHES: [Push<stream::Producer<u64>>; 12] = [
     ("push", 1, |tx| tx.push(7).unwrap()),
     ("push_slice", 3, |tx| assert_eq!(tx.push_slice(&[7; 3]), Ok(3))),
     ("push_blocking", 1, |tx| tx.blocking().push(7).unwrap()),
@@ -54,8 +63,7 @@ fn commit(mut claim: stream::Claim<'_, u64>) {
     claim.commit();
 }
 
-/// Calls that push one or more messages of the value 7, and how many.
-const MESSAGE_PUSHES: [Call<message::Producer>; 13] = [
+const MESSAGE_PUSHES: [Push<message::Producer>; 13] = [
     ("push", 1, |tx| tx.push(&SEVEN).unwrap()),
     ("push_vectored", 1, |tx| tx.push_vectored(&[IoSlice::new(&SEVEN[..3]), IoSlice::new(&SEVEN[3..])]).unwrap()),
     ("push_value", 1, |tx| tx.push_value(&7_u64).unwrap()),
@@ -100,45 +108,28 @@ const MESSAGE_PUSHES: [Call<message::Producer>; 13] = [
 const SEVEN: [u8; 8] = 7_u64.to_ne_bytes();
 
 /// Makes one call, and is killed.
-fn elements(part: &mut Part) {
-    let mut tx = part.options().stream_producer().unwrap();
-    PUSHES[part.argument::<usize>(0)].2(&mut tx);
-    part.say(tx.position());
-    part.hear();
-}
-
-fn messages(part: &mut Part) {
-    let mut tx = part.options().message_producer().unwrap();
-    MESSAGE_PUSHES[part.argument::<usize>(0)].2(&mut tx);
+fn pusher<P: Pushes>(part: &mut Part) {
+    let mut tx = P::attach(&small(part.options())).unwrap();
+    P::CALLS[part.argument::<usize>(0)].2(&mut tx);
     part.say(tx.position());
     part.hear();
 }
 
 #[test]
-fn elements_are_visible_when_the_call_returns_and_outlive_their_producer() {
-    for (at, (call, count, _)) in PUSHES.into_iter().enumerate() {
-        let ring = Ring::new();
-        let mut rx = ring.options().capacity(8).stream_consumer::<u64>().unwrap();
-        let mut child = Child::start("elements", ring.name(), &[&at]);
-        child.says(count);
-        assert_eq!((rx.available(), ring.word(word::TAIL)), (Ok(count as usize), count), "{call}");
-        child.kill();
-        (0..count).for_each(|_| assert_eq!(rx.pop(), Ok(7), "{call}"));
-        assert_eq!(succeed(|| ring.options().stream_producer::<u64>()).position(), count, "{call}");
+fn what_was_pushed_is_visible_when_the_call_returns_and_outlives_its_producer() {
+    fn check<P: Pushes>() {
+        for (at, &(call, count, _)) in P::CALLS.iter().enumerate() {
+            let ring = Ring::new();
+            let mut rx = P::Peer::attach(&small(ring.options())).unwrap();
+            let mut child = Child::start(P::PART, ring.name(), &[&at]);
+            let position = P::STEP * count;
+            child.says(position);
+            assert_eq!((rx.known(), ring.word(word::TAIL)), (Ok(count.min(P::KNOWN)), position), "{call}");
+            child.kill();
+            (0..count).for_each(|_| assert!(rx.try_go(7), "{call}"));
+            assert_eq!(rx.known(), Ok(0), "{call}");
+            assert_eq!(succeed(|| P::attach(&small(ring.options()))).position(), position, "{call}");
+        }
     }
-}
-
-#[test]
-fn messages_are_visible_when_the_call_returns_and_outlive_their_producer() {
-    for (at, (call, count, _)) in MESSAGE_PUSHES.into_iter().enumerate() {
-        let ring = Ring::new();
-        let mut rx = small(ring.options()).message_consumer().unwrap();
-        let mut child = Child::start("messages", ring.name(), &[&at]);
-        child.says(64 * count);
-        assert_eq!((rx.is_empty(), ring.word(word::TAIL)), (Ok(count == 0), 64 * count), "{call}");
-        child.kill();
-        (0..count).for_each(|_| assert_eq!(rx.pop_value(), Ok(7_u64), "{call}"));
-        assert_eq!(rx.is_empty(), Ok(true), "{call}");
-        assert_eq!(succeed(|| ring.options().message_producer()).position(), 64 * count, "{call}");
-    }
+    for_each_ring!(check);
 }

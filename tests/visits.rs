@@ -8,15 +8,12 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use common::ends::{End, for_each_end, parts_of_ends, small};
+use common::ends::{End, LONG, for_each_end, parts_of_ends, small};
 use common::{Child, Lateness, Part, Random, Ring, spin};
 use ringmain::{Wait, WaitError};
 
 /// How often a peer comes and goes.
 const VISITS: u64 = 2000;
-
-/// A limit that is reached where something went wrong alone.
-const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -50,7 +47,7 @@ fn a_peer_that_closes_while_i_go_to_sleep_is_noticed_at_once() {
         let mut end = E::attach(&options).unwrap();
         end.exhaust();
         let mut lateness = Lateness::from_the_first(&end);
-        for _ in 0..500 {
+        for _ in 0..200 {
             let peer = E::Peer::attach(&options).unwrap();
             let (pause, waits) = (Duration::from_nanos(random.below(10_000)), &AtomicBool::new(false));
             thread::scope(|scope| {
@@ -72,7 +69,7 @@ fn a_peer_that_closes_while_i_go_to_sleep_is_noticed_at_once() {
             });
         }
         let late = lateness.count();
-        assert!(late < 3, "{late} of 500 slept on for a slice");
+        assert!(late < 3, "{late} of 200 slept on for a slice");
     }
     for_each_end!(check);
 }

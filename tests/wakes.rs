@@ -158,7 +158,8 @@ fn a_producer_is_woken_by_a_pop_alone_before_its_slice_is_over() {
 fn a_release_wakes_a_producer_that_waits_for_more_than_it_asked_for() {
     fn check<P: End>() {
         let ring = Ring::new();
-        // A sleep for a quarter of the ring lasts for 5 ms at most: on a busy machine this test may come too late often.
+        // A sleep for a quarter of the ring lasts for 5 ms at most: on a busy machine this test may come too late
+        // often.
         let mut child = Child::start(P::PART, ring.name(), &[&usize::MAX]);
         child.hear();
         let mut rx = P::Peer::attach(&small(ring.options())).unwrap();

@@ -10,7 +10,7 @@ use ringmain::Role;
 use ringmain::inspect::{Inspection, Kind};
 use ringmain::stream::{Consumer, Producer};
 use serde_json::Value;
-use shell::{Ring, feed, run, start, write};
+use shell::{Ring, feed, output, run, start, write};
 
 #[test]
 fn a_stream_is_created_as_it_was_asked_for() {
@@ -121,11 +121,11 @@ fn what_is_no_ring_is_removed_by_force_alone() {
 #[test]
 fn stale_rings_are_those_whose_holder_was_killed() {
     let (crashed, closed, held) = (Ring::new(), Ring::new(), Ring::new());
-    let killed = start(&["read", crashed.name()]);
+    let mut killed = start(&["read", crashed.name()]);
     crashed.await_holder(Role::Consumer);
     killed.kill();
     write(&[closed.name()], "x", 0);
-    let reader = start(&["read", held.name()]);
+    let mut reader = start(&["read", held.name()]);
     held.await_holder(Role::Consumer);
 
     let names = [crashed.name(), closed.name(), held.name()];
@@ -172,7 +172,7 @@ fn the_doctor_says_of_each_check_how_it_is() {
 fn a_strict_doctor_fails_where_something_needs_attention() {
     let mut shell = std::process::Command::new("sh");
     let script = r#"ulimit -n 100; "$0" doctor >&2; "$0" doctor --strict"#;
-    let output = shell.args(["-c", script, env!("CARGO_BIN_EXE_ringmain")]).output().unwrap();
+    let output = output(shell.args(["-c", script, env!("CARGO_BIN_EXE_ringmain")]));
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("attention  limit-nofile    100\n"), "{text}");
@@ -210,6 +210,6 @@ fn a_role_that_is_held_is_refused_with_its_holder() {
     ring.await_holder(Role::Consumer);
     let (_, error) = run(&["read", ring.name()], 1);
     assert!(error.contains("has a consumer already: process"), "{error}");
-    feed(&["write", ring.name()], "abc").wait();
+    feed(&["write", ring.name()], "abc").end();
     assert_eq!(shell::check(reader, 0).0, b"abc");
 }

@@ -1,9 +1,8 @@
 //! `ringmain bench` as a user runs it. Nothing is timed: runs are as small as can be, and figures are not looked at.
 
 use std::fs;
-use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ mod bench_common;
 mod shell;
 
 use bench_common::{bench, check_json, output};
-use shell::wait_for;
+use shell::{Running, wait_for};
 
 /// The parent and state of a process, by the kernel's one letter.
 fn parent_and_state(pid: u32) -> Option<(u32, char)> {
@@ -279,7 +278,7 @@ fn wrong_inputs_are_usage_errors_that_name_the_right_ones() {
 
 #[test]
 fn the_peers_subcommand_is_refused_by_hand() {
-    let output = Command::new(env!("CARGO_BIN_EXE_ringmain")).arg("bench-peer").stdin(Stdio::null()).output().unwrap();
+    let output = shell::output(&mut shell::ringmain(&["bench-peer"]));
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("ringmain bench"), "{errors}");
@@ -287,42 +286,28 @@ fn the_peers_subcommand_is_refused_by_hand() {
 
 #[test]
 fn a_run_leaves_no_shared_memory_behind() {
-    let mut parent =
-        bench(&["--quick", "--rounds", "1", "--transport", "stream"]).stdout(Stdio::null()).spawn().unwrap();
+    let parent = Running::start(bench(&["--quick", "--rounds", "1", "--transport", "stream"]).stdout(Stdio::null()));
     let pid = parent.id();
-    assert!(parent.wait().unwrap().success());
+    assert!(parent.output().status.success());
     check_nothing_is_left(pid);
 }
 
 #[test]
 fn a_closed_standard_output_is_no_panic() {
-    let mut parent = bench(&["--quick", "--rounds", "1", "--size", "8", "--transport", "pipe"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(parent.stdout.take());
-    let output = parent.wait_with_output().unwrap();
+    let mut command = bench(&["--quick", "--rounds", "1", "--size", "8", "--transport", "pipe"]);
+    let mut parent = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    drop(parent.child().stdout.take());
+    let output = parent.output();
     assert!(output.status.success(), "{}", output.status);
     assert!(output.stderr.is_empty());
 }
 
-/// A run that is killed with the test, if that fails.
-struct Endless(Child);
-
-impl Drop for Endless {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Starts a run that would last for hours, and returns it with its peer's pid once both are measuring.
-fn endless(transport: &str, test: &str, more: &[&str]) -> (Endless, u32) {
+fn endless(transport: &str, test: &str, more: &[&str]) -> (Running, u32) {
     let arguments = ["--transport", transport, "--test", test, "--rounds", "100000"];
     let arguments = [&arguments, more].concat();
-    let parent = Endless(bench(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
-    let peer = wait_for("the peer process", || child_of(parent.0.id()));
+    let parent = Running::start(bench(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()));
+    let peer = wait_for("the peer process", || child_of(parent.id()));
     // Not needed for the test to pass: it makes it likely that the next step meets a measurement.
     thread::sleep(Duration::from_millis(300));
     (parent, peer)
@@ -330,26 +315,22 @@ fn endless(transport: &str, test: &str, more: &[&str]) -> (Endless, u32) {
 
 #[track_caller]
 fn check_killed_peer(transport: &str, test: &str, more: &[&str]) {
-    let (mut run, peer) = endless(transport, test, more);
-    let parent = &mut run.0;
+    let (run, peer) = endless(transport, test, more);
+    let pid = run.id();
     kill(peer);
-    let status = wait_for("the end of the run", || parent.try_wait().unwrap());
-    let mut errors = String::new();
-    parent.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-    assert_eq!(status.code(), Some(1), "{errors}");
+    let output = run.output();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("peer process"), "{errors}");
-    check_nothing_is_left(parent.id());
+    check_nothing_is_left(pid);
 }
 
 #[track_caller]
 fn check_killed_parent(transport: &str, test: &str, more: &[&str]) {
     let (mut run, peer) = endless(transport, test, more);
-    let parent = &mut run.0;
-    kill(parent.id());
-    let status = parent.wait().unwrap();
-    assert_eq!(status.signal(), Some(Signal::KILL.as_raw()));
+    assert_eq!(run.kill().signal(), Some(Signal::KILL.as_raw()));
     wait_for("the end of the peer process", || (!is_running(peer)).then_some(()));
-    check_nothing_is_left(parent.id());
+    check_nothing_is_left(run.id());
 }
 
 /// Runs that wait in other ways, or for a longer time.

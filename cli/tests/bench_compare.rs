@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 mod bench_common;
+mod shell;
 
 use bench_common::{Scratch, check_fails, output};
 

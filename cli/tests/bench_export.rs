@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 mod bench_common;
+mod shell;
 
 use bench_common::{Scratch, check_fails, output};
 

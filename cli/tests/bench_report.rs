@@ -9,8 +9,10 @@ use std::thread;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
 mod bench_common;
+mod shell;
 
 use bench_common::{bench, check_json, output};
+use shell::Running;
 
 const SMALL: [&str; 8] = ["--quick", "--rounds", "1", "--size", "64", "--transport", "message,pipe", "--test"];
 
@@ -22,7 +24,7 @@ fn on_a_terminal(variables: &[(&str, &str)]) -> String {
     let user: OwnedFd = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     let mut command = bench(&[&SMALL[..], &["rtt,idle"]].concat());
     command.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
-    let mut child = command.stdout(Stdio::from(user)).stderr(Stdio::null()).spawn().unwrap();
+    let child = Running::start(command.stdout(Stdio::from(user)).stderr(Stdio::null()));
     // The program's end of the terminal is closed here, so that reading ends with the program.
     drop(command);
     let reader = thread::spawn(move || {
@@ -31,7 +33,7 @@ fn on_a_terminal(variables: &[(&str, &str)]) -> String {
         let _ = File::from(terminal).read_to_end(&mut bytes);
         String::from_utf8(bytes).unwrap()
     });
-    assert!(child.wait().unwrap().success());
+    assert!(child.output().status.success());
     reader.join().unwrap()
 }
 
@@ -64,7 +66,7 @@ fn what_the_system_does_not_allow_is_left_out_with_its_reason() {
     let arguments = ["--quick", "--rounds", "1", "--size", "64", "--test", "rtt,idle", "--transport"];
     let run = |transports| {
         let arguments = [&arguments[..], &[transports]].concat();
-        bench(&arguments).env("TMPDIR", "/proc/nowhere").output().unwrap()
+        shell::output(bench(&arguments).env("TMPDIR", "/proc/nowhere"))
     };
     let output = run("fifo,pipe");
     let text = String::from_utf8(output.stdout).unwrap();

@@ -4,14 +4,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 mod shell;
 
-use shell::wait_for;
+use shell::{Running, wait_for};
 
 fn chaos(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
@@ -22,9 +22,9 @@ fn chaos(arguments: &[&str]) -> Command {
 /// Runs to the end, and checks that nothing is left.
 #[track_caller]
 fn output(arguments: &[&str]) -> Output {
-    let run = chaos(arguments).spawn().unwrap();
+    let run = Running::start(&mut chaos(arguments));
     let pid = run.id();
-    let output = run.wait_with_output().unwrap();
+    let output = run.output();
     assert_eq!(left(pid), [""; 0], "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
@@ -47,23 +47,11 @@ fn processes(pid: u32) -> Vec<u32> {
     pids.filter(is_of_run).collect()
 }
 
-/// A run that is killed with the test, if that fails.
-struct Endless(Child);
-
-impl Endless {
-    /// Starts a run that would last for hours, and returns when it has workers and rings.
-    fn start() -> Endless {
-        let run = Endless(chaos(&["--minutes", "1000"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        wait_for("rings", || (left(run.0.id()).len() == 2 && processes(run.0.id()).len() > 3).then_some(()));
-        run
-    }
-}
-
-impl Drop for Endless {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Starts a run that would last for hours, and returns when it has workers and rings.
+fn endless() -> Running {
+    let run = Running::start(chaos(&["--minutes", "1000"]).stdout(Stdio::null()).stderr(Stdio::null()));
+    wait_for("rings", || (left(run.id()).len() == 2 && processes(run.id()).len() > 3).then_some(()));
+    run
 }
 
 #[test]
@@ -159,11 +147,10 @@ fn an_end_that_stands_still_is_found() {
 
 #[track_caller]
 fn check_ended_by(signal: Signal) {
-    let mut run = Endless::start();
-    let pid = run.0.id();
-    kill_process(Pid::from_child(&run.0), signal).unwrap();
-    let status = run.0.wait().unwrap();
-    assert_eq!(status.signal(), Some(signal.as_raw()));
+    let mut run = endless();
+    let pid = run.id();
+    run.signal(signal);
+    assert_eq!(run.end().signal(), Some(signal.as_raw()));
     wait_for("the end of all workers", || processes(pid).is_empty().then_some(()));
     assert_eq!(left(pid), [""; 0]);
 }
@@ -180,9 +167,9 @@ fn a_killed_run_leaves_nothing_behind() {
 
 #[test]
 fn the_seed_is_said_first() {
-    let mut run = Endless(chaos(&["--seed", "12345"]).spawn().unwrap());
+    let mut run = Running::start(&mut chaos(&["--seed", "12345"]));
     let mut first = String::new();
-    BufReader::new(run.0.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    BufReader::new(run.child().stderr.take().unwrap()).read_line(&mut first).unwrap();
     assert_eq!(first, "seed 12345\n");
 }
 
@@ -195,7 +182,7 @@ fn wrong_inputs_are_usage_errors() {
 
 #[test]
 fn the_workers_subcommand_is_refused_by_hand() {
-    let output = Command::new(env!("CARGO_BIN_EXE_ringmain")).args(["chaos-worker", "x"]).output().unwrap();
+    let output = shell::output(&mut shell::ringmain(&["chaos-worker", "x"]));
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("ringmain chaos"), "{errors}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ringmain::inspect::{Inspection, Kind};
 use ringmain::{PeerState, Role};
-use shell::{Process, Ring, check, feed, noise, ringmain, run, spawn, start, wait_for, write};
+use shell::{Ring, Running, check, feed, noise, ringmain, run, start, wait_for, write};
 
 const MIB: usize = 1 << 20;
 
@@ -91,8 +91,7 @@ fn many_lines_are_moved_in_order() {
     for reader_first in [true, false] {
         let ring = Ring::new();
         let input: String = (0..200_000).map(|line| format!("{line}\n")).collect();
-        let mut made = ringmain(&["create", ring.name(), "--kind", "message", "--capacity", "64K"]);
-        assert!(made.status().unwrap().success());
+        run(&["create", ring.name(), "--kind", "message", "--capacity", "64K"], 0);
         assert!(moved(&ring, &[], input.clone().into_bytes(), reader_first) == input.into_bytes());
     }
 }
@@ -204,8 +203,8 @@ fn a_reader_whose_stdout_is_closed_ends_quietly_and_loses_nothing() {
 }
 
 /// A writer that is in the middle of its input.
-fn unfinished(ring: &Ring, input: &[u8]) -> Process {
-    let mut writer = spawn(ringmain(&["write", ring.name()]).stdin(Stdio::piped()));
+fn unfinished(ring: &Ring, input: &[u8]) -> Running {
+    let mut writer = Running::start(ringmain(&["write", ring.name()]).stdin(Stdio::piped()));
     writer.child().stdin.as_mut().unwrap().write_all(input).unwrap();
     wait_for("what was written", || {
         let used = Inspection::open(ring.name()).ok()?.positions().ok()?.used;
@@ -235,7 +234,7 @@ fn a_reader_that_follows_goes_on_with_the_next_writer() {
 }
 
 /// Reads what a process writes, up to a length, then kills it.
-fn killed_after(mut reader: Process, len: usize) -> Vec<u8> {
+fn killed_after(mut reader: Running, len: usize) -> Vec<u8> {
     let mut stdout = reader.child().stdout.take().unwrap();
     let mut output = vec![0; len];
     stdout.read_exact(&mut output).unwrap();
@@ -285,9 +284,10 @@ fn progress_is_shown_where_it_is_asked_for_and_on_terminals() {
     assert!(text.contains("4.0 KiB in ") && text.contains("/s"), "{text}");
     // `script` gives a pseudo-terminal, where there is such a program.
     let command = format!("{} read {} >/dev/null", env!("CARGO_BIN_EXE_ringmain"), ring.name());
-    let script =
-        std::process::Command::new("script").args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).output();
-    if let Ok(output) = script {
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    if let Ok(script) = Running::try_start(&mut script) {
+        let output = script.output();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("4.00 KiB"), "{text:?}");
     }

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-/// How long the commands of a row may take: long enough for any machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+mod shell;
+
+use shell::Running;
 
 /// Commands of README that belong together, and what is run at the same time for them. `@` makes names of their own.
 type Row = (&'static [&'static str], &'static [&'static str]);
@@ -78,24 +77,23 @@ fn readme_shows_the_commands_that_are_run_here_and_no_others() {
 fn programs() -> [PathBuf; 2] {
     let command = Path::new(env!("CARGO_BIN_EXE_ringmain")).parent().unwrap().to_owned();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "--examples", "-p", "ringmain", "--target-dir"]);
+    cargo.args(["build", "--quiet", "--locked", "--examples", "--workspace", "--target-dir"]);
     cargo.arg(command.parent().unwrap()).current_dir(root());
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    assert!(cargo.status().unwrap().success());
+    assert!(Running::start(&mut cargo).output().status.success());
     [command.clone(), command.join("examples")]
 }
 
-/// Ends a shell and what it has started, whatever becomes of the test.
-struct Shell(Child);
+/// Ends what a shell has started, whatever becomes of the test.
+struct Shell(Running);
 
 impl Drop for Shell {
     fn drop(&mut self) {
         if let Some(group) = rustix::process::Pid::from_raw(self.0.id() as i32) {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
-        let _ = self.0.wait();
     }
 }
 
@@ -114,18 +112,11 @@ fn every_command_of_readme_does_what_it_should() {
             let mut shell = Command::new("bash");
             shell.args(["-e", "-o", "pipefail", "-c", &command.replace('@', &own)]);
             shell.env("PATH", &path).env("ROOT", fs::canonicalize(root()).unwrap()).current_dir(&folder);
-            Shell(shell.stdout(Stdio::null()).process_group(0).spawn().unwrap())
+            Shell(Running::start(shell.stdout(Stdio::null()).process_group(0)))
         };
         let mut shells: Vec<Shell> = commands.iter().map(start).collect();
-        let begun = Instant::now();
         for (shell, command) in shells.iter_mut().zip(*commands) {
-            let status = loop {
-                if let Some(status) = shell.0.try_wait().unwrap() {
-                    break status;
-                }
-                assert!(begun.elapsed() < PATIENCE, "{command} has not ended, for {shown:?}");
-                thread::sleep(Duration::from_millis(10));
-            };
+            let status = shell.0.end();
             assert!(status.success(), "{command}: {status}, for {shown:?}");
         }
     }

@@ -40,8 +40,8 @@ impl Display for Ability {
     }
 }
 
-/// Fails the test, which cannot look at what it is about, unless that was accepted. Then it says so, past the capture of the
-/// harness.
+/// Fails the test, which cannot look at what it is about, unless that was accepted. Then it says so, past the capture
+/// of the harness.
 #[track_caller]
 pub(crate) fn missing(ability: Ability, reason: impl Display) {
     let accepted = env::var(ACCEPTED).unwrap_or_default();

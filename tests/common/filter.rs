@@ -15,7 +15,7 @@ pub(crate) enum Verdict {
 ///
 /// # Errors
 ///
-/// Where the system has no filters, or this machine none that are known here: the test can say nothing then.
+/// If the system has no filters, or this machine none that are known here: the test can say nothing then.
 pub(crate) fn refuse(calls: &[libc::c_long], verdict: Verdict) -> io::Result<()> {
     if !cfg!(all(target_arch = "x86_64", target_pointer_width = "64")) {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the filter is written for x86_64 alone"));

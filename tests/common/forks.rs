@@ -1,13 +1,17 @@
 //! Processes that are forked, and run no other program.
 
-use std::{fs, io};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use ringmain::Role;
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use super::PATIENCE;
 
 /// Forks; `None` in the child.
 pub(crate) fn fork() -> Option<Pid> {
-    // SAFETY: the child makes system calls and frees memory, which the allocator of the system is ready for after a fork.
+    // SAFETY: the child makes system calls and frees memory, which the allocator of the system is ready for after a
+    // fork.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "{}", io::Error::last_os_error());
     Pid::from_raw(pid)
@@ -19,10 +23,20 @@ pub(crate) fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Waits for a forked child to end, and returns its code; `None` where a signal ended it.
+/// Waits for a forked child to end, and returns its code; `None` if a signal ended it. One that does not end is killed.
+#[track_caller]
 pub(crate) fn code(child: Pid) -> Option<i32> {
-    let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
-    status.exit_status()
+    let start = Instant::now();
+    loop {
+        if let Some((_, status)) = waitpid(Some(child), WaitOptions::NOHANG).unwrap() {
+            return status.exit_status();
+        }
+        if start.elapsed() > PATIENCE {
+            let _ = kill_process(child, Signal::KILL);
+            panic!("waited in vain for the end of a forked child");
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
 }
 
 /// Sleeps in a forked child until the test lets go of this process's standard input.

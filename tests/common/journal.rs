@@ -78,7 +78,8 @@ impl Journal {
     }
 
     fn word(&self, at: usize) -> &AtomicU64 {
-        // SAFETY: three words fit a page, which is aligned for them and lives as long as `self`; all access is by atomics.
+        // SAFETY: three words fit a page, which is aligned for them and lives as long as `self`; all access is by
+        // atomics.
         unsafe { AtomicU64::from_ptr(self.memory.as_mut_ptr().cast::<u64>().wrapping_add(at)) }
     }
 
@@ -92,8 +93,8 @@ impl Journal {
         }
     }
 
-    /// Says what is wrong with the head that a killed consumer has left: what it received never comes again, and what it has not
-    /// asked for is not lost.
+    /// Says what is wrong with the head that a killed consumer has left: what it received never comes again, and what
+    /// it has not asked for is not lost.
     pub(crate) fn judge_head(&self, head: u64) -> Result<(), String> {
         let Notes { start, done, reach } = self.notes();
         match head {

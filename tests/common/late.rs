@@ -21,16 +21,17 @@ const SLEEP: u64 = 4;
 
 /// Counts the waits of one thread that ended late although the machine let it and its peer run.
 ///
-/// How long a wait took says nothing: the other end may not have had its turn. What tells is how the last sleep ended. A wake
-/// ends it before its slice is over; so where each sleep of a wait has lasted for a whole slice, none was ended by a wake, and yet
-/// what was waited for is there. The time in which this thread was ready to run and did not is no part of a sleep.
+/// How long a wait took says nothing: the other end may not have had its turn. What tells is how the last sleep ended.
+/// A wake ends it before its slice is over; so if each sleep of a wait has lasted for a whole slice, none was ended
+/// by a wake, and yet what was waited for is there. The time in which this thread was ready to run and did not is no
+/// part of a sleep.
 pub(crate) struct Lateness {
     memory: MmapRaw,
     parking: u64,
     wakes: u64,
     schedstat: Option<File>,
-    /// Whether the time of each wait is taken, which costs two system calls. It is from the first long one on: until then
-    /// nothing gets between two calls of an end.
+    /// Whether the time of each wait is taken, which costs two system calls. It is from the first long one on: until
+    /// then nothing gets between two calls of an end.
     takes_time: bool,
     count: u64,
 }
@@ -63,7 +64,7 @@ impl Lateness {
     /// Counts waits from the second long one on.
     pub(crate) fn of<E: End>(end: &E) -> Lateness {
         let memory = MmapOptions::new().len(4096).map_raw(&end.descriptor()).unwrap();
-        // Where the system does not say how long a thread was ready, it counts as asleep.
+        // If the system does not say how long a thread was ready, it counts as asleep.
         let schedstat = File::open("/proc/thread-self/schedstat").ok();
         // The wakes of an end lie behind its parking word.
         Lateness { memory, parking: E::PARKING, wakes: E::Peer::PARKING + 8, schedstat, takes_time: false, count: 0 }

@@ -1,9 +1,9 @@
-//! What the tests of several processes share: a name that is removed afterwards, processes that play a part, elements that
-//! show what happened to them, and waits that end.
+//! What the tests of several processes share: a name that is removed afterwards, processes that play a part, elements
+//! that show what happened to them, and waits that end.
 //!
-//! A test starts its own binary again, as a process that plays one of the file's parts (`process`). Nothing outlives a test,
-//! however it ends: children are killed with their guard or with their parent, names are removed with theirs, and a watchdog
-//! ends what hangs.
+//! A test starts its own binary again, as a process that plays one of the file's parts (`process`). Nothing outlives a
+//! test, however it ends: children are killed with their guard or with their parent (`running`), names are removed with
+//! theirs, and a watchdog ends what hangs.
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "every test file uses its share")]
 
@@ -21,12 +21,13 @@ pub(crate) mod outcomes;
 pub(crate) mod passed;
 mod process;
 mod ring;
+mod running;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::env;
 use std::fmt::Debug;
-use std::hash::{BuildHasher, RandomState};
 use std::hint::spin_loop;
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,7 @@ pub(crate) use journal::Journal;
 pub(crate) use late::{Lateness, SLICE};
 pub(crate) use process::{Child, Part, play};
 pub(crate) use ring::{Ring, Watchdog, is_locked, lock_administration, lock_role, path, read_word, word, write_word};
+pub(crate) use running::{PATIENCE, Running, Wait, output, wait_for};
 
 /// Checks that an attach is refused with an error of the given pattern.
 macro_rules! refuses {
@@ -51,42 +53,6 @@ macro_rules! refuses {
     };
 }
 pub(crate) use refuses;
-
-/// How long anything that must come may take: long enough for a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A wait for the other side: spins a little, then lets others run, and gives up in the end.
-#[derive(Default)]
-pub(crate) struct Wait {
-    looks: u32,
-    started: Option<Instant>,
-}
-
-impl Wait {
-    /// Waits until it may be worth to look again.
-    #[track_caller]
-    pub(crate) fn pause(&mut self, what: &str) {
-        self.looks += 1;
-        if self.looks < 50 {
-            spin_loop();
-            return;
-        }
-        assert!(self.started.get_or_insert_with(Instant::now).elapsed() < PATIENCE, "waited in vain for {what}");
-        thread::yield_now();
-    }
-}
-
-/// Waits until `look` finds something.
-#[track_caller]
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let mut wait = Wait::default();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        wait.pause(what);
-    }
-}
 
 /// Attaches to a role whose holder was killed a moment ago: the kernel may need another one to notice.
 #[track_caller]
@@ -132,9 +98,16 @@ pub(crate) fn spin(duration: Duration) {
     }
 }
 
+/// Waits until no other test of this program has its turn: two processes that spin fill a small machine, and more of
+/// them are slower than one after the other.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|failed| failed.into_inner())
+}
+
 /// Returns a seed and prints it. `RINGMAIN_SEED` sets it.
 pub(crate) fn seed() -> u64 {
-    let seed = given("RINGMAIN_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let seed = given("RINGMAIN_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("RINGMAIN_SEED={seed}");
     seed
 }
@@ -150,8 +123,8 @@ fn given(variable: &str) -> Option<u64> {
     Some(number.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {number:?}")))
 }
 
-/// Numbers to choose by (xorshift). The seed is printed, and `RINGMAIN_SEED` sets it.
-pub(crate) struct Random(Cell<u64>);
+/// Numbers to choose by. The seed is printed, and `RINGMAIN_SEED` sets it.
+pub(crate) struct Random(RefCell<fastrand::Rng>);
 
 impl Random {
     pub(crate) fn new() -> Random {
@@ -159,22 +132,15 @@ impl Random {
     }
 
     pub(crate) fn seeded(seed: u64) -> Random {
-        // Zero is the one state that xorshift never leaves.
-        Random(Cell::new(seed | 1))
+        Random(RefCell::new(fastrand::Rng::with_seed(seed)))
     }
 
     pub(crate) fn any(&self) -> u64 {
-        let mut state = self.0.get();
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        self.0.set(state);
-        // The low bits of the state itself are weak.
-        state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+        self.0.borrow_mut().u64(..)
     }
 
     pub(crate) fn below(&self, limit: u64) -> u64 {
-        self.any() % limit
+        self.0.borrow_mut().u64(..limit)
     }
 
     /// Chooses a duration shorter than `limit`.

@@ -9,7 +9,7 @@ use super::hostile::{Verdict, Victim};
 const CALLS: u64 = 100;
 const PATIENCE: u64 = 1000;
 
-/// Attaches where the words allow it at this moment.
+/// Attaches if the words allow it at this moment.
 #[track_caller]
 pub(crate) fn attach_if_allowed<H>(attach: Result<H, Error>) -> Option<H> {
     match attach {
@@ -37,7 +37,7 @@ impl Outcomes {
     }
 }
 
-/// Lets a victim come and make calls of every kind, where the words allow it at this moment; returns whether they did.
+/// Lets a victim come and make calls of every kind, if the words allow it at this moment; returns whether they did.
 #[track_caller]
 pub(crate) fn visit<V: Victim>(options: &Options, random: &Random, outcomes: &mut Outcomes) -> bool {
     let Some(mut victim) = attach_if_allowed(V::attach(options)) else { return false };

@@ -1,7 +1,7 @@
 //! Processes that a test starts: the test's own binary, which plays a part instead of running tests.
 //!
-//! A file with parts has one ignored test that calls [`play`]; [`Child::start`] runs just that one, in a process group of its
-//! own. The two processes talk in lines over a socket, which is the child's standard input.
+//! A file with parts has one ignored test that calls [`play`]; [`Child::start`] runs just that one, in a process group
+//! of its own. The two processes talk in lines over a socket, which is the child's standard input.
 
 use std::fmt::{Debug, Display};
 use std::io::{BufRead, BufReader, Write};
@@ -14,10 +14,10 @@ use std::{env, fs, io};
 
 use ringmain::Options;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, getegid, geteuid, kill_process, set_parent_process_death_signal};
+use rustix::process::{Signal, getegid, geteuid, set_parent_process_death_signal};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
-use super::{PATIENCE, Watchdog, wait_for};
+use super::{PATIENCE, Running, Watchdog, wait_for};
 
 /// Names the part that a process plays, and its arguments.
 const PART: &str = "RINGMAIN_TEST_PART";
@@ -33,7 +33,7 @@ impl Line {
         self.0.get_mut().write_all(format!("{words}\n").as_bytes())
     }
 
-    /// Returns the next line; `None` where the other end is gone.
+    /// Returns the next line; `None` if the other end is gone.
     fn hear(&mut self) -> io::Result<Option<String>> {
         let mut words = String::new();
         self.0.read_line(&mut words)?;
@@ -51,7 +51,7 @@ fn write_to(path: &str, bytes: &[u8]) -> io::Result<()> {
 /// A process that plays a part. It is killed and reaped when this is dropped.
 pub(crate) struct Child {
     part: String,
-    process: std::process::Child,
+    process: Running,
     line: Line,
 }
 
@@ -73,11 +73,11 @@ impl Child {
         Child::try_start(part, name, arguments, prepare).unwrap()
     }
 
-    /// The same as root, of a user namespace of its own where this is not root.
+    /// The same as root, of a user namespace of its own if this is not root.
     ///
     /// # Errors
     ///
-    /// Where such a namespace is not allowed.
+    /// If such a namespace is not allowed.
     pub(crate) fn start_as_root(part: &str, name: &str, arguments: &[&dyn Display]) -> io::Result<Child> {
         let (user, group) = (geteuid(), getegid());
         let maps = [format!("0 {} 1", user.as_raw()), format!("0 {} 1", group.as_raw())];
@@ -105,16 +105,17 @@ impl Child {
     ) -> io::Result<Child> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
+        ours.set_write_timeout(Some(PATIENCE)).unwrap();
         let words: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let mut command = Command::new(env::current_exe().unwrap());
         prepare(&mut command);
-        let process = command
+        command
             .args(["--exact", ENTRY, "--ignored", "--nocapture"])
             .env(PART, format!("{part} {name} {}", words.join(" ")))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        let process = Running::try_start(&mut command)?;
         Ok(Child { part: part.to_owned(), process, line: Line(BufReader::new(ours)) })
     }
 
@@ -152,15 +153,14 @@ impl Child {
     /// Kills the child with `SIGKILL`, in whatever it is doing, and reaps it.
     #[track_caller]
     pub(crate) fn kill(&mut self) {
-        self.process.kill().unwrap();
-        let status = self.process.wait().unwrap();
+        let status = self.process.kill();
         assert_eq!(status.signal(), Some(libc::SIGKILL), "the {} ended before it was killed: {status}", self.part);
     }
 
     /// Stops the child, and returns when it stands.
     #[track_caller]
     pub(crate) fn stop(&self) {
-        self.signal(Signal::STOP);
+        self.process.signal(Signal::STOP);
         wait_for("a process to stop", || {
             assert!(!self.all_threads('Z'), "the {} ended before it was stopped", self.part);
             self.all_threads('T').then_some(())
@@ -170,11 +170,7 @@ impl Child {
     /// Lets a stopped child go on.
     #[track_caller]
     pub(crate) fn go_on(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        self.process.signal(Signal::CONT);
     }
 
     /// Returns whether each thread of the process does what this letter of the kernel says.
@@ -189,8 +185,7 @@ impl Child {
     /// Waits for the child to end.
     #[track_caller]
     pub(crate) fn end(&mut self) -> ExitStatus {
-        let process = &mut self.process;
-        wait_for(&format!("the end of the {}", self.part), || process.try_wait().unwrap())
+        self.process.end()
     }
 
     /// Waits for the child to end in order.
@@ -198,14 +193,6 @@ impl Child {
     pub(crate) fn join(mut self) {
         let status = self.end();
         assert!(status.success(), "the {}: {status}", self.part);
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        // Both fail only where it has been reaped already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -256,7 +243,7 @@ pub(crate) type Play = (&'static str, fn(&mut Part));
 /// Plays the part that this process was started for, if it was: a user may run the ignored tests too.
 pub(crate) fn play(parts: &[Play]) {
     let Ok(words) = env::var(PART) else { return };
-    // The parent may die of a signal too. Its watchdog's twin serves where this call does not.
+    // The parent may die of a signal too. Its watchdog's twin serves if this call does not.
     set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     let _watchdog = Watchdog::new();
     let mut words = words.split_whitespace().map(str::to_owned);

@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::shell;
+
 pub(crate) fn bench(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
     command.arg("bench").args(arguments);
@@ -15,7 +17,7 @@ pub(crate) fn bench(arguments: &[&str]) -> Command {
 }
 
 pub(crate) fn output(arguments: &[&str]) -> Output {
-    bench(arguments).output().unwrap()
+    shell::output(&mut bench(arguments))
 }
 
 #[track_caller]

@@ -15,7 +15,7 @@ use crate::shell::wait_for;
 fn the_list_tells_who_is_at_a_ring_and_how_they_left() {
     let name = Name::new();
     let mut child = holder(&name);
-    let (pid, comm) = (child.0.id(), command_of(child.0.id()));
+    let (pid, comm) = (child.id(), command_of(child.id()));
     let head = format!("{} stream 8 B 64 3", name.0);
     assert_eq!(line(&text(&["ls"]), &name), format!("{head} {pid} {comm} - live"));
 
@@ -23,8 +23,7 @@ fn the_list_tells_who_is_at_a_ring_and_how_they_left() {
     let own = format!("{} {}", process::id(), command_of(process::id()));
     assert_eq!(line(&text(&["ls"]), &name), format!("{head} {pid} {comm} {own} live"));
 
-    child.0.kill().unwrap();
-    child.0.wait().unwrap();
+    child.kill();
     assert_eq!(line(&text(&["ls"]), &name), format!("{head} - {own} live"));
     drop(rx);
     assert_eq!(line(&text(&["ls"]), &name), format!("{head} - - stale"));
@@ -87,7 +86,7 @@ fn a_ring_tells_all_that_is_known() {
     for (key, value) in expected {
         assert_eq!(ring[key], value, "{key}: {ring}");
     }
-    assert_eq!(ring["producer"]["pid"], child.0.id());
+    assert_eq!(ring["producer"]["pid"], child.id());
     let text = text(&["stat", &name.0, "--interval", "10ms"]);
     for key in
         ["name", "type-id", "ring-id", "created", "features", "layout", "pushed", "producer-wakes", "owner", "fill"]

@@ -19,8 +19,8 @@ use std::process::{Command, Stdio};
 use ringmain::Options;
 use ringmain::stream::Producer;
 
-use program::Guard;
 use ring::Name;
+use shell::Running;
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -34,11 +34,11 @@ fn holds_the_producers_role() {
 }
 
 /// Starts a process that makes a stream of 64 `u64`, holds the role of its producer, and has pushed 1, 2 and 3.
-fn holder(name: &Name) -> Guard {
+fn holder(name: &Name) -> Running {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "--nocapture", "holds_the_producers_role"]).env("RINGMAIN_LOOK", &name.0);
-    let mut child = Guard(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
-    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let mut child = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
+    let mut lines = BufReader::new(child.child().stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "attached"));
     child
 }

@@ -1,23 +1,13 @@
 //! The program as a child of the tests, and what it says.
 
 use std::fs;
-use std::io::{BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::io::BufReader;
+use std::process::{ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
 
 use crate::ring::Name;
-use crate::shell::wait_for;
-
-/// A process that is killed with its test.
-pub(crate) struct Guard(pub(crate) Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::shell::{self, Running, wait_for};
 
 pub(crate) fn ringmain(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
@@ -26,7 +16,7 @@ pub(crate) fn ringmain(arguments: &[&str]) -> Command {
 }
 
 pub(crate) fn output(arguments: &[&str]) -> Output {
-    ringmain(arguments).output().unwrap()
+    shell::output(&mut ringmain(arguments))
 }
 
 /// Runs it where it must succeed without a word on stderr.
@@ -58,7 +48,7 @@ pub(crate) fn line(text: &str, name: &Name) -> String {
 
 #[track_caller]
 pub(crate) fn check_refused(command: &mut Command, code: i32, parts: &[&str]) {
-    let output = command.output().unwrap();
+    let output = Running::start(command.stderr(Stdio::piped())).output();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{command:?}: {errors}");
     for part in parts {
@@ -72,23 +62,22 @@ pub(crate) fn command_of(pid: u32) -> String {
 }
 
 /// A program that runs, and what it says.
-pub(crate) fn spawn(arguments: &[&str]) -> (Guard, BufReader<ChildStdout>) {
-    let mut child = Guard(ringmain(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-    let stdout = child.0.stdout.take().unwrap();
+pub(crate) fn spawn(arguments: &[&str]) -> (Running, BufReader<ChildStdout>) {
+    let mut child = Running::start(ringmain(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let stdout = child.child().stdout.take().unwrap();
     (child, BufReader::new(stdout))
 }
 
 /// Waits until a program has mapped a ring, for which it has looked where it stands.
-pub(crate) fn wait_for_map(child: &Guard, name: &Name) {
-    let maps = format!("/proc/{}/maps", child.0.id());
+pub(crate) fn wait_for_map(child: &Running, name: &Name) {
+    let maps = format!("/proc/{}/maps", child.id());
     wait_for("a mapping", || fs::read_to_string(&maps).ok()?.contains(&name.0).then_some(()));
 }
 
 #[track_caller]
-pub(crate) fn check_ends(mut child: Guard) -> String {
-    let status = wait_for("an end", || child.0.try_wait().unwrap());
-    let mut errors = String::new();
-    child.0.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-    assert!(status.success(), "{status}: {errors}");
+pub(crate) fn check_ends(child: Running) -> String {
+    let output = child.output();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{}: {errors}", output.status);
     errors
 }

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 
 use crate::program::{check_ends, check_refused, json, line, ringmain, spawn, text};
 use crate::ring::{LAYOUT_VERSION, Name, TAIL, messages};
+use crate::shell::{self, Running};
 
 #[test]
 fn what_nobody_reads_ends_quietly() {
@@ -118,7 +119,7 @@ fn a_ring_that_may_not_be_read_is_refused_and_not_listed() {
         }
         command
     };
-    if let Err(error) = stranger(&["ls"]).output() {
+    if let Err(error) = Running::try_start(&mut stranger(&["ls"])) {
         // The tests were built where another user may not go.
         eprintln!("a_ring_that_may_not_be_read_is_refused_and_not_listed skipped: {error}");
         return;
@@ -126,7 +127,7 @@ fn a_ring_that_may_not_be_read_is_refused_and_not_listed() {
     for verb in ["stat", "watch", "tap"] {
         check_refused(&mut stranger(&[verb, &name.0]), 1, &["no permission to read", &name.0]);
     }
-    let list = stranger(&["ls"]).output().unwrap();
+    let list = shell::output(&mut stranger(&["ls"]));
     assert!(list.status.success());
     assert!(!String::from_utf8(list.stdout).unwrap().contains(&name.0));
 }

@@ -9,7 +9,6 @@ use ringmain::stream::{Consumer, Producer};
 
 use crate::program::{check_ends, check_refused, line, ringmain, spawn, text, wait_for_map};
 use crate::ring::{Name, messages};
-use crate::shell::wait_for;
 
 #[test]
 fn a_tap_prints_what_waits_and_takes_nothing() {
@@ -69,7 +68,7 @@ fn a_tap_tells_what_it_missed() {
     let mut tx: Producer<u64> = name.options().capacity(16).stream_producer().unwrap();
     let mut rx: Consumer<u64> = name.options().stream_consumer().unwrap();
     let (mut child, _stdout) = spawn(&["tap", &name.0, "--follow", "--most", "1"]);
-    let mut errors = BufReader::new(child.0.stderr.take().unwrap());
+    let mut errors = BufReader::new(child.child().stderr.take().unwrap());
     let mut line = String::new();
     thread::scope(|scope| {
         let reader = scope.spawn(|| errors.read_line(&mut line).unwrap());
@@ -109,7 +108,7 @@ fn a_ring_that_was_truncated_is_broken_and_ends_nobody() {
     lines.read_line(&mut String::new()).unwrap();
     let file = OpenOptions::new().write(true).open(name.path()).unwrap();
     file.set_len(4096).unwrap();
-    let status = wait_for("an end", || child.0.try_wait().unwrap());
+    let status = child.end();
     assert_eq!(status.code(), Some(1), "{status}");
     assert_eq!(line(&text(&["ls", "-o", "name,state"]), &name), format!("{} broken", name.0));
     let refused = ["object length", "create it anew"];

@@ -3,13 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
 
-use crate::shell::wait_for;
+use crate::shell::{Running, wait_for};
 
 /// A terminal with a keyboard and a screen.
 pub(crate) struct Terminal {
@@ -42,9 +42,9 @@ impl Terminal {
     }
 
     /// Starts a program that has this terminal as its input and output.
-    pub(crate) fn spawn(&self, command: &mut Command) -> Child {
+    pub(crate) fn spawn(&self, command: &mut Command) -> Running {
         let end = || Stdio::from(self.program.try_clone().unwrap());
-        command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap()
+        Running::start(command.stdin(end()).stdout(end()).stderr(end()))
     }
 
     pub(crate) fn type_keys(&mut self, keys: &[u8]) {

@@ -2,13 +2,13 @@
 
 use std::io::BufRead;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::holder;
-use crate::program::{Guard, ringmain, spawn, text};
+use crate::program::{ringmain, spawn, text};
 use crate::ring::{LAYOUT_VERSION, Name};
-use crate::shell::wait_for;
+use crate::shell::{Running, wait_for};
 use crate::terminal::Terminal;
 
 #[test]
@@ -20,7 +20,7 @@ fn colours_are_for_terminals_whose_user_wants_them() {
         let mut terminal = Terminal::new();
         let mut child = terminal.spawn(ringmain(&["ls"]).env(variable, value));
         let text = terminal.read_until(&name.0);
-        assert!(wait_for("an end", || child.try_wait().unwrap()).success());
+        assert!(child.end().success());
         text
     };
     assert!(on_terminal("TERM", "xterm").contains("\x1b[31m"));
@@ -64,7 +64,7 @@ fn a_watch_goes_over_to_the_ring_that_comes_under_its_name() {
 
 /// Watches on a terminal, ends that as `end` does, and checks that the terminal is as it was.
 #[track_caller]
-fn check_watch_ends(arguments: &[&str], end: impl Fn(&mut Terminal, u32)) {
+fn check_watch_ends(arguments: &[&str], end: impl Fn(&mut Terminal, &Running)) {
     let mut terminal = Terminal::new();
     let before = terminal.state();
     let mut child = terminal.spawn(&mut ringmain(arguments));
@@ -73,10 +73,10 @@ fn check_watch_ends(arguments: &[&str], end: impl Fn(&mut Terminal, u32)) {
     assert_ne!(terminal.state(), before);
     // The next view is drawn over this one.
     terminal.read_until("\x1b[H");
-    end(&mut terminal, child.id());
+    end(&mut terminal, &child);
     let left = terminal.read_until("\x1b[?25h\x1b[?1049l");
     assert!(!left.contains("panicked"), "{left:?}");
-    let status = wait_for("an end", || child.try_wait().unwrap());
+    let status = child.end();
     assert!(status.success(), "{status}");
     assert_eq!(terminal.state(), before);
 }
@@ -92,9 +92,7 @@ fn a_watch_on_a_terminal_ends_on_q_and_restores_it() {
 #[test]
 fn a_watch_on_a_terminal_restores_it_also_at_a_signal() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        check_watch_ends(&["watch", "--interval", "20ms"], |_, pid| {
-            kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
-        });
+        check_watch_ends(&["watch", "--interval", "20ms"], |_, child| child.signal(signal));
     }
 }
 
@@ -108,7 +106,7 @@ fn a_watch_on_a_terminal_ends_after_its_count_and_fits_the_screen() {
     terminal.resize(10, 80);
     let mut child = terminal.spawn(&mut ringmain(&["watch", "--interval", "5ms", "--count", "2"]));
     let drawn = terminal.read_until("\x1b[?1049l");
-    assert!(wait_for("an end", || child.try_wait().unwrap()).success());
+    assert!(child.end().success());
     let views: Vec<&str> = drawn.split("\x1b[H").skip(1).collect();
     assert_eq!(views.len(), 3, "{drawn:?}");
     for view in views {
@@ -119,10 +117,10 @@ fn a_watch_on_a_terminal_ends_after_its_count_and_fits_the_screen() {
 #[test]
 fn a_new_size_is_drawn_at_once() {
     let mut terminal = Terminal::new();
-    let child = Guard(terminal.spawn(&mut ringmain(&["watch", "--interval", "60m"])));
+    let child = terminal.spawn(&mut ringmain(&["watch", "--interval", "60m"]));
     terminal.read_until("q ends");
     terminal.read_until("\x1b[J");
     terminal.resize(5, 40);
-    kill_process(Pid::from_raw(i32::try_from(child.0.id()).unwrap()).unwrap(), Signal::WINCH).unwrap();
+    child.signal(Signal::WINCH);
     terminal.read_until("q ends");
 }

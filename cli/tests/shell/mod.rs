@@ -1,20 +1,22 @@
 //! What the tests of the verbs share: the command as a process, with a ring that is removed afterwards.
 
-#![allow(dead_code, reason = "every test file uses its share")]
+#![allow(dead_code, unused_imports, reason = "every test file uses its share")]
 
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use ringmain::inspect::Inspection;
 use ringmain::{Options, PeerState, Role};
 
-/// How long to wait for what must come: long enough for any machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+// That of the library's tests.
+#[path = "../../../tests/common/running.rs"]
+mod running;
+
+pub(crate) use running::{Running, output, wait_for};
 
 /// A name of its own for each ring, removed at the end.
 #[derive(Debug)]
@@ -58,72 +60,19 @@ impl Drop for Ring {
     }
 }
 
-/// Waits until `look` finds something.
-#[track_caller]
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// A process that is killed where a test fails.
-#[derive(Debug)]
-pub(crate) struct Process(Option<Child>);
-
-impl Process {
-    pub(crate) fn child(&mut self) -> &mut Child {
-        self.0.as_mut().unwrap()
-    }
-
-    pub(crate) fn kill(mut self) {
-        let mut child = self.0.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    #[track_caller]
-    pub(crate) fn wait(mut self) -> ExitStatus {
-        let mut child = self.0.take().unwrap();
-        wait_for("the end of a process", || child.try_wait().unwrap())
-    }
-
-    /// Waits for the end, and returns what was written meanwhile.
-    pub(crate) fn output(mut self) -> Output {
-        self.0.take().unwrap().wait_with_output().unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
 pub(crate) fn ringmain(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-pub(crate) fn spawn(command: &mut Command) -> Process {
-    Process(Some(command.spawn().unwrap()))
-}
-
-pub(crate) fn start(arguments: &[&str]) -> Process {
-    spawn(&mut ringmain(arguments))
+pub(crate) fn start(arguments: &[&str]) -> Running {
+    Running::start(&mut ringmain(arguments))
 }
 
 /// Starts a process that gets this input, by a thread of its own.
-pub(crate) fn feed(arguments: &[&str], input: impl Into<Vec<u8>>) -> Process {
-    let mut process = spawn(ringmain(arguments).stdin(Stdio::piped()));
+pub(crate) fn feed(arguments: &[&str], input: impl Into<Vec<u8>>) -> Running {
+    let mut process = Running::start(ringmain(arguments).stdin(Stdio::piped()));
     let mut stdin = process.child().stdin.take().unwrap();
     let input = input.into();
     // Whoever reads may end first.
@@ -144,7 +93,7 @@ pub(crate) fn write(arguments: &[&str], input: impl Into<Vec<u8>>, code: i32) ->
 }
 
 #[track_caller]
-pub(crate) fn check(process: Process, code: i32) -> (Vec<u8>, String) {
+pub(crate) fn check(process: Running, code: i32) -> (Vec<u8>, String) {
     let output = process.output();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{errors}");

@@ -4,9 +4,10 @@ mod play;
 
 use std::fmt::Debug;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::thread::{self, Scope};
 use std::time::Duration;
 
-use ringmain::{Error, Options, PeerState, PopError, Role, Wait, WaitError, message, stream};
+use ringmain::{Broken, Error, Options, PeerState, PopError, PushError, Role, Wait, WaitError, message, stream};
 
 use super::messages::header;
 use super::{Part, Ring, word};
@@ -15,7 +16,7 @@ pub(crate) use play::{
 };
 
 /// One end of either ring.
-pub(crate) trait End: Debug + Sized + Send {
+pub(crate) trait End: Debug + Sized + Send + 'static {
     /// The part of a process that holds it.
     const PART: &'static str;
     /// The word of the other end, or in its place, and a number there that cannot be.
@@ -28,6 +29,10 @@ pub(crate) trait End: Debug + Sized + Send {
     /// The words of this end and of the other one about sleeping.
     const SLEEPS: &'static [u64] =
         &[word::PRODUCER_PARKING, word::PRODUCER_WAKES, word::CONSUMER_PARKING, word::CONSUMER_WAKES];
+    /// How far a number moves a position, in a small ring.
+    const STEP: u64;
+    /// Of how many numbers it knows at most that they can go at once.
+    const KNOWN: u64;
     type Peer: End;
 
     fn attach(options: &Options) -> Result<Self, Error>;
@@ -41,16 +46,28 @@ pub(crate) trait End: Debug + Sized + Send {
     /// Sends this number, or receives one and checks that it is this.
     fn go(&mut self, number: u64, limit: Option<Duration>) -> Result<(), WaitError>;
 
-    /// Moves numbers until it would have to wait, and returns how many.
-    fn exhaust(&mut self) -> u64;
+    /// Does the same, unless it would have to wait: by a call that never does.
+    fn try_go(&mut self, number: u64) -> bool;
+
+    /// Moves numbers until it would have to wait, and returns how many. A consumer has read all before.
+    fn exhaust(&mut self) -> u64 {
+        let most = if Self::ROLE == Role::Producer { u64::MAX } else { 1 };
+        let count = (0..most).take_while(|&number| self.try_go(number)).count() as u64;
+        assert!(count < most, "there was a number to read");
+        count
+    }
+
+    /// Returns of how many numbers it knows that they can go at once.
+    fn known(&mut self) -> Result<u64, Broken>;
 
     /// Does what the other end would do to let this one go on with number 0 after `exhaust`, but wakes nobody.
     fn feed_by_hand(ring: &Ring);
 
     fn wait_ready(&mut self, limit: Duration) -> Result<(), WaitError>;
     fn set_wait(&mut self, strategy: Wait);
-    /// Says that it pauses, where it can: a consumer.
+    /// Says that it pauses, if it can: a consumer.
     fn pause(&mut self) {}
+    fn position(&self) -> u64;
     fn peer_state(&self) -> PeerState;
     fn generation(&self) -> u64;
     fn peer_generation(&self) -> u64;
@@ -69,8 +86,41 @@ pub(crate) fn small(options: Options) -> Options {
     options.capacity(8).record_alignment(64)
 }
 
+#[track_caller]
+fn has_gone<T: Debug>(pushed: Result<(), PushError<T>>) -> bool {
+    match pushed {
+        Ok(()) => true,
+        Err(PushError::Full(_)) => false,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[track_caller]
+fn has_come(popped: Result<u64, PopError>, expected: u64) -> bool {
+    match popped {
+        Ok(came) => assert_eq!(came, expected, "came, expected"),
+        Err(PopError::Empty) => return false,
+        Err(error) => panic!("{error:?}"),
+    }
+    true
+}
+
+/// A name, and what is done with a handle.
+pub(crate) type Call<H, R = ()> = (&'static str, fn(&mut H) -> R);
+
+/// A view of a handle, whose peer is trusted.
+macro_rules! trust {
+    ($handle:expr) => {{
+        // SAFETY: handles of this library alone touch the rings of these tests, or this thread while no view is used.
+        unsafe { $handle.trust_peer() }
+    }};
+}
+pub(crate) use trust;
+
 macro_rules! stream_sizes {
     () => {
+        const STEP: u64 = 1;
+        const KNOWN: u64 = u64::MAX;
         fn of_bytes(options: Options, bytes: usize) -> Options {
             options.capacity(bytes / 8)
         }
@@ -82,6 +132,8 @@ macro_rules! stream_sizes {
 
 macro_rules! message_sizes {
     () => {
+        const STEP: u64 = 64;
+        const KNOWN: u64 = 1;
         fn of_bytes(options: Options, bytes: usize) -> Options {
             options.capacity(bytes)
         }
@@ -101,6 +153,9 @@ macro_rules! common_calls {
         }
         fn set_wait(&mut self, strategy: Wait) {
             Self::set_wait(self, strategy);
+        }
+        fn position(&self) -> u64 {
+            Self::position(self)
         }
         fn peer_state(&self) -> PeerState {
             Self::peer_state(self)
@@ -157,8 +212,12 @@ impl End for stream::Producer<u64> {
         })
     }
 
-    fn exhaust(&mut self) -> u64 {
-        (0..).take_while(|&number| self.push(number).is_ok()).count() as u64
+    fn try_go(&mut self, number: u64) -> bool {
+        has_gone(self.push(number))
+    }
+
+    fn known(&mut self) -> Result<u64, Broken> {
+        self.free().map(|free| free as u64)
     }
 
     fn feed_by_hand(ring: &Ring) {
@@ -190,9 +249,12 @@ impl End for stream::Consumer<u64> {
         received.map(|came| assert_eq!(came, number, "came, expected"))
     }
 
-    fn exhaust(&mut self) -> u64 {
-        assert_eq!(self.pop(), Err(PopError::Empty));
-        0
+    fn try_go(&mut self, number: u64) -> bool {
+        has_come(self.pop(), number)
+    }
+
+    fn known(&mut self) -> Result<u64, Broken> {
+        self.available().map(|available| available as u64)
     }
 
     fn feed_by_hand(ring: &Ring) {
@@ -231,8 +293,12 @@ impl End for message::Producer {
         }
     }
 
-    fn exhaust(&mut self) -> u64 {
-        (0_u64..).take_while(|number| self.push_value(number).is_ok()).count() as u64
+    fn try_go(&mut self, number: u64) -> bool {
+        has_gone(self.push_value(&number))
+    }
+
+    fn known(&mut self) -> Result<u64, Broken> {
+        self.can_push(8).map(u64::from)
     }
 
     fn feed_by_hand(ring: &Ring) {
@@ -271,9 +337,12 @@ impl End for message::Consumer {
         Ok(())
     }
 
-    fn exhaust(&mut self) -> u64 {
-        assert_eq!(self.pop(&mut [0; 8]), Err(PopError::Empty));
-        0
+    fn try_go(&mut self, number: u64) -> bool {
+        has_come(self.pop_value(), number)
+    }
+
+    fn known(&mut self) -> Result<u64, Broken> {
+        self.is_empty().map(|is_empty| u64::from(!is_empty))
     }
 
     fn feed_by_hand(ring: &Ring) {
@@ -290,8 +359,21 @@ impl End for message::Consumer {
     common_calls!(until_available());
 }
 
-/// Runs a check for each of the four handles.
+/// Runs a check for each of the four handles: one after the other, or at once if they mostly sleep.
 macro_rules! for_each_end {
+    (at once: $check:ident($($argument:expr),*) for $each:pat in $values:expr) => {
+        std::thread::scope(|scope| {
+            for $each in $values {
+                $crate::common::ends::at_once(scope, move || $check::<ringmain::stream::Consumer<u64>>($($argument),*));
+                $crate::common::ends::at_once(scope, move || $check::<ringmain::stream::Producer<u64>>($($argument),*));
+                $crate::common::ends::at_once(scope, move || $check::<ringmain::message::Consumer>($($argument),*));
+                $crate::common::ends::at_once(scope, move || $check::<ringmain::message::Producer>($($argument),*));
+            }
+        });
+    };
+    (at once: $check:ident($($argument:expr),*)) => {
+        $crate::common::ends::for_each_end!(at once: $check($($argument),*) for () in [()]);
+    };
     ($check:ident $(, $argument:expr)*) => {
         $check::<ringmain::stream::Consumer<u64>>($($argument),*);
         $check::<ringmain::stream::Producer<u64>>($($argument),*);
@@ -303,12 +385,26 @@ pub(crate) use for_each_end;
 
 /// Runs a check for each of the two rings: with the end that produces.
 macro_rules! for_each_ring {
+    (at once: $check:ident($($argument:expr),*) for $each:pat in $values:expr) => {
+        std::thread::scope(|scope| {
+            for $each in $values {
+                $crate::common::ends::at_once(scope, move || $check::<ringmain::stream::Producer<u64>>($($argument),*));
+                $crate::common::ends::at_once(scope, move || $check::<ringmain::message::Producer>($($argument),*));
+            }
+        });
+    };
     ($check:ident $(, $argument:expr)*) => {
         $check::<ringmain::stream::Producer<u64>>($($argument),*);
         $check::<ringmain::message::Producer>($($argument),*);
     };
 }
 pub(crate) use for_each_ring;
+
+/// Runs a check by a thread with the name of its test.
+pub(crate) fn at_once<'scope>(scope: &'scope Scope<'scope, '_>, check: impl FnOnce() + Send + 'scope) {
+    let name = thread::current().name().unwrap_or("a test").to_owned();
+    thread::Builder::new().name(name).spawn_scoped(scope, check).unwrap();
+}
 
 /// Plays a part with the end that its first argument names.
 macro_rules! as_end {

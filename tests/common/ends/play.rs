@@ -14,11 +14,11 @@ pub(crate) const STRATEGIES: [Wait; 3] = [Wait::Spin, Wait::SpinThenPark, Wait::
 /// A limit that is over soon.
 pub(crate) const SOON: Duration = Duration::from_millis(20);
 
-/// A limit that is reached where something went wrong alone.
+/// A limit that is reached only if something went wrong.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// Moves numbers, with pauses: for a while one end makes those that are long enough for the other one to sleep, then the
-/// other one does, so that each waits for the other.
+/// Moves numbers, with pauses: for a while one end makes those that are long enough for the other one to sleep, then
+/// the other one does, so that each waits for the other.
 ///
 /// A wake that is lost costs a slice. A busy machine may make a wait look like that, but not often.
 #[track_caller]
@@ -26,7 +26,7 @@ pub(crate) fn move_with_pauses<E: End>(end: &mut E, numbers: Range<u64>, seed: u
     move_late(end, numbers, seed, 20);
 }
 
-/// The same, where so many numbers may be late.
+/// The same, of which so many numbers may be late.
 #[track_caller]
 pub(crate) fn move_late<E: End>(end: &mut E, numbers: Range<u64>, seed: u64, most: u64) {
     let random = Random::seeded(seed);
@@ -100,9 +100,8 @@ pub(crate) fn mover<E: End>(part: &mut Part) {
     part.hear();
 }
 
-/// Holds an end, and does what it is told until it is told to close it, or killed: `move START END` moves numbers, `exhaust` as
-/// many as go at once, `hear NUMBER` waits with this number to the end, `park`
-/// changes how it waits.
+/// Holds an end, and does what it is told until it is told to close it, or killed: `move START END` moves numbers,
+/// `exhaust` as many as go at once, `hear NUMBER` waits with this number to the end, `park` changes how it waits.
 pub(crate) fn obey<E: End>(part: &mut Part) {
     let mut end = succeed(|| E::attach(&small(part.options())));
     part.say("attached");

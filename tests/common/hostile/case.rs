@@ -17,9 +17,10 @@ pub(crate) struct Limits {
     pub(crate) calls: u64,
     /// One in so many calls waits.
     pub(crate) patience: u64,
-    /// One round in so many ends with a wait without a limit; none where it is 0.
+    /// One round in so many ends with a wait without a limit; none if it is 0.
     pub(crate) blocking: u64,
-    /// In one round of so many it is looked whether the victim is still guarded: it takes longer than all else of a round.
+    /// In one round of so many it is looked whether the victim is still guarded: it takes longer than all else of a
+    /// round.
     pub(crate) guard: u64,
 }
 
@@ -38,7 +39,7 @@ impl<V: Victim> Case<V> {
         Case { name: name.to_owned(), shape, stand: None, rounds: 0, victim: PhantomData }
     }
 
-    /// Makes a round with these choices; returns what the victim's calls came to, `None` where it could not attach.
+    /// Makes a round with these choices; returns what the victim's calls came to, `None` if it could not attach.
     #[track_caller]
     pub(crate) fn round<C: Choices>(&mut self, choices: impl Fn() -> C, limits: Limits) -> Option<Verdict> {
         let is_looked_at = self.rounds % limits.guard == 0;
@@ -55,7 +56,7 @@ impl<V: Victim> Case<V> {
                 // The victim took it for what a dead creator has left.
                 self.stand = None;
             }
-            // Where there was no guard around the victim, it was no round.
+            // If there was no guard around the victim, it was no round.
             if let Some(verdict) = result {
                 return verdict;
             }

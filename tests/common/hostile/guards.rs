@@ -14,11 +14,11 @@ struct Range {
     is_ring: bool,
 }
 
-/// Makes sure that the pages in front of and behind the mapping of `path` that is not at `other` cannot be touched. Where
-/// something that can be touched lies there already, it returns the place of the mapping, for [`avoid`].
+/// Makes sure that the pages in front of and behind the mapping of `path` that is not at `other` cannot be touched.
+/// If something that can be touched lies there already, it returns the place of the mapping, for [`avoid`].
 ///
-/// The library maps where the system says, so this looks where that was, and fills in what is around it. A mapping of the
-/// same length then comes to the same place each time.
+/// The library maps where the system says, so this looks where that was, and fills in what is around it. A mapping of
+/// the same length then comes to the same place each time.
 #[track_caller]
 pub(crate) fn surround(path: &Path, other: usize) -> Result<(), Place> {
     let ranges = ranges(path);

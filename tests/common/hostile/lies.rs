@@ -36,7 +36,8 @@ impl Start {
         Start { shape, rows: (0..ROWS).map(|number| words.read(row(number))).collect() }
     }
 
-    /// Makes a ring as it may stand: at any positions, with some elements or messages in it, and older bytes around them.
+    /// Makes a ring as it may stand: at any positions, with some elements or messages in it, and older bytes around
+    /// them.
     pub(crate) fn make(&self, words: &Words, choices: &impl Choices) -> Shadow {
         (0..word::DATA / 8).for_each(|at| words.write(8 * at, 0));
         (0..).zip(&self.rows).for_each(|(number, &value)| words.write(row(number), value));

@@ -123,7 +123,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
 
 fn add(batch: &mut Batch<'_>, bytes: &[u8], choices: &impl Choices) -> Outcome {
     match choices.below(4) {
-        // Where records have no word, that is refused, and nothing else is.
+        // If records have no word, that is refused, and nothing else is.
         0 if choices.below(2) == 0 => match batch.push_tagged(7, bytes) {
             Err(PushError::NoWord { .. }) => Outcome::Never,
             pushed => of_push(pushed),

@@ -1,4 +1,5 @@
-//! Peers that do not keep to the protocol: what they write, the calls that their victims make, and what may come of those.
+//! Peers that do not keep to the protocol: what they write, the calls that their victims make, and what may come of
+//! those.
 //!
 //! The fuzz targets use this folder too, so it knows of nothing else here but the offsets of the words.
 
@@ -128,7 +129,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Takes what a call came to; panics where that may not be.
+    /// Takes what a call came to; panics if that may not be.
     #[track_caller]
     pub(crate) fn hear(&mut self, outcome: Outcome) {
         match (outcome, self.poison) {
@@ -152,7 +153,8 @@ impl Verdict {
     }
 }
 
-/// Checks that a word was refused with reason, and that the error says which word, what it held, and what it could have held.
+/// Checks that a word was refused with reason, and that the error says which word, what it held, and what it could have
+/// held.
 #[track_caller]
 pub(crate) fn check_corrupted(cause: Corrupted) {
     let Corrupted { word, found, lowest, highest, step } = cause;
@@ -172,7 +174,7 @@ pub(crate) fn check_corrupted(cause: Corrupted) {
     assert!(step == 1 || text.contains(&format!("in steps of {step}:")), "{text:?} does not say {step}");
 }
 
-/// Takes what an attach came to; panics where that may not come of a damaged segment.
+/// Takes what an attach came to; panics if that may not come of a damaged segment.
 #[track_caller]
 pub(crate) fn attached<H>(result: Result<H, Error>) -> Option<H> {
     match result {

@@ -1,7 +1,8 @@
 //! Messages that are made of their position, calls of every kind that move them, and the check of what arrives.
 //!
-//! Length and bytes of a message follow from the position of its record, and so the position of the next one. Whoever takes
-//! a role over knows from its own word which message comes next, and one that is lost, repeated, swapped or torn is seen.
+//! Length and bytes of a message follow from the position of its record, and so the position of the next one. Whoever
+//! takes a role over knows from its own word which message comes next, and one that is lost, repeated, swapped or torn
+//! is seen.
 
 pub(crate) mod corrupted;
 mod reader;

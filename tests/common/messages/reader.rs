@@ -84,7 +84,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Pops a value; where the message is none, it must be said so, and the message stay.
+    /// Pops a value; if the message is none, it must be said so, and the message stay.
     fn pop_value<T: NoUninit + AnyBitPattern>(&mut self, rx: &mut Consumer) -> Result<(), PopError> {
         match rx.pop_value::<T>() {
             Ok(value) => self.check(bytemuck::bytes_of(&value)),

@@ -157,7 +157,7 @@ impl Writer {
         count
     }
 
-    /// Goes on to the next message where this one was pushed.
+    /// Goes on to the next message if this one was pushed.
     #[track_caller]
     fn went(&mut self, pushed: Result<(), PushError>) -> bool {
         match pushed {
