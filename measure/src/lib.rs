@@ -7,10 +7,12 @@ mod channel;
 mod chart;
 mod host;
 mod processors;
+mod regime;
 mod statistics;
 
 pub use channel::{Awaited, Channel};
 pub use chart::{Axis, Chart, Line, draw};
 pub use host::{cpuinfo, now};
 pub use processors::{SameCore, allowed, pin, siblings, two};
+pub use regime::{Nearness, Regime};
 pub use statistics::Summary;
