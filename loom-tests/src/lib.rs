@@ -9,7 +9,8 @@
 //! - [`sleeping`]: the same, where the ends can sleep, by [`parking`]; as well with one ordering or one bug;
 //! - [`killed`]: any of them, as seen by a process that is killed.
 //!
-//! Where a model needs more of an end than a user sees of a handle, [`internals`] has it.
+//! Where a model needs more of an end than a user sees of a handle, [`internals`] has it; [`ahead`] what a producer
+//! prepares.
 //!
 //! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
 //! weakened or planted memory, fail, each for the reason that it names. So every check here can fail. Begin with
@@ -25,6 +26,7 @@
 #![cfg(not(test))]
 #![deny(unsafe_code)]
 
+pub mod ahead;
 pub mod checked;
 mod data;
 pub mod internals;

@@ -2,6 +2,7 @@
 //! overwritten before it is read.
 
 use loom::thread;
+use loom_tests::ahead::{believe_zeroed, zeroed};
 use loom_tests::checked::CheckedMemory;
 use loom_tests::message::{
     NO_HEADER, OTHER_MESSAGE, aligned_ring, consumer, expect, expect_none, knows_more, message, producer, push, ring,
@@ -147,6 +148,37 @@ fn claims_need_every_ordering_of_the_headers_and_the_head() {
 #[test]
 fn a_claim_behind_which_the_next_header_is_not_zeroed_is_caught() {
     fails(NO_HEADER, || claims(Bug::NextHeaderNotZeroed.records(32)));
+}
+
+/// A claim is written over the header that was zeroed ahead, and aborted.
+fn a_claim_over_the_header_ahead<M: Memory + Clone + 'static>(memory: M, forgets: bool) {
+    let (mut producer, mut consumer) = ring(memory, 0);
+    let pushes = thread::spawn(move || {
+        push(&mut producer, message(0));
+        let ahead = zeroed(&producer);
+        assert_ne!(ahead, producer.position());
+        let mut claim = producer.claim(24).unwrap();
+        claim.write_value_at(0, &[message(90), message(91), message(92)]);
+        claim.abort();
+        if !forgets {
+            believe_zeroed(&mut producer, ahead);
+        }
+        push(&mut producer, message(1));
+    });
+    expect(&mut consumer, 0..2);
+    pushes.join().unwrap();
+    expect_none(&mut consumer);
+}
+
+#[test]
+fn a_header_ahead_that_a_claim_was_written_over_is_zeroed_again() {
+    check(|| a_claim_over_the_header_ahead(CheckedMemory::of_records(64), true));
+    assert_reached(&["empty"]);
+}
+
+#[test]
+fn a_header_ahead_that_is_not_forgotten_is_caught() {
+    fails(OTHER_MESSAGE, || a_claim_over_the_header_ahead(CheckedMemory::of_records(64), false));
 }
 
 /// Messages are looked at, left, looked at again and given back.

@@ -2,6 +2,7 @@
 //! overwritten before it is read.
 
 use loom::thread;
+use loom_tests::ahead::{take, take_ahead};
 use loom_tests::checked::CheckedMemory;
 use loom_tests::internals::Internals;
 use loom_tests::model::{
@@ -46,6 +47,39 @@ fn elements_pass_where_positions_pass_2_to_the_64() {
 fn pushes_and_pops_need_every_ordering_of_the_positions() {
     fails_without(&Site::POSITIONS, RACE, |site| pushes_and_pops(site.memory(2), 0, 4));
     fails_without(&Site::POSITIONS, RACE, |site| pushes_and_pops(site.memory(1), 0, 3));
+}
+
+/// Elements pass, and the producer takes a slot ahead of each.
+fn slots_ahead<M: Memory + Clone + 'static>(memory: M, is_careful: bool) {
+    let (mut producer, mut consumer) = ring(memory, 0);
+    take_ahead(&mut producer, 1);
+    let pushes = thread::spawn(move || {
+        for value in 0..3 {
+            push(&mut producer, value);
+            if !is_careful {
+                // The last one of the lap before.
+                take(&producer, value + 1);
+            }
+        }
+    });
+    for value in 0..3 {
+        assert_eq!(pop(&mut consumer), value);
+    }
+    pushes.join().unwrap();
+    assert_eq!(consumer.pop(), Err(PopError::Empty));
+}
+
+#[test]
+fn a_slot_is_taken_ahead_only_if_it_is_free() {
+    check(|| slots_ahead(CheckedMemory::new(4), true));
+    check(|| slots_ahead(CheckedMemory::new(2), true));
+    assert_reached(&["full", "empty"]);
+    fails(RACE, || slots_ahead(CheckedMemory::new(2), false));
+}
+
+#[test]
+fn slots_ahead_need_every_ordering_of_the_positions() {
+    fails_without(&Site::POSITIONS, RACE, |site| slots_ahead(site.memory(2), true));
 }
 
 #[test]

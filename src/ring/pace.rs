@@ -30,13 +30,16 @@ pub struct Pace {
     pauses: u32,
     /// How much makes a load worth its cost, in units of positions.
     enough: u64,
+    /// Of a producer: whether the consumer had read everything at the last load of the head, and so waits for what
+    /// comes.
+    is_awaited: bool,
 }
 
 impl Pace {
     /// Begins without a wait, and never waits longer than `pauses`.
     pub fn new(pauses: u32, enough: u64) -> Pace {
         let pauses = pauses.min(MOST_PAUSES);
-        Pace { wait: 0, shortest: 0, longest: pauses, pauses, enough }
+        Pace { wait: 0, shortest: 0, longest: pauses, pauses, enough, is_awaited: false }
     }
 
     /// Begins without a flow, for a consumer of messages.
@@ -47,7 +50,7 @@ impl Pace {
 
     /// Poisoned: sends each call through the path that waits, or flows, which returns the error.
     pub fn poisoned() -> Pace {
-        Pace { wait: FLOW, shortest: FLOW, longest: FLOW, pauses: 0, enough: 0 }
+        Pace { wait: FLOW, shortest: FLOW, longest: FLOW, pauses: 0, enough: 0, is_awaited: false }
     }
 
     /// Returns whether the next load need not wait.
@@ -60,6 +63,17 @@ impl Pace {
     #[inline(always)]
     pub fn is_flowing(&self) -> bool {
         self.wait >= FLOW
+    }
+
+    /// Returns whether the consumer waits for what this producer sends, as far as it was seen to.
+    #[inline(always)]
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
+    /// Learns from a load of the head how much lies unread before the tail.
+    pub fn found_unread(&mut self, unread: u64) {
+        self.is_awaited = unread == 0;
     }
 
     /// Waits, and returns for how long. It is idle afterwards, unless it learns that elements came.

@@ -37,6 +37,7 @@ impl<K: Kind, M: Memory> Endpoint<K, Writer, M> {
             Ok(head) => {
                 self.cursor.learn(head.wrapping_add(most));
                 self.pace.learn(waited, head.wrapping_sub(lowest));
+                self.pace.found_unread(self.cursor.position().wrapping_sub(head));
                 Ok(())
             }
             Err(cause) => Err(self.poison(cause)),

@@ -126,7 +126,8 @@ impl<'a, M: Memory> Batch<'a, M> {
     /// As [`Batch::push`].
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_, M>, PushError> {
-        self.producer.room_to_claim(self.staged.bytes, len)?;
+        let size = self.producer.room_to_claim(self.staged.bytes, len)?;
+        self.producer.write_over(self.staged.bytes + size);
         Ok(Claim::new(self.producer, Some(&mut self.staged), len))
     }
 
@@ -145,6 +146,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     #[inline(always)]
     fn add(&mut self, len: usize, word: u64, put: impl FnOnce(&mut Producer<M>, u64)) -> Result<(), PushError> {
         let size = self.producer.room(self.staged.bytes, len)?;
+        self.producer.write_over(self.staged.bytes + size);
         put(self.producer, self.staged.bytes);
         // SAFETY: there is room, and the payload is written.
         unsafe { self.staged.add(self.producer, len, word, size) };

@@ -19,8 +19,6 @@ use super::{Consumer, Geometry, Message, NO_WORD, PeekBatch, Record, header_at, 
 /// A load that finds this many bytes, or half of the ring, is worth its cost; for a producer, half as much.
 pub(super) const ENOUGH: u64 = 8192;
 
-const LINE: usize = 64;
-
 /// Why there is no message. It fits a register; the cause stays in the handle.
 pub(super) enum Nothing {
     Empty,
@@ -167,14 +165,14 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         // 0.
         let found = word.load(Ordering::Acquire);
         if found == 0 {
-            self.stay_idle(head);
+            self.pace.found_nothing();
             return Err(PopError::Empty);
         }
         let size = self.kind.geometry.size(size_of::<T>());
         if found != header(size_of::<T>()) || size > self.kind.geometry.most() {
             return self.search_for_value();
         }
-        self.arrive(head.wrapping_add(size), size);
+        self.arrive(head.wrapping_add(size));
         // SAFETY: the message at the head has as many bytes, and starts at a word.
         let value = unsafe { self.take_value(head, 0, copy_out::<T>) };
         self.pass(head, size);
@@ -372,32 +370,23 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         // 0.
         let header = word.load(Ordering::Acquire);
         if header == 0 {
-            self.stay_idle(position);
+            self.pace.found_nothing();
             return Err(Nothing::Empty);
         }
         match self.kind.geometry.len(header, room) {
             Ok(len) => {
                 let size = self.kind.geometry.size(len);
-                self.arrive(position.wrapping_add(size), size);
+                self.arrive(position.wrapping_add(size));
                 Ok(len)
             }
             Err(cause) => Err(self.refuse(cause)),
         }
     }
 
-    /// Learns that the header at a position is 0.
+    /// Learns of a record that ends at `end`, from its header.
     #[inline(always)]
-    fn stay_idle(&mut self, position: u64) {
-        // If the last message was longer than a line, the second line of the next one is on its way already.
-        self.memory.prefetch(self.kind.geometry.index(position) + self.kind.prefetch_next);
-        self.pace.found_nothing();
-    }
-
-    /// Learns of a record of `size` bytes that ends at `end`, from its header.
-    #[inline(always)]
-    fn arrive(&mut self, end: u64, size: u64) {
+    fn arrive(&mut self, end: u64) {
         self.cursor.learn(end);
-        self.kind.prefetch_next = (size as usize - 1).min(LINE);
         self.pace.found_header();
     }
 
@@ -454,7 +443,9 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// Moves the head, which the caller has in a register, over records of this size that were read.
     #[inline(always)]
     pub(super) fn pass(&mut self, head: u64, size: u64) {
-        self.memory.prefetch(self.kind.geometry.index(head) + self.kind.prefetch_distance);
+        // Not beyond the next header: what lies there is the producer's, and it writes it.
+        let distance = self.kind.prefetch_distance.min(self.cursor.known() as usize);
+        self.memory.prefetch(self.kind.geometry.index(head) + distance);
         self.advance_from(head, size);
     }
 

@@ -1,8 +1,9 @@
 //! The message ring: byte messages of any length, each published by the header of its record.
 //!
 //! A record is a header word and a payload, and starts at a multiple of the alignment. The header is 0 while nothing is
-//! there; the producer writes the payload, zeroes the header of the *next* record, stores this one's header, then its
-//! tail. So the header at the true tail is always 0, and there are two ways to learn of a message:
+//! there; the producer writes the payload, zeroes the header of the *next* record unless it has done so before, stores
+//! this one's header, then its tail. So the header at the true tail is always 0, and there are two ways to learn of a
+//! message:
 //!
 //! - **An idle consumer polls the header at its head.** Flag, length and a short payload travel in one cache line, and
 //!   the line of the tail is never touched: one miss for each message.
@@ -55,8 +56,8 @@ pub struct Message {
     pub(super) geometry: Geometry,
     /// How far ahead of its position an end prefetches a line.
     prefetch_distance: usize,
-    /// How far after the header a consumer prefetches one more line: if the last message was longer than a line.
-    prefetch_next: usize,
+    /// Where a producer has stored the header 0 already, if that lies beyond its tail: nothing was written there since.
+    pub(crate) zeroed: u64,
 }
 
 impl Message {
@@ -68,7 +69,7 @@ impl Message {
     fn new<M: Memory>(memory: &M, geometry: Geometry) -> Message {
         assert!(memory.is_mirrored(), "the memory of a message ring is mirrored");
         assert_eq!(memory.len(), geometry.capacity(), "the data area of a message ring is as long as its capacity");
-        Message { geometry, prefetch_distance: geometry.prefetch_distance(), prefetch_next: 0 }
+        Message { geometry, prefetch_distance: geometry.prefetch_distance(), zeroed: 0 }
     }
 }
 

@@ -17,6 +17,11 @@ use super::consumer::ENOUGH;
 use super::geometry::header;
 use super::{Batch, Claim, Geometry, Message, NO_WORD, Producer, Sends, header_at, load_observed, word_at};
 
+/// Twice the longest record of which lines are taken ahead.
+const LONGEST_AHEAD: u64 = 1024;
+
+const LINE: u64 = 64;
+
 /// # The writing end of a message ring
 impl<M: Memory> Endpoint<Message, Writer, M> {
     /// Continues after the last record that is there, and pauses at most `pauses` times before a load of the head. The
@@ -43,6 +48,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
             room -= size;
         }
         let pace = Pace::new(pauses, (geometry.capacity() as u64 / 4).min(ENOUGH / 2));
+        let kind = Message { zeroed: tail, ..kind };
         let mut producer: Producer<M> = Endpoint::begin(memory, kind, tail, pace);
         producer.load_head()?;
         if tail != stored {
@@ -230,7 +236,8 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     /// ```
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_, M>, PushError> {
-        self.room_to_claim(0, len)?;
+        let size = self.room_to_claim(0, len)?;
+        self.write_over(size);
         Ok(Claim::new(self, None, len))
     }
 
@@ -427,21 +434,57 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         // SAFETY: the same, and records have words. It lies in the line of this record's header.
         let word = words.map(|word| (unsafe { word_at(&self.memory, start, geometry) }, word));
         let tail = self.memory.tail();
+        let is_zeroed = self.kind.zeroed == end;
         put(self);
         if let Some((place, word)) = word {
             place.store(word, Ordering::Relaxed);
         }
-        // `room` left room for this header. It is seen before or with the next one that is published.
-        next.store(0, Ordering::Relaxed);
+        if !is_zeroed {
+            // `room` left room for this header. It is seen before or with the next one that is published.
+            next.store(0, Ordering::Relaxed);
+        }
         // Publish: pairs with the Acquire in `Consumer::poll` and `poll_for_value`. The payload is written, and the
         // next header is 0.
         first.store(header, Ordering::Release);
         store_tail(tail, end);
         self.cursor.advance_from(start, size);
         self.waker.published(&self.memory, Role::Consumer, end);
-        // The consumer read what lies there one round ago: getting the line back takes as long as many records.
-        if size as usize <= self.kind.prefetch_distance / 4 {
-            self.memory.prefetch_to_write(self.kind.geometry.index(end) + self.kind.prefetch_distance);
+        self.prepare(end, size);
+    }
+
+    /// Takes lines that will be written soon, after a record of `size` bytes that ends at `end`. The consumer read them
+    /// one round ago.
+    ///
+    /// Stores leave a processor in order, so a header waits until the lines of the stores before it have come. While
+    /// the consumer waits for each message, the next record is written to lines that were taken when nobody waited: the
+    /// next header but one is 0 before the record in front of it is begun, and a word of each further line is stored.
+    /// In a flow such a store would stand in front of all that follow; a prefetch does not.
+    #[inline(always)]
+    fn prepare(&mut self, end: u64, size: u64) {
+        let geometry = self.kind.geometry;
+        if !self.pace.is_awaited() {
+            if size as usize <= self.kind.prefetch_distance / 4 {
+                self.memory.prefetch_to_write(geometry.index(end) + self.kind.prefetch_distance);
+            }
+        } else if 2 * size <= self.cursor.known().min(LONGEST_AHEAD) {
+            let next = end.wrapping_add(size);
+            // SAFETY: the sizes of records are multiples of the alignment.
+            unsafe { header_at(&self.memory, next, geometry) }.store(0, Ordering::Relaxed);
+            self.kind.zeroed = next;
+            for at in (LINE..size).step_by(LINE as usize) {
+                // SAFETY: the same, and so are lines.
+                unsafe { header_at(&self.memory, next.wrapping_add(at), geometry) }.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Forgets that a header beyond the tail is 0, if it lies within `size` bytes of records that are written now and
+    /// may never be published.
+    #[inline(always)]
+    pub(super) fn write_over(&mut self, size: u64) {
+        let tail = self.cursor.position();
+        if self.kind.zeroed.wrapping_sub(tail) < size {
+            self.kind.zeroed = tail;
         }
     }
 }

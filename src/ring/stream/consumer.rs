@@ -262,8 +262,6 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
         // Observe: pairs with the Release in `Producer::publish_from`. The elements before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
         if found == known_end {
-            // Once the tail moves, the line of the next slot is on its way already: one miss instead of two.
-            self.memory.prefetch(self.kind.offset(head));
             return Ok(known_end);
         }
         if head == known_end && found == head.wrapping_add(1) {

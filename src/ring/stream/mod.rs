@@ -75,12 +75,18 @@ impl Slot for [u8] {
     }
 }
 
+/// A cache line in bytes.
+const LINE: usize = 64;
+
 /// Elements of one type, or of one size, as the [`Kind`] of a ring.
 pub struct Stream<T: ?Sized> {
     /// The number of slots, a power of two.
     pub(super) capacity: usize,
     /// The size of a slot in bytes.
     size: usize,
+    /// How many slots lie between the tail and the one of which a producer takes the lines ahead: two lines, or one
+    /// slot.
+    pub(crate) ahead: u64,
     element: PhantomData<fn(&T)>,
 }
 
@@ -132,7 +138,8 @@ impl<T: Slot + ?Sized> Stream<T> {
         assert!(capacity.is_power_of_two(), "the capacity {capacity} is no power of two");
         let len = capacity.checked_mul(size);
         assert!(size > 0 && len.is_some_and(|len| len <= memory.len()), "{capacity} slots do not fit the data area");
-        Stream { capacity, size, element: PhantomData }
+        let ahead = (2 * LINE / size).max(1) as u64;
+        Stream { capacity, size, ahead, element: PhantomData }
     }
 
     /// Returns where in the data area the slot of a position starts.

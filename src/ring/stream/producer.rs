@@ -11,7 +11,10 @@ use super::super::memory::{Memory, Role, Word};
 use super::super::pace::Pace;
 use super::super::position::split;
 use super::consumer::ENOUGH;
-use super::{Claim, Element, Producer, Slot, Stream};
+use super::{Claim, Element, LINE, Producer, Slot, Stream};
+
+/// How much of a slot is taken ahead, in bytes.
+const LONGEST_AHEAD: usize = 512;
 
 /// A producer does not pause at a full ring of fewer slots.
 const FEW: usize = 32;
@@ -231,6 +234,29 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         // Publish: pairs with the Acquire in `Consumer::load_tail_from`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.waker.published(&self.memory, Role::Consumer, tail);
+        if self.pace.is_awaited() && self.cursor.known() > self.kind.ahead {
+            // SAFETY: as many slots and one more are free from the tail on.
+            unsafe { self.prepare(tail.wrapping_add(self.kind.ahead)) };
+        }
+    }
+
+    /// Takes the lines of a slot that will be written soon, which the consumer read one round ago: a word of each is
+    /// stored while nobody waits. In a flow such a store would stand in front of all that follow.
+    ///
+    /// # Safety
+    ///
+    /// The slot is free.
+    #[inline(always)]
+    pub(crate) unsafe fn prepare(&self, position: u64) {
+        let size = T::size(&self.kind);
+        let touch = |slot: *mut u8| {
+            for at in (0..size.min(LONGEST_AHEAD)).step_by(LINE) {
+                // SAFETY: the word lies within the slot.
+                unsafe { copy_in::<u8>([0; 8].as_ptr(), slot.wrapping_add(at), (size - at).min(8)) };
+            }
+        };
+        // SAFETY: the caller's promise; one slot does not pass the end of the buffer.
+        unsafe { self.slots_to_write(position, 1, touch) };
     }
 }
 

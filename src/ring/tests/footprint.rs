@@ -129,6 +129,8 @@ fn stream<T: Element>() -> Log {
     let heap = Heap::new(CAPACITY);
     let capacity = CAPACITY / size_of::<T>();
     let mut producer = stream::Producer::<T, _>::attach(Watched::new(&heap), capacity, EAGER).unwrap();
+    // In a flow: it takes no lines ahead.
+    producer.pace.found_unread(1);
     producer.memory.take();
     let push = |_| {
         producer.push(T::zeroed()).unwrap();
@@ -148,6 +150,8 @@ fn messages(len: usize, align: usize) -> Log {
     let heap = Heap::new(CAPACITY);
     let geometry = Geometry::new(CAPACITY, align);
     let mut producer = message::Producer::attach(Watched::new(&heap), geometry, EAGER).unwrap();
+    // In a flow: it takes no lines ahead.
+    producer.pace.found_unread(1);
     producer.memory.take();
     let push = |_| {
         producer.push(&vec![7; len]).unwrap();

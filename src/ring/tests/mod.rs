@@ -23,6 +23,7 @@ macro_rules! scenarios {
 mod footprint;
 mod heap;
 mod message;
+mod message_ahead;
 mod message_in_place;
 mod message_model;
 mod message_peer;
