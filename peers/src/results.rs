@@ -38,7 +38,7 @@ pub(crate) struct Measured {
     pub(crate) failures: Vec<String>,
 }
 
-/// A subject that is measured only where it is named.
+/// A subject that is measured only where it is named, or cannot be.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
     pub(crate) name: String,

@@ -11,7 +11,7 @@ use crate::machine::{self, Machine};
 use crate::processes::Worker;
 use crate::report;
 use crate::results::{Cell, LeftOut, Measured, Results};
-use crate::subjects::{self, RINGS, Subject};
+use crate::subjects::{self, NOT_BUILT, RINGS, Subject};
 use crate::values::SIZES;
 use crate::work::{CAPACITY, Test, Work, name};
 
@@ -164,7 +164,7 @@ fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usi
         sizes: Vec::new(),
         tests: Vec::new(),
         subjects: Vec::new(),
-        left_out: subjects::ALL.iter().filter_map(left_out).collect(),
+        left_out: left_out(),
         cells,
     };
     for run in runs() {
@@ -188,9 +188,13 @@ fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usi
     results
 }
 
-fn left_out(subject: &Subject) -> Option<LeftOut> {
-    let version = machine::version(subject.package);
-    Some(LeftOut { name: subject.name.to_owned(), version, why: subject.left_out?.to_owned() })
+/// Returns what is not compared unless it is named, and what cannot be.
+fn left_out() -> Vec<LeftOut> {
+    let row = |name: &str, version: String, why: &str| LeftOut { name: name.to_owned(), version, why: why.to_owned() };
+    let built = subjects::ALL
+        .iter()
+        .filter_map(|subject| subject.left_out.map(|why| row(subject.name, machine::version(subject.package), why)));
+    built.chain(NOT_BUILT.iter().map(|it| row(it.name, it.version.to_owned(), it.why))).collect()
 }
 
 /// Returns the command that this is.
