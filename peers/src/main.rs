@@ -4,8 +4,10 @@
 //! threads. Both ends are pinned to two processors where there are two.
 
 mod capacities;
+mod line;
 mod machine;
 mod processes;
+mod regimes;
 mod report;
 mod results;
 mod sizes;
