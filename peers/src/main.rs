@@ -37,7 +37,7 @@ struct Cli {
 enum Command {
     /// Measures every subject with every size of values.
     Sizes(sizes::Arguments),
-    /// Writes the page and the picture once more, from the results that stand beside them.
+    /// Writes the pages and pictures of a folder once more, from the results that stand beside them.
     Report(report::Arguments),
 }
 
