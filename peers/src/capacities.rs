@@ -4,10 +4,13 @@ use std::error::Error;
 use std::fmt::Write;
 
 use clap::{Args, ValueEnum};
-use ringmain_measure::{Summary, pin, two};
+use ringmain_measure::{Regime, Summary, pin, two};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::line::Line;
 use crate::processes::Worker;
+use crate::regimes::Regimes;
 use crate::subjects::{self, MESSAGE, MESSAGE_64, STREAM};
 use crate::work::{BATCH, Test, Work, name};
 
@@ -23,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_delimiter = ',')]
     test: Vec<Kind>,
     /// Which capacities to use for elements, in elements.
-    #[arg(long, value_delimiter = ',', default_values_t = [256, 1024, 65_536])]
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 256, 1024, 65_536])]
     capacity: Vec<usize>,
     /// Which capacities to use for values, in bytes.
     #[arg(long, value_delimiter = ',', default_values_t = [65_536, 1 << 20])]
@@ -90,6 +93,25 @@ impl Row {
             Some(_) => MESSAGE,
         }
     }
+
+    /// Returns what the rounds of a regime come to, or all rounds.
+    fn figures(&self, regime: Option<&Regime>) -> Figures {
+        let select = |values: &[f64]| regime.map_or_else(|| values.to_vec(), |regime| regime.select(values));
+        let (ringmain, rtrb) = (select(&self.ringmain), select(&self.rtrb));
+        Figures {
+            ringmain: Summary::of(&ringmain),
+            rtrb: Summary::of(&rtrb),
+            ratio: Summary::of_ratios(&ringmain, &rtrb),
+        }
+    }
+}
+
+/// What some rounds come to.
+#[derive(Debug, PartialEq, Serialize)]
+struct Figures {
+    ringmain: Summary,
+    rtrb: Summary,
+    ratio: Summary,
 }
 
 /// Measures and prints.
@@ -99,6 +121,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     pin(processors[0])?;
     let mut worker = Worker::start(processors[1])?;
     let rtrb = subjects::named("rtrb")?;
+    let mut line = Line::new();
+    let mut lines = vec![line.measure(processors[1])?];
     for round in 0..arguments.rounds {
         for row in &mut rows {
             let (work, ringmain) = (row.kind.work(row.capacity), subjects::named(row.subject())?);
@@ -111,14 +135,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 row.ringmain.push(ringmain.measure(&mut worker, work)?);
             }
         }
+        lines.push(line.measure(processors[1])?);
         eprint!("\rround {} of {}", round + 1, arguments.rounds);
     }
     eprintln!();
     worker.stop()?;
+    let regimes = Regimes::of(lines);
     if arguments.json {
-        println!("{}", to_json(&rows, processors));
+        println!("{}", to_json(&rows, &regimes, processors));
     } else {
-        print!("{}", table(&rows, arguments.rounds, processors));
+        print!("{}", text(&rows, &regimes, arguments.rounds, processors));
     }
     Ok(())
 }
@@ -148,8 +174,8 @@ fn plan(arguments: &Arguments) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// The rows as a table.
-fn table(rows: &[Row], rounds: u32, processors: [usize; 2]) -> String {
+/// The rows as tables, one for each regime.
+fn text(rows: &[Row], regimes: &Regimes, rounds: u32, processors: [usize; 2]) -> String {
     let mut text = format!("{rounds} interleaved rounds, processors {} and {}\n", processors[0], processors[1]);
     text.push_str(
         "\
@@ -158,14 +184,30 @@ single, batch (64, in place), value: millions per second, more is better
 rtt, value-rtt: nanoseconds there and back, less is better
 single, batch, rtt carry u64 over ringmain's stream ring, the capacity is in elements; value and
 value-rtt carry 32 bytes over its message ring and over rtrb; the capacity is in bytes, for both
-
-test       capacity align  ringmain      rtrb  ringmain/rtrb: median (lowest to highest)
 ",
     );
+    if let Some(warning) = regimes.warning() {
+        let _ = writeln!(text, "{warning}");
+    }
+    if regimes.regimes.is_empty() {
+        table(&mut text, rows, None);
+    }
+    for regime in &regimes.regimes {
+        table(&mut text, rows, Some(regime));
+    }
+    text
+}
+
+/// Writes the table of a regime, or of all rounds.
+fn table(text: &mut String, rows: &[Row], regime: Option<&Regime>) {
+    text.push('\n');
+    if let Some(regime) = regime {
+        let _ = writeln!(text, "bare line: {regime}");
+    }
+    text.push_str("test       capacity align  ringmain      rtrb  ringmain/rtrb: median (lowest to highest)\n");
     for row in rows {
         let scale = if row.kind.is_rtt() { 1.0 } else { 1e6 };
-        let (ringmain, rtrb) = (Summary::of(&row.ringmain), Summary::of(&row.rtrb));
-        let ratio = Summary::of_ratios(&row.ringmain, &row.rtrb);
+        let Figures { ringmain, rtrb, ratio } = row.figures(regime);
         let align = row.align.map_or("-".to_owned(), |align| align.to_string());
         let _ = writeln!(
             text,
@@ -179,14 +221,15 @@ test       capacity align  ringmain      rtrb  ringmain/rtrb: median (lowest to 
             ratio.max,
         );
     }
-    text
 }
 
-/// The rows as JSON.
-fn to_json(rows: &[Row], processors: [usize; 2]) -> Value {
+/// The rows as JSON: of all rounds, of each regime in their order, and the values of each round.
+fn to_json(rows: &[Row], regimes: &Regimes, processors: [usize; 2]) -> Value {
     let results: Vec<Value> = rows
         .iter()
         .map(|row| {
+            let Figures { ringmain, rtrb, ratio } = row.figures(None);
+            let of_regimes: Vec<Figures> = regimes.regimes.iter().map(|regime| row.figures(Some(regime))).collect();
             json!({
                 "test": name(row.kind),
                 "capacity": row.capacity,
@@ -194,13 +237,15 @@ fn to_json(rows: &[Row], processors: [usize; 2]) -> Value {
                 "alignment": row.align,
                 "unit": if row.kind.is_rtt() { "ns" } else { "elements/s" },
                 "rounds": row.ringmain.len(),
-                "ringmain": Summary::of(&row.ringmain),
-                "rtrb": Summary::of(&row.rtrb),
-                "ratio": Summary::of_ratios(&row.ringmain, &row.rtrb),
+                "ringmain": ringmain,
+                "rtrb": rtrb,
+                "ratio": ratio,
+                "regimes": of_regimes,
+                "values": { "ringmain": row.ringmain, "rtrb": row.rtrb },
             })
         })
         .collect();
-    json!({ "processors": processors, "results": results })
+    json!({ "processors": processors, "bare_line": regimes, "results": results })
 }
 
 #[cfg(test)]
@@ -211,5 +256,59 @@ mod tests {
     fn values_fill_as_many_bytes_as_the_message_ring_has() {
         assert_eq!(Kind::Value.work(65_536).bytes(), 65_536);
         assert_eq!(Kind::Single.work(256).bytes(), 2048);
+    }
+
+    /// Two rounds near, and one far.
+    fn mixed() -> (Vec<Row>, Regimes) {
+        let row = Row {
+            kind: Kind::Rtt,
+            capacity: 64,
+            align: None,
+            ringmain: vec![100.0, 110.0, 900.0, 400.0],
+            rtrb: vec![100.0, 100.0, 100.0, 800.0],
+        };
+        (vec![row], Regimes::of(vec![60.0, 60.0, 60.0, 450.0, 450.0]))
+    }
+
+    #[test]
+    fn the_capacities_begin_with_one_batch() {
+        let cli = <Cli as clap::Parser>::parse_from(["peers"]);
+        assert_eq!(cli.arguments.capacity, [64, 256, 1024, 65_536]);
+        assert!(plan(&cli.arguments).is_ok());
+    }
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn each_regime_has_a_table_of_its_own() {
+        let (rows, regimes) = mixed();
+        let text = text(&rows, &regimes, 4, [0, 1]);
+        let (_, near) = text.split_once("bare line: near (60 ns)").unwrap();
+        let (near, far) = near.split_once("bare line: far (450 ns)").unwrap();
+        assert!(near.contains("     105.0     100.0   1.05 (1.00 to 1.10)"), "{near}");
+        assert!(far.contains("     400.0     800.0   0.50 (0.50 to 0.50)"), "{far}");
+        assert!(text.contains("The run mixes regimes"), "{text}");
+    }
+
+    #[test]
+    fn ratios_can_be_computed_again_from_the_values_of_the_json() {
+        let (rows, regimes) = mixed();
+        let json = to_json(&rows, &regimes, [0, 1]);
+        assert_eq!(json["bare_line"]["lines"], json!([60.0, 60.0, 60.0, 450.0, 450.0]));
+        assert_eq!(json["bare_line"]["moved"], json!([2]));
+        let row = &json["results"][0];
+        let list = |name: &str| -> Vec<f64> {
+            row["values"][name].as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect()
+        };
+        let (ringmain, rtrb) = (list("ringmain"), list("rtrb"));
+        assert_eq!(row["ratio"], json!(Summary::of_ratios(&ringmain, &rtrb)));
+        for (at, regime) in regimes.regimes.iter().enumerate() {
+            let ratio = Summary::of_ratios(&regime.select(&ringmain), &regime.select(&rtrb));
+            assert_eq!(row["regimes"][at]["ratio"], json!(ratio));
+        }
     }
 }

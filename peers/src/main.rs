@@ -4,8 +4,10 @@
 //! threads. Both ends are pinned to two processors where there are two.
 
 mod capacities;
+mod line;
 mod machine;
 mod processes;
+mod regimes;
 mod report;
 mod results;
 mod sizes;
@@ -35,7 +37,7 @@ struct Cli {
 enum Command {
     /// Measures every subject with every size of values.
     Sizes(sizes::Arguments),
-    /// Writes the page and the picture once more, from the results that stand beside them.
+    /// Writes the pages and pictures of a folder once more, from the results that stand beside them.
     Report(report::Arguments),
 }
 

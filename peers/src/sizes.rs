@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use ringmain_measure::{Summary, now, pin, two};
+use ringmain_measure::{now, pin, two};
 
+use crate::line::Line;
 use crate::machine::{self, Machine};
 use crate::processes::Worker;
-use crate::report;
+use crate::regimes::Regimes;
+use crate::report::{self, Files};
 use crate::results::{Cell, LeftOut, Measured, Results};
-use crate::subjects::{self, RINGS, Subject};
+use crate::subjects::{self, NOT_BUILT, RINGS, Subject};
 use crate::values::SIZES;
 use crate::work::{CAPACITY, Test, Work, name};
 
@@ -42,8 +44,9 @@ pub(crate) struct Arguments {
     /// Says on the page under which conditions this was measured.
     #[arg(long)]
     remark: Option<String>,
-    /// Writes benchmarks.json, benchmarks.md and peers.svg into this folder, too.
-    #[arg(long)]
+    /// Writes results, a page and a picture into this folder, too, called after the processor: MODEL.json, MODEL.md and
+    /// MODEL.svg. The folder is made where it is not there.
+    #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
 }
 
@@ -60,8 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (rounds, milliseconds) = if arguments.quick { (1, 4) } else { (arguments.rounds, arguments.milliseconds) };
     let mut groups = plan(arguments)?;
     let processors = two()?;
+    let machine = Machine::look(processors);
+    let files = arguments.report.as_ref().map(|folder| Files::prepare(folder, &machine.model)).transpose()?;
     pin(processors[0])?;
     let mut worker = Worker::start(processors[1])?;
+    let (mut line, mut lines) = (Line::new(), Vec::new());
     let start = Instant::now();
     for round in 0..=rounds {
         for group in &mut groups {
@@ -71,15 +77,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 measure(&mut group[(at + round as usize) % count], round == 0, milliseconds, &mut worker);
             }
         }
+        // Before the first round that counts, and after each.
+        lines.push(line.measure(processors[1])?);
         eprint!("\rround {round} of {rounds}, {} s", start.elapsed().as_secs());
     }
     eprintln!();
     worker.stop()?;
     subjects::clean();
-    let mut results = results(&groups, rounds, milliseconds, processors);
+    let mut results = results(&groups, (rounds, milliseconds), Regimes::of(lines), machine);
     results.remark.clone_from(&arguments.remark);
-    if let Some(folder) = &arguments.report {
-        report::write_all(folder, &results)?;
+    if let Some(files) = &files {
+        files.write(&results)?;
     }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&results)?);
@@ -136,35 +144,31 @@ fn measure(run: &mut Run, first: bool, milliseconds: u64, worker: &mut Worker) {
     }
 }
 
-/// Brings together what was measured.
-fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usize; 2]) -> Results {
+/// Brings together what was measured, in so many rounds of so many milliseconds.
+fn results(groups: &[Vec<Run>], (rounds, milliseconds): (u32, u64), bare_line: Regimes, machine: Machine) -> Results {
     let runs = || groups.iter().flatten();
     let mut cells = Vec::new();
     for group in groups {
-        let of = |name: &str| group.iter().find(|run| run.subject.name == name && run.failure.is_none());
-        for run in group.iter().filter(|run| run.failure.is_none()) {
-            let ratio = |ring: &str| Some((ring.to_owned(), Summary::of_ratios(&of(ring)?.values, &run.values)));
-            cells.push(Cell {
-                test: run.work.test,
-                size: run.work.size,
-                subject: run.subject.name.to_owned(),
-                value: Summary::of(&run.values),
-                ratios: RINGS.into_iter().filter_map(ratio).collect(),
-            });
-        }
+        let measured = || group.iter().filter(|run| run.failure.is_none());
+        let rings = measured().filter(|run| RINGS.contains(&run.subject.name));
+        let rings: Vec<(&str, &[f64])> = rings.map(|run| (run.subject.name, &*run.values)).collect();
+        cells.extend(measured().map(|run| {
+            Cell::new((run.work.test, run.work.size, run.subject.name), &run.values, &rings, &bare_line.regimes)
+        }));
     }
     let mut results = Results {
         date: now()[..10].to_owned(),
         command: command(),
-        machine: Machine::look(processors),
+        machine,
         remark: None,
         rounds,
         milliseconds,
         capacity: CAPACITY,
+        bare_line,
         sizes: Vec::new(),
         tests: Vec::new(),
         subjects: Vec::new(),
-        left_out: subjects::ALL.iter().filter_map(left_out).collect(),
+        left_out: left_out(),
         cells,
     };
     for run in runs() {
@@ -188,9 +192,13 @@ fn results(groups: &[Vec<Run>], rounds: u32, milliseconds: u64, processors: [usi
     results
 }
 
-fn left_out(subject: &Subject) -> Option<LeftOut> {
-    let version = machine::version(subject.package);
-    Some(LeftOut { name: subject.name.to_owned(), version, why: subject.left_out?.to_owned() })
+/// Returns what is not compared unless it is named, and what cannot be.
+fn left_out() -> Vec<LeftOut> {
+    let row = |name: &str, version: String, why: &str| LeftOut { name: name.to_owned(), version, why: why.to_owned() };
+    let built = subjects::ALL
+        .iter()
+        .filter_map(|subject| subject.left_out.map(|why| row(subject.name, machine::version(subject.package), why)));
+    built.chain(NOT_BUILT.iter().map(|it| row(it.name, it.version.to_owned(), it.why))).collect()
 }
 
 /// Returns the command that this is.

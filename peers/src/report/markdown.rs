@@ -2,31 +2,34 @@
 
 use std::fmt::Write;
 
-use super::words::{is_behind, shown, three_digits, title, unit};
 use ringmain_measure::Summary;
 
-use crate::results::{Cell, Results};
-use crate::subjects::{MESSAGE, STREAM, TRUSTED};
+use super::words::{better, is_behind, shown, three_digits, title, unit};
+use crate::results::{Figures, Part, Results};
+use crate::subjects::{RINGS, TRUSTED};
 use crate::work::{Test, name};
 
-/// The files that it names.
-pub(super) const RESULTS: &str = "benchmarks.json";
-pub(super) const PICTURE: &str = "peers.svg";
-
-/// Returns the page.
-pub(crate) fn page(results: &Results) -> String {
+/// Returns the page, which stands beside a picture and the results that are called after the same processor.
+pub(super) fn page(results: &Results, model: &str) -> String {
     let mut page = String::from("# Benchmarks\n\n");
-    introduction(&mut page, results);
+    introduction(&mut page, results, model);
     method(&mut page, results);
     subjects(&mut page, results);
-    behind(&mut page, results);
-    for &size in &results.sizes {
-        table(&mut page, results, size);
+    regimes(&mut page, results);
+    for part in results.parts() {
+        let of_regime = part.regime().map_or_else(String::new, |regime| format!(", {regime}"));
+        for test in results.tests() {
+            let _ = writeln!(page, "## {}, {}{of_regime}\n", title(test), unit(test));
+            table(&mut page, results, part, test);
+        }
+        let _ = writeln!(page, "## Where ringmain is not first{of_regime}\n");
+        behind(&mut page, results, part);
     }
-    page
+    page.truncate(page.trim_end().len());
+    page + "\n"
 }
 
-fn introduction(page: &mut String, results: &Results) {
+fn introduction(page: &mut String, results: &Results, model: &str) {
     let machine = &results.machine;
     let kind = if machine.virtual_machine { "a virtual machine" } else { "a machine" };
     let _ = write!(
@@ -34,7 +37,7 @@ fn introduction(page: &mut String, results: &Results) {
         "\
 ringmain beside other crates that hand values from one thread or process to another, in one interleaved run. This page \
 and the picture are
-written by the command below, all results stand in [{RESULTS}]({RESULTS}).
+written by the command below, all results stand in [{model}.json]({model}.json).
 
 ```sh
 {}
@@ -42,7 +45,7 @@ written by the command below, all results stand in [{RESULTS}]({RESULTS}).
 
 Measured {} on {kind} with {} processors ({}, {}); the two ends ran on processors {} and {}.{}
 
-![round trip and throughput by size]({PICTURE})
+![round trip and throughput by size]({model}.svg)
 
 ",
         results.command,
@@ -57,7 +60,6 @@ Measured {} on {kind} with {} processors ({}, {}); the two ends ran on processor
 }
 
 fn method(page: &mut String, results: &Results) {
-    let spreads: Vec<f64> = results.cells.iter().map(|cell| cell.value.max / cell.value.min).collect();
     let _ = write!(
         page,
         "\
@@ -68,35 +70,47 @@ before
   them warms up, and tells how many values that is for each.
 - A ratio is taken within each round, between values measured a second or less apart; the tables have the median of \
 the ratios. So a
-  ratio need not be the quotient of the two medians beside it.
+  ratio need not be the quotient of the two medians.
 - **ringmain always works between two processes, over a named segment.** So do the other crates where the table says \
 so. Where
   it says threads, the crate has no way between processes, and is measured between two threads of one.
 - Both ends spin: they call what does not wait, with a spin hint between two calls. Both are pinned, each to a \
 processor of its own.
 - Values are arrays of `u64`. Every byte is written from a number by one end, and read and checked by the other.
-- Every ring has room for {} values. ringmain's message ring and ipc_ring have as many bytes as these values have, a \
-page at least, and their
+- Every ring has room for {} values. ringmain's message ring and ipc_ring have as many bytes as these values \
+have, a page at least, and their
   headers come out of that: they hold fewer.
-- Every ring has fresh memory, and every handle lies on cache lines of its own (performance.md, What luck decides in \
-comparisons).
+- Every ring has fresh memory, and every handle lies on cache lines of its own
+  ([performance.md](../performance.md), What luck decides in comparisons).
 - round trip: one value there and the same back, over two rings. One at a time: one value per call, visible when the \
 call returns. Batches of 64:
   written and read in place where the crate can, visible together; only for crates whose two ends have batches.
 ",
         results.rounds, results.milliseconds, results.capacity,
     );
+    let cells = &results.cells;
+    let spreads: Vec<f64> = if results.bare_line.regimes.is_empty() {
+        cells.iter().map(|cell| spread(&cell.all)).collect()
+    } else {
+        cells.iter().flat_map(|cell| cell.regimes.iter().map(spread)).collect()
+    };
     if !spreads.is_empty() {
         let Summary { median, max, .. } = Summary::of(&spreads);
+        let within = if results.bare_line.regimes.is_empty() { "" } else { "within a regime, " };
         let _ = writeln!(
             page,
-            "- How sure it is: the highest round of a figure is {} times its lowest in the median, and {} times at \
-             most.",
+            "- How sure it is: {within}the highest round of a figure is {} times its lowest in the median, and {} \
+             times at most.",
             three_digits(median),
             three_digits(max)
         );
     }
     page.push('\n');
+}
+
+/// Returns how many times the lowest round the highest one is.
+fn spread(figures: &Figures) -> f64 {
+    figures.value.max / figures.value.min
 }
 
 fn subjects(page: &mut String, results: &Results) {
@@ -114,84 +128,75 @@ fn subjects(page: &mut String, results: &Results) {
     page.push('\n');
 }
 
-/// Says where another crate is ahead of the best of ringmain's rings.
-fn behind(page: &mut String, results: &Results) {
-    page.push_str("## Where ringmain is not first\n\n");
-    page.push_str(
-        "Mostly from 256 bytes on. There each safe call copies a value between the ring and the caller, since the \
-         other process may write while it is read, where other crates write and read in the ring itself, or move by \
-         `memcpy`, which trusts the other end. The view of a trusted peer shows how much of it that is: nearly all at \
-         1024 bytes. At 256 bytes it is not the copy, and not explained yet.\n\n",
-    );
-    let mut rows = String::new();
-    for test in results.tests() {
-        for &size in &results.sizes {
-            let Some(best) = results.best_ring(test, size) else { continue };
-            for cell in results.cells.iter().filter(|cell| cell.test == test && cell.size == size) {
-                let Some(ratio) = cell.ratios.get(best) else { continue };
-                if cell.subject.starts_with("ringmain") || !is_behind(test, ratio.median) {
-                    continue;
-                }
-                let subject = results.subjects.iter().find(|subject| subject.name == cell.subject);
-                let _ = writeln!(
-                    rows,
-                    "| {} | {size} B | {} | {} | {best} | {:.2} ({:.2} to {:.2}) | {} |",
-                    title(test),
-                    cell.subject,
-                    subject.map_or_else(String::new, |subject| name(subject.between)),
-                    ratio.median,
-                    ratio.min,
-                    ratio.max,
-                    self::ratio(test, cell, TRUSTED),
-                );
-            }
-        }
-    }
-    if rows.is_empty() {
+/// Says how near the processors were to each other.
+fn regimes(page: &mut String, results: &Results) {
+    page.push_str("## How near the two processors were\n\n");
+    let line = &results.bare_line;
+    if line.lines.is_empty() {
         page.push_str(
-            "Nowhere in this run: for each test and size, the best of its safe rings is ahead of every other \
-            crate.\n\n",
+            "Not known: this run did not measure the bare cache line around its rounds. Where the lowest and the \
+             highest round\nof a ratio are far apart, the processors may have moved meanwhile.\n\n",
         );
         return;
     }
     page.push_str(
         "\
-Each row is a crate that is ahead of the best of ringmain's three safe rings, with the ratio of the two, its lowest \
-and its highest round. The
-last column has the ratio of the stream ring in place with a trusted peer, where slices are handed out as by the other \
-crates.
+The round trip of one word over a bare cache line is measured before the first round and after each. A virtual machine
+moves: rounds with a line of about the same length are one regime, and figures of one regime say nothing of another.
 
-| test | size | ahead | between | best safe ring | ringmain / it | trusted / it |
-|---|---:|---|---|---|---:|---:|
+| regime | rounds | bare line, ns |
+|---|---:|---:|
 ",
     );
-    page.push_str(&rows);
-    page.push_str(
-        "\nThe tables below have every ring by itself: a ratio in bold is one where that ring is behind. A round trip \
-         is better where it is less, so its ratios are better below 1; rates and their ratios are better where they \
-         are more.\n\n",
-    );
+    for regime in &line.regimes {
+        let Summary { median, min, max } = regime.line;
+        let _ =
+            writeln!(page, "| {} | {} | {median:.0} ({min:.0} to {max:.0}) |", regime.nearness, regime.rounds.len());
+    }
+    if !line.moved.is_empty() {
+        let _ = writeln!(page, "| none: the line moved | {} | |", line.moved.len());
+    }
+    page.push('\n');
+    if let Some(warning) = line.warning() {
+        let _ = writeln!(page, "**{warning}**\n");
+    }
 }
 
-/// Writes the table of one size.
-fn table(page: &mut String, results: &Results, size: usize) {
-    let _ = write!(page, "## {size} bytes\n\n| subject | between |");
-    let tests: Vec<Test> = results.tests().collect();
-    for &test in &tests {
-        let _ = write!(page, " {}, {} | stream / it | message / it |", title(test), unit(test));
+/// Writes the table of one test: a row for each subject, a column for each size.
+fn table(page: &mut String, results: &Results, part: Part, test: Test) {
+    let _ = write!(
+        page,
+        "{}. In brackets: ringmain's ring over the best of the other crates.\n\n| subject | between |",
+        better(test)
+    );
+    for size in &results.sizes {
+        let _ = write!(page, " {size} B |");
     }
     page.push_str("\n|---|---|");
-    page.push_str(&"---:|---:|---:|".repeat(tests.len()));
+    page.push_str(&"---:|".repeat(results.sizes.len()));
     page.push('\n');
     for subject in &results.subjects {
+        let figures = |size| part.figures(test, size, &subject.name);
+        if results.sizes.iter().all(|&size| figures(size).is_none()) {
+            continue;
+        }
         let _ = write!(page, "| {} | {} |", subject.name, name(subject.between));
-        for &test in &tests {
-            match results.cell(test, size, &subject.name) {
-                Some(cell) => {
-                    let (stream, message) = (ratio(test, cell, STREAM), ratio(test, cell, MESSAGE));
-                    let _ = write!(page, " {} | {stream} | {message} |", shown(test, cell.value.median));
+        for &size in &results.sizes {
+            let Some(figures) = figures(size) else {
+                page.push_str(" - |");
+                continue;
+            };
+            let value = shown(test, figures.value.median);
+            let is_best = part.best(test, size) == Some(&subject.name);
+            let value = if is_best { format!("**{value}**") } else { value };
+            let is_ring = RINGS.contains(&&*subject.name);
+            match part.to_best_peer(test, size, &subject.name).filter(|_| is_ring) {
+                Some(ratio) => {
+                    let _ = write!(page, " {value} ({}) |", three_digits(ratio.median));
                 }
-                None => page.push_str(" - | | |"),
+                None => {
+                    let _ = write!(page, " {value} |");
+                }
             }
         }
         page.push('\n');
@@ -199,9 +204,116 @@ fn table(page: &mut String, results: &Results, size: usize) {
     page.push('\n');
 }
 
-/// Returns a ratio as it is shown: in bold where the ring is behind, nothing where it is the ring itself.
-fn ratio(test: Test, cell: &Cell, ring: &str) -> String {
-    let Some(ratio) = cell.ratios.get(ring).filter(|_| cell.subject != ring) else { return String::new() };
-    let text = three_digits(ratio.median);
-    if is_behind(test, ratio.median) { format!("**{text}**") } else { text }
+/// Says where another crate is ahead of the best of ringmain's rings.
+fn behind(page: &mut String, results: &Results, part: Part) {
+    let mut rows = String::new();
+    for test in results.tests() {
+        for &size in &results.sizes {
+            let Some(ring) = part.best_ring(test, size) else { continue };
+            let mut ahead = part.ahead_of(test, size, ring);
+            ahead.retain(|(_, ratio)| is_behind(test, ratio.median));
+            let Some((peer, ratio)) = ahead.first() else { continue };
+            let also = ahead[1..].iter().map(|(peer, ratio)| format!("{peer} {:.2}", ratio.median));
+            let subject = results.subjects.iter().find(|subject| subject.name == *peer);
+            let trusted = part.figures(test, size, peer).and_then(|figures| figures.ratios.get(TRUSTED));
+            let _ = writeln!(
+                rows,
+                "| {} | {size} B | {peer} | {} | {ring} | {:.2} ({:.2} to {:.2}) | {} | {} |",
+                title(test),
+                subject.map_or_else(String::new, |subject| name(subject.between)),
+                ratio.median,
+                ratio.min,
+                ratio.max,
+                trusted.map_or_else(|| "-".to_owned(), |ratio| three_digits(ratio.median)),
+                also.collect::<Vec<_>>().join(", "),
+            );
+        }
+    }
+    if rows.is_empty() {
+        page.push_str("Nowhere: for each test and size, the best of its safe rings is ahead of every other crate.\n\n");
+        return;
+    }
+    page.push_str(
+        "\
+Each row is a test and a size in which another crate is ahead of the best of ringmain's three safe rings: the one that
+is furthest ahead, with the ratio of the two, its lowest and its highest round, and the others. A safe call copies a
+value between the ring and the caller, since the other process may write while it is read; most other crates write and
+read in the ring itself, or move by `memcpy`. The stream ring with a trusted peer hands out slices as they do. A ratio
+of round trips is better below 1, one of rates above.
+
+| test | size | ahead | between | best safe ring | ringmain / it | trusted / it | also ahead |
+|---|---:|---|---|---|---:|---:|---|
+",
+    );
+    page.push_str(&rows);
+    page.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::regimes::Regimes;
+    use crate::results::tests::mixed;
+
+    #[track_caller]
+    fn check_has(page: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(page.contains(part), "no {part:?} in\n{page}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_a_table_for_each_test_and_regime_with_the_best_in_bold() {
+        let page = page(&mixed(), "maker-model");
+        check_has(
+            &page,
+            &[
+                "## round trip, ns, near (60 ns)",
+                "## round trip, ns, far (450 ns)",
+                "## one at a time, M/s, near (60 ns)",
+                "| ringmain-stream | processes | 105 (2.25) |",
+                "| shaq | processes | **47** |",
+                "| ringmain-stream | processes | 500 (2.00) |",
+                "| rtrb | threads | **250** |",
+                "![round trip and throughput by size](maker-model.svg)",
+                "[maker-model.json](maker-model.json)",
+                "| que | 4.5 | left out | it does not work |",
+            ],
+        );
+        assert!(!page.contains("batches of 64,"), "{page}");
+    }
+
+    #[test]
+    fn a_page_says_where_another_crate_is_ahead_by_regime() {
+        let page = page(&mixed(), "maker-model");
+        let (_, near) = page.split_once("## Where ringmain is not first, near (60 ns)").unwrap();
+        let (near, far) = near.split_once("## Where ringmain is not first, far (450 ns)").unwrap();
+        check_has(near, &["| round trip | 8 B | shaq | processes | ringmain-stream | 2.25 (2.00 to 2.50) | - |  |"]);
+        // In order of how far they are ahead.
+        check_has(near, &["| one at a time | 8 B | rtrb | threads | ringmain-message | 0.55 (0.50 to 0.60) | - |  |"]);
+        check_has(far, &["| round trip | 8 B | rtrb | threads | ringmain-message | 1.60 (1.60 to 1.60) | - |  |"]);
+    }
+
+    #[test]
+    fn a_page_says_that_a_run_mixes_regimes() {
+        let page = page(&mixed(), "maker-model");
+        check_has(
+            &page,
+            &[
+                "| near | 2 | 60 (60 to 60) |",
+                "| far | 1 | 450 (450 to 450) |",
+                "| none: the line moved | 1 | |",
+                "**The run mixes regimes: near (60 ns) in 2 rounds, far (450 ns) in 1 round; in 1 round",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_page_of_a_run_without_lines_says_so() {
+        let mut results = mixed();
+        results.bare_line = Regimes::default();
+        let page = page(&results, "maker-model");
+        check_has(&page, &["Not known: this run did not measure", "## round trip, ns\n"]);
+        assert!(!page.contains("mixes regimes"), "{page}");
+    }
 }

@@ -22,6 +22,11 @@ pub(super) fn unit(test: Test) -> &'static str {
     if test == Test::Rtt { "ns" } else { "M/s" }
 }
 
+/// Which of its values are better.
+pub(super) fn better(test: Test) -> &'static str {
+    if test == Test::Rtt { "Less is better" } else { "More is better" }
+}
+
 /// Returns a value in that unit, with three digits.
 pub(super) fn shown(test: Test, value: f64) -> String {
     if test == Test::Rtt { format!("{value:.0}") } else { three_digits(value / 1e6) }

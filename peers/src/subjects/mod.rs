@@ -1,8 +1,11 @@
 //! What is compared: one file per crate, and the list.
 
 mod crossbeam_queue;
+mod gil;
 mod iceoryx2;
 mod ipc_ring;
+mod nexus_queue;
+mod outcry;
 mod que;
 mod ringbuf;
 mod ringfire;
@@ -55,8 +58,8 @@ pub(crate) struct Subject {
     /// Its name in the registry.
     pub(crate) package: &'static str,
     pub(crate) between: Between,
-    /// Whether both of its ends have batches.
-    pub(crate) batches: bool,
+    /// What both of its ends can do.
+    pub(crate) tests: &'static [Test],
     /// What a reader of its figures must know; empty for nothing.
     pub(crate) note: &'static str,
     /// Why it is measured only where it is named.
@@ -71,7 +74,7 @@ impl Subject {
             name,
             package,
             between: Between::Processes,
-            batches: true,
+            tests: &[Test::Rtt, Test::Single, Test::Batch],
             note: "",
             left_out: None,
             measure: |worker, name, work| worker.measure::<P>(name, work),
@@ -84,7 +87,7 @@ impl Subject {
             name,
             package: name,
             between: Between::Threads,
-            batches: true,
+            tests: &[Test::Rtt, Test::Single, Test::Batch],
             note: "",
             left_out: None,
             measure: |worker, _, work| threads::measure::<T>(work, worker.processor()),
@@ -93,7 +96,12 @@ impl Subject {
     }
 
     const fn without_batches(mut self) -> Subject {
-        self.batches = false;
+        self.tests = &[Test::Rtt, Test::Single];
+        self
+    }
+
+    const fn only_there_and_back(mut self) -> Subject {
+        self.tests = &[Test::Rtt];
         self
     }
 
@@ -109,7 +117,7 @@ impl Subject {
 
     /// Returns whether it can do this test.
     pub(crate) fn has(&self, test: Test) -> bool {
-        self.batches || test != Test::Batch
+        self.tests.contains(&test)
     }
 
     /// Returns whether it is one of ringmain's rings.
@@ -124,7 +132,7 @@ impl Subject {
 }
 
 /// Everything that is compared.
-pub(crate) static ALL: [Subject; 13] = [
+pub(crate) static ALL: [Subject; 16] = [
     Subject::processes::<ringmain_stream::Stream>(STREAM, "ringmain"),
     Subject::processes::<ringmain_message::Message<8>>(MESSAGE, "ringmain")
         .note("the message ring as it is by default: records at multiples of 8 bytes, so one of 8 bytes takes 16"),
@@ -138,6 +146,8 @@ pub(crate) static ALL: [Subject; 13] = [
     ),
     Subject::threads::<rtrb::Rtrb>("rtrb"),
     Subject::threads::<ringbuf::Ringbuf>("ringbuf"),
+    Subject::threads::<gil::Gil>("gil").note("`spsc`; batches in place, by an unsafe call of its writer"),
+    Subject::threads::<nexus_queue::NexusQueue>("nexus-queue").without_batches().note("`spsc`; it has no batches"),
     Subject::threads::<crossbeam_queue::Crossbeam>("crossbeam-queue")
         .without_batches()
         .note("`ArrayQueue`, made for many producers and many consumers; it has no batches"),
@@ -164,11 +174,31 @@ pub(crate) static ALL: [Subject; 13] = [
     Subject::processes::<ipc_ring::IpcRing>("ipc_ring", "ipc_ring")
         .without_batches()
         .note("a system call (`FUTEX_WAKE`) at each push and each pop, which cannot be turned off; it has no batches"),
+    Subject::processes::<outcry::Outcry>("outcry", "outcry").only_there_and_back().note(
+        "a broadcast, one reader, in as many bytes as the values have; round trips only, since its writer never waits: \
+         whoever reads more slowly loses values, and is told so (`Overrun`)",
+    ),
     Subject::processes::<shmem_ipc::ShmemIpc>("shmem-ipc", "shmem-ipc").note(
         "its rings without their eventfds, so that nobody sleeps; 1016 values of 8 bytes, 1022 of 32, 1023 of the \
          others, since it fills whole pages",
     ),
 ];
+
+/// A crate that cannot be built here, so that this program has nothing of it.
+pub(crate) struct NotBuilt {
+    pub(crate) name: &'static str,
+    /// The newest that was tried.
+    pub(crate) version: &'static str,
+    pub(crate) why: &'static str,
+}
+
+/// Everything that would be compared, if it could be built.
+pub(crate) static NOT_BUILT: [NotBuilt; 1] = [NotBuilt {
+    name: "tachyon-ipc",
+    version: "0.5.1",
+    why: "is a library in C++23 that GCC 12.2 does not compile (`__has_feature`, and `alignas` behind an attribute): \
+          0.1.3, 0.2.0, 0.3.5, 0.4.2 and 0.5.1 were tried",
+}];
 
 /// Returns the subject of this name.
 pub(crate) fn named(name: &str) -> Result<&'static Subject, String> {
