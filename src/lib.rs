@@ -44,6 +44,7 @@ compile_error!("ringmain needs Linux: it rests on OFD locks and on tmpfs");
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod copies;
 mod error;
 mod handle;
 pub mod inspect;

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::copies;
 use crate::error::Error;
 use crate::message;
 use crate::pause;
@@ -593,6 +594,7 @@ impl Options {
             // The process began to exit after the handle was made.
             Broken::Forked => Error::Exiting,
         })?;
+        copies::choose();
         handle.enter(Waiter {
             awaits_first: self.awaits_first,
             awaits_successor: self.awaits_successor,

@@ -2,16 +2,21 @@
 //! process.
 
 use std::hint::spin_loop;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use crossbeam_utils::atomic::AtomicCell;
 
 /// The longest pause before a load of the other side's position.
 const LONGEST: Duration = Duration::from_millis(1);
 
 /// Returns how many pauses fit into `limit`.
 pub(crate) fn count_within(limit: Duration) -> u32 {
-    static NANOSECONDS: OnceLock<f64> = OnceLock::new();
-    let pause = *NANOSECONDS.get_or_init(measure);
+    // No lock, which a fork could leave locked: whoever comes at the same time measures too.
+    static NANOSECONDS: AtomicCell<f64> = AtomicCell::new(0.0);
+    if NANOSECONDS.load() == 0.0 {
+        NANOSECONDS.store(measure());
+    }
+    let pause = NANOSECONDS.load();
     // A float that is too large for the integer becomes its largest value.
     (limit.min(LONGEST).as_nanos() as f64 / pause) as u32
 }

@@ -6,7 +6,8 @@
 //! - relaxed atomic words, as wide as the alignment of the shared side allows;
 //! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see
 //!   into;
-//! - above 1024 bytes on x86_64: `rep movsb`, by inline assembly too. Elsewhere, always the words.
+//! - on x86_64, above 1024 bytes by `rep movsb`, or above 256 by blocks of 128 bytes through wider registers, by inline
+//!   assembly too. Which is faster depends on the processor: [`go_by_blocks`]. Elsewhere, always the words.
 //!
 //! No sanitizer sees into that assembly either. Under Miri, and with `--cfg portable_copies`, x86_64 copies by words
 //! like all others.
@@ -22,11 +23,17 @@
 #![allow(unsafe_code, reason = "copies through raw pointers")]
 
 use core::mem::{align_of, size_of};
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+use core::sync::atomic::AtomicBool;
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// The longest copy in bytes that is made piece by piece: longer ones have a faster way.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 const FEW: usize = 1024;
+
+/// The same, if long copies go by blocks.
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+const FEW_BESIDE_BLOCKS: usize = 256;
 
 /// The longest type of words, in bytes, that is copied in word by word.
 const FEW_WORDS: usize = 64;
@@ -188,14 +195,40 @@ unsafe fn words_in(from: *const u8, to: *mut u8, len: usize) {
 /// Copies bytes between private and shared memory.
 type Way = unsafe fn(from: *const u8, to: *mut u8, len: usize);
 
-/// Copies `len` bytes without the compiler seeing an access.
+/// Whether long copies go by blocks.
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+static BY_BLOCKS: AtomicBool = AtomicBool::new(false);
+
+/// Makes long copies go by blocks from now on, or by `rep movsb`, as they do at first.
+///
+/// # Safety
+///
+/// The processor has AVX, or they do not go by blocks.
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+pub unsafe fn go_by_blocks(by_blocks: bool) {
+    // It orders nothing: each way is right.
+    BY_BLOCKS.store(by_blocks, Ordering::Relaxed);
+}
+
+/// Returns whether a copy of `len` bytes is not made piece by piece.
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+#[inline(always)]
+fn is_long(len: usize) -> bool {
+    len > FEW_BESIDE_BLOCKS && (len > FEW || BY_BLOCKS.load(Ordering::Relaxed))
+}
+
+/// Copies `len` bytes, more than a block, without the compiler seeing an access.
 ///
 /// # Safety
 ///
 /// `from` is valid for `len` reads, `to` for `len` writes, and they do not overlap.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-#[inline(always)]
-unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
+#[inline(never)]
+pub unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
+    if BY_BLOCKS.load(Ordering::Relaxed) {
+        // SAFETY: the caller's promise; whoever chose blocks has made sure of AVX.
+        return unsafe { blocks(from, to, len) };
+    }
     // SAFETY: the direction flag is clear on entry to any `asm!` block, so this copies upwards, `len` bytes exactly.
     unsafe {
         core::arch::asm!(
@@ -204,6 +237,55 @@ unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
             inout("rsi") from => _,
             inout("rdi") to => _,
             options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Copies `len` bytes by blocks of 128. The last one begins where it ends with the copy, and so overlaps the one before
+/// it.
+///
+/// # Safety
+///
+/// As [`opaque`], and the processor has AVX.
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+#[inline(always)]
+unsafe fn blocks(from: *const u8, to: *mut u8, len: usize) {
+    debug_assert!(len > 128);
+    // SAFETY: each block lies within the `len` bytes: the loop leaves with 1 to 128 of them, and the last block ends
+    // where they do. `vzeroupper` changes the upper halves of all registers, which are clobbered.
+    unsafe {
+        core::arch::asm!(
+            "2:",
+            "vmovups ymm0, [{from}]",
+            "vmovups ymm1, [{from} + 32]",
+            "vmovups ymm2, [{from} + 64]",
+            "vmovups ymm3, [{from} + 96]",
+            "vmovups [{to}], ymm0",
+            "vmovups [{to} + 32], ymm1",
+            "vmovups [{to} + 64], ymm2",
+            "vmovups [{to} + 96], ymm3",
+            "add {from}, 128",
+            "add {to}, 128",
+            "sub {len}, 128",
+            "cmp {len}, 128",
+            "ja 2b",
+            "vmovups ymm0, [{from} + {len} - 128]",
+            "vmovups ymm1, [{from} + {len} - 96]",
+            "vmovups ymm2, [{from} + {len} - 64]",
+            "vmovups ymm3, [{from} + {len} - 32]",
+            "vmovups [{to} + {len} - 128], ymm0",
+            "vmovups [{to} + {len} - 96], ymm1",
+            "vmovups [{to} + {len} - 64], ymm2",
+            "vmovups [{to} + {len} - 32], ymm3",
+            "vzeroupper",
+            from = inout(reg) from => _,
+            to = inout(reg) to => _,
+            len = inout(reg) len => _,
+            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+            out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+            out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+            options(nostack),
         );
     }
 }
@@ -219,7 +301,7 @@ const fn width(size: usize) -> usize {
 #[inline(always)]
 fn way(len: usize, words: Way) -> Way {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-    if len > FEW {
+    if is_long(len) {
         return opaque;
     }
     let _ = len;
@@ -286,7 +368,7 @@ pub const fn whole_words(len: usize) -> usize {
 #[inline(always)]
 pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-    if len > FEW {
+    if is_long(len) {
         // SAFETY: the caller's promise; private and shared memory do not overlap.
         return unsafe { opaque(from, to, len) };
     }
@@ -311,7 +393,7 @@ pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
 #[inline(always)]
 pub unsafe fn bytes_in(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-    if len > FEW {
+    if is_long(len) {
         // SAFETY: the caller's promise; private and shared memory do not overlap.
         return unsafe { opaque(from, to, len) };
     }
@@ -383,8 +465,8 @@ mod tests {
 
     use super::*;
 
-    /// Short copies, and those around the length at which the way changes.
-    const LENGTHS: [RangeInclusive<usize>; 2] = [0..=LONGEST, 1016..=1040];
+    /// Short copies, those around the length at which the way changes, and those with a last block of every length.
+    const LENGTHS: [RangeInclusive<usize>; 3] = [0..=LONGEST, 1016..=1040, 1150..=1290];
     const LONGEST: usize = 300;
 
     /// Bytes of which no two neighbours are equal, so that a misplaced byte is seen.
@@ -415,14 +497,31 @@ mod tests {
         }
     }
 
+    /// Copies in each way that there is for long copies.
+    fn in_each_way(copy: impl Fn()) {
+        copy();
+        #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+        if std::arch::is_x86_feature_detected!("avx") {
+            // SAFETY: the processor has it. Other tests may copy so too: each way is right.
+            unsafe { go_by_blocks(true) };
+            copy();
+            // SAFETY: it needs nothing.
+            unsafe { go_by_blocks(false) };
+        }
+    }
+
     #[test]
     fn bytes_of_every_length_and_alignment_are_copied_as_they_are() {
-        LENGTHS.into_iter().flatten().for_each(copies_equal_plain_copies::<u8>);
+        in_each_way(|| LENGTHS.into_iter().flatten().for_each(copies_equal_plain_copies::<u8>));
     }
 
     #[test]
     fn bytes_that_start_at_a_word_are_copied_as_they_are() {
-        let mut words = [0_u64; 131];
+        in_each_way(bytes_at_words_are_copied);
+    }
+
+    fn bytes_at_words_are_copied() {
+        let mut words = [0_u64; 162];
         let shared: *mut u8 = words.as_mut_ptr().cast();
         for len in LENGTHS.into_iter().flatten() {
             for private_at in 0..9 {
