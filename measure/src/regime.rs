@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Summary;
+use crate::statistics::Summary;
 
 /// A gap between two lines of a run, in order of their lengths, parts two regimes if one is so many times the other.
 const GAP: f64 = 1.35;
