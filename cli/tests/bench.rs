@@ -55,6 +55,17 @@ fn check_nothing_is_left(pid: u32) {
 const KERNEL: [&str; 7] = ["eventfd", "pipe", "fifo", "unix-stream", "unix-seqpacket", "tcp", "posix-mq"];
 
 #[test]
+fn fresh_lines_are_measured_in_rtt_alone() {
+    let report = check_json(&["--transport", "memcpy,cache-lines", "--size", "64"]);
+    let names = |test: &str| {
+        let results = report["results"].as_array().unwrap().iter().filter(|result| result["test"] == test);
+        results.map(|result| result["transport"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("rtt"), ["cache-line", "cache-lines", "memcpy"]);
+    assert_eq!(names("throughput"), ["cache-line", "memcpy"]);
+}
+
+#[test]
 fn the_json_has_a_result_per_transport_test_and_size() {
     let report = check_json(&["--size", "8,64"]);
 
@@ -71,7 +82,7 @@ fn the_json_has_a_result_per_transport_test_and_size() {
     let mut found = Vec::new();
     for result in results {
         let transport = result["transport"].as_str().unwrap();
-        let spins = ["cache-line", "stream", "message"].contains(&transport);
+        let spins = ["cache-line", "cache-lines", "stream", "message"].contains(&transport);
         let waits = if spins { "spin" } else { "sleep" };
         assert_eq!(result["wait"], if transport == "memcpy" { "never" } else { waits });
         let unit = if result["test"] == "rtt" { "ns" } else { "msg/s" };
@@ -101,7 +112,9 @@ fn the_json_has_a_result_per_transport_test_and_size() {
         let others = ["memcpy", "stream", "message"].iter().chain(&KERNEL);
         let others: Vec<&str> = others.copied().collect();
         let of = |bytes: &str| others.iter().map(|transport| format!("{test} {bytes} {transport}")).collect::<Vec<_>>();
-        [vec![format!("{test} 8 cache-line")], of("8"), of("64")].concat()
+        let bare: &[&str] = if test == "rtt" { &["cache-line", "cache-lines"] } else { &["cache-line"] };
+        let bare = bare.iter().map(|transport| format!("{test} 8 {transport}")).collect();
+        [bare, of("8"), of("64")].concat()
     });
     assert_eq!(found, expected.concat());
 }
@@ -347,6 +360,7 @@ const OTHERS: [(&str, &str, &[&str]); 8] = [
 
 #[test]
 fn a_killed_peer_ends_the_run_with_an_error() {
+    check_killed_peer("cache-lines", "rtt", &[]);
     for transport in ["cache-line", "stream", "message"].iter().chain(&KERNEL) {
         for test in ["rtt", "throughput"] {
             check_killed_peer(transport, test, &["--size", "8"]);
@@ -359,6 +373,7 @@ fn a_killed_peer_ends_the_run_with_an_error() {
 
 #[test]
 fn the_peer_ends_with_the_process_that_started_it() {
+    check_killed_parent("cache-lines", "rtt", &[]);
     for transport in ["cache-line", "stream", "message"].iter().chain(&KERNEL) {
         for test in ["rtt", "throughput"] {
             check_killed_parent(transport, test, &["--size", "8"]);

@@ -54,7 +54,7 @@ impl Ratios {
 
 /// The ratio to a transport that waits in the first of these ways in which it was measured, without fences.
 fn ratio(measured: &[Measured], one: &Measured, transport: Transport, waits: &[Wait]) -> Option<f64> {
-    let bytes = if transport == Transport::CacheLine { 8 } else { one.case.bytes };
+    let bytes = if transport.is_bare() { 8 } else { one.case.bytes };
     let reference = |wait| Case { bytes, transport, wait, fenced: false, ..one.case };
     let find = |wait: &Wait| measured.iter().find(|other| other.case == reference(*wait));
     let other = waits.iter().find_map(find)?;

@@ -64,7 +64,7 @@ fn percentiles(recorded: &[Recorded]) -> Result<Option<String>> {
         return Ok(None);
     };
     let wanted = |one: &&Recorded| {
-        one.subject.test == Test::Rtt && (one.subject.bytes == bytes || one.subject.transport == Transport::CacheLine)
+        one.subject.test == Test::Rtt && (one.subject.bytes == bytes || one.subject.transport.is_bare())
     };
     let lines = recorded.iter().filter(wanted).map(|one| {
         let highest = (one.times.len() as f64).min(HIGHEST);

@@ -1,6 +1,6 @@
 //! The table of single round trips.
 
-use super::super::plan::{Test, Transport, USUAL_SIZE};
+use super::super::plan::{Test, USUAL_SIZE};
 use super::super::quantiles::Quantiles;
 use super::super::results::Outcome;
 use super::figures::nanoseconds;
@@ -40,8 +40,8 @@ pub(super) fn table(style: Style, outcomes: &[Outcome], bytes: usize) -> Columns
     let mut columns = Columns::new(style, &[&["transport", "waits by", "round trips"][..], &HEADER].concat());
     for one in outcomes {
         let subject = one.subject;
-        // The one word of the cache line stands beside every size.
-        let shown = subject.bytes == bytes || subject.transport == Transport::CacheLine;
+        // The one word of a bare line stands beside every size.
+        let shown = subject.bytes == bytes || subject.transport.is_bare();
         let Some(times) = one.times.filter(|_| shown && subject.test == Test::Rtt) else { continue };
         let mut row = vec![subject.transport.to_string(), subject.waits_by(), times.messages.to_string()];
         row.extend(quantiles(times.quantiles, times.messages));
@@ -53,7 +53,7 @@ pub(super) fn table(style: Style, outcomes: &[Outcome], bytes: usize) -> Columns
 #[cfg(test)]
 mod tests {
     use super::super::super::measured::Measured;
-    use super::super::super::plan::Case;
+    use super::super::super::plan::{Case, Transport};
     use super::super::super::quantiles;
     use super::super::super::wait::Wait;
     use super::*;

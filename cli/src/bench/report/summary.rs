@@ -45,7 +45,7 @@ fn subject(outcomes: &[Outcome]) -> Option<Subject> {
         Transport::Memcpy => 3,
         _ => 2,
     };
-    let subjects = outcomes.iter().map(|one| one.subject).filter(|one| one.transport != Transport::CacheLine);
+    let subjects = outcomes.iter().map(|one| one.subject).filter(|one| !one.transport.is_bare());
     subjects.min_by_key(|one| (rank(one.transport), one.bytes != USUAL_SIZE, one.bytes, one.wait, one.fenced))
 }
 
@@ -154,7 +154,13 @@ fn only_cache_line(outcomes: &[Outcome]) -> Option<String> {
     let clauses: Vec<String> = outcomes
         .iter()
         .map(|one| match one.subject.test {
-            Test::Rtt => format!("a round trip over two bare cache lines takes {}", nanoseconds(one.summary.median)),
+            Test::Rtt => {
+                let what = match one.subject.transport {
+                    Transport::CacheLines => "one over fresh cache lines",
+                    _ => "a round trip over two bare cache lines",
+                };
+                format!("{what} takes {}", nanoseconds(one.summary.median))
+            }
             _ => format!("a mailbox of one word hands over {}", per_second(one.summary.median)),
         })
         .collect();
@@ -169,7 +175,7 @@ mod tests {
 
     fn outcomes(cases: &[(Test, Transport, Wait, &[f64])]) -> Vec<Outcome> {
         let measured = |(test, transport, wait, values): &(Test, Transport, Wait, &[f64])| {
-            let bytes = if *transport == Transport::CacheLine { 8 } else { 64 };
+            let bytes = if transport.is_bare() { 8 } else { 64 };
             let (test, transport, wait) = (*test, *transport, *wait);
             let case = Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None };
             Measured { case, values: values.to_vec(), times: None }

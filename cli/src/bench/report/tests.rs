@@ -15,7 +15,7 @@ use super::*;
 use crate::limits::Limits;
 
 fn case(test: Test, transport: Transport, wait: Wait) -> Case {
-    let bytes = if transport == Transport::CacheLine { 8 } else { 64 };
+    let bytes = if transport.is_bare() { 8 } else { 64 };
     Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None }
 }
 

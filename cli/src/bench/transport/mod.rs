@@ -4,6 +4,7 @@
 //! which the peer calls with what `create` left for it.
 
 mod cache_line;
+mod cache_lines;
 mod descriptor;
 mod eventfd;
 mod fifo;
@@ -15,6 +16,7 @@ mod side;
 mod stream;
 mod tcp;
 mod unix_seqpacket;
+mod words;
 
 use std::env::temp_dir;
 use std::io::pipe;
@@ -64,6 +66,7 @@ pub(crate) fn create(case: Case, name: &str, idle: Idle) -> Result<Created> {
 fn create_sized<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
     match case.transport {
         Transport::CacheLine => cache_line::create(case.test, idle),
+        Transport::CacheLines => cache_lines::create(case.test, idle),
         Transport::Memcpy => memcpy::create::<WORDS>(case.test),
         Transport::Stream => ring::create::<stream::Stream, WORDS>(case, name, idle),
         Transport::Message => ring::create::<message::Message, WORDS>(case, name, idle),
@@ -93,6 +96,7 @@ pub(crate) fn attach(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Stati
 fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Station>> {
     match case.transport {
         Transport::CacheLine => cache_line::attach(case.test, left, idle),
+        Transport::CacheLines => cache_lines::attach(case.test, left, idle),
         Transport::Memcpy => Ok(memcpy::attach()),
         Transport::Stream => ring::attach::<stream::Stream, WORDS>(case, left, idle),
         Transport::Message => ring::attach::<message::Message, WORDS>(case, left, idle),
@@ -169,6 +173,12 @@ mod tests {
     #[test]
     fn words_go_over_the_cache_line() {
         check_sizes(Transport::CacheLine, Wait::Spin, &[8]);
+    }
+
+    #[test]
+    fn words_go_over_fresh_cache_lines_for_several_laps() {
+        let (test, transport, wait) = (Test::Rtt, Transport::CacheLines, Wait::Spin);
+        check_case(Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rate: None }, &[1, 5, 3000]);
     }
 
     #[test]
