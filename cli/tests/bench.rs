@@ -55,14 +55,14 @@ fn check_nothing_is_left(pid: u32) {
 const KERNEL: [&str; 7] = ["eventfd", "pipe", "fifo", "unix-stream", "unix-seqpacket", "tcp", "posix-mq"];
 
 #[test]
-fn fresh_lines_are_measured_in_rtt_alone() {
-    let report = check_json(&["--transport", "memcpy,cache-lines", "--size", "64"]);
+fn the_own_work_and_fresh_lines_are_measured_if_named() {
+    let report = check_json(&["--transport", "own-work,cache-lines", "--size", "64"]);
     let names = |test: &str| {
         let results = report["results"].as_array().unwrap().iter().filter(|result| result["test"] == test);
         results.map(|result| result["transport"].as_str().unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!(names("rtt"), ["cache-line", "cache-lines", "memcpy"]);
-    assert_eq!(names("throughput"), ["cache-line", "memcpy"]);
+    assert_eq!(names("rtt"), ["cache-line", "cache-lines", "own-work"]);
+    assert_eq!(names("throughput"), ["cache-line", "own-work"]);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) enum Transport {
     CacheLines,
     /// One process that copies each message in and out of as much memory as a ring has
     Memcpy,
+    /// The bench's own work on each message, which nothing carries: part of all other figures. Only if named
+    OwnWork,
     /// A ring of elements
     Stream,
     /// A ring of messages
@@ -44,12 +46,17 @@ pub(crate) enum Transport {
 impl Transport {
     /// Whether it takes messages from one process to the other that are long enough for a time.
     pub(crate) fn carries_a_time(self) -> bool {
-        !self.is_bare() && self != Self::Memcpy
+        !self.is_bare() && !matches!(self, Self::Memcpy | Self::OwnWork)
     }
 
     /// Whether it is bare lines, which carry one word.
     pub(crate) fn is_bare(self) -> bool {
         matches!(self, Self::CacheLine | Self::CacheLines)
+    }
+
+    /// Whether it is measured where the user names none.
+    pub(crate) fn is_usual(self) -> bool {
+        self != Self::OwnWork
     }
 
     pub(crate) fn is_ring(self) -> bool {
@@ -258,7 +265,7 @@ pub(crate) fn waits(transport: Transport, test: Test, asked: Option<&[Wait]>) ->
     match transport {
         Transport::CacheLines if test != Test::Rtt => Vec::new(),
         Transport::CacheLine | Transport::CacheLines => vec![Wait::Spin],
-        Transport::Memcpy => vec![Wait::Never],
+        Transport::Memcpy | Transport::OwnWork => vec![Wait::Never],
         Transport::Stream | Transport::Message => sorted(waits),
         _ => sorted(&waits.iter().map(|wait| wait.in_the_kernel()).collect::<Vec<_>>()),
     }
@@ -374,6 +381,7 @@ mod tests {
         assert_eq!(waits(Transport::Stream, Test::Rtt, Some(&asked)), [Wait::Adaptive, Wait::Park]);
         assert_eq!(waits(Transport::UnixStream, Test::Rtt, Some(&asked)), [Wait::Sleep]);
         assert_eq!(waits(Transport::Memcpy, Test::Rtt, Some(&asked)), [Wait::Never]);
+        assert_eq!(waits(Transport::OwnWork, Test::Rtt, Some(&asked)), [Wait::Never]);
     }
 
     #[track_caller]

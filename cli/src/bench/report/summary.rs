@@ -43,6 +43,7 @@ fn subject(outcomes: &[Outcome]) -> Option<Subject> {
         Transport::Message => 0,
         Transport::Stream => 1,
         Transport::Memcpy => 3,
+        Transport::OwnWork => 4,
         _ => 2,
     };
     let subjects = outcomes.iter().map(|one| one.subject).filter(|one| !one.transport.is_bare());
@@ -135,7 +136,7 @@ fn request(bytes: usize) -> String {
 fn with_article(transport: Transport) -> String {
     match transport {
         Transport::Eventfd => format!("an {transport}"),
-        Transport::Tcp | Transport::Memcpy => transport.to_string(),
+        Transport::Tcp | Transport::Memcpy | Transport::OwnWork => transport.to_string(),
         _ => format!("a {transport}"),
     }
 }

@@ -10,6 +10,7 @@ mod eventfd;
 mod fifo;
 mod memcpy;
 mod message;
+mod own_work;
 mod posix_mq;
 mod ring;
 mod side;
@@ -29,7 +30,7 @@ use self::posix_mq::Queue;
 use self::unix_seqpacket::Packets;
 use super::idle::Idle;
 use super::plan::{Case, Transport};
-use super::station::Station;
+use super::station::{Nothing, Station};
 
 pub(crate) use self::side::{Created, Left, Unavailable};
 
@@ -68,6 +69,7 @@ fn create_sized<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Resul
         Transport::CacheLine => cache_line::create(case.test, idle),
         Transport::CacheLines => cache_lines::create(case.test, idle),
         Transport::Memcpy => memcpy::create::<WORDS>(case.test),
+        Transport::OwnWork => own_work::create::<WORDS>(case.test),
         Transport::Stream => ring::create::<stream::Stream, WORDS>(case, name, idle),
         Transport::Message => ring::create::<message::Message, WORDS>(case, name, idle),
         Transport::Eventfd => eventfd::create::<WORDS>(case, idle),
@@ -97,7 +99,7 @@ fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Resul
     match case.transport {
         Transport::CacheLine => cache_line::attach(case.test, left, idle),
         Transport::CacheLines => cache_lines::attach(case.test, left, idle),
-        Transport::Memcpy => Ok(memcpy::attach()),
+        Transport::Memcpy | Transport::OwnWork => Ok(Box::new(Nothing)),
         Transport::Stream => ring::attach::<stream::Stream, WORDS>(case, left, idle),
         Transport::Message => ring::attach::<message::Message, WORDS>(case, left, idle),
         Transport::Eventfd => eventfd::attach::<WORDS>(case, left, idle),
@@ -194,6 +196,11 @@ mod tests {
     #[test]
     fn messages_of_every_supported_size_are_copied() {
         check_sizes(Transport::Memcpy, Wait::Never, &SIZES);
+    }
+
+    #[test]
+    fn messages_of_every_supported_size_are_filled_and_checked() {
+        check_sizes(Transport::OwnWork, Wait::Never, &SIZES);
     }
 
     #[test]

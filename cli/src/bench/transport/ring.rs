@@ -23,6 +23,13 @@ fn options(name: &str, case: Case) -> Options {
     Options::new(name).unlink_on_close(true).wait(wait)
 }
 
+/// Messages of more words than these go by reference, and all others by value, as their users would send them.
+pub(super) const WORDS_BY_VALUE: usize = 128;
+
+/// Bytes by which the ring of the answers is ahead of the other one: half of a page and some lines. If both began at
+/// the same place, a message and its answer would lie on lines that have the same place in their pages.
+const AHEAD: usize = 2048 + 192;
+
 /// The fence that a ring would need after each message if sleepers did not make it in its place.
 #[inline]
 pub(super) fn publish_fence() {
@@ -37,6 +44,8 @@ pub(super) trait Ring<const WORDS: usize> {
 
     /// Asks for as much as every ring of a case has.
     fn sized(options: Options, case: Case) -> Options;
+    /// Asks for a ring that begins about so many bytes after the start of its data area.
+    fn ahead(options: Options, bytes: usize) -> Options;
     fn push<const BLOCKING: bool, const FENCED: bool>(
         options: &Options,
         idle: Idle,
@@ -74,7 +83,8 @@ fn create_formed<R: Ring<WORDS>, const WORDS: usize, const BLOCKING: bool, const
     if case.test == Test::Rtt {
         rings.push(format!("{name}.b"));
     }
-    let station = first(case.test, receiver, || R::push::<BLOCKING, FENCED>(&sized(&rings[1]), idle))?;
+    let ahead = || R::ahead(sized(&rings[1]), AHEAD);
+    let station = first(case.test, receiver, || R::push::<BLOCKING, FENCED>(&ahead(), idle))?;
     Ok(Created { station, descriptors: Vec::new(), rings })
 }
 
@@ -94,4 +104,37 @@ fn attach_formed<R: Ring<WORDS>, const WORDS: usize, const BLOCKING: bool, const
     let sender = R::push::<BLOCKING, FENCED>(&options(&left.ring()?, case), idle.clone())?;
     let receiver = || R::pop::<BLOCKING>(&options(&left.ring()?, case), idle.clone());
     second(case, sender, receiver, idle.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Message;
+    use super::super::stream::Stream;
+    use super::*;
+    use crate::bench::plan::Transport;
+
+    /// How far the ring of the answers is ahead in its page, of elements of so many words.
+    fn stream_ahead<const WORDS: usize>() -> usize {
+        let options = <Stream as Ring<WORDS>>::ahead(Options::anonymous().capacity(65_536), AHEAD);
+        let producer = options.stream_producer::<[u64; WORDS]>().unwrap();
+        producer.first_position() as usize * WORDS * 8 % 4096
+    }
+
+    #[test]
+    fn an_element_and_its_answer_never_lie_at_the_same_place_of_a_page() {
+        let ahead = [stream_ahead::<1>(), stream_ahead::<8>(), stream_ahead::<16>(), stream_ahead::<32>()];
+        assert_eq!(ahead, [2240, 2240, 2176, 2048]);
+        assert_eq!([stream_ahead::<128>(), stream_ahead::<256>()], [2048, 2048]);
+    }
+
+    #[test]
+    fn a_message_and_its_answer_never_lie_at_the_same_place_of_a_page() {
+        for align in [8, 16, 32, 64] {
+            let (test, transport, wait) = (Test::Rtt, Transport::Message, Wait::Spin);
+            let case = Case { test, bytes: 8, transport, align, wait, fenced: false, rate: None };
+            let options = <Message as Ring<1>>::sized(Options::anonymous(), case);
+            let producer = <Message as Ring<1>>::ahead(options, AHEAD).message_producer().unwrap();
+            assert_eq!(producer.first_position() % 4096, 2240);
+        }
+    }
 }
