@@ -5,7 +5,7 @@ mod colours;
 
 use anyhow::Result;
 use bytesize::ByteSize;
-use ringmain_measure::{Axis, Chart, Line};
+use ringmain_measure::{Axis, Chart, Line, Point};
 
 use self::bars::Bar;
 use self::colours::colour;
@@ -30,13 +30,13 @@ const BYTES: Axis = Axis { title: "bytes of a message", base: 2.0, label: bytes 
 const RATE: Axis = Axis { title: "messages per second", base: 10.0, label: count };
 
 fn round_trip(outcomes: &[Outcome]) -> Result<Option<String>> {
-    let title = "Round trip by size (median of rounds; lower is better)";
+    let title = "Round trip by size (median and range of the rounds; lower is better)";
     let y = Axis { title: "time", base: 10.0, label: time };
     draw(title, BYTES, y, by_size(outcomes, Test::Rtt))
 }
 
 fn throughput(outcomes: &[Outcome]) -> Result<Option<String>> {
-    let title = "Throughput by size (median of rounds; higher is better)";
+    let title = "Throughput by size (median and range of the rounds; higher is better)";
     let y = Axis { title: "messages per second", base: 10.0, label: count };
     draw(title, BYTES, y, by_size(outcomes, Test::Throughput))
 }
@@ -44,12 +44,12 @@ fn throughput(outcomes: &[Outcome]) -> Result<Option<String>> {
 /// The medians of a test, a line for each transport and way to wait. The cache line's one word stands at every size.
 fn by_size(outcomes: &[Outcome], test: Test) -> Vec<Line> {
     let wanted = || outcomes.iter().filter(move |one| one.subject.test == test);
-    let mut lines = gathered(wanted().map(|one| (one.subject, (one.subject.bytes as f64, one.summary.median))));
+    let mut lines = gathered(wanted().map(|one| (one.subject, Point::of(one.subject.bytes as f64, one.summary))));
     let most = wanted().map(|one| one.subject.bytes).max().unwrap_or(0);
     let baseline = wanted().find(|one| one.subject.transport == Transport::CacheLine && one.subject.bytes < most);
     if let Some(baseline) = baseline {
         let of_baseline = |line: &&mut Line| line.name == name(baseline.subject);
-        let end = (most as f64, baseline.summary.median);
+        let end = Point::of(most as f64, baseline.summary);
         lines.iter_mut().filter(of_baseline).for_each(|line| line.points.push(end));
     }
     lines
@@ -70,7 +70,7 @@ fn percentiles(recorded: &[Recorded]) -> Result<Option<String>> {
         let highest = (one.times.len() as f64).min(HIGHEST);
         let steps = (0..).map(|step| 10f64.powf(f64::from(step) / 16.0)).take_while(|step| *step <= highest);
         let time = |step: f64| one.times.value_at_quantile(1.0 - 1.0 / step).max(1) as f64;
-        line(one.subject, steps.map(|step| (step, time(step))).collect())
+        line(one.subject, steps.map(|step| Point::new(step, time(step))).collect())
     });
     let title = format!("Single round trips of {bytes} bytes: the time that a share of them was not above");
     let x = Axis { title: "share of the round trips", base: 10.0, label: share };
@@ -87,7 +87,7 @@ fn of_one_size(paced: &[Paced]) -> (usize, Vec<&Paced>) {
 
 fn one_way(paced: &[Paced]) -> Result<Option<String>> {
     let (bytes, paced) = of_one_size(paced);
-    let lines = gathered(paced.iter().map(|one| (one.subject, (one.rate as f64, one.quantiles.p50 as f64))));
+    let lines = gathered(paced.iter().map(|one| (one.subject, Point::new(one.rate as f64, one.quantiles.p50 as f64))));
     let title = format!("One way at a fixed rate, {bytes} bytes (p50 of one measurement; lower is better)");
     draw(&title, RATE, Axis { title: "time", base: 10.0, label: time }, lines)
 }
@@ -98,7 +98,7 @@ const LEAST: f64 = 0.001;
 fn processor_by_rate(paced: &[Paced]) -> Result<Option<String>> {
     let (bytes, paced) = of_one_size(paced);
     let percent = |one: &Paced| (one.sink_processor * 100.0).max(LEAST);
-    let lines = gathered(paced.iter().map(|one| (one.subject, (one.rate as f64, percent(one)))));
+    let lines = gathered(paced.iter().map(|one| (one.subject, Point::new(one.rate as f64, percent(one)))));
     let title = format!("Processor time of the receiver, {bytes} bytes (one measurement; lower is better)");
     draw(&title, RATE, Axis { title: "percent of one processor", base: 10.0, label: percentage }, lines)
 }
@@ -123,7 +123,7 @@ fn draw(title: &str, x: Axis, y: Axis, lines: Vec<Line>) -> Result<Option<String
 }
 
 /// Puts the points of a transport, way to wait and fence into one line each.
-fn gathered(points: impl Iterator<Item = (Subject, (f64, f64))>) -> Vec<Line> {
+fn gathered(points: impl Iterator<Item = (Subject, Point)>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for (subject, point) in points {
         let name = name(subject);
@@ -135,7 +135,7 @@ fn gathered(points: impl Iterator<Item = (Subject, (f64, f64))>) -> Vec<Line> {
     lines
 }
 
-fn line(subject: Subject, points: Vec<(f64, f64)>) -> Line {
+fn line(subject: Subject, points: Vec<Point>) -> Line {
     Line { name: name(subject), strong: subject.transport.is_ring(), colour: colour(subject), points }
 }
 
