@@ -34,6 +34,9 @@ pub(crate) struct Outgoing<const WORDS: usize> {
 }
 
 impl<const WORDS: usize> Outgoing<WORDS> {
+    /// Whether messages lie in no memory before they are sent.
+    pub(crate) const IN_REGISTERS: bool = WORDS <= MADE_ANEW;
+
     pub(crate) fn new() -> Self {
         let mut buffers = Box::new([[0; WORDS]; 2]);
         for buffer in buffers.iter_mut() {
@@ -63,7 +66,7 @@ impl<const WORDS: usize> Outgoing<WORDS> {
 
     #[inline(always)]
     fn make<T>(buffers: &mut [[u64; WORDS]; 2], sequence: u64, send: impl FnOnce(&[u64; WORDS]) -> T) -> T {
-        if WORDS <= MADE_ANEW {
+        if Self::IN_REGISTERS {
             return send(&std::array::from_fn(|at| word(sequence, at)));
         }
         let [even, odd] = buffers;
