@@ -54,6 +54,44 @@ fn check_nothing_is_left(pid: u32) {
 /// The transports that are calls of the kernel, in the order of a report.
 const KERNEL: [&str; 7] = ["eventfd", "pipe", "fifo", "unix-stream", "unix-seqpacket", "tcp", "posix-mq"];
 
+#[track_caller]
+fn only(list: &Value) -> &Value {
+    let list = list.as_array().unwrap();
+    assert_eq!(list.len(), 1, "{list:?}");
+    &list[0]
+}
+
+/// Checks what the bare line said about a run of one round.
+#[track_caller]
+fn check_one_round(report: &Value) {
+    let (regime, line) = (only(&report["regimes"]), only(&report["lines"]));
+    assert_eq!((&regime["nearness"], only(&regime["rounds"])), (&"near".into(), &0.into()));
+    let [start, end] = ["start", "end"].map(|key| line[key].as_f64().unwrap());
+    assert!(start > 0.0 && end > 0.0, "{line}");
+    let median = regime["line"]["median"].as_f64().unwrap();
+    assert!((start.min(end) - 1e-6..=start.max(end) + 1e-6).contains(&median), "{line} {median}");
+}
+
+#[test]
+fn each_round_has_a_bare_line_whatever_is_measured() {
+    for arguments in [["--test", "throughput", "--transport", "pipe"], ["--test", "rtt", "--transport", "own-work"]] {
+        check_one_round(&check_json(&[&arguments[..], &["--size", "64"]].concat()));
+    }
+    let report = check_json(&["--test", "idle", "--transport", "pipe"]);
+    assert!(report["regimes"].is_null() && report["lines"].is_null() && report["moved"].is_null(), "{report}");
+}
+
+#[test]
+fn the_own_work_and_fresh_lines_are_measured_if_named() {
+    let report = check_json(&["--transport", "own-work,cache-lines", "--size", "64"]);
+    let names = |test: &str| {
+        let results = report["results"].as_array().unwrap().iter().filter(|result| result["test"] == test);
+        results.map(|result| result["transport"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("rtt"), ["cache-line", "cache-lines", "own-work"]);
+    assert_eq!(names("throughput"), ["cache-line", "own-work"]);
+}
+
 #[test]
 fn the_json_has_a_result_per_transport_test_and_size() {
     let report = check_json(&["--size", "8,64"]);
@@ -61,7 +99,8 @@ fn the_json_has_a_result_per_transport_test_and_size() {
     for key in ["processor", "kernel", "date"] {
         assert!(report["host"][key].is_string(), "{}", report["host"]);
     }
-    assert_eq!(report["format"], 1);
+    assert_eq!(report["format"], 2);
+    check_one_round(&report);
     assert!(report["host"]["limits"]["processors"].as_u64().unwrap() > 0);
     let same_core = report["host"]["same-core"].as_str().unwrap();
     assert!(["yes", "no", "unknown"].contains(&same_core), "{same_core}");
@@ -71,37 +110,41 @@ fn the_json_has_a_result_per_transport_test_and_size() {
     let mut found = Vec::new();
     for result in results {
         let transport = result["transport"].as_str().unwrap();
-        let spins = ["cache-line", "stream", "message"].contains(&transport);
+        let spins = ["cache-line", "cache-lines", "stream", "message"].contains(&transport);
         let waits = if spins { "spin" } else { "sleep" };
         assert_eq!(result["wait"], if transport == "memcpy" { "never" } else { waits });
         let unit = if result["test"] == "rtt" { "ns" } else { "msg/s" };
         assert_eq!(result["unit"], unit);
-        assert_eq!(result["rounds"], 1);
-        for key in ["median", "min", "max"] {
-            assert!(result[key].as_f64().unwrap() > 0.0, "{result}");
-        }
         assert_eq!(result["values"].as_array().unwrap().len(), 1);
+        let figures = only(&result["by-regime"]);
+        assert_eq!((&figures["regime"], &figures["rounds"]), (&"near".into(), &1.into()));
+        for key in ["median", "min", "max"] {
+            assert!(figures[key].as_f64().unwrap() > 0.0, "{result}");
+        }
         if result["test"] == "rtt" {
             let times =
-                ["p50", "p90", "p99", "p99.9", "p99.99", "max"].map(|key| result["times"][key].as_u64().unwrap());
+                ["p50", "p90", "p99", "p99.9", "p99.99", "max"].map(|key| figures["times"][key].as_u64().unwrap());
             assert!(times[0] > 0 && times.is_sorted(), "{result}");
-            assert!(result["times"]["messages"].as_u64().unwrap() > 0, "{result}");
+            assert!(figures["times"]["messages"].as_u64().unwrap() > 0, "{result}");
         } else {
-            assert!(result["times"].is_null(), "{result}");
+            assert!(figures["times"].is_null(), "{result}");
         }
-        // Nothing is compared with itself.
-        for reference in ["cache-line", "pipe", "stream", "memcpy"] {
-            let ratio = &result["ratios"][reference];
-            assert_eq!(ratio.is_number(), reference != transport, "{result}");
+        // Nothing is compared with itself, and fresh lines are measured in rtt alone.
+        for reference in ["cache-line", "cache-lines", "pipe", "stream", "memcpy"] {
+            let ratio = &figures["ratios"][reference];
+            let measured = reference != "cache-lines" || result["test"] == "rtt";
+            assert_eq!(ratio.is_number(), measured && reference != transport, "{result}");
         }
-        assert!(result["ratios"]["spin"].is_null() && result["fenced"].is_null(), "{result}");
+        assert!(figures["ratios"]["spin"].is_null() && result["fenced"].is_null(), "{result}");
         found.push(format!("{} {} {transport}", result["test"], result["bytes"]).replace('"', ""));
     }
     let expected = ["rtt", "throughput"].map(|test| {
         let others = ["memcpy", "stream", "message"].iter().chain(&KERNEL);
         let others: Vec<&str> = others.copied().collect();
         let of = |bytes: &str| others.iter().map(|transport| format!("{test} {bytes} {transport}")).collect::<Vec<_>>();
-        [vec![format!("{test} 8 cache-line")], of("8"), of("64")].concat()
+        let bare: &[&str] = if test == "rtt" { &["cache-line", "cache-lines"] } else { &["cache-line"] };
+        let bare = bare.iter().map(|transport| format!("{test} 8 {transport}")).collect();
+        [bare, of("8"), of("64")].concat()
     });
     assert_eq!(found, expected.concat());
 }
@@ -123,7 +166,7 @@ fn only_what_was_asked_for_is_listed_besides_the_cache_line() {
     let results = report["results"].as_array().unwrap();
     let transports: Vec<&Value> = results.iter().map(|result| &result["transport"]).collect();
     assert_eq!(transports, ["cache-line", "unix-stream"]);
-    let ratios = results[1]["ratios"].as_object().unwrap();
+    let ratios = results[1]["by-regime"][0]["ratios"].as_object().unwrap();
     assert_eq!(ratios.keys().collect::<Vec<_>>(), ["cache-line"]);
 }
 
@@ -148,7 +191,8 @@ fn each_way_to_wait_is_a_result_with_its_ratio_to_spinning() {
         [vec!["cache-line spin".to_owned()], rings.concat(), others.concat()].concat()
     );
     for result in report["results"].as_array().unwrap() {
-        assert_eq!(result["ratios"]["spin"].is_number(), result["wait"] != "spin", "{result}");
+        let ratio = &result["by-regime"][0]["ratios"]["spin"];
+        assert_eq!(ratio.is_number(), result["wait"] != "spin", "{result}");
     }
 }
 
@@ -167,7 +211,7 @@ fn fences_are_results_beside_those_without() {
     ]);
     let expected = ["cache-line spin", "stream spin", "stream spin fenced", "message spin", "message spin fenced"];
     assert_eq!(described(&report["results"]), expected);
-    assert!(report["results"][2]["ratios"]["spin"].is_number());
+    assert!(report["results"][2]["by-regime"][0]["ratios"]["spin"].is_number());
 }
 
 #[test]
@@ -229,6 +273,8 @@ fn the_text_has_a_table_per_test_and_says_who_spins() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
     for part in [
+        "regime      near (",
+        " in 1 of 1 rounds, ",
         "rtt: ",
         "throughput: ",
         "waiting     spin      polls, which keeps a processor busy",
@@ -347,6 +393,7 @@ const OTHERS: [(&str, &str, &[&str]); 8] = [
 
 #[test]
 fn a_killed_peer_ends_the_run_with_an_error() {
+    check_killed_peer("cache-lines", "rtt", &[]);
     for transport in ["cache-line", "stream", "message"].iter().chain(&KERNEL) {
         for test in ["rtt", "throughput"] {
             check_killed_peer(transport, test, &["--size", "8"]);
@@ -359,6 +406,7 @@ fn a_killed_peer_ends_the_run_with_an_error() {
 
 #[test]
 fn the_peer_ends_with_the_process_that_started_it() {
+    check_killed_parent("cache-lines", "rtt", &[]);
     for transport in ["cache-line", "stream", "message"].iter().chain(&KERNEL) {
         for test in ["rtt", "throughput"] {
             check_killed_parent(transport, test, &["--size", "8"]);

@@ -14,11 +14,23 @@ const SMALL: [&str; 5] = ["--quick", "--rounds", "1", "--size", "64"];
 /// Exports a run of these transports and returns its JSON's path.
 #[track_caller]
 fn export(scratch: &Scratch, transports: &str) -> String {
-    let folder = scratch.path("out");
-    let more = ["--rate", "10k", "--transport", transports, "--export", &folder];
-    let output = output(&[&SMALL[..], &more].concat());
+    export_to(scratch, "out", &["--rate", "10k", "--transport", transports])
+}
+
+#[track_caller]
+fn export_to(scratch: &Scratch, folder: &str, more: &[&str]) -> String {
+    let output = output(&[&SMALL[..], more, &["--export", &scratch.path(folder)]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    scratch.path("out/results.json")
+    scratch.path(&format!("{folder}/results.json"))
+}
+
+/// Says in the JSON of a run of one regime how long its bare line took: two runs may be of different ones.
+fn set_line(file: &str, nanoseconds: f64) {
+    let mut report: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    for key in ["median", "min", "max"] {
+        report["regimes"][0]["line"][key] = nanoseconds.into();
+    }
+    fs::write(file, report.to_string()).unwrap();
 }
 
 #[track_caller]
@@ -67,10 +79,13 @@ fn an_earlier_run_is_reported_as_it_was() {
 #[test]
 fn a_run_beside_another_says_what_either_lacks() {
     let scratch = Scratch::new("another");
-    let file = export(&scratch, "stream,pipe");
-    let more = ["--test", "rtt", "--transport", "message,pipe", "--compare", &file];
-    let text = check_text(&[&SMALL[..], &more].concat());
+    let then = export(&scratch, "stream,pipe");
+    let now = export_to(&scratch, "now", &["--test", "rtt", "--transport", "message,pipe"]);
+    set_line(&then, 100.0);
+    set_line(&now, 120.0);
+    let text = check_text(&["--from", &now, "--compare", &then]);
     for line in [
+        "regime: near (100 ns) then, near (120 ns) now",
         "only then: rtt of 64 bytes over stream (spin)",
         "only then: throughput of 64 bytes over pipe (sleep)",
         "only then: paced of 64 bytes over pipe (sleep) at 10k/s",
@@ -80,6 +95,33 @@ fn a_run_beside_another_says_what_either_lacks() {
     }
     let (_, table) = text.split_once("now / then").unwrap();
     assert!(table.lines().any(|line| line.starts_with(" rtt ") && line.contains(" pipe ")), "{table}");
+}
+
+#[test]
+fn a_run_is_measured_and_set_beside_an_earlier_one() {
+    let scratch = Scratch::new("measured");
+    let then = export(&scratch, "pipe");
+    let text = check_text(&[&SMALL[..], &["--test", "idle", "--transport", "pipe", "--compare", &then]].concat());
+    let (_, table) = text.split_once("now / then").unwrap();
+    assert!(table.lines().any(|line| line.starts_with(" idle ") && line.contains(" pipe ")), "{table}");
+}
+
+#[test]
+fn rounds_of_another_regime_are_not_compared() {
+    let scratch = Scratch::new("regimes");
+    let then = export(&scratch, "pipe");
+    set_line(&then, 60.0);
+    let now = export_to(&scratch, "now", &["--test", "rtt,throughput", "--transport", "pipe"]);
+    set_line(&now, 450.0);
+    let arguments = ["--from", &now, "--compare", &then];
+    let text = check_text(&arguments);
+    assert!(text.contains("warning: rtt and throughput are not compared"), "{text}");
+    assert!(text.contains("near (60 ns) then and is near (450 ns)"), "{text}");
+    let json: Value = serde_json::from_str(&check_text(&[&arguments[..], &["--json"]].concat())).unwrap();
+    let comparison = &json["comparison"];
+    assert_eq!((&comparison["rows"], &comparison["regimes"]), (&Value::Array(vec![]), &Value::Array(vec![])));
+    assert_eq!(comparison["regimes-only-then"][0]["line"]["median"], 60.0);
+    assert_eq!(comparison["regimes-only-now"][0]["line"]["median"], 450.0);
 }
 
 #[test]
@@ -98,7 +140,7 @@ fn a_file_that_is_no_export_is_told_before_anything_is_measured() {
         check(&name("rtt,message"), &["is not JSON", "results.json"]);
         check(&name("[1]"), &["no number of a format"]);
         check(&name(r#"{"format": "1"}"#), &["no number of a format"]);
-        check(&name(r#"{"format": 2, "results": []}"#), &["has format 2", "reads format 1"]);
-        check(&name(r#"{"format": 1, "results": []}"#), &["damaged", "host"]);
+        check(&name(r#"{"format": 1, "results": []}"#), &["has format 1", "reads format 2", "measure again"]);
+        check(&name(r#"{"format": 2, "results": []}"#), &["damaged", "host"]);
     }
 }

@@ -33,7 +33,7 @@ fn read(folder: &Path, name: &str) -> String {
 #[track_caller]
 fn check_json(folder: &Path) {
     let report: Value = serde_json::from_str(&read(folder, "results.json")).unwrap();
-    assert_eq!(report["format"], 1);
+    assert_eq!(report["format"], 2);
     let lengths = ["results", "paced", "idle"].map(|key| report[key].as_array().unwrap().len());
     assert_eq!(lengths, [6, 3, 5]);
 }
@@ -99,7 +99,12 @@ fn an_export_leaves_json_csv_percentiles_and_plots() {
     assert_eq!(names(&folder), expected);
 
     check_json(&folder);
-    check_csv(&folder, "rounds.csv", 6, &["median", "per-cache-line", "time-p99.99"]);
+    check_csv(
+        &folder,
+        "rounds.csv",
+        6,
+        &["regime", "line", "median", "per-cache-line", "per-cache-lines", "time-p99.99"],
+    );
     check_csv(&folder, "paced.csv", 3, &["rate", "p99.99", "sink-processor"]);
     check_csv(&folder, "idle.csv", 5, &["percent"]);
     distributions.iter().for_each(|name| check_hgrm(&folder, name));

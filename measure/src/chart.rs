@@ -1,20 +1,68 @@
-//! Charts of lines over two logarithmic axes, each with its legend beside it.
+//! Charts of dots and their ranges over two logarithmic axes, each with its legend beneath it.
 
 use std::error::Error;
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// The width and the height of a chart, and the width of the part that the lines are in.
-const WIDTH: u32 = 1080;
-const HEIGHT: u32 = 600;
-const LINES: u32 = 830;
+use crate::statistics::Summary;
+
 const FONT: &str = "sans-serif";
-/// The colour of writing.
+/// The colour of writing, and that of the few lines that lead the eye.
 const INK: RGBColor = RGBColor(40, 40, 40);
+const GUIDE: RGBColor = RGBColor(226, 226, 226);
 
-/// A line: where it has one, and what it is called.
+/// Pixels of a chart, of the plot in it, and above the plot.
+const WIDTH: i32 = 1080;
+const LEFT: i32 = 92;
+const RIGHT: i32 = WIDTH - 24;
+const TOP: i32 = 48;
+const PLOT: i32 = 430;
+/// Pixels beneath the plot for the labels and the title of its axis, and for each line of the legend.
+const BENEATH: i32 = 62;
+const ROW: i32 = 20;
+/// About as many pixels has a letter of the legend.
+const LETTER: i32 = 8;
+/// Dots of so many lines stand beside each other, so many pixels apart at most, and in so much of the room between two
+/// values.
+const STEP: f64 = 7.0;
+const SHARE: f64 = 0.6;
+/// A line of more points is a curve without dots, whose axis has marks at the powers of its base.
+const DOTS: usize = 16;
+
+/// What was measured at a place of the axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(missing_docs, reason = "as they are called")]
+pub struct Point {
+    pub x: f64,
+    pub y: f64,
+    /// The least and the largest value.
+    pub range: Option<(f64, f64)>,
+}
+
+impl Point {
+    /// A value alone.
+    pub fn new(x: f64, y: f64) -> Point {
+        Point { x, y, range: None }
+    }
+
+    /// A median with its range.
+    pub fn of(x: f64, summary: Summary) -> Point {
+        Point { x, y: summary.median, range: Some((summary.min, summary.max)) }
+    }
+
+    fn least(&self) -> f64 {
+        self.range.map_or(self.y, |range| range.0.min(self.y))
+    }
+
+    fn most(&self) -> f64 {
+        self.range.map_or(self.y, |range| range.1.max(self.y))
+    }
+}
+
+/// A line: where it has points, and what it is called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// What the legend has.
@@ -24,7 +72,7 @@ pub struct Line {
     /// Red, green and blue.
     pub colour: (u8, u8, u8),
     /// All above 0.
-    pub points: Vec<(f64, f64)>,
+    pub points: Vec<Point>,
 }
 
 /// One of the two axes.
@@ -32,7 +80,7 @@ pub struct Line {
 pub struct Axis {
     /// What is written beside it.
     pub title: &'static str,
-    /// The number whose powers have a mark.
+    /// The number whose powers have a mark. Instead, the axis to the right has one wherever dots are.
     pub base: f64,
     /// Writes the value at a mark.
     pub label: fn(f64) -> String,
@@ -55,89 +103,273 @@ pub struct Chart {
 pub fn draw(charts: &[Chart]) -> Result<String> {
     let mut text = String::new();
     {
-        let size = (WIDTH, HEIGHT * charts.len() as u32);
+        let heights: Vec<i32> = charts.iter().map(Chart::height).collect();
+        let size = (WIDTH as u32, heights.iter().sum::<i32>().max(1) as u32);
         let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        for (area, chart) in root.split_evenly((charts.len(), 1)).iter().zip(charts) {
-            chart.draw_on(area).map_err(|error| anyhow!("cannot draw '{}': {error}", chart.title))?;
+        root.fill(&WHITE).map_err(|error| anyhow!("cannot draw: {error}"))?;
+        let mut top = 0;
+        for (chart, height) in charts.iter().zip(heights) {
+            let area = root.clone().shrink((0, top), (WIDTH as u32, height as u32));
+            chart.draw_on(&area).map_err(|error| anyhow!("cannot draw '{}': {error}", chart.title))?;
+            top += height;
         }
     }
     Ok(text)
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn<'a> = Result<(), Box<dyn Error + 'a>>;
 
-impl Chart {
-    fn draw_on<'a>(&self, area: &Area<'a>) -> Result<(), Box<dyn Error + 'a>> {
-        area.fill(&WHITE)?;
-        let (left, right) = area.split_horizontally(LINES);
-        let mut chart = ChartBuilder::on(&left)
-            .caption(&self.title, (FONT, 20))
-            .margin(12)
-            .x_label_area_size(44)
-            .y_label_area_size(72)
-            .build_cartesian_2d(
-                range(self.points().map(|point| point.0)).log_scale().base(self.x.base),
-                range(self.points().map(|point| point.1)).log_scale().base(self.y.base),
-            )?;
-        chart
-            .configure_mesh()
-            .light_line_style(RGBColor(238, 238, 238))
-            .bold_line_style(RGBColor(212, 212, 212))
-            .x_desc(self.x.title)
-            .y_desc(self.y.title)
-            .x_label_formatter(&|x| (self.x.label)(*x))
-            .y_label_formatter(&|y| (self.y.label)(*y))
-            .label_style((FONT, 13))
-            .draw()?;
-        for (index, Line { name, strong, colour: (red, green, blue), points }) in self.lines.iter().enumerate() {
-            let colour = RGBColor(*red, *green, *blue);
-            let (width, half) = if *strong { (4, 3) } else { (2, 1) };
-            chart.draw_series([PathElement::new(points.clone(), colour.stroke_width(width))])?;
-            let dots = points.iter().map(|point| Circle::new(*point, 3, colour.filled()));
-            chart.draw_series(dots.filter(|_| points.len() < 16))?;
-            let y = 60 + 22 * index as i32;
-            right.draw(&Rectangle::new([(8, y - half), (34, y + half)], colour.filled()))?;
-            right.draw(&Text::new(name.clone(), (42, y - 7), (FONT, 14).into_font().color(&INK)))?;
+fn text(size: i32, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
+    TextStyle::from((FONT, size).into_font()).color(&INK).pos(Pos::new(horizontal, vertical))
+}
+
+/// A logarithmic scale: what it shows, and the pixels of its ends.
+struct Scale {
+    least: f64,
+    most: f64,
+    start: i32,
+    end: i32,
+}
+
+impl Scale {
+    /// Shows all values, with some room around them.
+    fn of(values: impl Iterator<Item = f64>, start: i32, end: i32) -> Result<Scale, String> {
+        let (least, most) =
+            values.fold((f64::MAX, f64::MIN_POSITIVE), |(least, most), value| (least.min(value), most.max(value)));
+        if !(least > 0.0 && most.is_finite()) {
+            return Err(format!("values from {least} to {most}, expected them above 0"));
         }
-        Ok(())
+        Ok(Scale { least: least.min(most) / 1.2, most: most * 1.2, start, end })
     }
 
-    fn points(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.lines.iter().flat_map(|line| line.points.iter().copied())
+    fn exact(&self, value: f64) -> f64 {
+        let share = (value / self.least).ln() / (self.most / self.least).ln();
+        f64::from(self.start) + share * f64::from(self.end - self.start)
+    }
+
+    fn at(&self, value: f64) -> i32 {
+        self.exact(value).round() as i32
+    }
+
+    /// The powers of a base; where fewer than two are shown, of 10 with halves and fifths.
+    fn powers(&self, base: f64) -> Vec<f64> {
+        let steps = |base: f64, parts: &[f64]| {
+            let first = (self.least.ln() / base.ln()).floor() as i32;
+            let all = (first..first + 128).flat_map(|power| parts.iter().map(move |part| base.powi(power) * part));
+            all.skip_while(|mark| *mark < self.least).take_while(|mark| *mark <= self.most).collect::<Vec<f64>>()
+        };
+        let powers = steps(base, &[1.0]);
+        if powers.len() < 2 { steps(10.0, &[1.0, 2.0, 5.0]) } else { powers }
     }
 }
 
-/// A range that holds all values, with some room around them.
-fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
-    let (least, most) =
-        values.fold((f64::MAX, f64::MIN_POSITIVE), |(least, most), value| (least.min(value), most.max(value)));
-    least.min(most) / 1.2..most * 1.2
+/// Values in order, each once.
+fn distinct(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values
+}
+
+impl Chart {
+    fn points(&self) -> impl Iterator<Item = &Point> {
+        self.lines.iter().flat_map(|line| line.points.iter())
+    }
+
+    /// Whether each point is a dot of its own.
+    fn has_dots(&self) -> bool {
+        self.lines.iter().all(|line| line.points.len() < DOTS)
+    }
+
+    /// The width of an entry of the legend, and how many are beside each other.
+    fn legend(&self) -> (i32, usize) {
+        let longest = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0) as i32;
+        let width = longest * LETTER + 44;
+        (width, ((RIGHT - LEFT) / width).max(1) as usize)
+    }
+
+    fn height(&self) -> i32 {
+        TOP + PLOT + BENEATH + ROW * self.lines.len().div_ceil(self.legend().1) as i32 + 12
+    }
+
+    fn draw_on<'a>(&self, area: &Area<'a>) -> Drawn<'a> {
+        let bottom = TOP + PLOT;
+        // Room for what stands beside a value.
+        let beside = (STEP * self.lines.len() as f64 / 2.0) as i32 + 8;
+        let x = Scale::of(self.points().map(|point| point.x), LEFT + beside, RIGHT - beside)?;
+        let ends = self.points().flat_map(|point| [point.least(), point.most()]);
+        let y = Scale::of(ends, bottom, TOP)?;
+        area.draw(&Text::new(self.title.clone(), (LEFT, 14), text(19, HPos::Left, VPos::Top)))?;
+        for mark in y.powers(self.y.base) {
+            let at = y.at(mark);
+            area.draw(&PathElement::new([(LEFT, at), (RIGHT, at)], GUIDE))?;
+            area.draw(&Text::new((self.y.label)(mark), (LEFT - 8, at), text(13, HPos::Right, VPos::Center)))?;
+        }
+        let measured = distinct(self.points().map(|point| point.x));
+        let marks = if self.has_dots() { measured.clone() } else { x.powers(self.x.base) };
+        for mark in marks {
+            let at = x.at(mark);
+            area.draw(&PathElement::new([(at, bottom), (at, bottom + 5)], INK))?;
+            area.draw(&Text::new((self.x.label)(mark), (at, bottom + 9), text(13, HPos::Center, VPos::Top)))?;
+        }
+        area.draw(&PathElement::new([(LEFT, TOP), (LEFT, bottom), (RIGHT, bottom)], INK))?;
+        let middle = ((LEFT + RIGHT) / 2, bottom + 32);
+        area.draw(&Text::new(self.x.title, middle, text(14, HPos::Center, VPos::Top)))?;
+        let upwards = TextStyle::from((FONT, 14).into_font().transform(FontTransform::Rotate270)).color(&INK);
+        let upwards = upwards.pos(Pos::new(HPos::Center, VPos::Top));
+        area.draw(&Text::new(self.y.title, (10, TOP + PLOT / 2), upwards))?;
+        let step = self.step(&x, &measured);
+        // What is to be seen first is drawn last.
+        for strong in [false, true] {
+            for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| line.strong == strong) {
+                let aside = (index as f64 - (self.lines.len() - 1) as f64 / 2.0) * step;
+                line.draw_on(area, &x, &y, self.has_dots().then_some(aside))?;
+            }
+        }
+        self.draw_legend(area, bottom + BENEATH)
+    }
+
+    /// How far the dots of two lines are apart at the same value.
+    fn step(&self, x: &Scale, measured: &[f64]) -> f64 {
+        let room = measured.windows(2).map(|pair| x.exact(pair[1]) - x.exact(pair[0])).fold(f64::MAX, f64::min);
+        (room * SHARE / self.lines.len().max(1) as f64).min(STEP)
+    }
+
+    fn draw_legend<'a>(&self, area: &Area<'a>, top: i32) -> Drawn<'a> {
+        let (width, columns) = self.legend();
+        for (index, line) in self.lines.iter().enumerate() {
+            let left = LEFT + width * (index % columns) as i32;
+            let at = top + ROW * (index / columns) as i32;
+            let (thickness, radius) = line.weight();
+            area.draw(&PathElement::new([(left, at), (left + 24, at)], line.ink().stroke_width(thickness)))?;
+            if self.has_dots() {
+                area.draw(&Circle::new((left + 12, at), radius, line.ink().filled()))?;
+            }
+            area.draw(&Text::new(line.name.clone(), (left + 32, at), text(14, HPos::Left, VPos::Center)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    fn ink(&self) -> RGBColor {
+        RGBColor(self.colour.0, self.colour.1, self.colour.2)
+    }
+
+    /// The width of its strokes, and the radius of its dots.
+    fn weight(&self) -> (u32, i32) {
+        if self.strong { (2, 5) } else { (1, 3) }
+    }
+
+    /// Draws dots with their ranges so many pixels aside, or without a number a curve.
+    fn draw_on<'a>(&self, area: &Area<'a>, x: &Scale, y: &Scale, aside: Option<f64>) -> Drawn<'a> {
+        let (thickness, radius) = self.weight();
+        let left = |point: &Point| (x.exact(point.x) + aside.unwrap_or(0.0)).round() as i32;
+        let path: Vec<(i32, i32)> = self.points.iter().map(|point| (left(point), y.at(point.y))).collect();
+        let ink = if aside.is_some() { self.ink().mix(0.45) } else { self.ink().mix(1.0) };
+        area.draw(&PathElement::new(path.clone(), ink.stroke_width(thickness)))?;
+        if aside.is_none() {
+            return Ok(());
+        }
+        for (point, at) in self.points.iter().zip(path) {
+            if point.range.is_some() {
+                let ends = [(at.0, y.at(point.least())), (at.0, y.at(point.most()))];
+                area.draw(&PathElement::new(ends, self.ink().stroke_width(thickness)))?;
+            }
+            area.draw(&Circle::new(at, radius, self.ink().filled()))?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn line(name: &str, strong: bool, points: &[Point]) -> Line {
+        Line { name: name.to_owned(), strong, colour: (0, 0, 0), points: points.to_vec() }
+    }
+
+    fn chart(lines: Vec<Line>) -> Chart {
+        let axis = |title, base| Axis { title, base, label: |value| format!("<{value}>") };
+        Chart { title: "A title".to_owned(), x: axis("bytes", 2.0), y: axis("ns", 10.0), lines }
+    }
+
+    #[track_caller]
+    fn drawn(charts: &[Chart]) -> String {
+        let text = draw(charts).unwrap();
+        assert!(text.starts_with("<svg ") && text.trim_end().ends_with("</svg>"), "{text}");
+        text
+    }
+
+    fn with_a_range(x: f64) -> Point {
+        Point::of(x, Summary { median: 110.0, min: 100.0, max: 130.0 })
+    }
+
+    /// What is written at marks.
+    fn marks(text: &str) -> Vec<&str> {
+        text.lines().filter_map(|line| line.trim().strip_prefix("&lt;")?.strip_suffix("&gt;")).collect()
+    }
+
     #[test]
     fn a_chart_is_a_picture_with_its_titles_and_names() {
-        let line = |name: &str, strong, points: &[(f64, f64)]| Line {
-            name: name.to_owned(),
-            strong,
-            colour: (0, 0, 0),
-            points: points.to_vec(),
-        };
-        let lines = vec![line("stream", true, &[(8.0, 100.0), (64.0, 120.0)]), line("pipe", false, &[(8.0, 30_000.0)])];
-        let axis = |title, base| Axis { title, base, label: |value| format!("{value}") };
-        let chart = Chart { title: "A title".to_owned(), x: axis("bytes", 2.0), y: axis("ns", 10.0), lines };
-        let text = draw(&[chart]).unwrap();
-        assert!(text.starts_with("<svg ") && text.trim_end().ends_with("</svg>"), "{text}");
-        for part in ["A title", "stream", "pipe", "bytes"] {
-            assert!(text.contains(part), "no {part}");
+        let lines = vec![line("stream", true, &[with_a_range(8.0)]), line("pipe", false, &[Point::new(8.0, 30_000.0)])];
+        let text = drawn(&[chart(lines)]);
+        for part in ["A title", "stream", "pipe", "bytes", "ns"] {
+            assert!(text.lines().any(|line| line.trim() == part), "no {part} in {text}");
         }
     }
 
     #[test]
-    fn a_range_has_room_around_its_values() {
-        assert_eq!(range([12.0, 6.0].into_iter()), 5.0..12.0 * 1.2);
+    fn marks_are_where_something_was_measured_and_at_powers_of_ten() {
+        let text = drawn(&[chart(vec![line("pipe", false, &[with_a_range(24.0), Point::new(3000.0, 2000.0)])])]);
+        assert_eq!(marks(&text), ["100", "1000", "24", "3000"]);
+    }
+
+    #[test]
+    fn a_curve_has_marks_at_the_powers_of_its_base_and_no_dots() {
+        let points: Vec<Point> = (0..32).map(|at| Point::new(3.0 * 1.2_f64.powi(at), 500.0)).collect();
+        let text = drawn(&[chart(vec![line("pipe", false, &points)])]);
+        assert_eq!(marks(&text), ["500", "4", "8", "16", "32", "64", "128", "256", "512", "1024"].map(str::to_owned));
+        assert!(!text.contains("<circle"), "{text}");
+    }
+
+    #[test]
+    fn a_dot_has_a_range_if_it_was_measured_more_than_once() {
+        let strokes = |point| drawn(&[chart(vec![line("pipe", false, &[point])])]).matches("<polyline").count();
+        assert_eq!(strokes(with_a_range(8.0)), strokes(Point::new(8.0, 110.0)) + 1);
+    }
+
+    #[test]
+    fn dots_of_one_value_stand_beside_each_other() {
+        let lines = ["a", "b", "c"].map(|name| line(name, false, &[with_a_range(8.0), with_a_range(64.0)]));
+        let text = drawn(&[chart(lines.to_vec())]);
+        let mut dots: Vec<&str> = text.lines().filter(|line| line.starts_with("<circle")).collect();
+        dots.sort_unstable();
+        dots.dedup();
+        // Two of each line, and one of each in the legend.
+        assert_eq!(dots.len(), 3 * 2 + 3);
+        let left = |dot: &&str| dot.split_once("cx=\"").unwrap().1.split('"').next().unwrap().parse::<i32>().unwrap();
+        assert!(dots.iter().all(|dot| (LEFT..=RIGHT).contains(&left(dot))), "{dots:?}");
+    }
+
+    #[test]
+    fn charts_lie_beneath_one_another_and_legends_beneath_their_plots() {
+        let one = || chart(vec![line("pipe", false, &[with_a_range(8.0)])]);
+        let many = || chart((0..40).map(|at| line(&format!("transport {at}"), false, &[with_a_range(8.0)])).collect());
+        let height = |charts: &[Chart]| {
+            let text = drawn(charts);
+            let (_, height) = text.split_once("height=\"").unwrap();
+            height.split('"').next().unwrap().parse::<i32>().unwrap()
+        };
+        assert_eq!(height(&[one(), one()]), 2 * height(&[one()]));
+        assert!(height(&[many()]) >= height(&[one()]) + 4 * ROW);
+    }
+
+    #[test]
+    fn what_is_not_above_0_cannot_be_drawn() {
+        assert!(draw(&[chart(vec![line("pipe", false, &[Point::new(8.0, 0.0)])])]).is_err());
+        assert!(draw(&[chart(vec![line("pipe", false, &[Point::new(8.0, f64::INFINITY)])])]).is_err());
     }
 }

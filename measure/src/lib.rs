@@ -11,7 +11,7 @@ mod regime;
 mod statistics;
 
 pub use channel::{Awaited, Channel};
-pub use chart::{Axis, Chart, Line, draw};
+pub use chart::{Axis, Chart, Line, Point, draw};
 pub use host::{cpuinfo, now};
 pub use processors::{SameCore, allowed, pin, siblings, two};
 pub use regime::{Nearness, Regime};

@@ -55,7 +55,8 @@ impl Regime {
         let mut order: Vec<usize> = (0..lines.len()).collect();
         order.sort_by(|&one, &other| lines[one].total_cmp(&lines[other]));
         let gap = |at: &usize| lines[order[*at]] / lines[order[*at - 1]];
-        let mut gaps: Vec<usize> = (1..order.len()).filter(|at| gap(at) > GAP).collect();
+        let parts = |at: &usize| Regime::parts(lines[order[*at]], lines[order[*at - 1]]);
+        let mut gaps: Vec<usize> = (1..order.len()).filter(parts).collect();
         // The widest two.
         gaps.sort_by(|one, other| gap(other).total_cmp(&gap(one)));
         gaps.truncate(2);
@@ -84,6 +85,11 @@ impl Regime {
             regimes.pop();
         }
         regimes
+    }
+
+    /// Returns whether two round trips of the bare line are too far apart for one regime.
+    pub fn parts(one: f64, other: f64) -> bool {
+        one.max(other) > GAP * one.min(other)
     }
 
     /// Returns those of the values, one of each round of the run, that are of this regime.
@@ -133,6 +139,13 @@ mod tests {
     #[test]
     fn two_regimes_that_are_far_are_one() {
         check(&[900.0, 60.0, 260.0, 62.0], &[(Nearness::Near, 61.0, &[1, 3]), (Nearness::Far, 580.0, &[0, 2])]);
+    }
+
+    #[test]
+    fn two_lines_are_parted_whichever_is_longer() {
+        for (one, other, parted) in [(100.0, 134.0, false), (100.0, 136.0, true), (460.0, 60.0, true)] {
+            assert_eq!([Regime::parts(one, other), Regime::parts(other, one)], [parted; 2]);
+        }
     }
 
     #[test]

@@ -3,10 +3,6 @@
 use ringmain_measure::Regime;
 use serde::{Deserialize, Serialize};
 
-/// The line moved in the course of a round if after it it takes so many times as long as before, or the other way
-/// round: so much that two rounds like that would be of two regimes.
-const MOVED: f64 = 1.35;
-
 /// The bare line around each round of a run, and what follows from it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Regimes {
@@ -21,9 +17,9 @@ pub(crate) struct Regimes {
 impl Regimes {
     /// Parts a run by its lines: before the first round, and after each.
     pub(crate) fn of(lines: Vec<f64>) -> Regimes {
-        let has_moved = |around: &[f64]| around[0].max(around[1]) > MOVED * around[0].min(around[1]);
         let rounds: Vec<&[f64]> = lines.windows(2).collect();
-        let (moved, steady): (Vec<usize>, Vec<usize>) = (0..rounds.len()).partition(|&round| has_moved(rounds[round]));
+        let (moved, steady): (Vec<usize>, Vec<usize>) =
+            (0..rounds.len()).partition(|&round| Regime::parts(rounds[round][0], rounds[round][1]));
         let of_round: Vec<f64> =
             steady.iter().map(|&round| f64::midpoint(rounds[round][0], rounds[round][1])).collect();
         let mut regimes = if steady.is_empty() { Vec::new() } else { Regime::of(&of_round) };

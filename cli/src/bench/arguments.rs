@@ -18,7 +18,7 @@ pub(crate) struct Bench {
     /// What to measure [default: rtt,throughput; all with --export]
     #[arg(long, value_name = "TEST,...", value_delimiter = ',')]
     test: Option<Vec<Test>>,
-    /// What to measure it on; rtt and throughput always have cache-line, as the reference [default: all]
+    /// What to measure it on; rtt and throughput always have cache-line, as the reference [default: all but own-work]
     #[arg(long, value_name = "TRANSPORT,...", value_delimiter = ',')]
     transport: Option<Vec<Transport>>,
     /// How a side with nothing to do waits, each a case of its own [default: rings spin, in paced also adaptive, and
@@ -122,11 +122,13 @@ impl Bench {
     pub(crate) fn plan(&self) -> Result<Plan> {
         let effort = if self.quick { QUICK } else { FULL };
         let tests = if self.export.is_some() { ALL_TESTS } else { RATIO_TESTS };
+        let usual: Vec<Transport> =
+            Transport::value_variants().iter().copied().filter(|transport| transport.is_usual()).collect();
         let choice = Choice {
             tests: self.test.as_deref().unwrap_or(tests),
             sizes: self.size.as_deref(),
             sizes_in_rounds: effort.sizes,
-            transports: self.transport.as_deref().unwrap_or(Transport::value_variants()),
+            transports: self.transport.as_deref().unwrap_or(&usual),
             waits: self.wait.as_deref(),
             rates: self.rate.as_deref().unwrap_or(effort.rates),
             align: self.align,
@@ -149,6 +151,7 @@ impl Bench {
 mod tests {
     use clap::Parser;
 
+    use super::super::gauge;
     use super::*;
 
     #[derive(Debug, Parser)]
@@ -177,15 +180,25 @@ mod tests {
         let paced = plan.paced.iter().filter(|case| case.test == Test::Paced).count() as u32;
         let idle = plan.paced.iter().filter(|case| case.test == Test::Idle);
         let idle: Duration = idle.map(|case| Duration::from_secs(1) / case.rate.unwrap() as u32).sum();
-        plan.duration * runs * plan.rounds as u32 + plan.paced_duration * paced + idle
+        // The bare line is measured before the first round and after each.
+        let line = gauge::DURATION * (plan.rounds as u32 + 1);
+        plan.duration * runs * plan.rounds as u32 + line + plan.paced_duration * paced + idle
     }
 
     #[test]
     fn a_full_export_is_planned_for_less_than_four_minutes_and_a_quick_run_for_ten_seconds() {
         let full = total(&plan(&["--export", "out"]));
-        assert!(full < Duration::from_secs(200), "{full:?}");
+        assert!(full < Duration::from_secs(205), "{full:?}");
         let quick = total(&plan(&["--quick"]));
         assert!(quick < Duration::from_secs(10), "{quick:?}");
+    }
+
+    #[test]
+    fn the_own_work_is_measured_only_if_named() {
+        let has = |plan: &Plan| plan.cases.iter().any(|case| case.transport == Transport::OwnWork);
+        assert!(!has(&plan(&[])));
+        assert!(has(&plan(&["--transport", "own-work"])));
+        assert!(plan(&[]).cases.iter().any(|case| case.transport == Transport::CacheLines));
     }
 
     #[test]

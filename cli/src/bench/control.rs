@@ -10,8 +10,8 @@ use super::plan::Case;
 pub(crate) enum Command {
     /// Comes first, and once: run on this processor; share it with the other process, or not.
     Start { processor: usize, shared: bool },
-    /// Open the other side of a case. Its descriptors travel with the packet, its rings are named here.
-    Open { case: Case, rings: Vec<String> },
+    /// Open the other side of a case. Its descriptors travel with the packet.
+    Open { case: Case },
     /// Run the station that was opened as number `station` (from 0).
     Run { station: usize, messages: u64 },
 }

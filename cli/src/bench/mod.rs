@@ -9,6 +9,7 @@ mod clock;
 mod compare;
 mod control;
 mod export;
+mod gauge;
 mod host;
 mod idle;
 mod inputs;
@@ -20,6 +21,8 @@ mod peer;
 mod plan;
 mod plots;
 mod quantiles;
+mod rate;
+mod regimes;
 mod report;
 mod results;
 mod rounds;
@@ -43,6 +46,7 @@ use self::peer::Peer;
 use self::plan::Plan;
 use self::report::Style;
 use self::results::{FORMAT, Outcome, Recorded, Report, Run, Subject};
+use self::rounds::Rounds;
 
 pub(crate) use self::arguments::Bench;
 pub(crate) use self::peer::SUBCOMMAND;
@@ -91,23 +95,26 @@ fn measure(plan: &Plan) -> Result<Run> {
     ringmain_measure::pin(processors[0])?;
     let mut peer = Peer::start(processors)?;
     let progress = progress(plan);
-    let (mut measured, mut left_out) = rounds::measure(&mut peer, plan, &progress)?;
+    let Rounds { measured, regimes, mut left_out } = rounds::measure(&mut peer, plan, &progress)?;
     let once = once::measure(&mut peer, plan, &progress)?;
     progress.finish_and_clear();
     left_out.extend(once.left_out);
-    let results = Outcome::of_all(&measured);
+    let results = Outcome::of_all(&measured, &regimes)?;
     let anything = results.iter().any(|one| one.subject.transport.carries_a_time());
     if let (Some(one), false) = (left_out.first(), anything || !once.paced.is_empty() || !once.idle.is_empty()) {
         bail!("nothing that was asked for can be measured here: {}: {}", one.subject.transport, one.reason);
     }
     let mut recorded = Vec::new();
-    for one in &mut measured {
-        let subject = Subject::of(one.case);
-        recorded.extend(one.times.take().map(|times| Recorded { subject, rate: None, times }));
+    for one in &measured {
+        for regime in &regimes.all {
+            let (subject, regime, times) = (Subject::of(one.case), Some(regime.nearness), one.times_in(regime)?);
+            recorded.extend(times.map(|times| Recorded { subject, rate: None, regime, times }));
+        }
     }
     recorded.extend(once.recorded);
-    let warnings = warnings::of(&host, &results);
-    let report = Report { format: FORMAT, host, warnings, results, paced: once.paced, idle: once.idle, left_out };
+    let warnings = warnings::of(&host, &regimes);
+    let (paced, idle) = (once.paced, once.idle);
+    let report = Report { format: FORMAT, host, warnings, regimes, results, paced, idle, left_out };
     Ok(Run { report, recorded })
 }
 

@@ -55,7 +55,7 @@ impl Once {
                 let times = peer.times(station).context("the times of the messages are missing")?;
                 self.paced.push(paced_outcome(case, rate, ran, times));
                 let (subject, rate) = (Subject::of(case), Some(rate));
-                self.recorded.push(Recorded { subject, rate, times: times.clone() });
+                self.recorded.push(Recorded { subject, rate, regime: None, times: times.clone() });
             }
         }
         Ok(())

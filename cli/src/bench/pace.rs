@@ -71,7 +71,7 @@ impl<const WORDS: usize> PacedSource<WORDS> {
 
 impl<const WORDS: usize> Station for PacedSource<WORDS> {
     fn step(&mut self) -> Result<()> {
-        self.sender.send(self.outgoing.next_with(clock::now))
+        self.outgoing.next_with(clock::now, |message| self.sender.send(message))
     }
 
     fn run(&mut self, messages: u64) -> Result<Usage> {
@@ -97,9 +97,10 @@ impl<R, const WORDS: usize> PacedSink<R, WORDS> {
 
 impl<R: Receiver<WORDS>, const WORDS: usize> Station for PacedSink<R, WORDS> {
     fn step(&mut self) -> Result<()> {
-        self.receiver.receive(self.incoming.buffer())?;
-        let received = clock::now();
-        let sent = self.incoming.check_with_time()?;
+        let Incoming { buffer, check } = &mut self.incoming;
+        let (received, sent) =
+            self.receiver.receive_with(buffer, |message| (clock::now(), check.message_with_time(message)))?;
+        let sent = sent?;
         self.times.saturating_record(received.saturating_sub(sent));
         Ok(())
     }
@@ -113,7 +114,9 @@ impl<R: Receiver<WORDS>, const WORDS: usize> Station for PacedSink<R, WORDS> {
         for _ in 0..messages {
             self.step()?;
         }
-        Ok(stopwatch.stop())
+        let usage = stopwatch.stop();
+        self.incoming.check.finish()?;
+        Ok(usage)
     }
 
     fn times(&self) -> Option<&Times> {

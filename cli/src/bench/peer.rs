@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::process::Child;
 use std::rc::Rc;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use ringmain_measure::Channel;
 
 use super::clock::Usage;
@@ -50,12 +50,7 @@ impl Peer {
         let name = format!("ringmain-bench.{}.{}", std::process::id(), self.stations.len());
         let idle = Idle::new(Rc::clone(&self.control), self.shared_processor);
         let created = transport::create(case, &name, idle)?;
-        let open = Command::Open { case, rings: created.rings.clone() };
-        self.ask(&open, &created.descriptors)?;
-        // Both sides are attached: without a name, nothing can stay behind, however either process ends.
-        for ring in &created.rings {
-            ringmain::unlink(ring).context("cannot remove the name of a ring")?;
-        }
+        self.ask(&Command::Open { case }, &created.descriptors)?;
         self.stations.push(created.station);
         Ok(self.stations.len() - 1)
     }

@@ -17,8 +17,12 @@ use crate::usage::UsageError;
 pub(crate) enum Transport {
     /// Bare atomics on cache lines of their own: the machine's limit, the reference of rtt and throughput
     CacheLine,
+    /// Bare cache lines, a fresh one for each message: the limit of whatever does not stay on a line; rtt only
+    CacheLines,
     /// One process that copies each message in and out of as much memory as a ring has
     Memcpy,
+    /// The bench's own work on each message, which nothing carries: part of all other figures. Only if named
+    OwnWork,
     /// A ring of elements
     Stream,
     /// A ring of messages
@@ -42,7 +46,17 @@ pub(crate) enum Transport {
 impl Transport {
     /// Whether it takes messages from one process to the other that are long enough for a time.
     pub(crate) fn carries_a_time(self) -> bool {
-        !matches!(self, Self::CacheLine | Self::Memcpy)
+        !self.is_bare() && !matches!(self, Self::Memcpy | Self::OwnWork)
+    }
+
+    /// Whether it is bare lines, which carry one word.
+    pub(crate) fn is_bare(self) -> bool {
+        matches!(self, Self::CacheLine | Self::CacheLines)
+    }
+
+    /// Whether it is measured where the user names none.
+    pub(crate) fn is_usual(self) -> bool {
+        self != Self::OwnWork
     }
 
     pub(crate) fn is_ring(self) -> bool {
@@ -160,15 +174,18 @@ const SHORTEST_WITH_A_TIME: usize = 16;
 impl Choice<'_> {
     /// The cases of a round: test after test, size after size, and all transports next to one another.
     ///
-    /// `cache-line` is the reference of every ratio and therefore always there. It carries one word, so it stands once
-    /// in each test, before the sizes.
+    /// `cache-line` is the reference of every ratio and therefore always there. It carries one word, as `cache-lines`
+    /// does, so either stands once in each test, before the sizes.
     pub(crate) fn in_rounds(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for test in self.tests(|test| test.is_in_rounds()) {
             cases.extend(self.of(test, 8, Transport::CacheLine));
+            if self.transports.contains(&Transport::CacheLines) {
+                cases.extend(self.of(test, 8, Transport::CacheLines));
+            }
             for bytes in sorted(self.sizes.unwrap_or(self.sizes_in_rounds)) {
                 for transport in sorted(self.transports) {
-                    if transport != Transport::CacheLine {
+                    if !transport.is_bare() {
                         cases.extend(self.of(test, bytes, transport));
                     }
                 }
@@ -246,8 +263,9 @@ pub(crate) fn waits(transport: Transport, test: Test, asked: Option<&[Wait]>) ->
     };
     let waits = asked.unwrap_or(unasked);
     match transport {
-        Transport::CacheLine => vec![Wait::Spin],
-        Transport::Memcpy => vec![Wait::Never],
+        Transport::CacheLines if test != Test::Rtt => Vec::new(),
+        Transport::CacheLine | Transport::CacheLines => vec![Wait::Spin],
+        Transport::Memcpy | Transport::OwnWork => vec![Wait::Never],
         Transport::Stream | Transport::Message => sorted(waits),
         _ => sorted(&waits.iter().map(|wait| wait.in_the_kernel()).collect::<Vec<_>>()),
     }
@@ -291,6 +309,19 @@ mod tests {
         };
         assert_eq!(described, [of(Test::Rtt), of(Test::Throughput)].concat());
         assert!(CHOICE.once().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_round_holds_fresh_cache_lines_once_in_rtt_alone_and_only_if_named() {
+        let choice = Choice { transports: &[Transport::Stream, Transport::CacheLines, Transport::CacheLine], ..CHOICE };
+        let of = |cases: Vec<Case>| {
+            let bare = cases.into_iter().filter(|case| case.transport.is_bare());
+            bare.map(|case| (case.test, case.bytes, case.transport)).collect::<Vec<_>>()
+        };
+        let reference = |test| (test, 8, Transport::CacheLine);
+        let lines = (Test::Rtt, 8, Transport::CacheLines);
+        assert_eq!(of(choice.in_rounds()), [reference(Test::Rtt), lines, reference(Test::Throughput)]);
+        assert_eq!(of(CHOICE.in_rounds()), [Test::Rtt, Test::Throughput].map(reference));
     }
 
     #[test]
@@ -350,6 +381,7 @@ mod tests {
         assert_eq!(waits(Transport::Stream, Test::Rtt, Some(&asked)), [Wait::Adaptive, Wait::Park]);
         assert_eq!(waits(Transport::UnixStream, Test::Rtt, Some(&asked)), [Wait::Sleep]);
         assert_eq!(waits(Transport::Memcpy, Test::Rtt, Some(&asked)), [Wait::Never]);
+        assert_eq!(waits(Transport::OwnWork, Test::Rtt, Some(&asked)), [Wait::Never]);
     }
 
     #[track_caller]

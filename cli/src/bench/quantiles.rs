@@ -16,6 +16,21 @@ pub(crate) fn empty() -> Result<Times> {
     Histogram::new_with_bounds(1, LONGEST, DIGITS).context("cannot make a histogram")
 }
 
+/// The times of one round: few numbers, where a histogram is half a megabyte that is mostly empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Counts(Vec<(u64, u64)>);
+
+impl Counts {
+    pub(crate) fn of(times: &Times) -> Self {
+        let steps = times.iter_recorded();
+        Self(steps.map(|step| (step.value_iterated_to(), step.count_since_last_iteration())).collect())
+    }
+
+    pub(crate) fn add_to(&self, times: &mut Times) {
+        self.0.iter().for_each(|(value, count)| times.saturating_record_n(*value, *count));
+    }
+}
+
 /// Times in nanoseconds, to three digits.
 ///
 /// A quantile that has fewer than one time above it is the longest time.
@@ -67,6 +82,22 @@ mod tests {
         (1..=1000).for_each(|time| times.saturating_record(time));
         let quantiles = Quantiles { p50: 500, p90: 900, p99: 990, p99_9: 999, p99_99: 1000, max: 1000 };
         assert_eq!(Distribution::of(&times), Distribution { messages: 1000, quantiles });
+    }
+
+    #[test]
+    fn the_counts_of_two_rounds_are_the_times_of_both() {
+        let (mut one, mut both) = (empty().unwrap(), empty().unwrap());
+        let mut all = empty().unwrap();
+        for round in [1, 7] {
+            one.reset();
+            for time in 1..=1000 {
+                one.saturating_record(time * round * 100);
+                all.saturating_record(time * round * 100);
+            }
+            Counts::of(&one).add_to(&mut both);
+        }
+        assert_eq!(both, all);
+        assert_eq!(Counts::of(&empty().unwrap()), Counts(Vec::new()));
     }
 
     #[test]

@@ -1,19 +1,35 @@
 //! The tests `rtt` and `throughput`: everything in turn, in rounds, so that ratios can be taken within a round.
+//!
+//! Between the rounds the bare line tells how near the two processors are, whatever is measured.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 
+use super::gauge::Gauge;
 use super::measured::Measured;
 use super::peer::Peer;
 use super::plan::{Case, Plan, Test};
-use super::quantiles;
+use super::quantiles::{self, Counts, Times};
+use super::rate::Rate;
+use super::regimes::Regimes;
 use super::results::LeftOut;
 use super::transport::Unavailable;
 
+/// What the rounds measured.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds {
+    pub(crate) measured: Vec<Measured>,
+    pub(crate) regimes: Regimes,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
 /// Runs all rounds of the cases that this system allows, and tells the others.
-pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<(Vec<Measured>, Vec<LeftOut>)> {
+pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<Rounds> {
+    if plan.cases.is_empty() {
+        return Ok(Rounds::default());
+    }
     let (mut running, mut left_out) = (Vec::new(), Vec::new());
     for case in &plan.cases {
         progress.set_message(format!("warm-up: {case}"));
@@ -29,15 +45,20 @@ pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> R
         }
         progress.inc(1);
     }
+    let mut gauge = Gauge::open(peer)?;
+    let mut readings = vec![gauge.read(peer)?];
+    let mut times = quantiles::empty()?;
     for round in 1..=plan.rounds {
         for one in &mut running {
             let name = one.measured.case.to_string();
             progress.set_message(format!("round {round} of {}: {name}", plan.rounds));
-            one.round(peer, plan.duration).context(name)?;
+            one.round(peer, plan.duration, &mut times).context(name)?;
             progress.inc(1);
         }
+        readings.push(gauge.read(peer)?);
     }
-    Ok((running.into_iter().map(|one| one.measured).collect(), left_out))
+    let measured = running.into_iter().map(|one| one.measured).collect();
+    Ok(Rounds { measured, regimes: Regimes::of(&readings), left_out })
 }
 
 /// A case that is measured in each round.
@@ -50,78 +71,21 @@ struct Running {
 impl Running {
     fn start(peer: &mut Peer, plan: &Plan, case: Case) -> Result<Self> {
         let station = peer.open(case)?;
-        let rate = calibrate(peer, station, plan.duration)?;
-        let times = if case.test == Test::Rtt { Some(quantiles::empty()?) } else { None };
-        let measured = Measured { case, values: Vec::with_capacity(plan.rounds), times };
+        let rate = Rate::calibrate(peer, station, plan.duration)?;
+        let measured = Measured { case, values: Vec::with_capacity(plan.rounds), times: Vec::new() };
         Ok(Self { station, rate, measured })
     }
 
     /// Measures once, and after that the times of single round trips: the clock would be part of the former.
-    fn round(&mut self, peer: &mut Peer, duration: Duration) -> Result<()> {
-        let messages = self.rate.messages(duration);
-        let elapsed = peer.run(self.station, messages)?.ours.elapsed;
-        self.rate = Rate { messages, elapsed };
-        self.measured.values.push(self.rate.value(self.measured.case.test));
-        match &mut self.measured.times {
-            Some(times) => peer.run_timed(self.station, self.rate.messages(duration), times),
-            None => Ok(()),
+    fn round(&mut self, peer: &mut Peer, duration: Duration, times: &mut Times) -> Result<()> {
+        let test = self.measured.case.test;
+        self.rate = Rate::of(peer, self.station, self.rate.messages(duration))?;
+        self.measured.values.push(self.rate.value(test));
+        if test == Test::Rtt {
+            times.reset();
+            peer.run_timed(self.station, self.rate.messages(duration), times)?;
+            self.measured.times.push(Counts::of(times));
         }
-    }
-}
-
-/// How many messages took how long.
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    messages: u64,
-    elapsed: Duration,
-}
-
-impl Rate {
-    /// How many messages will take about `duration`, at most 16 times as many as before.
-    fn messages(self, duration: Duration) -> u64 {
-        let factor = duration.as_secs_f64() / self.elapsed.as_secs_f64().max(1e-9);
-        ((self.messages as f64 * factor.min(16.0)) as u64).max(1)
-    }
-
-    /// Nanoseconds per message in `rtt`, and else messages per second.
-    fn value(self, test: Test) -> f64 {
-        let seconds = self.elapsed.as_secs_f64().max(1e-9);
-        match test {
-            Test::Rtt => seconds * 1e9 / self.messages as f64,
-            _ => self.messages as f64 / seconds,
-        }
-    }
-}
-
-/// Finds out how many messages fill a measurement. This is also the warm-up of processors, memory and kernel.
-fn calibrate(peer: &mut Peer, station: usize, duration: Duration) -> Result<Rate> {
-    let mut messages = 8;
-    loop {
-        let elapsed = peer.run(station, messages)?.ours.elapsed;
-        let rate = Rate { messages, elapsed };
-        if elapsed >= duration / 4 {
-            return Ok(rate);
-        }
-        messages = rate.messages(duration).max(messages * 2);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_says_how_many_messages_fill_a_measurement() {
-        let rate = Rate { messages: 100, elapsed: Duration::from_millis(10) };
-        assert_eq!(rate.messages(Duration::from_millis(20)), 200);
-        assert_eq!(rate.messages(Duration::from_secs(20)), 1600);
-        assert_eq!(rate.messages(Duration::from_nanos(1)), 1);
-    }
-
-    #[test]
-    fn a_rate_is_a_time_per_round_trip_or_messages_per_second() {
-        let rate = Rate { messages: 1000, elapsed: Duration::from_millis(1) };
-        assert!((rate.value(Test::Rtt) - 1000.0).abs() < 1e-6);
-        assert!((rate.value(Test::Throughput) - 1e6).abs() < 1e-3);
+        Ok(())
     }
 }

@@ -3,18 +3,15 @@
 use ringmain_measure::SameCore;
 
 use super::host::Host;
-use super::plan::{Test, Transport};
-use super::results::Outcome;
+use super::regimes::Regimes;
 
-/// A machine whose cache-line baseline varies by more than this between rounds is called noisy.
+/// A machine whose bare line varies by more than this between rounds of one regime is called noisy.
 const STEADY: f64 = 1.5;
 
 /// All that is to be said about a run.
-pub(crate) fn of(host: &Host, results: &[Outcome]) -> Vec<String> {
-    [shared_core(host), few_processors(host), governor(host), quota(host), noise(results)]
-        .into_iter()
-        .flatten()
-        .collect()
+pub(crate) fn of(host: &Host, regimes: &Regimes) -> Vec<String> {
+    let of_host = [shared_core(host), few_processors(host), governor(host), quota(host)];
+    of_host.into_iter().chain([mixture(regimes), movement(regimes), noise(regimes)]).flatten().collect()
 }
 
 fn shared_core(host: &Host) -> Option<String> {
@@ -58,27 +55,56 @@ fn quota(host: &Host) -> Option<String> {
     Some(format!("the control group limits these processes to {quota:.2} processors' worth of time: {enough}"))
 }
 
-/// Looks at how much the bare cache line varied between rounds: it does the same work in each.
-fn noise(results: &[Outcome]) -> Option<String> {
-    let of =
-        |test| results.iter().find(|one| one.subject.transport == Transport::CacheLine && one.subject.test == test);
-    let baseline = of(Test::Rtt).or_else(|| of(Test::Throughput))?;
-    let spread = baseline.summary.max / baseline.summary.min;
-    (spread > STEADY).then(|| {
-        let spread = if spread < 10.0 { format!("{spread:.1}") } else { format!("{spread:.0}") };
+/// Says where the figures of the run are of more than one kind.
+fn mixture(regimes: &Regimes) -> Option<String> {
+    let each = regimes.all.iter().map(|regime| format!("{} of {regime}", counted(regime.rounds.len(), "round")));
+    let each = each.collect::<Vec<_>>().join(", ");
+    regimes.is_mixed().then(|| {
         format!(
-            "the machine was not steady: the cache line's {} differed by a factor of {spread} between rounds; ratios, \
-             which are taken within a round, suffer less than times and rates",
-            baseline.subject.test
+            "this run is a mixture: the two processors were not always as near to each other ({each}; the time is a \
+             bare line's round trip). Figures are given for each of these regimes, and those of one say nothing about \
+             another"
         )
     })
 }
 
+/// Says in how many rounds the processors moved.
+fn movement(regimes: &Regimes) -> Option<String> {
+    if regimes.never_rested() {
+        return Some(
+            "in every round the bare line was not the same at both ends: the processors moved, or other programs took \
+             them; the figures are mixed, and ratios too; run again, or with more rounds"
+                .to_owned(),
+        );
+    }
+    let (moved, of) = (regimes.moved.len(), regimes.lines.len());
+    (moved > 0).then(|| {
+        format!(
+            "in {moved} of {} the bare line was not the same at both ends: the processors moved, or other programs \
+             took them; medians, ranges, percentiles and ratios are without such rounds",
+            counted(of, "round")
+        )
+    })
+}
+
+/// Looks at how much the bare line varied between rounds of one regime: it does the same work in each.
+fn noise(regimes: &Regimes) -> Option<String> {
+    let spread = regimes.all.iter().map(|regime| regime.line.max / regime.line.min).fold(0.0, f64::max);
+    (spread > STEADY).then(|| {
+        let spread = if spread < 10.0 { format!("{spread:.1}") } else { format!("{spread:.0}") };
+        format!(
+            "the machine was not steady: the bare line's round trip differed by a factor of {spread} between rounds; \
+             ratios, which are taken within a round, suffer less than times and rates"
+        )
+    })
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::measured::Measured;
-    use super::super::plan::Case;
-    use super::super::wait::Wait;
     use super::*;
     use crate::limits::Limits;
 
@@ -93,22 +119,16 @@ mod tests {
         }
     }
 
-    fn baseline(values: &[f64]) -> Vec<Outcome> {
-        let (test, transport, wait) = (Test::Rtt, Transport::CacheLine, Wait::Spin);
-        let case = Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rate: None };
-        Outcome::of_all(&[Measured { case, values: values.to_vec(), times: None }])
-    }
-
     #[track_caller]
     fn check_warned(host: &Host, part: &str) {
-        let warnings = of(host, &[]);
+        let warnings = of(host, &Regimes::default());
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains(part), "{warnings:?}");
     }
 
     #[test]
     fn a_steady_machine_with_room_needs_no_warning() {
-        assert_eq!(of(&host(), &baseline(&[100.0, 120.0])), Vec::<String>::new());
+        assert_eq!(of(&host(), &Regimes::of(&[100.0, 120.0, 110.0])), Vec::<String>::new());
     }
 
     #[test]
@@ -126,9 +146,28 @@ mod tests {
         check_warned(&Host { limits: Limits { quota: Some(1.5), ..limits }, ..host() }, "1.50 processors' worth");
     }
 
+    #[track_caller]
+    fn check_line(readings: &[f64], parts: &[&str]) {
+        let warnings = of(&host(), &Regimes::of(readings));
+        assert_eq!(warnings.len(), parts.len(), "{warnings:?}");
+        for (warning, part) in warnings.iter().zip(parts) {
+            assert!(warning.contains(part), "no '{part}' in: {warning}");
+        }
+    }
+
     #[test]
-    fn a_baseline_that_varies_between_rounds_is_warned_of() {
-        let warnings = of(&host(), &baseline(&[100.0, 110.0, 260.0]));
-        assert!(warnings.len() == 1 && warnings[0].contains("rtt differed by a factor of 2.6"), "{warnings:?}");
+    fn a_bare_line_that_varies_within_a_regime_is_warned_of() {
+        check_line(&[100.0, 120.0, 150.0, 200.0, 200.0], &["round trip differed by a factor of 1.8"]);
+    }
+
+    #[test]
+    fn a_run_of_two_regimes_is_a_mixture() {
+        let (mixed, moved) = ("(2 rounds of near (60 ns), 1 round of far (450 ns); ", "in 1 of 4 rounds the bare line");
+        check_line(&[60.0, 60.0, 60.0, 450.0, 450.0], &[mixed, moved]);
+    }
+
+    #[test]
+    fn processors_that_moved_in_every_round_are_warned_of() {
+        check_line(&[60.0, 450.0], &["in every round the bare line was not the same"]);
     }
 }

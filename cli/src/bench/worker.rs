@@ -34,9 +34,9 @@ fn serve(control: &Rc<Channel>) -> Result<()> {
     while let Some((command, descriptors)) = control.receive()? {
         let reply = match command {
             Command::Start { .. } => bail!("was started twice"),
-            Command::Open { case, rings } => {
+            Command::Open { case } => {
                 let idle = Idle::new(Rc::clone(control), shared);
-                let left = Left::new(descriptors, rings);
+                let left = Left::new(descriptors);
                 stations.push(transport::attach(case, left, idle)?);
                 Reply::Done
             }

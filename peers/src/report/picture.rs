@@ -1,7 +1,7 @@
 //! The results as a picture: lines by size on logarithmic scales, round trip above, one at a time below, by regime.
 
 use anyhow::Result;
-use ringmain_measure::{Axis, Chart, Line, draw as draw_charts};
+use ringmain_measure::{Axis, Chart, Line, Point, draw as draw_charts};
 
 use super::words::{better, title};
 use crate::results::{Part, Results};
@@ -43,7 +43,7 @@ pub(crate) fn draw(results: &Results) -> Result<String> {
 fn chart(results: &Results, part: Part, test: Test, y: Axis) -> Chart {
     let lines = results.subjects.iter().map(|subject| {
         let threads = if subject.between == Between::Threads { " (threads)" } else { "" };
-        let point = |&size: &usize| Some((size as f64, part.figures(test, size, &subject.name)?.value.median));
+        let point = |&size: &usize| Some(Point::of(size as f64, part.figures(test, size, &subject.name)?.value));
         Line {
             name: format!("{}{threads}", subject.name),
             strong: subject.name.starts_with("ringmain"),

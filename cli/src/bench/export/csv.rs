@@ -3,33 +3,47 @@
 use anyhow::Result;
 
 use super::super::quantiles::Quantiles;
-use super::super::results::{Idle, Outcome, Paced, Subject, Unit};
+use super::super::regimes::Regimes;
+use super::super::results::{Figures, Idle, Outcome, Paced, Subject, Unit};
 
 const SUBJECT: [&str; 6] = ["test", "transport", "wait", "fenced", "bytes", "alignment"];
 const QUANTILES: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
 
-/// The cases of `rtt` and `throughput`; none where there are none.
-pub(super) fn rounds(outcomes: &[Outcome]) -> Result<Option<String>> {
-    let header = ["unit", "rounds", "median", "min", "max"];
-    let ratios = ["per-cache-line", "per-memcpy", "per-stream", "per-pipe", "per-spin"];
+/// The cases of `rtt` and `throughput`, each once for each regime of the run; none where there are none.
+pub(super) fn rounds(outcomes: &[Outcome], regimes: &Regimes) -> Result<Option<String>> {
+    let header = ["regime", "line", "unit", "rounds", "median", "min", "max"];
+    let ratios = ["per-cache-line", "per-cache-lines", "per-memcpy", "per-stream", "per-pipe", "per-spin"];
     let times = ["time-count", "time-p50", "time-p90", "time-p99", "time-p99.9", "time-p99.99", "time-max"];
-    let rows = outcomes.iter().map(|one| {
-        let mut row = subject(one.subject);
-        row.extend([unit(one.unit), one.rounds.to_string()]);
-        row.extend([one.summary.median, one.summary.min, one.summary.max].map(|value| value.to_string()));
-        let ratios = &one.ratios;
-        let ratios = [ratios.cache_line, ratios.memcpy, ratios.stream, ratios.pipe, ratios.spin];
-        row.extend(ratios.map(|ratio| ratio.map_or_else(String::new, |ratio| ratio.to_string())));
-        match one.times {
-            Some(times) => {
-                row.push(times.messages.to_string());
-                row.extend(quantiles(times.quantiles));
-            }
-            None => row.extend([const { String::new() }; 7]),
-        }
-        row
+    let rows = outcomes.iter().flat_map(|one| {
+        one.by_regime.iter().map(|figures| {
+            let line = regimes.all.iter().find(|regime| regime.nearness == figures.regime);
+            let mut row = subject(one.subject);
+            row.extend([figures.regime.to_string(), optional(line.map(|regime| regime.line.median)), unit(one.unit)]);
+            row.extend(of_a_regime(figures));
+            row
+        })
     });
-    table(&[&SUBJECT[..], &header, &ratios, &times].concat(), rows)
+    table(&[&SUBJECT[..], &header, &ratios, &times].concat(), &rows.collect::<Vec<_>>())
+}
+
+fn of_a_regime(figures: &Figures) -> Vec<String> {
+    let mut row = vec![figures.rounds.to_string()];
+    row.extend([figures.summary.median, figures.summary.min, figures.summary.max].map(|value| value.to_string()));
+    let ratios = &figures.ratios;
+    let ratios = [ratios.cache_line, ratios.cache_lines, ratios.memcpy, ratios.stream, ratios.pipe, ratios.spin];
+    row.extend(ratios.map(optional));
+    match figures.times {
+        Some(times) => {
+            row.push(times.messages.to_string());
+            row.extend(quantiles(times.quantiles));
+        }
+        None => row.extend([const { String::new() }; 7]),
+    }
+    row
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 /// The cases of `paced`; none where there are none.
@@ -43,7 +57,7 @@ pub(super) fn paced(outcomes: &[Paced]) -> Result<Option<String>> {
         row.extend([one.sink_processor, one.source_processor].map(|share| share.to_string()));
         row
     });
-    table(&header.concat(), rows)
+    table(&header.concat(), &rows.collect::<Vec<_>>())
 }
 
 /// The cases of `idle`; none where there are none.
@@ -54,7 +68,7 @@ pub(super) fn idle(outcomes: &[Idle]) -> Result<Option<String>> {
         row.extend([unit(one.unit), one.percent.to_string(), one.seconds.to_string()]);
         row
     });
-    table(&header, rows)
+    table(&header, &rows.collect::<Vec<_>>())
 }
 
 fn subject(subject: Subject) -> Vec<String> {
@@ -81,13 +95,13 @@ fn quantiles(quantiles: Quantiles) -> [String; 6] {
     quantiles.in_order().map(|(time, _)| time.to_string())
 }
 
-fn table(header: &[&str], rows: impl ExactSizeIterator<Item = Vec<String>>) -> Result<Option<String>> {
-    if rows.len() == 0 {
+fn table(header: &[&str], rows: &[Vec<String>]) -> Result<Option<String>> {
+    if rows.is_empty() {
         return Ok(None);
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header)?;
-    rows.into_iter().try_for_each(|row| writer.write_record(row))?;
+    rows.iter().try_for_each(|row| writer.write_record(row))?;
     Ok(Some(String::from_utf8(writer.into_inner()?)?))
 }
 
@@ -95,35 +109,41 @@ fn table(header: &[&str], rows: impl ExactSizeIterator<Item = Vec<String>>) -> R
 mod tests {
     use super::super::super::measured::Measured;
     use super::super::super::plan::{Case, Test, Transport};
-    use super::super::super::quantiles;
+    use super::super::super::quantiles::{self, Counts};
     use super::super::super::wait::Wait;
     use super::*;
 
     #[test]
-    fn a_case_is_a_line_with_a_field_for_each_title() {
+    fn a_case_is_a_line_for_each_regime_with_a_field_for_each_title() {
         let mut times = quantiles::empty().unwrap();
         times.saturating_record(7);
+        let times = Counts::of(&times);
         let case = |transport, bytes| {
             let (test, wait) = (Test::Rtt, Wait::Spin);
             Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None }
         };
-        let outcomes = Outcome::of_all(&[
-            Measured { case: case(Transport::CacheLine, 8), values: vec![100.0, 200.0], times: None },
-            Measured { case: case(Transport::Message, 64), values: vec![150.0, 250.0], times: Some(times) },
-        ]);
+        let regimes = Regimes::of(&[64.0, 64.0, 64.0, 400.0, 400.0]);
+        let times = vec![times; 4];
+        let measured = [
+            Measured { case: case(Transport::CacheLine, 8), values: vec![100.0, 200.0, 0.0, 400.0], times: Vec::new() },
+            Measured { case: case(Transport::Message, 64), values: vec![150.0, 250.0, 0.0, 500.0], times },
+        ];
         assert_eq!(
-            rounds(&outcomes).unwrap().unwrap(),
+            rounds(&Outcome::of_all(&measured, &regimes).unwrap(), &regimes).unwrap().unwrap(),
             "\
-test,transport,wait,fenced,bytes,alignment,unit,rounds,median,min,max,per-cache-line,per-memcpy,per-stream,per-pipe,\
-per-spin,time-count,time-p50,time-p90,time-p99,time-p99.9,time-p99.99,time-max
-rtt,cache-line,spin,false,8,,ns,2,150,100,200,,,,,,,,,,,,
-rtt,message,spin,false,64,64,ns,2,200,150,250,1.375,,,,,1,7,7,7,7,7,7
+test,transport,wait,fenced,bytes,alignment,regime,line,unit,rounds,median,min,max,per-cache-line,per-cache-lines,\
+per-memcpy,per-stream,per-pipe,per-spin,time-count,time-p50,time-p90,time-p99,time-p99.9,time-p99.99,time-max
+rtt,cache-line,spin,false,8,,near,64,ns,2,150,100,200,,,,,,,,,,,,,
+rtt,cache-line,spin,false,8,,far,400,ns,1,400,400,400,,,,,,,,,,,,,
+rtt,message,spin,false,64,64,near,64,ns,2,200,150,250,1.375,,,,,,2,7,7,7,7,7,7
+rtt,message,spin,false,64,64,far,400,ns,1,500,500,500,1.25,,,,,,1,7,7,7,7,7,7
 "
         );
     }
 
     #[test]
     fn no_case_is_no_table() {
-        assert_eq!([rounds(&[]), paced(&[]), idle(&[])].map(Result::unwrap), [None, None, None]);
+        let none = Regimes::default();
+        assert_eq!([rounds(&[], &none), paced(&[]), idle(&[])].map(Result::unwrap), [None, None, None]);
     }
 }

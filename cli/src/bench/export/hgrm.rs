@@ -8,12 +8,13 @@ use super::super::results::Recorded;
 /// Steps in each half of the distance to 100 %.
 const STEPS: u32 = 5;
 
-/// The name of the file of these times, without an ending.
-pub(super) fn name(recorded: &Recorded) -> String {
+/// The name of the file of these times, without an ending; with that of their regime where the run has several.
+pub(super) fn name(recorded: &Recorded, mixed: bool) -> String {
     let subject = recorded.subject;
     let fenced = if subject.fenced { "-fenced" } else { "" };
     let rate = recorded.rate.map_or_else(String::new, |rate| format!("-{rate}"));
-    format!("{}-{}-{}{fenced}-{}{rate}", subject.test, subject.transport, subject.wait, subject.bytes)
+    let regime = recorded.regime.filter(|_| mixed).map_or_else(String::new, |regime| format!("-{regime}"));
+    format!("{}-{}-{}{fenced}-{}{rate}{regime}", subject.test, subject.transport, subject.wait, subject.bytes)
 }
 
 /// Writes the distribution; values are nanoseconds.
@@ -38,6 +39,8 @@ pub(super) fn text(times: &Times) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ringmain_measure::Nearness;
+
     use super::super::super::plan::{Case, Test, Transport};
     use super::super::super::quantiles;
     use super::super::super::results::Subject;
@@ -70,10 +73,11 @@ mod tests {
         let (test, transport, wait) = (Test::Paced, Transport::PosixMq, Wait::Sleep);
         let case = Case { test, bytes: 64, transport, align: 64, wait, fenced: false, rate: None };
         let times = quantiles::empty().unwrap();
-        let mut recorded = Recorded { subject: Subject::of(case), rate: Some(100), times };
-        assert_eq!(name(&recorded), "paced-posix-mq-sleep-64-100");
+        let mut recorded = Recorded { subject: Subject::of(case), rate: Some(100), regime: None, times };
+        assert_eq!(name(&recorded, true), "paced-posix-mq-sleep-64-100");
         recorded.subject.fenced = true;
-        recorded.rate = None;
-        assert_eq!(name(&recorded), "paced-posix-mq-sleep-fenced-64");
+        (recorded.rate, recorded.regime) = (None, Some(Nearness::Far));
+        assert_eq!(name(&recorded, false), "paced-posix-mq-sleep-fenced-64");
+        assert_eq!(name(&recorded, true), "paced-posix-mq-sleep-fenced-64-far");
     }
 }

@@ -40,13 +40,16 @@ impl Folder {
         let report = &run.report;
         let mut files = vec![("results.json".to_owned(), serde_json::to_string_pretty(report)? + "\n")];
         let tables = [
-            ("rounds.csv", csv::rounds(&report.results)?),
+            ("rounds.csv", csv::rounds(&report.results, &report.regimes)?),
             ("paced.csv", csv::paced(&report.paced)?),
             ("idle.csv", csv::idle(&report.idle)?),
         ];
         files.extend(tables.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))));
         for recorded in &run.recorded {
-            files.push((format!("{}.hgrm", hgrm::name(recorded)), hgrm::text(&recorded.times)));
+            files.push((
+                format!("{}.hgrm", hgrm::name(recorded, report.regimes.is_mixed())),
+                hgrm::text(&recorded.times),
+            ));
         }
         files.extend(plots::all(run)?.into_iter().map(|(name, text)| (format!("{name}.svg"), text)));
         for (name, text) in &files {

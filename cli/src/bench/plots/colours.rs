@@ -7,9 +7,11 @@ use super::super::wait::Wait;
 type Colour = (u8, u8, u8);
 
 /// One for each transport.
-const COLOURS: [Colour; 11] = [
+const COLOURS: [Colour; 13] = [
     (31, 119, 180),
+    (0, 60, 110),
     (214, 39, 40),
+    (188, 128, 60),
     (44, 160, 44),
     (255, 127, 14),
     (148, 103, 189),

@@ -12,9 +12,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use ringmain_measure::Regime;
+
 use super::compare::{Comparison, Key};
 use super::plan::Test;
-use super::results::{Outcome, Report};
+use super::results::{Cell, Report};
 
 pub(crate) use self::style::Style;
 
@@ -25,14 +27,20 @@ pub(crate) fn text(report: &Report, comparison: Option<&Comparison>, style: Styl
     let mut section = |title: &str, caption: &str, table: table::Columns| {
         parts.push(format!("\n{}\n{caption}\n{}", style.title(title), table.text()));
     };
+    // Each regime has tables and sentences of its own, which say which one it is.
+    let regimes: Vec<(String, Vec<Cell>)> =
+        report.regimes.all.iter().map(|regime| (ending(report, regime), report.cells(regime))).collect();
     for test in [Test::Rtt, Test::Throughput] {
-        let outcomes: Vec<&Outcome> = report.results.iter().filter(|one| one.subject.test == test).collect();
-        if !outcomes.is_empty() {
-            section(rounds::title(test), rounds::caption(test), rounds::table(style, test, &outcomes));
-        }
-        if let Some(bytes) = percentiles::size(&report.results).filter(|_| test == Test::Rtt) {
-            let table = percentiles::table(style, &report.results, bytes);
-            section(percentiles::TITLE, &percentiles::caption(bytes), table);
+        for (regime, cells) in &regimes {
+            let of_test: Vec<&Cell> = cells.iter().filter(|one| one.subject.test == test).collect();
+            if !of_test.is_empty() {
+                let title = format!("{}{regime}", rounds::title(test));
+                section(&title, rounds::caption(test), rounds::table(style, test, &of_test));
+            }
+            if let Some(bytes) = percentiles::size(cells).filter(|_| test == Test::Rtt) {
+                let table = percentiles::table(style, cells, bytes);
+                section(&format!("{}{regime}", percentiles::TITLE), &percentiles::caption(bytes), table);
+            }
         }
     }
     if !report.paced.is_empty() {
@@ -42,12 +50,19 @@ pub(crate) fn text(report: &Report, comparison: Option<&Comparison>, style: Styl
         section(once::IDLE, once::IDLE_CAPTION, once::idle(style, &report.idle));
     }
     parts.extend(left_out(report, style));
-    let sentences = summary::sentences(&report.results);
-    if !sentences.is_empty() {
-        parts.push(format!("\n{}\n{}", style.title("summary"), sentences.join("\n")));
+    for (regime, cells) in &regimes {
+        let sentences = summary::sentences(cells);
+        if !sentences.is_empty() {
+            parts.push(format!("\n{}\n{}", style.title(&format!("summary{regime}")), sentences.join("\n")));
+        }
     }
     parts.extend(comparison.map(|comparison| format!("\n{}", comparison::text(style, comparison))));
     parts.join("\n") + "\n"
+}
+
+/// What a title ends with that is about one regime of several.
+fn ending(report: &Report, regime: &Regime) -> String {
+    if report.regimes.is_mixed() { format!(" - {regime}") } else { String::new() }
 }
 
 /// Tells what was not measured, and why.

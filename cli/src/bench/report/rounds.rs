@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 
 use super::super::plan::Test;
-use super::super::results::{Outcome, Unit};
+use super::super::results::{Cell, Unit};
 use super::figures::{nanoseconds, per_second, percent, short};
 use super::style::Style;
 use super::table::{BAR, Columns, NONE};
@@ -23,7 +23,7 @@ pub(super) fn caption(test: Test) -> &'static str {
         Test::Rtt => {
             "\
 Ratios are of times, so smaller is better: 2 means twice as long. Bars are times beside the longest one of a size.
-cache-line carries one word; every size is compared with that one word."
+cache-line and cache-lines carry one word; every size is compared with that one word."
         }
         _ => {
             "\
@@ -43,19 +43,19 @@ pub(super) fn figure(value: f64, unit: Unit) -> String {
     }
 }
 
-pub(super) fn table(style: Style, test: Test, outcomes: &[&Outcome]) -> Columns {
+pub(super) fn table(style: Style, test: Test, cells: &[&Cell]) -> Columns {
     let mut header = vec!["bytes", "transport", "waits by", "median", BAR, "min .. max"];
     if test == Test::Throughput {
         header.push("data");
     }
-    let ratios = ["/ cache-line", "/ memcpy", "/ stream", "/ pipe", "/ spin"];
+    let ratios = ["/ cache-line", "/ cache-lines", "/ memcpy", "/ stream", "/ pipe", "/ spin"];
     header.extend(ratios);
     let mut columns = Columns::new(style, &header);
-    for outcome in outcomes {
-        let subject = outcome.subject;
-        let (summary, figure) = (outcome.summary, |value| figure(value, outcome.unit));
-        let of_this_size = outcomes.iter().filter(|one| one.subject.bytes == subject.bytes);
-        let largest = of_this_size.map(|one| one.summary.median).fold(0.0, f64::max);
+    for cell in cells {
+        let subject = cell.subject;
+        let (summary, figure) = (cell.figures.summary, |value| figure(value, cell.unit));
+        let of_this_size = cells.iter().filter(|one| one.subject.bytes == subject.bytes);
+        let largest = of_this_size.map(|one| one.figures.summary.median).fold(0.0, f64::max);
         let mut row = vec![
             subject.bytes.to_string(),
             subject.transport.to_string(),
@@ -68,9 +68,8 @@ pub(super) fn table(style: Style, test: Test, outcomes: &[&Outcome]) -> Columns 
             let bytes = summary.median * subject.bytes as f64;
             row.push(format!("{}/s", ByteSize(bytes as u64).display().si()));
         }
-        let references = &outcome.ratios;
-        let references =
-            [references.cache_line, references.memcpy, references.stream, references.pipe, references.spin];
+        let to = &cell.figures.ratios;
+        let references = [to.cache_line, to.cache_lines, to.memcpy, to.stream, to.pipe, to.spin];
         row.extend(references.map(|ratio| ratio.map_or_else(|| NONE.to_owned(), short)));
         columns.row(subject.transport.is_ring(), row);
     }

@@ -20,7 +20,7 @@ struct Row {
 }
 
 /// The columns of text; all others are of figures.
-const TEXT: [&str; 5] = ["test", "transport", "waits by", "what", BAR];
+const TEXT: [&str; 6] = ["test", "transport", "waits by", "regime", "what", BAR];
 /// The title of a column of bars.
 pub(super) const BAR: &str = "";
 /// What stands where there is no figure.

@@ -8,35 +8,42 @@ use super::super::clock::Usage;
 use super::super::host::Host;
 use super::super::measured::Measured;
 use super::super::plan::{Case, Transport};
-use super::super::quantiles::{self, Quantiles};
-use super::super::results::{FORMAT, Idle, LeftOut, Paced, Subject, Unit};
+use super::super::quantiles::{self, Counts, Quantiles};
+use super::super::regimes::Regimes;
+use super::super::results::{FORMAT, Idle, LeftOut, Outcome, Paced, Subject, Unit};
 use super::super::wait::Wait;
 use super::*;
 use crate::limits::Limits;
 
 fn case(test: Test, transport: Transport, wait: Wait) -> Case {
-    let bytes = if transport == Transport::CacheLine { 8 } else { 64 };
+    let bytes = if transport.is_bare() { 8 } else { 64 };
     Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None }
 }
 
 fn measured(test: Test, transport: Transport, wait: Wait, values: &[f64]) -> Measured {
-    let mut times = quantiles::empty().unwrap();
-    // The same two values in each hundred, so that the quantiles are known.
-    for number in 0..200 {
-        times.saturating_record(values[0] as u64 * if number % 100 < 95 { 1 } else { 2 });
-    }
-    let times = (test == Test::Rtt).then_some(times);
+    let round = |value: f64| {
+        let mut times = quantiles::empty().unwrap();
+        // The same two values in each hundred, so that the quantiles are known.
+        for number in 0..200 {
+            times.saturating_record(value as u64 * if number % 100 < 95 { 1 } else { 2 });
+        }
+        Counts::of(&times)
+    };
+    let times = if test == Test::Rtt { values.iter().map(|_| round(values[0])).collect() } else { Vec::new() };
     Measured { case: case(test, transport, wait), values: values.to_vec(), times }
 }
 
-fn report() -> Report {
+/// A run of three rounds, with these readings of the bare line before the first one and after each.
+fn report_of(readings: &[f64]) -> Report {
     let measured = [
         measured(Test::Rtt, Transport::CacheLine, Wait::Spin, &[100.0, 110.0, 90.0]),
+        measured(Test::Rtt, Transport::CacheLines, Wait::Spin, &[110.0, 120.0, 100.0]),
         measured(Test::Rtt, Transport::Message, Wait::Spin, &[120.0, 140.0, 130.0]),
         measured(Test::Rtt, Transport::Pipe, Wait::Sleep, &[36_000.0, 42_000.0, 39_000.0]),
         measured(Test::Throughput, Transport::Message, Wait::Spin, &[90e6, 100e6, 95e6]),
         measured(Test::Throughput, Transport::Pipe, Wait::Sleep, &[1.8e6, 2e6, 1.9e6]),
     ];
+    let regimes = Regimes::of(readings);
     let paced = case(Test::Paced, Transport::Message, Wait::Adaptive);
     let usage = |processor| Usage { elapsed: Duration::from_secs(1), processor: Duration::from_millis(processor) };
     let (p50, p90, p99, p99_9, p99_99) = (300, 400, 50_000, 60_000, 60_000);
@@ -52,7 +59,8 @@ fn report() -> Report {
             date: "2025-01-31T12:00:00Z".to_owned(),
         },
         warnings: vec!["the machine is slow".to_owned()],
-        results: Outcome::of_all(&measured),
+        results: Outcome::of_all(&measured, &regimes).unwrap(),
+        regimes,
         paced: vec![Paced {
             subject: Subject::of(paced),
             rate: 10_000,
@@ -66,6 +74,11 @@ fn report() -> Report {
         idle: vec![idle(Transport::Stream, Wait::Spin, 99.9), idle(Transport::Message, Wait::Park, 0.06)],
         left_out: vec![LeftOut::new(case(Test::Rtt, Transport::PosixMq, Wait::Sleep), "this kernel has none")],
     }
+}
+
+/// The same at one distance.
+fn report() -> Report {
+    report_of(&[95.0, 100.0, 90.0, 95.0])
 }
 
 fn idle(transport: Transport, wait: Wait, percent: f64) -> Idle {
@@ -93,14 +106,36 @@ fn a_plain_report_is_of_ascii_and_a_rich_one_has_bars_and_colours() {
 }
 
 #[test]
+fn a_run_of_two_regimes_has_tables_and_sentences_for_each() {
+    let text = text(&report_of(&[60.0, 60.0, 450.0, 450.0]), None, Style::Plain);
+    for line in [
+        "regime      near (60 ns) in 1 of 3 rounds, 60 ns .. 60 ns: the bare line's round trip, measured between \
+         rounds",
+        "            far (450 ns) in 1 of 3 rounds, 450 ns .. 450 ns",
+        "rtt: time of a message there and one back - near (60 ns)",
+        "rtt percentiles: times of single round trips, the rounds put together - near (60 ns)",
+        "throughput: messages per second in one direction, one message per call - far (450 ns)",
+        "summary - near (60 ns)",
+        "summary - far (450 ns)",
+    ] {
+        assert!(text.lines().any(|one| one == line), "no '{line}' in:\n{text}");
+    }
+    let (_, table) = text.split_once("rtt: time of a message there and one back - far (450 ns)\n").unwrap();
+    let row = table.lines().find(|line| line.contains("message")).unwrap();
+    assert!(row.contains(" 130 ns ") && row.contains("130 ns .. 130 ns") && row.contains(" 1.44 "), "{row}");
+}
+
+#[test]
 fn a_run_beside_another_says_what_either_lacks() {
     let (then, mut now) = (report(), report());
     now.results.retain(|one| one.subject.transport != Transport::Pipe);
     now.idle.push(idle(Transport::Tcp, Wait::Sleep, 0.1));
-    now.results[1].summary.median *= 2.0;
-    now.results[1].ratios.cache_line = then.results[1].ratios.cache_line.map(|ratio| ratio * 2.0);
+    let figures = &mut now.results[2].by_regime[0];
+    figures.summary.median *= 2.0;
+    figures.ratios.cache_line = figures.ratios.cache_line.map(|ratio| ratio * 2.0);
     let text = comparison::text(Style::Plain, &Comparison::of(&then, &now));
     for line in [
+        "regime: near (95 ns) then, near (95 ns) now",
         "only then: rtt of 64 bytes over pipe (sleep)",
         "only then: throughput of 64 bytes over pipe (sleep)",
         "only now: idle of 64 bytes over tcp (sleep)",
@@ -112,6 +147,46 @@ fn a_run_beside_another_says_what_either_lacks() {
 }
 
 #[test]
+fn rounds_are_compared_with_those_of_the_same_regime() {
+    let (then, now) = (report_of(&[60.0, 60.0, 450.0, 450.0]), report_of(&[455.0; 4]));
+    let comparison = Comparison::of(&then, &now);
+    let row = comparison.rows.iter().find(|row| row.key.subject.transport == Transport::Message).unwrap();
+    // The last round of the earlier run, and all of this one.
+    assert_eq!((row.then, row.now), (130.0, 130.0));
+    let row = &comparison.rows[0];
+    assert_eq!((row.then, row.now), (90.0, 100.0));
+    let text = comparison::text(Style::Plain, &comparison);
+    for line in [
+        "regime: far (450 ns) then, near (455 ns) now",
+        "warning: rounds only then, which are not compared: near (60 ns)",
+    ] {
+        assert!(text.lines().any(|one| one == line), "no '{line}' in:\n{text}");
+    }
+}
+
+#[test]
+fn two_regimes_in_common_are_told_apart_in_each_row() {
+    let both = report_of(&[60.0, 60.0, 450.0, 450.0]);
+    let text = comparison::text(Style::Plain, &Comparison::of(&both, &both));
+    let regimes: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with(" rtt ") && line.contains(" pipe "))
+        .map(|line| line.split_whitespace().nth(5).unwrap())
+        .collect();
+    assert_eq!(regimes, ["near", "far"], "{text}");
+}
+
+#[test]
+fn two_runs_without_a_regime_in_common_are_not_compared_by_their_rounds() {
+    let comparison = Comparison::of(&report_of(&[60.0; 4]), &report_of(&[450.0; 4]));
+    assert!(comparison.rows.iter().all(|row| !row.key.subject.test.is_in_rounds()));
+    assert_eq!(comparison.rows.len(), 3);
+    let text = comparison::text(Style::Plain, &comparison);
+    assert!(text.contains("not compared: the bare line's round trip was near (60 ns) then"), "{text}");
+    assert!(!text.contains("only then") && !text.contains("only now"), "{text}");
+}
+
+#[test]
 fn two_runs_without_a_case_in_common_are_told_apart() {
     let (mut then, now) = (report(), report());
     then.results.clear();
@@ -119,6 +194,6 @@ fn two_runs_without_a_case_in_common_are_told_apart() {
     then.idle.clear();
     then.host.processor = "Another".to_owned();
     let text = comparison::text(Style::Plain, &Comparison::of(&then, &now));
-    assert!(text.contains("No case was measured in both runs"), "{text}");
+    assert!(text.contains("Nothing was measured in both runs"), "{text}");
     assert!(text.contains("on Another with Linux 6.0"), "{text}");
 }

@@ -7,16 +7,13 @@
 //! How long a line takes depends on where in the machine its address happens to lie, by a third and more. So the two
 //! lines are taken from one page after another, on both sides at the same messages.
 
-use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result, bail};
-use memmap2::MmapRaw;
-use rustix::fs::{MemfdFlags, memfd_create};
+use anyhow::{Result, bail};
 
 use super::side::{Created, Left};
+use super::words::{Words, wait_until};
 use crate::bench::idle::Idle;
 use crate::bench::plan::Test;
 use crate::bench::station::{Receiver, Sender, Station, ping, pong, sink, source};
@@ -32,7 +29,7 @@ const DISTANCE: usize = 128;
 /// One word in each page, alone on its line, for one direction.
 #[derive(Clone)]
 struct Lines {
-    memory: Rc<MmapRaw>,
+    words: Words<{ PAGES * PAGE }>,
     offset: usize,
     /// Messages so far.
     messages: u64,
@@ -49,35 +46,17 @@ impl Lines {
         self.messages += 1;
     }
 
-    #[allow(unsafe_code, reason = "an atomic at an address of a mapping")]
     #[inline]
     fn word(&self) -> &AtomicU64 {
         // The place within the page varies too.
         let within = self.offset + self.page % (PAGE / (2 * DISTANCE)) * (2 * DISTANCE);
-        let address = self.memory.as_mut_ptr().wrapping_add(self.page * PAGE + within);
-        // SAFETY: the page is below PAGES, and `within` a multiple of DISTANCE below PAGE, so the address is aligned
-        // and inside the mapping, which lives as long as `self`; both processes use the word as an atomic only.
-        unsafe { AtomicU64::from_ptr(address.cast()) }
+        self.words.at(self.page * PAGE + within)
     }
 
     #[inline]
     fn publish(&self, value: u64) {
-        // Publish: pairs with the Acquire in `Lines::wait_until`.
+        // Publish: pairs with the Acquire in `wait_until`.
         self.word().store(value, Ordering::Release);
-    }
-
-    /// Waits until the word is as it should be, and returns it.
-    #[inline]
-    fn wait_until(&self, idle: &mut Idle, wanted: impl Fn(u64) -> bool) -> Result<u64> {
-        let word = self.word();
-        loop {
-            // Observe: pairs with the Release in `Lines::publish`.
-            let value = word.load(Ordering::Acquire);
-            if wanted(value) {
-                return Ok(value);
-            }
-            idle.wait()?;
-        }
     }
 }
 
@@ -114,7 +93,7 @@ impl Receiver<1> for Watch {
     fn receive(&mut self, message: &mut [u64; 1]) -> Result<()> {
         self.lines.advance();
         let known = &mut self.known[self.lines.page];
-        message[0] = self.lines.wait_until(&mut self.idle, |value| value != *known)?;
+        message[0] = wait_until(self.lines.word(), &mut self.idle, |value| value != *known)?;
         *known = message[0];
         Ok(())
     }
@@ -133,7 +112,7 @@ impl Sender<1> for Post {
         self.lines.advance();
         self.taken.advance();
         self.lines.publish(message[0]);
-        self.taken.wait_until(&mut self.idle, |value| value == message[0])?;
+        wait_until(self.taken.word(), &mut self.idle, |value| value == message[0])?;
         Ok(())
     }
 }
@@ -156,17 +135,13 @@ impl Receiver<1> for Collect {
 
 /// Maps the lines: those towards the process that keeps the time, and those back.
 fn map(descriptor: &OwnedFd) -> Result<(Lines, Lines)> {
-    let memory = MmapRaw::map_raw(descriptor).context("cannot map shared memory")?;
-    let memory = Rc::new(memory);
-    let lines = |offset| Lines { memory: Rc::clone(&memory), offset, messages: 0, page: 0 };
+    let words = Words::map(descriptor)?;
+    let lines = |offset| Lines { words: words.clone(), offset, messages: 0, page: 0 };
     Ok((lines(0), lines(DISTANCE)))
 }
 
 pub(super) fn create(test: Test, idle: Idle) -> Result<Created> {
-    let descriptor = memfd_create("ringmain-bench", MemfdFlags::CLOEXEC).context("cannot create shared memory")?;
-    let file = File::from(descriptor);
-    file.set_len((PAGES * PAGE) as u64).context("cannot size shared memory")?;
-    let descriptor = OwnedFd::from(file);
+    let descriptor = Words::<{ PAGES * PAGE }>::create()?;
     let (from_peer, to_peer) = map(&descriptor)?;
     let watch = Watch::new(from_peer, idle);
     let station = match test {
@@ -174,7 +149,7 @@ pub(super) fn create(test: Test, idle: Idle) -> Result<Created> {
         Test::Throughput => sink(Collect { watch, taken: to_peer }),
         Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
     };
-    Ok(Created { station, descriptors: vec![descriptor], rings: Vec::new() })
+    Ok(Created { station, descriptors: vec![descriptor] })
 }
 
 pub(super) fn attach(test: Test, mut left: Left, idle: Idle) -> Result<Box<dyn Station>> {
@@ -184,4 +159,21 @@ pub(super) fn attach(test: Test, mut left: Left, idle: Idle) -> Result<Box<dyn S
         Test::Throughput => source(Post { lines: from_us, taken: to_us, idle }),
         Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_lines_never_lie_at_the_same_place_of_a_page() {
+        let descriptor = Words::<{ PAGES * PAGE }>::create().unwrap();
+        let (mut there, mut back) = map(&descriptor).unwrap();
+        for _ in 0..2 * PAGES as u64 * TURN {
+            there.advance();
+            back.advance();
+            let [one, other] = [&there, &back].map(|lines| lines.word().as_ptr() as usize % PAGE);
+            assert_eq!(other, one + DISTANCE);
+        }
+    }
 }

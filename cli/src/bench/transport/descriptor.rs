@@ -36,7 +36,7 @@ pub(super) fn create<E: End<WORDS>, const WORDS: usize>(
         descriptors.push(theirs);
         E::of(to_peer, case.wait, idle)
     })?;
-    Ok(Created { station, descriptors, rings: Vec::new() })
+    Ok(Created { station, descriptors })
 }
 
 /// Opens the peer's side.

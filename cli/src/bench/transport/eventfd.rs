@@ -153,7 +153,7 @@ pub(super) fn create<const WORDS: usize>(case: Case, idle: Idle) -> Result<Creat
         Ok(Announce(Way::<WORDS>::open(to_peer, Way::<WORDS>::SLOTS, case.wait, &idle)?))
     })?;
     debug_assert_eq!(descriptors.len(), if case.test == Test::Rtt { 2 * PARTS } else { PARTS });
-    Ok(Created { station, descriptors, rings: Vec::new() })
+    Ok(Created { station, descriptors })
 }
 
 /// Makes the parts of a direction, for either process.

@@ -1,19 +1,18 @@
-//! ringmain's ring of messages: one message at a time.
+//! ringmain's ring of messages: one message at a time, as a value unless it is long.
+
+use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail};
 use ringmain::message::{Consumer, Producer};
 use ringmain::{Options, PopError, PushError};
 
-use super::ring::{Ring, publish_fence};
+use super::ring::{Ring, WORDS_BY_VALUE, publish_fence};
 use crate::bench::idle::Idle;
 use crate::bench::plan::Case;
 use crate::bench::station::{Receiver, Sender};
 
 /// Bytes in the data area of each ring: as many as a ring of elements has.
 const CAPACITY: usize = 512 * 1024;
-/// Messages of more words than these go by reference: no copy of them by value.
-const WORDS_BY_VALUE: usize = 4;
-
 pub(super) enum Message {}
 
 impl<const WORDS: usize> Ring<WORDS> for Message {
@@ -22,6 +21,14 @@ impl<const WORDS: usize> Ring<WORDS> for Message {
 
     fn sized(options: Options, case: Case) -> Options {
         options.capacity(CAPACITY).record_alignment(case.align)
+    }
+
+    fn ahead(options: Options, bytes: usize) -> Options {
+        options.start_at(bytes as u64)
+    }
+
+    fn make(options: Options) -> Result<OwnedFd> {
+        Ok(options.create_message()?)
     }
 
     fn push<const BLOCKING: bool, const FENCED: bool>(options: &Options, idle: Idle) -> Result<Push<BLOCKING, FENCED>> {
@@ -41,7 +48,7 @@ pub(super) struct Push<const BLOCKING: bool, const FENCED: bool> {
 }
 
 impl<const BLOCKING: bool, const FENCED: bool> Push<BLOCKING, FENCED> {
-    #[inline]
+    #[inline(always)]
     fn push<const WORDS: usize>(&mut self, message: &[u64; WORDS]) -> Result<()> {
         if BLOCKING {
             return self.producer.blocking().push_value(message).context("cannot push");
@@ -58,7 +65,7 @@ impl<const BLOCKING: bool, const FENCED: bool> Push<BLOCKING, FENCED> {
 }
 
 impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Sender<WORDS> for Push<BLOCKING, FENCED> {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, message: &[u64; WORDS]) -> Result<()> {
         self.push(message)?;
         if FENCED {
@@ -73,46 +80,41 @@ pub(super) struct Pop<const BLOCKING: bool> {
     idle: Idle,
 }
 
-impl<const BLOCKING: bool> Pop<BLOCKING> {
-    #[inline]
-    fn pop_blocking<const WORDS: usize>(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
-        if WORDS > WORDS_BY_VALUE {
-            self.consumer.blocking().pop(bytemuck::bytes_of_mut(message)).context("cannot pop")?;
-            return Ok(());
-        }
-        // Taken out of the result at once: an error of another type would have the value copied once more.
-        match self.consumer.blocking().pop_value() {
-            Ok(value) => {
-                *message = value;
-                Ok(())
-            }
-            Err(error) => bail!("cannot pop: {error}"),
-        }
-    }
-}
-
 impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<BLOCKING> {
     #[inline]
     fn receive(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
         if BLOCKING {
-            return self.pop_blocking(message);
+            self.consumer.blocking().pop(bytemuck::bytes_of_mut(message)).context("cannot pop")?;
+            return Ok(());
         }
         loop {
-            if WORDS <= WORDS_BY_VALUE {
-                match self.consumer.pop_value() {
-                    Ok(value) => {
-                        *message = value;
-                        return Ok(());
-                    }
-                    Err(PopError::Empty) => {}
-                    Err(error) => bail!("cannot pop: {error}"),
-                }
-            } else {
-                match self.consumer.pop(bytemuck::bytes_of_mut(message)) {
-                    Ok(_) => return Ok(()),
-                    Err(PopError::Empty) => {}
-                    Err(error) => bail!("cannot pop: {error}"),
-                }
+            match self.consumer.pop(bytemuck::bytes_of_mut(message)) {
+                Ok(_) => return Ok(()),
+                Err(PopError::Empty) => {}
+                Err(error) => bail!("cannot pop: {error}"),
+            }
+            self.idle.wait()?;
+        }
+    }
+
+    #[inline(always)]
+    fn receive_with<T>(&mut self, buffer: &mut [u64; WORDS], read: impl FnOnce(&[u64; WORDS]) -> T) -> Result<T> {
+        if WORDS > WORDS_BY_VALUE {
+            self.receive(buffer)?;
+            return Ok(read(buffer));
+        }
+        if BLOCKING {
+            // Read where it is: an error of another type would have the value copied once more.
+            return match &self.consumer.blocking().pop_value() {
+                Ok(value) => Ok(read(value)),
+                Err(error) => bail!("cannot pop: {error}"),
+            };
+        }
+        loop {
+            match &self.consumer.pop_value() {
+                Ok(value) => return Ok(read(value)),
+                Err(PopError::Empty) => {}
+                Err(error) => bail!("cannot pop: {error}"),
             }
             self.idle.wait()?;
         }

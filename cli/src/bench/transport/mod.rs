@@ -4,17 +4,20 @@
 //! which the peer calls with what `create` left for it.
 
 mod cache_line;
+mod cache_lines;
 mod descriptor;
 mod eventfd;
 mod fifo;
 mod memcpy;
 mod message;
+mod own_work;
 mod posix_mq;
 mod ring;
 mod side;
 mod stream;
 mod tcp;
 mod unix_seqpacket;
+mod words;
 
 use std::env::temp_dir;
 use std::io::pipe;
@@ -27,7 +30,7 @@ use self::posix_mq::Queue;
 use self::unix_seqpacket::Packets;
 use super::idle::Idle;
 use super::plan::{Case, Transport};
-use super::station::Station;
+use super::station::{Nothing, Station};
 
 pub(crate) use self::side::{Created, Left, Unavailable};
 
@@ -64,9 +67,11 @@ pub(crate) fn create(case: Case, name: &str, idle: Idle) -> Result<Created> {
 fn create_sized<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
     match case.transport {
         Transport::CacheLine => cache_line::create(case.test, idle),
+        Transport::CacheLines => cache_lines::create(case.test, idle),
         Transport::Memcpy => memcpy::create::<WORDS>(case.test),
-        Transport::Stream => ring::create::<stream::Stream, WORDS>(case, name, idle),
-        Transport::Message => ring::create::<message::Message, WORDS>(case, name, idle),
+        Transport::OwnWork => own_work::create::<WORDS>(case.test),
+        Transport::Stream => ring::create::<stream::Stream, WORDS>(case, idle),
+        Transport::Message => ring::create::<message::Message, WORDS>(case, idle),
         Transport::Eventfd => eventfd::create::<WORDS>(case, idle),
         Transport::Pipe => descriptor::create::<Descriptor, WORDS>(case, idle, || {
             let (reader, writer) = pipe()?;
@@ -93,7 +98,8 @@ pub(crate) fn attach(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Stati
 fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Result<Box<dyn Station>> {
     match case.transport {
         Transport::CacheLine => cache_line::attach(case.test, left, idle),
-        Transport::Memcpy => Ok(memcpy::attach()),
+        Transport::CacheLines => cache_lines::attach(case.test, left, idle),
+        Transport::Memcpy | Transport::OwnWork => Ok(Box::new(Nothing)),
         Transport::Stream => ring::attach::<stream::Stream, WORDS>(case, left, idle),
         Transport::Message => ring::attach::<message::Message, WORDS>(case, left, idle),
         Transport::Eventfd => eventfd::attach::<WORDS>(case, left, idle),
@@ -129,7 +135,7 @@ mod tests {
         let (ours, theirs) = Channel::pair().unwrap();
         let idle = Idle::new(Rc::new(ours), true);
         let mut created = create(case, &name, idle).unwrap();
-        let left = Left::new(std::mem::take(&mut created.descriptors), created.rings.clone());
+        let left = Left::new(std::mem::take(&mut created.descriptors));
         let peer = thread::spawn(move || {
             // A panic here closes it, and ends the wait of the other thread.
             let _theirs = theirs;
@@ -172,6 +178,12 @@ mod tests {
     }
 
     #[test]
+    fn words_go_over_fresh_cache_lines_for_several_laps() {
+        let (test, transport, wait) = (Test::Rtt, Transport::CacheLines, Wait::Spin);
+        check_case(Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rate: None }, &[1, 5, 3000]);
+    }
+
+    #[test]
     fn messages_of_every_supported_size_go_over_a_stream() {
         check_sizes(Transport::Stream, Wait::Spin, &SIZES);
     }
@@ -184,6 +196,11 @@ mod tests {
     #[test]
     fn messages_of_every_supported_size_are_copied() {
         check_sizes(Transport::Memcpy, Wait::Never, &SIZES);
+    }
+
+    #[test]
+    fn messages_of_every_supported_size_are_filled_and_checked() {
+        check_sizes(Transport::OwnWork, Wait::Never, &SIZES);
     }
 
     #[test]

@@ -1,27 +1,35 @@
 //! What both kinds of ring have in common: how they are opened, how their ends wait, and which of their forms a case
 //! names.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{Ordering, fence};
 
-use anyhow::Result;
-use ringmain::{Creation, Options};
+use anyhow::{Context, Result};
+use ringmain::Options;
 
 use super::side::{Created, Left, first, second};
 use crate::bench::idle::Idle;
-use crate::bench::plan::{Case, Test};
+use crate::bench::plan::Case;
 use crate::bench::station::{Receiver, Sender, Station};
 use crate::bench::wait::Wait;
 
 /// What both sides ask for.
-fn options(name: &str, case: Case) -> Options {
+fn options(ring: OwnedFd, case: Case) -> Options {
     let wait = match case.wait {
         Wait::Busy => ringmain::Wait::Spin,
         Wait::Park => ringmain::Wait::Park,
         // Where the ends spin, they call nothing that waits.
         _ => ringmain::Wait::SpinThenPark,
     };
-    Options::new(name).unlink_on_close(true).wait(wait)
+    Options::from_fd(ring).wait(wait)
 }
+
+/// Messages of more words than these go by reference, and all others by value, as their users would send them.
+pub(super) const WORDS_BY_VALUE: usize = 128;
+
+/// Bytes by which the ring of the answers is ahead of the other one: half of a page and some lines. If both began at
+/// the same place, a message and its answer would lie on lines that have the same place in their pages.
+const AHEAD: usize = 2048 + 192;
 
 /// The fence that a ring would need after each message if sleepers did not make it in its place.
 #[inline]
@@ -37,6 +45,10 @@ pub(super) trait Ring<const WORDS: usize> {
 
     /// Asks for as much as every ring of a case has.
     fn sized(options: Options, case: Case) -> Options;
+    /// Asks for a ring that begins about so many bytes after the start of its data area.
+    fn ahead(options: Options, bytes: usize) -> Options;
+    /// Makes a ring.
+    fn make(options: Options) -> Result<OwnedFd>;
     fn push<const BLOCKING: bool, const FENCED: bool>(
         options: &Options,
         idle: Idle,
@@ -59,23 +71,26 @@ macro_rules! with_form {
     };
 }
 
-pub(super) fn create<R: Ring<WORDS>, const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Result<Created> {
-    with_form!(case, create_formed(case, name, idle))
+/// Makes this process's side. The rings have no names: nothing can stay behind, however either process ends.
+pub(super) fn create<R: Ring<WORDS>, const WORDS: usize>(case: Case, idle: Idle) -> Result<Created> {
+    with_form!(case, create_formed(case, idle))
 }
 
 fn create_formed<R: Ring<WORDS>, const WORDS: usize, const BLOCKING: bool, const FENCED: bool>(
     case: Case,
-    name: &str,
     idle: Idle,
 ) -> Result<Created> {
-    let mut rings = vec![format!("{name}.a")];
-    let sized = |name: &str| R::sized(options(name, case), case).create(Creation::New);
-    let receiver = R::pop::<BLOCKING>(&sized(&rings[0]), idle.clone())?;
-    if case.test == Test::Rtt {
-        rings.push(format!("{name}.b"));
-    }
-    let station = first(case.test, receiver, || R::push::<BLOCKING, FENCED>(&sized(&rings[1]), idle))?;
-    Ok(Created { station, descriptors: Vec::new(), rings })
+    let sized = || R::sized(Options::anonymous(), case);
+    let ring = R::make(sized()).context("cannot make a ring")?;
+    let receiver = R::pop::<BLOCKING>(&options(ring.try_clone()?, case), idle.clone())?;
+    let mut descriptors = vec![ring];
+    let station = first(case.test, receiver, || {
+        let ring = R::make(R::ahead(sized(), AHEAD)).context("cannot make a ring")?;
+        let sender = R::push::<BLOCKING, FENCED>(&options(ring.try_clone()?, case), idle)?;
+        descriptors.push(ring);
+        Ok(sender)
+    })?;
+    Ok(Created { station, descriptors })
 }
 
 pub(super) fn attach<R: Ring<WORDS>, const WORDS: usize>(
@@ -91,7 +106,40 @@ fn attach_formed<R: Ring<WORDS>, const WORDS: usize, const BLOCKING: bool, const
     mut left: Left,
     idle: Idle,
 ) -> Result<Box<dyn Station>> {
-    let sender = R::push::<BLOCKING, FENCED>(&options(&left.ring()?, case), idle.clone())?;
-    let receiver = || R::pop::<BLOCKING>(&options(&left.ring()?, case), idle.clone());
+    let sender = R::push::<BLOCKING, FENCED>(&options(left.descriptor()?, case), idle.clone())?;
+    let receiver = || R::pop::<BLOCKING>(&options(left.descriptor()?, case), idle.clone());
     second(case, sender, receiver, idle.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Message;
+    use super::super::stream::Stream;
+    use super::*;
+    use crate::bench::plan::{Test, Transport};
+
+    /// How far the ring of the answers is ahead in its page, of elements of so many words.
+    fn stream_ahead<const WORDS: usize>() -> usize {
+        let options = <Stream as Ring<WORDS>>::ahead(Options::anonymous().capacity(65_536), AHEAD);
+        let producer = options.stream_producer::<[u64; WORDS]>().unwrap();
+        producer.first_position() as usize * WORDS * 8 % 4096
+    }
+
+    #[test]
+    fn an_element_and_its_answer_never_lie_at_the_same_place_of_a_page() {
+        let ahead = [stream_ahead::<1>(), stream_ahead::<8>(), stream_ahead::<16>(), stream_ahead::<32>()];
+        assert_eq!(ahead, [2240, 2240, 2176, 2048]);
+        assert_eq!([stream_ahead::<128>(), stream_ahead::<256>()], [2048, 2048]);
+    }
+
+    #[test]
+    fn a_message_and_its_answer_never_lie_at_the_same_place_of_a_page() {
+        for align in [8, 16, 32, 64] {
+            let (test, transport, wait) = (Test::Rtt, Transport::Message, Wait::Spin);
+            let case = Case { test, bytes: 8, transport, align, wait, fenced: false, rate: None };
+            let options = <Message as Ring<1>>::sized(Options::anonymous(), case);
+            let producer = <Message as Ring<1>>::ahead(options, AHEAD).message_producer().unwrap();
+            assert_eq!(producer.first_position() % 4096, 2240);
+        }
+    }
 }

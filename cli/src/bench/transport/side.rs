@@ -13,9 +13,8 @@ use crate::bench::station::{Receiver, Sender, Station, ping, pong, sink, source}
 /// What `create` returns: this process's station, and what the peer needs to open its own.
 pub(crate) struct Created {
     pub(crate) station: Box<dyn Station>,
+    /// The one towards this process first.
     pub(crate) descriptors: Vec<OwnedFd>,
-    /// Names of rings, the one towards this process first.
-    pub(crate) rings: Vec<String>,
 }
 
 /// Why a case cannot be measured on this system; others can.
@@ -33,20 +32,15 @@ impl std::error::Error for Unavailable {}
 /// What the peer was left.
 pub(crate) struct Left {
     descriptors: std::vec::IntoIter<OwnedFd>,
-    rings: std::vec::IntoIter<String>,
 }
 
 impl Left {
-    pub(crate) fn new(descriptors: Vec<OwnedFd>, rings: Vec<String>) -> Self {
-        Self { descriptors: descriptors.into_iter(), rings: rings.into_iter() }
+    pub(crate) fn new(descriptors: Vec<OwnedFd>) -> Self {
+        Self { descriptors: descriptors.into_iter() }
     }
 
     pub(super) fn descriptor(&mut self) -> Result<OwnedFd> {
         self.descriptors.next().context("a descriptor is missing")
-    }
-
-    pub(super) fn ring(&mut self) -> Result<String> {
-        self.rings.next().context("a ring's name is missing")
     }
 }
 

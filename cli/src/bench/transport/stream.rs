@@ -1,21 +1,21 @@
-//! ringmain's ring of elements: an element is a whole message, and they go one at a time.
+//! ringmain's ring of elements: an element is a whole message, and they go one at a time, by value unless they are
+//! long.
 
+use std::alloc::Layout;
+use std::os::fd::OwnedFd;
 use std::slice;
 
 use anyhow::{Context, Result, bail};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{Options, PopError, PushError};
 
-use super::ring::{Ring, publish_fence};
+use super::ring::{Ring, WORDS_BY_VALUE, publish_fence};
 use crate::bench::idle::Idle;
 use crate::bench::plan::Case;
 use crate::bench::station::{Receiver, Sender};
 
 /// Bytes in the data area of each ring.
 const DATA: usize = 512 * 1024;
-/// Elements of more words than these go by reference, in slices of one: no copy of them by value.
-const WORDS_BY_VALUE: usize = 4;
-
 /// The capacity of a ring whose elements have `words` words.
 fn capacity(words: usize) -> usize {
     (DATA / (words * 8)).clamp(2, 65_536)
@@ -29,6 +29,14 @@ impl<const WORDS: usize> Ring<WORDS> for Stream {
 
     fn sized(options: Options, _case: Case) -> Options {
         options.capacity(capacity(WORDS))
+    }
+
+    fn ahead(options: Options, bytes: usize) -> Options {
+        options.start_at((bytes / (WORDS * 8)).max(1) as u64)
+    }
+
+    fn make(options: Options) -> Result<OwnedFd> {
+        Ok(options.create_stream(Layout::new::<[u64; WORDS]>())?)
     }
 
     fn push<const BLOCKING: bool, const FENCED: bool>(
@@ -51,7 +59,7 @@ pub(super) struct Push<const WORDS: usize, const BLOCKING: bool, const FENCED: b
 }
 
 impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Push<WORDS, BLOCKING, FENCED> {
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, message: &[u64; WORDS]) -> Result<()> {
         if BLOCKING {
             let producer = self.producer.blocking();
@@ -81,7 +89,7 @@ impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Push<WORDS, B
 }
 
 impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Sender<WORDS> for Push<WORDS, BLOCKING, FENCED> {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, message: &[u64; WORDS]) -> Result<()> {
         self.push(message)?;
         if FENCED {
@@ -96,45 +104,40 @@ pub(super) struct Pop<const WORDS: usize, const BLOCKING: bool> {
     idle: Idle,
 }
 
-impl<const WORDS: usize, const BLOCKING: bool> Pop<WORDS, BLOCKING> {
-    #[inline]
-    fn pop_blocking(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
-        if WORDS > WORDS_BY_VALUE {
-            return self.consumer.blocking().pop_slice(slice::from_mut(message)).context("cannot pop");
-        }
-        // Taken out of the result at once: an error of another type would have the value copied once more.
-        match self.consumer.blocking().pop() {
-            Ok(element) => {
-                *message = element;
-                Ok(())
-            }
-            Err(error) => bail!("cannot pop: {error}"),
-        }
-    }
-}
-
 impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<WORDS, BLOCKING> {
     #[inline]
     fn receive(&mut self, message: &mut [u64; WORDS]) -> Result<()> {
         if BLOCKING {
-            return self.pop_blocking(message);
+            return self.consumer.blocking().pop_slice(slice::from_mut(message)).context("cannot pop");
         }
         loop {
-            if WORDS <= WORDS_BY_VALUE {
-                match self.consumer.pop() {
-                    Ok(element) => {
-                        *message = element;
-                        return Ok(());
-                    }
-                    Err(PopError::Empty) => {}
-                    Err(error) => bail!("cannot pop: {error}"),
-                }
-            } else {
-                match self.consumer.pop_slice(slice::from_mut(message)) {
-                    Ok(_) => return Ok(()),
-                    Err(PopError::Empty) => {}
-                    Err(error) => bail!("cannot pop: {error}"),
-                }
+            match self.consumer.pop_slice(slice::from_mut(message)) {
+                Ok(_) => return Ok(()),
+                Err(PopError::Empty) => {}
+                Err(error) => bail!("cannot pop: {error}"),
+            }
+            self.idle.wait()?;
+        }
+    }
+
+    #[inline(always)]
+    fn receive_with<T>(&mut self, buffer: &mut [u64; WORDS], read: impl FnOnce(&[u64; WORDS]) -> T) -> Result<T> {
+        if WORDS > WORDS_BY_VALUE {
+            self.receive(buffer)?;
+            return Ok(read(buffer));
+        }
+        if BLOCKING {
+            // Read where it is: an error of another type would have the value copied once more.
+            return match &self.consumer.blocking().pop() {
+                Ok(element) => Ok(read(element)),
+                Err(error) => bail!("cannot pop: {error}"),
+            };
+        }
+        loop {
+            match &self.consumer.pop() {
+                Ok(element) => return Ok(read(element)),
+                Err(PopError::Empty) => {}
+                Err(error) => bail!("cannot pop: {error}"),
             }
             self.idle.wait()?;
         }

@@ -18,6 +18,8 @@ mod bug;
 mod operations;
 mod segment;
 
+#[path = "../../../../src/copies.rs"]
+mod copies;
 #[path = "../../../../src/error.rs"]
 mod error;
 #[path = "../../../../src/handle.rs"]
