@@ -7,7 +7,7 @@ use core::fmt;
 use super::super::error::Broken;
 use super::super::memory::Memory;
 use super::super::position::split;
-use super::{Element, Producer, Slot};
+use super::{Element, Producer, SMALL, SOME, Slot};
 
 /// Slots that were taken in place and are not visible yet. Dropping it aborts it.
 #[must_use = "a claim that is dropped pushes nothing"]
@@ -145,13 +145,36 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
     /// ```
     #[inline]
     pub fn fill(&mut self, values: impl IntoIterator<Item = T>) -> usize {
-        let mut values = values.into_iter();
-        for at in 0..self.len {
-            let Some(value) = values.next() else { return at };
-            // SAFETY: the slot is one of the claim's.
-            unsafe { self.put(at, &value) };
+        let mut values = values.into_iter().fuse();
+        let mut filled = 0;
+        while filled < self.len {
+            // Whoever makes the values may fork, so the check comes after that.
+            let len = match size_of::<T>() <= SMALL {
+                true => self.fill_some(filled, &mut values),
+                false => values.next().map_or(0, |value| {
+                    // SAFETY: the slot is one of the claim's.
+                    unsafe { self.put(filled, &value) };
+                    1
+                }),
+            };
+            if len == 0 {
+                break;
+            }
+            filled += len;
         }
-        self.len
+        filled
+    }
+
+    /// Writes some slots from `at` on, and returns how many.
+    #[inline(always)]
+    fn fill_some(&mut self, at: usize, values: &mut impl Iterator<Item = T>) -> usize {
+        let (mut some, mut len) = ([T::zeroed(); SOME], 0);
+        for (place, value) in some[..SOME.min(self.len - at)].iter_mut().zip(values) {
+            *place = value;
+            len += 1;
+        }
+        self.copy_from_slice(at, &some[..len]);
+        len
     }
 
     /// # Safety

@@ -78,6 +78,12 @@ impl Slot for [u8] {
 /// A cache line in bytes.
 const LINE: usize = 64;
 
+/// Between a guard and an iterator, elements of so many bytes at most are copied some at once.
+const SMALL: usize = 16;
+
+/// How many of them.
+const SOME: usize = 32;
+
 /// Elements of one type, or of one size, as the [`Kind`] of a ring.
 pub struct Stream<T: ?Sized> {
     /// The number of slots, a power of two.

@@ -10,7 +10,7 @@ use super::super::copy::copy_out;
 use super::super::error::Broken;
 use super::super::memory::Memory;
 use super::super::position::split;
-use super::{Consumer, Element, Slot};
+use super::{Consumer, Element, SMALL, SOME, Slot};
 
 /// Elements that are read in place. Dropping it without a release leaves them in the ring.
 #[must_use = "a peek that is dropped releases nothing"]
@@ -216,6 +216,19 @@ pub struct Elements<'a, T: Element, M: Memory> {
     end: u64,
 }
 
+impl<T: Element, M: Memory> Elements<'_, T, M> {
+    /// Copies some elements, and returns how many. Whoever was handed the last ones may have forked.
+    #[inline(always)]
+    fn take_some(&mut self) -> ([T; SOME], usize) {
+        let mut some = [T::zeroed(); SOME];
+        let len = if self.consumer.is_here() { SOME.min(self.len()) } else { 0 };
+        // SAFETY: the elements are among the peek's.
+        unsafe { self.consumer.take_slice(self.next, &mut some[..len]) };
+        self.next = self.next.wrapping_add(len as u64);
+        (some, len)
+    }
+}
+
 impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
     type Item = T;
 
@@ -228,6 +241,22 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
         let value = unsafe { self.consumer.take(self.next) };
         self.next = self.next.wrapping_add(1);
         Some(value)
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, T) -> B>(mut self, init: B, mut fold: F) -> B {
+        let mut folded = init;
+        while size_of::<T>() <= SMALL {
+            let (some, len) = self.take_some();
+            if len == 0 {
+                return folded;
+            }
+            folded = some[..len].iter().fold(folded, |folded, element| fold(folded, *element));
+        }
+        for element in self {
+            folded = fold(folded, element);
+        }
+        folded
     }
 
     #[inline]

@@ -365,7 +365,40 @@ where
     }
 }
 
+fn many_elements_are_filled_and_folded_as_they_are<P: Place>() {
+    fn check<T: Element + PartialEq + Debug, P: Place>(make: fn(u64) -> T) {
+        for (start, len) in [(0, 0), (0, 1), (0, 31), (7, 32), (40, 33), (60, 64)] {
+            let (mut producer, mut consumer) = pair_at::<T, P>(64, EAGER, start);
+            let mut claim = producer.claim(len).unwrap();
+            // As many as there are slots, and no value more.
+            let mut made = 0;
+            let filled = claim.fill((0..100).map(|number| {
+                made += 1;
+                make(number)
+            }));
+            assert_eq!((filled, made), (len, len));
+            // Fewer than there are slots.
+            assert_eq!(claim.fill((0..len as u64 / 2).map(make)), len / 2);
+            claim.commit();
+            let peek = consumer.peek(len).unwrap();
+            let expected: Vec<T> = (0..len as u64).map(make).collect();
+            let folded = peek.iter().fold(Vec::new(), |mut all, element| {
+                all.push(element);
+                all
+            });
+            assert_eq!((folded, peek.iter().collect::<Vec<T>>()), (expected.clone(), expected));
+            let mut rest = peek.iter();
+            assert_eq!(rest.next(), (len > 0).then(|| make(0)));
+            assert_eq!(rest.count(), len.saturating_sub(1));
+        }
+    }
+    check::<u64, P>(|number| number);
+    check::<[u8; 3], P>(|number| [number as u8; 3]);
+    check::<[u64; 4], P>(|number| [number; 4]);
+}
+
 scenarios! {
+    many_elements_are_filled_and_folded_as_they_are,
     a_new_ring_is_empty_and_holds_its_capacity,
     push_to_a_full_ring_returns_the_element,
     elements_arrive_once_and_in_order_across_the_wraps,
