@@ -91,7 +91,7 @@ pub struct Stream<T: ?Sized> {
     /// The size of a slot in bytes.
     size: usize,
     /// How many slots lie between the tail and the one of which a producer takes the lines ahead: two lines, or one
-    /// slot.
+    /// slot, or more than there are.
     pub(crate) ahead: u64,
     element: PhantomData<fn(&T)>,
 }
@@ -144,7 +144,8 @@ impl<T: Slot + ?Sized> Stream<T> {
         assert!(capacity.is_power_of_two(), "the capacity {capacity} is no power of two");
         let len = capacity.checked_mul(size);
         assert!(size > 0 && len.is_some_and(|len| len <= memory.len()), "{capacity} slots do not fit the data area");
-        let ahead = (2 * LINE / size).max(1) as u64;
+        // Round trips of smaller elements gain nothing, and each push would pay for it.
+        let ahead = if size < LINE / 2 { u64::MAX } else { (2 * LINE / size).max(1) as u64 };
         Stream { capacity, size, ahead, element: PhantomData }
     }
 

@@ -234,13 +234,13 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         // Publish: pairs with the Acquire in `Consumer::load_tail_from`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.waker.published(&self.memory, Role::Consumer, tail);
-        if self.pace.is_awaited() && self.cursor.known() > self.kind.ahead {
+        if self.kind.ahead < self.cursor.known() && self.pace.is_awaited() {
             // SAFETY: as many slots and one more are free from the tail on.
             unsafe { self.prepare(tail.wrapping_add(self.kind.ahead)) };
         }
     }
 
-    /// Takes the lines of a slot that will be written soon, which the consumer read one round ago: a word of each is
+    /// Takes the lines of a slot that will be written soon, which the consumer read one round ago: a byte of each is
     /// stored while nobody waits. In a flow such a store would stand in front of all that follow.
     ///
     /// # Safety
@@ -251,8 +251,8 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         let size = T::size(&self.kind);
         let touch = |slot: *mut u8| {
             for at in (0..size.min(LONGEST_AHEAD)).step_by(LINE) {
-                // SAFETY: the word lies within the slot.
-                unsafe { copy_in::<u8>([0; 8].as_ptr(), slot.wrapping_add(at), (size - at).min(8)) };
+                // SAFETY: the byte lies within the slot.
+                unsafe { copy_in::<u8>([0].as_ptr(), slot.wrapping_add(at), 1) };
             }
         };
         // SAFETY: the caller's promise; one slot does not pass the end of the buffer.
