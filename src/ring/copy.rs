@@ -462,6 +462,7 @@ unsafe fn rest_in(from: *const u8, len: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use core::ops::RangeInclusive;
+    use std::sync::{Mutex, PoisonError};
 
     use super::*;
 
@@ -497,12 +498,14 @@ mod tests {
         }
     }
 
-    /// Copies in each way that there is for long copies.
+    /// Copies in each way that there is for long copies: one test at a time, or another one would change the way.
     fn in_each_way(copy: impl Fn()) {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         copy();
         #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
         if std::arch::is_x86_feature_detected!("avx") {
-            // SAFETY: the processor has it. Other tests may copy so too: each way is right.
+            // SAFETY: the processor has it. Tests that attach may choose meanwhile: each way is right.
             unsafe { go_by_blocks(true) };
             copy();
             // SAFETY: it needs nothing.

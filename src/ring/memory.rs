@@ -265,5 +265,11 @@ pub unsafe trait Memory {
     }
 }
 
+/// A cache line in bytes.
+pub const LINE: usize = 64;
+
+/// A producer takes no record ahead that is longer, and no more of a slot, in bytes.
+pub const LONGEST_AHEAD: usize = 512;
+
 /// The alignment of a data area in bytes, and so the largest alignment that an element can have.
 pub const DATA_ALIGN: usize = 4096;

@@ -11,16 +11,11 @@ use bytemuck::NoUninit;
 use super::super::copy::{bytes_in, copy_in, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError, SharedWord};
-use super::super::memory::{Memory, Role, Word};
+use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
 use super::super::pace::Pace;
 use super::consumer::ENOUGH;
 use super::geometry::header;
 use super::{Batch, Claim, Geometry, Message, NO_WORD, Producer, Sends, header_at, load_observed, word_at};
-
-/// Twice the longest record of which lines are taken ahead.
-const LONGEST_AHEAD: u64 = 1024;
-
-const LINE: u64 = 64;
 
 /// # The writing end of a message ring
 impl<M: Memory> Endpoint<Message, Writer, M> {
@@ -466,12 +461,12 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
             if size as usize <= self.kind.prefetch_distance / 4 {
                 self.memory.prefetch_to_write(geometry.index(end) + self.kind.prefetch_distance);
             }
-        } else if 2 * size <= self.cursor.known().min(LONGEST_AHEAD) {
+        } else if 2 * size <= self.cursor.known().min(2 * LONGEST_AHEAD as u64) {
             let next = end.wrapping_add(size);
             // SAFETY: the sizes of records are multiples of the alignment.
             unsafe { header_at(&self.memory, next, geometry) }.store(0, Ordering::Relaxed);
             self.kind.zeroed = next;
-            for at in (LINE..size).step_by(LINE as usize) {
+            for at in (LINE as u64..size).step_by(LINE) {
                 // SAFETY: the same, and so are lines.
                 unsafe { header_at(&self.memory, next.wrapping_add(at), geometry) }.store(0, Ordering::Relaxed);
             }

@@ -33,7 +33,7 @@ pub use peek::{Elements, Peek};
 
 use super::endpoint::{Endpoint, Kind, Reader, Writer};
 use super::error::Broken;
-use super::memory::{DATA_ALIGN, Memory};
+use super::memory::{DATA_ALIGN, LINE, Memory};
 use super::position::index;
 
 /// What a stream ring carries: plain data, every byte of which is written and every bit pattern of which is a value.
@@ -74,9 +74,6 @@ impl Slot for [u8] {
         stream.size
     }
 }
-
-/// A cache line in bytes.
-const LINE: usize = 64;
 
 /// Between a guard and an iterator, elements of so many bytes at most are copied some at once.
 const SMALL: usize = 16;

@@ -7,14 +7,11 @@ use core::sync::atomic::Ordering;
 use super::super::copy::copy_in;
 use super::super::endpoint::{Endpoint, Writer};
 use super::super::error::{Broken, PushError};
-use super::super::memory::{Memory, Role, Word};
+use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
 use super::super::pace::Pace;
 use super::super::position::split;
 use super::consumer::ENOUGH;
-use super::{Claim, Element, LINE, Producer, Slot, Stream};
-
-/// How much of a slot is taken ahead, in bytes.
-const LONGEST_AHEAD: usize = 512;
+use super::{Claim, Element, Producer, Slot, Stream};
 
 /// A producer does not pause at a full ring of fewer slots.
 const FEW: usize = 32;
