@@ -13,17 +13,11 @@ use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::error::Broken;
 use crate::ring::memory::{DATA_ALIGN, Role};
 use crate::ring::message::{Geometry, LARGEST_ALIGN, SMALLEST_ALIGN};
+use crate::ring::pace::Limit;
 use crate::ring::stream::Element;
 use crate::segment::{Access, Creation, Holding, Place, Request, Segment, Terms, Wanted, effective_user, page_size};
 use crate::stream;
 use crate::wait::{self, Wait, Waiter};
-
-/// The longest pause before a load of the other end's position in a stream ring, by default: about one round trip of a
-/// cache line.
-const STREAM_PACE: Duration = Duration::from_nanos(300);
-
-/// The same for a message ring, in which a load stops a producer for longer, since it stores more for each message.
-const MESSAGE_PACE: Duration = Duration::from_micros(1);
 
 /// Names a ring and says how to create it and attach to it.
 ///
@@ -370,8 +364,8 @@ impl Options {
     }
 
     /// Limits how long an end that outruns the other one pauses before it loads the other's position again: a consumer
-    /// that has read all it knew of, a producer that has filled all it knew to be free. By default 300 ns for elements
-    /// and 1 us for messages, at most 1 ms.
+    /// that has read all it knew of, a producer that has filled all it knew to be free. At most 1 ms; by default eight
+    /// times as long as a load takes that misses its processor's caches, which the handle measures now and then.
     ///
     /// A few round trips of a cache line are best for throughput. Zero never pauses: in a steady flow that saves up to
     /// this much latency, and costs a small ring most of its throughput. An end whose loads find nothing, or one
@@ -444,7 +438,7 @@ impl Options {
     pub fn stream_producer<T: Element>(&self) -> Result<stream::Producer<T>, Error> {
         let segment = self.stream_segment(Role::Producer, Layout::new::<T>())?;
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Producer::attach(segment, capacity, self.pauses(STREAM_PACE)))
+        self.enter(name, stream::Producer::attach(segment, capacity, self.pace_limit()))
     }
 
     /// Attaches as the consumer of a stream ring, creating the ring if asked to.
@@ -455,7 +449,7 @@ impl Options {
     pub fn stream_consumer<T: Element>(&self) -> Result<stream::Consumer<T>, Error> {
         let segment = self.stream_segment(Role::Consumer, Layout::new::<T>())?;
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Consumer::attach(segment, capacity, self.pauses(STREAM_PACE)))
+        self.enter(name, stream::Consumer::attach(segment, capacity, self.pace_limit()))
     }
 
     /// Attaches as the producer of a stream ring whose elements have this layout: for tools that learn it at run time,
@@ -484,7 +478,7 @@ impl Options {
         check_element(element)?;
         let segment = self.stream_segment(Role::Producer, element)?;
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Producer::attach_sized(segment, capacity, element.size(), self.pauses(STREAM_PACE)))
+        self.enter(name, stream::Producer::attach_sized(segment, capacity, element.size(), self.pace_limit()))
     }
 
     /// Attaches as the consumer of a stream ring whose elements have this layout. They are popped as bytes.
@@ -496,7 +490,7 @@ impl Options {
         check_element(element)?;
         let segment = self.stream_segment(Role::Consumer, element)?;
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Consumer::attach_sized(segment, capacity, element.size(), self.pauses(STREAM_PACE)))
+        self.enter(name, stream::Consumer::attach_sized(segment, capacity, element.size(), self.pace_limit()))
     }
 
     /// Attaches as the producer of a message ring, creating the ring if asked to.
@@ -508,7 +502,7 @@ impl Options {
         let segment = self.message_segment(Role::Producer)?;
         let geometry = Geometry::new(segment.capacity(), segment.record_align());
         let name = segment.name().to_owned();
-        self.enter(name, message::Producer::attach(segment, geometry, self.pauses(MESSAGE_PACE)))
+        self.enter(name, message::Producer::attach(segment, geometry, self.pace_limit()))
     }
 
     /// Attaches as the consumer of a message ring, creating the ring if asked to.
@@ -520,7 +514,7 @@ impl Options {
         let segment = self.message_segment(Role::Consumer)?;
         let geometry = Geometry::new(segment.capacity(), segment.record_align());
         let name = segment.name().to_owned();
-        self.enter(name, message::Consumer::attach(segment, geometry, self.pauses(MESSAGE_PACE)))
+        self.enter(name, message::Consumer::attach(segment, geometry, self.pace_limit()))
     }
 
     /// Asks for a ring of elements of this layout, and for a role, if any.
@@ -642,9 +636,9 @@ impl Options {
         }
     }
 
-    /// Returns how many pauses an end makes at most before it loads the other's position.
-    fn pauses(&self, pace: Duration) -> u32 {
-        pause::count_within(self.pace.unwrap_or(pace))
+    /// Returns how long an end pauses at most before it loads the other's position.
+    fn pace_limit(&self) -> Limit {
+        self.pace.map_or(Limit::Measured, |limit| Limit::Pauses(pause::count_within(limit)))
     }
 }
 

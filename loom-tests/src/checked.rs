@@ -111,6 +111,9 @@ unsafe impl Memory for CheckedMemory {
     type Word = CheckedWord;
     type Parking = Awake;
 
+    /// A model's elements are single words.
+    const SMALLEST_AHEAD: usize = 8;
+
     fn tail(&self) -> &CheckedWord {
         &self.tail
     }

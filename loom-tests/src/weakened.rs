@@ -190,6 +190,9 @@ unsafe impl Memory for WeakenedMemory {
     type Word = WeakenedWord;
     type Parking = Awake;
 
+    /// A model's elements are single words.
+    const SMALLEST_AHEAD: usize = 8;
+
     fn tail(&self) -> &WeakenedWord {
         &self.words.tail
     }

@@ -187,6 +187,10 @@ pub unsafe trait Memory {
     /// How an end sleeps here.
     type Parking: Parking;
 
+    /// The smallest slot in bytes that is taken ahead: round trips of smaller ones gain nothing, and each push would
+    /// pay for it.
+    const SMALLEST_AHEAD: usize = LINE / 2;
+
     /// Returns the position at which the producer writes next. The producer alone stores it.
     fn tail(&self) -> &Self::Word;
 

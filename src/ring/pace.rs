@@ -2,9 +2,34 @@
 
 use core::hint::spin_loop;
 use core::mem;
+use std::time::Instant;
 
 /// A bound on pauses, beyond any reasonable time.
 const MOST_PAUSES: u32 = 1 << 24;
+
+/// The longest wait, in times of a miss: a load of a line that the other end wrote last.
+const MISSES: u32 = 8;
+
+/// Waits of fewer pauses tell nothing about a pause.
+const PAUSES_TO_MEASURE: u32 = 8;
+
+/// A miss is measured again after so many loads: the scheduler moves processes, and with them the distance of a line.
+const LOADS_TO_MEASURE: u32 = 64;
+
+/// The longest wait before the next load.
+#[derive(Clone, Copy, Debug)]
+pub enum Limit {
+    /// So many pauses.
+    Pauses(u32),
+    /// Some times as long as a load that misses takes, which is measured now and then.
+    Measured,
+}
+
+impl From<u32> for Limit {
+    fn from(pauses: u32) -> Limit {
+        Limit::Pauses(pauses)
+    }
+}
 
 /// From this wait on, messages flow.
 const FLOW: u32 = 3;
@@ -33,24 +58,73 @@ pub struct Pace {
     /// Of a producer: whether the consumer had read everything at the last load of the head, and so waits for what
     /// comes.
     is_awaited: bool,
+    miss: Option<Miss>,
+}
+
+/// How long a miss takes.
+#[derive(Debug)]
+struct Miss {
+    /// In pauses, smoothed.
+    pauses: u32,
+    /// The loads until it is measured again.
+    loads: u32,
+    /// When a load began that is being measured, what reading the clock takes, and a pause, in nanoseconds.
+    begun: Option<(Instant, f32, f32)>,
+}
+
+impl Miss {
+    /// A first guess, for the first few loads.
+    const GUESS: Miss = Miss { pauses: PAUSES_TO_MEASURE, loads: 0, begun: None };
+
+    /// Makes `pauses`, and begins to measure the load that follows, if it is time for that.
+    #[inline(never)]
+    fn wait(&mut self, pauses: u32) {
+        self.begun = None;
+        if self.loads > 0 || pauses < PAUSES_TO_MEASURE {
+            return (0..pauses).for_each(|_| spin_loop());
+        }
+        let times = [Instant::now(), Instant::now()];
+        (0..pauses).for_each(|_| spin_loop());
+        let begun = Instant::now();
+        let clock = (times[1] - times[0]).as_nanos() as f32;
+        let pause = ((begun - times[1]).as_nanos() as f32 - clock) / pauses as f32;
+        self.begun = Some((begun, clock, pause.max(1.0)));
+    }
+
+    /// Learns how long the load took, if it was measured and found something, and returns the longest wait.
+    #[inline(never)]
+    fn end(&mut self, found: u64) -> u32 {
+        if let Some((begun, clock, pause)) = self.begun.take().filter(|_| found > 0) {
+            // An interruption is no miss, and a float that is too large for the integer becomes its largest value.
+            let pauses = ((begun.elapsed().as_nanos() as f32 - clock) / pause).clamp(1.0, 4.0 * self.pauses as f32);
+            self.pauses = (3 * self.pauses).saturating_add(pauses as u32) / 4;
+            self.loads = LOADS_TO_MEASURE;
+        }
+        self.loads = self.loads.saturating_sub(1);
+        (MISSES * self.pauses.max(1)).min(MOST_PAUSES)
+    }
 }
 
 impl Pace {
-    /// Begins without a wait, and never waits longer than `pauses`.
-    pub fn new(pauses: u32, enough: u64) -> Pace {
-        let pauses = pauses.min(MOST_PAUSES);
-        Pace { wait: 0, shortest: 0, longest: pauses, pauses, enough, is_awaited: false }
+    /// Begins without a wait, and never waits longer than `limit`.
+    pub fn new(limit: Limit, enough: u64) -> Pace {
+        let (pauses, miss) = match limit {
+            Limit::Pauses(pauses) => (pauses.min(MOST_PAUSES), None),
+            Limit::Measured => (MOST_PAUSES, Some(Miss::GUESS)),
+        };
+        let longest = miss.as_ref().map_or(pauses, |miss| MISSES * miss.pauses);
+        Pace { wait: 0, shortest: 0, longest, pauses, enough, is_awaited: false, miss }
     }
 
     /// Begins without a flow, for a consumer of messages.
-    pub fn of_flow(pauses: u32, enough: u64) -> Pace {
-        let pace = Pace::new(pauses, enough);
-        Pace { shortest: FLOW, longest: pace.pauses.max(FLOW), ..pace }
+    pub fn of_flow(limit: Limit, enough: u64) -> Pace {
+        let pace = Pace::new(limit, enough);
+        Pace { shortest: FLOW, longest: pace.longest.max(FLOW), ..pace }
     }
 
     /// Poisoned: sends each call through the path that waits, or flows, which returns the error.
     pub fn poisoned() -> Pace {
-        Pace { wait: FLOW, shortest: FLOW, longest: FLOW, pauses: 0, enough: 0, is_awaited: false }
+        Pace { wait: FLOW, shortest: FLOW, longest: FLOW, pauses: 0, enough: 0, is_awaited: false, miss: None }
     }
 
     /// Returns whether the next load need not wait.
@@ -78,8 +152,10 @@ impl Pace {
 
     /// Waits, and returns for how long. It is idle afterwards, unless it learns that elements came.
     pub fn wait(&mut self) -> u32 {
-        for _ in 0..self.wait.min(self.pauses) {
-            spin_loop();
+        let pauses = self.wait.min(self.pauses);
+        match &mut self.miss {
+            Some(miss) => miss.wait(pauses),
+            None => (0..pauses).for_each(|_| spin_loop()),
         }
         mem::take(&mut self.wait)
     }
@@ -106,6 +182,9 @@ impl Pace {
     /// Learns from a load of the position that found this much after so long a wait.
     #[inline(always)]
     pub fn learn(&mut self, waited: u32, found: u64) {
+        if let Some(miss) = &mut self.miss {
+            self.longest = miss.end(found).max(self.shortest);
+        }
         let next = if found < self.enough { 2 * waited + 1 } else { waited / 2 };
         self.wait = next.clamp(self.shortest, self.longest);
     }
@@ -113,6 +192,8 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// Waits, and learns that so much was found; returns the next wait.
@@ -124,23 +205,23 @@ mod tests {
 
     #[test]
     fn loads_that_find_a_few_wait_longer_each_time_up_to_the_limit() {
-        let mut pace = Pace::new(20, 512);
+        let mut pace = Pace::new(Limit::Pauses(20), 512);
         assert_eq!([5; 6].map(|found| load(&mut pace, found)), [1, 3, 7, 15, 20, 20]);
-        let mut flow = Pace { wait: 3, ..Pace::of_flow(20, 512) };
+        let mut flow = Pace { wait: 3, ..Pace::of_flow(Limit::Pauses(20), 512) };
         assert_eq!([5; 4].map(|found| load(&mut flow, found)), [7, 15, 20, 20]);
     }
 
     #[test]
     fn loads_that_find_enough_wait_less_each_time_and_stay_in_a_flow() {
-        let mut pace = Pace { wait: 20, ..Pace::new(20, 32) };
+        let mut pace = Pace { wait: 20, ..Pace::new(Limit::Pauses(20), 32) };
         assert_eq!([32; 4].map(|found| load(&mut pace, found)), [10, 5, 2, 1]);
-        let mut flow = Pace { wait: 20, ..Pace::of_flow(20, 32) };
+        let mut flow = Pace { wait: 20, ..Pace::of_flow(Limit::Pauses(20), 32) };
         assert_eq!([32; 4].map(|found| load(&mut flow, found)), [10, 5, 3, 3]);
     }
 
     #[test]
     fn a_load_that_finds_nothing_or_one_ends_a_long_wait_and_a_flow() {
-        for pace in [Pace::new(20, 512), Pace::of_flow(20, 512)] {
+        for pace in [Pace::new(Limit::Pauses(20), 512), Pace::of_flow(Limit::Pauses(20), 512)] {
             let mut pace = Pace { wait: 20, ..pace };
             pace.wait();
             assert!(pace.is_idle() && !pace.is_flowing());
@@ -151,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_second_message_right_after_another_begins_a_flow() {
-        let mut pace = Pace::of_flow(20, 512);
+        let mut pace = Pace::of_flow(Limit::Pauses(20), 512);
         pace.found_header();
         assert!(!pace.is_flowing());
         pace.found_nothing();
@@ -163,11 +244,11 @@ mod tests {
 
     #[test]
     fn without_pauses_nothing_waits_and_messages_flow_all_the_same() {
-        let mut pace = Pace::new(0, 512);
+        let mut pace = Pace::new(Limit::Pauses(0), 512);
         assert_eq!(load(&mut pace, 5), 0);
         pace.found_one();
         assert!(pace.is_idle());
-        let mut flow = Pace::of_flow(0, 512);
+        let mut flow = Pace::of_flow(Limit::Pauses(0), 512);
         flow.found_header();
         flow.found_header();
         assert!(flow.is_flowing());
@@ -176,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_longest_wait_is_bounded_whatever_is_asked_for() {
-        let mut pace = Pace::of_flow(u32::MAX, u64::MAX);
+        let mut pace = Pace::of_flow(Limit::Pauses(u32::MAX), u64::MAX);
         pace.learn(MOST_PAUSES, 1);
         assert_eq!(pace.wait, MOST_PAUSES);
     }
@@ -184,5 +265,52 @@ mod tests {
     #[test]
     fn a_poisoned_pace_is_neither_idle_nor_without_a_flow() {
         assert!(!Pace::poisoned().is_idle() && Pace::poisoned().is_flowing());
+    }
+
+    /// A miss that takes so many pauses of a microsecond, and has been measured `loads` times.
+    fn miss(pauses: u32, loads: u32) -> Miss {
+        let mut miss = Miss::GUESS;
+        for _ in 0..loads {
+            let begun = Instant::now().checked_sub(Duration::from_micros(pauses.into())).unwrap();
+            miss.begun = Some((begun, 0.0, 1000.0));
+            miss.end(1);
+        }
+        miss
+    }
+
+    #[test]
+    fn the_longest_wait_follows_a_measured_miss() {
+        // An interruption of the test makes a miss longer.
+        assert!(miss(100, 40).pauses >= 97, "{:?}", miss(100, 40));
+        assert!((1..50).contains(&miss(2, 40).pauses), "{:?}", miss(2, 40));
+        let mut near = miss(2, 40);
+        assert_eq!(near.end(1), MISSES * near.pauses);
+    }
+
+    #[test]
+    fn a_single_interruption_is_hardly_a_miss() {
+        assert!(miss(1_000_000, 1).pauses <= (3 + 4) * Miss::GUESS.pauses / 4);
+    }
+
+    #[test]
+    fn a_load_that_found_nothing_tells_nothing_of_a_miss() {
+        let mut miss = miss(100, 0);
+        miss.wait(PAUSES_TO_MEASURE);
+        assert!(miss.begun.is_some());
+        assert_eq!(miss.end(0), MISSES * Miss::GUESS.pauses);
+        miss.wait(PAUSES_TO_MEASURE - 1);
+        assert!(miss.begun.is_none(), "so few pauses are not measured");
+    }
+
+    #[test]
+    fn a_miss_is_measured_in_a_flow_now_and_then() {
+        let mut pace = Pace::new(Limit::Measured, 512);
+        let mut measured = 0;
+        for _ in 0..LOADS_TO_MEASURE + 10 {
+            let waited = pace.wait();
+            measured += u32::from(pace.miss.as_ref().unwrap().begun.is_some());
+            pace.learn(waited, 5);
+        }
+        assert_eq!(measured, 2);
     }
 }

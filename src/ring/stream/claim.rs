@@ -3,7 +3,9 @@
 #![allow(unsafe_code, reason = "writes slots through the producer")]
 
 use core::fmt;
+use core::mem::MaybeUninit;
 
+use super::super::endpoint::Kind;
 use super::super::error::Broken;
 use super::super::memory::Memory;
 use super::super::position::split;
@@ -37,7 +39,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
     /// Returns how many slots lie before the end of the buffer and how many after it.
     #[must_use]
     pub fn parts(&self) -> (usize, usize) {
-        split(self.producer.cursor.position(), self.len, self.producer.kind.capacity)
+        split(self.producer.cursor.position(), self.len, self.producer.kind.capacity())
     }
 
     /// Returns whether the slots may be touched: not in a child that was forked meanwhile, in which every call does
@@ -168,12 +170,14 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
     /// Writes some slots from `at` on, and returns how many.
     #[inline(always)]
     fn fill_some(&mut self, at: usize, values: &mut impl Iterator<Item = T>) -> usize {
-        let (mut some, mut len) = ([T::zeroed(); SOME], 0);
+        let (mut some, mut len) = ([MaybeUninit::<T>::uninit(); SOME], 0);
         for (place, value) in some[..SOME.min(self.len - at)].iter_mut().zip(values) {
-            *place = value;
+            place.write(value);
             len += 1;
         }
-        self.copy_from_slice(at, &some[..len]);
+        // SAFETY: the first `len` are written.
+        let some = unsafe { core::slice::from_raw_parts(some.as_ptr().cast(), len) };
+        self.copy_from_slice(at, some);
         len
     }
 

@@ -6,10 +6,10 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
 use super::super::copy::copy_out;
-use super::super::endpoint::{Endpoint, Reader};
+use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
-use super::super::pace::Pace;
+use super::super::pace::{Limit, Pace};
 use super::super::position::{Window, split};
 use super::{Consumer, Element, Peek, Slot, Stream};
 
@@ -21,15 +21,15 @@ pub(super) const ENOUGH: usize = 1024;
 
 /// # The reading end of a stream ring
 impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
-    /// Continues at the stored head, and pauses at most `pauses` times before a load of the tail. The caller holds the
+    /// Continues at the stored head, and pauses up to `limit` before a load of the tail. The caller holds the
     /// consumer's role.
     ///
     /// # Panics
     ///
     /// If `capacity` is not a power of two, or its slots do not fit the memory.
-    pub(crate) fn attach(memory: M, capacity: usize, pauses: u32) -> Result<Self, Broken> {
+    pub(crate) fn attach(memory: M, capacity: usize, limit: impl Into<Limit>) -> Result<Self, Broken> {
         let kind = Stream::new(&memory, capacity);
-        Endpoint::attach_as(memory, kind, pauses)
+        Endpoint::attach_as(memory, kind, limit.into())
     }
 
     /// Pops one element. Its slot is free when this returns, and no other consumer gets the element.
@@ -87,7 +87,7 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
         }
         let head = self.cursor.position();
         // SAFETY: as many elements lie between the head and the known end.
-        unsafe { self.take_slice(head, &mut values[..len]) };
+        unsafe { self.take_many(head, values.as_mut_ptr(), len) };
         self.advance_from(head, len as u64);
         Ok(len)
     }
@@ -106,19 +106,19 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
         unsafe { value.assume_init() }
     }
 
-    /// Reads the elements from `position` on.
+    /// Reads `len` elements from `position` on.
     ///
     /// # Safety
     ///
-    /// They lie between the head and the tail.
+    /// They lie between the head and the tail, and `to` is private and valid for as many writes.
     #[inline(always)]
-    pub(super) unsafe fn take_slice(&self, position: u64, values: &mut [T]) {
-        let (first, second) = values.split_at_mut(split(position, values.len(), self.kind.capacity).0);
+    pub(super) unsafe fn take_many(&self, position: u64, to: *mut T, len: usize) {
+        let (first, second) = split(position, len, self.kind.capacity());
         // SAFETY: the first part ends where the buffer does, or before.
-        unsafe { self.copy(position, first.as_mut_ptr(), first.len()) };
-        if !second.is_empty() {
+        unsafe { self.copy(position, to, first) };
+        if second > 0 {
             // SAFETY: the second part begins where the buffer does.
-            unsafe { self.copy(position.wrapping_add(first.len() as u64), second.as_mut_ptr(), second.len()) };
+            unsafe { self.copy(position.wrapping_add(first as u64), to.wrapping_add(first), second) };
         }
     }
 
@@ -142,11 +142,11 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
 /// # The reading end of a stream ring, for any kind of slot
 impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// Continues at the stored head.
-    fn attach_as(memory: M, kind: Stream<T>, pauses: u32) -> Result<Self, Broken> {
-        let capacity = kind.capacity;
+    fn attach_as(memory: M, kind: Stream<T>, limit: Limit) -> Result<Self, Broken> {
+        let capacity = kind.capacity();
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let head = memory.head().load(Ordering::Relaxed);
-        let pace = Pace::new(pauses, (capacity / 2).clamp(1, ENOUGH) as u64);
+        let pace = Pace::new(limit, (capacity / 2).clamp(1, ENOUGH) as u64);
         let mut consumer: Consumer<T, M> = Endpoint::begin(memory, kind, head, pace);
         consumer.load_tail()?;
         Ok(consumer)
@@ -179,7 +179,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// ```
     #[inline]
     pub fn peek(&mut self, len: usize) -> Result<Peek<'_, T, M>, PopError> {
-        let max = self.kind.capacity;
+        let max = self.kind.capacity();
         if len > max {
             return Err(PopError::TooLong { len, max });
         }
@@ -211,7 +211,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// As [`peek_up_to`](Self::peek_up_to).
     #[inline]
     pub fn peek_contiguous(&mut self, most: usize) -> Result<Peek<'_, T, M>, PopError> {
-        let (before_the_end, _) = split(self.cursor.position(), most, self.kind.capacity);
+        let (before_the_end, _) = split(self.cursor.position(), most, self.kind.capacity());
         self.peek_up_to(before_the_end)
     }
 
@@ -220,7 +220,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     #[inline]
     pub(crate) fn peek_known(&mut self) -> Result<Peek<'_, T, M>, PopError> {
         self.known_up_to(1)?;
-        match split(self.cursor.position(), self.cursor.known() as usize, self.kind.capacity) {
+        match split(self.cursor.position(), self.cursor.known() as usize, self.kind.capacity()) {
             (0, _) => Err(PopError::Empty),
             (len, _) => Ok(Peek::new(self, len)),
         }
@@ -298,7 +298,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
 
     /// Returns where the tail can be.
     fn window(&self) -> Window {
-        let highest = self.cursor.position().wrapping_add(self.kind.capacity as u64);
+        let highest = self.cursor.position().wrapping_add(self.kind.capacity() as u64);
         Window { lowest: self.cursor.known_end(), highest, step: 1 }
     }
 
@@ -325,9 +325,14 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
 /// # The reading end of a stream ring of elements whose size is known at run time
 impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
     /// Continues at the stored head of a ring of elements of `size` bytes.
-    pub(crate) fn attach_sized(memory: M, capacity: usize, size: usize, pauses: u32) -> Result<Self, Broken> {
+    pub(crate) fn attach_sized(
+        memory: M,
+        capacity: usize,
+        size: usize,
+        limit: impl Into<Limit>,
+    ) -> Result<Self, Broken> {
         let kind = Stream::sized(&memory, capacity, size);
-        Endpoint::attach_as(memory, kind, pauses)
+        Endpoint::attach_as(memory, kind, limit.into())
     }
 
     /// Returns the size of an element in bytes.

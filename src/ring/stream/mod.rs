@@ -34,7 +34,6 @@ pub use peek::{Elements, Peek};
 use super::endpoint::{Endpoint, Kind, Reader, Writer};
 use super::error::Broken;
 use super::memory::{DATA_ALIGN, LINE, Memory};
-use super::position::index;
 
 /// What a stream ring carries: plain data, every byte of which is written and every bit pattern of which is a value.
 ///
@@ -76,19 +75,19 @@ impl Slot for [u8] {
 }
 
 /// Between a guard and an iterator, elements of so many bytes at most are copied some at once.
-const SMALL: usize = 16;
+const SMALL: usize = 64;
 
 /// How many of them.
-const SOME: usize = 32;
+const SOME: usize = 64;
 
 /// Elements of one type, or of one size, as the [`Kind`] of a ring.
 pub struct Stream<T: ?Sized> {
-    /// The number of slots, a power of two.
-    pub(super) capacity: usize,
+    /// The number of slots, a power of two, less one.
+    mask: usize,
     /// The size of a slot in bytes.
     size: usize,
     /// How many slots lie between the tail and the one of which a producer takes the lines ahead: two lines, or one
-    /// slot, or more than there are.
+    /// slot.
     pub(crate) ahead: u64,
     element: PhantomData<fn(&T)>,
 }
@@ -96,7 +95,7 @@ pub struct Stream<T: ?Sized> {
 impl<T: Slot + ?Sized> Kind for Stream<T> {
     #[inline(always)]
     fn most(&self) -> u64 {
-        self.capacity as u64
+        self.capacity() as u64
     }
 
     #[inline(always)]
@@ -105,7 +104,7 @@ impl<T: Slot + ?Sized> Kind for Stream<T> {
     }
 
     fn capacity(&self) -> usize {
-        self.capacity
+        self.mask + 1
     }
 
     #[inline]
@@ -121,7 +120,7 @@ impl<T: Slot + ?Sized> Kind for Stream<T> {
 
 impl<T: ?Sized> fmt::Debug for Stream<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Stream").field("capacity", &self.capacity).finish()
+        formatter.debug_struct("Stream").field("capacity", &(self.mask + 1)).finish()
     }
 }
 
@@ -141,15 +140,15 @@ impl<T: Slot + ?Sized> Stream<T> {
         assert!(capacity.is_power_of_two(), "the capacity {capacity} is no power of two");
         let len = capacity.checked_mul(size);
         assert!(size > 0 && len.is_some_and(|len| len <= memory.len()), "{capacity} slots do not fit the data area");
-        // Round trips of smaller elements gain nothing, and each push would pay for it.
-        let ahead = if size < LINE / 2 { u64::MAX } else { (2 * LINE / size).max(1) as u64 };
-        Stream { capacity, size, ahead, element: PhantomData }
+        let ahead = (2 * LINE / size).max(1) as u64;
+        Stream { mask: capacity - 1, size, ahead, element: PhantomData }
     }
 
     /// Returns where in the data area the slot of a position starts.
     #[inline(always)]
     fn offset(&self, position: u64) -> usize {
-        index(position, self.capacity) * T::size(self)
+        // The mask fits a usize, so the truncation takes no bit that counts.
+        (position as usize & self.mask) * T::size(self)
     }
 }
 

@@ -4,9 +4,11 @@
 
 use core::fmt;
 use core::iter::FusedIterator;
+use core::mem::MaybeUninit;
 use std::io;
 
 use super::super::copy::copy_out;
+use super::super::endpoint::Kind;
 use super::super::error::Broken;
 use super::super::memory::Memory;
 use super::super::position::split;
@@ -42,7 +44,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
     /// Returns how many elements lie before the end of the buffer and how many after it.
     #[must_use]
     pub fn parts(&self) -> (usize, usize) {
-        split(self.consumer.cursor.position(), self.len, self.consumer.kind.capacity)
+        split(self.consumer.cursor.position(), self.len, self.consumer.kind.capacity())
     }
 
     /// Returns the position of the first element.
@@ -143,7 +145,7 @@ impl<T: Element, M: Memory> Peek<'_, T, M> {
         }
         let position = self.consumer.cursor.position().wrapping_add(at as u64);
         // SAFETY: the elements are among the peek's.
-        unsafe { self.consumer.take_slice(position, values) };
+        unsafe { self.consumer.take_many(position, values.as_mut_ptr(), values.len()) };
     }
 
     /// Copies the elements one after the other.
@@ -217,15 +219,16 @@ pub struct Elements<'a, T: Element, M: Memory> {
 }
 
 impl<T: Element, M: Memory> Elements<'_, T, M> {
-    /// Copies some elements, and returns how many. Whoever was handed the last ones may have forked.
+    /// Copies some elements. Whoever was handed the last ones may have forked.
     #[inline(always)]
-    fn take_some(&mut self) -> ([T; SOME], usize) {
-        let mut some = [T::zeroed(); SOME];
+    fn take_some<'a>(&mut self, some: &'a mut [MaybeUninit<T>; SOME]) -> &'a [T] {
         let len = if self.consumer.is_here() { SOME.min(self.len()) } else { 0 };
-        // SAFETY: the elements are among the peek's.
-        unsafe { self.consumer.take_slice(self.next, &mut some[..len]) };
+        let to = some.as_mut_ptr().cast();
+        // SAFETY: the elements are among the peek's, and there is room for `SOME`.
+        unsafe { self.consumer.take_many(self.next, to, len) };
         self.next = self.next.wrapping_add(len as u64);
-        (some, len)
+        // SAFETY: the first `len` are written, and every bit pattern is a `T`.
+        unsafe { core::slice::from_raw_parts(to, len) }
     }
 }
 
@@ -247,11 +250,12 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
     fn fold<B, F: FnMut(B, T) -> B>(mut self, init: B, mut fold: F) -> B {
         let mut folded = init;
         while size_of::<T>() <= SMALL {
-            let (some, len) = self.take_some();
-            if len == 0 {
+            let mut some = [MaybeUninit::uninit(); SOME];
+            let some = self.take_some(&mut some);
+            if some.is_empty() {
                 return folded;
             }
-            folded = some[..len].iter().fold(folded, |folded, element| fold(folded, *element));
+            folded = some.iter().fold(folded, |folded, element| fold(folded, *element));
         }
         for element in self {
             folded = fold(folded, element);

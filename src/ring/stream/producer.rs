@@ -5,10 +5,10 @@
 use core::sync::atomic::Ordering;
 
 use super::super::copy::copy_in;
-use super::super::endpoint::{Endpoint, Writer};
+use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
-use super::super::pace::Pace;
+use super::super::pace::{Limit, Pace};
 use super::super::position::split;
 use super::consumer::ENOUGH;
 use super::{Claim, Element, Producer, Slot, Stream};
@@ -18,15 +18,15 @@ const FEW: usize = 32;
 
 /// # The writing end of a stream ring
 impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
-    /// Continues at the stored tail, and pauses at most `pauses` times before a load of the head. The caller holds the
+    /// Continues at the stored tail, and pauses up to `limit` before a load of the head. The caller holds the
     /// producer's role.
     ///
     /// # Panics
     ///
     /// If `capacity` is not a power of two, or its slots do not fit the memory.
-    pub(crate) fn attach(memory: M, capacity: usize, pauses: u32) -> Result<Self, Broken> {
+    pub(crate) fn attach(memory: M, capacity: usize, limit: impl Into<Limit>) -> Result<Self, Broken> {
         let kind = Stream::new(&memory, capacity);
-        Endpoint::attach_as(memory, kind, pauses)
+        Endpoint::attach_as(memory, kind, limit.into())
     }
 
     /// Pushes one element. It is visible to the consumer when this returns.
@@ -117,7 +117,7 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// The slots lie between the tail and the known end.
     #[inline(always)]
     pub(super) unsafe fn put_slice(&mut self, position: u64, values: &[T]) {
-        let (first, second) = values.split_at(split(position, values.len(), self.kind.capacity).0);
+        let (first, second) = values.split_at(split(position, values.len(), self.kind.capacity()).0);
         // SAFETY: the first part ends where the buffer does, or before.
         unsafe { self.put(position, first) };
         if !second.is_empty() {
@@ -130,13 +130,13 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
 /// # The writing end of a stream ring, for any kind of slot
 impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// Continues at the stored tail.
-    fn attach_as(memory: M, kind: Stream<T>, pauses: u32) -> Result<Self, Broken> {
-        let capacity = kind.capacity;
+    fn attach_as(memory: M, kind: Stream<T>, limit: Limit) -> Result<Self, Broken> {
+        let capacity = kind.capacity();
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
         // In a ring of a few slots a pause is longer than the consumer needs to read them all.
-        let pauses = if capacity < FEW { 0 } else { pauses };
-        let pace = Pace::new(pauses, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
+        let limit = if capacity < FEW { Limit::Pauses(0) } else { limit };
+        let pace = Pace::new(limit, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
         let mut producer: Producer<T, M> = Endpoint::begin(memory, kind, tail, pace);
         producer.load_head()?;
         Ok(producer)
@@ -169,7 +169,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// ```
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_, T, M>, PushError> {
-        let max = self.kind.capacity;
+        let max = self.kind.capacity();
         if len > max {
             return Err(PushError::TooLong { len, max });
         }
@@ -197,7 +197,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// As [`claim_up_to`](Self::claim_up_to).
     #[inline]
     pub fn claim_contiguous(&mut self, most: usize) -> Result<Claim<'_, T, M>, PushError> {
-        let (before_the_end, _) = split(self.cursor.position(), most, self.kind.capacity);
+        let (before_the_end, _) = split(self.cursor.position(), most, self.kind.capacity());
         self.claim_up_to(before_the_end)
     }
 
@@ -231,7 +231,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         // Publish: pairs with the Acquire in `Consumer::load_tail_from`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.waker.published(&self.memory, Role::Consumer, tail);
-        if self.kind.ahead < self.cursor.known() && self.pace.is_awaited() {
+        if T::size(&self.kind) >= M::SMALLEST_AHEAD && self.pace.is_awaited() && self.kind.ahead < self.cursor.known() {
             // SAFETY: as many slots and one more are free from the tail on.
             unsafe { self.prepare(tail.wrapping_add(self.kind.ahead)) };
         }
@@ -260,9 +260,14 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
 /// # The writing end of a stream ring of elements whose size is known at run time
 impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
     /// Continues at the stored tail of a ring of elements of `size` bytes.
-    pub(crate) fn attach_sized(memory: M, capacity: usize, size: usize, pauses: u32) -> Result<Self, Broken> {
+    pub(crate) fn attach_sized(
+        memory: M,
+        capacity: usize,
+        size: usize,
+        limit: impl Into<Limit>,
+    ) -> Result<Self, Broken> {
         let kind = Stream::sized(&memory, capacity, size);
-        Endpoint::attach_as(memory, kind, pauses)
+        Endpoint::attach_as(memory, kind, limit.into())
     }
 
     /// Returns the size of an element in bytes.
@@ -286,7 +291,7 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
         if free == 0 && wanted > 0 {
             return Err(PushError::Full(0));
         }
-        let (first, second) = bytes[..free * size].split_at(split(tail, free, self.kind.capacity).0 * size);
+        let (first, second) = bytes[..free * size].split_at(split(tail, free, self.kind.capacity()).0 * size);
         for (position, part) in [(tail, first), (tail.wrapping_add((first.len() / size) as u64), second)] {
             let write = |slot: *mut u8| {
                 // SAFETY: the slots are valid for as many bytes, and these are private.
