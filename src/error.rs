@@ -102,6 +102,16 @@ pub enum Error {
         /// How long the call waited for the lock.
         waited: Duration,
     },
+    /// Nobody holds the role, or the administration of the ring, but a process that may only read the ring has set a
+    /// read lock there, which keeps everybody from it.
+    ReadLocked {
+        /// The name of the ring.
+        name: String,
+        /// The role that cannot be taken; `None` if the name cannot be removed, or the ring not be made anew.
+        role: Option<Role>,
+        /// How long the call waited for the lock.
+        waited: Duration,
+    },
     /// The object under this name is not a regular file.
     NotRegular {
         /// The name of the ring.
@@ -409,6 +419,24 @@ impl fmt::Display for Error {
                 match name == ANONYMOUS {
                     true => formatter.write_str(", and the role is free"),
                     false => write!(formatter, " (fuser /dev/shm/{name} shows it), and the role is free"),
+                }
+            }
+            Error::ReadLocked { name, role, waited } => {
+                match role {
+                    Some(role) => write!(formatter, "the {role} of ring {name:?} is free, but cannot be taken")?,
+                    None => write!(formatter, "ring {name:?} cannot be removed or made anew")?,
+                }
+                write!(
+                    formatter,
+                    ": after {waited:?} a process that may only read it still has a read lock there, expected none; "
+                )?;
+                match name == ANONYMOUS {
+                    true => formatter.write_str("end that process, or use another ring"),
+                    false => write!(
+                        formatter,
+                        "end that process (as root, fuser /dev/shm/{name} shows it), or remove the ring by hand (rm \
+                         /dev/shm/{name}) and make it anew with a mode that lets fewer users read it"
+                    ),
                 }
             }
             Error::NotRegular { name, found } => {

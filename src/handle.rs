@@ -118,8 +118,9 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     ///
     /// # Errors
     ///
-    /// [`Error::PermissionDenied`] or another error of the system if the name cannot be removed. The role is left all
-    /// the same.
+    /// If the name cannot be removed, [`Error::NotReady`] or [`Error::ReadLocked`] after a second in which another
+    /// process kept it, [`Error::PermissionDenied`], or another error of the system. The role is left all the same, and
+    /// before that second.
     pub fn close(mut self) -> Result<(), Error> {
         self.leave_now(false)
     }

@@ -209,7 +209,8 @@ impl Options {
     /// Removes the name when the handle is closed or dropped, or its process exits in order
     /// ([`close_on_exit`](Options::close_on_exit)). By default the ring stays, and its elements with it.
     ///
-    /// It also stays after a crash, and after what counts as one: a drop by a panic, and an `abandon`.
+    /// It also stays after a crash, and after what counts as one: a drop by a panic, and an `abandon`; and if another
+    /// process keeps it by a lock for a second (for 100 ms, if this process exits).
     #[must_use]
     pub fn unlink_on_close(mut self, unlink: bool) -> Options {
         self.unlink_on_close = unlink;
@@ -431,6 +432,7 @@ impl Options {
     /// - [`Error::Busy`]: another handle is its producer.
     /// - [`Error::HolderGone`]: its producer is gone, but a process that it forked or spawned keeps its lock.
     /// - [`Error::NotReady`]: a process that creates it makes no progress.
+    /// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from the role.
     /// - [`Error::NotFound`], [`Error::AlreadyExists`]: the ring is missing, or exists, contrary to what was asked for.
     /// - [`Error::Mismatch`], [`Error::OtherTypeTag`]: it carries another type, or has another capacity, kind or
     ///   layout.

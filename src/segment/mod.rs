@@ -291,7 +291,7 @@ impl Segment {
     /// Removes the name, if that was asked for and it still refers to this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
         match (std::mem::take(&mut self.unlink_on_close), &self.name) {
-            (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::CREATION),
+            (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::REMOVAL),
             _ => Ok(()),
         }
     }

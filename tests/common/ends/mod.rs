@@ -75,7 +75,10 @@ pub(crate) trait End: Debug + Sized + Send + 'static {
     fn is_orphaned(&self) -> bool;
     fn is_truncated(&self) -> bool;
     fn descriptor(&self) -> BorrowedFd<'_>;
-    fn close(self);
+    fn try_close(self) -> Result<(), Error>;
+    fn close(self) {
+        self.try_close().unwrap();
+    }
     fn abandon(self);
     fn into_fd(self) -> OwnedFd;
 }
@@ -175,8 +178,8 @@ macro_rules! common_calls {
         fn is_truncated(&self) -> bool {
             Self::is_truncated(self)
         }
-        fn close(self) {
-            Self::close(self).unwrap();
+        fn try_close(self) -> Result<(), Error> {
+            Self::close(self)
         }
         fn abandon(self) {
             Self::abandon(self);
