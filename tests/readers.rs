@@ -124,6 +124,27 @@ fn try_to_lock(object: &File, byte: libc::off_t, kind: libc::c_int) -> Result<()
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error().unwrap()) }
 }
 
+#[test]
+fn questions_about_an_end_are_answered_among_many_read_locks() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let peer = attach_open::<E::Peer>(&ring);
+        let mut leaver = Child::start("leaver", ring.name(), &[&E::PART]);
+        leaver.says("attached");
+        // Apart from each other, so that the system keeps each for itself, and on both sides of the byte.
+        let bytes: Vec<libc::off_t> = (0..1000).map(|at| 2 * at + 2).collect();
+        let mut locker = start_locker(&ring, &bytes);
+        locker.says("locked");
+        assert_eq!(peer.peer_state(), PeerState::Alive);
+        leaver.say("leave");
+        leaver.says("left");
+        assert_eq!(peer.peer_state(), PeerState::Crashed);
+        let end = attach_open::<E>(&ring);
+        assert_eq!((end.generation(), peer.peer_state()), (2, PeerState::Alive));
+    }
+    for_each_end!(check);
+}
+
 /// The longest time for which a stranger may hold up a close, and what a busy machine may add to it.
 const SECOND: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_secs(2);

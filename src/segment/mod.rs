@@ -49,7 +49,7 @@ use crate::ring::park;
 use crate::ring::presence::{self, Presence};
 use attach::Attached;
 use exit::{Entry, Registration};
-use futex::{Alarm, Barriers};
+use futex::{Alarm, Barriers, Bed};
 use holder::{Looker, Notes};
 use layout::Header;
 use mapping::{Mapping, WipedOnFork};
@@ -96,6 +96,7 @@ pub struct Segment {
     parks_always: bool,
     /// Checks the process at the other end.
     looker: Looker,
+    bed: Bed,
     /// Holds no lock: for questions.
     questions: OwnedFd,
     /// Where the handle keeps its positions.
@@ -137,6 +138,7 @@ impl Segment {
             barriers: Barriers::prepare(),
             parks_always: holding.parks_always,
             looker: Looker::new(),
+            bed: Bed::default(),
             questions,
             own: WipedOnFork::new()?,
             mapping,
@@ -455,7 +457,7 @@ impl Parking for Segment {
     }
 
     fn sleep(&self, role: Role, wakes: u64, limit: Duration) {
-        futex::wait(self.wakes(role), wakes, limit);
+        self.bed.sleep(self.wakes(role), wakes, limit);
     }
 
     fn is_registered(&self) -> bool {
