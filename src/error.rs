@@ -241,8 +241,15 @@ pub enum Error {
     Seals {
         /// The seals that it has, as `fcntl(F_GET_SEALS)` returns them; 0 if it can have none.
         found: u32,
-        /// The seals that it must have: no others than `F_SEAL_EXEC` may be added to them.
+        /// The seals that it must have. It may also have `F_SEAL_SEAL` and `F_SEAL_EXEC`, and no others.
         expected: u32,
+    },
+    /// The ring cannot be sealed against further writers.
+    Unsealable {
+        /// The name of the ring.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The system lacks the memory for a ring without a name.
     NoMemory {
@@ -536,6 +543,11 @@ impl fmt::Display for Error {
                  F_SEAL_FUTURE_WRITE; pass that of a ring created by Options::anonymous",
                 seals(*found),
                 seals(*expected)
+            ),
+            Error::Unsealable { name, reason } => write!(
+                formatter,
+                "ring {name:?} cannot be sealed: it {reason}; seal, in the process that attached, one that was created \
+                 by Options::anonymous and sealable(true)"
             ),
             Error::NoMemory { needed, available } => write!(
                 formatter,

@@ -59,6 +59,7 @@ pub struct Options {
     wait: Duration,
     mode: u32,
     owner: Option<u32>,
+    sealable: bool,
     unlink_on_close: bool,
     close_on_exit: bool,
     prefault: bool,
@@ -132,6 +133,7 @@ impl Options {
             wait: Duration::ZERO,
             mode: 0o600,
             owner: None,
+            sealable: false,
             unlink_on_close: false,
             close_on_exit: true,
             prefault: true,
@@ -203,6 +205,35 @@ impl Options {
     #[must_use]
     pub fn owner(mut self, user_id: u32) -> Options {
         self.owner = Some(user_id);
+        self
+    }
+
+    /// Lets a ring without a name be closed to further writers, once both ends are attached: by `seal` of a handle. Off
+    /// by default: then nobody can change the seals that a ring has from its creation on.
+    ///
+    /// Whoever can write such a ring can seal it. That harms nobody who is attached, but nobody can follow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ringmain::Options;
+    ///
+    /// let mut tx = Options::anonymous().capacity(64).sealable(true).stream_producer::<u64>()?;
+    /// let ring = tx.descriptor().try_clone_to_owned()?;
+    /// let mut rx = Options::from_fd(ring.try_clone()?).stream_consumer::<u64>()?;
+    /// tx.seal()?;
+    /// // From here on the descriptor is good for looking, whoever has it.
+    /// tx.push(7)?;
+    /// assert_eq!(rx.pop()?, 7);
+    /// drop(rx);
+    /// assert!(Options::from_fd(ring).stream_consumer::<u64>().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn sealable(mut self, sealable: bool) -> Options {
+        self.sealable = sealable;
         self
     }
 
@@ -560,6 +591,7 @@ impl Options {
             role,
             access: Access { owner, mode: self.mode },
             creation: self.creation,
+            sealable: self.sealable,
             wait: self.wait,
             prefault: self.prefault,
             lock_memory: self.lock_memory,

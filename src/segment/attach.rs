@@ -71,6 +71,8 @@ pub(crate) struct Request<'a> {
     pub(crate) role: Option<Role>,
     pub(crate) access: Access,
     pub(crate) creation: Creation,
+    /// Whether a ring without a name that is created can be sealed further.
+    pub(crate) sealable: bool,
     pub(crate) wait: Duration,
     pub(crate) prefault: bool,
     pub(crate) lock_memory: bool,
@@ -316,7 +318,7 @@ impl<'a> Request<'a> {
         let words = [&rows[..], &[&*header.tail, &*header.head]].concat();
         identity::publish(&header.identity.magic, MAGIC, &words, &[&identity.rows()[..], &[first, first]].concat());
         if !is_named {
-            anonymous::seal(questions)?;
+            anonymous::seal(questions, self.sealable)?;
         }
         // Without a magic, an object with more than rows would pass for a stranger's, which no attach removes.
         if let Some(role) = self.role {
@@ -496,6 +498,7 @@ mod tests {
                 role: Some(role),
                 access: Access { owner: rustix::process::geteuid().as_raw(), mode: 0o600 },
                 creation: Creation::IfMissing,
+                sealable: false,
                 wait: Duration::ZERO,
                 prefault: true,
                 lock_memory: false,

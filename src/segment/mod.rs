@@ -290,6 +290,20 @@ impl Segment {
         }
     }
 
+    /// Keeps everybody who is not attached from writing the ring.
+    pub(crate) fn seal(&self) -> Result<(), Error> {
+        let refused = |reason| Err(Error::Unsealable { name: self.name().to_owned(), reason });
+        if !self.is_here() {
+            refused("is that of the parent of this process")
+        } else if self.name.is_some() {
+            refused("has a name, and the system seals no object that has one")
+        } else if !anonymous::seal_against_writers(self.questions.as_fd())? {
+            refused("was not created by Options::sealable(true)")
+        } else {
+            Ok(())
+        }
+    }
+
     /// Removes the name, if that was asked for and it still refers to this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
         match (std::mem::take(&mut self.unlink_on_close), &self.name) {

@@ -12,6 +12,7 @@ mod elements;
 pub(crate) mod ends;
 pub(crate) mod filter;
 pub(crate) mod forks;
+pub(crate) mod group;
 pub(crate) mod hostile;
 mod journal;
 mod late;

@@ -72,6 +72,7 @@ pub(crate) trait End: Debug + Sized + Send + 'static {
     fn generation(&self) -> u64;
     fn peer_generation(&self) -> u64;
     fn peer_changed(&mut self) -> bool;
+    fn seal(&self) -> Result<(), Error>;
     fn is_orphaned(&self) -> bool;
     fn is_truncated(&self) -> bool;
     fn descriptor(&self) -> BorrowedFd<'_>;
@@ -171,6 +172,9 @@ macro_rules! common_calls {
         }
         fn peer_generation(&self) -> u64 {
             Self::peer_generation(self)
+        }
+        fn seal(&self) -> Result<(), Error> {
+            Self::seal(self)
         }
         fn is_orphaned(&self) -> bool {
             Self::is_orphaned(self)
