@@ -402,7 +402,7 @@ impl fmt::Display for Error {
             Error::NotReady { name, waited } => write!(
                 formatter,
                 "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether \
-                 that process is stopped"
+                 that process is stopped, or one that it forked while it made the ring still runs"
             ),
             Error::Busy { name, role, holder: Some(pid) } => {
                 write!(
