@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
-use std::{env, fs, ptr, thread};
+use std::{env, fs, process, ptr, thread};
 
-use common::ends::{End, as_end, for_each_end, for_each_ring, hold, small};
+use common::ends::{End, as_end, attach_peer, check_gone, for_each_end, for_each_ring, hold, small};
 use common::filter::{Watcher, be_watched};
 use common::forks::{code, fork, keeps_a_lock, keeps_the_lock_of, wait_for_the_end};
 use common::{ADMINISTRATION, Ability, Child, Part, Ring, lock_role, missing, path, refuses, succeed, wait_for};
@@ -122,14 +122,30 @@ fn fifo(name: &str) -> PathBuf {
     env::temp_dir().join(format!("{name}.fifo"))
 }
 
-/// Attaches, then starts a program whose standard input is a FIFO that nobody has opened: the child waits for that, in
-/// the memory of this process.
+/// Attaches, and starts a program whose standard input is a FIFO that nobody has opened: the child waits for that, in
+/// the memory of this process. Does so before or afterwards, as it is told.
 fn spawner<E: End>(part: &mut Part) {
-    let _end = E::attach(&small(part.options())).unwrap();
     let path = CString::new(fifo(part.name()).as_os_str().as_bytes()).unwrap();
+    let attach = || E::attach(&small(part.options())).unwrap();
+    let is_first: bool = part.argument(1);
+    let end = is_first.then(attach);
     thread::spawn(move || spawn(&path));
+    wait_for("a child", || child_of(process::id()));
+    let _end = end.unwrap_or_else(attach);
     part.say("attached");
     part.hear();
+}
+
+/// Returns a child of a process, if there is one.
+fn child_of(parent: u32) -> Option<Pid> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.find(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).to_owned();
+        fields.split_whitespace().nth(1) == Some(&parent.to_string())
+    })
+    .and_then(Pid::from_raw)
 }
 
 fn spawn(input: &CString) {
@@ -170,26 +186,6 @@ fn starter<E: End>(part: &mut Part) {
     };
     part.say(child);
     part.hear();
-}
-
-/// Checks that an end is told that the other one is gone, and that a successor of that one hears why it must wait.
-#[track_caller]
-fn check_gone<E: End>(ring: &Ring, peer: &mut E::Peer, holder: u32) {
-    assert_eq!(peer.wait_ready(Duration::from_secs(60)), Err(WaitError::Crashed));
-    assert_eq!(peer.peer_state(), PeerState::Crashed);
-    let view = Inspection::open(ring.name()).unwrap();
-    assert_eq!(view.end(E::ROLE).unwrap().state, PeerState::Crashed);
-    let refused = E::attach(&small(ring.options())).map(drop);
-    let text = refused.as_ref().unwrap_err().to_string();
-    refuses!(refused, Error::HolderGone { role, holder: found, .. } if (role, found) == (E::ROLE, holder));
-    assert!(text.contains(&format!("process {holder}, is gone")) && text.contains(ring.name()), "{text}");
-}
-
-/// Makes the peer one that has to wait: the ring is full or empty for it.
-fn attach_peer<P: End>(ring: &Ring) -> P {
-    let mut peer = P::attach(&small(ring.options())).unwrap();
-    peer.exhaust();
-    peer
 }
 
 #[test]
@@ -345,20 +341,6 @@ impl Fifo {
         assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
         Fifo(path)
     }
-
-    /// Waits until somebody wants to read it, and returns who that is.
-    fn reader(&self, parent: u32) -> Pid {
-        wait_for("a child of posix_spawn", || {
-            let processes = fs::read_dir("/proc").unwrap().flatten();
-            let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-            pids.find(|pid| {
-                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).to_owned();
-                fields.split_whitespace().nth(1) == Some(&parent.to_string())
-            })
-            .and_then(Pid::from_raw)
-        })
-    }
 }
 
 impl Drop for Fifo {
@@ -369,12 +351,12 @@ impl Drop for Fifo {
 
 #[test]
 fn a_child_that_is_blocked_in_posix_spawn_keeps_the_memory_and_everybody_hears_of_it() {
-    fn check<E: End>() {
+    fn check<E: End>(is_first: bool) {
         let ring = Ring::new();
-        let fifo = Fifo::new(&ring);
-        let mut spawner = Child::start("spawner", ring.name(), &[&E::PART]);
+        let _fifo = Fifo::new(&ring);
+        let mut spawner = Child::start("spawner", ring.name(), &[&E::PART, &is_first]);
         spawner.says("attached");
-        let child = fifo.reader(spawner.pid());
+        let child = child_of(spawner.pid()).unwrap();
         let mut peer = attach_peer::<E::Peer>(&ring);
         let holder = spawner.pid();
         spawner.kill();
@@ -384,7 +366,10 @@ fn a_child_that_is_blocked_in_posix_spawn_keeps_the_memory_and_everybody_hears_o
         kill_process(child, Signal::KILL).unwrap();
         drop(succeed(|| E::attach(&small(ring.options()))));
     }
-    for_each_end!(at once: check());
+    // A child that was there before the attach has the memory all the same.
+    for is_first in [true, false] {
+        for_each_end!(at once: check(is_first));
+    }
 }
 
 #[test]

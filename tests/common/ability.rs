@@ -26,8 +26,8 @@ pub(crate) enum Ability {
     LimitedSharedMemory,
     /// To make a group of processes whose memory is limited (cgroups): root.
     MemoryGroup,
-    /// To be the file system behind a file (FUSE): root, and /dev/fuse.
-    Fuse,
+    /// To hold up the writing of a core: root, FUSE, and a system that writes cores.
+    CoreDump,
 }
 
 impl Display for Ability {
@@ -41,7 +41,7 @@ impl Display for Ability {
             Ability::HugePages => "huge-pages",
             Ability::LimitedSharedMemory => "limited-shared-memory",
             Ability::MemoryGroup => "memory-group",
-            Ability::Fuse => "fuse",
+            Ability::CoreDump => "core-dump",
         })
     }
 }

@@ -12,7 +12,8 @@ use ringmain::{Broken, Error, Options, PeerState, PopError, PushError, Role, Wai
 use super::messages::header;
 use super::{Part, Ring, word};
 pub(crate) use play::{
-    LONG, SOON, STRATEGIES, check_hand_over, check_held, hold, move_late, move_with_pauses, mover, obey, outcome,
+    LONG, SOON, STRATEGIES, attach_peer, check_gone, check_hand_over, check_held, hold, move_late, move_with_pauses,
+    mover, obey, outcome,
 };
 
 /// One end of either ring.
