@@ -258,6 +258,10 @@ fn a_ring_that_was_not_asked_to_be_sealable_can_not_be_sealed_and_says_so() {
     let refused = anonymous.seal();
     assert!(refused.as_ref().unwrap_err().to_string().contains("sealable(true)"), "{refused:?}");
     refuses!(refused, Error::Unsealable { .. });
+    let sealable = Options::anonymous().capacity(8).sealable(true).stream_producer::<u64>().unwrap();
+    let Some(child) = fork() else { exit(i32::from(matches!(sealable.seal(), Err(Error::Unsealable { .. })))) };
+    assert_eq!(code(child), Some(1), "a forked child sealed the ring of its parent");
+    sealable.seal().unwrap();
     // Nor by anybody else.
     assert_eq!(fcntl_add_seals(anonymous.descriptor(), SealFlags::FUTURE_WRITE), Err(Errno::PERM));
 }
