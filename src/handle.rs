@@ -114,7 +114,8 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// give its memory back (`F_SEAL_FUTURE_WRITE`), whoever has its descriptor. Who is attached goes on. Nobody can
     /// follow: an attach fails with [`Error::Seals`].
     ///
-    /// So call it once both ends are attached; the descriptor can then be handed to whoever is to look and not to write.
+    /// So call it once both ends are attached; the descriptor can then be handed to whoever is to look and not to
+    /// write.
     ///
     /// # Errors
     ///

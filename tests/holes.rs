@@ -69,8 +69,8 @@ fn have_own_shared_memory() -> rustix::io::Result<()> {
     mount("tmpfs", "/dev/shm", "tmpfs", MountFlags::empty(), size.as_c_str())
 }
 
-/// Holds an end of a ring into which another process punches holes, if it is told to, and then takes all memory that the
-/// file system has; then touches the ring.
+/// Holds an end of a ring into which another process punches holes, if it is told to, and then takes all memory that
+/// the file system has; then touches the ring.
 fn victim<E: End>(part: &mut Part) {
     if let Err(error) = have_own_shared_memory() {
         return part.say(error);

@@ -8,7 +8,7 @@ use ringmain::inspect::Inspection;
 use ringmain::{Error, PeerState, Role, Wait, WaitError};
 
 use super::{End, small};
-use crate::common::{Lateness, Part, Random, Ring, check_busy, spin, succeed};
+use crate::common::{Lateness, Part, Random, Ring, check_busy, refuses, spin, succeed};
 
 pub(crate) const STRATEGIES: [Wait; 3] = [Wait::Spin, Wait::SpinThenPark, Wait::Park];
 
@@ -87,7 +87,7 @@ pub(crate) fn check_gone<E: End>(ring: &Ring, peer: &mut E::Peer, holder: u32) {
     assert_eq!(view.end(E::ROLE).unwrap().state, PeerState::Crashed);
     let refused = E::attach(&small(ring.options())).map(drop);
     let text = refused.as_ref().unwrap_err().to_string();
-    crate::common::refuses!(refused, Error::HolderGone { role, holder: found, .. } if (role, found) == (E::ROLE, holder));
+    refuses!(refused, Error::HolderGone { role, holder: found, .. } if (role, found) == (E::ROLE, holder));
     assert!(text.contains(&format!("process {holder}, is gone")) && text.contains(ring.name()), "{text}");
 }
 
