@@ -102,6 +102,16 @@ pub enum Error {
         /// How long the call waited for the lock.
         waited: Duration,
     },
+    /// Nobody holds the role, or the administration of the ring, but a process that may only read the ring has set a
+    /// read lock there, which keeps everybody from it.
+    ReadLocked {
+        /// The name of the ring.
+        name: String,
+        /// The role that cannot be taken; `None` if the name cannot be removed, or the ring not be made anew.
+        role: Option<Role>,
+        /// How long the call waited for the lock.
+        waited: Duration,
+    },
     /// The object under this name is not a regular file.
     NotRegular {
         /// The name of the ring.
@@ -231,8 +241,15 @@ pub enum Error {
     Seals {
         /// The seals that it has, as `fcntl(F_GET_SEALS)` returns them; 0 if it can have none.
         found: u32,
-        /// The seals that it must have: no others than `F_SEAL_EXEC` may be added to them.
+        /// The seals that it must have. It may also have `F_SEAL_SEAL` and `F_SEAL_EXEC`, and no others.
         expected: u32,
+    },
+    /// The ring cannot be sealed against further writers.
+    Unsealable {
+        /// The name of the ring.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The system lacks the memory for a ring without a name.
     NoMemory {
@@ -385,7 +402,7 @@ impl fmt::Display for Error {
             Error::NotReady { name, waited } => write!(
                 formatter,
                 "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether \
-                 that process is stopped"
+                 that process is stopped, or one that it forked while it made the ring still runs"
             ),
             Error::Busy { name, role, holder: Some(pid) } => {
                 write!(
@@ -409,6 +426,24 @@ impl fmt::Display for Error {
                 match name == ANONYMOUS {
                     true => formatter.write_str(", and the role is free"),
                     false => write!(formatter, " (fuser /dev/shm/{name} shows it), and the role is free"),
+                }
+            }
+            Error::ReadLocked { name, role, waited } => {
+                match role {
+                    Some(role) => write!(formatter, "the {role} of ring {name:?} is free, but cannot be taken")?,
+                    None => write!(formatter, "ring {name:?} cannot be removed or made anew")?,
+                }
+                write!(
+                    formatter,
+                    ": after {waited:?} a process that may only read it still has a read lock there, expected none; "
+                )?;
+                match name == ANONYMOUS {
+                    true => formatter.write_str("end that process, or use another ring"),
+                    false => write!(
+                        formatter,
+                        "end that process (as root, fuser /dev/shm/{name} shows it), or remove the ring by hand (rm \
+                         /dev/shm/{name}) and make it anew with a mode that lets fewer users read it"
+                    ),
                 }
             }
             Error::NotRegular { name, found } => {
@@ -508,6 +543,11 @@ impl fmt::Display for Error {
                  F_SEAL_FUTURE_WRITE; pass that of a ring created by Options::anonymous",
                 seals(*found),
                 seals(*expected)
+            ),
+            Error::Unsealable { name, reason } => write!(
+                formatter,
+                "ring {name:?} cannot be sealed: it {reason}; seal, in the process that attached, one that was created \
+                 by Options::anonymous and sealable(true)"
             ),
             Error::NoMemory { needed, available } => write!(
                 formatter,

@@ -110,6 +110,21 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.memory.descriptor()
     }
 
+    /// Closes a ring without a name to all who are not attached: nobody can map it to be written any more, write it, or
+    /// give its memory back (`F_SEAL_FUTURE_WRITE`), whoever has its descriptor. Who is attached goes on. Nobody can
+    /// follow: an attach fails with [`Error::Seals`].
+    ///
+    /// So call it once both ends are attached; the descriptor can then be handed to whoever is to look and not to
+    /// write.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsealable`]: the ring was not created by [`Options::sealable`](crate::Options::sealable), it has a
+    /// name, or this is a forked child.
+    pub fn seal(&self) -> Result<(), Error> {
+        self.memory.seal()
+    }
+
     /// Leaves the role in order, and removes the name if [`unlink_on_close`](crate::Options::unlink_on_close) was asked
     /// for.
     ///
@@ -118,8 +133,9 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     ///
     /// # Errors
     ///
-    /// [`Error::PermissionDenied`] or another error of the system if the name cannot be removed. The role is left all
-    /// the same.
+    /// If the name cannot be removed, [`Error::NotReady`] or [`Error::ReadLocked`] after a second in which another
+    /// process kept it, [`Error::PermissionDenied`], or another error of the system. The role is left all the same, and
+    /// before that second.
     pub fn close(mut self) -> Result<(), Error> {
         self.leave_now(false)
     }

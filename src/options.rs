@@ -53,6 +53,7 @@ pub struct Options {
     wait: Duration,
     mode: u32,
     owner: Option<u32>,
+    sealable: bool,
     unlink_on_close: bool,
     close_on_exit: bool,
     prefault: bool,
@@ -126,6 +127,7 @@ impl Options {
             wait: Duration::ZERO,
             mode: 0o600,
             owner: None,
+            sealable: false,
             unlink_on_close: false,
             close_on_exit: true,
             prefault: true,
@@ -200,10 +202,40 @@ impl Options {
         self
     }
 
+    /// Lets a ring without a name be closed to further writers, once both ends are attached: by `seal` of a handle. Off
+    /// by default: then nobody can change the seals that a ring has from its creation on.
+    ///
+    /// Whoever can write such a ring can seal it. That harms nobody who is attached, but nobody can follow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ringmain::Options;
+    ///
+    /// let mut tx = Options::anonymous().capacity(64).sealable(true).stream_producer::<u64>()?;
+    /// let ring = tx.descriptor().try_clone_to_owned()?;
+    /// let mut rx = Options::from_fd(ring.try_clone()?).stream_consumer::<u64>()?;
+    /// tx.seal()?;
+    /// // From here on the descriptor is good for looking, whoever has it.
+    /// tx.push(7)?;
+    /// assert_eq!(rx.pop()?, 7);
+    /// drop(rx);
+    /// assert!(Options::from_fd(ring).stream_consumer::<u64>().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn sealable(mut self, sealable: bool) -> Options {
+        self.sealable = sealable;
+        self
+    }
+
     /// Removes the name when the handle is closed or dropped, or its process exits in order
     /// ([`close_on_exit`](Options::close_on_exit)). By default the ring stays, and its elements with it.
     ///
-    /// It also stays after a crash, and after what counts as one: a drop by a panic, and an `abandon`.
+    /// It also stays after a crash, and after what counts as one: a drop by a panic, and an `abandon`; and if another
+    /// process keeps it by a lock for a second (for 100 ms, if this process exits).
     #[must_use]
     pub fn unlink_on_close(mut self, unlink: bool) -> Options {
         self.unlink_on_close = unlink;
@@ -425,6 +457,7 @@ impl Options {
     /// - [`Error::Busy`]: another handle is its producer.
     /// - [`Error::HolderGone`]: its producer is gone, but a process that it forked or spawned keeps its lock.
     /// - [`Error::NotReady`]: a process that creates it makes no progress.
+    /// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from the role.
     /// - [`Error::NotFound`], [`Error::AlreadyExists`]: the ring is missing, or exists, contrary to what was asked for.
     /// - [`Error::Mismatch`], [`Error::OtherTypeTag`]: it carries another type, or has another capacity, kind or
     ///   layout.
@@ -552,6 +585,7 @@ impl Options {
             role,
             access: Access { owner, mode: self.mode },
             creation: self.creation,
+            sealable: self.sealable,
             wait: self.wait,
             prefault: self.prefault,
             lock_memory: self.lock_memory,

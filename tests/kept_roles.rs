@@ -5,16 +5,18 @@ mod common;
 
 use std::ffi::CString;
 use std::fs::OpenOptions;
-use std::hint::black_box;
+use std::hint::{black_box, spin_loop};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
-use std::{env, fs, ptr, thread};
+use std::{env, fs, process, ptr, thread};
 
-use common::ends::{End, as_end, for_each_end, for_each_ring, hold, small};
-use common::forks::{code, fork, keeps_a_lock, wait_for_the_end};
-use common::{Child, Part, Ring, lock_role, path, refuses, succeed, wait_for};
+use common::ends::{End, as_end, attach_peer, check_gone, for_each_end, for_each_ring, hold, small};
+use common::filter::{Watcher, be_watched};
+use common::forks::{code, fork, keeps_a_lock, keeps_the_lock_of, wait_for_the_end};
+use common::{ADMINISTRATION, Ability, Child, Part, Ring, lock_role, missing, path, refuses, succeed, wait_for};
 use ringmain::inspect::Inspection;
 use ringmain::{Error, PeerState, WaitError};
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,6 +28,7 @@ fn plays_a_part() {
         ("forker", as_end!(forker)),
         ("spawner", as_end!(spawner)),
         ("starter", as_end!(starter)),
+        ("stepper", as_end!(stepper)),
         ("holder", as_end!(hold)),
     ]);
 }
@@ -77,19 +80,72 @@ fn forker<E: End>(part: &mut Part) {
     }
 }
 
+/// Attaches in a thread of its own, and forks a child right before the call of that thread that it is told by its
+/// number. Says the child's pid; that there was none, if the attach makes fewer calls.
+fn stepper<E: End>(part: &mut Part) {
+    /// The descriptor by which the thread is watched; -1 before it is, -2 if the system has no such filters.
+    static LISTENER: AtomicI32 = AtomicI32::new(-1);
+    static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+    static HAS_COME: AtomicBool = AtomicBool::new(false);
+    let (options, step) = (small(part.options()), part.argument::<usize>(1));
+    thread::spawn(move || {
+        LISTENER.store(be_watched().unwrap_or(-2), Ordering::SeqCst);
+        while !IS_WATCHED.load(Ordering::SeqCst) {
+            spin_loop();
+        }
+        let end = E::attach(&options).unwrap();
+        HAS_COME.store(true, Ordering::SeqCst);
+        thread::park();
+        drop(end);
+    });
+    let listener = wait_for("a filter", || Some(LISTENER.load(Ordering::SeqCst)).filter(|&listener| listener != -1));
+    if listener < 0 {
+        return part.say("no filter");
+    }
+    let watcher = Watcher::of(listener);
+    IS_WATCHED.store(true, Ordering::SeqCst);
+    let (mut child, mut calls) = (None, 0);
+    while !HAS_COME.load(Ordering::SeqCst) {
+        watcher.before_a_call(|| {
+            calls += 1;
+            if calls == step && !HAS_COME.load(Ordering::SeqCst) {
+                child = Some(fork_at_once().unwrap_or_else(|| wait_for_the_end()));
+            }
+        });
+    }
+    part.say(child.map_or("none".to_owned(), |child| child.to_string()));
+    part.hear();
+}
+
 /// Returns where the FIFO of a test stands.
 fn fifo(name: &str) -> PathBuf {
     env::temp_dir().join(format!("{name}.fifo"))
 }
 
-/// Attaches, then starts a program whose standard input is a FIFO that nobody has opened: the child waits for that, in
-/// the memory of this process.
+/// Attaches, and starts a program whose standard input is a FIFO that nobody has opened: the child waits for that, in
+/// the memory of this process. Does so before or afterwards, as it is told.
 fn spawner<E: End>(part: &mut Part) {
-    let _end = E::attach(&small(part.options())).unwrap();
     let path = CString::new(fifo(part.name()).as_os_str().as_bytes()).unwrap();
+    let attach = || E::attach(&small(part.options())).unwrap();
+    let is_first: bool = part.argument(1);
+    let end = is_first.then(attach);
     thread::spawn(move || spawn(&path));
+    wait_for("a child", || child_of(process::id()));
+    let _end = end.unwrap_or_else(attach);
     part.say("attached");
     part.hear();
+}
+
+/// Returns a child of a process, if there is one.
+fn child_of(parent: u32) -> Option<Pid> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.find(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).to_owned();
+        fields.split_whitespace().nth(1) == Some(&parent.to_string())
+    })
+    .and_then(Pid::from_raw)
 }
 
 fn spawn(input: &CString) {
@@ -132,26 +188,6 @@ fn starter<E: End>(part: &mut Part) {
     part.hear();
 }
 
-/// Checks that an end is told that the other one is gone, and that a successor of that one hears why it must wait.
-#[track_caller]
-fn check_gone<E: End>(ring: &Ring, peer: &mut E::Peer, holder: u32) {
-    assert_eq!(peer.wait_ready(Duration::from_secs(60)), Err(WaitError::Crashed));
-    assert_eq!(peer.peer_state(), PeerState::Crashed);
-    let view = Inspection::open(ring.name()).unwrap();
-    assert_eq!(view.end(E::ROLE).unwrap().state, PeerState::Crashed);
-    let refused = E::attach(&small(ring.options())).map(drop);
-    let text = refused.as_ref().unwrap_err().to_string();
-    refuses!(refused, Error::HolderGone { role, holder: found, .. } if (role, found) == (E::ROLE, holder));
-    assert!(text.contains(&format!("process {holder}, is gone")) && text.contains(ring.name()), "{text}");
-}
-
-/// Makes the peer one that has to wait: the ring is full or empty for it.
-fn attach_peer<P: End>(ring: &Ring) -> P {
-    let mut peer = P::attach(&small(ring.options())).unwrap();
-    peer.exhaust();
-    peer
-}
-
 #[test]
 fn a_child_that_was_forked_during_an_attach_keeps_the_lock_and_everybody_hears_of_it() {
     fn check<E: End>() {
@@ -172,6 +208,65 @@ fn a_child_that_was_forked_during_an_attach_keeps_the_lock_and_everybody_hears_o
         drop(succeed(|| E::attach(&small(ring.options()))));
     }
     for_each_ring!(check);
+}
+
+/// Forks a child before each system call of an attach, one after the other, and kills its parent: the child keeps the
+/// role or does not, and whoever asks hears of it. Returns how often it did, and of how many calls.
+#[track_caller]
+fn keeps_at_steps<E: End>(is_first: bool) -> Option<(usize, usize)> {
+    let (mut kept, mut step, mut has_waited) = (0, 0, false);
+    loop {
+        step += 1;
+        let ring = Ring::new();
+        let mut peer = (!is_first).then(|| attach_peer::<E::Peer>(&ring));
+        let mut stepper = Child::start("stepper", ring.name(), &[&E::PART, &step]);
+        let words = stepper.hear();
+        if words == "no filter" {
+            missing(Ability::SystemCallFilter, "no thread can watch another's system calls");
+            return None;
+        }
+        let mut peer = peer.take().unwrap_or_else(|| attach_peer::<E::Peer>(&ring));
+        assert_eq!(peer.peer_state(), PeerState::Alive);
+        let holder = stepper.pid();
+        stepper.kill();
+        assert_eq!(peer.wait_ready(Duration::from_secs(60)), Err(WaitError::Crashed), "step {step}");
+        if words == "none" {
+            return Some((kept, step - 1));
+        }
+        let child = Pid::from_raw(words.parse().unwrap()).unwrap();
+        match E::attach(&small(ring.options())) {
+            Ok(end) => assert_eq!(end.generation(), 2),
+            Err(Error::HolderGone { holder: found, .. }) => {
+                assert_eq!(found, holder, "step {step}");
+                kept += 1;
+            }
+            Err(error) => panic!("step {step}: {error:?}"),
+        }
+        // A creator's child may keep the administration too: whoever wants to remove the name is told.
+        let keeps_all = keeps_the_lock_of(child, ADMINISTRATION);
+        if keeps_all && !has_waited {
+            has_waited = true;
+            let refused = ringmain::unlink(ring.name());
+            assert!(refused.as_ref().unwrap_err().to_string().contains("forked"), "step {step}: {refused:?}");
+            refuses!(refused, Error::NotReady { .. });
+        }
+        kill_process(child, Signal::KILL).unwrap();
+        wait_for("the child to end", || (!keeps_the_lock_of(child, ADMINISTRATION)).then_some(()));
+        ringmain::unlink(ring.name()).unwrap_or_else(|error| panic!("step {step}: {error:?}"));
+        assert!(is_first || !keeps_all, "step {step}");
+    }
+}
+
+#[test]
+fn a_child_that_was_forked_at_any_step_of_an_attach_keeps_no_role_that_nobody_hears_of() {
+    fn check<E: End>(is_first: bool) {
+        let Some((kept, calls)) = keeps_at_steps::<E>(is_first) else { return };
+        println!("{} first: {is_first}: kept at {kept} of {calls} calls", E::PART);
+        assert!(kept > 0 && kept < calls, "{kept} of {calls}");
+    }
+    for is_first in [true, false] {
+        for_each_end!(at once: check(is_first));
+    }
 }
 
 /// Has a holder killed, and its role locked by another description, as that of a forked child would be.
@@ -246,20 +341,6 @@ impl Fifo {
         assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
         Fifo(path)
     }
-
-    /// Waits until somebody wants to read it, and returns who that is.
-    fn reader(&self, parent: u32) -> Pid {
-        wait_for("a child of posix_spawn", || {
-            let processes = fs::read_dir("/proc").unwrap().flatten();
-            let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-            pids.find(|pid| {
-                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).to_owned();
-                fields.split_whitespace().nth(1) == Some(&parent.to_string())
-            })
-            .and_then(Pid::from_raw)
-        })
-    }
 }
 
 impl Drop for Fifo {
@@ -270,12 +351,12 @@ impl Drop for Fifo {
 
 #[test]
 fn a_child_that_is_blocked_in_posix_spawn_keeps_the_memory_and_everybody_hears_of_it() {
-    fn check<E: End>() {
+    fn check<E: End>(is_first: bool) {
         let ring = Ring::new();
-        let fifo = Fifo::new(&ring);
-        let mut spawner = Child::start("spawner", ring.name(), &[&E::PART]);
+        let _fifo = Fifo::new(&ring);
+        let mut spawner = Child::start("spawner", ring.name(), &[&E::PART, &is_first]);
         spawner.says("attached");
-        let child = fifo.reader(spawner.pid());
+        let child = child_of(spawner.pid()).unwrap();
         let mut peer = attach_peer::<E::Peer>(&ring);
         let holder = spawner.pid();
         spawner.kill();
@@ -285,7 +366,10 @@ fn a_child_that_is_blocked_in_posix_spawn_keeps_the_memory_and_everybody_hears_o
         kill_process(child, Signal::KILL).unwrap();
         drop(succeed(|| E::attach(&small(ring.options()))));
     }
-    for_each_end!(at once: check());
+    // A child that was there before the attach has the memory all the same.
+    for is_first in [true, false] {
+        for_each_end!(at once: check(is_first));
+    }
 }
 
 #[test]

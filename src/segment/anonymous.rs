@@ -15,8 +15,8 @@ use super::descriptor::lift;
 use super::object::{self, os, same};
 use crate::error::{ANONYMOUS, Error};
 
-/// The seals of a segment: its length is final, and so are its seals.
-const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+/// The seals of each segment: its length is final.
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 
 /// The seals that would keep everyone from writing it.
 const WRITE_SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
@@ -74,20 +74,35 @@ fn available_memory() -> Option<u64> {
     Some(kilobytes("MemAvailable")?.saturating_add(kilobytes("SwapFree").unwrap_or(0)).saturating_mul(1024))
 }
 
-/// Fixes the length for ever, and the seals with it.
-pub(super) fn seal(file: BorrowedFd<'_>) -> Result<(), Error> {
-    rustix::fs::fcntl_add_seals(file, SEALS).map_err(|error| os("fcntl(F_ADD_SEALS)", error))
+/// Fixes the length for ever, and the seals with it, unless there is one more to come.
+pub(super) fn seal(file: BorrowedFd<'_>, sealable: bool) -> Result<(), Error> {
+    let seals = if sealable { SEALS } else { SEALS | SealFlags::SEAL };
+    rustix::fs::fcntl_add_seals(file, seals).map_err(|error| os("fcntl(F_ADD_SEALS)", error))
+}
+
+/// Keeps everybody from writing it for ever, and from giving its memory back, but by mappings that stand. Returns
+/// whether it is so now: it is not if the seals are final.
+pub(super) fn seal_against_writers(file: BorrowedFd<'_>) -> Result<bool, Error> {
+    match rustix::fs::fcntl_add_seals(file, SealFlags::FUTURE_WRITE | SealFlags::SEAL) {
+        Ok(()) => Ok(true),
+        // Another process may have been faster.
+        Err(Errno::PERM) => Ok(seals(file)?.contains(SealFlags::FUTURE_WRITE)),
+        Err(error) => Err(os("fcntl(F_ADD_SEALS)", error)),
+    }
+}
+
+fn seals(file: BorrowedFd<'_>) -> Result<SealFlags, Error> {
+    match rustix::fs::fcntl_get_seals(file) {
+        // A file that cannot be sealed, such as one on a disk.
+        Err(Errno::INVAL) => Ok(SealFlags::empty()),
+        found => found.map_err(|error| os("fcntl(F_GET_SEALS)", error)),
+    }
 }
 
 /// Checks that a descriptor refers to memory whose length nobody can change. Before that, its length means nothing.
 pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
     object::check_regular(ANONYMOUS, &object::stat(file)?)?;
-    let found = match rustix::fs::fcntl_get_seals(file) {
-        Ok(seals) => seals,
-        // A file that cannot be sealed, such as one on a disk.
-        Err(Errno::INVAL) => SealFlags::empty(),
-        Err(error) => return Err(os("fcntl(F_GET_SEALS)", error)),
-    };
+    let found = seals(file)?;
     if !found.contains(SEALS) || found.intersects(WRITE_SEALS) {
         return Err(Error::Seals { found: found.bits(), expected: SEALS.bits() });
     }

@@ -37,8 +37,15 @@ use crate::ring::presence::Presence;
 /// about half a second, and each page of it is progress.
 pub(super) const CREATION: Duration = Duration::from_secs(5);
 
-/// How long the system may take to give back the lock of a process that is gone, if nobody keeps it.
+/// How long a handle that is closed waits at most for its turn to remove the name, whoever holds it up.
+pub(super) const REMOVAL: Duration = Duration::from_secs(1);
+
+/// How long the system may take to give back the lock of a process that is gone, if nobody keeps it, and how long a
+/// reader may keep a lock that nobody has.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// The permissions of the owner.
+const OWNERS: u32 = 0o700;
 
 /// The pauses between two attempts.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
@@ -64,6 +71,8 @@ pub(crate) struct Request<'a> {
     pub(crate) role: Option<Role>,
     pub(crate) access: Access,
     pub(crate) creation: Creation,
+    /// Whether a ring without a name that is created can be sealed further.
+    pub(crate) sealable: bool,
     pub(crate) wait: Duration,
     pub(crate) prefault: bool,
     pub(crate) lock_memory: bool,
@@ -89,6 +98,8 @@ enum Look {
     BeingMade(Progress),
     /// The role is locked, and this process, which held it, is gone.
     HolderGone(u32),
+    /// This lock is free, and a process that may only read the ring keeps everybody from it.
+    ReadLocked(Lock),
 }
 
 impl Look {
@@ -142,17 +153,17 @@ pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
 struct Patience {
     /// How far a creator had got, and when that was seen first.
     progress: Option<(Progress, Duration)>,
-    /// Since when a role is held for a process that is gone.
-    gone: Option<Duration>,
+    /// Since when a lock is kept that no process of this protocol has.
+    kept: Option<Duration>,
 }
 
 impl Patience {
     /// Returns when patience ends after this attempt, counted from the first one.
     fn after(&mut self, look: &Look, waited: Duration, wait: Duration) -> Duration {
-        if let Look::HolderGone(_) = look {
-            return *self.gone.get_or_insert(waited) + GRACE;
+        if let Look::HolderGone(_) | Look::ReadLocked(_) = look {
+            return *self.kept.get_or_insert(waited) + GRACE;
         }
-        self.gone = None;
+        self.kept = None;
         if let &Look::BeingMade(made) = look {
             if self.progress.is_none_or(|(progress, _)| progress != made) {
                 self.progress = Some((made, waited));
@@ -170,6 +181,7 @@ impl Patience {
 /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
 /// - [`Error::NotRegular`]: something that is no shared-memory object has the name.
 /// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
+/// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from removing it.
 pub fn unlink(name: &str) -> Result<(), Error> {
     object::check_name(name)?;
     let Some(file) = object::open(name)? else {
@@ -240,6 +252,7 @@ impl<'a> Request<'a> {
         match (look, self.role) {
             (Look::Absent, _) => Error::NotFound { name, waited },
             (&Look::HolderGone(holder), Some(role)) => Error::HolderGone { name, role, holder, waited },
+            (Look::ReadLocked(lock), _) => lock.read_locked(&name, waited),
             _ => Error::NotReady { name, waited },
         }
     }
@@ -273,8 +286,8 @@ impl<'a> Request<'a> {
     /// Opens a new object again, and maps a page of it, which keeps the administration lock that `file` has: nothing
     /// else of the mapping is used, and nobody inherits it.
     fn begin(&self, name: &str, file: BorrowedFd<'_>) -> Result<Option<(Mapping, OwnedFd)>, Error> {
-        // A umask may have taken even the owner's permissions.
-        object::set_mode(file, self.access.mode)?;
+        // A umask may have taken even the owner's permissions. Others get theirs once they can lock nothing.
+        object::set_mode(file, self.access.mode & OWNERS)?;
         let Some(questions) = object::reopen(name, file)? else { return Ok(None) };
         Ok(Some((Mapping::new(file, DATA_OFFSET)?, questions)))
     }
@@ -294,6 +307,7 @@ impl<'a> Request<'a> {
         // No process of this protocol locks a role before it has seen the magic, but a stranger may have locked it.
         let Locking::Locked(mapping) = self.lock_role(questions, identity)? else { return Ok(None) };
         if is_named {
+            object::set_mode(questions, self.access.mode)?;
             object::reserve(questions, len)?
         } else {
             anonymous::reserve(questions, len)?
@@ -304,7 +318,7 @@ impl<'a> Request<'a> {
         let words = [&rows[..], &[&*header.tail, &*header.head]].concat();
         identity::publish(&header.identity.magic, MAGIC, &words, &[&identity.rows()[..], &[first, first]].concat());
         if !is_named {
-            anonymous::seal(questions)?;
+            anonymous::seal(questions, self.sealable)?;
         }
         // Without a magic, an object with more than rows would pass for a stranger's, which no attach removes.
         if let Some(role) = self.role {
@@ -348,6 +362,9 @@ impl<'a> Request<'a> {
 
     /// Finds out why a role is locked.
     fn look_at_holder(&self, questions: BorrowedFd<'_>, role: Role) -> Result<Look, Error> {
+        if Lock::Role(role).is_kept_by_a_reader(questions)? {
+            return Ok(Look::ReadLocked(Lock::Role(role)));
+        }
         let mapping = Mapping::new(questions, DATA_OFFSET)?;
         let slot = header(&mapping).slot(role);
         let (said, notes, looker) = (roles::said(slot), Notes::read(slot), Looker::new());
@@ -403,6 +420,9 @@ impl<'a> Request<'a> {
     /// Removes what a dead creator left behind. A living one is left to finish.
     fn repair(&self, name: &str, file: BorrowedFd<'_>) -> Result<Look, Error> {
         if !Lock::Administration.take(file)? {
+            if Lock::Administration.is_kept_by_a_reader(file)? {
+                return Ok(Look::ReadLocked(Lock::Administration));
+            }
             let stat = object::stat(file)?;
             return Ok(Look::BeingMade([stat.st_ino, stat.st_size as u64, stat.st_blocks as u64]));
         }
@@ -478,6 +498,7 @@ mod tests {
                 role: Some(role),
                 access: Access { owner: rustix::process::geteuid().as_raw(), mode: 0o600 },
                 creation: Creation::IfMissing,
+                sealable: false,
                 wait: Duration::ZERO,
                 prefault: true,
                 lock_memory: false,

@@ -2,10 +2,11 @@
 
 #![allow(unsafe_code, reason = "a futex is half of a shared word, whose address is that of a mapping")]
 
+use std::cell::Cell;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags};
@@ -63,16 +64,56 @@ pub(super) fn barrier() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
 }
 
-/// Sleeps for as long as the lower half of the word is that of `value`, at most for `limit`. May return earlier.
-pub(super) fn wait(word: &AtomicU64, value: u64, limit: Duration) {
-    /// How long a nap is if the system has no futexes for this process.
-    const NAP: Duration = Duration::from_millis(1);
-    let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
-    match futex::wait(lower_half(word), Flags::empty(), value as u32, Some(&timeout)) {
-        Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
-        // Also if another process has cut off the word (`EFAULT`): the caller does not get far.
-        Err(_) => thread::sleep(limit.min(NAP)),
+/// How a process sleeps on a word from which a stranger may take it away.
+///
+/// Whoever may read the ring can move its sleepers to another word (`FUTEX_REQUEUE`), where no wake reaches them, and
+/// the system tells nobody. So a sleep that was not ended by a wake asks whether there was one: the word has changed
+/// then. If so, sleeps are cut into naps for a while, each twice as long as the one before, and each looks at the word
+/// again.
+#[derive(Debug, Default)]
+pub(super) struct Bed {
+    /// When a sleeper found last that a wake had not reached it.
+    missed: Cell<Option<Instant>>,
+}
+
+impl Bed {
+    /// Sleeps for as long as the lower half of the word is that of `value`, at most for `limit`. May return earlier.
+    pub(super) fn sleep(&self, word: &AtomicU64, value: u64, limit: Duration) {
+        /// For how long sleeps are cut into naps after a wake that was missed.
+        const WARY: Duration = Duration::from_secs(10);
+        /// How long a nap is at first, and at most.
+        const FIRST: Duration = Duration::from_micros(30);
+        const LONGEST: Duration = Duration::from_millis(1);
+        let is_wary = self.missed.get().is_some_and(|missed| missed.elapsed() < WARY);
+        let start = Instant::now();
+        let (mut nap, mut has_slept) = (if is_wary { FIRST } else { limit }, false);
+        loop {
+            let left = limit.saturating_sub(start.elapsed());
+            match wait(word, value, nap.min(left)) {
+                // With no time left, this was the question whether the word has changed.
+                Err(Errno::TIMEDOUT) if left.is_zero() => return,
+                Err(Errno::TIMEDOUT) => {}
+                // Changed before the sleep began, or while it lasted: then the wake went elsewhere.
+                Err(Errno::AGAIN) => {
+                    if has_slept {
+                        self.missed.set(Some(Instant::now()));
+                    }
+                    return;
+                }
+                Ok(()) | Err(Errno::INTR) => return,
+                // The system has no futexes for this process, or another one has cut off the word (`EFAULT`): then the
+                // caller does not get far.
+                Err(_) => return thread::sleep(limit.min(LONGEST)),
+            }
+            (nap, has_slept) = ((2 * nap).min(LONGEST), true);
+        }
     }
+}
+
+/// Waits for a wake for as long as the lower half of the word is that of `value`, at most for `limit`.
+fn wait(word: &AtomicU64, value: u64, limit: Duration) -> Result<(), Errno> {
+    let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
+    futex::wait(lower_half(word), Flags::empty(), value as u32, Some(&timeout))
 }
 
 /// Wakes all sleepers on the word. The other end need not be the first of them: any process that may read the ring can

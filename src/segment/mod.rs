@@ -49,7 +49,7 @@ use crate::ring::park;
 use crate::ring::presence::{self, Presence};
 use attach::Attached;
 use exit::{Entry, Registration};
-use futex::{Alarm, Barriers};
+use futex::{Alarm, Barriers, Bed};
 use holder::{Looker, Notes};
 use layout::Header;
 use mapping::{Mapping, WipedOnFork};
@@ -96,6 +96,7 @@ pub struct Segment {
     parks_always: bool,
     /// Checks the process at the other end.
     looker: Looker,
+    bed: Bed,
     /// Holds no lock: for questions.
     questions: OwnedFd,
     /// Where the handle keeps its positions.
@@ -137,6 +138,7 @@ impl Segment {
             barriers: Barriers::prepare(),
             parks_always: holding.parks_always,
             looker: Looker::new(),
+            bed: Bed::default(),
             questions,
             own: WipedOnFork::new()?,
             mapping,
@@ -288,10 +290,24 @@ impl Segment {
         }
     }
 
+    /// Keeps everybody who is not attached from writing the ring.
+    pub(crate) fn seal(&self) -> Result<(), Error> {
+        let refused = |reason| Err(Error::Unsealable { name: self.name().to_owned(), reason });
+        if !self.is_here() {
+            refused("is that of the parent of this process")
+        } else if self.name.is_some() {
+            refused("has a name, and the system seals no object that has one")
+        } else if !anonymous::seal_against_writers(self.questions.as_fd())? {
+            refused("was not created by Options::sealable(true)")
+        } else {
+            Ok(())
+        }
+    }
+
     /// Removes the name, if that was asked for and it still refers to this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
         match (std::mem::take(&mut self.unlink_on_close), &self.name) {
-            (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::CREATION),
+            (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::REMOVAL),
             _ => Ok(()),
         }
     }
@@ -455,7 +471,7 @@ impl Parking for Segment {
     }
 
     fn sleep(&self, role: Role, wakes: u64, limit: Duration) {
-        futex::wait(self.wakes(role), wakes, limit);
+        self.bed.sleep(self.wakes(role), wakes, limit);
     }
 
     fn is_registered(&self) -> bool {

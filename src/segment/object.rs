@@ -225,8 +225,12 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
 pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<bool, Error> {
     let start = Instant::now();
     while !Lock::Administration.take(file)? {
-        if start.elapsed() >= patience {
-            return Err(Error::NotReady { name: name.to_owned(), waited: start.elapsed() });
+        let waited = start.elapsed();
+        if waited >= patience {
+            return Err(match Lock::Administration.is_kept_by_a_reader(file)? {
+                true => Lock::Administration.read_locked(name, waited),
+                false => Error::NotReady { name: name.to_owned(), waited },
+            });
         }
         thread::sleep(Duration::from_micros(100));
     }

@@ -3,12 +3,17 @@
 //! A role is an open-file-description (OFD) lock on one byte of the segment. The kernel gives it back at any death of
 //! its holder, it holds across PID namespaces and between two handles of one process, and `F_OFD_GETLK` asks about it
 //! without taking it. No other lock of the system does all of that.
+//!
+//! A role is a write lock, which takes a descriptor that can write. Whoever may only read a ring can set a read lock on
+//! the same byte while that is free. Such a lock keeps everybody from the role, and nothing can prevent that, but it is
+//! no role: questions about a role are asked by a read lock, with which a write lock alone conflicts.
 
 #![allow(unsafe_code, reason = "rustix has no OFD locks, so fcntl is called through libc")]
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use super::holder::{Looker, Notes};
 use super::layout::Slot;
@@ -69,11 +74,27 @@ impl Lock {
             .map_err(|source| refused("fcntl(F_OFD_SETLK)", source))
     }
 
-    /// Asks whether an open file description other than that of `file` has the lock.
+    /// Asks whether an open file description other than that of `file` has the lock. A read lock there is not it.
     pub(super) fn is_held(self, file: BorrowedFd<'_>) -> Result<bool, Error> {
-        let mut lock = self.describe(libc::F_WRLCK);
+        Ok(self.conflicting(libc::F_RDLCK, file)? != libc::F_UNLCK)
+    }
+
+    /// Asks whether nothing but a read lock of another open file description keeps the lock from being taken.
+    pub(super) fn is_kept_by_a_reader(self, file: BorrowedFd<'_>) -> Result<bool, Error> {
+        Ok(self.conflicting(libc::F_WRLCK, file)? == libc::F_RDLCK)
+    }
+
+    /// Says that a reader keeps everybody from the lock.
+    pub(super) fn read_locked(self, name: &str, waited: Duration) -> Error {
+        let role = if let Lock::Role(role) = self { Some(role) } else { None };
+        Error::ReadLocked { name: name.to_owned(), role, waited }
+    }
+
+    /// Returns the kind of a lock of another open file description with which one of this kind would conflict.
+    fn conflicting(self, kind: libc::c_int, file: BorrowedFd<'_>) -> Result<libc::c_int, Error> {
+        let mut lock = self.describe(kind);
         fcntl(file, libc::F_OFD_GETLK, &mut lock).map_err(|source| refused("fcntl(F_OFD_GETLK)", source))?;
-        Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
+        Ok(libc::c_int::from(lock.l_type))
     }
 }
 

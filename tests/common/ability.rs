@@ -24,6 +24,10 @@ pub(crate) enum Ability {
     HugePages,
     /// A /dev/shm that has a size.
     LimitedSharedMemory,
+    /// To make a group of processes whose memory is limited (cgroups): root.
+    MemoryGroup,
+    /// To hold up the writing of a core: root, FUSE, and a system that writes cores.
+    CoreDump,
 }
 
 impl Display for Ability {
@@ -36,6 +40,8 @@ impl Display for Ability {
             Ability::MemoryLock => "memory-lock",
             Ability::HugePages => "huge-pages",
             Ability::LimitedSharedMemory => "limited-shared-memory",
+            Ability::MemoryGroup => "memory-group",
+            Ability::CoreDump => "core-dump",
         })
     }
 }

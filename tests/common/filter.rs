@@ -1,6 +1,7 @@
-//! A filter of system calls that a process puts on itself, for good.
+//! A filter of system calls that a process puts on itself, for good: it refuses some, or lets another thread watch all.
 
-use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::{io, mem};
 
 /// What becomes of a call that is refused.
 #[derive(Clone, Copy)]
@@ -44,4 +45,63 @@ pub(crate) fn refuse(calls: &[libc::c_long], verdict: Verdict) -> io::Result<()>
     // SAFETY: the program is as long as it says, and lives through the call, which copies it.
     let status = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets another thread watch each system call of this one from here on, before it is made, by the descriptor that is
+/// returned. Without a watcher this thread stands still at its next call.
+///
+/// # Errors
+///
+/// If the system has no such filters.
+pub(crate) fn be_watched() -> io::Result<RawFd> {
+    let mut program = [libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: libc::SECCOMP_RET_USER_NOTIF,
+    }];
+    let program = libc::sock_fprog { len: 1, filter: program.as_mut_ptr() };
+    // SAFETY: the call takes integers alone.
+    let status = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    if status != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // SAFETY: the program is as long as it says, and lives through the call, which copies it.
+    let listener =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    if listener < 0 { Err(io::Error::last_os_error()) } else { Ok(listener as RawFd) }
+}
+
+/// Watches the calls of a thread.
+pub(crate) struct Watcher(OwnedFd);
+
+impl Watcher {
+    /// Takes the descriptor that the thread got, and nobody else has.
+    pub(crate) fn of(listener: RawFd) -> Watcher {
+        // SAFETY: it is open, and nobody else closes it.
+        Watcher(unsafe { OwnedFd::from_raw_fd(listener) })
+    }
+
+    /// Waits for the next call, does something, and then lets it be made.
+    pub(crate) fn before_a_call(&self, act: impl FnOnce()) {
+        // `SECCOMP_IOCTL_NOTIF_RECV` and `SECCOMP_IOCTL_NOTIF_SEND`.
+        const RECEIVE: libc::c_ulong = 0xc050_2100;
+        const SEND: libc::c_ulong = 0xc018_2101;
+        // SAFETY: a C struct of integers, for which zero is a value, as the call wants it.
+        let mut call: libc::seccomp_notif = unsafe { mem::zeroed() };
+        // SAFETY: the call writes one such struct.
+        let status = unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE as _, &raw mut call) };
+        assert_eq!(status, 0, "{}", io::Error::last_os_error());
+        act();
+        let mut answer = libc::seccomp_notif_resp {
+            id: call.id,
+            val: 0,
+            error: 0,
+            flags: libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+        };
+        // SAFETY: the call reads one such struct.
+        let status = unsafe { libc::ioctl(self.0.as_raw_fd(), SEND as _, &raw mut answer) };
+        assert_eq!(status, 0, "{}", io::Error::last_os_error());
+    }
 }

@@ -6,7 +6,7 @@ use std::{fs, io, thread};
 use ringmain::Role;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::PATIENCE;
+use super::{PATIENCE, byte_of};
 
 /// Forks; `None` in the child.
 pub(crate) fn fork() -> Option<Pid> {
@@ -49,7 +49,11 @@ pub(crate) fn wait_for_the_end() -> ! {
 
 /// Returns whether a process has a descriptor whose description holds the lock of a role.
 pub(crate) fn keeps_a_lock(pid: Pid, role: Role) -> bool {
-    let byte = i32::from(role == Role::Consumer);
+    keeps_the_lock_of(pid, byte_of(role))
+}
+
+/// Returns whether a process has a descriptor whose description holds the lock of a byte.
+pub(crate) fn keeps_the_lock_of(pid: Pid, byte: libc::off_t) -> bool {
     let folder = format!("/proc/{}/fdinfo", pid.as_raw_nonzero());
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let texts = entries.filter_map(|entry| fs::read_to_string(entry.path()).ok());

@@ -12,6 +12,7 @@ mod elements;
 pub(crate) mod ends;
 pub(crate) mod filter;
 pub(crate) mod forks;
+pub(crate) mod group;
 pub(crate) mod hostile;
 mod journal;
 mod late;
@@ -40,7 +41,10 @@ pub(crate) use elements::{LONGEST_CALL, Numbered, Order, Reader, Tick, Writer, r
 pub(crate) use journal::Journal;
 pub(crate) use late::{Lateness, SLICE};
 pub(crate) use process::{Child, Part, play};
-pub(crate) use ring::{Ring, Watchdog, is_locked, lock_administration, lock_role, path, read_word, word, write_word};
+pub(crate) use ring::{
+    ADMINISTRATION, Ring, Watchdog, byte_of, is_locked, lock_administration, lock_role, lock_to_read, path, read_word,
+    unlock, word, write_word,
+};
 pub(crate) use running::{PATIENCE, Running, Wait, output, wait_for};
 
 /// Checks that an attach is refused with an error of the given pattern.

@@ -72,34 +72,54 @@ pub(crate) fn write_word(name: &str, offset: u64, value: u64) {
     file.write_all_at(&value.to_ne_bytes(), offset).unwrap();
 }
 
+/// The byte whose lock is that of the administration.
+pub(crate) const ADMINISTRATION: libc::off_t = 2;
+
 /// Locks the administration byte of an object, for as long as that is open.
 #[track_caller]
 pub(crate) fn lock_administration(object: &File) {
-    lock(object, libc::F_OFD_SETLK, 2);
+    lock(object, libc::F_OFD_SETLK, libc::F_WRLCK, ADMINISTRATION);
 }
 
 /// Locks the byte of a role of an object, for as long as that is open.
 #[track_caller]
 pub(crate) fn lock_role(object: &File, role: Role) {
-    lock(object, libc::F_OFD_SETLK, libc::off_t::from(role == Role::Consumer));
+    lock(object, libc::F_OFD_SETLK, libc::F_WRLCK, byte_of(role));
+}
+
+/// Locks a byte of an object as one may who can only read it, for as long as that is open. Waits for its turn.
+#[track_caller]
+pub(crate) fn lock_to_read(object: &File, byte: libc::off_t) {
+    lock(object, libc::F_OFD_SETLKW, libc::F_RDLCK, byte);
+}
+
+/// Gives back the lock of a byte.
+#[track_caller]
+pub(crate) fn unlock(object: &File, byte: libc::off_t) {
+    lock(object, libc::F_OFD_SETLK, libc::F_UNLCK, byte);
 }
 
 /// Returns whether somebody holds a role in an object.
 #[track_caller]
 pub(crate) fn is_locked(object: &File, role: Role) -> bool {
-    lock(object, libc::F_OFD_GETLK, libc::off_t::from(role == Role::Consumer)).l_type != libc::F_UNLCK as libc::c_short
+    lock(object, libc::F_OFD_GETLK, libc::F_WRLCK, byte_of(role)).l_type != libc::F_UNLCK as libc::c_short
 }
 
-/// Sets or asks for an exclusive lock of one byte of an object.
+/// Returns the byte whose lock is that of a role.
+pub(crate) fn byte_of(role: Role) -> libc::off_t {
+    libc::off_t::from(role == Role::Consumer)
+}
+
+/// Sets or asks for a lock of one byte of an object.
 #[track_caller]
-fn lock(object: &File, command: libc::c_int, byte: libc::off_t) -> libc::flock {
+fn lock(object: &File, command: libc::c_int, kind: libc::c_int, byte: libc::off_t) -> libc::flock {
     // SAFETY: `flock` is a C struct of integers, for which zero is a value.
     let mut lock: libc::flock = unsafe { mem::zeroed() };
-    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_type = kind as libc::c_short;
     lock.l_whence = libc::SEEK_SET as libc::c_short;
     lock.l_start = byte;
     lock.l_len = 1;
-    // SAFETY: the descriptor is open, and both commands read and write one `flock`.
+    // SAFETY: the descriptor is open, and each command reads and may write one `flock`.
     let status = unsafe { libc::fcntl(object.as_raw_fd(), command, &raw mut lock) };
     assert_eq!(status, 0, "{}", io::Error::last_os_error());
     lock

@@ -12,7 +12,8 @@ use ringmain::{Broken, Error, Options, PeerState, PopError, PushError, Role, Wai
 use super::messages::header;
 use super::{Part, Ring, word};
 pub(crate) use play::{
-    LONG, SOON, STRATEGIES, check_hand_over, check_held, hold, move_late, move_with_pauses, mover, obey, outcome,
+    LONG, SOON, STRATEGIES, attach_peer, check_gone, check_hand_over, check_held, hold, move_late, move_with_pauses,
+    mover, obey, outcome,
 };
 
 /// One end of either ring.
@@ -72,10 +73,14 @@ pub(crate) trait End: Debug + Sized + Send + 'static {
     fn generation(&self) -> u64;
     fn peer_generation(&self) -> u64;
     fn peer_changed(&mut self) -> bool;
+    fn seal(&self) -> Result<(), Error>;
     fn is_orphaned(&self) -> bool;
     fn is_truncated(&self) -> bool;
     fn descriptor(&self) -> BorrowedFd<'_>;
-    fn close(self);
+    fn try_close(self) -> Result<(), Error>;
+    fn close(self) {
+        self.try_close().unwrap();
+    }
     fn abandon(self);
     fn into_fd(self) -> OwnedFd;
 }
@@ -169,14 +174,17 @@ macro_rules! common_calls {
         fn peer_generation(&self) -> u64 {
             Self::peer_generation(self)
         }
+        fn seal(&self) -> Result<(), Error> {
+            Self::seal(self)
+        }
         fn is_orphaned(&self) -> bool {
             Self::is_orphaned(self)
         }
         fn is_truncated(&self) -> bool {
             Self::is_truncated(self)
         }
-        fn close(self) {
-            Self::close(self).unwrap();
+        fn try_close(self) -> Result<(), Error> {
+            Self::close(self)
         }
         fn abandon(self) {
             Self::abandon(self);

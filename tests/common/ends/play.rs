@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
-use ringmain::{Error, Role, Wait};
+use ringmain::inspect::Inspection;
+use ringmain::{Error, PeerState, Role, Wait, WaitError};
 
 use super::{End, small};
-use crate::common::{Lateness, Part, Random, Ring, check_busy, spin, succeed};
+use crate::common::{Lateness, Part, Random, Ring, check_busy, refuses, spin, succeed};
 
 pub(crate) const STRATEGIES: [Wait; 3] = [Wait::Spin, Wait::SpinThenPark, Wait::Park];
 
@@ -75,6 +76,26 @@ pub(crate) fn outcome<H>(attach: Result<H, Error>) -> String {
 #[track_caller]
 pub(crate) fn check_held<E: End>(ring: &Ring, pid: u32) {
     check_busy(E::attach(&small(ring.options())).map(drop), E::ROLE, pid);
+}
+
+/// Checks that an end is told that the other one is gone, and that a successor of that one hears why it must wait.
+#[track_caller]
+pub(crate) fn check_gone<E: End>(ring: &Ring, peer: &mut E::Peer, holder: u32) {
+    assert_eq!(peer.wait_ready(Duration::from_secs(60)), Err(WaitError::Crashed));
+    assert_eq!(peer.peer_state(), PeerState::Crashed);
+    let view = Inspection::open(ring.name()).unwrap();
+    assert_eq!(view.end(E::ROLE).unwrap().state, PeerState::Crashed);
+    let refused = E::attach(&small(ring.options())).map(drop);
+    let text = refused.as_ref().unwrap_err().to_string();
+    refuses!(refused, Error::HolderGone { role, holder: found, .. } if (role, found) == (E::ROLE, holder));
+    assert!(text.contains(&format!("process {holder}, is gone")) && text.contains(ring.name()), "{text}");
+}
+
+/// Makes the peer one that has to wait: the ring is full or empty for it.
+pub(crate) fn attach_peer<P: End>(ring: &Ring) -> P {
+    let mut peer = P::attach(&small(ring.options())).unwrap();
+    peer.exhaust();
+    peer
 }
 
 /// Holds an end until it is killed, or told to end.
