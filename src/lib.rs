@@ -67,7 +67,7 @@ pub mod generic {
 }
 
 pub use bytemuck;
-pub use error::{Attribute, Broken, Corrupted, Error, PopError, PushError, Role, SharedWord};
+pub use error::{Attribute, Broken, Corrupted, DirectoryFault, Error, PopError, PushError, Role, SharedWord};
 pub use options::Options;
 pub use segment::{Creation, PeerState, unlink};
 pub use trusted::Trusted;

@@ -13,6 +13,7 @@ use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
 use super::descriptor::lift;
+use super::directory;
 use super::layout::{Header, MAGIC};
 use super::object::{self, os, same};
 use crate::error::{ANONYMOUS, Error};
@@ -94,8 +95,7 @@ pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
         return Err(Error::Seals { found: found.bits(), expected: SEALS.bits() });
     }
     // Huge pages come from a pool, and if that is empty an access ends in a signal.
-    let system = rustix::fs::fstatfs(file).map_err(|error| os("fstatfs", error))?;
-    match system.f_type as u64 == u64::from(libc::TMPFS_MAGIC as u32) {
+    match directory::file_system(file)? == directory::TMPFS {
         true => Ok(()),
         false => Err(Error::NotRegular { name: ANONYMOUS.to_owned(), found: "memory file of another file system" }),
     }
