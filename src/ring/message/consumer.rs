@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use bytemuck::AnyBitPattern;
 
-use super::super::copy::{bytes_out, copy_out, whole_words};
+use super::super::copy::{by_value, bytes_out, copy_out, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, Corrupted, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -125,7 +125,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         Ok(len)
     }
 
-    /// Pops one message as a value: the fastest way for plain data, since the number of bytes is known at compile time.
+    /// Pops one message as a value, of 64 KiB at most ([`LARGEST_BY_VALUE`](crate::LARGEST_BY_VALUE)): the fastest way
+    /// for plain data, since the number of bytes is known at compile time.
     ///
     /// # Errors
     ///
@@ -532,6 +533,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         at: usize,
         copy: unsafe fn(*const u8, *mut u8, usize),
     ) -> T {
+        by_value::<T>();
         let mut value = MaybeUninit::<T>::uninit();
         let read = |payload: *const u8| {
             // SAFETY: the caller's promise, and the value is private.
