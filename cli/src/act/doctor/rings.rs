@@ -12,28 +12,19 @@ pub(super) fn look() -> Vec<Finding> {
 fn locks() -> Finding {
     const CHECK: &str = "ofd-locks";
     let no_ring = |error: Error| Finding::attention(CHECK, format!("no ring can be made: {error}"), "do what it says");
-    let ring = match Options::anonymous().capacity(1).create_stream(std::alloc::Layout::new::<u8>()) {
-        Ok(ring) => ring,
-        Err(error) => return no_ring(error),
-    };
-    let ends = Options::from_fd(ring);
-    let (first, second) = match ends.stream_producer::<u8>() {
+    let ends = match Options::anonymous().capacity(1).create_stream(std::alloc::Layout::new::<u8>()) {
+        Ok(ring) => Options::from_fd(ring),
         // Locks are those of rings with a name too, which need no /proc.
         Err(Error::NoProc { .. }) => {
-            let name = format!("doctor-{}", std::process::id());
-            let ends = Options::new(&name).capacity(1).unlink_on_close(true);
-            let first = match ends.stream_producer::<u8>() {
-                Err(error @ (Error::Directory { .. } | Error::NoSpace { .. })) => return no_ring(error),
-                first => first,
-            };
-            let second = ends.stream_producer::<u8>();
-            (first, second)
+            Options::new(&format!("doctor-{}", std::process::id())).capacity(1).unlink_on_close(true)
         }
-        first => {
-            let second = ends.stream_producer::<u8>();
-            (first, second)
-        }
+        Err(error) => return no_ring(error),
     };
+    let first = match ends.stream_producer::<u8>() {
+        Err(error @ (Error::Directory { .. } | Error::NoSpace { .. })) => return no_ring(error),
+        first => first,
+    };
+    let second = ends.stream_producer::<u8>();
     match (first, second) {
         (Ok(_), Err(Error::Busy { role: Role::Producer, .. })) => {
             Finding::ok(CHECK, "a role is held by one handle alone")
