@@ -8,13 +8,13 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ringmain::pass::{self, Answer};
 use ringmain::stream::Producer;
-use ringmain::{Options, WaitError, pass};
+use ringmain::{Options, WaitError};
 
 /// How long one side waits for the other to do its part on the socket.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -82,23 +82,21 @@ fn serve(listener: &UnixListener, count: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends the ring, and waits until the client says that it has attached.
+/// Sends the ring, and waits until the client has attached.
 fn give(socket: &UnixStream, tx: &Producer<u64>) -> Result<(), Box<dyn Error>> {
     socket.set_read_timeout(Some(PATIENCE))?;
-    pass::send(socket, tx.descriptor())?;
-    let mut socket = socket;
-    socket.read_exact(&mut [0])?;
-    Ok(())
+    match pass::offer(socket, tx.descriptor())?.answer()? {
+        Answer::Attached => Ok(()),
+        other => Err(format!("{other:?}, expected that it attaches").into()),
+    }
 }
 
 /// Receives the ring, and at most so many numbers.
 fn receive(path: &str, count: u64) -> Result<(), Box<dyn Error>> {
-    let mut socket = UnixStream::connect(path)
+    let socket = UnixStream::connect(path)
         .map_err(|error| format!("cannot connect to {path}: {error}; start the server first"))?;
     // A server that is busy with another client takes its time: this waits for its turn.
-    let descriptor = pass::receive(&socket)?;
-    let mut rx = Options::from_fd(descriptor).stream_consumer::<u64>()?;
-    socket.write_all(&[1])?;
+    let mut rx = pass::accept(&socket, |ring| Options::from_fd(ring).stream_consumer::<u64>())?;
     let (mut received, mut first, mut last) = (0, None, None);
     while received < count {
         match rx.blocking().pop() {

@@ -198,6 +198,13 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// `/dev/shm`, where rings with a name lie, cannot hold one as it is. Rings without a name do not need it.
+    Directory {
+        /// What is wrong with it.
+        fault: DirectoryFault,
+        /// What the system said, if a call failed.
+        source: Option<io::Error>,
+    },
     /// The shared-memory file system is full.
     NoSpace {
         /// How many bytes the ring needs.
@@ -272,6 +279,61 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// What is wrong with `/dev/shm`. `ringmain doctor` has a line for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DirectoryFault {
+    /// It is not there, or no directory.
+    Missing,
+    /// It keeps this user from making, removing or opening anything in it.
+    Closed {
+        /// The mode that it has.
+        mode: u32,
+        /// The user id of its owner.
+        owner: u32,
+    },
+    /// It is mounted read-only.
+    ReadOnly,
+    /// It can have no more files.
+    NoInodes {
+        /// How many it can have.
+        total: u64,
+    },
+    /// It lies on a disk, or in another file system that does not keep what is reserved in memory.
+    NoTmpfs {
+        /// The type of that file system, as `statfs` returns it.
+        file_system: u64,
+    },
+}
+
+impl fmt::Display for DirectoryFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DirectoryFault::Missing => formatter.write_str(
+                "/dev/shm is not there, expected a tmpfs; mount one there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm",
+            ),
+            DirectoryFault::Closed { mode, owner } => write!(
+                formatter,
+                "/dev/shm has mode {mode:04o} and belongs to user {owner}, expected mode 1777, by which this user \
+                 could use it; chmod 1777 /dev/shm"
+            ),
+            DirectoryFault::ReadOnly => formatter.write_str(
+                "/dev/shm is mounted read-only, expected one that can be written; mount -o remount,rw /dev/shm",
+            ),
+            DirectoryFault::NoInodes { total } => write!(
+                formatter,
+                "/dev/shm has none of its {total} inodes left, expected one for each ring; remove what nobody needs, \
+                 or mount -o remount,nr_inodes=1m /dev/shm"
+            ),
+            DirectoryFault::NoTmpfs { file_system } => write!(
+                formatter,
+                "/dev/shm is a file system of type {file_system:#010x}, such as one on a disk, expected a tmpfs; mount \
+                 one there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
+            ),
+        }
+    }
 }
 
 /// A property in which a ring can differ from the one that was asked for.
@@ -507,9 +569,11 @@ impl fmt::Display for Error {
             Error::PermissionDenied { name, .. } => {
                 write!(
                     formatter,
-                    "no permission to read and write ring {name:?}; look at its owner and mode in /dev/shm"
+                    "no permission to read and write ring {name:?}, or to remove it; look at its owner and mode in \
+                     /dev/shm"
                 )
             }
+            Error::Directory { fault, .. } => fault.fmt(formatter),
             Error::NoSpace { needed, free } => write!(
                 formatter,
                 "{needed} bytes needed in /dev/shm, {free} free; remove stale rings, use a smaller capacity, or \
@@ -576,6 +640,7 @@ impl std::error::Error for Error {
             | Error::NoProc { source }
             | Error::Os { source, .. } => Some(source),
             Error::Corrupted { source, .. } => Some(source),
+            Error::Directory { source: Some(source), .. } => Some(source),
             _ => None,
         }
     }

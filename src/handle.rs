@@ -181,10 +181,6 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     }
 
     fn leave_now(&mut self, hands_on: bool) -> Result<(), Error> {
-        let Some(generation) = self.memory.take_generation() else { return Ok(()) };
-        if self.memory.has_header() {
-            self.leave(generation, hands_on);
-        }
-        self.memory.unlink_if_asked()
+        if self.memory.leave(hands_on) { self.memory.unlink_if_asked() } else { Ok(()) }
     }
 }

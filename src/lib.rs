@@ -67,8 +67,9 @@ pub mod generic {
 }
 
 pub use bytemuck;
-pub use error::{Attribute, Broken, Corrupted, Error, PopError, PushError, Role, SharedWord};
+pub use error::{Attribute, Broken, Corrupted, DirectoryFault, Error, PopError, PushError, Role, SharedWord};
 pub use options::Options;
+pub use ring::copy::LARGEST_BY_VALUE;
 pub use segment::{Creation, PeerState, unlink};
 pub use trusted::Trusted;
 pub use wait::{Unfinished, Wait, WaitError, Waiting};

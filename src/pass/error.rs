@@ -5,30 +5,54 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 
+use crate::error::Error as RingError;
+
 /// A descriptor could not be passed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PassError {
-    /// The greeting begins with something else.
+    /// What came through the socket begins with something else.
     Magic {
         /// What it begins with.
         found: u64,
         /// What it must begin with.
         expected: u64,
     },
-    /// The greeting has another version.
+    /// The greeting, or the answer, has another version.
     Version {
         /// The version that came.
         found: u64,
         /// The version that this library knows.
         expected: u64,
     },
-    /// The greeting says that it has another length.
+    /// The greeting, or the answer, says that it has another length.
     Length {
         /// The length that came, in bytes.
         found: u64,
-        /// The length of a greeting.
+        /// The length that it has.
         expected: u64,
+    },
+    /// The greeting asks for what this version does not know.
+    Wishes {
+        /// What it asks for, one bit each.
+        found: u64,
+        /// What this version knows.
+        expected: u64,
+    },
+    /// The answer is none that this version knows.
+    Answer {
+        /// What it says.
+        found: u64,
+    },
+    /// The other process received the descriptor and did not attach.
+    Refused {
+        /// Why, in its own words. It may have written anything.
+        reason: String,
+    },
+    /// The descriptor was received, and its ring could not be attached.
+    NotAttached {
+        /// Why.
+        source: RingError,
     },
     /// Not exactly one descriptor came with the greeting.
     Descriptors {
@@ -44,11 +68,11 @@ pub enum PassError {
         /// How many must come: 1.
         expected: usize,
     },
-    /// The socket ended before the greeting did.
+    /// The socket ended before the greeting, or the answer, did.
     Ended {
         /// How many bytes came.
         found: usize,
-        /// How many bytes a greeting has.
+        /// How many bytes it has.
         expected: usize,
     },
     /// A system call failed after a part of the greeting had gone through the socket.
@@ -77,7 +101,7 @@ pub enum PassError {
         /// What it holds.
         found: OsString,
     },
-    /// No descriptor of the number in the variable is open, or `/proc` is not mounted.
+    /// No descriptor of the number in the variable is open.
     NotInherited {
         /// The name of the variable.
         variable: String,
@@ -102,6 +126,18 @@ pub enum PassError {
         /// The number of the descriptor.
         number: i32,
     },
+    /// The descriptor does not refer to a ring that can be passed: one without a name.
+    NotARing {
+        /// The number of the descriptor.
+        number: i32,
+        /// What it lacks.
+        source: RingError,
+    },
+    /// The descriptor that the variable names cannot be opened anew, which needs `/proc/self/fd`.
+    NoProc {
+        /// What the system said.
+        source: io::Error,
+    },
     /// A system call failed.
     Os {
         /// The call.
@@ -116,19 +152,34 @@ impl fmt::Display for PassError {
         match self {
             PassError::Magic { found, expected } => write!(
                 formatter,
-                "the greeting begins with {found:#018x}, expected {expected:#018x}; the other end of the socket must \
-                 use ringmain::pass::send, now"
+                "what came through the socket begins with {found:#018x}, expected {expected:#018x}; both ends of it \
+                 must use ringmain::pass, now"
             ),
             PassError::Version { found, expected } => write!(
                 formatter,
-                "the greeting has version {found}, expected {expected}; build both sides with versions of ringmain \
-                 that share it"
+                "what came through the socket has version {found}, expected {expected}; build both sides with \
+                 versions of ringmain that share it"
             ),
             PassError::Length { found, expected } => write!(
                 formatter,
-                "the greeting says that it has {found} bytes, expected {expected}; the other end of the socket must \
-                 use ringmain::pass::send"
+                "what came through the socket says that it has {found} bytes, expected {expected}; both ends of it \
+                 must use ringmain::pass"
             ),
+            PassError::Wishes { found, expected } => write!(
+                formatter,
+                "the greeting asks for {found:#x}, this version of ringmain knows {expected:#x}; build both sides with \
+                 versions that share it"
+            ),
+            PassError::Answer { found } => write!(
+                formatter,
+                "the other process answers {found}, expected 1 to 3; build both sides with versions of ringmain that \
+                 share it"
+            ),
+            // Escaped: it comes from another process.
+            PassError::Refused { reason } => {
+                write!(formatter, "the other process did not attach to the ring, and says why: {reason:?}")
+            }
+            PassError::NotAttached { .. } => formatter.write_str("the ring that was received cannot be attached"),
             PassError::Descriptors { found, expected } => write!(
                 formatter,
                 "{found} descriptors came with the greeting, expected {expected}; the other end of the socket must \
@@ -141,8 +192,7 @@ impl fmt::Display for PassError {
             ),
             PassError::Ended { found, expected } => write!(
                 formatter,
-                "the socket ended after {found} bytes, expected a greeting of {expected}; look why the other process \
-                 left"
+                "the socket ended after {found} bytes, expected {expected}; look why the other process left"
             ),
             PassError::Unfinished { found, expected, .. } => write!(
                 formatter,
@@ -163,8 +213,8 @@ impl fmt::Display for PassError {
             ),
             PassError::NotInherited { variable, number, .. } => write!(
                 formatter,
-                "descriptor {number}, which {variable} names, is not open, or proc is not mounted at /proc; start \
-                 this program directly from the process that passes it"
+                "descriptor {number}, which {variable} names, is not open; start this program directly from the \
+                 process that passes it"
             ),
             PassError::OtherFile { variable, number, found, expected } => write!(
                 formatter,
@@ -177,6 +227,14 @@ impl fmt::Display for PassError {
                 "descriptor {number} does not stand for a regular file, expected that of a ring; only such a one can \
                  be opened anew"
             ),
+            PassError::NotARing { number, .. } => write!(
+                formatter,
+                "descriptor {number} does not stand for a ring without a name; pass one of those, and a named ring by \
+                 its name"
+            ),
+            PassError::NoProc { .. } => formatter.write_str(
+                "an inherited descriptor is opened anew through /proc/self/fd, which is not there; mount proc at /proc",
+            ),
             PassError::Os { call, .. } => write!(formatter, "{call} failed"),
         }
     }
@@ -187,7 +245,9 @@ impl Error for PassError {
         match self {
             PassError::Unfinished { source, .. }
             | PassError::NotInherited { source, .. }
+            | PassError::NoProc { source }
             | PassError::Os { source, .. } => Some(source),
+            PassError::NotAttached { source } | PassError::NotARing { source, .. } => Some(source),
             _ => None,
         }
     }

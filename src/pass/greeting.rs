@@ -1,73 +1,73 @@
-//! A descriptor in a socket: one greeting of three words, with one descriptor attached to its first byte.
+//! A descriptor in a socket: one greeting of four words, with one descriptor attached to its first byte.
 //! `docs/format.md` draws it.
 
-use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::cmsg_space;
-use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, send as send_bytes, sendmsg,
-};
-
 use super::PassError;
-use crate::segment::descriptor::lift;
+use super::answer::{Answer, answer};
+use super::socket::{self, Beside, Patience};
 
 /// The first word: `RINGPASS` in ASCII, the first letter in the lowest byte.
 const MAGIC: u64 = 0x5353_4150_474e_4952;
 
 /// Changes with every change of these bytes.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// The bytes of a greeting.
-const LEN: usize = 24;
-
-/// How many descriptors there is room for. More than the one that is expected, so that one too many is seen and closed.
-const ROOM: usize = 4;
+const LEN: usize = 32;
 
 /// How many descriptors come with a greeting.
 const DESCRIPTORS: usize = 1;
 
-/// Makes the bytes of a greeting.
-fn greeting() -> [u8; LEN] {
+/// The last word of a greeting whose sender wants an answer; else it is 0.
+const WANTS_AN_ANSWER: u64 = 1;
+
+/// Writes words as they go through a socket.
+pub(super) fn bytes_of<const LEN: usize>(words: &[u64]) -> [u8; LEN] {
     let mut bytes = [0; LEN];
-    for (bytes, word) in bytes.chunks_exact_mut(8).zip([MAGIC, VERSION, LEN as u64]) {
+    for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
         bytes.copy_from_slice(&word.to_ne_bytes());
     }
     bytes
 }
 
-/// Checks the words that have arrived completely.
-fn check(bytes: &[u8]) -> Result<(), PassError> {
-    let mut words = bytes.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes));
+/// Reads the words that have arrived completely.
+pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    bytes.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes))
+}
+
+/// Checks the first three words, as far as they have arrived completely.
+pub(super) fn check_head(bytes: &[u8], [magic, version, len]: [u64; 3]) -> Result<(), PassError> {
+    let mut words = words_of(bytes);
     match words.next() {
-        Some(found) if found != MAGIC => return Err(PassError::Magic { found, expected: MAGIC }),
+        Some(found) if found != magic => return Err(PassError::Magic { found, expected: magic }),
         _ => {}
     }
     match words.next() {
-        Some(found) if found != VERSION => return Err(PassError::Version { found, expected: VERSION }),
+        Some(found) if found != version => return Err(PassError::Version { found, expected: version }),
         _ => {}
     }
     match words.next() {
-        Some(found) if found != LEN as u64 => Err(PassError::Length { found, expected: LEN as u64 }),
+        Some(found) if found != len => Err(PassError::Length { found, expected: len }),
         _ => Ok(()),
     }
 }
 
-/// Returns the error of a call that failed after `found` bytes.
-fn failed(call: &'static str, found: usize, error: Errno) -> PassError {
-    match found {
-        0 => PassError::Os { call, source: error.into() },
-        _ => PassError::Unfinished { found, expected: LEN, source: error.into() },
+/// Checks the words of a greeting that have arrived completely.
+fn check(bytes: &[u8]) -> Result<(), PassError> {
+    check_head(bytes, [MAGIC, VERSION, LEN as u64])?;
+    match words_of(bytes).nth(3) {
+        Some(found) if found > WANTS_AN_ANSWER => Err(PassError::Wishes { found, expected: WANTS_AN_ANSWER }),
+        _ => Ok(()),
     }
 }
 
-/// Sends a descriptor through a socket, with a greeting of 24 bytes by which [`receive`] recognizes it.
+/// Sends a descriptor through a socket, with a greeting of 32 bytes by which [`receive`] recognizes it.
 ///
-/// The socket can carry anything else before and after it.
+/// It asks for no answer: [`offer`](super::offer) does. The socket can carry anything else before and after it. It
+/// waits as the socket does: not at all if that is nonblocking, at most for its write timeout if it has one, counted
+/// once for the whole call.
 ///
 /// # Errors
 ///
@@ -75,92 +75,90 @@ fn failed(call: &'static str, found: usize, error: Errno) -> PassError {
 /// is nonblocking and full: nothing was sent. [`PassError::Unfinished`]: a part was sent; the socket can no longer be
 /// used.
 pub fn send(socket: &UnixStream, descriptor: impl AsFd) -> Result<(), PassError> {
-    let descriptor = descriptor.as_fd();
-    let bytes = greeting();
-    let descriptors = [descriptor];
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)), "there is room for one descriptor");
-    // A signal for a socket that is closed would end the process.
-    let flags = SendFlags::NOSIGNAL;
-    let first = rustix::io::retry_on_intr(|| sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, flags));
-    let mut sent = first.map_err(|error| failed("sendmsg", 0, error))?;
-    while sent < LEN {
-        let more = rustix::io::retry_on_intr(|| send_bytes(socket, &bytes[sent..], flags));
-        sent += more.map_err(|error| failed("send", sent, error))?;
-    }
-    Ok(())
+    greet(socket, descriptor, 0)
 }
 
-/// Receives a descriptor that was sent by [`send`], and reads no byte beyond its greeting.
+/// The same, and asks for an answer.
+pub(super) fn send_for_an_answer(socket: &UnixStream, descriptor: impl AsFd) -> Result<(), PassError> {
+    greet(socket, descriptor, WANTS_AN_ANSWER)
+}
+
+fn greet(socket: &UnixStream, descriptor: impl AsFd, wishes: u64) -> Result<(), PassError> {
+    let bytes: [u8; LEN] = bytes_of(&[MAGIC, VERSION, LEN as u64, wishes]);
+    socket::send(socket, Patience::to_write(socket)?, &bytes, Some(descriptor.as_fd()))
+}
+
+/// Receives a descriptor that was sent by [`send`] or [`offer`](super::offer), and reads no byte beyond its greeting. A
+/// sender that asked for it is told that the descriptor was received, and no more: [`accept`](super::accept) tells it
+/// whether it was attached.
 ///
-/// It waits as the socket does: not at all if that is nonblocking, at most for its read timeout if it has one. The
-/// descriptor is close-on-exec.
+/// It waits as the socket does: not at all if that is nonblocking, at most for its read timeout if it has one. That
+/// limit holds for the whole call, however slowly the bytes come. The descriptor is close-on-exec.
 ///
 /// # Errors
 ///
-/// After any of them, all descriptors that came are closed.
+/// After any of them, all descriptors that came are closed, and so is whatever else the system sent beside the bytes. A
+/// sender that asked for an answer is told of [`PassError::Descriptors`] and [`PassError::Truncated`].
 ///
 /// - [`PassError::Os`]: the system call failed, such as by [`WouldBlock`](std::io::ErrorKind::WouldBlock) if nothing
 ///   has come yet: try again later.
 /// - [`PassError::Ended`], [`PassError::Unfinished`]: the other end is gone, or was too slow, in the middle of the
 ///   greeting.
-/// - [`PassError::Magic`], [`PassError::Version`], [`PassError::Length`]: the other end speaks another protocol.
+/// - [`PassError::Magic`], [`PassError::Version`], [`PassError::Length`], [`PassError::Wishes`]: the other end speaks
+///   another protocol.
 /// - [`PassError::Descriptors`]: none came, or more than one.
 /// - [`PassError::Truncated`]: the process can have no more descriptors, or very many came.
 pub fn receive(socket: &UnixStream) -> Result<OwnedFd, PassError> {
+    let Greeted { descriptor, wants_an_answer } = greeted(socket)?;
+    if wants_an_answer {
+        answer(socket, &Answer::Received.into());
+    }
+    Ok(descriptor)
+}
+
+/// What a greeting brought.
+#[derive(Debug)]
+pub(super) struct Greeted {
+    pub(super) descriptor: OwnedFd,
+    pub(super) wants_an_answer: bool,
+}
+
+/// Receives a descriptor, and leaves it to the caller to answer. Only what ends it here is answered here.
+pub(super) fn greeted(socket: &UnixStream) -> Result<Greeted, PassError> {
+    let patience = Patience::to_read(socket)?;
     let mut bytes = [0; LEN];
-    let mut received = 0;
-    let mut descriptors = Vec::new();
+    let (mut received, mut beside) = (0, Beside::default());
     while received < LEN {
-        let (len, is_truncated) = receive_some(socket.as_fd(), &mut bytes[received..], &mut descriptors)
-            .map_err(|error| failed("recvmsg", received, error))?;
-        if is_truncated {
-            return Err(PassError::Truncated { found: descriptors.len(), expected: DESCRIPTORS });
+        let len = socket::receive(socket, patience, &mut bytes[received..], &mut beside);
+        match len.map_err(|error| error.into()) {
+            Ok(0) => return Err(PassError::Ended { found: received, expected: LEN }),
+            Ok(len) => received += len,
+            Err(source) if received == 0 => return Err(PassError::Os { call: "recvmsg", source }),
+            Err(source) => return Err(PassError::Unfinished { found: received, expected: LEN, source }),
         }
-        if len == 0 {
-            return Err(PassError::Ended { found: received, expected: LEN });
-        }
-        received += len;
         // As early as possible: a peer that speaks another protocol may never send the rest.
         check(&bytes[..received])?;
     }
-    let found = descriptors.len();
-    match (descriptors.pop(), found) {
-        (Some(descriptor), DESCRIPTORS) => {
-            lift(descriptor).map_err(|error| failed("fcntl(F_DUPFD_CLOEXEC)", received, error))
-        }
-        _ => Err(PassError::Descriptors { found, expected: DESCRIPTORS }),
-    }
-}
-
-/// Receives some bytes and the descriptors that came with them. Returns how many bytes, and whether descriptors were
-/// lost.
-fn receive_some(
-    socket: BorrowedFd<'_>,
-    bytes: &mut [u8],
-    descriptors: &mut Vec<OwnedFd>,
-) -> Result<(usize, bool), Errno> {
-    // Credentials come too if the owner of the socket asked for them.
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(ROOM), ScmCredentials(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let message = loop {
-        match recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, RecvFlags::CMSG_CLOEXEC) {
-            Err(Errno::INTR) => {}
-            message => break message?,
-        }
+    let wants_an_answer = words_of(&bytes).nth(3) == Some(WANTS_AN_ANSWER);
+    let kept = match beside {
+        Beside { count: found, is_truncated: true, .. } => Err(PassError::Truncated { found, expected: DESCRIPTORS }),
+        Beside { first: Some(descriptor), count: DESCRIPTORS, .. } => socket::keep(descriptor),
+        Beside { count: found, .. } => Err(PassError::Descriptors { found, expected: DESCRIPTORS }),
     };
-    for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(received) = message {
-            descriptors.extend(received);
+    kept.map(|descriptor| Greeted { descriptor, wants_an_answer }).inspect_err(|error| {
+        if wants_an_answer {
+            answer(socket, &error.into());
         }
-    }
-    Ok((message.bytes, message.flags.contains(ReturnFlags::CTRUNC)))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn greeting() -> [u8; LEN] {
+        bytes_of(&[MAGIC, VERSION, LEN as u64, WANTS_AN_ANSWER])
+    }
 
     #[test]
     fn the_document_of_the_format_has_the_greeting() {
@@ -183,14 +181,15 @@ mod tests {
         }
         let changed = |at: usize| {
             let mut bytes = bytes;
-            bytes[at] ^= 1;
+            bytes[at] ^= 2;
             bytes
         };
         for (at, len) in [(0, 8), (7, 24)] {
             assert!(matches!(check(&changed(at)[..len]), Err(PassError::Magic { .. })));
         }
         assert!(matches!(check(&changed(8)), Err(PassError::Version { .. })));
-        assert!(matches!(check(&changed(16)), Err(PassError::Length { found: 25, expected: 24 })));
+        assert!(matches!(check(&changed(16)), Err(PassError::Length { found: 34, expected: 32 })));
+        assert!(matches!(check(&changed(24)), Err(PassError::Wishes { found: 3, expected: 1 })));
         // What has not arrived completely is not checked.
         assert!(check(&changed(16)[..23]).is_ok());
     }

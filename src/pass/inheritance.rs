@@ -12,8 +12,11 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 use super::PassError;
-use crate::segment::anonymous::{open_number, path_of};
+use crate::segment::anonymous::{check_ring, open_number, path_of};
 use crate::segment::descriptor::FIRST;
+
+/// Where the system lists the descriptors of this process.
+const DESCRIPTORS: &str = "/proc/self/fd";
 
 /// What the variable says: the number of the descriptor, and the file behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,8 @@ fn failed(call: &'static str) -> impl Fn(Errno) -> PassError {
 /// # Errors
 ///
 /// - [`PassError::Variable`]: no variable can have this name.
-/// - [`PassError::NotRegular`]: the descriptor is not that of a ring, but a pipe, a socket or the like.
+/// - [`PassError::NotRegular`], [`PassError::NotARing`]: the descriptor is not that of a ring without a name, but a
+///   pipe, a socket, another file or the like.
 /// - [`PassError::Os`]: a system call failed.
 pub fn inherit(command: &mut Command, descriptor: impl AsFd, variable: &str) -> Result<(), PassError> {
     let descriptor = descriptor.as_fd();
@@ -85,6 +89,7 @@ pub fn inherit(command: &mut Command, descriptor: impl AsFd, variable: &str) -> 
     let copy = fcntl_dupfd_cloexec(descriptor, FIRST).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))?;
     let stat = rustix::fs::fstat(&copy).map_err(failed("fstat"))?;
     check_regular(copy.as_raw_fd(), &stat)?;
+    check_mark(copy.as_raw_fd(), copy.as_fd())?;
     command.env(variable, Note { number: copy.as_raw_fd(), object: object(&stat) }.to_string());
     // In the child alone: no program that another thread starts meanwhile inherits it.
     let keep_open = move || fcntl_setfd(&copy, FdFlags::empty()).map_err(Into::into);
@@ -109,18 +114,25 @@ fn check_regular(number: i32, stat: &Stat) -> Result<(), PassError> {
     }
 }
 
+/// Refuses what is no ring.
+fn check_mark(number: i32, descriptor: BorrowedFd<'_>) -> Result<(), PassError> {
+    check_ring(descriptor).map_err(|source| PassError::NotARing { number, source })
+}
+
 /// Opens what this process inherited by [`inherit`]. It can be called more than once.
 ///
 /// The variable names the descriptor and the file behind it. It is not trusted: the descriptor is reopened through
-/// `/proc/self/fd`, and the file behind it must be the one that the variable names. The inherited descriptor itself
-/// stays open, but becomes close-on-exec.
+/// `/proc/self/fd`, the file behind it must be the one that the variable names, and it must be a ring. The inherited
+/// descriptor itself stays open, but becomes close-on-exec: only after all that was checked, so that nothing changes of
+/// a descriptor that the variable names wrongly.
 ///
 /// # Errors
 ///
 /// - [`PassError::Missing`], [`PassError::Malformed`]: the variable is not set, or does not name a descriptor.
 /// - [`PassError::NotInherited`], [`PassError::OtherFile`]: no descriptor of this number is open, or it refers to
 ///   another file.
-/// - [`PassError::NotRegular`]: what the variable names is no ring.
+/// - [`PassError::NotRegular`], [`PassError::NotARing`]: what the variable names is no ring.
+/// - [`PassError::NoProc`]: `/proc` is not mounted.
 /// - [`PassError::Os`]: a system call failed.
 pub fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
     check_name(variable)?;
@@ -135,6 +147,7 @@ pub fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
     let opened = open_number(note.number);
     let descriptor = opened.map_err(|error| note.gone(variable, error))?;
     note.check(variable, &rustix::fs::fstat(descriptor.as_fd()).map_err(failed("fstat"))?)?;
+    check_mark(note.number, descriptor.as_fd())?;
     note.keep_to_this_process();
     Ok(descriptor)
 }
@@ -142,6 +155,9 @@ pub fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
 impl Note {
     fn gone(&self, variable: &str, error: Errno) -> PassError {
         match error {
+            Errno::NOENT | Errno::NOTDIR if rustix::fs::stat(DESCRIPTORS).is_err() => {
+                PassError::NoProc { source: error.into() }
+            }
             Errno::NOENT | Errno::NOTDIR => {
                 PassError::NotInherited { variable: variable.to_owned(), number: self.number, source: error.into() }
             }
@@ -164,9 +180,9 @@ impl Note {
         if self.number < FIRST {
             return;
         }
-        // SAFETY: a descriptor of this number was open a moment ago, for what the variable names, and is the one that
-        // was left open for this process at its start. If another thread closes it right now, no more than a flag is
-        // set, which the standard library sets for all that it opens.
+        // SAFETY: a descriptor of this number was open a moment ago, for the ring that the variable names, and is the
+        // one that was left open for this process at its start. If another thread closes it right now, no more than a
+        // flag is set, which the standard library sets for all that it opens.
         let inherited = unsafe { BorrowedFd::borrow_raw(self.number) };
         // If this fails, programs that are started inherit it.
         let _ = fcntl_setfd(inherited, FdFlags::CLOEXEC);

@@ -3,6 +3,9 @@
 //! That is the descriptor of a handle (`descriptor`, `into_fd`), or one that was passed before. The other process
 //! attaches by [`Options::from_fd`](crate::Options::from_fd).
 //!
+//! [`offer`] and [`accept`] tell the sender whether the ring was attached, and if not, why; [`send`] and [`receive`]
+//! pass the descriptor and no more. Either of the first two works with either of the others.
+//!
 //! # Examples
 //!
 //! ```
@@ -23,10 +26,13 @@
 //! # }
 //! ```
 
+mod answer;
 mod error;
 mod greeting;
 mod inheritance;
+mod socket;
 
+pub use answer::{Answer, Offer, accept, offer};
 pub use error::PassError;
 pub use greeting::{receive, send};
 pub use inheritance::{inherit, inherited};

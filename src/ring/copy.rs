@@ -27,6 +27,47 @@ use core::mem::{align_of, size_of};
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
+/// The largest element or value, in bytes, that a call takes or returns by value: 64 KiB. A build that is not optimised
+/// copies it several times on the way, and the stack of a thread has 2 MiB. A larger one does not compile by value:
+///
+/// ```compile_fail,E0080
+/// let mut tx = ringmain::Options::anonymous().capacity(2).stream_producer::<[[u8; 4096]; 17]>().unwrap();
+/// tx.push([[0; 4096]; 17]).unwrap();
+/// ```
+///
+/// It is moved by reference, as a slice of one, and need not lie on a stack at all:
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::slice;
+///
+/// use ringmain::Options;
+///
+/// type Frame = [[u8; 4096]; 17];
+/// let ring = Options::anonymous().capacity(2).create_stream(std::alloc::Layout::new::<Frame>())?;
+/// let mut tx = Options::from_fd(ring.try_clone()?).stream_producer::<Frame>()?;
+/// let mut rx = Options::from_fd(ring).stream_consumer::<Frame>()?;
+/// let mut frame = Box::new([[7; 4096]; 17]);
+/// assert_eq!(tx.push_slice(slice::from_ref(&*frame))?, 1);
+/// rx.blocking().pop_slice(slice::from_mut(&mut *frame))?;
+/// # Ok(())
+/// # }
+/// ```
+pub const LARGEST_BY_VALUE: usize = 64 << 10;
+
+/// Refuses, where it is compiled, to move a value that is too large for a stack.
+#[inline(always)]
+pub const fn by_value<T>() {
+    const {
+        assert!(
+            size_of::<T>() <= LARGEST_BY_VALUE,
+            "more than 64 KiB (ringmain::LARGEST_BY_VALUE) is not moved by value, for the sake of the stack: in a \
+             stream use push_slice(slice::from_ref(&element)) and pop_slice(slice::from_mut(&mut element)), or a claim \
+             and a peek; of messages use push_value(&value), and pop into its bytes"
+        );
+    }
+}
+
 /// The longest copy in bytes that is made piece by piece: longer ones have a faster way.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 const FEW: usize = 1024;

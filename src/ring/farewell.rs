@@ -1,9 +1,9 @@
-//! How an end leaves if its handle cannot do so, because the process exits.
+//! How an end leaves, by words that need not be mapped: when its handle is closed or dropped, or the process exits.
 
 use core::sync::atomic::Ordering;
 
 use super::memory::Word;
-use super::park::{COUNT, FENCES};
+use super::park::{COUNT, FENCES, full_fence};
 use super::presence;
 
 /// The words of the role that is left, and what the other end says of itself.
@@ -19,6 +19,32 @@ pub struct Words<'a, W, P = W> {
     pub told: Option<&'a W>,
     /// Says that the other end is attached.
     pub peer: &'a W,
+}
+
+/// A word that something else accesses for this process, such as the system.
+pub trait Reached {
+    /// Reads the word.
+    fn get(&self) -> u64;
+    /// Writes the word.
+    fn put(&self, value: u64);
+}
+
+/// The same as a [`Word`]. Whatever the ordering is, each access is between two fences: it is far dearer than they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Distant<R>(pub R);
+
+impl<R: Reached> Word for Distant<R> {
+    fn load(&self, _ordering: Ordering) -> u64 {
+        let value = self.0.get();
+        full_fence();
+        value
+    }
+
+    fn store(&self, value: u64, _ordering: Ordering) {
+        full_fence();
+        self.0.put(value);
+        full_fence();
+    }
 }
 
 /// Says that the holder of `generation` leaves in order, and counts a wake. The caller then wakes the sleepers on

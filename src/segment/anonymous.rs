@@ -6,12 +6,15 @@
 //! never handed out: otherwise a process that was given one would keep the role of a peer that is dead.
 
 use std::fs;
+use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
 use super::descriptor::lift;
+use super::directory;
+use super::layout::{Header, MAGIC};
 use super::object::{self, os, same};
 use crate::error::{ANONYMOUS, Error};
 
@@ -107,10 +110,22 @@ pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
         return Err(Error::Seals { found: found.bits(), expected: SEALS.bits() });
     }
     // Huge pages come from a pool, and if that is empty an access ends in a signal.
-    let system = rustix::fs::fstatfs(file).map_err(|error| os("fstatfs", error))?;
-    match system.f_type as u64 == u64::from(libc::TMPFS_MAGIC as u32) {
+    match directory::file_system(file)? == directory::TMPFS {
         true => Ok(()),
         false => Err(Error::NotRegular { name: ANONYMOUS.to_owned(), found: "memory file of another file system" }),
+    }
+}
+
+/// Checks that a descriptor refers to a finished ring. Changes nothing, and reads through no mapping: nobody has
+/// reserved what a stranger's object has.
+pub(crate) fn check_ring(file: BorrowedFd<'_>) -> Result<(), Error> {
+    check_sealed(file)?;
+    let mut magic = [0; 8];
+    let read = rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut magic, offset_of!(Header, identity) as u64));
+    let len = read.map_err(|error| os("pread", error))?;
+    match u64::from_ne_bytes(magic) {
+        MAGIC if len == magic.len() => Ok(()),
+        magic => Err(Error::NotARing { name: ANONYMOUS.to_owned(), len: object::stat(file)?.st_size as u64, magic }),
     }
 }
 

@@ -22,11 +22,10 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::futex;
 use super::layout::Header;
+use super::leave::Parting;
 use super::object::{self, NAME_MAX};
 use super::process::{self, Epoch};
-use crate::ring::farewell::{self, Words};
 use crate::ring::memory::Role;
 
 /// How long the handler waits at most for its turn to remove a name.
@@ -93,22 +92,9 @@ impl Kept {
     unsafe fn leave(&self) {
         // SAFETY: the same promise.
         let descriptor = unsafe { self.descriptor() };
-        // If another process has cut off the header, a store there raises a signal.
-        let is_whole = object::stat(descriptor).is_ok_and(|stat| stat.st_size as u64 >= size_of::<Header>() as u64);
-        if is_whole {
-            // SAFETY: the mapping outlives the registration, and every byte of a header is an atomic or padding.
-            let header = unsafe { self.header.as_ref() };
-            let slot = header.slot(self.role);
-            let words = Words {
-                presence: &slot.presence,
-                parking: &slot.parking,
-                wakes: &slot.wakes,
-                told: (self.role == Role::Consumer).then_some(&slot.needed_or_told),
-                peer: &header.slot(self.role.peer()).presence,
-            };
-            farewell::leave(&words, self.generation);
-            futex::wake(&slot.wakes);
-        }
+        // SAFETY: the mapping outlives the registration, and every byte of a header is an atomic or padding.
+        let header = unsafe { self.header.as_ref() };
+        Parting { header, file: descriptor, role: self.role }.leave(self.generation, false);
     }
 
     /// Removes the name, if that was asked for and it still refers to this ring.

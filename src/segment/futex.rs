@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::thread::futex::{self, Flags};
+use rustix::thread::futex::{self, Flags, WakeOp, WakeOpCmp};
 use rustix::thread::{MembarrierCommand, membarrier};
 use rustix::time::Timespec;
 
@@ -123,10 +123,59 @@ pub(super) fn wake(word: &AtomicU64) {
     let _ = futex::wake(lower_half(word), Flags::empty(), i32::MAX as u32);
 }
 
+/// Has the system change a word from `old` to `new`: where the memory for it is gone, that is an error (`EFAULT`), and
+/// no signal.
+///
+/// A word of which a few of the lower bits change, or which is counted on by a little, changes at once. Others change
+/// bit by bit.
+pub(super) fn change(word: &AtomicU64, old: u64, new: u64) -> Result<(), Errno> {
+    change_half(lower_half(word), old as u32, new as u32)?;
+    change_half(upper_half(word), (old >> 32) as u32, (new >> 32) as u32)
+}
+
+fn change_half(half: &AtomicU32, old: u32, new: u32) -> Result<(), Errno> {
+    // The call wakes sleepers of one word and changes another one: nobody sleeps on this one.
+    let nobody = AtomicU32::new(0);
+    let operate = |operation, argument| {
+        let (comparison, flags) = (WakeOpCmp::Eq, Flags::empty());
+        futex::wake_op(&nobody, flags, 0, 0, half, operation, comparison, argument, 0).map(|_| ())
+    };
+    // The argument has 12 bits, and a sign.
+    match new.wrapping_sub(old) as i32 {
+        0 => Ok(()),
+        difference @ -2048..2048 => operate(WakeOp::Add, difference as u16 & 0xfff),
+        _ => (0..32).filter(|bit| (old ^ new) & 1 << bit != 0).try_for_each(|bit| operate(WakeOp::XOrShift, bit)),
+    }
+}
+
 /// A futex has 32 bits: those in which a count changes.
 fn lower_half(word: &AtomicU64) -> &AtomicU32 {
+    half(word, if cfg!(target_endian = "little") { 0 } else { 1 })
+}
+
+fn upper_half(word: &AtomicU64) -> &AtomicU32 {
+    half(word, if cfg!(target_endian = "little") { 1 } else { 0 })
+}
+
+fn half(word: &AtomicU64, at: usize) -> &AtomicU32 {
     let halves: *mut u32 = word.as_ptr().cast();
-    let half = halves.wrapping_add(if cfg!(target_endian = "little") { 0 } else { 1 });
-    // SAFETY: an aligned half of a word that outlives the reference. The kernel alone reads it.
-    unsafe { AtomicU32::from_ptr(half) }
+    // SAFETY: an aligned half of a word that outlives the reference. The kernel alone accesses it.
+    unsafe { AtomicU32::from_ptr(halves.wrapping_add(at)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_changes_a_word_to_any_other() {
+        let values = [0, 1, 2, 7, 2047, 2048, 4095, u64::from(u32::MAX), 1 << 32, u64::MAX - 1, u64::MAX, 0x5a5a << 30];
+        for old in values {
+            for new in values {
+                let word = AtomicU64::new(old);
+                change(&word, old, new).unwrap();
+                assert_eq!(word.into_inner(), new, "from {old:#x}");
+            }
+        }
+    }
 }

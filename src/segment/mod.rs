@@ -8,10 +8,12 @@
 pub(crate) mod anonymous;
 mod attach;
 pub(crate) mod descriptor;
+mod directory;
 mod exit;
 mod futex;
 mod holder;
 mod layout;
+mod leave;
 mod mapping;
 mod object;
 mod place;
@@ -43,7 +45,6 @@ pub(crate) use rustix::param::page_size;
 
 use crate::error::{ANONYMOUS, Error};
 use crate::ring::ends::Ends;
-use crate::ring::farewell;
 use crate::ring::memory::{Memory, Parking, Role};
 use crate::ring::park;
 use crate::ring::presence::{self, Presence};
@@ -52,6 +53,7 @@ use exit::{Entry, Registration};
 use futex::{Alarm, Barriers, Bed};
 use holder::{Looker, Notes};
 use layout::Header;
+use leave::Parting;
 use mapping::{Mapping, WipedOnFork};
 
 /// Returns the effective user of this process.
@@ -260,20 +262,27 @@ impl Segment {
         (len < expected).then_some((len, expected))
     }
 
-    /// Returns whether the header is still there. It is gone if another process has cut it off.
-    pub(crate) fn has_header(&self) -> bool {
-        self.truncated().is_none_or(|(len, _)| len >= size_of::<Header>() as u64)
-    }
-
     /// Returns the generation for the one time that its holder says that it leaves.
     ///
     /// `None` if it has left, and if this is not the process of the handle, or it is exiting: the mapping may not be
     /// there, and must not be touched.
-    pub(crate) fn take_generation(&mut self) -> Option<u64> {
+    fn take_generation(&mut self) -> Option<u64> {
         if !self.is_here() {
             return None;
         }
         Some(std::mem::take(&mut self.generation)).filter(|&generation| generation > 0)
+    }
+
+    /// Says once that this holder leaves in order, and returns whether it did so now. If it hands the ring on, nothing
+    /// counts as told.
+    pub(crate) fn leave(&mut self, hands_on: bool) -> bool {
+        let Some(generation) = self.take_generation() else { return false };
+        self.parting().leave(generation, hands_on);
+        true
+    }
+
+    fn parting(&self) -> Parting<'_> {
+        Parting { header: self.header(), file: self.questions.as_fd(), role: self.role }
     }
 
     /// Gives the role back, when this is dropped, as if the process had been killed now: nothing is said, the name
@@ -282,9 +291,7 @@ impl Segment {
         if self.take_generation().is_some() {
             self.at_exit = None;
             self.unlink_on_close = false;
-            if self.has_header() {
-                farewell::ask_for_nothing(&self.header().slot(self.role).parking);
-            }
+            self.parting().ask_for_nothing();
             // Without it a sleeper finds out after its slice.
             self.alarm = Alarm::of(self.questions.as_fd(), self.role).ok();
         }
@@ -375,23 +382,16 @@ unsafe impl Memory for Segment {
         self.own.words()
     }
 
+    /// Leaves by itself: another process may have taken the memory of the words that an end would store.
     fn generation_to_drop(&mut self) -> Option<u64> {
         if std::thread::panicking() {
             // A handle that a panic drops does not leave in order.
             self.abandon();
-            return None;
+        } else if self.leave(false) {
+            // A name that cannot be removed stays; `close` returns the error.
+            drop(self.unlink_if_asked());
         }
-        let generation = self.take_generation()?;
-        if !self.has_header() {
-            self.has_left();
-            return None;
-        }
-        Some(generation)
-    }
-
-    fn has_left(&mut self) {
-        // A name that cannot be removed stays; `close` returns the error.
-        drop(self.unlink_if_asked());
+        None
     }
 
     #[inline(always)]

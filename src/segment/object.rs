@@ -12,6 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::shm;
 
 use super::descriptor::lift;
+use super::directory;
 use super::roles::Lock;
 use crate::error::Error;
 
@@ -51,7 +52,7 @@ pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
 fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
     match shm::open(&*path(name), flags(access), Mode::empty()).and_then(lift) {
         Ok(file) => Ok(Some(file)),
-        Err(Errno::NOENT) => Ok(None),
+        Err(error @ Errno::NOENT) => directory::blame(error, false).map_or(Ok(None), Err),
         Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
         Err(Errno::ISDIR) => Err(Error::NotRegular { name: name.to_owned(), found: "directory" }),
         Err(Errno::NXIO) => Err(Error::NotRegular { name: name.to_owned(), found: "socket or device" }),
@@ -70,13 +71,14 @@ pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
     {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
-        Err(error) => Err(denied(name, "shm_open", error)),
+        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_open", error))),
     }
 }
 
 /// Refuses a length that cannot be reserved, before anything is done for it.
 pub(super) fn check_room(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
     check_file_size(len)?;
+    directory::check_memory(file)?;
     let system = rustix::fs::fstatvfs(file).map_err(|error| os("fstatvfs", error))?;
     // A file system of no size has no limit.
     match system.f_blocks > 0 && system.f_blocks.saturating_mul(system.f_frsize) < len {
@@ -216,7 +218,7 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
     match shm::unlink(&*path(name)) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(denied(name, "shm_unlink", error)),
+        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_unlink", error))),
     }
 }
 
@@ -291,6 +293,9 @@ fn flags(access: shm::OFlags) -> shm::OFlags {
 }
 
 fn denied(name: &str, call: &'static str, error: Errno) -> Error {
+    if let Some(fault) = directory::blame(error, false) {
+        return fault;
+    }
     match error {
         Errno::ACCESS | Errno::PERM => Error::PermissionDenied { name: name.to_owned(), source: error.into() },
         _ => os(call, error),

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use bytemuck::AnyBitPattern;
 
-use super::super::copy::{bytes_out, copy_out, whole_words};
+use super::super::copy::{by_value, bytes_out, copy_out, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, Corrupted, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -125,7 +125,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         Ok(len)
     }
 
-    /// Pops one message as a value: the fastest way for plain data, since the number of bytes is known at compile time.
+    /// Pops one message as a value, of 64 KiB at most ([`LARGEST_BY_VALUE`](crate::LARGEST_BY_VALUE)): the fastest way
+    /// for plain data, since the number of bytes is known at compile time.
     ///
     /// # Errors
     ///
@@ -247,6 +248,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// Hands each message that is there, at most `max` of them, to `read`, and releases it afterwards. Returns how many
     /// there were.
     ///
+    /// Those are there that were at the beginning of the call: it ends, however fast the producer pushes more.
+    ///
     /// A message stays in the ring if `read` panics.
     ///
     /// # Errors
@@ -270,20 +273,23 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// ```
     #[inline]
     pub fn drain(&mut self, max: usize, mut read: impl FnMut(&Record<'_, M>)) -> Result<usize, Broken> {
-        for count in 0..max {
+        let end = self.end_of_now()?;
+        let mut count = 0;
+        while count < max && self.cursor.position() != end {
             match self.peek() {
                 Ok(record) => {
                     read(&record);
                     record.release();
+                    count += 1;
                 }
                 Err(PopError::Broken(broken)) => return Err(broken),
-                Err(_) => return Ok(count),
+                Err(_) => break,
             }
         }
-        Ok(max)
+        Ok(count)
     }
 
-    /// Pops the messages that are there one after the other.
+    /// Pops the messages one after the other that are there when the first one is asked for.
     ///
     /// # Examples
     ///
@@ -301,7 +307,27 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// ```
     #[inline]
     pub fn messages(&mut self) -> Messages<'_, M> {
-        Messages { consumer: self, is_over: false }
+        Messages { consumer: self, end: None, is_over: false }
+    }
+
+    /// Loads the tail, and returns the position at which a call ends that goes over the messages that are there now,
+    /// however many come meanwhile. If the tail tells of none, that is the end of what the next header tells of.
+    fn end_of_now(&mut self) -> Result<u64, Broken> {
+        self.check()?;
+        let mut is_loaded = false;
+        if self.cursor.known() == 0 {
+            is_loaded = self.pace.is_flowing();
+            match self.front(0) {
+                Ok(_) => {}
+                Err(Nothing::Empty) => return Ok(self.cursor.position()),
+                Err(Nothing::Unusable) => return Err(self.cause()),
+            }
+        }
+        if !is_loaded {
+            // A header tells of one message, and what was known before of those that were there then.
+            self.load_tail().map_err(|cause| self.poison(cause))?;
+        }
+        Ok(self.cursor.known_end())
     }
 
     /// Returns how many bytes of records there can be.
@@ -507,6 +533,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         at: usize,
         copy: unsafe fn(*const u8, *mut u8, usize),
     ) -> T {
+        by_value::<T>();
         let mut value = MaybeUninit::<T>::uninit();
         let read = |payload: *const u8| {
             // SAFETY: the caller's promise, and the value is private.
@@ -519,12 +546,33 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     }
 }
 
-/// The messages that are there, popped one after the other. The iterator ends when there is none, or after an error.
+/// The messages that are there when the first one is asked for, popped one after the other. The iterator ends after
+/// them, however many come meanwhile, or after an error.
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
 pub struct Messages<'a, M: Memory> {
     consumer: &'a mut Consumer<M>,
+    /// Where the last of them ends, once that is known.
+    end: Option<u64>,
     is_over: bool,
+}
+
+impl<M: Memory> Messages<'_, M> {
+    fn pop_next(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        let end = match self.end {
+            Some(end) => end,
+            None => *self.end.insert(self.consumer.end_of_now()?),
+        };
+        if self.consumer.position() == end {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        match self.consumer.pop_into(&mut bytes) {
+            Ok(_) => Ok(Some(bytes)),
+            Err(PopError::Broken(broken)) => Err(broken),
+            Err(_) => Ok(None),
+        }
+    }
 }
 
 impl<M: Memory> Iterator for Messages<'_, M> {
@@ -535,14 +583,8 @@ impl<M: Memory> Iterator for Messages<'_, M> {
         if self.is_over {
             return None;
         }
-        let mut bytes = Vec::new();
-        match self.consumer.pop_into(&mut bytes) {
-            Ok(_) => Some(Ok(bytes)),
-            Err(PopError::Broken(broken)) => {
-                self.is_over = true;
-                Some(Err(broken))
-            }
-            Err(_) => None,
-        }
+        let next = self.pop_next();
+        self.is_over = next.is_err();
+        next.transpose()
     }
 }

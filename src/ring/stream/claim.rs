@@ -5,6 +5,7 @@
 use core::fmt;
 use core::mem::MaybeUninit;
 
+use super::super::copy::by_value;
 use super::super::endpoint::Kind;
 use super::super::error::Broken;
 use super::super::memory::Memory;
@@ -109,6 +110,7 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
     /// If `at` is not below [`Claim::len`].
     #[inline]
     pub fn set(&mut self, at: usize, value: T) {
+        by_value::<T>();
         assert!(at < self.len, "slot {at} of a claim of {}", self.len);
         // SAFETY: the slot is one of the claim's.
         unsafe { self.put(at, &value) };
@@ -147,6 +149,7 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
     /// ```
     #[inline]
     pub fn fill(&mut self, values: impl IntoIterator<Item = T>) -> usize {
+        by_value::<T>();
         let mut values = values.into_iter().fuse();
         let mut filled = 0;
         while filled < self.len {
@@ -167,8 +170,10 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
         filled
     }
 
-    /// Writes some slots from `at` on, and returns how many.
-    #[inline(always)]
+    /// Writes some slots from `at` on, and returns how many. In a build that is not optimised, their room must not lie
+    /// in the frame of a caller whose elements are large.
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn fill_some(&mut self, at: usize, values: &mut impl Iterator<Item = T>) -> usize {
         let (mut some, mut len) = ([MaybeUninit::<T>::uninit(); SOME], 0);
         for (place, value) in some[..SOME.min(self.len - at)].iter_mut().zip(values) {

@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
-use super::super::copy::copy_out;
+use super::super::copy::{by_value, copy_out};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -32,7 +32,8 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
         Endpoint::attach_as(memory, kind, limit.into())
     }
 
-    /// Pops one element. Its slot is free when this returns, and no other consumer gets the element.
+    /// Pops one element, of 64 KiB at most ([`LARGEST_BY_VALUE`](crate::LARGEST_BY_VALUE)). Its slot is free when this
+    /// returns, and no other consumer gets the element.
     ///
     /// # Errors
     ///
@@ -99,6 +100,7 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// It lies between the head and the tail.
     #[inline(always)]
     pub(super) unsafe fn take(&self, position: u64) -> T {
+        by_value::<T>();
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: the caller's promise; a single element never passes the end of the buffer.
         unsafe { self.copy(position, value.as_mut_ptr(), 1) };

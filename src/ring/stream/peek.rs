@@ -230,6 +230,22 @@ impl<T: Element, M: Memory> Elements<'_, T, M> {
         // SAFETY: the first `len` are written, and every bit pattern is a `T`.
         unsafe { core::slice::from_raw_parts(to, len) }
     }
+
+    /// Folds small elements, of which some are copied at once. In a build that is not optimised, their room must not
+    /// lie in the frame of a caller whose elements are large.
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn fold_some<B>(mut self, init: B, mut fold: impl FnMut(B, T) -> B) -> B {
+        let mut folded = init;
+        loop {
+            let mut some = [MaybeUninit::uninit(); SOME];
+            let some = self.take_some(&mut some);
+            if some.is_empty() {
+                return folded;
+            }
+            folded = some.iter().fold(folded, |folded, element| fold(folded, *element));
+        }
+    }
 }
 
 impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
@@ -247,16 +263,11 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
     }
 
     #[inline]
-    fn fold<B, F: FnMut(B, T) -> B>(mut self, init: B, mut fold: F) -> B {
-        let mut folded = init;
-        while size_of::<T>() <= SMALL {
-            let mut some = [MaybeUninit::uninit(); SOME];
-            let some = self.take_some(&mut some);
-            if some.is_empty() {
-                return folded;
-            }
-            folded = some.iter().fold(folded, |folded, element| fold(folded, *element));
+    fn fold<B, F: FnMut(B, T) -> B>(self, init: B, mut fold: F) -> B {
+        if size_of::<T>() <= SMALL {
+            return self.fold_some(init, fold);
         }
+        let mut folded = init;
         for element in self {
             folded = fold(folded, element);
         }

@@ -4,7 +4,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::super::copy::copy_in;
+use super::super::copy::{by_value, copy_in};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
@@ -29,7 +29,8 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
         Endpoint::attach_as(memory, kind, limit.into())
     }
 
-    /// Pushes one element. It is visible to the consumer when this returns.
+    /// Pushes one element, of 64 KiB at most ([`LARGEST_BY_VALUE`](crate::LARGEST_BY_VALUE)). It is visible to the
+    /// consumer when this returns.
     ///
     /// # Errors
     ///
@@ -59,6 +60,7 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// ```
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
+        by_value::<T>();
         let tail = self.cursor.position();
         if tail == self.cursor.known_end() {
             // Possibly full: only the head itself tells.

@@ -1,30 +1,87 @@
 //! The file system that rings lie in, and the pages that it gives.
 
+use std::path::Path;
+
 use bytesize::ByteSize;
+use rustix::fs::StatVfsMountFlags;
 
 use super::finding::{Finding, read};
 
 /// What docker gives a container unless it is told otherwise.
 const DOCKER: u64 = 64 << 20;
 
+/// Where rings with a name lie.
+const DIRECTORY: &str = "/dev/shm";
+
+/// What cures most of what can be wrong with it.
+const MOUNT: &str = "mount a tmpfs there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm";
+
 pub(super) fn look() -> Vec<Finding> {
-    vec![space(), huge_pages()]
+    let mut findings = directory();
+    findings.push(proc(Path::new("/proc/self/fd").exists()));
+    findings.push(huge_pages());
+    findings
 }
 
-fn space() -> Finding {
-    const CHECK: &str = "dev-shm";
+/// Looks at the directory in which rings with a name lie.
+fn directory() -> Vec<Finding> {
     const TMPFS: rustix::fs::FsWord = 0x0102_1994;
-    let (Ok(stat), Ok(kind)) = (rustix::fs::statvfs("/dev/shm"), rustix::fs::statfs("/dev/shm")) else {
-        return Finding::attention(
-            CHECK,
-            "/dev/shm is not there",
-            "mount a tmpfs there: mount -t tmpfs tmpfs /dev/shm",
-        );
+    let (stat, kind) = (rustix::fs::statvfs(DIRECTORY), rustix::fs::statfs(DIRECTORY));
+    let (Ok(stat), Ok(kind), Ok(status)) = (stat, kind, rustix::fs::stat(DIRECTORY)) else {
+        return vec![Finding::attention("dev-shm", "/dev/shm is not there", MOUNT)];
     };
-    if kind.f_type != TMPFS {
-        return Finding::attention(CHECK, "/dev/shm is no tmpfs", "mount one there: mount -t tmpfs tmpfs /dev/shm");
+    let mut findings = Vec::new();
+    if kind.f_type == TMPFS {
+        findings.push(judge_space(
+            stat.f_blocks.saturating_mul(stat.f_frsize),
+            stat.f_bavail.saturating_mul(stat.f_frsize),
+        ));
+    } else {
+        let found =
+            format!("/dev/shm is no tmpfs, but a file system of type {:#010x}: no ring is made there", kind.f_type);
+        findings.push(Finding::attention("dev-shm", found, MOUNT));
     }
-    judge_space(stat.f_blocks.saturating_mul(stat.f_frsize), stat.f_bavail.saturating_mul(stat.f_frsize))
+    findings.push(judge_mount(stat.f_flag.contains(StatVfsMountFlags::RDONLY)));
+    findings.push(judge_mode(status.st_mode & 0o7777, status.st_uid));
+    findings.push(judge_inodes(stat.f_files, stat.f_ffree));
+    findings
+}
+
+fn judge_mount(is_read_only: bool) -> Finding {
+    let found = if is_read_only { "mounted read-only: no ring is made or attached" } else { "can be written" };
+    Finding::judge("dev-shm-mount", found, !is_read_only, "mount -o remount,rw /dev/shm")
+}
+
+fn judge_mode(mode: u32, owner: u32) -> Finding {
+    const USUAL: u32 = 0o1777;
+    let found = match mode {
+        USUAL => "mode 1777: every user makes rings, and removes his own alone".to_owned(),
+        _ if mode & 0o003 == 0o003 => format!("mode {mode:04o}: every user can remove the rings of others"),
+        _ => format!("mode {mode:04o} of user {owner}: other users make no rings"),
+    };
+    Finding::judge("dev-shm-mode", found, mode == USUAL, "chmod 1777 /dev/shm")
+}
+
+fn judge_inodes(total: u64, free: u64) -> Finding {
+    const ENOUGH: u64 = 64;
+    // A file system of no number has no limit.
+    let found = if total == 0 { "no limit".to_owned() } else { format!("{free} of {total} are free") };
+    Finding::judge(
+        "dev-shm-inodes",
+        found,
+        total == 0 || free >= ENOUGH,
+        "each ring takes one: ringmain rm --stale; or mount -o remount,nr_inodes=1m /dev/shm",
+    )
+}
+
+fn proc(is_there: bool) -> Finding {
+    let found = match is_there {
+        true => "is mounted",
+        false => {
+            "is not there: rings with a name work, those without one cannot be attached, and holders are not named"
+        }
+    };
+    Finding::judge("proc", found, is_there, "mount -t proc proc /proc")
 }
 
 fn judge_space(size: u64, free: u64) -> Finding {
@@ -65,6 +122,22 @@ mod tests {
         let finding = judge_space(size, free);
         assert_eq!(finding.status, status, "{finding:?}");
         assert!(finding.cure.unwrap_or_default().contains(cure));
+    }
+
+    #[test]
+    fn a_directory_that_keeps_users_out_or_holds_no_more_needs_attention() {
+        assert_eq!(judge_mode(0o1777, 0).status, Status::Ok);
+        for (mode, expected) in [(0o755, "mode 0755 of user 0: other users"), (0o777, "remove the rings of others")] {
+            let finding = judge_mode(mode, 0);
+            assert_eq!(finding.status, Status::Attention);
+            assert!(finding.found.contains(expected), "{finding:?}");
+        }
+        assert_eq!(
+            [(0, 0), (100, 64), (100, 63)].map(|(total, free)| judge_inodes(total, free).status),
+            [Status::Ok, Status::Ok, Status::Attention]
+        );
+        assert_eq!([false, true].map(|read_only| judge_mount(read_only).status), [Status::Ok, Status::Attention]);
+        assert_eq!([true, false].map(|is_there| proc(is_there).status), [Status::Ok, Status::Attention]);
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! What `ringmain doctor` says of a /dev/shm that cannot be used, and of a system without /proc: in mounts of its own.
+
+mod shell;
+
+// That of the library's tests.
+#[path = "../../tests/common/ability.rs"]
+#[allow(dead_code, reason = "one is used here")]
+mod ability;
+
+use std::process::Command;
+
+use ability::{Ability, missing};
+use serde_json::Value;
+use shell::output;
+
+/// Runs a shell command in mounts of its own, and `doctor` behind it; `None`, with the reason, if that is not allowed.
+#[track_caller]
+fn findings(before: &str) -> Option<Vec<Value>> {
+    let doctor = env!("CARGO_BIN_EXE_ringmain");
+    let script = format!("{before} || exit 99; exec {doctor} doctor --json");
+    // As root, of a user namespace of its own where this is not root.
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let output = output(command.args(["--mount", "sh", "-c", &script]));
+    if !output.status.success() {
+        missing(Ability::MountNamespace, String::from_utf8_lossy(&output.stderr));
+        return None;
+    }
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// Checks that a line of `doctor` needs attention, and says this.
+#[track_caller]
+fn check(before: &str, line: &str, found: &str, cure: &str) {
+    let Some(findings) = findings(before) else { return };
+    let finding = findings.iter().find(|finding| finding["check"] == line).unwrap_or_else(|| panic!("{findings:?}"));
+    assert_eq!(finding["status"], "attention", "{finding}");
+    assert!(finding["found"].as_str().unwrap().contains(found), "{finding}");
+    assert!(finding["cure"].as_str().unwrap().contains(cure), "{finding}");
+}
+
+#[test]
+fn each_fault_of_the_directory_has_its_line() {
+    let tmpfs = |options: &str| format!("mount -t tmpfs -o {options} tmpfs /dev/shm");
+    check(&tmpfs("mode=0755"), "dev-shm-mode", "mode 0755 of user 0", "chmod 1777");
+    check(&tmpfs("mode=1777,ro"), "dev-shm-mount", "mounted read-only", "remount,rw");
+    check(&tmpfs("mode=1777,nr_inodes=8"), "dev-shm-inodes", "of 8 are free", "nr_inodes");
+    check("mount -t ramfs ramfs /dev/shm", "dev-shm", "a file system of type 0x858458f6", "mount -t tmpfs");
+    check("mount -t tmpfs tmpfs /dev", "dev-shm", "/dev/shm is not there", "mount -t tmpfs");
+}
+
+#[test]
+fn a_system_without_proc_has_its_line_and_named_rings_work() {
+    let before = "mount -t tmpfs tmpfs /proc";
+    check(before, "proc", "rings with a name work", "mount -t proc");
+    let Some(findings) = findings(before) else { return };
+    let locks = findings.iter().find(|finding| finding["check"] == "ofd-locks").unwrap();
+    assert_eq!(locks["found"], "a role is held by one handle alone");
+}

@@ -1,0 +1,59 @@
+//! The directory in which named rings lie, and what can be wrong with it: a call that fails for a name may fail for
+//! that.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
+
+use super::object::os;
+use crate::error::{DirectoryFault, Error};
+
+/// Where Linux has the objects of shared memory.
+const PATH: &str = "/dev/shm";
+
+/// Says what is wrong with the directory, if that is why a call for a name failed; `changes` says whether the call was
+/// to make or to remove the name.
+pub(super) fn blame(error: Errno, changes: bool) -> Option<Error> {
+    let fault = match error {
+        Errno::NOENT | Errno::NOTDIR => rustix::fs::stat(PATH).is_err().then_some(DirectoryFault::Missing),
+        Errno::ROFS => Some(DirectoryFault::ReadOnly),
+        Errno::NOSPC => rustix::fs::statvfs(PATH)
+            .ok()
+            .filter(|system| system.f_files > 0 && system.f_ffree == 0)
+            .map(|system| DirectoryFault::NoInodes { total: system.f_files }),
+        Errno::ACCESS | Errno::PERM => closed(changes),
+        _ => None,
+    };
+    fault.map(|fault| Error::Directory { fault, source: Some(error.into()) })
+}
+
+/// Returns the mode of the directory, if it keeps this user out.
+fn closed(changes: bool) -> Option<DirectoryFault> {
+    let wanted = if changes { Access::EXEC_OK | Access::WRITE_OK } else { Access::EXEC_OK };
+    match rustix::fs::accessat(CWD, PATH, wanted, AtFlags::EACCESS) {
+        Err(Errno::ACCESS) => {
+            let stat = rustix::fs::stat(PATH).ok()?;
+            Some(DirectoryFault::Closed { mode: stat.st_mode & 0o7777, owner: stat.st_uid })
+        }
+        _ => None,
+    }
+}
+
+/// Refuses to make a ring in what is no memory: on a disk, what was reserved may be written back, and is not kept by
+/// file systems that copy at each write.
+pub(super) fn check_memory(file: BorrowedFd<'_>) -> Result<(), Error> {
+    match file_system(file)? {
+        TMPFS => Ok(()),
+        file_system => Err(Error::Directory { fault: DirectoryFault::NoTmpfs { file_system }, source: None }),
+    }
+}
+
+/// The type of the system's own file system in memory.
+pub(super) const TMPFS: u64 = libc::TMPFS_MAGIC as u64;
+
+/// Returns the type of the file system that an object lies in.
+pub(super) fn file_system(file: BorrowedFd<'_>) -> Result<u64, Error> {
+    // 32 bits, whatever the width of the field is.
+    Ok(u64::from(rustix::fs::fstatfs(file).map_err(|error| os("fstatfs", error))?.f_type as u32))
+}
