@@ -45,7 +45,7 @@ pub(super) const LONGEST_TAG: usize = 64;
 const TAG_WORDS: usize = LONGEST_TAG / 8;
 
 /// The number of bytes before the data area that have a meaning in this version.
-pub(super) const HEADER_LENGTH: u64 = size_of::<Header>() as u64;
+pub(super) const HEADER_LENGTH: u64 = 6 * APART as u64;
 
 /// The incompatible features that this version knows: a version that does not know one of a ring's refuses it.
 pub(super) const INCOMPATIBLE: u64 = 0;

@@ -24,7 +24,6 @@ mod view;
 mod wanted;
 
 use std::fmt;
-use std::mem::offset_of;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
@@ -488,6 +487,8 @@ impl Parking for Segment {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     #[inline(always)]
     fn load_behind(&self, role: Role) -> u64 {
+        use std::mem::offset_of;
+
         /// Where in the header a slot keeps its parking word.
         const PARKING: usize = offset_of!(layout::Slot, parking);
 

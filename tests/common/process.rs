@@ -22,6 +22,10 @@ use super::{PATIENCE, Running, Watchdog, wait_for};
 /// Names the part that a process plays, and its arguments.
 const PART: &str = "RINGMAIN_TEST_PART";
 
+/// Names the program that runs this binary, and its arguments before it, where the system cannot run it by itself.
+/// Cargo's own runner (`CARGO_TARGET_..._RUNNER`) is not told to tests.
+const RUNNER: &str = "RINGMAIN_TEST_RUNNER";
+
 /// The ignored test that plays a part.
 const ENTRY: &str = "plays_a_part";
 
@@ -46,6 +50,17 @@ fn write_to(path: &str, bytes: &[u8]) -> io::Result<()> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::write(file, bytes)?;
     Ok(())
+}
+
+/// The command that starts this binary again.
+fn own_binary() -> Command {
+    let binary = env::current_exe().unwrap();
+    let runner = env::var(RUNNER).unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(program) = words.next() else { return Command::new(binary) };
+    let mut command = Command::new(program);
+    command.args(words).arg(binary);
+    command
 }
 
 /// A process that plays a part. It is killed and reaped when this is dropped.
@@ -107,7 +122,7 @@ impl Child {
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
         ours.set_write_timeout(Some(PATIENCE)).unwrap();
         let words: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        let mut command = Command::new(env::current_exe().unwrap());
+        let mut command = own_binary();
         prepare(&mut command);
         command
             .args(["--exact", ENTRY, "--ignored", "--nocapture"])
