@@ -213,9 +213,6 @@ proctype End(byte me)
 #else
                    || me == C && has_data
 #endif
-#ifdef FAULT_PRODUCER_HEARS_OF_EARLIER
-                   || me == P
-#endif
                   ) -> past--
                :: else ->
                    /* It is not told of the last end: somebody was, and has read all. */

@@ -292,11 +292,7 @@ inline park()
 #ifdef GATHERS
         if :: me == P -> gathers = 1 :: gathers = 0 fi;
 #endif
-#ifdef FAULT_GOAL_STORED_LATE
-        skip
-#else
         store_goals()
-#endif
     };
 #ifndef FAULT_WAKES_LOADED_LATE
     begun = MEM(PEER, WAKES);
@@ -312,9 +308,6 @@ inline park()
     /* Parking::fence_to_sleep */
 #ifndef FAULT_NO_BARRIER
     (begun & FENCES || !allowed || !registered[PEER] || empty(buffer[PEER]));
-#endif
-#ifdef FAULT_GOAL_STORED_LATE
-    atomic { store_goals() };
 #endif
 #ifndef FAULT_NO_LAST_CHECK
     atomic { is_ready() };
