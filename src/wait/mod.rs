@@ -259,7 +259,12 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.check_length()?;
         let peer = self.memory.peer_presence();
         let ended = |error| Ok(Some(Ended { error, peer }));
-        match self.memory.examine_peer() {
+        let state = self.memory.examine_peer();
+        // A holder that attached or left meanwhile may be the one of this state: which it is, the next check finds out.
+        if self.memory.peer_presence() != peer {
+            return Ok(None);
+        }
+        match state {
             PeerState::Alive => return Ok(None),
             _ if !self.ends.concern(peer) => {
                 if !self.waiter.awaits_first {
