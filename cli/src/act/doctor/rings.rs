@@ -16,7 +16,7 @@ fn locks() -> Finding {
         Ok(ring) => Options::from_fd(ring),
         // Locks are those of rings with a name too, which need no /proc.
         Err(Error::NoProc { .. }) => {
-            Options::new(&format!("doctor-{}", std::process::id())).capacity(1).unlink_on_close(true)
+            Options::new(format!("doctor-{}", std::process::id())).capacity(1).unlink_on_close(true)
         }
         Err(error) => return no_ring(error),
     };
