@@ -69,6 +69,6 @@ pub mod generic {
 pub use bytemuck;
 pub use error::{Attribute, Broken, Corrupted, Error, PopError, PushError, Role, SharedWord};
 pub use options::Options;
-pub use segment::{Creation, PeerState, unlink};
+pub use segment::{Creation, PeerState, unlink, unlink_if_free};
 pub use trusted::Trusted;
 pub use wait::{Unfinished, Wait, WaitError, Waiting};
