@@ -133,7 +133,8 @@ pub enum Error {
         /// How many bytes of it have memory.
         reserved: u64,
     },
-    /// The ring is larger than this process wants to attach to ([`Options::max_capacity`](crate::Options::max_capacity)).
+    /// The ring is larger than this process wants to attach to
+    /// ([`Options::max_capacity`](crate::Options::max_capacity)).
     TooLarge {
         /// The name of the ring.
         name: String,
@@ -463,8 +464,8 @@ impl fmt::Display for Error {
             ),
             Error::Sparse { name, len, reserved } => write!(
                 formatter,
-                "ring {name:?} has memory for {reserved} of its {len} bytes, expected all: it was not made by ringmain, \
-                 or holes were punched into it; remove it and create it anew"
+                "ring {name:?} has memory for {reserved} of its {len} bytes, expected all: it was not made by \
+                 ringmain, or holes were punched into it; remove it and create it anew"
             ),
             Error::TooLarge { name, found, limit } => write!(
                 formatter,

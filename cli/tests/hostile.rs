@@ -6,7 +6,7 @@
 //!
 //! ```sh
 //! cargo test -p ringmain-cli --test hostile                                              # some hundred objects
-//! RINGMAIN_OBJECTS=10000 cargo test --release -p ringmain-cli --test hostile -- --nocapture
+//! RINGMAIN_OBJECTS=10000 cargo test -p ringmain-cli --test hostile -- --nocapture        # some minutes
 //! RINGMAIN_SEED=4711 cargo test -p ringmain-cli --test hostile                           # the same objects again
 //! ```
 
@@ -40,6 +40,9 @@ use shell::Running;
 
 /// How many objects there are, unless `RINGMAIN_OBJECTS` says another number.
 const OBJECTS: u64 = 200;
+
+/// About how many objects are looked at by themselves, each by a program, where there are more.
+const VISITS: usize = 1000;
 
 /// What says to a process of this program that it is the one in a namespace of its own.
 const APART: &str = "RINGMAIN_HOSTILE";
@@ -199,8 +202,9 @@ fn look_at_all(objects: Objects, spare: u64, seed: u64) {
     let lines = watched.stdout.split(|&byte| byte == b'\n').count() - 1;
     assert!(lines >= 2 * objects.all.len(), "watch: {lines} lines for {} objects", objects.all.len());
 
-    // Each by itself, by some verb: one half now, and the other with another number of free pages.
-    for object in objects.all.iter().skip(spare as usize).step_by(2) {
+    // Some by themselves, by some verb: others with another number of free pages.
+    let step = (objects.all.len() / VISITS).max(2);
+    for object in objects.all.iter().skip(spare as usize).step_by(step) {
         let mut verbs: Vec<&[&str]> = vec![
             &["stat", "--interval", "10ms"],
             &["tap", "--format", "hex"],

@@ -4,8 +4,8 @@
 //! at any instruction. Five rules keep it sound:
 //!
 //! - a segment is created under its administration lock, which the kernel gives back when its creator dies;
-//! - a name is removed only under the administration lock of the object that it refers to, and by an attach only if that
-//!   is marked as one in the making, as its creator marked it together with the name;
+//! - a name is removed only under the administration lock of the object that it refers to, and by an attach only if
+//!   that is marked as one in the making, as its creator marked it together with the name;
 //! - nothing is mapped before it was read by system calls, is what is wanted, and has memory for all of its length;
 //! - after a role is locked, the name is checked again: it may refer to another object by now;
 //! - a lock is held for longer than a few system calls only by a mapping whose descriptor is closed: a process that
@@ -190,8 +190,8 @@ pub fn unlink(name: &str) -> Result<(), Error> {
 /// Removes the name of a ring that nobody holds, or of what a process left that was killed while it made one. Anything
 /// else stays.
 ///
-/// No process can attach between the check and the removal. It waits for at most `limit` if the ring is being created or
-/// removed.
+/// No process can attach between the check and the removal. It waits for at most `limit` if the ring is being created
+/// or removed.
 ///
 /// # Examples
 ///

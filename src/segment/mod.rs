@@ -245,8 +245,8 @@ impl Segment {
         roles::state(peer, self.header().slot(peer), self.questions.as_fd(), is_gone).unwrap_or(PeerState::Alive)
     }
 
-    /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach. A process with
-    /// a descriptor of a ring that never had one can attach at any time.
+    /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach. A process
+    /// with a descriptor of a ring that never had one can attach at any time.
     pub(crate) fn is_orphaned(&self) -> bool {
         let name = self.name.as_ref();
         name.is_some_and(|name| object::is_orphaned(name, self.questions.as_fd()).unwrap_or(false))

@@ -16,8 +16,8 @@ pub(crate) struct Remove {
     /// The rings to remove
     #[arg(value_name = "NAME", required_unless_present = "stale")]
     names: Vec<String>,
-    /// Remove only rings that nobody holds and whose last holder, or whose creator, was killed: of those named, or of all
-    /// that this user may write
+    /// Remove only rings that nobody holds and whose last holder, or whose creator, was killed: of those named, or of
+    /// all that this user may write
     #[arg(long)]
     stale: bool,
     /// Print what would be removed, and remove nothing
