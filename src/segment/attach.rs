@@ -299,9 +299,7 @@ impl<'a> Request<'a> {
         let stat = object::stat(file.as_fd())?;
         let (len, reserved) = (stat.st_size as u64, object::reserved(&stat));
         self.wanted.check(name, found, len)?;
-        if reserved < len {
-            return Err(Error::Sparse { name: name.to_owned(), len, reserved });
-        }
+        object::check_reserved(name, len, reserved)?;
         let data = len - found.data_offset;
         match self.most(stat.st_uid, reserved).filter(|&limit| limit < data) {
             Some(limit) => Err(Error::TooLarge { name: name.to_owned(), found: data, limit }),

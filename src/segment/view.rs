@@ -95,17 +95,8 @@ impl Glance {
             _ => return Err(Error::NotARing { name: name.to_owned(), len, magic }),
         };
         Wanted::whatever(identity).check(name, identity, len)?;
-        self.check_reserved(name)?;
+        object::check_reserved(name, len, self.reserved)?;
         Ok(identity)
-    }
-
-    /// Refuses an object of which parts are not reserved: an access there would take memory that may not be there.
-    pub(super) fn check_reserved(&self, name: &str) -> Result<(), Error> {
-        let Glance { len, reserved, .. } = *self;
-        match reserved < len {
-            true => Err(Error::Sparse { name: name.to_owned(), len, reserved }),
-            false => Ok(()),
-        }
     }
 }
 
@@ -142,7 +133,7 @@ impl View {
             && Identity::from_rows(glance.rows) == self.identity
             && glance.len == self.identity.segment_length;
         match is_same {
-            true => glance.check_reserved(&self.name),
+            true => object::check_reserved(&self.name, glance.len, glance.reserved),
             false => Err(Error::Changing { name: self.name.clone() }),
         }
     }
