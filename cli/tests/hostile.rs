@@ -125,14 +125,14 @@ fn no_object_ends_hides_or_delays_anything_that_looks() {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "--nocapture", "looks_at_hostile_objects"]).env(APART, "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // SAFETY: a forked child has one thread, and this makes system calls alone.
-    unsafe {
-        command.pre_exec(|| {
-            unshare_unsafe(UnshareFlags::NEWNS)?;
-            mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-            Ok(())
-        });
-    }
+    let have_own_mounts = || {
+        // SAFETY: a forked child has one thread.
+        unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+        mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+        Ok(())
+    };
+    // SAFETY: it makes system calls alone, and allocates nothing.
+    unsafe { command.pre_exec(have_own_mounts) };
     let process = match Running::try_start(&mut command) {
         Ok(process) => process,
         Err(refused) => return missing(Ability::MountNamespace, refused),
