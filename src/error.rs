@@ -128,6 +128,41 @@ pub enum Error {
         /// Its first eight bytes, 0 if it is shorter.
         magic: u64,
     },
+    /// A process that was creating the ring was killed before it had finished. An attach never returns this: it removes
+    /// what is left.
+    Unfinished {
+        /// The name of the ring.
+        name: String,
+    },
+    /// The object has less memory than its length: an access to the rest would take memory that may not be there.
+    Sparse {
+        /// The name of the ring.
+        name: String,
+        /// The length of the object in bytes.
+        len: u64,
+        /// How many bytes of it have memory.
+        reserved: u64,
+    },
+    /// The ring is larger than this process wants to attach to
+    /// ([`Options::max_capacity`](crate::Options::max_capacity)).
+    TooLarge {
+        /// The name of the ring.
+        name: String,
+        /// The length of its data area in bytes.
+        found: u64,
+        /// How many bytes it may have.
+        limit: u64,
+    },
+    /// The object changed while it was looked at.
+    Changing {
+        /// The name of the object.
+        name: String,
+    },
+    /// Another process holds a lease of the object (`F_SETLEASE`), and would have to give that back first.
+    Leased {
+        /// The name of the object.
+        name: String,
+    },
     /// The ring is not the one that was asked for.
     Mismatch {
         /// The name of the ring.
@@ -518,6 +553,31 @@ impl fmt::Display for Error {
             Error::NotARing { name, len, magic } => write!(
                 formatter,
                 "the object {name:?} of {len} bytes is no ring: it begins with {magic:#018x}; remove it, or {}",
+                instead(name)
+            ),
+            Error::Unfinished { name } => write!(
+                formatter,
+                "ring {name:?} has no contents: the process that was making it was killed; the next attach replaces it"
+            ),
+            Error::Sparse { name, len, reserved } => write!(
+                formatter,
+                "ring {name:?} has memory for {reserved} of its {len} bytes, expected all: it was not made by \
+                 ringmain, or holes were punched into it; remove it and create it anew"
+            ),
+            Error::TooLarge { name, found, limit } => write!(
+                formatter,
+                "ring {name:?} has {found} bytes of data, expected at most {limit}; allow more by \
+                 Options::max_capacity, or {}",
+                instead(name)
+            ),
+            Error::Changing { name } => write!(
+                formatter,
+                "the object {name:?} changed while it was looked at; look again, and if that lasts, look who writes it"
+            ),
+            Error::Leased { name } => write!(
+                formatter,
+                "the object {name:?} is leased by a process, which would have to give it back first; end that process, \
+                 or {}",
                 instead(name)
             ),
             Error::Mismatch { name, what: what @ Attribute::TypeId, found, expected } => write!(

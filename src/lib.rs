@@ -70,6 +70,6 @@ pub use bytemuck;
 pub use error::{Attribute, Broken, Corrupted, DirectoryFault, Error, PopError, PushError, Role, SharedWord};
 pub use options::Options;
 pub use ring::copy::LARGEST_BY_VALUE;
-pub use segment::{Creation, PeerState, unlink};
+pub use segment::{Creation, PeerState, unlink, unlink_if_free};
 pub use trusted::Trusted;
 pub use wait::{Unfinished, Wait, WaitError, Waiting};

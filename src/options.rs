@@ -58,6 +58,7 @@ pub struct Options {
     close_on_exit: bool,
     prefault: bool,
     lock_memory: bool,
+    max_capacity: Option<usize>,
     type_tag: String,
     any_type: bool,
     first_position: u64,
@@ -132,6 +133,7 @@ impl Options {
             close_on_exit: true,
             prefault: true,
             lock_memory: false,
+            max_capacity: None,
             type_tag: String::new(),
             any_type: false,
             first_position: 0,
@@ -291,6 +293,32 @@ impl Options {
     #[must_use]
     pub fn lock_memory(mut self, lock: bool) -> Options {
         self.lock_memory = lock;
+        self
+    }
+
+    /// Limits the data area of a ring that stands to this many bytes, whatever its creator chose: an attach to a larger
+    /// one is [`Error::TooLarge`], and maps nothing.
+    ///
+    /// By default a descriptor ([`Options::from_fd`]) and a ring of another user ([`Options::owner`]), if no
+    /// [`capacity`](Options::capacity) is asked for, may cost half of the memory that the system could give if the ring
+    /// were not there, as far as `/proc/meminfo` says that. A named ring of one's own has no limit by default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ringmain::{Error, Options};
+    ///
+    /// // From another process, in a real program.
+    /// let descriptor = Options::anonymous().capacity(1 << 20).create_message()?;
+    /// let refused = Options::from_fd(descriptor).max_capacity(64 * 1024).message_consumer();
+    /// assert!(matches!(refused, Err(Error::TooLarge { limit: 65_536, .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn max_capacity(mut self, bytes: usize) -> Options {
+        self.max_capacity = Some(bytes);
         self
     }
 
@@ -464,6 +492,9 @@ impl Options {
     /// - [`Error::UnknownFeatures`]: a later version of this crate created it.
     /// - [`Error::TypeTagTooLong`]: the type tag has more than 64 bytes.
     /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name, or is behind the descriptor.
+    /// - [`Error::Sparse`]: parts of the ring have no memory.
+    /// - [`Error::TooLarge`]: the ring is larger than [`max_capacity`](Options::max_capacity).
+    /// - [`Error::Leased`]: another process holds a lease of the object.
     /// - [`Error::Seals`]: the length of what is behind the descriptor is not final.
     /// - [`Error::NoCapacity`], [`Error::NoProc`]: a ring without a name needs a capacity, and `/proc`.
     /// - [`Error::NoSpace`] and its like: the system has no room for it.
@@ -589,6 +620,7 @@ impl Options {
             wait: self.wait,
             prefault: self.prefault,
             lock_memory: self.lock_memory,
+            max_capacity: self.max_capacity.map(|bytes| bytes as u64),
             wanted,
         })
     }

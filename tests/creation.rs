@@ -10,6 +10,7 @@ use std::time::Duration;
 use common::{Child, Part, Random, Ring, check_flow, lock_administration, refuses, spin, succeed, word};
 use ringmain::stream::Producer;
 use ringmain::{Creation, Error, Options, PeerState};
+use rustix::fs::{FallocateFlags, fallocate};
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -61,10 +62,14 @@ fn rows() -> [(u64, u64); 9] {
     ]
 }
 
+/// The mode of an object in the making: the sticky bit marks it.
+const IN_THE_MAKING: u32 = 0o1600;
+
 /// Creates a ring by hand, up to a step.
 #[track_caller]
 fn make_up_to(ring: &Ring, step: Step) -> File {
-    let object = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(ring.path()).unwrap();
+    let options = OpenOptions::new().read(true).write(true).create_new(true).mode(IN_THE_MAKING).clone();
+    let object = options.open(ring.path()).unwrap();
     if !matches!(step, Step::Named) {
         object.set_len(4096 + 64).unwrap();
     }
@@ -138,7 +143,7 @@ fn a_ring_that_a_living_process_is_making_is_waited_for() {
         let (ring, mut made) = (Ring::new(), 0);
         let attached = attach_during(&ring, step, |object| {
             made = object.metadata().unwrap().ino();
-            object.set_len(4096 + 64).unwrap();
+            fallocate(&object, FallocateFlags::empty(), 0, 4096 + 64).unwrap();
             for (at, value) in rows() {
                 object.write_all_at(&value.to_ne_bytes(), at).unwrap();
             }

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::time::Duration;
 
 use common::ends::{End, for_each_end, small};
 use common::{Ring, refuses};
@@ -40,7 +41,8 @@ fn check_foreign(bytes: &[u8], expected_magic: u64) {
     let ring = Ring::new();
     put(&ring, bytes);
     let inode = fs::metadata(ring.path()).unwrap().ino();
-    for attempt in all_attempts(&ring) {
+    let unlink = ringmain::unlink_if_free(ring.name(), Duration::ZERO);
+    for attempt in all_attempts(&ring).into_iter().chain([unlink]) {
         refuses!(attempt, Error::NotARing { len, magic, .. } if (len, magic) == (bytes.len() as u64, expected_magic));
     }
     assert_eq!(fs::metadata(ring.path()).unwrap().ino(), inode);
@@ -57,6 +59,13 @@ fn a_file_that_is_no_ring_is_refused_and_left_alone() {
 fn a_file_that_is_shorter_than_a_header_is_refused_and_left_alone() {
     check_foreign(b"x", 0);
     check_foreign(&[0; 4095], 0);
+}
+
+#[test]
+fn an_empty_file_and_one_of_zeros_are_refused_and_left_alone() {
+    check_foreign(&[], 0);
+    check_foreign(&[0; 4096], 0);
+    check_foreign(&[0; 3 * 4096], 0);
 }
 
 #[test]

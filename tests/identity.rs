@@ -225,8 +225,7 @@ fn an_unknown_incompatible_feature_is_named_with_those_that_are_known() {
     let error = ring.options().stream_consumer::<u64>().unwrap_err().to_string();
     assert!(error.contains("incompatible features 0x12") && error.contains("knows 0x0"), "{error}");
     // The list of all rings has it, with the reason.
-    let all = Inspection::all().unwrap();
-    let found = all.iter().find(|found| found.name == ring.name()).unwrap();
+    let found = Inspection::all().unwrap().find(|found| found.name == ring.name()).unwrap();
     refuses!(&found.ring, Error::UnknownFeatures { found: 0x12, .. });
 }
 
@@ -282,7 +281,7 @@ fn what_a_dead_creator_wrote_of_an_identity_is_removed() {
         let object = OpenOptions::new().write(true).create_new(true).open(ring.path()).unwrap();
         object.set_len(4096 + 64).unwrap();
         drop(object);
-        std::fs::set_permissions(ring.path(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(ring.path(), std::os::unix::fs::PermissionsExt::from_mode(0o1600)).unwrap();
         ring.set_word(at, value);
         refuses!(ring.options().stream_consumer::<u64>().map(drop), Error::NotFound { .. });
         assert!(!ring.exists(), "{at:#x}");

@@ -10,7 +10,7 @@ use std::thread;
 
 use common::messages::{Messages, ring_of};
 use common::{Child, Numbered, Part, Ring, Tick, Wait, refuses, word};
-use ringmain::inspect::{Inspection, Kind, Positions, Tap, Tapped};
+use ringmain::inspect::{Condition, Inspection, Kind, Positions, Tap, Tapped};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{Attribute, Error, PeerState, Role, SharedWord};
 
@@ -190,17 +190,25 @@ fn a_ring_that_may_only_be_read_can_be_looked_at() {
 }
 
 #[test]
-fn all_rings_are_found_and_nothing_else() {
-    let (ring, damaged, other) = (Ring::new(), Ring::new(), Ring::new());
-    ring.make::<u64>(64);
-    damaged.make::<u64>(64);
-    damaged.set_word(word::LAYOUT_VERSION, 1);
+fn all_objects_are_found_and_said_to_be_what_they_are() {
+    let [ring, version, damaged, other, folder] = [(); 5].map(|()| Ring::new());
+    for made in [&ring, &version, &damaged] {
+        made.make::<u64>(64);
+    }
+    version.set_word(word::LAYOUT_VERSION, 1);
+    damaged.set_word(word::CAPACITY, 3);
     fs::write(other.path(), [7; 5000]).unwrap();
-    let found = Inspection::all().unwrap();
-    let find = |name: &str| found.iter().find(|found| found.name == name);
-    assert!(find(ring.name()).unwrap().ring.is_ok());
-    assert!(matches!(find(damaged.name()).unwrap().ring, Err(Error::Mismatch { .. })));
-    assert!(find(other.name()).is_none());
+    fs::create_dir(folder.path()).unwrap();
+    for (object, expected) in [
+        (&ring, Condition::Ring),
+        (&version, Condition::OtherVersion),
+        (&damaged, Condition::Damaged),
+        (&other, Condition::NotARing),
+        (&folder, Condition::NotARing),
+    ] {
+        let found = Inspection::all().unwrap().find(|found| found.name == object.name()).unwrap();
+        assert_eq!(found.condition(), expected, "{found:?}");
+    }
 }
 
 /// Looks at all that is there, and returns it.

@@ -3,8 +3,8 @@
 
 mod common;
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::ends::{End, as_end, for_each_ring};
 use common::forks::{code, fork, keeps_a_lock, wait_for_the_end};
 use common::{Child, Part, Ring, check_flow, is_locked, lock_administration, path, refuses, succeed, wait_for};
-use ringmain::inspect::Inspection;
+use ringmain::inspect::{Condition, Inspection};
 use ringmain::{Error, Options, Role};
 use rustix::fs::FallocateFlags;
 use rustix::process::{Pid, Signal, kill_process};
@@ -34,9 +34,9 @@ fn bytes() -> Vec<u8> {
     bytes
 }
 
-/// Begins a ring: under its administration lock, without a byte.
+/// Begins a ring: marked as one in the making, under its administration lock, without a byte.
 fn begin(name: &str) -> File {
-    let object = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path(name)).unwrap();
+    let object = OpenOptions::new().read(true).write(true).create_new(true).mode(0o1600).open(path(name)).unwrap();
     lock_administration(&object);
     object
 }
@@ -99,14 +99,16 @@ fn whoever_looks_at_a_ring_in_the_making_is_told() {
         let refused = Inspection::open(ring.name());
         assert!(refused.as_ref().unwrap_err().to_string().contains("is being made"), "{refused:?}");
         refuses!(refused.map(drop), Error::NotReady { waited: Duration::ZERO, .. });
-        let all = Inspection::all().unwrap();
-        let found = all.iter().find(|found| found.name == ring.name()).unwrap();
-        assert!(matches!(found.ring, Err(Error::NotReady { .. })), "{found:?}");
+        let found = Inspection::all().unwrap().find(|found| found.name == ring.name()).unwrap();
+        assert_eq!(found.condition(), Condition::BeingMade, "{found:?}");
     }
-    // What a killed creator has left is not being made.
+    // What a killed creator has left is not being made, and without its mark it is a stranger's.
     drop(object);
+    refuses!(Inspection::open(ring.name()).map(drop), Error::Unfinished { .. });
+    let found = Inspection::all().unwrap().find(|found| found.name == ring.name()).unwrap();
+    assert_eq!(found.condition(), Condition::Unfinished, "{found:?}");
+    fs::set_permissions(ring.path(), Permissions::from_mode(0o600)).unwrap();
     refuses!(Inspection::open(ring.name()).map(drop), Error::NotARing { len: 4160, magic: 0, .. });
-    assert!(Inspection::all().unwrap().iter().all(|found| found.name != ring.name()));
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn whoever_looks_when_a_ring_is_finished_finds_it() {
         while !maker.is_finished() {
             match Inspection::open(ring.name()).map(drop) {
                 // With nothing in it yet, before its maker has locked it.
-                Ok(()) | Err(Error::NotFound { .. } | Error::NotReady { .. } | Error::NotARing { len: 0, .. }) => {}
+                Ok(()) | Err(Error::NotFound { .. } | Error::NotReady { .. } | Error::Unfinished { .. }) => {}
                 Err(error) => panic!("{error:?}"),
             }
         }

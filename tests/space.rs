@@ -2,17 +2,14 @@
 
 mod common;
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
 use common::ends::{End, as_end, for_each_ring};
-use common::limits::outcome;
+use common::limits::{have_own_shared_memory, outcome};
 use common::{Ability, Child, Part, Ring, missing, path};
 use ringmain::{Error, Options};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 /// Returns the size of a shared-memory file system that a process has for itself.
 fn own() -> u64 {
@@ -29,18 +26,9 @@ fn plays_a_part() {
     common::play(&[("overfiller", as_end!(overfiller)), ("filler", as_end!(filler))]);
 }
 
-/// Gives this thread a shared-memory file system of its own; says why if that is not allowed.
-fn have_own_shared_memory() -> rustix::io::Result<()> {
-    // SAFETY: the mounts are those of this thread alone from here on, and no other thread of a part looks at files.
-    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-    let size = CString::new(format!("size={}", own())).unwrap();
-    mount("tmpfs", "/dev/shm", "tmpfs", MountFlags::empty(), size.as_c_str())
-}
-
 /// Asks for more than the file system holds, beside a ring that fits.
 fn overfiller<E: End>(part: &mut Part) {
-    if let Err(error) = have_own_shared_memory() {
+    if let Err(error) = have_own_shared_memory(own()) {
         return part.say(error);
     }
     part.say("ready");
@@ -62,7 +50,7 @@ fn overfiller<E: End>(part: &mut Part) {
 
 /// Uses a ring for the first time when the file system is full.
 fn filler<E: End>(part: &mut Part) {
-    if let Err(error) = have_own_shared_memory() {
+    if let Err(error) = have_own_shared_memory(own()) {
         return part.say(error);
     }
     part.say("ready");

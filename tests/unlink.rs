@@ -8,9 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use common::ends::{End, as_end, for_each_end, for_each_ring, small};
-use common::{Child, Journal, PATIENCE, Part, Random, Ring, is_locked, lock_administration, refuses, spin, wait_for};
+use common::{
+    Child, Journal, PATIENCE, Part, Random, Ring, is_locked, lock_administration, lock_role, refuses, spin, wait_for,
+};
+use ringmain::inspect::Inspection;
 use ringmain::stream::{Consumer, Producer};
-use ringmain::{Error, PeerState, WaitError};
+use ringmain::{Error, PeerState, Role, WaitError, unlink_if_free};
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -104,6 +107,51 @@ fn the_removal_of_a_name_that_is_not_there_is_an_error() {
     ring.make::<u64>(8);
     ringmain::unlink(ring.name()).unwrap();
     refuses!(ringmain::unlink(ring.name()), Error::NotFound { .. });
+}
+
+#[test]
+fn a_ring_with_a_locked_role_keeps_its_name_whatever_its_holder_says() {
+    for role in [Role::Producer, Role::Consumer] {
+        let ring = Ring::new();
+        ring.make::<u64>(8);
+        // It says that its last holder has left, or that it never had one.
+        let stranger = File::options().read(true).write(true).open(ring.path()).unwrap();
+        lock_role(&stranger, role);
+        assert!(Inspection::open(ring.name()).unwrap().is_held(role).unwrap());
+        refuses!(unlink_if_free(ring.name(), Duration::ZERO), Error::Busy { role: held, .. } if held == role);
+        drop(stranger);
+        unlink_if_free(ring.name(), Duration::ZERO).unwrap();
+        assert!(!ring.exists());
+    }
+}
+
+#[test]
+fn a_removal_waits_no_longer_than_asked() {
+    let ring = Ring::new();
+    ring.make::<u64>(8);
+    let administration = File::options().read(true).write(true).open(ring.path()).unwrap();
+    lock_administration(&administration);
+    refuses!(unlink_if_free(ring.name(), Duration::ZERO), Error::NotReady { waited, .. } if waited < PATIENCE);
+    assert!(ring.exists());
+}
+
+#[test]
+fn nobody_attaches_to_a_ring_that_is_removed_because_nobody_held_it() {
+    let ring = Ring::new();
+    thread::scope(|scope| {
+        let attacher = scope.spawn(|| {
+            for _ in 0..2000 {
+                let tx = producer(&ring);
+                assert!(!tx.is_orphaned(), "its name was removed");
+            }
+        });
+        while !attacher.is_finished() {
+            match unlink_if_free(ring.name(), PATIENCE) {
+                Ok(()) | Err(Error::NotFound { .. } | Error::Busy { .. } | Error::Unfinished { .. }) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    });
 }
 
 #[test]

@@ -4,7 +4,8 @@ mod shell;
 
 use std::alloc::Layout;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use ringmain::Role;
 use ringmain::inspect::{Inspection, Kind};
@@ -116,6 +117,76 @@ fn what_is_no_ring_is_removed_by_force_alone() {
     assert!(error.contains("--force") && ring.exists(), "{error}");
     run(&["rm", ring.name(), "--force"], 0);
     assert!(!ring.exists());
+}
+
+#[test]
+fn what_is_not_certainly_left_of_a_ring_is_removed_by_force_alone() {
+    for bytes in [vec![], vec![0; 8192], [vec![0; 8192], vec![7]].concat()] {
+        let ring = Ring::new();
+        fs::write(ring.path(), &bytes).unwrap();
+        let (_, error) = run(&["rm", ring.name()], 1);
+        assert!(error.contains("is no ring") && error.contains("--force"), "{error}");
+        run(&["rm", "--stale", ring.name()], 0);
+        run(&["read", "--no-create", ring.name()], 1);
+        run(&["write", ring.name()], 1);
+        run(&["create", ring.name(), "--kind", "message", "--capacity", "1"], 1);
+        assert_eq!(fs::read(ring.path()).unwrap(), bytes);
+        run(&["rm", "--force", ring.name()], 0);
+        assert!(!ring.exists());
+        // The mark of a creator, that was killed.
+        fs::write(ring.path(), &bytes).unwrap();
+        fs::set_permissions(ring.path(), fs::Permissions::from_mode(0o1600)).unwrap();
+        run(&["rm", "--stale", ring.name()], 0);
+        assert!(!ring.exists());
+    }
+}
+
+#[test]
+fn a_ring_whose_role_is_locked_is_kept_whatever_it_says() {
+    let ring = Ring::new();
+    drop(ring.options().capacity(8).stream_producer::<u64>().unwrap());
+    let stranger = fs::OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
+    // As one whose holder was killed, while another process keeps its lock.
+    stranger.write_all_at(&1_u64.to_ne_bytes(), 0x80).unwrap();
+    rustix::fs::fcntl_lock(&stranger, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert!(run(&["rm", ring.name()], 1).1.contains("is held: producer"));
+    assert!(String::from_utf8(run(&["rm", "--stale", ring.name()], 0).0).unwrap().starts_with("kept"));
+    assert!(ring.exists());
+    drop(stranger);
+    run(&["rm", "--stale", ring.name()], 0);
+    assert!(!ring.exists());
+}
+
+#[test]
+fn all_stale_rings_together_are_waited_for_no_longer_than_one() {
+    let rings = [(); 4].map(|()| Ring::new());
+    let held = rings.each_ref().map(|ring| {
+        drop(ring.options().capacity(8).stream_producer::<u64>().unwrap());
+        let stranger = fs::OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
+        stranger.write_all_at(&1_u64.to_ne_bytes(), 0x80).unwrap();
+        // The administration, as a process would that removes the ring and is stopped.
+        lock_byte(&stranger, 2);
+        stranger
+    });
+    let start = std::time::Instant::now();
+    let names = rings.each_ref().map(Ring::name);
+    let (_, error) = run(&[&["rm", "--stale"], &names[..]].concat(), 1);
+    assert_eq!(error.lines().count(), 4, "{error}");
+    // One by one they would take 20 seconds.
+    assert!(start.elapsed() < std::time::Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(rings.iter().all(Ring::exists));
+    drop(held);
+    run(&[&["rm", "--stale"], &names[..]].concat(), 0);
+}
+
+/// Locks a byte of a file for as long as that is open.
+fn lock_byte(file: &fs::File, byte: i64) {
+    // SAFETY: `flock` is a C struct of integers, for which zero is a value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    (lock.l_type, lock.l_start, lock.l_len) = (libc::F_WRLCK as libc::c_short, byte, 1);
+    // SAFETY: the descriptor is open, and the command reads one `flock`.
+    let status = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw mut lock) };
+    assert_eq!(status, 0, "{}", std::io::Error::last_os_error());
 }
 
 #[test]

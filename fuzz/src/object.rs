@@ -61,11 +61,12 @@ impl Object {
         // A victim may have taken the last one for what a dead creator has left, and made a ring of its own.
         let _ = fs::remove_file(path(&self.name));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(&self.name)).unwrap();
+        // An object without memory for all of its length is refused before anything else is tried.
+        file.write_all_at(&vec![0; len as usize], 0).unwrap();
         for (offset, bytes) in [(0, header), (word::DATA, data)] {
             let room = len.saturating_sub(offset).min(bytes.len() as u64);
             file.write_all_at(&bytes[..room as usize], offset).unwrap();
         }
-        file.set_len(len).unwrap();
     }
 }
 

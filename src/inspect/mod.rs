@@ -1,8 +1,9 @@
 //! Looks at rings from outside: without a role, without a lock, and without writing anything.
 //!
 //! An observer needs the permission to read the ring, and costs its two ends only the cache lines that it takes: look
-//! often, and they notice. If a process truncates the ring, the next look at it ends the observer with `SIGBUS`; check
-//! [`Inspection::is_truncated`] before.
+//! often, and they notice. It maps nothing and reads by system calls, so nothing that a process does to an object can
+//! end the observer, make it wait, or make the object larger: what was cut off, and what was never written, is read as
+//! zeros. [`Inspection::check`] tells afterwards whether the ring was whole all the time.
 //!
 //! # Examples
 //!
@@ -31,9 +32,11 @@ pub use crate::ring::observe::{Positions, Sleeps};
 pub use crate::segment::{Features, Permissions};
 pub use tap::{Tap, Tapped};
 
+use std::ffi::OsString;
 use std::time::SystemTime;
+use std::vec;
 
-use crate::error::{Corrupted, Error, Role};
+use crate::error::{Attribute, Corrupted, Error, Role};
 use crate::segment::{PeerState, View, names};
 
 /// What a ring carries.
@@ -70,18 +73,96 @@ pub struct End {
     pub wakes: u64,
 }
 
-/// A ring that was found on the machine.
+/// An object of shared memory that was found on the machine.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Found {
-    /// Its name.
-    pub name: String,
-    /// The ring, or what is wrong with it: it is being created ([`Error::NotReady`]), damaged, or of another version of
-    /// the layout.
+    /// Its name. Whoever made it chose that: it may have any bytes.
+    pub name: OsString,
+    /// The ring, or why there is none to look at.
     pub ring: Result<Inspection, Error>,
 }
 
-/// A ring, mapped to be looked at.
+impl Found {
+    /// Returns what it is.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.ring.as_ref().map_or_else(Condition::of_error, |_| Condition::Ring)
+    }
+}
+
+/// What an object of shared memory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Condition {
+    /// A ring.
+    Ring,
+    /// A ring of another version of the layout, or with features that this version does not know.
+    OtherVersion,
+    /// A ring that contradicts itself, or of which parts are missing.
+    Damaged,
+    /// What a process left that was killed while it made a ring. The next attach replaces it.
+    Unfinished,
+    /// A process makes a ring of it.
+    BeingMade,
+    /// It changed while it was looked at.
+    Changing,
+    /// It was removed or renamed after its directory was read.
+    Gone,
+    /// The system does not let this process read it.
+    Unreadable,
+    /// A process holds a lease of it, and would have to give that back first.
+    Leased,
+    /// Something else.
+    NotARing,
+}
+
+impl Condition {
+    /// Returns what an object is that [`Inspection::open`] refuses by this error.
+    #[must_use]
+    pub fn of_error(error: &Error) -> Condition {
+        match error {
+            Error::Mismatch { what: Attribute::LayoutVersion, .. } | Error::UnknownFeatures { .. } => {
+                Condition::OtherVersion
+            }
+            Error::Mismatch { .. } | Error::Sparse { .. } | Error::Corrupted { .. } => Condition::Damaged,
+            Error::Unfinished { .. } => Condition::Unfinished,
+            Error::NotReady { .. } => Condition::BeingMade,
+            Error::Changing { .. } => Condition::Changing,
+            Error::NotFound { .. } => Condition::Gone,
+            Error::Leased { .. } => Condition::Leased,
+            Error::NotARing { .. } | Error::NotRegular { .. } | Error::InvalidName { .. } => Condition::NotARing,
+            _ => Condition::Unreadable,
+        }
+    }
+}
+
+/// All objects of shared memory, one after the other, in the order of their names.
+///
+/// It holds their names, and opens each when it comes to it.
+#[derive(Debug)]
+pub struct Objects {
+    names: vec::IntoIter<OsString>,
+}
+
+impl Iterator for Objects {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        let name = self.names.next()?;
+        let ring = match name.to_str() {
+            Some(name) => Inspection::open(name),
+            None => Err(Error::InvalidName { name: name.to_string_lossy().into_owned(), reason: "is not valid UTF-8" }),
+        };
+        Some(Found { name, ring })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.names.size_hint()
+    }
+}
+
+/// A ring that is looked at.
 #[derive(Debug)]
 pub struct Inspection {
     view: View,
@@ -94,28 +175,43 @@ impl Inspection {
     ///
     /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as their names say.
     /// - [`Error::NotReady`]: the ring is being created.
-    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name, or what a killed creator left.
-    /// - [`Error::Mismatch`]: the ring is damaged, or of another version of the layout.
+    /// - [`Error::Unfinished`]: its creator was killed.
+    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name.
+    /// - [`Error::Mismatch`], [`Error::Sparse`]: the ring is damaged, or of another version of the layout.
     /// - [`Error::UnknownFeatures`]: a later version of this crate created it, in a way that this one cannot read.
+    /// - [`Error::Changing`]: it changes while it is looked at.
+    /// - [`Error::Leased`]: a process holds a lease of it.
     pub fn open(name: &str) -> Result<Inspection, Error> {
         Ok(Inspection { view: View::open(name)? })
     }
 
-    /// Opens every ring of the machine that can be read, in the order of their names.
+    /// Finds all that stands in shared memory: rings, and what is none, cannot be read or is damaged, each with the
+    /// reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-all-{}", std::process::id());
+    /// use ringmain::inspect::{Condition, Inspection};
+    ///
+    /// # let _tx = ringmain::Options::new(&name).capacity(8).unlink_on_close(true).stream_producer::<u64>()?;
+    /// for found in Inspection::all()? {
+    ///     match found.condition() {
+    ///         Condition::Ring => println!("{:?} is a ring", found.name),
+    ///         condition => println!("{:?}: {condition:?}", found.name),
+    ///     }
+    /// }
+    /// # assert!(Inspection::all()?.any(|found| *found.name == *name && found.condition() == Condition::Ring));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`Error::Os`]: the directory of shared memory cannot be read.
-    pub fn all() -> Result<Vec<Found>, Error> {
-        let open = |name: String| {
-            let ring = Inspection::open(&name);
-            let is_ring = matches!(
-                ring,
-                Ok(_) | Err(Error::Mismatch { .. } | Error::UnknownFeatures { .. } | Error::NotReady { .. })
-            );
-            is_ring.then_some(Found { name, ring })
-        };
-        Ok(names()?.into_iter().filter_map(open).collect())
+    pub fn all() -> Result<Objects, Error> {
+        Ok(Objects { names: names()?.into_iter() })
     }
 
     /// Returns the name of the ring.
@@ -198,7 +294,7 @@ impl Inspection {
         self.view.permissions()
     }
 
-    /// Returns whether the name of the ring is gone: nobody else can attach.
+    /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach by it.
     ///
     /// # Errors
     ///
@@ -207,13 +303,35 @@ impl Inspection {
         self.view.is_orphaned()
     }
 
-    /// Returns whether the ring was shortened: then a further look at it may end this process with `SIGBUS`.
+    /// Returns whether the ring was shortened: what was cut off is read as zeros.
     ///
     /// # Errors
     ///
     /// [`Error::Os`]: the system call failed.
     pub fn is_truncated(&self) -> Result<bool, Error> {
         self.view.is_truncated()
+    }
+
+    /// Checks that the ring is what it was when it was opened: then what was read of it meanwhile was in it, unless a
+    /// process changed it and changed it back.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Changing`]: its header or its length is another one.
+    /// - [`Error::Sparse`]: holes were punched into it.
+    /// - [`Error::Os`]: the system call failed.
+    pub fn check(&self) -> Result<(), Error> {
+        self.view.check()
+    }
+
+    /// Returns whether a process has locked a role, whatever it says of itself: then the ring is in use, also if the
+    /// process behind the lock is not the one that took the role.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`]: the system cannot tell whether a lock is held.
+    pub fn is_held(&self, role: Role) -> Result<bool, Error> {
+        self.view.is_held(role)
     }
 
     /// Returns both positions, at one moment.

@@ -9,6 +9,12 @@ use crate::segment::View;
 /// How often a look is repeated if the ring moved on meanwhile.
 const ATTEMPTS: usize = 16;
 
+/// How many bytes of an element or a message are copied at most, by default.
+const LONGEST: usize = 1 << 20;
+
+/// How many bytes of small elements are read by one call.
+const CHUNK: usize = 4096;
+
 /// Looks at the elements or messages of a ring as they pass.
 ///
 /// It takes nothing and holds nobody up, so it misses what passes too fast for it. What it returns was in the ring as
@@ -39,6 +45,12 @@ pub struct Tap<'a> {
     position: u64,
     /// The sizes of records, in a message ring.
     geometry: Option<Geometry>,
+    /// How many bytes of each are copied at most.
+    longest: usize,
+    /// How many bytes the last one had.
+    len: usize,
+    /// Elements that were read together with an earlier one, and the position of the first.
+    read: (u64, Vec<u8>),
 }
 
 /// The result of a look.
@@ -84,7 +96,22 @@ impl Tap<'_> {
         let geometry = (!view.is_stream()).then(|| Geometry::new(view.capacity(), view.record_align()));
         let mask = geometry.map_or(0, |geometry| geometry.alignment() as u64 - 1);
         // A false position may start no record; the last one before it that could is as good as any.
-        Tap { view, position: position & !mask, geometry }
+        let position = position & !mask;
+        Tap { view, position, geometry, longest: LONGEST, len: 0, read: (position, Vec::new()) }
+    }
+
+    /// Copies this many bytes of an element or a message at most; a mebibyte by default. A ring may hold messages that
+    /// are as long as half of it.
+    #[must_use]
+    pub fn longest(mut self, bytes: usize) -> Self {
+        self.longest = bytes;
+        self
+    }
+
+    /// Returns how many bytes the element or message has that was copied last, also if that was cut.
+    #[must_use]
+    pub fn last_len(&self) -> usize {
+        self.len
     }
 
     /// Copies the next element or message to `bytes`, replacing its contents.
@@ -96,7 +123,7 @@ impl Tap<'_> {
         for _ in 0..ATTEMPTS {
             bytes.clear();
             let look = match self.geometry {
-                None => Ok(self.look_at_element(bytes)),
+                None => Ok(self.look_at_elements(bytes)),
                 Some(geometry) => self.look_at_message(geometry, bytes),
             };
             let (head, tail) = self.view.positions_behind_a_copy();
@@ -131,19 +158,37 @@ impl Tap<'_> {
         self.geometry.map_or(Ok(head), |geometry| geometry.check_start(SharedWord::Head, head))
     }
 
-    fn look_at_element(&self, bytes: &mut Vec<u8>) -> Look {
+    fn look_at_elements(&mut self, bytes: &mut Vec<u8>) -> Look {
         let (capacity, size) = (self.view.capacity(), self.view.element_size());
+        let len = size.min(self.longest);
+        self.len = size;
+        let end = self.position.wrapping_add(1);
+        let (first, read) = &mut self.read;
+        // What was read before is what was there then. Whether it was overwritten before that, is asked afterwards.
+        let at = self.position.wrapping_sub(*first).saturating_mul(size as u64);
+        if let Some(element) = usize::try_from(at).ok().and_then(|at| read.get(at..at.checked_add(size)?)) {
+            bytes.extend_from_slice(&element[..len]);
+            return Look::Seen { end };
+        }
         match self.view.tail().wrapping_sub(self.position) {
             0 => Look::Nothing,
             ahead if ahead > capacity as u64 => Look::Passed,
-            _ => {
-                self.view.copy(index(self.position, capacity) * size, size, bytes);
-                Look::Seen { end: self.position.wrapping_add(1) }
+            ahead => {
+                let start = index(self.position, capacity) * size;
+                let count = (CHUNK / size).min(ahead as usize);
+                if count < 2 {
+                    self.view.copy(start, len, bytes);
+                } else {
+                    (*first, *read) = (self.position, Vec::new());
+                    self.view.copy(start, count * size, read);
+                    bytes.extend_from_slice(&read[..len]);
+                }
+                Look::Seen { end }
             }
         }
     }
 
-    fn look_at_message(&self, geometry: Geometry, bytes: &mut Vec<u8>) -> Result<Look, Corrupted> {
+    fn look_at_message(&mut self, geometry: Geometry, bytes: &mut Vec<u8>) -> Result<Look, Corrupted> {
         let (_, tail) = self.view.positions_behind_a_copy();
         let ahead = tail.wrapping_sub(self.position);
         if ahead > geometry.capacity() as u64 && !is_before(tail, self.position) {
@@ -166,7 +211,8 @@ impl Tap<'_> {
             return Ok(Look::Nothing);
         }
         let len = geometry.len(header, geometry.most())?;
-        self.view.copy((start + geometry.payload()) & (geometry.capacity() - 1), len, bytes);
+        self.len = len;
+        self.view.copy((start + geometry.payload()) & (geometry.capacity() - 1), len.min(self.longest), bytes);
         Ok(Look::Seen { end: self.position.wrapping_add(geometry.size(len)) })
     }
 }

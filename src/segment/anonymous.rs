@@ -68,7 +68,7 @@ pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
 }
 
 /// Returns how many bytes of memory the system can give without ending a process, if it says so.
-fn available_memory() -> Option<u64> {
+pub(super) fn available_memory() -> Option<u64> {
     let text = fs::read_to_string(MEMORY).ok()?;
     let kilobytes = |field: &str| {
         let rest = text.lines().find_map(|line| line.strip_prefix(field))?;

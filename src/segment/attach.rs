@@ -1,10 +1,12 @@
 //! How a process attaches to a segment: one path for both roles and for both start orders.
 //!
 //! The name may be absent, half made, removed, or made again at any point of this path, by a process that may be killed
-//! at any instruction. Four rules keep it sound:
+//! at any instruction. Five rules keep it sound:
 //!
 //! - a segment is created under its administration lock, which the kernel gives back when its creator dies;
-//! - a name is removed only under the administration lock of the object that it refers to;
+//! - a name is removed only under the administration lock of the object that it refers to, and by an attach only if
+//!   that is marked as one in the making, as its creator marked it together with the name;
+//! - nothing is mapped before it was read by system calls, is what is wanted, and has memory for all of its length;
 //! - after a role is locked, the name is checked again: it may refer to another object by now;
 //! - a lock is held for longer than a few system calls only by a mapping whose descriptor is closed: a process that
 //!   another thread forks or spawns meanwhile would keep the lock by its copy of the descriptor. So nothing slow
@@ -22,11 +24,13 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::anonymous;
 use super::holder::{Looker, Notes};
-use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE, WRITTEN_BY_CREATOR};
+use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
 use super::mapping::Mapping;
 use super::object::{self, Access, os};
 use super::place::Place;
 use super::roles::{self, Lock};
+use super::unmapped::Unmapped;
+use super::view::Glance;
 use super::wanted::{Birth, Wanted};
 use crate::error::Error;
 use crate::ring::identity;
@@ -76,6 +80,8 @@ pub(crate) struct Request<'a> {
     pub(crate) wait: Duration,
     pub(crate) prefault: bool,
     pub(crate) lock_memory: bool,
+    /// How many bytes the data area of a ring that stands may have.
+    pub(crate) max_capacity: Option<u64>,
     pub(crate) wanted: Wanted,
 }
 
@@ -174,7 +180,8 @@ impl Patience {
     }
 }
 
-/// Removes the name of a ring, whatever its state. Processes that are attached go on.
+/// Removes the name of a ring, whatever its state, and of anything else that is a file ([`unlink_if_free`] does not).
+/// Processes that are attached go on.
 ///
 /// # Errors
 ///
@@ -190,6 +197,68 @@ pub fn unlink(name: &str) -> Result<(), Error> {
     object::check_regular(name, &object::stat(file.as_fd())?)?;
     // If another process was faster, the name is gone, or refers to a ring that was created after this call.
     object::unlink(name, file.as_fd(), CREATION).map(|_| ())
+}
+
+/// Removes the name of a ring that nobody holds, or of what a process left that was killed while it made one. Anything
+/// else stays.
+///
+/// No process can attach between the check and the removal. It waits for at most `limit` if the ring is being created
+/// or removed.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-unlink-if-free-{}", std::process::id());
+/// use std::time::Duration;
+/// use ringmain::{Error, Options};
+///
+/// let tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
+/// assert!(matches!(ringmain::unlink_if_free(&name, Duration::ZERO), Err(Error::Busy { .. })));
+/// drop(tx);
+/// ringmain::unlink_if_free(&name, Duration::ZERO)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
+/// - [`Error::Busy`]: a process has locked a role, whatever it says of itself.
+/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
+/// - [`Error::NotARing`], [`Error::NotRegular`], [`Error::Mismatch`], [`Error::UnknownFeatures`], [`Error::Sparse`]: it
+///   is no ring, or none that this version understands.
+/// - [`Error::Leased`]: a process holds a lease of the object.
+pub fn unlink_if_free(name: &str, limit: Duration) -> Result<(), Error> {
+    object::check_name(name)?;
+    let Some(file) = object::open(name)? else {
+        return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
+    };
+    let file = file.as_fd();
+    object::check_regular(name, &object::stat(file)?)?;
+    let removed = object::unlink_if(name, file, limit, || match Glance::at(file)?.judge(name, file) {
+        Ok(_) => lock_both_roles(name, file),
+        Err(Error::Unfinished { .. }) => Ok(()),
+        Err(error) => Err(error),
+    });
+    // A process that was forked meanwhile shares the locks.
+    for role in [Role::Producer, Role::Consumer] {
+        Lock::Role(role).give_back(file)?;
+    }
+    removed.map(|_| ())
+}
+
+/// Locks both roles, so that nobody takes one.
+fn lock_both_roles(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
+    for role in [Role::Producer, Role::Consumer] {
+        let lock = Lock::Role(role);
+        // A stranger's lock for reading, which holds no role, is in the way of this one only.
+        if !lock.take(file)? && lock.is_held(file)? {
+            let holder = roles::holder(&Unmapped(file).slot(role));
+            return Err(Error::Busy { name: name.to_owned(), role, holder });
+        }
+    }
+    Ok(())
 }
 
 impl<'a> Request<'a> {
@@ -237,9 +306,29 @@ impl<'a> Request<'a> {
         if self.creation == Creation::New {
             return Err(Error::AlreadyExists { name: self.place.name().to_owned() });
         }
+        let name = self.place.name();
         // The length is read after the magic was seen: before, the object may not have had its length yet.
-        self.wanted.check(self.place.name(), found, object::stat(file.as_fd())?.st_size as u64)?;
-        self.enter(file, found)
+        let stat = object::stat(file.as_fd())?;
+        let (len, reserved) = (stat.st_size as u64, object::reserved(&stat));
+        self.wanted.check(name, found, len)?;
+        object::check_reserved(name, len, reserved)?;
+        let data = len - found.data_offset;
+        match self.most(stat.st_uid, reserved).filter(|&limit| limit < data) {
+            Some(limit) => Err(Error::TooLarge { name: name.to_owned(), found: data, limit }),
+            None => self.enter(file, found),
+        }
+    }
+
+    /// Returns how many bytes the data area of a ring of this owner may have, that holds so much memory already.
+    fn most(&self, owner: u32, reserved: u64) -> Option<u64> {
+        let is_foreign = !self.place.is_named() || owner != super::effective_user();
+        match self.max_capacity {
+            None if is_foreign && !self.wanted.is_complete() => {
+                // What would be available if the ring were not there.
+                anonymous::available_memory().map(|available| available.saturating_add(reserved) / 2)
+            }
+            given => given,
+        }
     }
 
     fn may_create(&self) -> bool {
@@ -287,7 +376,7 @@ impl<'a> Request<'a> {
     /// else of the mapping is used, and nobody inherits it.
     fn begin(&self, name: &str, file: BorrowedFd<'_>) -> Result<Option<(Mapping, OwnedFd)>, Error> {
         // A umask may have taken even the owner's permissions. Others get theirs once they can lock nothing.
-        object::set_mode(file, self.access.mode & OWNERS)?;
+        object::set_mode(file, self.access.mode & OWNERS | object::IN_THE_MAKING)?;
         let Some(questions) = object::reopen(name, file)? else { return Ok(None) };
         Ok(Some((Mapping::new(file, DATA_OFFSET)?, questions)))
     }
@@ -307,7 +396,7 @@ impl<'a> Request<'a> {
         // No process of this protocol locks a role before it has seen the magic, but a stranger may have locked it.
         let Locking::Locked(mapping) = self.lock_role(questions, identity)? else { return Ok(None) };
         if is_named {
-            object::set_mode(questions, self.access.mode)?;
+            object::set_mode(questions, self.access.mode | object::IN_THE_MAKING)?;
             object::reserve(questions, len)?
         } else {
             anonymous::reserve(questions, len)?
@@ -317,8 +406,10 @@ impl<'a> Request<'a> {
         let (rows, first) = (header.identity_rows(), identity.first_position);
         let words = [&rows[..], &[&*header.tail, &*header.head]].concat();
         identity::publish(&header.identity.magic, MAGIC, &words, &[&identity.rows()[..], &[first, first]].concat());
-        if !is_named {
-            anonymous::seal(questions, self.sealable)?;
+        match is_named {
+            // It has a magic: what is left of a creator that is killed before this call is whole all the same.
+            true => object::set_mode(questions, self.access.mode)?,
+            false => anonymous::seal(questions, self.sealable)?,
         }
         // Without a magic, an object with more than rows would pass for a stranger's, which no attach removes.
         if let Some(role) = self.role {
@@ -334,6 +425,7 @@ impl<'a> Request<'a> {
             Locking::Held(role) => return self.look_at_holder(questions.as_fd(), role),
             Locking::Moved => return Ok(Look::Unsettled),
         };
+        mapping.populate_header()?;
         if let Some(role) = self.role {
             roles::introduce(header(&mapping).slot(role));
         }
@@ -365,15 +457,16 @@ impl<'a> Request<'a> {
         if Lock::Role(role).is_kept_by_a_reader(questions)? {
             return Ok(Look::ReadLocked(Lock::Role(role)));
         }
-        let mapping = Mapping::new(questions, DATA_OFFSET)?;
-        let slot = header(&mapping).slot(role);
-        let (said, notes, looker) = (roles::said(slot), Notes::read(slot), Looker::new());
+        let slot = Unmapped(questions).slot(role);
+        let (said, notes, looker) = (roles::said(&slot), Notes::read(&slot), Looker::new());
         match (looker.is_gone(notes), said) {
             (false, Presence::Came { .. }) => {
                 Err(Error::Busy { name: self.place.name().to_owned(), role, holder: looker.name(notes) })
             }
             // The notes are those of one process, unless another one attached meanwhile.
-            (true, _) if roles::said(slot) == said => Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone)),
+            (true, _) if roles::said(&Unmapped(questions).slot(role)) == said => {
+                Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone))
+            }
             // Its holder is just attaching, or just leaving.
             _ => Ok(Look::Unsettled),
         }
@@ -400,21 +493,7 @@ impl<'a> Request<'a> {
 
     /// Reads what the segment says it is; `None` if its creator has not finished.
     fn observe(&self, file: BorrowedFd<'_>) -> Result<Option<Identity>, Error> {
-        let len = object::stat(file)?.st_size as u64;
-        if len == 0 {
-            // Its creator has not given it a size yet.
-            return Ok(None);
-        }
-        if len < DATA_OFFSET as u64 {
-            return self.not_a_ring(file, 0);
-        }
-        let mapping = Mapping::new(file, DATA_OFFSET)?;
-        let header = header(&mapping);
-        match identity::observe(&header.identity.magic, &header.identity_rows()) {
-            (MAGIC, rows) => Ok(Some(Identity::from_rows(rows))),
-            (0, _) => Ok(None),
-            (magic, _) => self.not_a_ring(file, magic),
-        }
+        Glance::at(file)?.identity(self.place.name())
     }
 
     /// Removes what a dead creator left behind. A living one is left to finish.
@@ -428,19 +507,14 @@ impl<'a> Request<'a> {
         }
         // Its creator may have finished, and another may have repaired it, before the lock was ours.
         if self.observe(file)?.is_none() {
-            self.refuse_foreign(file)?;
+            // Without the mark of its creator it is a stranger's, who may need it.
+            if !object::is_in_the_making(&object::stat(file)?) || !object::is_blank(file) {
+                return self.not_a_ring(file, 0);
+            }
             object::unlink_locked(name, file)?;
         }
         Lock::Administration.give_back(file)?;
         Ok(Look::Unsettled)
-    }
-
-    /// Refuses to remove an object that no creator of ours can have left: one with more than that writes.
-    fn refuse_foreign(&self, file: BorrowedFd<'_>) -> Result<(), Error> {
-        match object::is_blank(file, &WRITTEN_BY_CREATOR)? {
-            true => Ok(()),
-            false => self.not_a_ring(file, 0),
-        }
     }
 
     fn not_a_ring<T>(&self, file: BorrowedFd<'_>, magic: u64) -> Result<T, Error> {
@@ -489,21 +563,40 @@ mod tests {
     use super::super::wanted::Terms;
     use super::*;
 
+    /// Asks for a ring of messages.
+    fn request(place: &Place, role: Role, capacity: Option<usize>) -> Request<'_> {
+        Request {
+            place,
+            role: Some(role),
+            access: Access { owner: rustix::process::geteuid().as_raw(), mode: 0o600 },
+            creation: Creation::IfMissing,
+            sealable: false,
+            wait: Duration::ZERO,
+            prefault: true,
+            lock_memory: false,
+            max_capacity: None,
+            wanted: Wanted::messages(&Terms { capacity, ..Terms::default() }).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_gives_may_cost_half_of_the_memory_unless_it_is_asked_for() {
+        let (given, named) = (Place::Descriptor(anonymous::create(0o600).unwrap().into()), Place::Name("a".to_owned()));
+        let own = super::super::effective_user();
+        let most = |place, capacity, owner| request(place, Role::Consumer, capacity).most(owner, 1 << 20);
+        let half = anonymous::available_memory().unwrap() / 2;
+        for most in [most(&given, None, own), most(&named, None, own + 1)] {
+            assert!(most.is_some_and(|most| (half / 2..2 * half).contains(&most)), "{most:?}, half is {half}");
+        }
+        assert_eq!([most(&named, None, own), most(&given, Some(4096), own), most(&named, Some(1), own + 1)], [None; 3]);
+        let limited = Request { max_capacity: Some(7), ..request(&named, Role::Consumer, Some(4096)) };
+        assert_eq!(limited.most(own, 0), Some(7));
+    }
+
     #[test]
     fn a_role_that_a_stranger_locked_first_is_not_taken_for_ours() {
         for role in [Role::Producer, Role::Consumer] {
-            let wanted = Wanted::messages(&Terms { capacity: Some(4096), ..Terms::default() }).unwrap();
-            let request = Request {
-                place: &Place::Nowhere,
-                role: Some(role),
-                access: Access { owner: rustix::process::geteuid().as_raw(), mode: 0o600 },
-                creation: Creation::IfMissing,
-                sealable: false,
-                wait: Duration::ZERO,
-                prefault: true,
-                lock_memory: false,
-                wanted,
-            };
+            let request = request(&Place::Nowhere, role, Some(4096));
             let file = anonymous::create(0o600).unwrap();
             let stranger = anonymous::reopen(file.as_fd()).unwrap();
             assert!(Lock::Role(role).take(stranger.as_fd()).unwrap());

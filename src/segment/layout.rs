@@ -44,6 +44,26 @@ pub(super) const LONGEST_TAG: usize = 64;
 
 const TAG_WORDS: usize = LONGEST_TAG / 8;
 
+/// Where head and tail lie in a header.
+pub(super) const HEAD: u64 = offset_of!(Header, head) as u64;
+pub(super) const TAIL: u64 = offset_of!(Header, tail) as u64;
+
+/// Returns where the slot of a role lies in a header.
+pub(super) fn slot_offset(role: Role) -> u64 {
+    match role {
+        Role::Producer => offset_of!(Header, producer) as u64,
+        Role::Consumer => offset_of!(Header, consumer) as u64,
+    }
+}
+
+/// Returns where a row of the identity lies in a header.
+pub(super) fn row_offset(row: usize) -> usize {
+    match row.checked_sub(FIRST_ROWS) {
+        None => offset_of!(Header, identity) + offset_of!(IdentityRows, rows) + 8 * row,
+        Some(row) => offset_of!(Header, more_identity) + 8 * row,
+    }
+}
+
 /// The number of bytes before the data area that have a meaning in this version.
 pub(super) const HEADER_LENGTH: u64 = 6 * APART as u64;
 
@@ -120,6 +140,14 @@ pub(super) struct Slot {
     /// Of a producer, `needed head`: the head that gives it exactly what it asked for. Of a consumer, `told`: the
     /// generation of the last producer whose end it was told.
     pub(super) needed_or_told: AtomicU64,
+}
+
+impl Slot {
+    /// Copies a slot, whose words stand in this order.
+    pub(super) fn of_words(words: [AtomicU64; 8]) -> Slot {
+        let [presence, pid, start_time, pid_namespace, parking, wakes, wanted, needed_or_told] = words;
+        Slot { presence, pid, start_time, pid_namespace, parking, wakes, wanted, needed_or_told }
+    }
 }
 
 impl Header {
@@ -434,6 +462,7 @@ mod tests {
         let offsets = header.identity_rows().map(|word| std::ptr::from_ref(word).addr() - start);
         let first = (1..16).map(|row| 8 * row);
         assert!(offsets.into_iter().eq(first.chain((0..10).map(|row| 0x280 + 8 * row))));
+        assert!(offsets.into_iter().eq((0..ROWS).map(row_offset)));
         assert_eq!(WRITTEN_BY_CREATOR, [(0, 0x80), (0x180, 0x188), (0x200, 0x208), (0x280, 0x2d0)]);
     }
 

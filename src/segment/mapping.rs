@@ -39,16 +39,6 @@ impl Mapping {
         Mapping::of(bytes, data_offset, len - data_offset)
     }
 
-    /// Maps the first `len` bytes of the object read-only, with the data area at `data_offset`. The caller has checked
-    /// that it is that long.
-    pub(super) fn read_only(file: BorrowedFd<'_>, len: usize, data_offset: usize) -> Result<Mapping, Error> {
-        assert!(len >= size_of::<Header>(), "a mapping of {len} bytes has no room for a header");
-        let options = MmapOptions::new().len(len).clone();
-        let bytes = options.map_raw_read_only(file.as_raw_fd()).map_err(|error| os("mmap", error))?;
-        let data_offset = data_offset.min(len);
-        Mapping::of(bytes, data_offset, len - data_offset)
-    }
-
     /// Maps the first `len` bytes of the object, and after them a second time those from `data_offset` on. The caller
     /// has checked that it is that long, and that both numbers are multiples of a page.
     pub(super) fn mirrored(file: BorrowedFd<'_>, len: usize, data_offset: usize) -> Result<Mapping, Error> {
@@ -96,6 +86,16 @@ impl Mapping {
             unsafe { page.read_volatile() };
         }
         Ok(())
+    }
+
+    /// Gives the pages of the header their memory. If that is not there, it is an error here and no signal later: the
+    /// object may have changed since it was read.
+    pub(super) fn populate_header(&self) -> Result<(), Error> {
+        match self.bytes.advise_range(Advice::PopulateWrite, 0, DATA_OFFSET) {
+            Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Err(os("madvise(MADV_POPULATE_WRITE)", error)),
+            // Kernels before 5.14 lack the advice.
+            _ => Ok(()),
+        }
     }
 
     /// Keeps every page in memory.
@@ -179,7 +179,6 @@ impl WipedOnFork {
 mod tests {
     use std::fs::File;
     use std::os::fd::AsFd;
-    use std::os::unix::fs::FileExt;
 
     use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -199,19 +198,5 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn the_data_area_is_looked_at_where_the_segment_has_it() {
-        // As that of a message ring if a page is longer than the header.
-        let (len, data_offset) = (5 * DATA_OFFSET, 4 * DATA_OFFSET);
-        let object = File::from(memfd_create("mapping", MemfdFlags::CLOEXEC).unwrap());
-        object.set_len(len as u64).unwrap();
-        object.write_all_at(&[7], data_offset as u64).unwrap();
-        let mapping = Mapping::read_only(object.as_fd(), len, data_offset).unwrap();
-        let (data, data_len) = mapping.data();
-        assert_eq!(data_len, len - data_offset);
-        // SAFETY: the first byte of the data area, which is mapped and which nobody writes.
-        assert_eq!(unsafe { data.read() }, 7);
     }
 }

@@ -20,6 +20,7 @@ mod place;
 mod process;
 mod roles;
 pub(crate) mod transfer;
+mod unmapped;
 mod view;
 mod wanted;
 
@@ -31,7 +32,7 @@ use std::time::Duration;
 
 pub use attach::Creation;
 pub(crate) use attach::Request;
-pub use attach::unlink;
+pub use attach::{unlink, unlink_if_free};
 pub use layout::Features;
 pub(crate) use object::Access;
 pub(crate) use place::Place;
@@ -247,10 +248,11 @@ impl Segment {
         roles::state(peer, self.header().slot(peer), self.questions.as_fd(), is_gone).unwrap_or(PeerState::Alive)
     }
 
-    /// Returns whether the name of the ring is gone: nobody else can attach. A process with a descriptor of a ring that
-    /// never had one can attach at any time.
+    /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach. A process
+    /// with a descriptor of a ring that never had one can attach at any time.
     pub(crate) fn is_orphaned(&self) -> bool {
-        self.name.is_some() && object::stat(self.questions.as_fd()).is_ok_and(|stat| stat.st_nlink == 0)
+        let name = self.name.as_ref();
+        name.is_some_and(|name| object::is_orphaned(name, self.questions.as_fd()).unwrap_or(false))
     }
 
     /// Returns how long the object is and how long it was, if another process has shortened it.

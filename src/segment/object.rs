@@ -6,18 +6,24 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FallocateFlags, FileType, Mode, SeekFrom, Stat, seek};
+use rustix::fs::{FallocateFlags, FileType, Mode, Stat};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use rustix::shm;
 
 use super::descriptor::lift;
 use super::directory;
+use super::layout::{DATA_OFFSET, WRITTEN_BY_CREATOR};
 use super::roles::Lock;
+use super::unmapped::Unmapped;
 use crate::error::Error;
 
 /// The longest name in bytes. It leaves room for other systems' limit of 31 with the slash.
 pub(super) const NAME_MAX: usize = 30;
+
+/// Marks an object in the making, which has no magic yet: the sticky bit, which means nothing else for a file. It comes
+/// with the name, in one step, so whatever a killed creator leaves is marked, and no umask takes it.
+pub(super) const IN_THE_MAKING: u32 = 0o1000;
 
 /// The bits by which others than the owner write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -56,16 +62,19 @@ fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
         Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
         Err(Errno::ISDIR) => Err(Error::NotRegular { name: name.to_owned(), found: "directory" }),
         Err(Errno::NXIO) => Err(Error::NotRegular { name: name.to_owned(), found: "socket or device" }),
+        // Nothing else would make this call wait.
+        Err(Errno::AGAIN) => Err(Error::Leased { name: name.to_owned() }),
         Err(error) => Err(denied(name, "shm_open", error)),
     }
 }
 
-/// Creates an object that its owner alone can open; `None` if the name is taken.
+/// Creates an object that its owner alone can open, and that is marked as one in the making; `None` if the name is
+/// taken.
 pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
     match shm::open(
         &*path(name),
         flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL),
-        Mode::RUSR | Mode::WUSR,
+        Mode::RUSR | Mode::WUSR | Mode::SVTX,
     )
     .and_then(lift)
     {
@@ -161,28 +170,58 @@ pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
     rustix::fs::fstat(file).map_err(|error| os("fstat", error))
 }
 
-/// Returns whether every byte is 0, except those in some ranges, each from and to an offset.
-pub(super) fn is_blank(file: BorrowedFd<'_>, but: &[(u64, u64)]) -> Result<bool, Error> {
-    let mut bytes = [0; 16_384];
-    let mut offset = 0;
-    loop {
-        // An object may be far longer than what it holds.
-        offset = match seek(file, SeekFrom::Data(offset)) {
-            Ok(data) => data,
-            Err(Errno::NXIO) => return Ok(true),
-            Err(error) => return Err(os("lseek(SEEK_DATA)", error)),
-        };
-        let read = rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut bytes, offset));
-        let len = read.map_err(|error| os("pread", error))?;
-        let is_excepted = |at: u64| but.iter().any(|&(from, to)| (from..to).contains(&at));
-        if (offset..).zip(&bytes[..len]).any(|(at, &byte)| byte != 0 && !is_excepted(at)) {
-            return Ok(false);
-        }
-        if len == 0 {
-            return Ok(true);
-        }
-        offset += len as u64;
+/// Returns what stands under a name, whatever it is, without opening it; `None` if nothing does.
+pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
+    // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on
+    // Linux.
+    match rustix::fs::lstat(&*Path::of("/dev/shm/", name)) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(denied(name, "lstat", error)),
     }
+}
+
+/// Returns how many bytes of an object have memory of their own. Behind the others are holes.
+pub(super) fn reserved(stat: &Stat) -> u64 {
+    const BLOCK: u64 = 512;
+    (stat.st_blocks as u64).saturating_mul(BLOCK)
+}
+
+/// Refuses an object of which parts have no memory: an access there would take some that may not be left.
+pub(super) fn check_reserved(name: &str, len: u64, reserved: u64) -> Result<(), Error> {
+    match reserved < len {
+        true => Err(Error::Sparse { name: name.to_owned(), len, reserved }),
+        false => Ok(()),
+    }
+}
+
+/// Returns whether an object is marked as one in the making.
+pub(super) fn is_in_the_making(stat: &Stat) -> bool {
+    stat.st_mode & IN_THE_MAKING != 0
+}
+
+/// Returns whether a header without a magic is one that a creator left: every byte is 0, but for those that a creator
+/// writes first.
+pub(super) fn is_blank(file: BorrowedFd<'_>) -> bool {
+    let mut header = [0; DATA_OFFSET];
+    Unmapped(file).read(0, &mut header);
+    let is_written = |at: u64| WRITTEN_BY_CREATOR.iter().any(|&(from, to)| (from..to).contains(&at));
+    (0..).zip(header).all(|(at, byte)| byte == 0 || is_written(at))
+}
+
+/// Returns whether the name of an object is gone, or stands for another one.
+///
+/// A process that does not see the directory of the object any more, since it changed its root, learns by the count of
+/// its names only whether all are gone.
+pub(super) fn is_orphaned(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
+    let object = stat(file)?;
+    if object.st_nlink == 0 {
+        return Ok(true);
+    }
+    Ok(match status(name)? {
+        Some(found) => found.st_dev == object.st_dev && found.st_ino != object.st_ino,
+        None => rustix::fs::stat("/dev/shm").is_ok_and(|directory| directory.st_dev == object.st_dev),
+    })
 }
 
 /// Opens the name again and returns the new descriptor, if the name still refers to the same object.
@@ -194,12 +233,9 @@ pub(super) fn reopen(name: &str, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>
 /// Returns whether the name still refers to the object of `file`. Unlike `reopen`, it needs no new descriptor: a
 /// process that can have no more must still be able to clean up.
 pub(super) fn stands_for(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
-    // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on
-    // Linux.
-    match rustix::fs::lstat(&*Path::of("/dev/shm/", name)) {
-        Ok(found) => Ok(same(&found, &stat(file)?)),
-        Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(denied(name, "lstat", error)),
+    match status(name)? {
+        Some(found) => Ok(same(&found, &stat(file)?)),
+        None => Ok(false),
     }
 }
 
@@ -225,6 +261,16 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
 /// Removes a name if it still refers to the object of `file`, and returns whether it did. Waits for its turn up to
 /// `patience`.
 pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<bool, Error> {
+    unlink_if(name, file, patience, || Ok(()))
+}
+
+/// The same, unless what is asked under the administration lock is an error.
+pub(super) fn unlink_if(
+    name: &str,
+    file: BorrowedFd<'_>,
+    patience: Duration,
+    may: impl FnOnce() -> Result<(), Error>,
+) -> Result<bool, Error> {
     let start = Instant::now();
     while !Lock::Administration.take(file)? {
         let waited = start.elapsed();
@@ -236,7 +282,7 @@ pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Re
         }
         thread::sleep(Duration::from_micros(100));
     }
-    let unlinked = unlink_locked(name, file);
+    let unlinked = may().and_then(|()| unlink_locked(name, file));
     Lock::Administration.give_back(file)?;
     unlinked
 }

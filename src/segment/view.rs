@@ -1,25 +1,21 @@
-//! A segment as an observer sees it: mapped read-only, without a role and without a lock.
+//! A segment as an observer sees it: read by system calls, without a mapping, a role or a lock.
 
-#![allow(unsafe_code, reason = "reads a mapping through raw pointers")]
-
+use std::ffi::OsString;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::holder::Looker;
-use super::layout::{DATA_OFFSET, Features, Header, Identity, MAGIC, ROWS, STREAM};
-use super::mapping::Mapping;
+use super::layout::{self, Features, Identity, MAGIC, ROWS, STREAM};
 use super::object;
 use super::roles::{self, Lock, PeerState};
+use super::unmapped::Unmapped;
 use super::wanted::Wanted;
 use crate::error::Error;
-use crate::ring::copy::copy_out;
-use crate::ring::identity;
 use crate::ring::memory::Role;
 
 use crate::ring::error::Corrupted;
-use crate::ring::observe::{self, Positions, ReadOnly, Sleeps};
+use crate::ring::observe::{self, Positions, Sleeps};
 use crate::ring::presence;
 
 /// The owner, the group and the mode of a ring.
@@ -37,46 +33,109 @@ pub struct Permissions {
 /// Where Linux keeps the names of shared-memory objects.
 const DIRECTORY: &str = "/dev/shm";
 
-/// A segment, mapped to be looked at.
+/// How often to look at an object that changes before that is told.
+const ATTEMPTS: usize = 3;
+
+/// A segment that is looked at.
 #[derive(Debug)]
 pub(crate) struct View {
     name: String,
     file: OwnedFd,
     identity: Identity,
     tag: String,
-    mapping: Mapping,
+}
+
+/// What decides whether an object is a ring, as one look finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Glance {
+    magic: u64,
+    rows: [u64; ROWS],
+    len: u64,
+    reserved: u64,
+    is_in_the_making: bool,
+}
+
+impl Glance {
+    pub(super) fn at(file: BorrowedFd<'_>) -> Result<Glance, Error> {
+        let (magic, rows) = Unmapped(file).identity();
+        // The length is read after the magic was seen: before, the object may not have had its length yet.
+        let stat = object::stat(file)?;
+        Ok(Glance {
+            // What is shorter than a header has none.
+            magic: if stat.st_size < layout::DATA_OFFSET as i64 { 0 } else { magic },
+            rows,
+            len: stat.st_size as u64,
+            reserved: object::reserved(&stat),
+            is_in_the_making: object::is_in_the_making(&stat),
+        })
+    }
+
+    /// Returns what a segment says it is; `None` if its creator has not finished.
+    pub(super) fn identity(&self, name: &str) -> Result<Option<Identity>, Error> {
+        match self.magic {
+            MAGIC => Ok(Some(Identity::from_rows(self.rows))),
+            // Its creator has not given it a size yet, or has not come to the magic.
+            0 if self.len == 0 || self.len >= layout::DATA_OFFSET as u64 => Ok(None),
+            magic => Err(Error::NotARing { name: name.to_owned(), len: self.len, magic }),
+        }
+    }
+
+    /// Returns what the ring is, if it is whole.
+    pub(super) fn judge(&self, name: &str, file: BorrowedFd<'_>) -> Result<Identity, Error> {
+        let Glance { magic, len, .. } = *self;
+        let identity = match magic {
+            MAGIC => Identity::from_rows(self.rows),
+            0 if Lock::Administration.is_held(file)? => {
+                return Err(Error::NotReady { name: name.to_owned(), waited: Duration::ZERO });
+            }
+            // Nobody is creating it.
+            0 if self.is_in_the_making && object::is_blank(file) => {
+                return Err(Error::Unfinished { name: name.to_owned() });
+            }
+            _ => return Err(Error::NotARing { name: name.to_owned(), len, magic }),
+        };
+        Wanted::whatever(identity).check(name, identity, len)?;
+        object::check_reserved(name, len, self.reserved)?;
+        Ok(identity)
+    }
 }
 
 impl View {
-    /// Maps the ring of this name.
+    /// Opens the ring of this name.
     pub(crate) fn open(name: &str) -> Result<View, Error> {
         object::check_name(name)?;
-        let Some(file) = object::open_to_read(name)? else {
-            return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
-        };
+        let absent = || Error::NotFound { name: name.to_owned(), waited: Duration::ZERO };
+        // Nothing but a regular file is opened: whoever opens a FIFO lets its writer go on.
+        object::check_regular(name, &object::status(name)?.ok_or_else(absent)?)?;
+        let file = object::open_to_read(name)?.ok_or_else(absent)?;
         object::check_regular(name, &object::stat(file.as_fd())?)?;
-        let identity = match read_identity(file.as_fd())? {
-            (MAGIC, rows) => Identity::from_rows(rows),
-            (0, _) if Lock::Administration.is_held(file.as_fd())? => {
-                return Err(Error::NotReady { name: name.to_owned(), waited: Duration::ZERO });
-            }
-            // Nobody is creating it: it was finished after the first load, or it never will be.
-            _ => match read_identity(file.as_fd())? {
-                (MAGIC, rows) => Identity::from_rows(rows),
-                (magic, _) => {
-                    let len = object::stat(file.as_fd())?.st_size as u64;
-                    return Err(Error::NotARing { name: name.to_owned(), len, magic });
+        for _ in 0..ATTEMPTS {
+            let glance = Glance::at(file.as_fd())?;
+            match glance.judge(name, file.as_fd()) {
+                Ok(identity) => {
+                    // The check has read it too.
+                    let tag = identity.tag.text().unwrap_or_default();
+                    return Ok(View { name: name.to_owned(), file, identity, tag });
                 }
-            },
-        };
-        // The length is read after the magic was seen: before, the object may not have had its length yet.
-        let len = object::stat(file.as_fd())?.st_size as u64;
-        Wanted::whatever(identity).check(name, identity, len)?;
-        // The check has compared it with the length of an object.
-        let mapping = Mapping::read_only(file.as_fd(), len as usize, identity.data_offset as usize)?;
-        // The check has read it too.
-        let tag = identity.tag.text().unwrap_or_default();
-        Ok(View { name: name.to_owned(), file, identity, tag, mapping })
+                Err(error @ Error::NotReady { .. }) => return Err(error),
+                Err(error) if Glance::at(file.as_fd())? == glance => return Err(error),
+                // It was being finished, or somebody plays with it.
+                Err(_) => {}
+            }
+        }
+        Err(Error::Changing { name: name.to_owned() })
+    }
+
+    /// Checks that the ring is what it was when it was opened.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let glance = Glance::at(self.file.as_fd())?;
+        let is_same = glance.magic == MAGIC
+            && Identity::from_rows(glance.rows) == self.identity
+            && glance.len == self.identity.segment_length;
+        match is_same {
+            true => object::check_reserved(&self.name, glance.len, glance.reserved),
+            false => Err(Error::Changing { name: self.name.clone() }),
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -140,68 +199,72 @@ impl View {
         Ok(Permissions { owner: stat.st_uid, group: stat.st_gid, mode: stat.st_mode & 0o7777 })
     }
 
-    /// Returns whether the name of the ring is gone.
+    /// Returns whether the name of the ring is gone, or stands for another object.
     pub(crate) fn is_orphaned(&self) -> Result<bool, Error> {
-        Ok(object::stat(self.file.as_fd())?.st_nlink == 0)
+        object::is_orphaned(&self.name, self.file.as_fd())
     }
 
-    /// Returns whether the object has become shorter, so that a read of it can end this process.
+    /// Returns whether the object has become shorter.
     pub(crate) fn is_truncated(&self) -> Result<bool, Error> {
         Ok((object::stat(self.file.as_fd())?.st_size as u64) < self.identity.segment_length)
     }
 
     pub(crate) fn positions(&self) -> Result<Positions, Corrupted> {
         let behind = if self.is_stream() { 0 } else { self.identity.capacity };
-        let (head, tail) = self.ends();
+        let [head, tail] = [layout::HEAD, layout::TAIL].map(|offset| self.unmapped().word(offset));
         observe::positions(&head, &tail, self.identity.capacity, behind)
     }
 
     pub(crate) fn positions_behind_a_copy(&self) -> (u64, u64) {
-        let (head, tail) = self.ends();
-        observe::positions_behind_a_copy(&head, &tail)
+        self.unmapped().positions_behind_a_copy()
     }
 
     /// Loads the tail of a stream ring, after which the elements before it can be copied.
     pub(crate) fn tail(&self) -> u64 {
-        observe::tail(&self.ends().1)
+        observe::tail(&self.unmapped().word(layout::TAIL))
     }
 
     pub(crate) fn state(&self, role: Role) -> Result<PeerState, Error> {
-        let looker = Looker::new();
-        roles::state(role, self.header().slot(role), self.file.as_fd(), |notes| looker.is_gone(notes))
+        let (looker, mut slot) = (Looker::new(), self.unmapped().slot(role));
+        // Holders that attach and leave meanwhile count as alive; a process that only changes the word must not hold
+        // us.
+        for _ in 0..8 {
+            let state = roles::state(role, &slot, self.file.as_fd(), |notes| looker.is_gone(notes))?;
+            let now = self.unmapped().slot(role);
+            // A copy says for ever what its holder said when it was made, who may have left in order since.
+            if state != PeerState::Crashed || roles::said(&now) == roles::said(&slot) {
+                return Ok(state);
+            }
+            slot = now;
+        }
+        Ok(PeerState::Alive)
+    }
+
+    /// Returns whether a process has locked a role, whatever it says of itself.
+    pub(crate) fn is_held(&self, role: Role) -> Result<bool, Error> {
+        Lock::Role(role).is_held(self.file.as_fd())
     }
 
     pub(crate) fn generation(&self, role: Role) -> u64 {
-        presence::observe(&ReadOnly(&self.header().slot(role).presence)).generation()
+        presence::observe(&self.unmapped().slot(role).presence).generation()
     }
 
     /// Returns the pid of the last holder of a role, if it can be seen from here and still runs.
     pub(crate) fn process(&self, role: Role) -> Option<u32> {
-        roles::holder(self.header().slot(role))
+        roles::holder(&self.unmapped().slot(role))
     }
 
     pub(crate) fn sleeps(&self, role: Role) -> Sleeps {
-        observe::sleeps(&ReadOnly(&self.header().slot(role).parking))
+        observe::sleeps(&self.unmapped().slot(role).parking)
     }
 
     pub(crate) fn wakes(&self, role: Role) -> u64 {
-        observe::wakes(&ReadOnly(&self.header().slot(role).wakes))
+        observe::wakes(&self.unmapped().slot(role).wakes)
     }
 
     /// Reads the header of the record at an index of the data area of a message ring.
-    ///
-    /// # Panics
-    ///
-    /// If the index is no multiple of eight below the capacity.
     pub(crate) fn record_header(&self, index: usize) -> u64 {
-        let (data, len) = self.mapping.data();
-        assert!(index % 8 == 0 && index < len, "a record at {index}");
-        // SAFETY: the index lies within the data area.
-        let word = unsafe { data.add(index) };
-        // SAFETY: the word is aligned, like the data area and the index, mapped for as long as `self` lives, and only
-        // loaded, as memory that cannot be written is.
-        let word = unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) };
-        observe::header(&ReadOnly(word))
+        observe::header(&self.unmapped().word(self.identity.data_offset + index as u64))
     }
 
     /// Copies `len` bytes from an index of the data area on, around its end, to the end of `bytes`. A peer may write
@@ -211,62 +274,25 @@ impl View {
     ///
     /// If the index or the length is larger than the data area.
     pub(crate) fn copy(&self, index: usize, len: usize, bytes: &mut Vec<u8>) {
-        let first = len.min(self.mapping.data().1 - index);
-        self.copy_within(index, first, bytes);
-        self.copy_within(0, len - first, bytes);
+        let data_len = (self.identity.segment_length - self.identity.data_offset) as usize;
+        assert!(index <= data_len && len <= data_len, "{len} bytes at {index} of {data_len}");
+        let start = bytes.len();
+        bytes.resize(start + len, 0);
+        let (first, rest) = bytes[start..].split_at_mut(len.min(data_len - index));
+        self.unmapped().read(self.identity.data_offset + index as u64, first);
+        self.unmapped().read(self.identity.data_offset, rest);
     }
 
-    fn copy_within(&self, index: usize, len: usize, bytes: &mut Vec<u8>) {
-        let (data, data_len) = self.mapping.data();
-        assert!(index <= data_len && len <= data_len - index, "{len} bytes at {index} of {data_len}");
-        bytes.reserve(len);
-        let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
-        // SAFETY: the index lies within the data area.
-        let from = unsafe { data.add(index) };
-        // SAFETY: as many bytes are mapped there, and there is room for as many after the vector's last.
-        unsafe { copy_out::<u8>(from.as_ptr(), target, len) };
-        // SAFETY: as many bytes are written.
-        unsafe { bytes.set_len(bytes.len() + len) };
-    }
-
-    /// Returns the head and the tail.
-    fn ends(&self) -> (ReadOnly<'_, AtomicU64>, ReadOnly<'_, AtomicU64>) {
-        (ReadOnly(&self.header().head), ReadOnly(&self.header().tail))
-    }
-
-    /// Every word of it is to be loaded as [`ReadOnly`].
-    fn header(&self) -> &Header {
-        header(&self.mapping)
+    fn unmapped(&self) -> Unmapped<'_> {
+        Unmapped(self.file.as_fd())
     }
 }
 
-/// Reads the magic and the rows, as far as the object has them: a magic of 0 if it is too short.
-fn read_identity(file: BorrowedFd<'_>) -> Result<(u64, [u64; ROWS]), Error> {
-    if (object::stat(file)?.st_size as u64) < DATA_OFFSET as u64 {
-        return Ok((0, [0; ROWS]));
-    }
-    let mapping = Mapping::read_only(file, DATA_OFFSET, DATA_OFFSET)?;
-    let header = header(&mapping);
-    Ok(identity::observe(&ReadOnly(&header.identity.magic), &header.identity_rows().map(ReadOnly)))
-}
-
-fn header(mapping: &Mapping) -> &Header {
-    // SAFETY: a mapping is at least as long as a header and aligned to a page; every byte of a header is an atomic,
-    // which is only loaded here, or padding; and the reference lives no longer than the mapping.
-    unsafe { mapping.header().as_ref() }
-}
-
-/// Returns all names of shared memory that a ring can have, in order.
-pub(crate) fn names() -> Result<Vec<String>, Error> {
+/// Returns all names of the directory of shared memory, in order, whatever stands under them.
+pub(crate) fn names() -> Result<Vec<OsString>, Error> {
     let read = |source| Error::Os { call: "readdir(/dev/shm)", source };
-    let mut names = Vec::new();
-    for entry in fs::read_dir(DIRECTORY).map_err(read)? {
-        let entry = entry.map_err(read)?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if object::check_name(&name).is_ok() {
-            names.push(name);
-        }
-    }
+    let entries = fs::read_dir(DIRECTORY).map_err(read)?;
+    let mut names = entries.map(|entry| Ok(entry.map_err(read)?.file_name())).collect::<Result<Vec<_>, Error>>()?;
     names.sort_unstable();
     Ok(names)
 }

@@ -1,11 +1,13 @@
 //! Limits of a process, and what comes of an attach under them.
 
+use std::ffi::CString;
 use std::fs;
 
 use ringmain::Error;
 use rustix::fs::Uid;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
-use rustix::thread::set_thread_uid;
+use rustix::thread::{UnshareFlags, set_thread_uid, unshare_unsafe};
 
 use super::path;
 
@@ -17,6 +19,15 @@ pub(crate) fn give_up_privileges() {
     if geteuid().is_root() {
         set_thread_uid(Uid::from_raw(NOBODY)).unwrap();
     }
+}
+
+/// Gives this thread a shared-memory file system of its own, of this size; says why if that is not allowed.
+pub(crate) fn have_own_shared_memory(size: u64) -> rustix::io::Result<()> {
+    // SAFETY: the mounts are those of this thread alone from here on, and no other thread of a part looks at files.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    let size = CString::new(format!("size={size}")).unwrap();
+    mount("tmpfs", "/dev/shm", "tmpfs", MountFlags::empty(), size.as_c_str())
 }
 
 /// Lowers a limit of this process, runs `during`, and raises it again.

@@ -79,7 +79,13 @@ impl Ring {
             Ok(ring) => ring,
             // What is no ring may become one at this moment, and what is being made does. Otherwise the attach refuses
             // it.
-            Err(Error::NotFound { .. } | Error::NotARing { .. } | Error::NotReady { .. }) => {
+            Err(
+                Error::NotFound { .. }
+                | Error::NotARing { .. }
+                | Error::NotReady { .. }
+                | Error::Unfinished { .. }
+                | Error::Changing { .. },
+            ) => {
                 return Ok(Found { cargo: Cargo::of_a_new_ring(self.framing)?, stands: false });
             }
             Err(error) => return Err(error.into()),

@@ -1,6 +1,7 @@
 //! `ringmain rm`.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,23 +9,27 @@ use ringmain::inspect::Inspection;
 use ringmain::{Error, PeerState, Role};
 
 use super::ending::{Ending, print};
+use crate::output::printable;
 
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
     /// The rings to remove
     #[arg(value_name = "NAME", required_unless_present = "stale")]
     names: Vec<String>,
-    /// Remove only rings that nobody holds and whose last holder was killed: of those named, or of all that this user
-    /// may write
+    /// Remove only rings that nobody holds and whose last holder, or whose creator, was killed: of those named, or of
+    /// all that this user may write
     #[arg(long)]
     stale: bool,
     /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Remove also what is held, and what is damaged or no ring
+    /// Remove also what is held, and what is damaged or no ring; not with --stale
     #[arg(long)]
     force: bool,
 }
+
+/// How long to wait, in all, for those who make or remove a ring at this moment.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a ring is not removed.
 enum Obstacle {
@@ -37,8 +42,9 @@ enum Obstacle {
 impl Remove {
     pub(super) fn run(&self) -> Result<()> {
         let mut failed = false;
+        let end = Instant::now() + PATIENCE;
         for name in self.candidates()? {
-            if let Err(error) = self.remove(&name) {
+            if let Err(error) = self.remove(&name, end) {
                 failed = true;
                 if error.downcast_ref::<Ending>().is_some_and(|ending| matches!(ending, Ending::BrokenPipe)) {
                     return Err(error);
@@ -53,26 +59,37 @@ impl Remove {
         if !self.names.is_empty() {
             return Ok(self.names.clone());
         }
-        let all = Inspection::all()?.into_iter();
-        Ok(all.filter(|found| found.ring.as_ref().is_ok_and(is_stale)).map(|found| found.name).collect())
+        // One is open at a time. What is a ring has a name that is text.
+        let stale = Inspection::all()?.filter(|found| is_stale(&found.ring));
+        Ok(stale.filter_map(|found| found.name.into_string().ok()).collect())
     }
 
-    fn remove(&self, name: &str) -> Result<()> {
+    /// Removes one, and waits until `end` for those who make or remove it at this moment.
+    fn remove(&self, name: &str, end: Instant) -> Result<()> {
         let ring = Inspection::open(name);
-        if self.stale && !self.names.is_empty() && !ring.as_ref().is_ok_and(is_stale) {
+        let has_gone = matches!(ring, Err(Error::NotFound { .. }));
+        if self.stale && self.names.is_empty() && has_gone {
+            return Ok(());
+        }
+        if self.stale && !has_gone && !is_stale(&ring) {
             return print(&format!("kept {name}: it is not stale\n"));
         }
+        let is_forced = self.force && !self.stale;
         match obstacle(ring)? {
-            Some(Obstacle::Held(why)) if !self.force => {
+            Some(Obstacle::Held(why)) if !is_forced => {
                 bail!("ring {name:?} is held: {why}; end that first, or remove the name under it with --force")
             }
-            Some(Obstacle::Broken(why)) if !self.force => bail!("{why}; remove it all the same with --force"),
+            Some(Obstacle::Broken(why)) if !is_forced => bail!("{why}; remove it all the same with --force"),
             _ => {}
         }
         if self.dry_run {
             return print(&format!("would remove {name}\n"));
         }
-        ringmain::unlink(name)?;
+        match is_forced {
+            true => ringmain::unlink(name)?,
+            // Whoever has come since keeps it.
+            false => ringmain::unlink_if_free(name, end.saturating_duration_since(Instant::now()))?,
+        }
         print(&format!("removed {name}\n"))
     }
 }
@@ -85,10 +102,12 @@ fn obstacle(ring: Result<Inspection, Error>) -> Result<Option<Obstacle>> {
             error @ (Error::Mismatch { .. }
             | Error::UnknownFeatures { .. }
             | Error::NotARing { .. }
+            | Error::Sparse { .. }
             | Error::Corrupted { .. }),
         ) => {
             return Ok(Some(Obstacle::Broken(error.to_string())));
         }
+        Err(Error::Unfinished { .. }) => return Ok(None),
         Err(Error::NotFound { name, .. }) => bail!("no ring {name:?}; `ls /dev/shm` shows which there are"),
         Err(error) => return Err(error.into()),
     };
@@ -102,8 +121,9 @@ fn obstacle(ring: Result<Inspection, Error>) -> Result<Option<Obstacle>> {
 
 /// Says who holds a role, if anybody does.
 fn holder(ring: &Inspection, role: Role) -> Result<Option<String>, Error> {
-    let end = ring.end(role)?;
-    Ok((end.state == PeerState::Alive).then(|| match end.process {
+    let process = ring.end(role)?.process;
+    // The lock counts, whatever its holder says of itself.
+    Ok(ring.is_held(role)?.then(|| match process {
         Some(pid) => format!("{role} is process {pid} ({})", command(pid)),
         None => format!("{role} is a process that cannot be named from here"),
     }))
@@ -113,15 +133,19 @@ fn holder(ring: &Inspection, role: Role) -> Result<Option<String>, Error> {
 fn command(pid: u32) -> String {
     const LONGEST: usize = 60;
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words = String::from_utf8_lossy(&line).replace('\0', " ");
-    // A command line may hold what moves a terminal's cursor.
-    let words: String = words.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
+    let words: Vec<u8> = line.iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect();
+    let words: String = printable(words.trim_ascii()).chars().take(LONGEST).collect();
     if words.is_empty() { "command unknown".to_owned() } else { words }
 }
 
-/// Returns whether nobody holds a ring, and a holder was killed.
-fn is_stale(ring: &Inspection) -> bool {
-    let states = [Role::Producer, Role::Consumer].map(|role| ring.end(role).map(|end| end.state));
-    let is = |state| states.iter().any(|found| found.as_ref().is_ok_and(|found| *found == state));
-    states.iter().all(Result::is_ok) && !is(PeerState::Alive) && is(PeerState::Crashed)
+/// Returns whether nobody holds a ring, and a holder was killed, or its creator before it was whole.
+fn is_stale(ring: &Result<Inspection, Error>) -> bool {
+    let ring = match ring {
+        Ok(ring) => ring,
+        Err(error) => return matches!(error, Error::Unfinished { .. }),
+    };
+    let roles = [Role::Producer, Role::Consumer];
+    let is_crashed = |role| ring.end(role).is_ok_and(|end| end.state == PeerState::Crashed);
+    // The lock counts, whatever its holder says of itself.
+    !roles.iter().any(|&role| ring.is_held(role).unwrap_or(true)) && roles.into_iter().any(is_crashed)
 }

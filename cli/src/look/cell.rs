@@ -6,7 +6,8 @@ use ringmain::inspect::{Features, Permissions};
 use serde_json::{Value, json};
 
 use super::seen::End;
-use super::units::{self, Style, printable};
+use super::units::{self, Style};
+use crate::output::printable;
 
 /// Something that is told of a ring.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +42,7 @@ pub(super) enum Cell<'a> {
 impl Cell<'_> {
     pub(super) fn text(self, style: Style) -> String {
         match self {
-            Cell::Word(word) => printable(word),
+            Cell::Word(word) => printable(word.as_bytes()),
             Cell::Number(value) => value.to_string(),
             Cell::Bytes(value) => units::bytes(value, style.is_plain),
             Cell::Alignment(value) if style.is_plain => value.to_string(),
@@ -98,7 +99,10 @@ impl Cell<'_> {
 fn holder(end: &End) -> String {
     match (end.state, end.pid) {
         (Some(PeerState::Alive), Some(pid)) => {
-            format!("{pid} {}", end.command.as_deref().map_or_else(|| "?".to_owned(), printable))
+            format!(
+                "{pid} {}",
+                end.command.as_deref().map_or_else(|| "?".to_owned(), |name| printable(name.as_bytes()))
+            )
         }
         (Some(PeerState::Alive) | None, _) => "?".to_owned(),
         _ => "-".to_owned(),

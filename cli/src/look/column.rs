@@ -270,7 +270,7 @@ mod tests {
         let names = ["name", "state", "kind", "capacity", "producer", "reason", "time"];
         assert_eq!(
             texts(&broken(), None, false, &names),
-            ["old", "broken", "-", "-", "-", "layout version 1", "23:59:59"]
+            ["old", "other version", "-", "-", "-", "layout version 1", "23:59:59"]
         );
     }
 

@@ -1,12 +1,13 @@
-//! `ringmain ls`: every ring of the machine, one line each.
+//! `ringmain ls`: every object of shared memory, one line each.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ringmain::inspect::Inspection;
 
 use super::column::{self, Column, Subject, named};
 use super::output::{self, Format};
 use super::seen::Seen;
 use super::table;
+use crate::output::json;
 
 /// The columns unless others are asked for.
 pub(super) const COLUMNS: [&str; 8] = ["name", "kind", "element", "capacity", "used", "producer", "consumer", "state"];
@@ -21,16 +22,27 @@ pub(crate) struct Ls {
 }
 
 pub(super) fn run(arguments: &Ls) -> Result<()> {
-    let seen: Vec<Seen> = Inspection::all()?.iter().map(Seen::from_found).collect();
+    // One is open at a time.
+    let seen: Vec<Seen> = Inspection::all()?.map(|found| Seen::from_found(&found)).collect();
     let subjects: Vec<Subject<'_>> = seen.iter().map(|seen| Subject { seen, rates: None }).collect();
+    print(arguments, &subjects)?;
+    match seen.iter().filter(|seen| seen.is_unread()).count() {
+        0 => Ok(()),
+        unread => {
+            bail!("{unread} of {} objects could not be read; 'ringmain ls -o name,state,reason' tells why", seen.len())
+        }
+    }
+}
+
+fn print(arguments: &Ls, subjects: &[Subject<'_>]) -> Result<()> {
     if arguments.format.json {
         let columns = arguments.output.clone().unwrap_or_else(|| {
             let more = ["fill", "head", "tail", "owner", "mode", "orphaned", "length", "reason"];
             named(&[&COLUMNS[..], &more].concat())
         });
-        let lines = subjects.iter().map(|subject| column::object(&columns, subject).to_string());
+        let lines = subjects.iter().map(|subject| json(&column::object(&columns, subject)));
         return output::write_lines(&lines.collect::<Vec<_>>());
     }
     let columns = arguments.output.clone().unwrap_or_else(|| named(&COLUMNS));
-    output::write_lines(&table::lines(&columns, &subjects, arguments.format.look()))
+    output::write_lines(&table::lines(&columns, subjects, arguments.format.look()))
 }

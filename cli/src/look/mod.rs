@@ -1,6 +1,6 @@
 //! The verbs that look at rings from outside: `ls`, `stat`, `watch` and `tap`.
 //!
-//! They hold no role and take no lock, and map rings for nothing but reading.
+//! They hold no role and take no lock, and read rings by system calls: nothing that others do can end them.
 
 mod cell;
 mod column;
@@ -22,18 +22,19 @@ use anyhow::Result;
 /// The verbs, as the command line has them.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Look {
-    /// List every ring of the machine
+    /// List every object of shared memory: rings, and what is none
     ///
-    /// STATE is 'live' while somebody is at an end; else 'stale' where the last one at an end crashed; else 'idle';
-    /// 'being made' while a process makes it; and 'broken' where the ring is damaged or of another version ('ringmain
-    /// stat' tells why). PRODUCER and CONSUMER are the process and its program, '-' for nobody, '?' for a process that
-    /// cannot be known from here. Rings that you may not read are not listed.
+    /// STATE is 'live' while somebody is at an end; else 'stale' where the last one at an end crashed; else 'idle'. It
+    /// is 'being made' while a process makes a ring, 'unfinished' if that was killed, 'damaged', 'other version', and
+    /// 'not a ring'; 'changing', 'leased' or 'not readable' where it could not be read; and 'gone' if it was removed or
+    /// renamed during the look. '-o name,state,reason' tells why. PRODUCER and CONSUMER are the process and its
+    /// program, '-' for nobody, '?' for a process that cannot be known from here.
     #[command(after_help = EXIT, after_long_help = EXIT)]
     Ls(ls::Ls),
     /// Tell all that is known of a ring, and how fast it is
     ///
-    /// Rates are of elements, or of bytes of records in a message ring. Of a broken ring it tells what can be told, and
-    /// why.
+    /// Rates are of elements, or of bytes of records in a message ring. Of a damaged ring it tells what can be told,
+    /// and why.
     #[command(after_help = EXIT, after_long_help = EXIT)]
     Stat(stat::Stat),
     /// Watch a ring, or all of them, until 'q' or Ctrl-C
@@ -58,7 +59,7 @@ It attaches to nothing and changes nothing.
 
 Exit status:
   0  done, also where the reader of the output went away
-  1  it could not be done: no such ring, no permission, a damaged ring
+  1  it could not be done: no such ring, no permission, a damaged ring; ls: some objects could not be read
   2  wrong usage";
 
 /// Does what a verb says.

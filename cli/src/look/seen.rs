@@ -1,12 +1,15 @@
 //! What one look at a ring finds, as plain values.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
-use ringmain::inspect::{Features, Found, Inspection, Kind, Permissions, Positions};
+use ringmain::inspect::{Condition, Features, Found, Inspection, Kind, Permissions, Positions};
 use ringmain::{Error, PeerState, Role};
 
+use crate::output::printable;
 use crate::usage::UsageError;
 
 /// What was seen of one ring.
@@ -14,11 +17,12 @@ use crate::usage::UsageError;
 pub(super) struct Seen {
     /// Seconds since 1970.
     pub(super) time: f64,
+    /// As it is, if it is text.
     pub(super) name: String,
+    /// What it is.
+    pub(super) condition: Condition,
     /// What is wrong with it.
     pub(super) reason: Option<String>,
-    /// Whether a process makes it at this moment.
-    pub(super) is_being_made: bool,
     /// What it is, unless its header cannot be trusted.
     pub(super) ring: Option<Ring>,
 }
@@ -74,12 +78,10 @@ pub(super) enum State {
     Idle,
     /// Nobody holds a role, and the last holder of one crashed.
     Stale,
-    /// A process makes it, and has not finished.
-    BeingMade,
-    /// The ring is damaged, or of another version of the layout.
-    Broken,
     /// The system does not tell who holds a role.
     Unknown,
+    /// It is no ring that can be looked at.
+    Other(Condition),
 }
 
 impl State {
@@ -88,9 +90,19 @@ impl State {
             State::Live => "live",
             State::Idle => "idle",
             State::Stale => "stale",
-            State::BeingMade => "being made",
-            State::Broken => "broken",
             State::Unknown => "?",
+            State::Other(condition) => match condition {
+                Condition::OtherVersion => "other version",
+                Condition::Damaged => "damaged",
+                Condition::Unfinished => "unfinished",
+                Condition::BeingMade => "being made",
+                Condition::Changing => "changing",
+                Condition::Gone => "gone",
+                Condition::Unreadable => "not readable",
+                Condition::Leased => "leased",
+                Condition::NotARing => "not a ring",
+                _ => "?",
+            },
         }
     }
 }
@@ -108,22 +120,31 @@ impl Seen {
     pub(super) fn of(ring: &Inspection) -> Seen {
         match Seen::try_of(ring) {
             Ok(seen) => seen,
-            Err(error) => Seen::from_error(ring.name(), &error),
+            Err(error) => Seen::from_error(ring.name().as_ref(), &error),
         }
     }
 
-    /// Tells of a ring that cannot be looked into.
-    pub(super) fn from_error(name: &str, error: &Error) -> Seen {
-        let is_being_made = matches!(error, Error::NotReady { .. });
-        Seen { time: now(), name: name.to_owned(), reason: Some(error.to_string()), is_being_made, ring: None }
+    /// Tells of an object that cannot be looked into.
+    pub(super) fn from_error(name: &OsStr, error: &Error) -> Seen {
+        let name = name.to_str().map_or_else(|| printable(name.as_bytes()), str::to_owned);
+        let reason = match error {
+            // What it is that the system says.
+            Error::Os { source, .. } | Error::PermissionDenied { source, .. } => format!("{error}: {source}"),
+            error => error.to_string(),
+        };
+        Seen { time: now(), name, condition: Condition::of_error(error), reason: Some(reason), ring: None }
+    }
+
+    /// Returns whether there is something that could not be read.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self.condition, Condition::Unreadable | Condition::Leased | Condition::Changing)
     }
 
     fn try_of(ring: &Inspection) -> Result<Seen, Error> {
         let name = ring.name().to_owned();
-        let mut seen = Seen { time: now(), name, reason: None, is_being_made: false, ring: None };
-        // Nothing in a segment that was made shorter may be touched.
+        let mut seen = Seen { time: now(), name, condition: Condition::Ring, reason: None, ring: None };
         if ring.is_truncated()? {
-            seen.reason = Some(truncated(ring.name()));
+            (seen.condition, seen.reason) = (Condition::Damaged, Some(truncated(ring.name())));
             return Ok(seen);
         }
         let positions = ring.positions();
@@ -162,16 +183,16 @@ impl Seen {
             permissions: ring.permissions().ok(),
             is_orphaned: ring.is_orphaned()?,
         });
+        // Whatever was read of a ring that changed meanwhile may be of none.
+        ring.check()?;
         Ok(seen)
     }
 
     pub(super) fn state(&self) -> State {
-        if self.is_being_made {
-            return State::BeingMade;
+        let Some(ring) = &self.ring else { return State::Other(self.condition) };
+        if ring.positions.is_none() {
+            return State::Other(Condition::Damaged);
         }
-        let Some(ring) = self.ring.as_ref().filter(|ring| ring.positions.is_some()) else {
-            return State::Broken;
-        };
         let states = [ring.producer.state, ring.consumer.state];
         if states.contains(&Some(PeerState::Alive)) {
             State::Live
@@ -232,7 +253,7 @@ pub(super) fn truncated(name: &str) -> String {
 /// Returns the name of a process's program.
 fn command(pid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
-    Some(String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)).into_owned())
+    Some(printable(name.strip_suffix(b"\n").unwrap_or(&name)))
 }
 
 fn now() -> f64 {
@@ -241,6 +262,18 @@ fn now() -> f64 {
 
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// Returns whether something can be told of a ring that is refused by this error.
+pub(super) fn is_told(error: &Error) -> bool {
+    matches!(
+        Condition::of_error(error),
+        Condition::OtherVersion
+            | Condition::Damaged
+            | Condition::Unfinished
+            | Condition::BeingMade
+            | Condition::Changing
+    )
 }
 
 /// Says why a ring cannot be looked at, for somebody who only looks.
@@ -290,7 +323,8 @@ pub(super) mod tests {
             permissions: None,
             is_orphaned: false,
         };
-        Seen { time: 86_399.5, name: "samples".to_owned(), reason: None, is_being_made: false, ring: Some(ring) }
+        let name = "samples".to_owned();
+        Seen { time: 86_399.5, name, condition: Condition::Ring, reason: None, ring: Some(ring) }
     }
 
     /// A message ring that nobody is at.
@@ -313,7 +347,8 @@ pub(super) mod tests {
 
     /// A ring of another version.
     pub(crate) fn broken() -> Seen {
-        Seen { name: "old".to_owned(), reason: Some("layout version 1".to_owned()), ring: None, ..stream() }
+        let (name, reason) = ("old".to_owned(), Some("layout version 1".to_owned()));
+        Seen { name, condition: Condition::OtherVersion, reason, ring: None, ..stream() }
     }
 
     #[track_caller]
@@ -338,10 +373,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_ring_without_a_header_or_positions_is_broken_whoever_is_there() {
-        assert_eq!(broken().state(), State::Broken);
+    fn a_ring_without_a_header_or_positions_has_no_other_state_whoever_is_there() {
+        assert_eq!(broken().state(), State::Other(Condition::OtherVersion));
         let mut seen = stream();
         seen.ring.as_mut().unwrap().positions = None;
-        assert_eq!(seen.state(), State::Broken);
+        assert_eq!(seen.state(), State::Other(Condition::Damaged));
     }
 }

@@ -4,14 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ringmain::Error;
 use ringmain::inspect::Inspection;
 
 use super::column::{self, ALL, Column, Subject};
 use super::output::{self, Format};
 use super::rates::Rates;
-use super::seen::{Seen, State, explain};
+use super::seen::{Seen, State, explain, is_told};
 use super::{table, units};
+use crate::output::json;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Stat {
@@ -35,14 +35,12 @@ pub(super) fn run(arguments: &Stat) -> Result<()> {
     let (seen, rates) = match Inspection::open(&arguments.name) {
         Ok(ring) if takes_two_looks => look_twice(&ring, arguments.interval),
         Ok(ring) => (Seen::of(&ring), None),
-        Err(error @ (Error::Mismatch { .. } | Error::UnknownFeatures { .. } | Error::NotReady { .. })) => {
-            (Seen::from_error(&arguments.name, &error), None)
-        }
+        Err(error) if is_told(&error) => (Seen::from_error(arguments.name.as_ref(), &error), None),
         Err(error) => return Err(explain(error)),
     };
     let subject = Subject { seen: &seen, rates };
     if arguments.format.json {
-        return output::write_lines(&[column::object(&columns, &subject).to_string()]);
+        return output::write_lines(&[json(&column::object(&columns, &subject))]);
     }
     output::write_lines(&table::properties(&columns, &subject, arguments.format.look()))
 }

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
+use ringmain::inspect::Condition;
 
 use super::column::{Column, Subject};
 use super::seen::State;
@@ -80,8 +81,10 @@ fn style(state: State) -> Style {
     match state {
         State::Live => Style::new(),
         State::Idle => Style::new().dimmed(),
-        State::Stale | State::Unknown | State::BeingMade => AnsiColor::Yellow.on_default(),
-        State::Broken => AnsiColor::Red.on_default(),
+        State::Stale | State::Unknown => AnsiColor::Yellow.on_default(),
+        State::Other(Condition::NotARing | Condition::Gone) => Style::new().dimmed(),
+        State::Other(Condition::BeingMade | Condition::Unfinished) => AnsiColor::Yellow.on_default(),
+        State::Other(_) => AnsiColor::Red.on_default(),
     }
 }
 
@@ -116,7 +119,7 @@ mod tests {
             "
 NAME     KIND      ELEMENT  CAPACITY  USED  PRODUCER      CONSUMER  STATE
 orders   message  align 64   1.0 MiB   0 B  -             -         idle
-old      -               -         -     -  -             -         broken
+old      -               -         -     -  -             -         other version
 samples  stream       40 B      4096  1024  4711 sampler  ?         live",
         );
         let plain = Look { has_headings: false, style: units::Style { is_plain: true }, ..PLAIN };

@@ -38,7 +38,7 @@ pub(crate) struct Tap {
 
 pub(super) fn run(arguments: &Tap) -> Result<()> {
     let ring = Inspection::open(&arguments.name).map_err(seen::explain)?;
-    check_length(&ring)?;
+    check(&ring)?;
     if let Err(corrupted) = ring.positions() {
         bail!("ring {:?} is damaged: {corrupted}; remove it and create it anew", ring.name());
     }
@@ -48,11 +48,12 @@ pub(super) fn run(arguments: &Tap) -> Result<()> {
     result
 }
 
-fn check_length(ring: &Inspection) -> Result<()> {
+/// Ends a tap of what is no whole ring any more: it would print zeros.
+fn check(ring: &Inspection) -> Result<()> {
     if ring.is_truncated()? {
         bail!(seen::truncated(ring.name()));
     }
-    Ok(())
+    Ok(ring.check()?)
 }
 
 /// The looks at one ring.
@@ -105,13 +106,14 @@ impl<'a> Looks<'a> {
 
     fn run(&mut self) -> Result<()> {
         loop {
-            check_length(self.ring)?;
+            check(self.ring)?;
             // Asked before the look, which finds whatever came before the end.
             let is_last = self.end.is_some() || self.is_over()?;
             let next = Instant::now() + self.interval;
             let mut text = String::new();
             let looked = self.look(&mut text);
-            // What was seen before a failure is printed, too.
+            // Before what was seen is printed. What was seen before a failure of the ring is, too.
+            check(self.ring)?;
             output::write(&text)?;
             match looked? {
                 Looked::Enough => return Ok(()),
@@ -144,8 +146,9 @@ impl<'a> Looks<'a> {
                 Ok(Tapped::Unit { position }) => {
                     self.left -= 1;
                     self.has_printed = true;
-                    self.run.push(text, self.format, position, &bytes);
+                    self.run.push(text, self.format, position, &bytes, self.tap.last_len());
                     if text.len() > CHUNK {
+                        check(self.ring)?;
                         output::write(&std::mem::take(text))?;
                     }
                 }
@@ -200,9 +203,9 @@ struct Run {
 
 impl Run {
     /// Writes an element or a message, or keeps it for later if it is a byte.
-    fn push(&mut self, text: &mut String, format: Format, position: u64, bytes: &[u8]) {
+    fn push(&mut self, text: &mut String, format: Format, position: u64, bytes: &[u8], len: usize) {
         if !self.is_bytes {
-            unit::write(text, format, position, bytes);
+            unit::write(text, format, position, bytes, len);
             return;
         }
         if self.start.wrapping_add(self.bytes.len() as u64) != position || self.bytes.len() >= CHUNK {
@@ -213,7 +216,7 @@ impl Run {
         }
         if format == Format::Text && bytes == b"\n" {
             // An empty line is one, too.
-            unit::write(text, format, self.start, &std::mem::take(&mut self.bytes));
+            self.write(text, format);
         } else {
             self.bytes.extend_from_slice(bytes);
         }
@@ -221,8 +224,13 @@ impl Run {
 
     fn flush(&mut self, text: &mut String, format: Format) {
         if !self.bytes.is_empty() {
-            unit::write(text, format, self.start, &std::mem::take(&mut self.bytes));
+            self.write(text, format);
         }
+    }
+
+    fn write(&mut self, text: &mut String, format: Format) {
+        unit::write(text, format, self.start, &self.bytes, self.bytes.len());
+        self.bytes.clear();
     }
 }
 
@@ -260,15 +268,15 @@ mod tests {
         let mut run = Run { is_bytes: true, start: 0, bytes: Vec::new() };
         let mut text = String::new();
         for (position, byte) in (10..).zip(b"one\n\ntwo") {
-            run.push(&mut text, Format::Text, position, &[*byte]);
+            run.push(&mut text, Format::Text, position, &[*byte], 1);
         }
         // What was missed lies between.
-        run.push(&mut text, Format::Text, 30, b"x");
+        run.push(&mut text, Format::Text, 30, b"x", 1);
         run.flush(&mut text, Format::Text);
         assert_eq!(text, "one\n\ntwo\nx\n");
         text.clear();
         for (position, byte) in (10..).zip(b"ab") {
-            run.push(&mut text, Format::Json, position, &[*byte]);
+            run.push(&mut text, Format::Json, position, &[*byte], 1);
         }
         run.flush(&mut text, Format::Json);
         assert_eq!(text, "{\"hex\":\"6162\",\"length\":2,\"position\":10,\"text\":\"ab\"}\n");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::units::printable;
+use crate::output::{self, printable};
 
 /// How to write elements and messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -17,20 +17,28 @@ pub(super) enum Format {
     Json,
 }
 
-/// Writes one at this position to the end of `text`.
-pub(super) fn write(text: &mut String, format: Format, position: u64, bytes: &[u8]) {
+/// Writes one at this position to the end of `text`, of which only the first bytes may be there.
+pub(super) fn write(text: &mut String, format: Format, position: u64, bytes: &[u8], len: usize) {
     match format {
-        Format::Hex => dump(text, position, bytes),
+        Format::Hex => {
+            dump(text, position, bytes);
+            if bytes.len() < len {
+                let _ = writeln!(text, "{:>12}  ({} bytes of {len})", "", bytes.len());
+            }
+        }
         Format::Text => {
-            let _ = writeln!(text, "{}", printable(&String::from_utf8_lossy(bytes)));
+            let _ = writeln!(text, "{}", printable(bytes));
         }
         Format::Json => {
-            let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-            let mut object = json!({"position": position, "length": bytes.len(), "hex": hex});
+            let mut hex = String::with_capacity(2 * bytes.len());
+            for byte in bytes {
+                let _ = write!(hex, "{byte:02x}");
+            }
+            let mut object = json!({"position": position, "length": len, "hex": hex});
             if let Ok(text) = std::str::from_utf8(bytes) {
                 object["text"] = text.into();
             }
-            let _ = writeln!(text, "{object}");
+            let _ = writeln!(text, "{}", output::json(&object));
         }
     }
 }
@@ -63,8 +71,16 @@ mod tests {
     #[track_caller]
     fn check(format: Format, bytes: &[u8], expected: &str) {
         let mut text = String::new();
-        write(&mut text, format, 128, bytes);
+        write(&mut text, format, 128, bytes, bytes.len());
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_was_cut_says_how_long_it_is() {
+        let mut text = String::new();
+        write(&mut text, Format::Json, 0, b"ab", 9);
+        write(&mut text, Format::Hex, 0, b"ab", 9);
+        assert!(text.starts_with("{\"hex\":\"6162\",\"length\":9,") && text.ends_with("(2 bytes of 9)\n"), "{text}");
     }
 
     #[test]
@@ -86,7 +102,7 @@ mod tests {
 
     #[test]
     fn text_is_one_line_each_that_no_terminal_obeys() {
-        check(Format::Text, b"two\nlines \x1b[2J\xff", "two\\nlines \\u{1b}[2J\u{fffd}\n");
+        check(Format::Text, b"two\nlines \x1b[2J\xff", "two\\nlines \\u{1b}[2J\\xff\n");
         check(Format::Text, b"", "\n");
     }
 

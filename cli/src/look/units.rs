@@ -40,14 +40,6 @@ pub(super) fn time(seconds: f64) -> String {
     }
 }
 
-/// Makes text from outside fit one line, and harmless for a terminal.
-pub(super) fn printable(text: &str) -> String {
-    let escape = |letter: char| -> String {
-        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
-    };
-    text.chars().map(escape).collect()
-}
-
 /// Reads an interval: a number of seconds, or one with a unit behind it.
 pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
     let unit = if text.ends_with(|last: char| last.is_ascii_digit()) { "s" } else { "" };
@@ -80,11 +72,6 @@ mod tests {
             [0.0, 0.000_012_3, 0.0123, 1.23, 123.4].map(time),
             ["0.0 us", "12.3 us", "12.3 ms", "1.2 s", "123 s"]
         );
-    }
-
-    #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
-        assert_eq!(printable("a\u{1b}[2J\n\u{e9}\u{9b}"), "a\\u{1b}[2J\\n\u{e9}\\u{9b}");
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! `ringmain watch`: rings as they fare.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ringmain::Error;
 use ringmain::inspect::Inspection;
 
 use super::column::{self, Column, Subject, TIME, named};
 use super::output::{self, Format};
 use super::rates::Rates;
-use super::seen::{Seen, explain};
+use super::seen::{Seen, explain, is_told};
 use super::table::{self, Look};
 use super::terminal::{self, Event, Terminal};
 use super::units;
+use crate::output::json;
 
 /// The columns unless others are asked for.
 pub(super) const COLUMNS: [&str; 9] =
@@ -49,7 +50,7 @@ pub(super) fn run(arguments: &Watch) -> Result<()> {
         rings.look_again()?;
         if format.json {
             let columns = arguments.output.clone().unwrap_or_else(|| [&[TIME], &named(&JSON_COLUMNS)[..]].concat());
-            let lines = rings.subjects().map(|subject| column::object(&columns, &subject).to_string());
+            let lines = rings.subjects().map(|subject| json(&column::object(&columns, &subject)));
             output::write_lines(&lines.collect::<Vec<_>>())?;
         } else {
             output::write_lines(&table::lines(&arguments.columns(), &rings.subjects().collect::<Vec<_>>(), look))?;
@@ -125,15 +126,14 @@ impl Rings {
 
     fn look(&mut self) -> Result<Vec<Seen>> {
         let Some(one) = &mut self.one else {
-            return Ok(Inspection::all()?.iter().map(Seen::from_found).collect());
+            // One is open at a time.
+            return Ok(Inspection::all()?.map(|found| Seen::from_found(&found)).collect());
         };
         let is_gone = one.is_truncated()? || one.is_orphaned()?;
         match is_gone.then(|| Inspection::open(one.name())) {
             // Another ring has come under its name.
             Some(Ok(other)) => *one = other,
-            Some(Err(error @ (Error::Mismatch { .. } | Error::UnknownFeatures { .. } | Error::NotReady { .. }))) => {
-                return Ok(vec![Seen::from_error(one.name(), &error)]);
-            }
+            Some(Err(error)) if is_told(&error) => return Ok(vec![Seen::from_error(one.name().as_ref(), &error)]),
             Some(Err(_)) | None => {}
         }
         Ok(vec![Seen::of(one)])
@@ -144,10 +144,8 @@ impl Rings {
         let seconds = self.now_at.elapsed().as_secs_f64();
         self.now_at = Instant::now();
         let before = std::mem::replace(&mut self.now, now);
-        let rate = |seen: &Seen| {
-            let earlier = before.iter().find(|earlier| earlier.name == seen.name)?;
-            Rates::between(earlier, seen, seconds)
-        };
+        let before: HashMap<&str, &Seen> = before.iter().map(|seen| (&*seen.name, seen)).collect();
+        let rate = |seen: &Seen| Rates::between(before.get(&*seen.name)?, seen, seconds);
         self.rates = self.now.iter().map(rate).collect();
         Ok(())
     }

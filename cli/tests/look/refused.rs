@@ -1,13 +1,16 @@
 //! What cannot be looked at, or not be written.
 
+use std::env;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::BufRead;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
 
 use crate::program::{check_ends, check_refused, json, line, ringmain, spawn, text};
 use crate::ring::{LAYOUT_VERSION, Name, TAIL, messages};
-use crate::shell::{self, Running};
+use crate::shell;
 
 #[test]
 fn what_nobody_reads_ends_quietly() {
@@ -39,7 +42,7 @@ fn output_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn a_damaged_ring_is_broken_and_says_why() {
+fn a_damaged_ring_and_one_of_another_version_say_why() {
     let (version, position) = (Name::new(), Name::new());
     for name in [&version, &position] {
         drop(name.options().capacity(64).stream_producer::<u64>().unwrap());
@@ -47,16 +50,16 @@ fn a_damaged_ring_is_broken_and_says_why() {
     version.set_word(LAYOUT_VERSION, 1);
     position.set_word(TAIL, 1000);
     let list = text(&["ls"]);
-    assert_eq!(line(&list, &version), format!("{} - - - - - - broken", version.0));
-    assert_eq!(line(&list, &position), format!("{} stream 8 B 64 - - - broken", position.0));
-    for (name, part) in [(&version, "layout version 1"), (&position, "tail")] {
+    assert_eq!(line(&list, &version), format!("{} - - - - - - other version", version.0));
+    assert_eq!(line(&list, &position), format!("{} stream 8 B 64 - - - damaged", position.0));
+    for (name, state, part) in [(&version, "other version", "layout version 1"), (&position, "damaged", "tail")] {
         let ring = json(&["ls", "--json"], name);
-        assert_eq!(ring["state"], "broken");
+        assert_eq!(ring["state"], state);
         assert!(ring["reason"].as_str().unwrap().contains(part), "{ring}");
         let text = text(&["stat", &name.0, "--interval", "10ms"]);
-        assert!(text.contains("broken") && text.contains(part), "{text}");
+        assert!(text.contains(state) && text.contains(part), "{text}");
         let watched = json(&["watch", "--json", "--interval", "5ms", "--count", "1"], name);
-        assert_eq!(watched["state"], "broken");
+        assert_eq!(watched["state"], state);
         check_refused(&mut ringmain(&["tap", &name.0]), 1, &[&name.0, part]);
     }
 }
@@ -99,11 +102,12 @@ fn what_is_not_there_or_no_ring_is_refused() {
     check_refused(&mut ringmain(&["ls", "-o", "pushed"]), 2, &["ringmain watch"]);
     check_refused(&mut ringmain(&["tap", "x", "--most", "0"]), 2, &["--most"]);
     check_refused(&mut ringmain(&["tap", "x", "--json", "--format", "hex"]), 2, &["--json"]);
-    assert!(!text(&["ls"]).contains(&other.0));
+    assert_eq!(line(&text(&["ls"]), &other), format!("{} - - - - - - not a ring", other.0));
+    assert!(json(&["ls", "--json"], &other)["reason"].as_str().unwrap().contains("is no ring"));
 }
 
 #[test]
-fn a_ring_that_may_not_be_read_is_refused_and_not_listed() {
+fn a_ring_that_may_not_be_read_is_refused_and_its_row_says_so() {
     const NOBODY: u32 = 65_534;
     let name = Name::new();
     let _tx = messages(&name, &[b"one"]);
@@ -111,25 +115,69 @@ fn a_ring_that_may_not_be_read_is_refused_and_not_listed() {
     if !is_root {
         fs::set_permissions(name.path(), Permissions::from_mode(0o000)).unwrap();
     }
-    // To root everything is allowed.
+    // To root everything is allowed, and the program may have been built where nobody else may go.
+    let program = Program::copied();
     let stranger = |arguments: &[&str]| {
-        let mut command = ringmain(arguments);
+        let mut command = Command::new(&program.0);
+        command.args(arguments).stdin(Stdio::null());
         if is_root {
             command.uid(NOBODY).gid(NOBODY);
         }
         command
     };
-    if let Err(error) = Running::try_start(&mut stranger(&["ls"])) {
-        // The tests were built where another user may not go.
-        eprintln!("a_ring_that_may_not_be_read_is_refused_and_not_listed skipped: {error}");
-        return;
-    }
     for verb in ["stat", "watch", "tap"] {
         check_refused(&mut stranger(&[verb, &name.0]), 1, &["no permission to read", &name.0]);
     }
-    let list = shell::output(&mut stranger(&["ls"]));
-    assert!(list.status.success());
-    assert!(!String::from_utf8(list.stdout).unwrap().contains(&name.0));
+    let list = shell::output(&mut stranger(&["ls", "-o", "name,state,reason"]));
+    let texts = [list.stdout, list.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert_eq!(list.status.code(), Some(1), "{texts:?}");
+    assert!(line(&texts[0], &name).starts_with(&format!("{} not readable no permission", name.0)), "{}", texts[0]);
+    assert!(texts[1].contains("could not be read"), "{}", texts[1]);
+}
+
+/// A copy of the program where everybody may run it, removed when this is dropped.
+struct Program(PathBuf);
+
+impl Program {
+    fn copied() -> Program {
+        let program = Program(env::temp_dir().join(format!("ringmain-look-{}", process::id())));
+        fs::copy(env!("CARGO_BIN_EXE_ringmain"), &program.0).unwrap();
+        program
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_escaped_wherever_it_comes_from() {
+    const HOSTILE: &str = "\x1b[2J\u{202e}\u{9b}\x7f";
+    let (name, noise) = (Name::new(), Name::new());
+    let mut tx = name.options().capacity(4096).type_tag(HOSTILE).message_producer().unwrap();
+    tx.push(&[HOSTILE.as_bytes(), b"\xff"].concat()).unwrap();
+    let other = PathBuf::from(format!("{}{HOSTILE}", noise.path().display()));
+    fs::write(&other, "no ring").unwrap();
+    let texts = [
+        text(&["ls", "-o", "name,type-tag,reason"]),
+        text(&["ls", "--json", "-o", "name,type-tag,reason"]),
+        text(&["stat", &name.0, "--interval", "10ms"]),
+        text(&["stat", &name.0, "--json"]),
+        text(&["tap", &name.0]),
+        text(&["tap", &name.0, "--format", "text"]),
+        text(&["tap", &name.0, "--json"]),
+    ];
+    fs::remove_file(other).unwrap();
+    for text in &texts {
+        assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n' || letter == '\u{202e}'), "{text:?}");
+    }
+    let expected = "\\u{1b}[2J\\u{202e}\\u{9b}\\u{7f}";
+    assert!(texts[0].contains(&format!("{}{expected}", noise.0)) && texts[0].contains(&format!("  {expected}")));
+    assert_eq!(texts[5], format!("{expected}\\xff\n"));
+    // It is the same to whoever reads the JSON.
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&texts[3]).unwrap()["type-tag"], HOSTILE);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ringmain::stream::{Consumer, Producer};
 
-use crate::program::{check_ends, check_refused, line, ringmain, spawn, text, wait_for_map};
+use crate::program::{check_ends, check_refused, line, ringmain, spawn, text, wait_for_look};
 use crate::ring::{Name, messages};
 
 #[test]
@@ -22,7 +22,7 @@ fn a_tap_prints_what_waits_and_takes_nothing() {
           24  0000  ff 1b 5b 32 4a                                    |..[2J|
 "
     );
-    assert_eq!(text(&["tap", &name.0, "--format", "text"]), "buy 100\n\n\u{fffd}\\u{1b}[2J\n");
+    assert_eq!(text(&["tap", &name.0, "--format", "text"]), "buy 100\n\n\\xff\\u{1b}[2J\n");
     assert_eq!(
         text(&["tap", &name.0, "--json", "--count", "1"]),
         "{\"hex\":\"62757920313030\",\"length\":7,\"position\":0,\"text\":\"buy 100\"}\n"
@@ -86,11 +86,11 @@ fn a_tap_on_what_is_new_leaves_out_what_waits() {
     let name = Name::new();
     let mut tx = messages(&name, &[b"old"]);
     let (child, mut lines) = spawn(&["tap", &name.0, "--new", "--format", "text", "--count", "1"]);
-    wait_for_map(&child, &name);
+    wait_for_look(&child, &name);
     let mut line = String::new();
     thread::scope(|scope| {
         let reader = scope.spawn(|| lines.read_line(&mut line).unwrap());
-        // It may have mapped the ring and not yet looked where it stands.
+        // It may have opened the ring and not yet looked where it stands.
         while !reader.is_finished() {
             let _ = tx.push(b"young");
             thread::sleep(Duration::from_millis(20));
@@ -101,7 +101,7 @@ fn a_tap_on_what_is_new_leaves_out_what_waits() {
 }
 
 #[test]
-fn a_ring_that_was_truncated_is_broken_and_ends_nobody() {
+fn a_ring_that_was_truncated_is_damaged_and_ends_nobody() {
     let name = Name::new();
     let _tx = messages(&name, &[b"one"]);
     let (mut child, mut lines) = spawn(&["tap", &name.0, "--follow"]);
@@ -110,7 +110,7 @@ fn a_ring_that_was_truncated_is_broken_and_ends_nobody() {
     file.set_len(4096).unwrap();
     let status = child.end();
     assert_eq!(status.code(), Some(1), "{status}");
-    assert_eq!(line(&text(&["ls", "-o", "name,state"]), &name), format!("{} broken", name.0));
+    assert_eq!(line(&text(&["ls", "-o", "name,state"]), &name), format!("{} damaged", name.0));
     let refused = ["object length", "create it anew"];
     check_refused(&mut ringmain(&["tap", &name.0]), 1, &refused);
 }
