@@ -6,12 +6,23 @@
 //! see that head. Processors whose stores reach all others at once, such as x86_64 and ARMv8, ensure that; the language
 //! alone does not promise it for bytes that are stored without an ordering.
 
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::error::{Corrupted, SharedWord};
 use super::memory::Word;
 use super::park::{ASLEEP, COUNT, FENCES};
 use super::position::Window;
+
+/// A word that can be observed.
+pub trait Observed: Word {
+    /// Orders what was loaded before, of this word and of all others, in front of what is loaded next.
+    #[inline(always)]
+    fn fence(&self) {
+        fence(Ordering::Acquire);
+    }
+}
+
+impl Observed for AtomicU64 {}
 
 /// A word of memory that may be mapped read-only.
 ///
@@ -19,18 +30,24 @@ use super::position::Window;
 #[derive(Clone, Copy, Debug)]
 pub struct ReadOnly<'a, W>(pub &'a W);
 
-impl<W: Word> Word for ReadOnly<'_, W> {
+impl<W: Observed> Word for ReadOnly<'_, W> {
     fn load(&self, ordering: Ordering) -> u64 {
         let value = self.0.load(Ordering::Relaxed);
         if ordering != Ordering::Relaxed {
             // Observe: pairs with whatever the load pairs with.
-            fence(Ordering::Acquire);
+            self.0.fence();
         }
         value
     }
 
     fn store(&self, value: u64, _ordering: Ordering) {
         unreachable!("a word that is only read is stored as {value}");
+    }
+}
+
+impl<W: Observed> Observed for ReadOnly<'_, W> {
+    fn fence(&self) {
+        self.0.fence();
     }
 }
 
@@ -96,8 +113,8 @@ pub fn header<W: Word>(word: &W) -> u64 {
 }
 
 /// Loads both positions after a copy.
-pub fn positions_behind_a_copy<W: Word>(head: &W, tail: &W) -> (u64, u64) {
-    fence(Ordering::Acquire);
+pub fn positions_behind_a_copy<W: Observed>(head: &W, tail: &W) -> (u64, u64) {
+    head.fence();
     (head.load(Ordering::Relaxed), tail.load(Ordering::Relaxed))
 }
 
@@ -131,7 +148,6 @@ pub fn wakes<W: Word>(wakes: &W) -> u64 {
 mod tests {
     use super::super::{identity, presence};
     use super::*;
-    use core::sync::atomic::AtomicU64;
 
     fn seen(head: u64, tail: u64, behind: u64) -> Result<Positions, Corrupted> {
         positions(&AtomicU64::new(head), &AtomicU64::new(tail), 8, behind)
@@ -150,6 +166,8 @@ mod tests {
             panic!("it is only read");
         }
     }
+
+    impl Observed for Relaxed {}
 
     #[test]
     fn memory_that_can_only_be_read_is_loaded_relaxed() {
