@@ -11,7 +11,7 @@
 //! - [`observed`]: memory whose data are words too, so that somebody who holds no role may copy what others write.
 //!
 //! Where a model needs more of an end than a user sees of a handle, [`internals`] has it; [`ahead`] what a producer
-//! prepares.
+//! prepares, [`waits`] what the system tells an end that waits.
 //!
 //! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
 //! weakened or planted memory, fail, each for the reason that it names. So every check here can fail. Begin with
@@ -45,6 +45,6 @@ pub mod planted;
 #[path = "../../src/ring/mod.rs"]
 pub mod ring;
 pub mod sleeping;
-
+pub mod waits;
 pub mod weakened;
 mod words;
