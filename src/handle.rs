@@ -4,7 +4,6 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::error::{Error, Role};
 use crate::ring::endpoint::{Endpoint, Kind, Side};
-use crate::ring::memory::Memory;
 use crate::segment::{PeerState, Segment};
 use crate::wait::Waiter;
 
@@ -20,7 +19,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         // Checked after that, so that a consumer sees all that a producer sent before it left.
         let has_data = R::ROLE == Role::Consumer && self.is_ready(self.kind.step()) == Ok(true);
         self.ends = self.memory.ends(peer, has_data);
-        self.seen = self.memory.peer_generation();
+        self.seen = self.peer_generation();
     }
 
     /// Returns the name of the ring; `(anonymous)`, which no ring can be named, if it has none.
@@ -48,18 +47,11 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.memory.generation()
     }
 
-    /// Returns how often the other role has been taken. A change means that a new process is attached. Always 0 in a
-    /// forked child.
-    #[must_use]
-    pub fn peer_generation(&self) -> u64 {
-        self.memory.peer_generation()
-    }
-
     /// Returns what the other end last said of itself, without a system call: [`PeerState::Alive`] if it is attached
     /// and has not said that it left. Only [`peer_state`](Self::peer_state) tells whether it was killed since.
     #[must_use]
     pub fn peer(&self) -> PeerState {
-        self.memory.peer_presence().into()
+        self.peer_presence().into()
     }
 
     /// Finds out the state of the other end. Makes at most two system calls, about 0.4 us.
@@ -72,16 +64,6 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     #[must_use]
     pub fn peer_state(&self) -> PeerState {
         self.memory.peer_state()
-    }
-
-    /// Returns whether another process has attached to the other end since the last call, or since this handle
-    /// attached. Always `false` in a forked child.
-    pub fn peer_changed(&mut self) -> bool {
-        if !self.memory.is_here() {
-            return false;
-        }
-        let generation = self.peer_generation();
-        std::mem::replace(&mut self.seen, generation) != generation
     }
 
     /// Returns whether the name of the ring was removed, so that nobody else can attach. Makes a system call.

@@ -13,7 +13,7 @@ use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::error::Broken;
 use crate::ring::memory::{DATA_ALIGN, Role};
 use crate::ring::message::{Geometry, LARGEST_ALIGN, SMALLEST_ALIGN};
-use crate::ring::pace::Limit;
+use crate::ring::pace::Bound;
 use crate::ring::stream::Element;
 use crate::segment::{Access, Creation, Holding, Place, Request, Segment, Terms, Wanted, effective_user, page_size};
 use crate::stream;
@@ -502,7 +502,7 @@ impl Options {
     pub fn stream_producer<T: Element>(&self) -> Result<stream::Producer<T>, Error> {
         let segment = self.stream_segment(Role::Producer, Layout::new::<T>())?;
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Producer::attach(segment, capacity, self.pace_limit()))
+        self.enter(name, stream::Producer::attach(segment, capacity, self.pace_bound()))
     }
 
     /// Attaches as the consumer of a stream ring, creating the ring if asked to.
@@ -513,7 +513,7 @@ impl Options {
     pub fn stream_consumer<T: Element>(&self) -> Result<stream::Consumer<T>, Error> {
         let segment = self.stream_segment(Role::Consumer, Layout::new::<T>())?;
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Consumer::attach(segment, capacity, self.pace_limit()))
+        self.enter(name, stream::Consumer::attach(segment, capacity, self.pace_bound()))
     }
 
     /// Attaches as the producer of a stream ring whose elements have this layout: for tools that learn it at run time,
@@ -542,7 +542,7 @@ impl Options {
         check_element(element)?;
         let segment = self.stream_segment(Role::Producer, element)?;
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Producer::attach_sized(segment, capacity, element.size(), self.pace_limit()))
+        self.enter(name, stream::Producer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
     }
 
     /// Attaches as the consumer of a stream ring whose elements have this layout. They are popped as bytes.
@@ -554,7 +554,7 @@ impl Options {
         check_element(element)?;
         let segment = self.stream_segment(Role::Consumer, element)?;
         let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Consumer::attach_sized(segment, capacity, element.size(), self.pace_limit()))
+        self.enter(name, stream::Consumer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
     }
 
     /// Attaches as the producer of a message ring, creating the ring if asked to.
@@ -566,7 +566,7 @@ impl Options {
         let segment = self.message_segment(Role::Producer)?;
         let geometry = Geometry::new(segment.capacity(), segment.record_align());
         let name = segment.name().to_owned();
-        self.enter(name, message::Producer::attach(segment, geometry, self.pace_limit()))
+        self.enter(name, message::Producer::attach(segment, geometry, self.pace_bound()))
     }
 
     /// Attaches as the consumer of a message ring, creating the ring if asked to.
@@ -578,7 +578,7 @@ impl Options {
         let segment = self.message_segment(Role::Consumer)?;
         let geometry = Geometry::new(segment.capacity(), segment.record_align());
         let name = segment.name().to_owned();
-        self.enter(name, message::Consumer::attach(segment, geometry, self.pace_limit()))
+        self.enter(name, message::Consumer::attach(segment, geometry, self.pace_bound()))
     }
 
     /// Asks for a ring of elements of this layout, and for a role, if any.
@@ -703,8 +703,8 @@ impl Options {
     }
 
     /// Returns how long an end pauses at most before it loads the other's position.
-    fn pace_limit(&self) -> Limit {
-        self.pace.map_or(Limit::Measured, |limit| Limit::Pauses(pause::count_within(limit)))
+    fn pace_bound(&self) -> Bound {
+        self.pace.map_or(Bound::Measured, |limit| Bound::Pauses(pause::count_within(limit)))
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the fuzz targets share: choices made of the bytes of an input, rings for victims, and an object of any bytes.
+//! What the fuzz targets share: choices made of the bytes of an input, rings for victims, an object of any bytes, and
+//! what others may send, or leave in a variable.
 //!
 //! What liars write, the calls of their victims, and what may come of those, is that of the tests
 //! (`tests/common/hostile`).
@@ -6,19 +7,28 @@
 #![allow(dead_code, unused_imports, reason = "the tests use more of what is shared with them")]
 
 mod choices;
+mod descriptors;
+mod greeting;
 #[path = "../../tests/common/hostile/mod.rs"]
 mod hostile;
+mod inheritance;
+mod inspected;
 mod names;
 mod object;
 #[path = "../../tests/common/ring.rs"]
 mod ring;
+mod tapped;
 
 use ringmain::{message, stream};
 
 use choices::Bytes;
+pub use greeting::Greeting;
 use hostile::{Case, Limits, Shape, Victim};
+pub use inheritance::Inheritance;
+pub use inspected::Inspected;
 pub use object::Object;
 use ring::word;
+pub use tapped::Tapping;
 
 /// A wait takes longer than all else, so there are few, and short ones.
 const LIMITS: Limits = Limits { calls: 64, patience: 256, blocking: 0, guard: 64 };

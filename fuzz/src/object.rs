@@ -12,11 +12,11 @@ use crate::ring::path;
 use crate::{names, word};
 
 /// How many bytes of an input choose calls, and how many stand for the header.
-const CHOICES: usize = 30;
-const HEADER: usize = word::HEADER_END as usize;
+pub(crate) const CHOICES: usize = 30;
+pub(crate) const HEADER: usize = word::HEADER_END as usize;
 
 /// The longest object.
-const LONGEST: u64 = word::DATA + 8192;
+pub(crate) const LONGEST: u64 = word::DATA + 8192;
 
 /// How many calls each end makes.
 const CALLS: u32 = 12;
@@ -40,7 +40,7 @@ impl Object {
         let Some((len, rest)) = input.split_first_chunk::<2>() else { return };
         let (choices, rest) = rest.split_at(CHOICES.min(rest.len()));
         let (header, data) = rest.split_at(HEADER.min(rest.len()));
-        self.make(u64::from(u16::from_le_bytes(*len)) % (LONGEST + 1), header, data);
+        make(&self.name, u64::from(u16::from_le_bytes(*len)) % (LONGEST + 1), header, data);
         let choices = Bytes::new(choices);
         for creates in [false, true] {
             let options = Options::new(&self.name).await_first_peer(false);
@@ -56,18 +56,20 @@ impl Object {
         let rx = <stream::Consumer<T> as Victim>::attach(options);
         work(tx, rx, choices);
     }
+}
 
-    fn make(&self, len: u64, header: &[u8], data: &[u8]) {
-        // A victim may have taken the last one for what a dead creator has left, and made a ring of its own.
-        let _ = fs::remove_file(path(&self.name));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(&self.name)).unwrap();
-        // An object without memory for all of its length is refused before anything else is tried.
-        file.write_all_at(&vec![0; len as usize], 0).unwrap();
-        for (offset, bytes) in [(0, header), (word::DATA, data)] {
-            let room = len.saturating_sub(offset).min(bytes.len() as u64);
-            file.write_all_at(&bytes[..room as usize], offset).unwrap();
-        }
+/// Makes an object of this length and with these contents, in the place of what has the name.
+pub(crate) fn make(name: &str, len: u64, header: &[u8], data: &[u8]) {
+    // A victim may have taken the last one for what a dead creator has left, and made a ring of its own.
+    let _ = fs::remove_file(path(name));
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(name)).unwrap();
+    // An object without memory for all of its length is refused before anything else is tried.
+    file.write_all_at(&vec![0; len as usize], 0).unwrap();
+    for (offset, bytes) in [(0, header), (word::DATA, data)] {
+        let room = len.saturating_sub(offset).min(bytes.len() as u64);
+        file.write_all_at(&bytes[..room as usize], offset).unwrap();
     }
+    file.set_len(len).unwrap();
 }
 
 /// Works with the ends that could attach.

@@ -7,10 +7,11 @@
 //! - [`weakened`]: the same, with one ordering of `src/ring/` turned to Relaxed;
 //! - [`planted`]: the same, with one bug;
 //! - [`sleeping`]: the same, where the ends can sleep, by [`parking`]; as well with one ordering or one bug;
-//! - [`killed`]: any of them, as seen by a process that is killed.
+//! - [`killed`]: any of them, as seen by a process that is killed;
+//! - [`observed`]: memory whose data are words too, so that somebody who holds no role may copy what others write.
 //!
 //! Where a model needs more of an end than a user sees of a handle, [`internals`] has it; [`ahead`] what a producer
-//! prepares.
+//! prepares, [`waits`] what the system tells an end that waits.
 //!
 //! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
 //! weakened or planted memory, fail, each for the reason that it names. So every check here can fail. Begin with
@@ -34,6 +35,7 @@ pub mod killed;
 pub mod lock;
 pub mod message;
 pub mod model;
+pub mod observed;
 pub mod parking;
 pub mod planted;
 #[allow(clippy::len_without_is_empty, reason = "no memory of a ring is empty; in the library the trait is private")]
@@ -43,5 +45,6 @@ pub mod planted;
 #[path = "../../src/ring/mod.rs"]
 pub mod ring;
 pub mod sleeping;
+pub mod waits;
 pub mod weakened;
 mod words;

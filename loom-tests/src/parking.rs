@@ -244,6 +244,9 @@ impl Parking for CheckedParking {
         let timeouts = self.timeouts.get();
         self.timeouts.set(timeouts.saturating_sub(1));
         if timeouts > 0 || limit < LIMIT {
+            if timeouts > usize::MAX / 2 {
+                loom::thread::yield_now();
+            }
             return;
         }
         let guard = lock.lock().unwrap();

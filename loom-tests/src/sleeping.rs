@@ -6,6 +6,8 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
+use loom::sync::Mutex;
+
 use crate::checked::{CheckedMemory, CheckedWord};
 use crate::model::reached;
 use crate::parking::{CheckedParking, Fences};
@@ -22,6 +24,8 @@ pub const FENCED: &str = "fences that nobody asks for";
 #[derive(Clone, Debug)]
 pub struct SleepingMemory {
     memory: CheckedMemory,
+    /// Whether the lock of a role is held, as the kernel answers that.
+    held: Rc<[Mutex<bool>; 2]>,
     parking: Option<CheckedParking>,
 }
 
@@ -39,7 +43,26 @@ impl SleepingMemory {
     }
 
     fn over(memory: CheckedMemory, site: Option<Site>, fault: Fault) -> Self {
-        SleepingMemory { memory, parking: Some(CheckedParking::new(site, fault)) }
+        SleepingMemory { memory, held: Rc::default(), parking: Some(CheckedParking::new(site, fault)) }
+    }
+
+    /// Takes or gives back the lock of a role. The kernel gives it back for a holder that is killed.
+    ///
+    /// # Panics
+    ///
+    /// If a thread of the model has panicked.
+    pub fn hold(&self, role: Role, is_held: bool) {
+        *self.held[usize::from(role == Role::Consumer)].lock().unwrap() = is_held;
+    }
+
+    /// Returns whether the lock of a role is held.
+    ///
+    /// # Panics
+    ///
+    /// If a thread of the model has panicked.
+    #[must_use]
+    pub fn is_held(&self, role: Role) -> bool {
+        *self.held[usize::from(role == Role::Consumer)].lock().unwrap()
     }
 
     /// Turns it into one with this fault.
@@ -57,7 +80,7 @@ impl SleepingMemory {
     /// Returns the memory as an end sees it that neither sleeps nor wakes.
     #[must_use]
     pub fn of_a_stranger(&self) -> Self {
-        SleepingMemory { memory: self.memory.clone(), parking: None }
+        SleepingMemory { parking: None, ..self.clone() }
     }
 
     /// Returns the memory as a publisher sees it on a system where each end makes its own fences alone, see
@@ -77,6 +100,13 @@ impl SleepingMemory {
             parking.fences = Fences::Own;
             parking.asks_for_fences = asks_for_fences;
         })
+    }
+
+    /// Returns the memory as an end sees it all sleeps of which are over as soon as others had their turn: a death,
+    /// which wakes nobody, is found by the next one.
+    #[must_use]
+    pub fn that_naps(&self) -> Self {
+        self.that_times_out(usize::MAX)
     }
 
     /// Returns the memory as an end sees it the first sleeps of which, so many, are over at once.

@@ -190,29 +190,6 @@ fn an_end_that_wakes_nobody_is_caught() {
     });
 }
 
-/// Somebody else sleeps where a consumer does: whoever may read the ring can, such as a wait that is over for its
-/// process, and not for the kernel.
-fn a_stranger_sleeps_too(memory: SleepingMemory) {
-    let (mut producer, mut consumer) = ring(memory.clone(), 0);
-    let strangers = memory.clone();
-    let stranger = thread::spawn(move || strangers.parking().unwrap().sleep(Role::Producer, 0, LIMIT));
-    let pushes = thread::spawn(move || push(&mut producer, 0));
-    assert_eq!(pop_parked(&mut consumer, park_consumer), 0);
-    pushes.join().unwrap();
-    // The kernel ends its wait.
-    let parking = memory.parking().unwrap();
-    parking.wakes(Role::Producer).store(u64::MAX, Ordering::Release);
-    parking.wake(Role::Producer);
-    stranger.join().unwrap();
-}
-
-#[test]
-fn a_stranger_that_sleeps_too_takes_no_wake_away() {
-    check(|| a_stranger_sleeps_too(SleepingMemory::new(1)));
-    assert_reached(&["a consumer parks"]);
-    fails(LOST_WAKE, || a_stranger_sleeps_too(SleepingMemory::new(1).with(Fault::WakesOne)));
-}
-
 /// The first sleep of a consumer times out, while a wake may be on its way.
 fn a_sleep_times_out(memory: SleepingMemory) {
     let producers = memory.clone();

@@ -8,6 +8,7 @@ use loom_tests::ring::error::{PopError, PushError};
 use loom_tests::ring::memory::Role;
 use loom_tests::ring::message::{Consumer, Producer, SMALLEST_ALIGN};
 use loom_tests::sleeping::{Fault, LIMIT, LOST_WAKE, SleepingMemory, seen};
+use loom_tests::waits::park_in_batch;
 
 /// Pops a message, and parks for as long as there is none.
 fn pop_parked(consumer: &mut Consumer<SleepingMemory>) -> u64 {
@@ -77,5 +78,54 @@ fn a_missing_fence_or_count_is_caught() {
     for fault in [Fault::NoFenceToPublish, Fault::NoFenceToSleep, Fault::NotCounted, Fault::CountedLate] {
         fails(LOST_WAKE, move || a_consumer_parks(SleepingMemory::of_records(64).with(fault), 1));
         fails(LOST_WAKE, move || a_producer_parks(SleepingMemory::of_records(32).with(fault)));
+    }
+}
+
+/// What a model says of a consumer that does not sleep for what it waits for.
+const RESTLESS: &str = "parks, and does not sleep";
+
+/// A consumer reads two messages as a batch, parks for each that is not there yet, and gives both back at once, for
+/// which the producer parks if there are four. A need that does not count what the batch has read is wrong.
+fn a_batch_is_peeked(memory: SleepingMemory, count: u64, counts: bool) {
+    let (mut producer, mut consumer) = ring(memory.clone(), 0);
+    let pushes = thread::spawn(move || (0..count).for_each(|number| push_parked(&mut producer, message(number))));
+    let mut batch = consumer.peek_batch();
+    let mut bytes = Vec::new();
+    for _ in 0..2 {
+        // A wake may come late, for a sleep that was over: one park in vain.
+        let mut parks = 0..3;
+        while batch.append_next(&mut bytes) == Err(PopError::Empty) {
+            parks.next().expect(RESTLESS);
+            park_in_batch(&mut batch, SMALLEST_ALIGN as u64, counts).unwrap();
+        }
+    }
+    batch.release();
+    let both = [message(0), message(1)].map(u64::to_ne_bytes);
+    assert_eq!(bytes, both.as_flattened(), "the messages of a batch");
+    pushes.join().unwrap();
+    assert_eq!(pop(&mut consumer), message(2));
+}
+
+#[test]
+fn a_consumer_that_parks_within_a_batch_is_woken_by_the_next_message() {
+    check(|| a_batch_is_peeked(SleepingMemory::of_records(64), 3, true));
+    assert_reached(&["a consumer parks"]);
+}
+
+#[test]
+fn a_producer_that_parks_is_woken_by_the_release_of_a_batch() {
+    check(|| a_batch_is_peeked(SleepingMemory::of_records(64), 4, true));
+    assert_reached(&["a consumer parks", "a producer parks"]);
+}
+
+#[test]
+fn a_consumer_that_parks_for_what_its_batch_has_read_is_caught() {
+    fails(RESTLESS, || a_batch_is_peeked(SleepingMemory::of_records(64), 3, false));
+}
+
+#[test]
+fn a_missing_fence_or_count_is_caught_within_a_batch() {
+    for fault in [Fault::NoFenceToPublish, Fault::NoFenceToSleep, Fault::NotCounted, Fault::CountedLate] {
+        fails(LOST_WAKE, move || a_batch_is_peeked(SleepingMemory::of_records(64).with(fault), 3, true));
     }
 }

@@ -145,6 +145,29 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
         self.len().map(|len| len == 0)
     }
 
+    /// Returns how often the other role has been taken. A change means that a new process is attached. Always 0 in a
+    /// forked child.
+    #[must_use]
+    pub fn peer_generation(&self) -> u64 {
+        self.peer_presence().generation()
+    }
+
+    /// Returns whether another process has attached to the other end since the last call, or since this handle
+    /// attached. Always `false` in a forked child.
+    pub fn peer_changed(&mut self) -> bool {
+        // Loaded once: what comes after this load is the next call's.
+        let generation = self.peer_generation();
+        generation != 0 && core::mem::replace(&mut self.seen, generation) != generation
+    }
+
+    /// Returns what the last holder of the other role said of itself. In a forked child nobody has attached.
+    pub(crate) fn peer_presence(&self) -> Presence {
+        match self.memory.is_here() {
+            true => presence::observe(self.memory.presence(R::ROLE.peer())),
+            false => Presence::Never,
+        }
+    }
+
     /// Says that this holder of the role leaves in order; with `hands_on` it is
     /// succeeded, so that nothing counts as told.
     pub(crate) fn leave(&mut self, generation: u64, hands_on: bool) {

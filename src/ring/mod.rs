@@ -71,6 +71,7 @@ pub mod position;
 pub mod presence;
 pub mod reader;
 pub mod stream;
+pub mod wait;
 pub mod waiter;
 pub mod writer;
 

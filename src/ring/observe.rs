@@ -13,17 +13,35 @@ use super::memory::Word;
 use super::park::{ASLEEP, COUNT, FENCES};
 use super::position::Window;
 
-/// A word that the system copies out of memory which this process has not mapped, when it is loaded.
-#[derive(Clone, Copy, Debug)]
-pub struct Copied<F>(pub F);
+/// A word of memory which this process has not mapped: the system copies it.
+pub trait Observed {
+    /// Copies the word as it stands.
+    fn copy(&self) -> u64;
 
-impl<F: Fn() -> u64> Word for Copied<F> {
+    /// Orders what was copied before, of this word and of all others, in front of what is copied next.
+    #[inline(always)]
+    fn fence(&self) {
+        fence(Ordering::Acquire);
+    }
+}
+
+impl<F: Fn() -> u64> Observed for F {
+    fn copy(&self) -> u64 {
+        self()
+    }
+}
+
+/// A word that is copied when it is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Copied<W>(pub W);
+
+impl<W: Observed> Word for Copied<W> {
     fn load(&self, ordering: Ordering) -> u64 {
-        let value = (self.0)();
+        let value = self.0.copy();
         if ordering != Ordering::Relaxed {
             // Observe: pairs with whatever the load pairs with. The copy was a load of this thread's, made by the
             // system.
-            fence(Ordering::Acquire);
+            self.0.fence();
         }
         value
     }
@@ -95,8 +113,8 @@ pub fn header<W: Word>(word: &W) -> u64 {
 }
 
 /// Loads both positions after a copy.
-pub fn positions_behind_a_copy<W: Word>(head: &W, tail: &W) -> (u64, u64) {
-    fence(Ordering::Acquire);
+pub fn positions_behind_a_copy<W: Observed>(head: &Copied<W>, tail: &Copied<W>) -> (u64, u64) {
+    head.0.fence();
     (head.load(Ordering::Relaxed), tail.load(Ordering::Relaxed))
 }
 
@@ -128,9 +146,10 @@ pub fn wakes<W: Word>(wakes: &W) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::AtomicU64;
+
     use super::super::{identity, presence};
     use super::*;
-    use core::sync::atomic::AtomicU64;
 
     fn seen(head: u64, tail: u64, behind: u64) -> Result<Positions, Corrupted> {
         positions(&AtomicU64::new(head), &AtomicU64::new(tail), 8, behind)

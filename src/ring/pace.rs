@@ -18,16 +18,16 @@ const LOADS_TO_MEASURE: u32 = 64;
 
 /// The longest wait before the next load.
 #[derive(Clone, Copy, Debug)]
-pub enum Limit {
+pub enum Bound {
     /// So many pauses.
     Pauses(u32),
     /// Some times as long as a load that misses takes, which is measured now and then.
     Measured,
 }
 
-impl From<u32> for Limit {
-    fn from(pauses: u32) -> Limit {
-        Limit::Pauses(pauses)
+impl From<u32> for Bound {
+    fn from(pauses: u32) -> Bound {
+        Bound::Pauses(pauses)
     }
 }
 
@@ -106,19 +106,19 @@ impl Miss {
 }
 
 impl Pace {
-    /// Begins without a wait, and never waits longer than `limit`.
-    pub fn new(limit: Limit, enough: u64) -> Pace {
-        let (pauses, miss) = match limit {
-            Limit::Pauses(pauses) => (pauses.min(MOST_PAUSES), None),
-            Limit::Measured => (MOST_PAUSES, Some(Miss::GUESS)),
+    /// Begins without a wait, and never waits longer than `bound`.
+    pub fn new(bound: Bound, enough: u64) -> Pace {
+        let (pauses, miss) = match bound {
+            Bound::Pauses(pauses) => (pauses.min(MOST_PAUSES), None),
+            Bound::Measured => (MOST_PAUSES, Some(Miss::GUESS)),
         };
         let longest = miss.as_ref().map_or(pauses, |miss| MISSES * miss.pauses);
         Pace { wait: 0, shortest: 0, longest, pauses, enough, is_awaited: false, miss }
     }
 
     /// Begins without a flow, for a consumer of messages.
-    pub fn of_flow(limit: Limit, enough: u64) -> Pace {
-        let pace = Pace::new(limit, enough);
+    pub fn of_flow(bound: Bound, enough: u64) -> Pace {
+        let pace = Pace::new(bound, enough);
         Pace { shortest: FLOW, longest: pace.longest.max(FLOW), ..pace }
     }
 
@@ -205,23 +205,23 @@ mod tests {
 
     #[test]
     fn loads_that_find_a_few_wait_longer_each_time_up_to_the_limit() {
-        let mut pace = Pace::new(Limit::Pauses(20), 512);
+        let mut pace = Pace::new(Bound::Pauses(20), 512);
         assert_eq!([5; 6].map(|found| load(&mut pace, found)), [1, 3, 7, 15, 20, 20]);
-        let mut flow = Pace { wait: 3, ..Pace::of_flow(Limit::Pauses(20), 512) };
+        let mut flow = Pace { wait: 3, ..Pace::of_flow(Bound::Pauses(20), 512) };
         assert_eq!([5; 4].map(|found| load(&mut flow, found)), [7, 15, 20, 20]);
     }
 
     #[test]
     fn loads_that_find_enough_wait_less_each_time_and_stay_in_a_flow() {
-        let mut pace = Pace { wait: 20, ..Pace::new(Limit::Pauses(20), 32) };
+        let mut pace = Pace { wait: 20, ..Pace::new(Bound::Pauses(20), 32) };
         assert_eq!([32; 4].map(|found| load(&mut pace, found)), [10, 5, 2, 1]);
-        let mut flow = Pace { wait: 20, ..Pace::of_flow(Limit::Pauses(20), 32) };
+        let mut flow = Pace { wait: 20, ..Pace::of_flow(Bound::Pauses(20), 32) };
         assert_eq!([32; 4].map(|found| load(&mut flow, found)), [10, 5, 3, 3]);
     }
 
     #[test]
     fn a_load_that_finds_nothing_or_one_ends_a_long_wait_and_a_flow() {
-        for pace in [Pace::new(Limit::Pauses(20), 512), Pace::of_flow(Limit::Pauses(20), 512)] {
+        for pace in [Pace::new(Bound::Pauses(20), 512), Pace::of_flow(Bound::Pauses(20), 512)] {
             let mut pace = Pace { wait: 20, ..pace };
             pace.wait();
             assert!(pace.is_idle() && !pace.is_flowing());
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_second_message_right_after_another_begins_a_flow() {
-        let mut pace = Pace::of_flow(Limit::Pauses(20), 512);
+        let mut pace = Pace::of_flow(Bound::Pauses(20), 512);
         pace.found_header();
         assert!(!pace.is_flowing());
         pace.found_nothing();
@@ -244,11 +244,11 @@ mod tests {
 
     #[test]
     fn without_pauses_nothing_waits_and_messages_flow_all_the_same() {
-        let mut pace = Pace::new(Limit::Pauses(0), 512);
+        let mut pace = Pace::new(Bound::Pauses(0), 512);
         assert_eq!(load(&mut pace, 5), 0);
         pace.found_one();
         assert!(pace.is_idle());
-        let mut flow = Pace::of_flow(Limit::Pauses(0), 512);
+        let mut flow = Pace::of_flow(Bound::Pauses(0), 512);
         flow.found_header();
         flow.found_header();
         assert!(flow.is_flowing());
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_longest_wait_is_bounded_whatever_is_asked_for() {
-        let mut pace = Pace::of_flow(Limit::Pauses(u32::MAX), u64::MAX);
+        let mut pace = Pace::of_flow(Bound::Pauses(u32::MAX), u64::MAX);
         pace.learn(MOST_PAUSES, 1);
         assert_eq!(pace.wait, MOST_PAUSES);
     }
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_miss_is_measured_in_a_flow_now_and_then() {
-        let mut pace = Pace::new(Limit::Measured, 512);
+        let mut pace = Pace::new(Bound::Measured, 512);
         let mut measured = 0;
         for _ in 0..LOADS_TO_MEASURE + 10 {
             let waited = pace.wait();

@@ -1,4 +1,4 @@
-//! How the calls of a handle that wait do so. The loops themselves are above this folder: they make system calls.
+//! How the calls of a handle that wait do so, and what it remembers between them.
 
 /// How a handle waits for the other end.
 ///

@@ -172,7 +172,7 @@ impl Segment {
 
     /// Returns what the last holder of the other role said of itself, and whether it is there.
     pub(crate) fn peer_now(&self) -> (Presence, bool) {
-        let said = self.peer_presence();
+        let said = presence::observe(self.presence(self.role.peer()));
         (said, self.peer_state() == PeerState::Alive)
     }
 
@@ -211,20 +211,6 @@ impl Segment {
 
     pub(crate) fn generation(&self) -> u64 {
         self.generation
-    }
-
-    /// Returns how often the other role has been taken; 0 if this is not the process of the handle.
-    pub(crate) fn peer_generation(&self) -> u64 {
-        self.peer_presence().generation()
-    }
-
-    /// Returns what the last holder of the other role said of itself. Makes no system call. If this is not the process
-    /// of the handle, nobody has attached.
-    pub(crate) fn peer_presence(&self) -> Presence {
-        match self.is_here() {
-            true => presence::observe(self.presence(self.role.peer())),
-            false => Presence::Never,
-        }
     }
 
     /// Finds out the state of the other role, in at most two system calls. If this is not the process of the handle,

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use super::waiting::{refused_pop, refused_push, wait};
 use super::{Consumer, Producer};
 use crate::ring::error::{PopError, PushError};
-use crate::wait::{WaitError, Waiting};
+use crate::wait::{WaitError, Waiting, Waits};
 
 impl Producer<u8> {
     /// Says whether [`Write`] returns [`WouldBlock`](ErrorKind::WouldBlock) instead of waiting for room.

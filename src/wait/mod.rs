@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::pause;
 use crate::ring::endpoint::{Endpoint, Kind, Side};
-use crate::ring::memory::{Memory, Role};
-use crate::ring::park::GATHERING;
+use crate::ring::memory::Memory;
 use crate::ring::presence::Presence;
+use crate::ring::wait::{Ended, Limit};
 use crate::segment::{PeerState, Segment};
 
+pub(crate) use crate::ring::wait::Waits;
 pub use crate::ring::waiter::Wait;
 pub(crate) use crate::ring::waiter::Waiter;
 pub use error::{Unfinished, WaitError};
@@ -125,22 +126,16 @@ impl Deadline {
         }
         *self
     }
+}
 
+impl Limit for Deadline {
     fn is_over(self) -> bool {
         self.end.is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Returns how long a sleep may be.
     fn slice(self) -> Duration {
         self.end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()).min(SLICE))
     }
-}
-
-/// An end of the other side that was not told yet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ended {
-    error: WaitError,
-    peer: Presence,
 }
 
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
@@ -166,36 +161,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
             }
             Wait::Park => {}
         }
-        let mut has_slept = false;
-        let mut gathers = std::mem::take(&mut self.waiter.gathers);
-        loop {
-            let is_over = deadline.is_over();
-            // A peer that attaches or leaves after this load is seen by the next two, or by the last before the sleep.
-            let seen = self.memory.peer_presence();
-            // To check the other end takes a system call, which a wait that soon succeeds does without.
-            let is_doubtful = has_slept || is_over || self.may_have_ended();
-            // What was sent before the end is read before the end is told.
-            let ended = if is_doubtful { self.ended()? } else { None };
-            if self.is_ready(need)? {
-                return Ok(());
-            }
-            if let Some(ended) = ended {
-                return Err(self.tell(ended));
-            }
-            if is_over {
-                return Err(WaitError::TimedOut);
-            }
-            let slice = if gathers { deadline.slice().min(GATHERING) } else { deadline.slice() };
-            self.park(need, gathers, seen, slice)?;
-            gathers = false;
-            self.check_length()?;
-            // A producer whose sleep ended with more than it needed: the consumer keeps popping.
-            self.waiter.gathers = R::ROLE == Role::Producer && self.is_ready(2 * need)?;
-            if self.is_ready(need)? {
-                return Ok(());
-            }
-            has_slept = true;
-        }
+        self.sleep_until_ready(need, deadline)
     }
 
     /// Waits without a sleep.
@@ -216,52 +182,35 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
             }
             let now = Instant::now();
             let is_over = deadline.is_over();
-            let ended = if is_over || now >= next_check || self.may_have_ended() {
+            let is_doubtful = is_over || now >= next_check || self.may_have_ended();
+            if is_doubtful {
                 next_check = now + SLICE;
-                self.ended()?
-            } else {
-                None
-            };
-            if self.is_ready(need)? {
+            }
+            if self.settle(need, is_doubtful, is_over)? {
                 return Ok(());
             }
-            if let Some(ended) = ended {
-                return Err(self.tell(ended));
-            }
-            if is_over {
-                return Err(WaitError::TimedOut);
-            }
-        }
-    }
-
-    /// Returns whether the other end's own word says that the wait may have ended. Makes no system call.
-    fn may_have_ended(&self) -> bool {
-        let peer = self.memory.peer_presence();
-        match peer {
-            _ if !self.ends.concern(peer) => !self.waiter.awaits_first,
-            Presence::Left { .. } => !self.waiter.awaits_successor,
-            Presence::Came { .. } | Presence::Never => false,
         }
     }
 
     /// Returns whether the other end has said that it left, and the user is to be told. Makes no system call.
     pub(crate) fn was_left(&self) -> bool {
-        let peer = self.memory.peer_presence();
+        let peer = self.peer_presence();
         matches!(peer, Presence::Left { .. }) && self.ends.concern(peer) && !self.waiter.awaits_successor
     }
+}
 
-    /// Returns how the wait has ended, if what it waits for can no longer come. What came before can still be read.
-    ///
-    /// # Errors
-    ///
-    /// [`WaitError::Truncated`]: nothing of the ring must be touched any more.
-    pub(crate) fn ended(&self) -> Result<Option<Ended>, WaitError> {
+impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
+    type Error = WaitError;
+
+    const TIMED_OUT: WaitError = WaitError::TimedOut;
+
+    fn ended(&self) -> Result<Option<Ended<WaitError>>, WaitError> {
         self.check_length()?;
-        let peer = self.memory.peer_presence();
+        let peer = self.peer_presence();
         let ended = |error| Ok(Some(Ended { error, peer }));
         let state = self.memory.examine_peer();
         // A holder that attached or left meanwhile may be the one of this state: which it is, the next check finds out.
-        if self.memory.peer_presence() != peer {
+        if self.peer_presence() != peer {
             return Ok(None);
         }
         match state {
@@ -278,15 +227,13 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         if self.memory.is_orphaned() { ended(WaitError::Orphaned) } else { Ok(None) }
     }
 
-    /// Returns an end to the user, and notes that it was told.
-    pub(crate) fn tell(&self, Ended { error, peer }: Ended) -> WaitError {
+    fn tell(&self, Ended { error, peer }: Ended<WaitError>) -> WaitError {
         if matches!(error, WaitError::Closed | WaitError::Crashed) && self.memory.is_here() {
             self.ends.told(&self.memory, R::ROLE, peer);
         }
         error
     }
 
-    /// Refuses a ring that was shortened. Called before each load of what may be gone.
     fn check_length(&self) -> Result<(), WaitError> {
         match self.memory.truncated() {
             None => Ok(()),

@@ -11,7 +11,7 @@ use super::super::copy::{by_value, bytes_out, copy_out, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, Corrupted, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
-use super::super::pace::{Limit, Pace};
+use super::super::pace::{Bound, Pace};
 use super::super::position::Window;
 use super::geometry::header;
 use super::{Consumer, Geometry, Message, NO_WORD, PeekBatch, Record, header_at, load_observed, word_at};
@@ -27,17 +27,17 @@ pub(super) enum Nothing {
 
 /// # The reading end of a message ring
 impl<M: Memory> Endpoint<Message, Reader, M> {
-    /// Continues at the stored head, and pauses up to `limit` before a load of the tail. The caller holds the
+    /// Continues at the stored head, and pauses up to `bound` before a load of the tail. The caller holds the
     /// consumer's role.
     ///
     /// # Panics
     ///
     /// If the memory is not that of a ring of this geometry.
-    pub(crate) fn attach(memory: M, geometry: Geometry, limit: impl Into<Limit>) -> Result<Self, Broken> {
+    pub(crate) fn attach(memory: M, geometry: Geometry, bound: impl Into<Bound>) -> Result<Self, Broken> {
         let kind = Message::new(&memory, geometry);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let head = geometry.check_start(SharedWord::Head, memory.head().load(Ordering::Relaxed))?;
-        let pace = Pace::of_flow(limit.into(), (geometry.capacity() as u64 / 2).min(ENOUGH));
+        let pace = Pace::of_flow(bound.into(), (geometry.capacity() as u64 / 2).min(ENOUGH));
         let mut consumer: Consumer<M> = Endpoint::begin(memory, kind, head, pace);
         consumer.load_tail()?;
         Ok(consumer)

@@ -12,20 +12,20 @@ use super::super::copy::{bytes_in, copy_in, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError, SharedWord};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
-use super::super::pace::{Limit, Pace};
+use super::super::pace::{Bound, Pace};
 use super::consumer::ENOUGH;
 use super::geometry::header;
 use super::{Batch, Claim, Geometry, Message, NO_WORD, Producer, Sends, header_at, load_observed, word_at};
 
 /// # The writing end of a message ring
 impl<M: Memory> Endpoint<Message, Writer, M> {
-    /// Continues after the last record that is there, and pauses up to `limit` before a load of the head. The
+    /// Continues after the last record that is there, and pauses up to `bound` before a load of the head. The
     /// caller holds the producer's role.
     ///
     /// # Panics
     ///
     /// If the memory is not that of a ring of this geometry.
-    pub(crate) fn attach(memory: M, geometry: Geometry, limit: impl Into<Limit>) -> Result<Self, Broken> {
+    pub(crate) fn attach(memory: M, geometry: Geometry, bound: impl Into<Bound>) -> Result<Self, Broken> {
         let kind = Message::new(&memory, geometry);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let stored = memory.tail().load(Ordering::Relaxed);
@@ -42,7 +42,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
             tail = tail.wrapping_add(size);
             room -= size;
         }
-        let pace = Pace::new(limit.into(), (geometry.capacity() as u64 / 4).min(ENOUGH / 2));
+        let pace = Pace::new(bound.into(), (geometry.capacity() as u64 / 4).min(ENOUGH / 2));
         let kind = Message { zeroed: tail, ..kind };
         let mut producer: Producer<M> = Endpoint::begin(memory, kind, tail, pace);
         producer.load_head()?;

@@ -9,7 +9,7 @@ use super::super::copy::{by_value, copy_out};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
-use super::super::pace::{Limit, Pace};
+use super::super::pace::{Bound, Pace};
 use super::super::position::{Window, split};
 use super::{Consumer, Element, Peek, Slot, Stream};
 
@@ -21,15 +21,15 @@ pub(super) const ENOUGH: usize = 1024;
 
 /// # The reading end of a stream ring
 impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
-    /// Continues at the stored head, and pauses up to `limit` before a load of the tail. The caller holds the
+    /// Continues at the stored head, and pauses up to `bound` before a load of the tail. The caller holds the
     /// consumer's role.
     ///
     /// # Panics
     ///
     /// If `capacity` is not a power of two, or its slots do not fit the memory.
-    pub(crate) fn attach(memory: M, capacity: usize, limit: impl Into<Limit>) -> Result<Self, Broken> {
+    pub(crate) fn attach(memory: M, capacity: usize, bound: impl Into<Bound>) -> Result<Self, Broken> {
         let kind = Stream::new(&memory, capacity);
-        Endpoint::attach_as(memory, kind, limit.into())
+        Endpoint::attach_as(memory, kind, bound.into())
     }
 
     /// Pops one element, of 64 KiB at most ([`LARGEST_BY_VALUE`](crate::LARGEST_BY_VALUE)). Its slot is free when this
@@ -144,11 +144,11 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
 /// # The reading end of a stream ring, for any kind of slot
 impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// Continues at the stored head.
-    fn attach_as(memory: M, kind: Stream<T>, limit: Limit) -> Result<Self, Broken> {
+    fn attach_as(memory: M, kind: Stream<T>, bound: Bound) -> Result<Self, Broken> {
         let capacity = kind.capacity();
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let head = memory.head().load(Ordering::Relaxed);
-        let pace = Pace::new(limit, (capacity / 2).clamp(1, ENOUGH) as u64);
+        let pace = Pace::new(bound, (capacity / 2).clamp(1, ENOUGH) as u64);
         let mut consumer: Consumer<T, M> = Endpoint::begin(memory, kind, head, pace);
         consumer.load_tail()?;
         Ok(consumer)
@@ -331,10 +331,10 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
         memory: M,
         capacity: usize,
         size: usize,
-        limit: impl Into<Limit>,
+        bound: impl Into<Bound>,
     ) -> Result<Self, Broken> {
         let kind = Stream::sized(&memory, capacity, size);
-        Endpoint::attach_as(memory, kind, limit.into())
+        Endpoint::attach_as(memory, kind, bound.into())
     }
 
     /// Returns the size of an element in bytes.

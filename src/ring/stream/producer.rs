@@ -8,7 +8,7 @@ use super::super::copy::{by_value, copy_in};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
-use super::super::pace::{Limit, Pace};
+use super::super::pace::{Bound, Pace};
 use super::super::position::split;
 use super::consumer::ENOUGH;
 use super::{Claim, Element, Producer, Slot, Stream};
@@ -18,15 +18,15 @@ const FEW: usize = 32;
 
 /// # The writing end of a stream ring
 impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
-    /// Continues at the stored tail, and pauses up to `limit` before a load of the head. The caller holds the
+    /// Continues at the stored tail, and pauses up to `bound` before a load of the head. The caller holds the
     /// producer's role.
     ///
     /// # Panics
     ///
     /// If `capacity` is not a power of two, or its slots do not fit the memory.
-    pub(crate) fn attach(memory: M, capacity: usize, limit: impl Into<Limit>) -> Result<Self, Broken> {
+    pub(crate) fn attach(memory: M, capacity: usize, bound: impl Into<Bound>) -> Result<Self, Broken> {
         let kind = Stream::new(&memory, capacity);
-        Endpoint::attach_as(memory, kind, limit.into())
+        Endpoint::attach_as(memory, kind, bound.into())
     }
 
     /// Pushes one element, of 64 KiB at most ([`LARGEST_BY_VALUE`](crate::LARGEST_BY_VALUE)). It is visible to the
@@ -132,13 +132,13 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
 /// # The writing end of a stream ring, for any kind of slot
 impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// Continues at the stored tail.
-    fn attach_as(memory: M, kind: Stream<T>, limit: Limit) -> Result<Self, Broken> {
+    fn attach_as(memory: M, kind: Stream<T>, bound: Bound) -> Result<Self, Broken> {
         let capacity = kind.capacity();
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
         // In a ring of a few slots a pause is longer than the consumer needs to read them all.
-        let limit = if capacity < FEW { Limit::Pauses(0) } else { limit };
-        let pace = Pace::new(limit, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
+        let bound = if capacity < FEW { Bound::Pauses(0) } else { bound };
+        let pace = Pace::new(bound, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
         let mut producer: Producer<T, M> = Endpoint::begin(memory, kind, tail, pace);
         producer.load_head()?;
         Ok(producer)
@@ -266,10 +266,10 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
         memory: M,
         capacity: usize,
         size: usize,
-        limit: impl Into<Limit>,
+        bound: impl Into<Bound>,
     ) -> Result<Self, Broken> {
         let kind = Stream::sized(&memory, capacity, size);
-        Endpoint::attach_as(memory, kind, limit.into())
+        Endpoint::attach_as(memory, kind, bound.into())
     }
 
     /// Returns the size of an element in bytes.

@@ -10,7 +10,7 @@
 
 mod case;
 mod guards;
-mod lies;
+pub(crate) mod lies;
 pub(crate) mod message;
 pub(crate) mod stream;
 mod words;
