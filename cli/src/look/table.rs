@@ -160,12 +160,12 @@ samples       live       12.3 M/s      1.0 k/s  [###.......]       1024     1.0 
             "
 \x1b[1mNAME     STATE\x1b[0m
 \x1b[2morders   idle\x1b[0m
-\x1b[31mold      broken\x1b[0m
+\x1b[31mold      other version\x1b[0m
 samples  live",
         );
         check(
             &properties(&named(&["name", "state"]), &subjects[1], coloured),
-            "\x1b[1mname\x1b[0m   old\n\x1b[1mstate\x1b[0m\x1b[31m  broken\x1b[0m",
+            "\x1b[1mname\x1b[0m   old\n\x1b[1mstate\x1b[0m\x1b[31m  other version\x1b[0m",
         );
     }
 
@@ -177,9 +177,9 @@ samples  live",
             &properties(&named(&["name", "state", "reason"]), &subject, PLAIN),
             "
 name    old
-state   broken
+state   other version
 reason  layout version 1",
         );
-        check(&properties(&named(&["state"]), &subject, Look { has_headings: false, ..PLAIN }), "broken");
+        check(&properties(&named(&["state"]), &subject, Look { has_headings: false, ..PLAIN }), "other version");
     }
 }
