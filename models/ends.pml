@@ -5,10 +5,11 @@
  *   src/ring/ends.rs      attach concern told leave
  *   src/ring/presence.rs  enter leave observe
  *   src/ring/farewell.rs  leave
- *   src/ring/endpoint.rs  leave
+ *   src/ring/endpoint.rs  leave peer_presence
+ *   src/ring/wait.rs      sleep_until_ready settle
  *   src/wait/mod.rs       wait_until_ready ended tell
  *   src/handle.rs         enter leave_now abandon
- *   src/segment/mod.rs    enter peer_now ends peer_presence examine_peer
+ *   src/segment/mod.rs    enter peer_now ends examine_peer
  *   src/segment/roles.rs  state enter is_held
  *
  * Memory: x86-TSO with one store in a buffer: that of a presence, behind which an end that attaches loads the other

@@ -9,7 +9,8 @@
  *   src/ring/reader.rs    is_ready advance_from release
  *   src/ring/farewell.rs  leave ask_for_nothing
  *   src/ring/presence.rs  enter leave observe
- *   src/wait/mod.rs       set_wait wait_until_ready may_have_ended ended
+ *   src/ring/wait.rs      sleep_until_ready settle may_have_ended
+ *   src/wait/mod.rs       set_wait wait_until_ready ended
  *   src/handle.rs         enter leave_now
  *   src/segment/futex.rs  prepare barrier wait wake
  *   src/segment/mod.rs    fence_to_publish fence_to_sleep load_behind is_registered asks_for_fences
