@@ -264,9 +264,7 @@ fn a_child_that_was_forked_at_any_step_of_an_attach_keeps_no_role_that_nobody_he
         println!("{} first: {is_first}: kept at {kept} of {calls} calls", E::PART);
         assert!(kept > 0 && kept < calls, "{kept} of {calls}");
     }
-    for is_first in [true, false] {
-        for_each_end!(at once: check(is_first));
-    }
+    for_each_end!(at once: check(is_first) for is_first in [true, false]);
 }
 
 /// Has a holder killed, and its role locked by another description, as that of a forked child would be.
@@ -367,9 +365,7 @@ fn a_child_that_is_blocked_in_posix_spawn_keeps_the_memory_and_everybody_hears_o
         drop(succeed(|| E::attach(&small(ring.options()))));
     }
     // A child that was there before the attach has the memory all the same.
-    for is_first in [true, false] {
-        for_each_end!(at once: check(is_first));
-    }
+    for_each_end!(at once: check(is_first) for is_first in [true, false]);
 }
 
 #[test]

@@ -221,9 +221,15 @@ fn a_consumer_is_succeeded(memory: SleepingMemory, end: End, order: Order) {
 }
 
 #[test]
-fn a_wait_for_a_successor_outlasts_the_end_of_the_first() {
+fn a_wait_for_the_successor_of_a_producer_outlasts_the_end_of_the_first() {
     for end in [End::Leaves, End::Killed] {
         check(move || a_producer_is_succeeded(SleepingMemory::new(1), end, Order::Shipped));
+    }
+}
+
+#[test]
+fn a_wait_for_the_successor_of_a_consumer_outlasts_the_end_of_the_first() {
+    for end in [End::Leaves, End::Killed] {
         check(move || a_consumer_is_succeeded(SleepingMemory::new(1), end, Order::Shipped));
     }
 }
