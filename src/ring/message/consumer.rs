@@ -324,8 +324,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
             }
         }
         if !is_loaded {
-            // A header tells of one message, and what was known before of those that were there then. An impossible tail
-            // is found by the call that gets there: what is known comes first.
+            // A header tells of one message, and what was known before of those that were there then. An impossible
+            // tail is found by the call that gets there: what is known comes first.
             let _ = self.load_tail();
         }
         Ok(self.cursor.known_end())
