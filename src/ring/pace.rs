@@ -95,13 +95,18 @@ impl Miss {
     #[inline(never)]
     fn end(&mut self, found: u64) -> u32 {
         if let Some((begun, clock, pause)) = self.begun.take().filter(|_| found > 0) {
-            // An interruption is no miss, and a float that is too large for the integer becomes its largest value.
-            let pauses = ((begun.elapsed().as_nanos() as f32 - clock) / pause).clamp(1.0, 4.0 * self.pauses as f32);
-            self.pauses = (3 * self.pauses).saturating_add(pauses as u32) / 4;
-            self.loads = LOADS_TO_MEASURE;
+            self.took((begun.elapsed().as_nanos() as f32 - clock) / pause);
         }
         self.loads = self.loads.saturating_sub(1);
         (MISSES * self.pauses.max(1)).min(MOST_PAUSES)
+    }
+
+    /// Learns that a miss took as long as so many pauses.
+    fn took(&mut self, pauses: f32) {
+        // An interruption is no miss, and a float that is too large for the integer becomes its largest value.
+        let pauses = pauses.clamp(1.0, 4.0 * self.pauses.max(1) as f32) as u32;
+        self.pauses = (3 * self.pauses).saturating_add(pauses) / 4;
+        self.loads = LOADS_TO_MEASURE;
     }
 }
 
@@ -192,8 +197,6 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// Waits, and learns that so much was found; returns the next wait.
@@ -267,34 +270,29 @@ mod tests {
         assert!(!Pace::poisoned().is_idle() && Pace::poisoned().is_flowing());
     }
 
-    /// A miss that takes so many pauses of a microsecond, and has been measured `loads` times.
-    fn miss(pauses: u32, loads: u32) -> Miss {
+    /// A miss that took so many pauses, so many times.
+    fn miss(pauses: f32, times: u32) -> Miss {
         let mut miss = Miss::GUESS;
-        for _ in 0..loads {
-            let begun = Instant::now().checked_sub(Duration::from_micros(pauses.into())).unwrap();
-            miss.begun = Some((begun, 0.0, 1000.0));
-            miss.end(1);
-        }
+        (0..times).for_each(|_| miss.took(pauses));
         miss
     }
 
     #[test]
     fn the_longest_wait_follows_a_measured_miss() {
-        // An interruption of the test makes a miss longer.
-        assert!(miss(100, 40).pauses >= 97, "{:?}", miss(100, 40));
-        assert!((1..50).contains(&miss(2, 40).pauses), "{:?}", miss(2, 40));
-        let mut near = miss(2, 40);
-        assert_eq!(near.end(1), MISSES * near.pauses);
+        for (pauses, smoothed) in [(100.0, 97), (2.0, 2), (0.0, 1)] {
+            let mut miss = miss(pauses, 40);
+            assert_eq!((miss.pauses, miss.end(1)), (smoothed, MISSES * smoothed));
+        }
     }
 
     #[test]
     fn a_single_interruption_is_hardly_a_miss() {
-        assert!(miss(1_000_000, 1).pauses <= (3 + 4) * Miss::GUESS.pauses / 4);
+        assert_eq!(miss(f32::INFINITY, 1).pauses, (3 + 4) * Miss::GUESS.pauses / 4);
     }
 
     #[test]
     fn a_load_that_found_nothing_tells_nothing_of_a_miss() {
-        let mut miss = miss(100, 0);
+        let mut miss = Miss::GUESS;
         miss.wait(PAUSES_TO_MEASURE);
         assert!(miss.begun.is_some());
         assert_eq!(miss.end(0), MISSES * Miss::GUESS.pauses);
