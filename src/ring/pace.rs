@@ -10,6 +10,9 @@ const MOST_PAUSES: u32 = 1 << 24;
 /// The longest wait, in times of a miss: a load of a line that the other end wrote last.
 const MISSES: u32 = 8;
 
+/// The longest miss that is believed, in pauses: with pauses of 50 ns, eight of them are less than a millisecond.
+const LONGEST_MISS: u32 = 2048;
+
 /// Waits of fewer pauses tell nothing about a pause.
 const PAUSES_TO_MEASURE: u32 = 8;
 
@@ -98,14 +101,14 @@ impl Miss {
             self.took((begun.elapsed().as_nanos() as f32 - clock) / pause);
         }
         self.loads = self.loads.saturating_sub(1);
-        (MISSES * self.pauses.max(1)).min(MOST_PAUSES)
+        MISSES * self.pauses
     }
 
     /// Learns that a miss took as long as so many pauses.
     fn took(&mut self, pauses: f32) {
-        // An interruption is no miss, and a float that is too large for the integer becomes its largest value.
-        let pauses = pauses.clamp(1.0, 4.0 * self.pauses.max(1) as f32) as u32;
-        self.pauses = (3 * self.pauses).saturating_add(pauses) / 4;
+        // An interruption is no miss.
+        let pauses = pauses.clamp(1.0, 4.0 * self.pauses as f32) as u32;
+        self.pauses = ((3 * self.pauses + pauses) / 4).clamp(1, LONGEST_MISS);
         self.loads = LOADS_TO_MEASURE;
     }
 }
@@ -288,6 +291,11 @@ mod tests {
     #[test]
     fn a_single_interruption_is_hardly_a_miss() {
         assert_eq!(miss(f32::INFINITY, 1).pauses, (3 + 4) * Miss::GUESS.pauses / 4);
+    }
+
+    #[test]
+    fn no_miss_makes_a_wait_longer_than_a_millisecond() {
+        assert_eq!(miss(f32::INFINITY, 100).end(1), MISSES * LONGEST_MISS);
     }
 
     #[test]
