@@ -44,6 +44,11 @@ compile_error!("ringmain needs Linux: it rests on OFD locks and on tmpfs");
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// Those of docs/guide.md.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide.md")]
+struct Guide;
+
 mod copies;
 mod error;
 mod handle;

@@ -4,8 +4,9 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -57,6 +58,27 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.path());
+    }
+}
+
+/// A shell in a process group of its own: what it has started ends with it, whatever becomes of the test.
+pub(crate) struct Shell(Running);
+
+impl Shell {
+    pub(crate) fn start(shell: &mut Command) -> Self {
+        Self(Running::start(shell.process_group(0)))
+    }
+
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        self.0.end()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if let Some(group) = rustix::process::Pid::from_raw(self.0.id() as i32) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
     }
 }
 
