@@ -187,9 +187,10 @@ fn expect_next(
 /// Taps all that is there in a ring to which nobody writes.
 pub(crate) fn tap_all(ring: &Inspection, tap: &mut Tap<'_>) {
     let capacity = ring.capacity();
-    // Messages in front of the tail, and as many as were not counted yet.
+    // Elements that were read ahead before the tail was changed, and as many in front of it; messages in front of the
+    // tail, and as many as were not counted yet.
     let (most, longest) = match ring.kind() {
-        Kind::Stream { element_size, .. } => (capacity, element_size),
+        Kind::Stream { element_size, .. } => (2 * capacity, element_size),
         Kind::Message { record_alignment } => (2 * capacity / record_alignment, capacity),
         kind => panic!("an unknown kind: {kind:?}"),
     };
