@@ -121,6 +121,14 @@ impl Shape {
         if self.is_stream() { self.size } else { self.most() - self.header() }
     }
 
+    /// Returns the command that attaches to a ring of this shape.
+    #[must_use]
+    pub fn attach(self, name: &str, role: Role, capacity: u64, wait_ms: u64) -> String {
+        let Shape { align, size, start, .. } = self;
+        let kind = if self.is_stream() { "stream" } else { "message" };
+        format!("attach {} {kind} {name} {capacity} {align} {size} {wait_ms} {start}", role.name())
+    }
+
     /// Returns the ring in a few words.
     #[must_use]
     pub fn title(self) -> String {
@@ -177,9 +185,7 @@ impl Ring {
     /// Returns the command that attaches, with this capacity and this patience.
     #[must_use]
     pub fn attach_with(&self, role: Role, capacity: u64, wait_ms: u64) -> String {
-        let Shape { align, size, start, .. } = self.shape;
-        let kind = if self.shape.is_stream() { "stream" } else { "message" };
-        format!("attach {} {kind} {} {capacity} {align} {size} {wait_ms} {start}", role.name(), self.name)
+        self.shape.attach(&self.name, role, capacity, wait_ms)
     }
 
     /// Returns the command that attaches, and makes the ring if it is not there.

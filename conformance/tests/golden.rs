@@ -1,4 +1,4 @@
-//! The golden bytes are what the library leaves; `RINGMAIN_WRITE=1 cargo test -p conformance --test golden` writes them.
+//! The golden bytes are what the library leaves. `RINGMAIN_WRITE=1 cargo test -p conformance --test golden` makes them.
 
 use std::fs;
 

@@ -25,12 +25,8 @@ pub(super) fn identity(stage: &mut Stage<'_>) -> Result<()> {
             false => others.push(Shape { align: 8, ..shape }),
         }
         for other in others {
-            let asks = Ring { name: ring.name.clone(), shape: other };
-            let refused =
-                Role::BOTH.map(|role| guest.refuses(&asks.attach_with(role, other.capacity, 0), Kind::Mismatch));
-            // The name is the other guard's.
-            std::mem::forget(asks);
-            for refused in refused {
+            for role in Role::BOTH {
+                let refused = guest.refuses(&other.attach(&ring.name, role, other.capacity, 0), Kind::Mismatch);
                 refused.with_context(|| format!("{} is asked for where {} stands", other.title(), shape.title()))?;
             }
         }
