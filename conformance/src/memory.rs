@@ -33,7 +33,6 @@ pub mod word {
 #[allow(missing_docs, reason = "their names are those of the document")]
 pub mod slot {
     pub const PRESENCE: u64 = 0x00;
-    pub const PID: u64 = 0x08;
     pub const PARKING: u64 = 0x20;
     pub const WAKES: u64 = 0x28;
     pub const WANTED: u64 = 0x30;

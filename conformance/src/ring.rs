@@ -393,6 +393,15 @@ impl Watch {
         Ok((parking & 2 != 0).then_some(parking))
     }
 
+    /// Returns how often a role has slept.
+    ///
+    /// # Errors
+    ///
+    /// The ring cannot be read.
+    pub fn sleeps(&self, role: Role) -> Result<u64> {
+        Ok(self.memory.word(role.slot() + slot::PARKING)? / 4)
+    }
+
     /// Waits until a role sleeps; returns whether it does.
     ///
     /// # Errors

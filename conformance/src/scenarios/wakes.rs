@@ -18,8 +18,15 @@ const ON: Duration = Duration::from_millis(15);
 /// What was counted.
 #[derive(Default)]
 struct Counts {
+    /// Sleeps while both ends moved items by themselves.
+    sleeps: u64,
+    /// Waits that were ended one by one.
     rounds: u64,
+    /// How many of them slept before that.
     asleep: u64,
+    /// How long the other end is given before something is published, in microseconds: by role, so that every second
+    /// wait is just asleep then. There, if anywhere, a wake is lost.
+    pauses: [f64; 2],
     /// From the command that publishes to the answer of a sleeper that slept before it, in microseconds.
     latencies: Vec<u64>,
 }
@@ -33,7 +40,7 @@ pub(super) fn wakes(stage: &mut Stage<'_>) -> Result<()> {
         Shape::messages(4096, 64, 40, 40),
     ];
     let end = Instant::now() + stage.time;
-    let mut counts = Counts::default();
+    let mut counts = Counts { pauses: [50.0; 2], ..Counts::default() };
     let ways = [("park", "park"), ("auto", "auto"), ("park", "spin"), ("spin", "park")];
     let parts = (shapes.len() * ways.len()) as u32;
     for (part, (shape, (pushes, pops))) in (0..).zip(shapes.into_iter().flat_map(|shape| ways.map(|way| (shape, way))))
@@ -45,25 +52,42 @@ pub(super) fn wakes(stage: &mut Stage<'_>) -> Result<()> {
         rx.says(&format!("wait {pops}"), "")?;
         let watch = Watch::new(&ring)?;
         let mut play = || -> Result<()> {
-            flow(&watch, &mut tx, &mut rx, &mut track)?;
-            for round in 0.. {
-                if round > 1 && Instant::now() >= until {
+            // Half of the time by themselves, where they fall asleep at every moment, and half of it one by one.
+            let start = Instant::now();
+            let half = start + until.saturating_duration_since(start) / 2;
+            flow(&watch, &mut tx, &mut rx, &mut track, 400)?;
+            while Instant::now() < half {
+                flow(&watch, &mut tx, &mut rx, &mut track, 2000)?;
+            }
+            counts.sleeps += watch.sleeps(Role::Producer)? + watch.sleeps(Role::Consumer)?;
+            // Who spins does not sleep.
+            let sleepers = [pops, pushes].map(|way| if way == "spin" { 0 } else { 16 });
+            for block in 0.. {
+                if block > 0 && Instant::now() >= until {
                     break;
                 }
                 stage.check_time()?;
-                consumer_waits(stage, &watch, &mut tx, &mut rx, &mut track, &mut counts)?;
-                producer_waits(stage, &watch, &mut tx, &mut rx, &mut track, &mut counts)?;
+                for _ in 0..sleepers[0] {
+                    consumer_waits(stage, &watch, &mut tx, &mut rx, &mut track, &mut counts)?;
+                }
+                track.push(&mut tx, 1000)?;
+                for _ in 0..sleepers[1] {
+                    producer_waits(stage, &watch, &mut tx, &mut rx, &mut track, &mut counts)?;
+                }
+                track.pop(&mut rx, 1000)?;
             }
             late(&mut tx)?;
             late(&mut rx)
         };
         play().with_context(|| format!("{pushes} to push and {pops} to pop, {}", shape.title()))?;
     }
-    let Counts { rounds, asleep, mut latencies, .. } = counts;
+    let Counts { sleeps, rounds, asleep, pauses: _, mut latencies } = counts;
     latencies.sort_unstable();
     let at = |part: usize| latencies.get(latencies.len().saturating_sub(1) * part / 100).copied().unwrap_or(0);
     let (half, most, all) = (at(50), at(99), at(100));
-    stage.note(format!("{rounds} rounds, {asleep} asleep first, awake after {half} us (99%: {most}, all: {all})"));
+    stage.note(format!(
+        "{sleeps} sleeps, {rounds} rounds, {asleep} asleep first, awake after {half} us (99%: {most}, all: {all})"
+    ));
     Ok(())
 }
 
@@ -84,8 +108,8 @@ fn late(peer: &mut Peer) -> Result<()> {
 }
 
 /// Both ends wait for each other all the time, and somebody looks whether one sleeps on.
-fn flow(watch: &Watch, tx: &mut Peer, rx: &mut Peer, track: &mut Track) -> Result<()> {
-    let (count, length) = (400, track.shape.length);
+fn flow(watch: &Watch, tx: &mut Peer, rx: &mut Peer, track: &mut Track, count: u64) -> Result<()> {
+    let length = track.shape.length;
     rx.send(&format!("flow pop {count} {} {length} 8000", track.head.number))?;
     tx.send(&format!("flow push {count} {} {length} 8000", track.tail.number))?;
     loop {
@@ -103,7 +127,15 @@ fn flow(watch: &Watch, tx: &mut Peer, rx: &mut Peer, track: &mut Track) -> Resul
     Ok(())
 }
 
-/// Sends the command that waits, and now and then lets the other end go ahead before it sleeps.
+/// A wait that has begun.
+struct Begun {
+    /// How often the role had slept before it.
+    before: u64,
+    /// Whether it is known to sleep.
+    sleeps: bool,
+}
+
+/// Sends the command that waits, and waits until the sleeper sleeps, or for about as long as it needs for that.
 fn begin(
     stage: &mut Stage<'_>,
     watch: &Watch,
@@ -111,19 +143,21 @@ fn begin(
     sleeper: &mut Peer,
     command: &str,
     counts: &mut Counts,
-) -> Result<bool> {
+) -> Result<Begun> {
     counts.rounds += 1;
+    let before = watch.sleeps(role)?;
     sleeper.send(command)?;
     if stage.random.u8(0..4) == 0 {
         let sleeps = watch.falls_asleep(role, sleeper, Duration::from_millis(5))?;
         counts.asleep += u64::from(sleeps);
-        return Ok(sleeps);
+        return Ok(Begun { before, sleeps });
     }
-    let (start, pause) = (Instant::now(), Duration::from_micros(stage.random.u64(0..120)));
+    let start = Instant::now();
+    let pause = Duration::from_secs_f64(counts.pauses[role as usize] * (0.9 + 0.2 * stage.random.f64()) / 1e6);
     while start.elapsed() < pause {
         std::hint::spin_loop();
     }
-    Ok(false)
+    Ok(Begun { before, sleeps: false })
 }
 
 /// Hears that the wait is over, and looks where it is not.
@@ -132,7 +166,8 @@ fn finish(
     role: Role,
     sleeper: &mut Peer,
     publisher: &Peer,
-    published: Option<Instant>,
+    Begun { before, sleeps }: Begun,
+    published: Instant,
     counts: &mut Counts,
 ) -> Result<()> {
     let answer = match sleeper.answer_within(SOON)? {
@@ -143,8 +178,12 @@ fn finish(
         }
     };
     ensure!(answer == Ok(String::new()), "{role:?} waits for what is there, and hears {answer:?}");
-    if let Some(published) = published {
+    if sleeps {
         counts.latencies.push(sleeper.answered().saturating_duration_since(published).as_micros() as u64);
+    } else {
+        let pause = &mut counts.pauses[role as usize];
+        let slept = watch.sleeps(role)? > before;
+        *pause = (*pause * if slept { 0.97 } else { 1.03 }).clamp(0.1, 2000.0);
     }
     Ok(())
 }
@@ -160,13 +199,13 @@ fn consumer_waits(
     let has_parkn = !stage.second.lacks.iter().any(|lack| lack == "parkn");
     let several = has_parkn && track.shape.is_stream() && track.shape.capacity > 3 && stage.random.bool();
     let (count, command) = if several { (3, "parkn 3 5000") } else { (1, "park 5000") };
-    let sleeps = begin(stage, watch, Role::Consumer, rx, command, counts)?;
+    let begun = begin(stage, watch, Role::Consumer, rx, command, counts)?;
     for _ in 1..count {
         track.push(tx, 1)?;
     }
     let published = Instant::now();
     track.push(tx, 1)?;
-    finish(watch, Role::Consumer, rx, tx, sleeps.then_some(published), counts)?;
+    finish(watch, Role::Consumer, rx, tx, begun, published, counts)?;
     track.pop(rx, count).map(drop)
 }
 
@@ -178,9 +217,8 @@ fn producer_waits(
     track: &mut Track,
     counts: &mut Counts,
 ) -> Result<()> {
-    while track.push(tx, 100)? > 0 {}
     let Length { max, .. } = track.shape.length;
-    let sleeps = begin(stage, watch, Role::Producer, tx, &format!("park 5000 {max}"), counts)?;
+    let begun = begin(stage, watch, Role::Producer, tx, &format!("park 5000 {max}"), counts)?;
     let published = Instant::now();
     // By a pop, or by what gives back several.
     if stage.random.bool() {
@@ -190,6 +228,6 @@ fn producer_waits(
     } else {
         track.pop(rx, 1)?;
     }
-    finish(watch, Role::Producer, tx, rx, sleeps.then_some(published), counts)?;
-    track.pop(rx, 1000).map(drop)
+    finish(watch, Role::Producer, tx, rx, begun, published, counts)?;
+    track.push(tx, 1).map(drop)
 }
