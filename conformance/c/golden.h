@@ -1,5 +1,5 @@
-/* Copied by hand from docs/format.md, section Dumps: a line of 16 bytes at the offset in front of it; lines that are not here are
- * zeros. Letters: ii the ring id, cc the creation time, pp a pid, ss a start time, nn the inode of a PID namespace. */
+/* Copied from docs/format.md, section Dumps: a line of 16 bytes at the offset in front of it; lines that are not here
+ * are zeros. ii is the ring id, cc the creation time, pp a pid, ss a start time, nn the inode of a PID namespace. */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 

@@ -16,8 +16,8 @@ static size_t room;
 enum { GROUP = 64, WORDS = 12 };
 
 static const char *kind_of(enum ring_status status) {
-    static const char *const kinds[] = {"", "full", "empty", "closed", "crashed", "timeout", "toolong", "corrupted", "busy",
-                                        "notfound", "mismatch", "layout", "other"};
+    static const char *const kinds[] = {"",        "full",      "empty", "closed",   "crashed",  "timeout",
+                                        "toolong", "corrupted", "busy",  "notfound", "mismatch", "layout", "other"};
     return kinds[status];
 }
 
@@ -86,7 +86,8 @@ static enum ring_status pop_some(uint64_t count, uint64_t first, size_t length, 
     while (*done < count && (status = ring_pop(&ring, buffer, room, &got, &word)) == RING_OK) {
         pattern(expected, length, first + *done);
         if (got != length || memcmp(buffer, expected, length) != 0) {
-            snprintf(ring.why, sizeof ring.why, "item %llu differs: %zu bytes", (unsigned long long)(first + *done), got);
+            snprintf(ring.why, sizeof ring.why, "item %llu differs: %zu bytes",
+                     (unsigned long long)(first + *done), got);
             status = RING_CORRUPTED;
             break;
         }

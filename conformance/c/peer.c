@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 typedef _Atomic uint64_t word;
+typedef unsigned long long ull; /* for printf */
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && sizeof(word) == 8, "a word is one plain 64-bit atomic");
 
 enum { ADMINISTRATION = 2, STICKY = 01000, MODE = 0600 };
@@ -53,7 +54,7 @@ int64_t ring_now(void) {
     return time.tv_sec * 1000 * MS + time.tv_nsec;
 }
 
-__attribute__((format(printf, 3, 4)))
+static enum ring_status fail(struct ring *, enum ring_status, const char *, ...) __attribute__((format(printf, 3, 4)));
 static enum ring_status fail(struct ring *ring, enum ring_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -66,7 +67,7 @@ static enum ring_status fail(struct ring *ring, enum ring_status status, const c
 static enum ring_status poison(struct ring *ring, const char *what, uint64_t found) {
     ring->poisoned = true;
     return fail(ring, RING_CORRUPTED, "%s is %#llx, which cannot be at position %#llx: leave this ring", what,
-                (unsigned long long)found, (unsigned long long)ring->position);
+                (ull)found, (ull)ring->position);
 }
 
 /* ---- Roles: the locks, and whether the notes show that a holder is gone ---- */
@@ -306,6 +307,7 @@ static enum ring_status sleep_once(struct ring *ring, uint64_t need, uint64_t pr
     if (nothing && load_acquire(at(ring, other(ring) + PRESENCE)) == presence) { /* 6 */
         struct timespec time = {.tv_sec = limit / (1000 * MS), .tv_nsec = limit % (1000 * MS)};
         long slept = syscall(SYS_futex, futex_of(ring, other(ring)), FUTEX_WAIT, (uint32_t)wakes, &time, NULL, 0);
+        ring->overslept += slept != 0 && errno == ETIMEDOUT;
         if (slept != 0 && errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT)
             poison(ring, "the error of the futex", (uint64_t)errno); /* somebody shortened the object */
     }
@@ -323,8 +325,8 @@ uint64_t ring_need(const struct ring *ring, uint64_t items, uint64_t length) {
 
 enum ring_status ring_wait(struct ring *ring, uint64_t need, int64_t deadline) {
     if (need > ring->span)
-        return fail(ring, RING_TOO_LONG, "the ring never holds %llu, but %llu at most", (unsigned long long)need,
-                    (unsigned long long)ring->span);
+        return fail(ring, RING_TOO_LONG, "the ring never holds %llu, but %llu at most", (ull)need,
+                    (ull)ring->span);
     for (bool first = true;; first = false) {
         enum ring_status found = look(ring, need); /* for speed only: the one below decides */
         if (found != RING_EMPTY && found != RING_FULL) return found;
@@ -357,8 +359,9 @@ enum ring_status ring_push(struct ring *ring, const struct ring_item *items, siz
     if (ring->poisoned) return RING_CORRUPTED;
     for (; fit < count && (fit == 0 || !ring->smallest); fit++) {
         if (!ring->message && items[fit].length != ring->size)
-            return fail(ring, RING_MISMATCH, "an element has %llu bytes", (unsigned long long)ring->size);
-        uint64_t this = ring->message && items[fit].length > ring->span ? UINT64_MAX : ring_need(ring, 1, items[fit].length);
+            return fail(ring, RING_MISMATCH, "an element has %llu bytes", (ull)ring->size);
+        bool long_one = ring->message && items[fit].length > ring->span;
+        uint64_t this = long_one ? UINT64_MAX : ring_need(ring, 1, items[fit].length);
         enum ring_status found = this > ring->span ? RING_TOO_LONG : look(ring, total + this);
         if (found == RING_CORRUPTED || (found != RING_OK && fit == 0)) return found;
         if (found != RING_OK) break;
@@ -385,7 +388,7 @@ enum ring_status ring_push(struct ring *ring, const struct ring_item *items, siz
     }
     ring->position = end;
     store_release(at(ring, AT_TAIL), end);
-    atomic_signal_fence(memory_order_seq_cst); /* no later write comes before this store, in the order of instructions */
+    atomic_signal_fence(memory_order_seq_cst); /* no later write comes before this store */
     may_die(ring, RING_STEP_TAIL);
     publish(ring, WANTED);
     /* For speed only: 0 into the header behind the next record, if that is as long and its place is free. */
@@ -436,56 +439,55 @@ static uint64_t data_offset(bool message) {
     return message && page > 4096 ? (uint64_t)page : 4096;
 }
 
-/* All that a ring's shape says; false if no ring has it. */
-static bool shape(struct ring *ring, bool message, uint64_t capacity, uint64_t size, uint64_t align, uint64_t records) {
-    ring->message = message;
+static size_t tag_length(const struct ring_options *o) { return o->tag == NULL ? 0 : strlen(o->tag); }
+
+/* All that follows from capacity, size and alignment; false if no ring has these. */
+static bool shape(struct ring *ring, const struct ring_options *o, uint64_t capacity) {
+    bool message = ring->message = o->kind == RING_MESSAGE;
     ring->capacity = capacity;
-    ring->size = size;
-    ring->align = message ? records : 1;
-    ring->header = !message ? 0 : records == 8 ? 8 : 16;
-    ring->span = message ? capacity - records : capacity;
+    ring->size = message ? 1 : o->size;
+    ring->align = message ? o->align : 1;
+    ring->header = !message ? 0 : o->align == 8 ? 8 : 16;
+    ring->span = message ? capacity - o->align : capacity;
     ring->data = data_offset(message);
-    if (!power_of_two(capacity) || size == 0 || capacity > LARGEST / size || !power_of_two(align) || align > 4096)
+    if (!power_of_two(capacity) || !power_of_two(o->align) || ring->size == 0 || capacity > LARGEST / ring->size)
         return false;
-    ring->length = ring->data + capacity * size;
-    if (!message) return records == 0;
-    return (records == 8 || records == 16 || records == 32 || records == 64) && size == 1 && align == 1 &&
-           capacity >= (uint64_t)sysconf(_SC_PAGESIZE);
+    ring->length = ring->data + capacity * ring->size;
+    return message ? o->align >= 8 && o->align <= 64 && capacity >= (uint64_t)sysconf(_SC_PAGESIZE) : o->align <= 4096;
 }
 
-static uint64_t size_of(const struct ring_options *o) { return o->kind == RING_MESSAGE ? 1 : o->size; }
-static uint64_t align_of(const struct ring_options *o) { return o->kind == RING_MESSAGE ? 1 : o->align; }
-
-static enum ring_status check_identity(struct ring *ring, const struct ring_options *o, const uint64_t *identity) {
+/* The table of the identity, in the order that is asked for. */
+static enum ring_status check_identity(struct ring *ring, const struct ring_options *wish, const uint64_t *identity) {
 #define WORD(offset) identity[(offset) / 8]
-#define SAYS(offset) (unsigned long long)WORD(offset)
-    if (WORD(AT_VERSION) != RING_VERSION)
-        return fail(ring, RING_LAYOUT, "a ring of layout version %llu, this peer knows 4", SAYS(AT_VERSION));
-    if (WORD(AT_INCOMPAT) != 0)
-        return fail(ring, RING_LAYOUT, "unknown incompatible features %#llx", SAYS(AT_INCOMPAT));
-    if (WORD(AT_READONLY) != 0)
-        return fail(ring, RING_LAYOUT, "unknown read-only compatible features %#llx: look on only", SAYS(AT_READONLY));
-    if (WORD(AT_KIND) != o->kind)
-        return fail(ring, RING_MISMATCH, "a ring of kind %llu, expected %d", SAYS(AT_KIND), (int)o->kind);
+    struct ring_options o = *wish;
+    bool message = o.kind == RING_MESSAGE;
+    uint64_t size = message ? 1 : o.size, align = message ? 1 : o.align;
     char tag[TAG_BYTES] = {0};
-    memcpy(tag, o->tag == NULL ? "" : o->tag, o->tag == NULL ? 0 : strlen(o->tag));
-    if (WORD(AT_TAG_LENGTH) != (o->tag == NULL ? 0 : strlen(o->tag)) || memcmp(&WORD(AT_TAG), tag, TAG_BYTES) != 0)
-        return fail(ring, RING_MISMATCH, "the ring has another type tag, of %llu bytes", SAYS(AT_TAG_LENGTH));
-    if (WORD(AT_SIZE) != size_of(o) || WORD(AT_ALIGN) != align_of(o))
-        return fail(ring, RING_MISMATCH, "elements of %llu bytes aligned to %llu, expected %llu and %llu", SAYS(AT_SIZE),
-                    SAYS(AT_ALIGN), (unsigned long long)size_of(o), (unsigned long long)align_of(o));
-    if (WORD(AT_TYPE) != ring_type_id(o->tag, size_of(o), align_of(o)))
-        return fail(ring, RING_MISMATCH, "type id %#llx, expected that of this tag, size and alignment", SAYS(AT_TYPE));
-    if (!shape(ring, o->kind == RING_MESSAGE, WORD(AT_CAPACITY), WORD(AT_SIZE), WORD(AT_ALIGN), WORD(AT_RECORDS)))
-        return fail(ring, RING_LAYOUT, "no ring has capacity %llu and record alignment %llu", SAYS(AT_CAPACITY),
-                    SAYS(AT_RECORDS));
-    if (WORD(AT_DATA) != ring->data || WORD(AT_LENGTH) != ring->length)
-        return fail(ring, RING_LAYOUT, "data offset %llu and segment length %llu, expected %llu and %llu", SAYS(AT_DATA),
-                    SAYS(AT_LENGTH), (unsigned long long)ring->data, (unsigned long long)ring->length);
-    if (WORD(AT_HEADER) < HEADER_BYTES || WORD(AT_HEADER) > ring->data)
-        return fail(ring, RING_LAYOUT, "header length %llu, expected 768 or more", SAYS(AT_HEADER));
-    if (WORD(AT_FIRST) % ring->align != 0)
-        return fail(ring, RING_LAYOUT, "first position %llu, expected a multiple of the record alignment", SAYS(AT_FIRST));
+    const struct { unsigned at; uint64_t expected; enum ring_status status; const char *what; } equal[] = {
+        {AT_VERSION, RING_VERSION, RING_LAYOUT, "layout version"},
+        {AT_INCOMPAT, 0, RING_LAYOUT, "a word of incompatible features"},
+        {AT_READONLY, 0, RING_LAYOUT, "a word of read-only compatible features"},
+        {AT_KIND, o.kind, RING_MISMATCH, "kind"},
+        {AT_TAG_LENGTH, tag_length(&o), RING_MISMATCH, "length of the type tag"},
+        {AT_SIZE, size, RING_MISMATCH, "element size"},
+        {AT_ALIGN, align, RING_MISMATCH, "element alignment"},
+        {AT_TYPE, ring_type_id(o.tag, size, align), RING_MISMATCH, "type id"},
+        {AT_DATA, data_offset(message), RING_LAYOUT, "data offset"},
+    };
+    for (size_t i = 0; i < sizeof equal / sizeof *equal; i++) {
+        if (WORD(equal[i].at) != equal[i].expected)
+            return fail(ring, equal[i].status, "a ring with %s %llu, expected %llu", equal[i].what,
+                        (ull)WORD(equal[i].at), (ull)equal[i].expected);
+    }
+    memcpy(tag, o.tag == NULL ? "" : o.tag, tag_length(&o));
+    if (memcmp(&WORD(AT_TAG), tag, TAG_BYTES) != 0) return fail(ring, RING_MISMATCH, "the ring has another type tag");
+    if (message) o.align = WORD(AT_RECORDS); /* capacity and record alignment are the ring's own */
+    if (!shape(ring, &o, WORD(AT_CAPACITY)) || (!message && WORD(AT_RECORDS) != 0) || WORD(AT_LENGTH) != ring->length)
+        return fail(ring, RING_LAYOUT, "no ring has capacity %llu, record alignment %llu, segment length %llu",
+                    (ull)WORD(AT_CAPACITY), (ull)WORD(AT_RECORDS), (ull)WORD(AT_LENGTH));
+    if (WORD(AT_HEADER) < HEADER_BYTES || WORD(AT_HEADER) > ring->data || WORD(AT_FIRST) % ring->align != 0)
+        return fail(ring, RING_LAYOUT, "no ring has header length %llu, first position %llu", (ull)WORD(AT_HEADER),
+                    (ull)WORD(AT_FIRST));
     return RING_OK;
 }
 
@@ -524,7 +526,8 @@ static void unlink_name(const char *name) {
 
 static bool same_object(int one, int two) {
     struct stat a, b;
-    return one >= 0 && two >= 0 && fstat(one, &a) == 0 && fstat(two, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return one >= 0 && two >= 0 && fstat(one, &a) == 0 && fstat(two, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 static bool name_is(const char *name, int fd) {
@@ -629,7 +632,7 @@ static enum ring_status create(struct ring *ring, const struct ring_options *o, 
     close(mapping);
     mapping = -1;
     if (!name_is(o->name, ring->fd)) goto again;
-    uint64_t id = 0;
+    uint64_t id = 0, align = ring->message ? 1 : o->align;
     struct timespec time;
     while (id == 0)
         if (getrandom(&id, sizeof id, 0) != sizeof id) goto failed;
@@ -637,14 +640,14 @@ static enum ring_status create(struct ring *ring, const struct ring_options *o, 
     if (fchmod(ring->fd, MODE | STICKY) != 0 || fallocate(ring->fd, 0, 0, (off_t)ring->length) != 0) goto failed;
     const uint64_t identity[][2] = {
         {AT_VERSION, RING_VERSION}, {AT_KIND, o->kind}, {AT_DATA, ring->data}, {AT_LENGTH, ring->length},
-        {AT_CAPACITY, ring->capacity}, {AT_SIZE, ring->size}, {AT_ALIGN, align_of(o)},
-        {AT_TYPE, ring_type_id(o->tag, ring->size, align_of(o))}, {AT_RECORDS, ring->message ? ring->align : 0},
+        {AT_CAPACITY, ring->capacity}, {AT_SIZE, ring->size}, {AT_ALIGN, align},
+        {AT_TYPE, ring_type_id(o->tag, ring->size, align)}, {AT_RECORDS, ring->message ? ring->align : 0},
         {AT_HEADER, HEADER_BYTES}, {AT_RING_ID, id},
         {AT_CREATED, (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec}, {AT_FIRST, o->first},
-        {AT_TAG_LENGTH, o->tag == NULL ? 0 : strlen(o->tag)}, {AT_TAIL, o->first}, {AT_HEAD, o->first},
+        {AT_TAG_LENGTH, tag_length(o)}, {AT_TAIL, o->first}, {AT_HEAD, o->first},
     };
     for (size_t i = 0; i < sizeof identity / sizeof *identity; i++) store(at(ring, identity[i][0]), identity[i][1]);
-    memcpy(ring->base + AT_TAG, o->tag == NULL ? "" : o->tag, o->tag == NULL ? 0 : strlen(o->tag));
+    memcpy(ring->base + AT_TAG, o->tag == NULL ? "" : o->tag, tag_length(o));
     store_release(at(ring, AT_MAGIC), RING_MAGIC);
     if (fchmod(ring->fd, MODE) != 0) goto failed;
     if (o->role != RING_NO_ROLE) store_notes(ring);
@@ -701,13 +704,13 @@ static enum ring_status occupied(struct ring *ring, const struct ring_options *o
         if (pread(ring->fd, &again, sizeof again, presence) == sizeof again && again != notes[0]) return pause_round(t);
         if (t->gone == 0) t->gone = ring_now();
         if (ring_now() - t->gone > 100 * MS)
-            return fail(ring, RING_BUSY, "process %llu is gone, but another keeps its lock", (unsigned long long)notes[1]);
+            return fail(ring, RING_BUSY, "process %llu is gone, but another keeps its lock", (ull)notes[1]);
         return pause_round(t);
     }
     t->gone = 0;
     if (waited >= (notes[0] % 2 == 1 || o->wait_ns > 5000 * MS ? o->wait_ns : 5000 * MS))
-        return fail(ring, notes[0] % 2 == 1 ? RING_BUSY : RING_TIMEOUT, "held: process %llu has the role, or is coming to it",
-                    (unsigned long long)notes[1]);
+        return fail(ring, notes[0] % 2 == 1 ? RING_BUSY : RING_TIMEOUT, "process %llu has the role, or is coming to it",
+                    (ull)notes[1]);
     return pause_round(t);
 }
 
@@ -718,7 +721,7 @@ static enum ring_status attach_round(struct ring *ring, const struct ring_option
     if (ring->fd < 0 && errno != ENOENT)
         return fail(ring, errno == ELOOP ? RING_LAYOUT : RING_OTHER, "cannot open: %s", strerror(errno));
     if (ring->fd < 0 && !o->only_open) {
-        shape(ring, o->kind == RING_MESSAGE, o->capacity, size_of(o), align_of(o), o->kind == RING_MESSAGE ? o->align : 0);
+        shape(ring, o, o->capacity);
         enum ring_status made = create(ring, o, t);
         return made == RING_OK && o->role != RING_NO_ROLE ? enter(ring) : made;
     }
@@ -734,7 +737,7 @@ static enum ring_status attach_round(struct ring *ring, const struct ring_option
         return fail(ring, RING_LAYOUT, "no ring: an object of %lld bytes", (long long)status.st_size);
     if (pread(ring->fd, &magic, sizeof magic, AT_MAGIC) != sizeof magic) return pause_round(t);
     if (magic == 0) return repair(ring, o, t);
-    if (magic != RING_MAGIC) return fail(ring, RING_LAYOUT, "no ring: magic %#llx", (unsigned long long)magic);
+    if (magic != RING_MAGIC) return fail(ring, RING_LAYOUT, "no ring: magic %#llx", (ull)magic);
     atomic_thread_fence(memory_order_acquire);
     if (pread(ring->fd, identity, sizeof identity, 0) != sizeof identity)
         return fail(ring, RING_LAYOUT, "no ring: it cannot be read");
@@ -742,8 +745,8 @@ static enum ring_status attach_round(struct ring *ring, const struct ring_option
     if (checked != RING_OK) return checked;
     if (fstat(ring->fd, &status) != 0 || (uint64_t)status.st_size != ring->length ||
         (uint64_t)status.st_blocks * 512 < ring->length)
-        return fail(ring, RING_LAYOUT, "an object of %lld bytes in %lld blocks, expected %llu bytes", (long long)status.st_size,
-                    (long long)status.st_blocks, (unsigned long long)ring->length);
+        return fail(ring, RING_LAYOUT, "an object of %llu bytes in %llu blocks, expected %llu bytes",
+                    (ull)status.st_size, (ull)status.st_blocks, (ull)ring->length);
     if (o->role == RING_NO_ROLE) return fail(ring, RING_BUSY, "the name is there");
     int mapping = open_name(o->name, 0, 0);
     enum ring_status result = RING_OK;
@@ -765,12 +768,10 @@ static enum ring_status attach_round(struct ring *ring, const struct ring_option
 
 enum ring_status ring_attach(struct ring *ring, const struct ring_options *o) {
     struct rounds rounds = {.start = ring_now(), .pause = 50000};
-    struct ring probe = {0};
     enum ring_status status = RING_AGAIN;
     *ring = (struct ring){.fd = -1, .role = o->role, .smallest = o->smallest};
-    bool message = o->kind == RING_MESSAGE;
-    if (!valid_name(o->name) || (o->tag != NULL && strlen(o->tag) > TAG_BYTES) || (message && o->first % o->align != 0) ||
-        !shape(&probe, message, o->capacity, size_of(o), align_of(o), message ? o->align : 0))
+    bool possible = valid_name(o->name) && tag_length(o) <= TAG_BYTES && shape(ring, o, o->capacity);
+    if (!possible || o->first % ring->align != 0)
         return fail(ring, RING_LAYOUT, "no ring can have this name, capacity, size, alignment, tag or first position");
     while (status == RING_AGAIN) {
         status = attach_round(ring, o, &rounds);

@@ -1,8 +1,8 @@
-/* A peer of ringmain in plain C11, written from docs/format.md and nothing else: a second implementation of the format, to
- * test the first one and to copy from. Comments name the section of the document that a piece of code realises.
+/* A peer of ringmain in plain C11, written from docs/format.md and nothing else: a second implementation of the format,
+ * to test the first one and to copy from. Comments name the section of the document that a piece of code realises.
  *
- * Two profiles, chosen when a ring is attached: "smallest" is the document's smallest correct peer (a full fence with each
- * publication, no membarrier, wakes in vain); "full" does all that the document describes. */
+ * Two profiles, chosen when a ring is attached: "smallest" is the document's smallest correct peer (a full fence with
+ * each publication, no membarrier, wakes in vain); "full" does all that the document describes. */
 #ifndef PEER_H
 #define PEER_H
 
@@ -12,10 +12,11 @@
 
 /* The picture at the top of the document: where each word stands in the segment. */
 enum {
-    AT_MAGIC = 0x0000, AT_VERSION = 0x0008, AT_KIND = 0x0010, AT_DATA = 0x0018, AT_LENGTH = 0x0020, AT_CAPACITY = 0x0028,
-    AT_SIZE = 0x0030, AT_ALIGN = 0x0038, AT_TYPE = 0x0040, AT_RECORDS = 0x0048, AT_HEADER = 0x0050, AT_INCOMPAT = 0x0058,
-    AT_COMPAT = 0x0060, AT_READONLY = 0x0068, AT_RING_ID = 0x0070, AT_CREATED = 0x0078, AT_PRODUCER = 0x0080,
-    AT_CONSUMER = 0x0100, AT_TAIL = 0x0180, AT_HEAD = 0x0200, AT_FIRST = 0x0280, AT_TAG_LENGTH = 0x0288, AT_TAG = 0x0290,
+    AT_MAGIC = 0x0000, AT_VERSION = 0x0008, AT_KIND = 0x0010, AT_DATA = 0x0018, AT_LENGTH = 0x0020,
+    AT_CAPACITY = 0x0028, AT_SIZE = 0x0030, AT_ALIGN = 0x0038, AT_TYPE = 0x0040, AT_RECORDS = 0x0048,
+    AT_HEADER = 0x0050, AT_INCOMPAT = 0x0058, AT_COMPAT = 0x0060, AT_READONLY = 0x0068, AT_RING_ID = 0x0070,
+    AT_CREATED = 0x0078, AT_PRODUCER = 0x0080, AT_CONSUMER = 0x0100, AT_TAIL = 0x0180, AT_HEAD = 0x0200,
+    AT_FIRST = 0x0280, AT_TAG_LENGTH = 0x0288, AT_TAG = 0x0290,
     TAG_BYTES = 64, HEADER_BYTES = 0x300,
     /* The words of a role, from AT_PRODUCER or AT_CONSUMER. */
     PRESENCE = 0x00, PID = 0x08, STARTED = 0x10, NAMESPACE = 0x18, PARKING = 0x20, WAKES = 0x28, WANTED = 0x30,
@@ -26,7 +27,7 @@ enum {
 #define RING_MAGIC UINT64_C(0x4e49414d474e4952)
 #define RING_VERSION 4
 
-enum ring_role { RING_PRODUCER = 0, RING_CONSUMER = 1, RING_NO_ROLE = 2 }; /* the first two are the bytes that are locked */
+enum ring_role { RING_PRODUCER = 0, RING_CONSUMER = 1, RING_NO_ROLE = 2 }; /* the bytes that are locked */
 enum ring_kind { RING_STREAM = 1, RING_MESSAGE = 2 };
 enum ring_peer { RING_NEVER, RING_ALIVE, RING_ENDED, RING_KILLED };
 enum ring_step { RING_STEP_NONE, RING_STEP_PAYLOAD, RING_STEP_HEADER, RING_STEP_TAIL };
@@ -41,11 +42,11 @@ struct ring_options {
     const char *name;
     enum ring_role role;
     enum ring_kind kind;
-    uint64_t capacity; /* elements, or bytes of a message ring; counts if the ring is made, as `first` and, of messages, `align` */
-    uint64_t align;    /* of elements, or of records */
+    uint64_t capacity; /* elements, or bytes of a message ring; if the ring is there, its own counts */
+    uint64_t align;    /* of elements, or of records: of these the ring's own counts, too */
     uint64_t size;     /* bytes of one element */
     const char *tag;   /* the type tag, or NULL for none */
-    uint64_t first;    /* the first position */
+    uint64_t first;    /* the first position of a ring that is made */
     int64_t wait_ns;   /* for a name that is not there, or a role that is held */
     bool only_open;    /* do not create */
     bool smallest;     /* the profile */
@@ -60,7 +61,7 @@ struct ring_item {
 struct ring {
     bool message, smallest;
     enum ring_role role;
-    uint64_t capacity, size, align; /* `align`: the record alignment, 1 in a stream ring: what positions are multiples of */
+    uint64_t capacity, size, align; /* `align`: what positions are multiples of: of records, or 1 in a stream ring */
     uint64_t span;                  /* how far the tail is ahead of the head at most: C, or M */
     uint64_t header;                /* h, the bytes of a record before its payload */
     uint64_t data, length;          /* the data offset; the segment's length */
@@ -69,8 +70,8 @@ struct ring {
     int fd;                         /* a description without a lock, for questions */
 
     uint64_t generation;
-    uint64_t position; /* a producer's tail, a consumer's head: ours alone, stored at each step and never loaded again */
-    uint64_t known;    /* the head, or the tail, that was loaded last; of a message consumer the end of the records it knows of */
+    uint64_t position; /* a producer's tail, a consumer's head: ours alone, never loaded again */
+    uint64_t known;    /* the other position, as loaded last; of a message consumer the end of the known records */
     uint64_t next;     /* message consumer: length of the message at the head, once looked at */
     uint64_t parking, wakes; /* our two words, as they are stored */
     uint64_t answered; /* the value of the other end's parking that was answered last */
@@ -81,6 +82,7 @@ struct ring {
     bool drained;      /* message producer: the consumer had read everything when the head was loaded last */
     bool ahead;        /* message producer: 0 stands in the header at `zero`, and nothing was written there since */
     uint64_t zero;
+    uint64_t overslept; /* for tests: sleeps that ended by their limit */
     bool poisoned;
     enum ring_step die_after; /* for tests: SIGKILL after this step of a push */
     char why[240];            /* of the last error: what was found, what was expected */
@@ -97,13 +99,13 @@ void ring_abandon(struct ring *ring);
 /* Removes a name, while the administration byte of what it stands for is locked. */
 enum ring_status ring_unlink(const char *name);
 
-/* Pushes as many of `count` items as fit, which become visible together; the smallest peer takes one at a time. Never waits. */
+/* Pushes as many of `count` items as fit, visible together; the smallest peer takes one at a time. Never waits. */
 enum ring_status ring_push(struct ring *ring, const struct ring_item *items, size_t count, size_t *pushed);
 /* Pops one item into `buffer`. RING_TOO_LONG leaves it where it is. Never waits. */
 enum ring_status ring_pop(struct ring *ring, void *buffer, size_t room, size_t *length, uint64_t *word);
 /* What `items` elements, or one message of `length` bytes, need of a ring_wait. */
 uint64_t ring_need(const struct ring *ring, uint64_t items, uint64_t length);
-/* Sleeps until there is what `need` says, until `deadline` (ring_now), or until the other end is gone and all was read. */
+/* Sleeps until there is what `need` says, until `deadline` (ring_now), or until the other end is gone and all read. */
 enum ring_status ring_wait(struct ring *ring, uint64_t need, int64_t deadline);
 /* Who is at the other end; an end that need not be told counts as nobody being there yet. */
 enum ring_peer ring_peer(struct ring *ring);
