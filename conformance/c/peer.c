@@ -170,10 +170,9 @@ static bool concerns(const struct ring *ring, uint64_t presence) {
     return at_or_past(generation_of(presence), ring->concerns);
 }
 
-enum ring_peer ring_peer(struct ring *ring) {
+enum ring_peer ring_peer(const struct ring *ring) {
     uint64_t presence;
-    enum ring_peer peer = find_out(ring, &presence);
-    return peer == RING_ALIVE || concerns(ring, presence) ? peer : RING_NEVER;
+    return find_out(ring, &presence);
 }
 
 /* ---- What is checked, and within which window ---- */
@@ -307,9 +306,12 @@ static enum ring_status sleep_once(struct ring *ring, uint64_t need, uint64_t pr
     if (nothing && load_acquire(at(ring, other(ring) + PRESENCE)) == presence) { /* 6 */
         struct timespec time = {.tv_sec = limit / (1000 * MS), .tv_nsec = limit % (1000 * MS)};
         long slept = syscall(SYS_futex, futex_of(ring, other(ring)), FUTEX_WAIT, (uint32_t)wakes, &time, NULL, 0);
-        ring->overslept += slept != 0 && errno == ETIMEDOUT;
+        bool limit_came = slept != 0 && errno == ETIMEDOUT;
+        ring->sleeps++;
+        ring->overslept += limit_came;
         if (slept != 0 && errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT)
             poison(ring, "the error of the futex", (uint64_t)errno); /* somebody shortened the object */
+        ring->late += limit_came && look(ring, need) == RING_OK;
     }
     ring->parking += 2; /* 7 */
     store(at(ring, own(ring) + PARKING), ring->parking);
@@ -322,6 +324,8 @@ uint64_t ring_need(const struct ring *ring, uint64_t items, uint64_t length) {
     if (!ring->message) return items;
     return ring->role == RING_CONSUMER ? ring->align : up(ring->header + length, ring->align);
 }
+
+void ring_wake(struct ring *ring) { publish(ring, 0); }
 
 enum ring_status ring_wait(struct ring *ring, uint64_t need, int64_t deadline) {
     if (need > ring->span)
@@ -401,6 +405,15 @@ enum ring_status ring_push(struct ring *ring, const struct ring_item *items, siz
     return RING_OK;
 }
 
+enum ring_status ring_abort(struct ring *ring, const void *bytes, size_t length) {
+    bool long_one = ring->message ? length > ring->span - ring->header : length != ring->size;
+    enum ring_status found = long_one ? RING_TOO_LONG : look(ring, ring_need(ring, 1, length));
+    if (found != RING_OK || ring->poisoned) return ring->poisoned ? RING_CORRUPTED : found;
+    ring->ahead = false; /* what was stored there ahead may be gone */
+    if (length != 0) memcpy(ring->base + place(ring, ring->position) + ring->header, bytes, length);
+    return RING_OK;
+}
+
 enum ring_status ring_pop(struct ring *ring, void *buffer, size_t room, size_t *length, uint64_t *user) {
     enum ring_status found = look(ring, 1);
     *length = 0;
@@ -411,6 +424,7 @@ enum ring_status ring_pop(struct ring *ring, void *buffer, size_t room, size_t *
     if (ring->header == 16) *user = load(at(ring, place(ring, ring->position) + 8));
     memcpy(buffer, ring->base + place(ring, ring->position) + ring->header, bytes);
     *length = bytes;
+    may_die(ring, RING_STEP_READ);
     ring->position += ring->message ? up(ring->header + bytes, ring->align) : 1;
     if (!at_or_past(ring->known, ring->position))
         ring->known = ring->position; /* its header alone told of this message */
@@ -453,7 +467,8 @@ static bool shape(struct ring *ring, const struct ring_options *o, uint64_t capa
     if (!power_of_two(capacity) || !power_of_two(o->align) || ring->size == 0 || capacity > LARGEST / ring->size)
         return false;
     ring->length = ring->data + capacity * ring->size;
-    return message ? o->align >= 8 && o->align <= 64 && capacity >= (uint64_t)sysconf(_SC_PAGESIZE) : o->align <= 4096;
+    return message ? o->align >= 8 && o->align <= 64 && capacity >= (uint64_t)sysconf(_SC_PAGESIZE)
+                   : o->align <= 4096 && o->size % o->align == 0;
 }
 
 /* The table of the identity, in the order that is asked for. */
@@ -481,7 +496,9 @@ static enum ring_status check_identity(struct ring *ring, const struct ring_opti
     }
     memcpy(tag, o.tag == NULL ? "" : o.tag, tag_length(&o));
     if (memcmp(&WORD(AT_TAG), tag, TAG_BYTES) != 0) return fail(ring, RING_MISMATCH, "the ring has another type tag");
-    if (message) o.align = WORD(AT_RECORDS); /* capacity and record alignment are the ring's own */
+    if ((o.capacity != 0 && WORD(AT_CAPACITY) != o.capacity) || (message && WORD(AT_RECORDS) != o.align))
+        return fail(ring, RING_MISMATCH, "a ring with capacity %llu and record alignment %llu, expected %llu and %llu",
+                    (ull)WORD(AT_CAPACITY), (ull)WORD(AT_RECORDS), (ull)o.capacity, (ull)o.align);
     if (!shape(ring, &o, WORD(AT_CAPACITY)) || (!message && WORD(AT_RECORDS) != 0) || WORD(AT_LENGTH) != ring->length)
         return fail(ring, RING_LAYOUT, "no ring has capacity %llu, record alignment %llu, segment length %llu",
                     (ull)WORD(AT_CAPACITY), (ull)WORD(AT_RECORDS), (ull)WORD(AT_LENGTH));
@@ -720,7 +737,7 @@ static enum ring_status attach_round(struct ring *ring, const struct ring_option
     ring->fd = open_name(o->name, 0, 0);
     if (ring->fd < 0 && errno != ENOENT)
         return fail(ring, errno == ELOOP ? RING_LAYOUT : RING_OTHER, "cannot open: %s", strerror(errno));
-    if (ring->fd < 0 && !o->only_open) {
+    if (ring->fd < 0 && o->capacity != 0) {
         shape(ring, o, o->capacity);
         enum ring_status made = create(ring, o, t);
         return made == RING_OK && o->role != RING_NO_ROLE ? enter(ring) : made;
@@ -770,9 +787,10 @@ enum ring_status ring_attach(struct ring *ring, const struct ring_options *o) {
     struct rounds rounds = {.start = ring_now(), .pause = 50000};
     enum ring_status status = RING_AGAIN;
     *ring = (struct ring){.fd = -1, .role = o->role, .smallest = o->smallest};
-    bool possible = valid_name(o->name) && tag_length(o) <= TAG_BYTES && shape(ring, o, o->capacity);
+    uint64_t capacity = o->capacity != 0 ? o->capacity : 1 << 20;
+    bool possible = valid_name(o->name) && tag_length(o) <= TAG_BYTES && shape(ring, o, capacity);
     if (!possible || o->first % ring->align != 0)
-        return fail(ring, RING_LAYOUT, "no ring can have this name, capacity, size, alignment, tag or first position");
+        return fail(ring, RING_USAGE, "no ring can have this name, capacity, size, alignment, tag or first position");
     while (status == RING_AGAIN) {
         status = attach_round(ring, o, &rounds);
         if (status != RING_OK) release(ring);
@@ -786,7 +804,6 @@ enum ring_status ring_attach(struct ring *ring, const struct ring_options *o) {
 enum ring_status ring_create(struct ring *ring, const struct ring_options *options) {
     struct ring_options o = *options;
     o.role = RING_NO_ROLE;
-    o.only_open = false;
     return ring_attach(ring, &o);
 }
 

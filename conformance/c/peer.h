@@ -30,11 +30,11 @@ enum {
 enum ring_role { RING_PRODUCER = 0, RING_CONSUMER = 1, RING_NO_ROLE = 2 }; /* the bytes that are locked */
 enum ring_kind { RING_STREAM = 1, RING_MESSAGE = 2 };
 enum ring_peer { RING_NEVER, RING_ALIVE, RING_ENDED, RING_KILLED };
-enum ring_step { RING_STEP_NONE, RING_STEP_PAYLOAD, RING_STEP_HEADER, RING_STEP_TAIL };
+enum ring_step { RING_STEP_NONE, RING_STEP_PAYLOAD, RING_STEP_HEADER, RING_STEP_TAIL, RING_STEP_READ };
 
 enum ring_status {
     RING_OK, RING_FULL, RING_EMPTY, RING_CLOSED, RING_CRASHED, RING_TIMEOUT, RING_TOO_LONG, RING_CORRUPTED, RING_BUSY,
-    RING_NOT_FOUND, RING_MISMATCH, RING_LAYOUT, RING_OTHER,
+    RING_NOT_FOUND, RING_MISMATCH, RING_LAYOUT, RING_USAGE, RING_OTHER,
     RING_AGAIN /* inside peer.c alone: another round of the attach loop */
 };
 
@@ -42,13 +42,12 @@ struct ring_options {
     const char *name;
     enum ring_role role;
     enum ring_kind kind;
-    uint64_t capacity; /* elements, or bytes of a message ring; if the ring is there, its own counts */
-    uint64_t align;    /* of elements, or of records: of these the ring's own counts, too */
-    uint64_t size;     /* bytes of one element */
+    uint64_t capacity; /* elements, or bytes of a message ring; 0: whatever stands, and nothing is created */
+    uint64_t align;    /* of elements, or of records */
+    uint64_t size;     /* bytes of one element, a multiple of its alignment */
     const char *tag;   /* the type tag, or NULL for none */
     uint64_t first;    /* the first position of a ring that is made */
     int64_t wait_ns;   /* for a name that is not there, or a role that is held */
-    bool only_open;    /* do not create */
     bool smallest;     /* the profile */
 };
 
@@ -82,9 +81,9 @@ struct ring {
     bool drained;      /* message producer: the consumer had read everything when the head was loaded last */
     bool ahead;        /* message producer: 0 stands in the header at `zero`, and nothing was written there since */
     uint64_t zero;
-    uint64_t overslept; /* for tests: sleeps that ended by their limit */
+    uint64_t sleeps, overslept, late; /* for tests: all; ended by their limit; of these, where there was something */
     bool poisoned;
-    enum ring_step die_after; /* for tests: SIGKILL after this step of a push */
+    enum ring_step die_after; /* for tests: SIGKILL after this step */
     char why[240];            /* of the last error: what was found, what was expected */
 };
 
@@ -101,14 +100,18 @@ enum ring_status ring_unlink(const char *name);
 
 /* Pushes as many of `count` items as fit, visible together; the smallest peer takes one at a time. Never waits. */
 enum ring_status ring_push(struct ring *ring, const struct ring_item *items, size_t count, size_t *pushed);
+/* Writes `bytes` where the next item goes, and gives the place up: nothing was sent. */
+enum ring_status ring_abort(struct ring *ring, const void *bytes, size_t length);
 /* Pops one item into `buffer`. RING_TOO_LONG leaves it where it is. Never waits. */
 enum ring_status ring_pop(struct ring *ring, void *buffer, size_t room, size_t *length, uint64_t *word);
 /* What `items` elements, or one message of `length` bytes, need of a ring_wait. */
 uint64_t ring_need(const struct ring *ring, uint64_t items, uint64_t length);
 /* Sleeps until there is what `need` says, until `deadline` (ring_now), or until the other end is gone and all read. */
 enum ring_status ring_wait(struct ring *ring, uint64_t need, int64_t deadline);
-/* Who is at the other end; an end that need not be told counts as nobody being there yet. */
-enum ring_peer ring_peer(struct ring *ring);
+/* Wakes the other end if it sleeps, with nothing published. */
+void ring_wake(struct ring *ring);
+/* Who is at the other end, also where that end need not be told. */
+enum ring_peer ring_peer(const struct ring *ring);
 void ring_positions(struct ring *ring, uint64_t *head, uint64_t *tail);
 
 uint64_t ring_type_id(const char *tag, uint64_t size, uint64_t align);
