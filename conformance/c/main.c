@@ -62,10 +62,14 @@ struct lengths { uint64_t least, most; };
 
 static bool lengths(int at, struct lengths *lengths) {
     char *dash = at < count ? strchr(words[at], '-') : NULL, *end;
-    if (dash == NULL) return number(at, 0, &lengths->least) && number(at, 0, &lengths->most);
+    if (dash == NULL) {
+        bool good = number(at, 0, &lengths->least) && (lengths->least < 1 << 30 || usage("so long is no item"));
+        lengths->most = lengths->least;
+        return good;
+    }
     lengths->least = strtoull(words[at], &end, 10);
     lengths->most = strtoull(dash + 1, NULL, 10);
-    return (end == dash && lengths->least <= lengths->most) || usage("MIN-MAX expected");
+    return (end == dash && lengths->least <= lengths->most && lengths->most < 1 << 30) || usage("MIN-MAX expected");
 }
 
 static size_t length_of(struct lengths lengths, uint64_t k) {
@@ -80,6 +84,7 @@ static void pattern(unsigned char *to, size_t length, uint64_t k) {
 /* Pushes items `first` + `*done` and on, in groups, until `*done` is `until`, or there is no room: RING_FULL.
  * `whole`: the first group is all of them, there as a whole or not at all. */
 static enum ring_status push_items(uint64_t until, uint64_t first, struct lengths lengths, uint64_t *done, bool whole) {
+    if (whole && until > ring.span) return RING_TOO_LONG;
     size_t most = whole && until > GROUP ? (size_t)until : GROUP, pushed;
     struct ring_item *items = malloc(most * sizeof *items);
     unsigned char *texts = malloc(most * (size_t)lengths.most + 1);

@@ -329,8 +329,7 @@ void ring_wake(struct ring *ring) { publish(ring, 0); }
 
 enum ring_status ring_wait(struct ring *ring, uint64_t need, int64_t deadline) {
     if (need > ring->span)
-        return fail(ring, RING_TOO_LONG, "the ring never holds %llu, but %llu at most", (ull)need,
-                    (ull)ring->span);
+        return fail(ring, RING_TOO_LONG, "%llu never fit, only %llu at most", (ull)need, (ull)ring->span);
     for (bool first = true;; first = false) {
         enum ring_status found = look(ring, need); /* for speed only: the one below decides */
         if (found != RING_EMPTY && found != RING_FULL) return found;
@@ -355,7 +354,7 @@ static void may_die(const struct ring *ring, enum ring_step step) {
     if (ring->die_after == step) raise(SIGKILL);
 }
 
-/* The data areas: "to push, the producer writes the payload ..." */
+/* The data areas. In a ring of messages the items are a batch: it is there as a whole or not at all. */
 enum ring_status ring_push(struct ring *ring, const struct ring_item *items, size_t count, size_t *pushed) {
     size_t fit = 0;
     uint64_t total = 0, size = 0;
@@ -697,8 +696,10 @@ static enum ring_status repair(struct ring *ring, const struct ring_options *o, 
     unsigned char bytes[4096] = {0};
     ssize_t got = pread(ring->fd, bytes, sizeof bytes, 0);
     memcpy(&magic, bytes, sizeof magic);
-    if (got < 0 || fstat(ring->fd, &status) != 0 || magic != 0)
-        return RING_AGAIN; /* the lock goes with the descriptor */
+    if (got < 0 || fstat(ring->fd, &status) != 0 || magic != 0) { /* it was made meanwhile */
+        lock(ring->fd, ADMINISTRATION, F_UNLCK);
+        return pause_round(t);
+    }
     if (!(status.st_mode & STICKY))
         return fail(ring, RING_LAYOUT, "no ring: an object without a magic, and not in the making");
     for (size_t i = 0; i < sizeof bytes; i++)
@@ -768,17 +769,16 @@ static enum ring_status attach_round(struct ring *ring, const struct ring_option
     int mapping = open_name(o->name, 0, 0);
     enum ring_status result = RING_OK;
     if (!same_object(mapping, ring->fd))
-        result = pause_round(t);
+        result = RING_AGAIN;
     else if (!lock(mapping, (int)o->role, F_WRLCK)) {
         close(mapping); /* before the question who has it */
         return occupied(ring, o, t);
     } else if (!name_is(o->name, ring->fd))
-        result = pause_round(t);
+        result = RING_AGAIN;
     else if (!map(ring, mapping))
         result = fail(ring, RING_OTHER, "cannot map: %s", strerror(errno));
-    if (mapping >= 0)
-        close(mapping); /* the mapping keeps the lock */
-    if (result != RING_OK) return result;
+    if (mapping >= 0) close(mapping); /* what is mapped keeps the lock */
+    if (result != RING_OK) return result == RING_AGAIN ? pause_round(t) : result;
     store_notes(ring);
     return enter(ring);
 }

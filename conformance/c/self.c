@@ -420,6 +420,30 @@ static void a_killed_consumer_is_succeeded(enum ring_kind kind, uint64_t align, 
     gone(&tx);
 }
 
+/* A stranger keeps the byte of a producer that was killed: its notes show that it is gone. */
+static void a_kept_lock_hides_no_death(int profiles) {
+    struct ring rx;
+    struct ring_options o = options_of(0, RING_STREAM, 16, 8, profiles & 1);
+    siginfo_t info;
+    fresh_name();
+    attach(&rx, options_of(1, RING_STREAM, 16, 8, profiles & 2));
+    pid_t child = killed_producer(o, 10, RING_STEP_PAYLOAD);
+    CHECK(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT) == 0, "it waits to be reaped");
+    int fd = shm_open(path, O_RDWR, 0);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    CHECK(fcntl(fd, F_OFD_SETLK, &lock) == 0, "the byte of a dead holder is not free");
+    pop_expected(&rx, 0, 10);
+    expect(RING_CRASHED, wait_one(&rx, 0)); /* its state is Z */
+    reap(child, SIGKILL);
+    expect(RING_CRASHED, wait_one(&rx, 0)); /* no process has its pid */
+    refused(RING_BUSY, o);
+    close(fd);
+    struct ring tx;
+    attach(&tx, o);
+    ring_close(&tx);
+    gone(&rx);
+}
+
 /* Each item is its own position in the ring. Either end is killed again and again, and followed by another process. */
 static pid_t worker(struct ring_options o, uint64_t step) {
     pid_t child = fork();
@@ -602,6 +626,7 @@ int main(int count, char **arguments) {
         a_killed_consumer_is_succeeded(RING_MESSAGE, 16, profiles);
         kills_at_any_moment(RING_STREAM, 64, 8, profiles, 100);
         for (uint64_t align = 8; align <= 64; align *= 2) kills_at_any_moment(RING_MESSAGE, 4096, align, profiles, 50);
+        a_kept_lock_hides_no_death(profiles);
         a_sleeper_is_woken(profiles);
         there_and_back(profiles, million / 100);
         for (int first = 0; first < 2; first++) {
