@@ -440,7 +440,9 @@ static void a_kept_lock_hides_no_death(int profiles) {
     close(fd);
     struct ring tx;
     attach(&tx, o);
-    ring_close(&tx);
+    expect(RING_TIMEOUT, wait_one(&rx, 0));
+    ring_abandon(&tx);
+    expect(RING_CRASHED, wait_one(&rx, 0)); /* its byte is free, and this process lives */
     gone(&rx);
 }
 
