@@ -344,6 +344,31 @@ static void a_sleeper_is_woken(int profiles) {
     CHECK(woken, "it slept to the limit ten times");
 }
 
+/* A producer that needs room for three; the full consumer does not wake it for two. */
+static void a_producer_is_woken_by_the_head_it_wants(int profiles) {
+    int status = 0x100;
+    for (int attempt = 0; attempt < 10 && status == 0x100; attempt++) {
+        struct ring tx, rx;
+        fresh_name();
+        attach(&rx, options_of(1, RING_STREAM, 8, 8, profiles & 2));
+        pid_t child = fork();
+        if (child == 0) {
+            attach(&tx, options_of(0, RING_STREAM, 8, 8, profiles & 1));
+            for (uint64_t i = 0; i < 8; i++) expect(RING_OK, push_number(&tx, i));
+            expect(RING_OK, ring_wait(&tx, 3, ring_now() + 60 * SECOND));
+            _exit(profiles != 1 && tx.overslept != 0); /* 1: it sleeps for 1 ms until the other end makes fences */
+        }
+        while (!(word_of(AT_PRODUCER + PARKING) & 2)) usleep(1000);
+        pop_expected(&rx, 0, 2);
+        usleep(10000);
+        CHECK(profiles != 0 || rx.wakes >> 1 == 0, "woken for less than it wanted");
+        pop_expected(&rx, 2, 3);
+        waitpid(child, &status, 0);
+        gone(&rx);
+    }
+    CHECK(status == 0, "it ended with %#x", (unsigned)status);
+}
+
 /* ---- Ends, kills and succession ---- */
 
 static pid_t killed_producer(struct ring_options o, uint64_t count, enum ring_step step) {
@@ -630,6 +655,7 @@ int main(int count, char **arguments) {
         for (uint64_t align = 8; align <= 64; align *= 2) kills_at_any_moment(RING_MESSAGE, 4096, align, profiles, 50);
         a_kept_lock_hides_no_death(profiles);
         a_sleeper_is_woken(profiles);
+        a_producer_is_woken_by_the_head_it_wants(profiles);
         there_and_back(profiles, million / 100);
         for (int first = 0; first < 2; first++) {
             all_arrives(RING_STREAM, first ? 64 : 65536, 8, 8, profiles, first);
