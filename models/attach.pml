@@ -3,9 +3,10 @@
  * may be killed at any step.
  *
  * Stands for:
- *   src/segment/attach.rs attach unlink look look_at join create begin make enter lock_role look_at_holder reopen
- *                         observe repair
- *   src/segment/object.rs open create reserve reopen stands_for unlink_locked unlink unlink_own
+ *   src/segment/attach.rs attach unlink unlink_if_free lock_both_roles look look_at join create begin make enter
+ *                         lock_role look_at_holder reopen observe repair
+ *   src/segment/object.rs open create set_mode reserve reopen is_in_the_making stands_for unlink_locked unlink
+ *                         unlink_if unlink_own
  *   src/segment/roles.rs  take give_back
  *   src/segment/mod.rs    unlink_if_asked
  *   src/ring/identity.rs  publish observe
@@ -13,13 +14,18 @@
  * Memory: sequentially consistent. All but one of the words are the kernel's: names, locks, lengths. The magic is
  * stored last and before the administration lock is given back, and whoever acts on its absence has taken that lock.
  *
- * Each open, lock, look and removal is a step. A killed process gives its locks back one by one. Who is refused because
- * the role is held tries again. Who made an object and has not locked it yet can lose it to one that repairs: LOSSES
- * times in a run. In the code nothing but the pauses between attempts bounds that, and then Patience.
+ * An object in the making is marked, by its mode: from the step that gives it the name on, until it has its magic. By
+ * that an attach tells what a creator left from what a stranger made, who does not keep to this.
+ *
+ * Each open, lock, look, change of the mode and removal is a step. A killed process gives its locks back one by one.
+ * Who is refused because the role is held tries again. Who made an object and has not locked it yet can lose it to one
+ * that repairs: LOSSES times in a run. In the code nothing but the pauses between attempts bounds that, and then
+ * Patience.
  *
  * Bounds, by -D: PRODUCERS and CONSUMERS processes that attach once, each of which may create; KILLS deaths; FAILS
- * creations for which there is no memory; LOSSES as said; UNLINKS processes that remove the name. With LEAVES_NAME 0,
- * who leaves removes the name.
+ * creations for which there is no memory; LOSSES as said; UNLINKS processes that remove the name, REMOVERS those that
+ * do so if nobody holds the ring; STRANGERS objects that are no rings and get the name if it is free. With LEAVES_NAME
+ * 0, who leaves removes the name.
  *
  * Planted faults, by -D: what is called FAULT_... below.
  */
@@ -42,20 +48,26 @@
 #ifndef UNLINKS
 #define UNLINKS 0
 #endif
+#ifndef REMOVERS
+#define REMOVERS 0
+#endif
+#ifndef STRANGERS
+#define STRANGERS 0
+#endif
 #ifndef LEAVES_NAME
 #define LEAVES_NAME 1
 #endif
 #if LEAVES_NAME
-#define REMOVALS UNLINKS
+#define REMOVALS (UNLINKS + REMOVERS)
 #else
-#define REMOVALS (UNLINKS + PRODUCERS + CONSUMERS)
+#define REMOVALS (UNLINKS + REMOVERS + PRODUCERS + CONSUMERS)
 #endif
 
 #define ATTACHERS (PRODUCERS + CONSUMERS)
-#define PROCESSES (ATTACHERS + UNLINKS)
+#define PROCESSES (ATTACHERS + UNLINKS + REMOVERS)
 
 /* No more objects than these are made: checked. */
-#define OBJECTS (1 + KILLS + FAILS + LOSSES + REMOVALS)
+#define OBJECTS (1 + KILLS + FAILS + LOSSES + REMOVALS + STRANGERS)
 
 /* The roles. */
 #define P 0
@@ -66,6 +78,7 @@
 
 byte name;                          /* the object that has the name */
 byte made;                          /* objects so far */
+bit marked[OBJECTS + 1];            /* as one in the making */
 bit reserved[OBJECTS + 1];
 bit magic[OBJECTS + 1];
 byte administration[OBJECTS + 1];   /* who has the lock: a process, from 1 */
@@ -78,6 +91,7 @@ byte fails = FAILS;
 byte losses = LOSSES;
 
 /* What the model knows, and no process. */
+bit foreign[OBJECTS + 1];           /* a stranger made it */
 bit unlocked[OBJECTS + 1];          /* its creator has not tried to lock it yet */
 bit removed[OBJECTS + 1];           /* its name was removed by who may: not by a repair */
 byte attached[2 * (OBJECTS + 1)];   /* who is attached to the object */
@@ -98,6 +112,19 @@ inline give_all_back()
     }
 }
 
+/* object::create: nothing of it is there without its mark. */
+inline make_object()
+{
+    made++;
+    assert(made <= OBJECTS);
+    file = made;
+    name = file;
+#ifndef FAULT_MARKED_LATE
+    marked[file] = 1;
+#endif
+    unlocked[file] = 1
+}
+
 /* object::unlink_locked: the caller has the administration lock. */
 inline unlink_locked(repairs)
 {
@@ -111,7 +138,7 @@ inline unlink_locked(repairs)
             /* Nothing else can have got the name since. */
             assert(name == file);
             /* What a repair removes is no ring, and nobody's. */
-            assert(!(repairs) || !magic[file]);
+            assert(!(repairs) || !magic[file] && !foreign[file]);
             removed[file] = removed[file] || !(repairs);
             name = NONE
         :: else
@@ -169,12 +196,7 @@ again:
             /* create */
             atomic {
                 if
-                :: name == NONE ->
-                    made++;
-                    assert(made <= OBJECTS);
-                    file = made;
-                    name = file;
-                    unlocked[file] = 1
+                :: name == NONE -> make_object()
                 :: else -> goto again
                 fi
             };
@@ -185,8 +207,13 @@ again:
                 if :: !has -> goto again :: else fi
 #endif
             };
+            /* begin: opens it to its owner alone */
+#ifdef FAULT_UNMARKED_AT_BEGIN
+            marked[file] = 0;
+#else
+            marked[file] = 1;
+#endif
 #ifndef FAULT_NAME_NOT_CHECKED_IN_CREATION
-            /* begin */
             check_name();
             if :: !has -> goto again :: else fi;
             /* make: lock_role */
@@ -205,6 +232,12 @@ again:
                goto ends
             :: true
             fi;
+#ifdef FAULT_UNMARKED_EARLY
+            marked[file] = 0;
+#else
+            /* opens it to others, who can lock nothing any more */
+            marked[file] = 1;
+#endif
 #ifdef FAULT_MAGIC_EARLY
             magic[file] = 1;
             reserved[file] = 1;
@@ -213,6 +246,7 @@ again:
             /* identity::publish */
             magic[file] = 1;
 #endif
+            marked[file] = 0;
             atomic { if :: administration[file] == me -> administration[file] = NONE :: else fi }
         :: else ->
             /* observe */
@@ -243,6 +277,15 @@ again:
                 if
                 :: magic[file] -> goto again
                 :: else
+                fi;
+#endif
+#ifndef FAULT_REPAIRS_UNMARKED
+                if
+                :: marked[file]
+                :: else ->
+                    /* It is refused: it must not be what a creator left. */
+                    assert(foreign[file]);
+                    goto ends
                 fi;
 #endif
                 unlink_locked(true);
@@ -306,6 +349,62 @@ proctype Unlinker(byte me)
     }
 }
 
+/* The call `unlink_if_free`. */
+proctype Remover(byte me)
+{
+    byte file;
+    bit has;
+
+    {
+        file = name;
+        if
+        :: file != NONE ->
+            atomic { administration[file] == NONE -> administration[file] = me };
+            if
+            :: magic[file] ->
+                /* lock_both_roles */
+#ifndef FAULT_REMOVES_HELD
+                atomic { take(roles[2 * file + P]); if :: !has -> goto ends :: else fi };
+                atomic { take(roles[2 * file + C]); if :: !has -> goto ends :: else fi };
+#endif
+                atomic {
+                    has = (name == file);
+                    assert(!has || attached[2 * file] == NONE && attached[2 * file + 1] == NONE)
+                }
+            :: else ->
+#ifndef FAULT_REMOVES_UNMARKED
+                if
+                :: marked[file]
+                :: else -> assert(foreign[file]); goto ends
+                fi
+#endif
+            fi;
+            assert(!foreign[file]);
+            unlink_locked(false)
+        :: else
+        fi
+    } unless { atomic { kill[me] -> kill[me] = 0 } };
+ends:
+    do
+    :: atomic { file != NONE && administration[file] == me -> administration[file] = NONE }
+    :: atomic { file != NONE && roles[2 * file + P] == me -> roles[2 * file + P] = NONE }
+    :: atomic { file != NONE && roles[2 * file + C] == me -> roles[2 * file + C] = NONE }
+    :: file == NONE || administration[file] != me && roles[2 * file + P] != me && roles[2 * file + C] != me -> break
+    od;
+    atomic { file = NONE; has = 0; over++ }
+}
+
+/* Makes something under the name, if that is free, which is empty or full of zeros. */
+proctype Stranger()
+{
+    atomic {
+        if
+        :: name == NONE -> made++; assert(made <= OBJECTS); name = made; foreign[made] = 1
+        :: true
+        fi
+    }
+}
+
 proctype Killer()
 {
     byte who;
@@ -325,9 +424,12 @@ init
         do
         :: at <= PRODUCERS -> run Attacher(at, P); at++
         :: at > PRODUCERS && at <= ATTACHERS -> run Attacher(at, C); at++
-        :: at > ATTACHERS && at <= PROCESSES -> run Unlinker(at); at++
+        :: at > ATTACHERS && at <= ATTACHERS + UNLINKS -> run Unlinker(at); at++
+        :: at > ATTACHERS + UNLINKS && at <= PROCESSES -> run Remover(at); at++
         :: at > PROCESSES -> break
         od;
+        at = 0;
+        do :: at < STRANGERS -> run Stranger(); at++ :: else -> break od;
         at = 0;
         if :: KILLS > 0 -> run Killer() :: else fi
     }

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -41,19 +42,25 @@ fn more_rings_than_a_process_may_open_are_all_found() {
     observer.join();
 }
 
-/// Runs `look` again and again while a thread makes a ring shorter and longer, and until that was seen so often.
-fn look_while_the_length_flips(ring: &Ring, mut look: impl FnMut() -> bool) {
-    let file = OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
-    let whole = fs::read(ring.path()).unwrap();
+/// Ends the thread that changes an object when it is dropped.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs `look` again and again while a thread changes an object, and until that was seen so often.
+fn look_while(mut change: impl FnMut() + Send, mut look: impl FnMut() -> bool) {
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            use std::os::unix::fs::FileExt;
             while !ended.load(Ordering::Relaxed) {
-                file.set_len(0).unwrap();
-                file.write_all_at(&whole, 0).unwrap();
+                change();
             }
         });
+        let _ended = Ended(&ended);
         let (mut changes, mut wait) = (0, Wait::default());
         while changes < 100 {
             match look() {
@@ -61,7 +68,6 @@ fn look_while_the_length_flips(ring: &Ring, mut look: impl FnMut() -> bool) {
                 false => wait.pause("a change to be seen"),
             }
         }
-        ended.store(true, Ordering::Relaxed);
     });
 }
 
@@ -69,7 +75,13 @@ fn look_while_the_length_flips(ring: &Ring, mut look: impl FnMut() -> bool) {
 fn an_object_whose_length_flips_ends_nobody_who_looks() {
     let ring = Ring::new();
     drop(small(ring.options()).message_producer().unwrap());
-    look_while_the_length_flips(&ring, || match Inspection::open(ring.name()) {
+    let file = OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
+    let whole = fs::read(ring.path()).unwrap();
+    let flip = || {
+        file.set_len(0).unwrap();
+        file.write_all_at(&whole, 0).unwrap();
+    };
+    look_while(flip, || match Inspection::open(ring.name()) {
         Ok(seen) => {
             let _ = (seen.positions(), seen.end(Role::Producer), seen.is_orphaned());
             let _ = seen.tap().next(&mut Vec::new());
@@ -79,6 +91,22 @@ fn an_object_whose_length_flips_ends_nobody_who_looks() {
         Err(Error::Mismatch { .. } | Error::NotARing { .. } | Error::Sparse { .. }) => false,
         Err(error) => panic!("{error:?}"),
     });
+}
+
+#[test]
+fn an_object_that_each_look_finds_another_way_is_told_to_change() {
+    let ring = Ring::new();
+    let file = File::create_new(ring.path()).unwrap();
+    let mut lengths = (1..4096).cycle();
+    look_while(
+        || file.set_len(lengths.next().unwrap()).unwrap(),
+        || match Inspection::open(ring.name()) {
+            Err(Error::Changing { name }) => name == ring.name(),
+            // No change came between two looks.
+            Err(Error::NotARing { magic: 0, .. }) => false,
+            other => panic!("{other:?}"),
+        },
+    );
 }
 
 #[test]

@@ -5,13 +5,16 @@ mod common;
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::ends::{End, as_end, for_each_ring};
-use common::forks::{code, fork, keeps_a_lock, wait_for_the_end};
-use common::{Child, Part, Ring, check_flow, is_locked, lock_administration, path, refuses, succeed, wait_for};
+use common::forks::{code, fork, keeps_a_lock, keeps_the_lock_of, wait_for_the_end};
+use common::{
+    ADMINISTRATION, Child, Part, Ring, check_flow, is_locked, lock_administration, path, refuses, succeed, wait_for,
+};
 use ringmain::inspect::{Condition, Inspection};
 use ringmain::{Error, Options, Role};
 use rustix::fs::FallocateFlags;
@@ -42,7 +45,7 @@ fn begin(name: &str) -> File {
 }
 
 /// Makes a ring of eight numbers by hand, with pauses: reserves a page in each of so many steps, and then finishes it
-/// or does nothing.
+/// or is killed, and leaves a child that keeps its lock.
 fn maker(part: &mut Part) {
     let (pause, steps, finishes): (u64, u64, bool) = (part.argument(0), part.argument(1), part.argument(2));
     let object = begin(part.name());
@@ -59,7 +62,10 @@ fn maker(part: &mut Part) {
         object.write_all_at(&bytes[8..], 8).unwrap();
         object.write_all_at(&bytes[..8], 0).unwrap();
     } else {
-        part.hear();
+        let child = fork().unwrap_or_else(|| wait_for_the_end());
+        part.say(child);
+        // SAFETY: a process may always send itself a signal.
+        unsafe { libc::raise(libc::SIGKILL) };
     }
 }
 
@@ -80,14 +86,16 @@ fn a_creation_that_makes_no_more_progress_is_given_up() {
     let ring = Ring::new();
     let mut maker = Child::start("maker", ring.name(), &[&700, &2, &false]);
     maker.says("begun");
-    match ring.options().stream_consumer::<u64>() {
-        Err(Error::NotReady { waited, .. }) => assert!(waited > Duration::from_secs(6), "{waited:?}"),
-        other => panic!("{other:?}"),
-    }
+    let refused = ring.options().stream_consumer::<u64>();
+    assert!(refused.as_ref().unwrap_err().to_string().contains("forked"), "{refused:?}");
+    refuses!(refused, Error::NotReady { waited, .. } if waited > Duration::from_secs(6));
     assert!(ring.exists());
-    // What it leaves when it dies is replaced, as ever.
-    maker.kill();
-    drop(succeed(|| ring.options().capacity(8).stream_producer::<u64>()));
+    // What it leaves is replaced, as ever, when nobody keeps the lock any more.
+    let child = Pid::from_raw(maker.hear().parse().unwrap()).unwrap();
+    assert_eq!(maker.end().signal(), Some(libc::SIGKILL));
+    assert!(keeps_the_lock_of(child, ADMINISTRATION));
+    kill_process(child, Signal::KILL).unwrap();
+    drop(ring.options().capacity(8).stream_producer::<u64>().unwrap());
 }
 
 #[test]

@@ -179,3 +179,15 @@ fn a_long_message_is_copied_in_part() {
     assert_eq!(tap.next(&mut bytes), Ok(Tapped::Unit { position: 0 }));
     assert_eq!((bytes.len(), bytes.capacity() <= 2 << 20, tap.last_len()), (1 << 20, true, 5 << 20));
 }
+
+#[test]
+fn a_large_element_is_copied_in_part() {
+    let ring = Ring::new();
+    let element = Layout::from_size_align(5 << 20, 1).unwrap();
+    let mut tx = ring.options().capacity(2).sized_stream_producer(element).unwrap();
+    assert_eq!(tx.push_slice(&vec![1; 5 << 20]), Ok(1));
+    let seen = Inspection::open(ring.name()).unwrap();
+    let (mut tap, mut bytes) = (seen.tap(), Vec::new());
+    assert_eq!(tap.next(&mut bytes), Ok(Tapped::Unit { position: 0 }));
+    assert_eq!((bytes.len(), bytes.capacity() <= 2 << 20, tap.last_len()), (1 << 20, true, 5 << 20));
+}

@@ -131,12 +131,14 @@ fn measure(parts: &[&str]) -> (Duration, u64) {
 #[test]
 fn whoever_waits_on_the_word_of_a_sleeper_wakes_it_or_moves_it_elsewhere_keeps_few_wakes_from_it() {
     let waiters = ["waiter"; 8];
-    let all = [&waiters[..], &["mover", "waker"]].concat();
+    let among = [&waiters[..], &["mover"]].concat();
+    let all = [&among[..], &["waker"]].concat();
     for (who, parts) in [
         ("nobody", &[][..]),
         ("8 waiters", &waiters[..]),
         ("a waker", &["waker"]),
         ("a mover", &["mover"]),
+        ("8 waiters and a mover", &among),
         ("all of them", &all),
     ] {
         let (median, late) = measure(parts);

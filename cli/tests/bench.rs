@@ -355,7 +355,7 @@ fn endless(transport: &str, test: &str, more: &[&str]) -> (Running, u32) {
     let parent = Running::start(bench(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()));
     let peer = wait_for("the peer process", || child_of(parent.id()));
     // Not needed for the test to pass: it makes it likely that the next step meets a measurement.
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(100));
     (parent, peer)
 }
 

@@ -109,8 +109,9 @@ impl Greeting {
             _ => (0..1 + choices.below(40)).map(|_| choices.below(256) as u8).collect(),
         };
         if choices.below(4) == 3 {
+            // One bit: what is nearly right is what may be taken for right.
             let at = choices.below(bytes.len() as u64) as usize;
-            bytes[at] = choices.below(256) as u8;
+            bytes[at] ^= 1 << choices.below(8);
         }
         if choices.below(4) == 3 {
             bytes.truncate(1 + choices.below(bytes.len() as u64) as usize);

@@ -20,7 +20,7 @@
 //! ```text
 //! cargo test -p loom-tests                                    all models, which are optimised in every build
 //! LOOM_LOCATION=1 cargo test -p loom-tests a_part_of_a_name   a race is reported with its lines
-//! LOOM_MAX_PREEMPTIONS=4 cargo test -p loom-tests             deeper than the bound of the models
+//! LOOM_MAX_PREEMPTIONS=3 cargo test -p loom-tests             deeper than the bound of the models
 //! ```
 
 // A check of all targets builds this as a test too; the unit tests of the ring need the rest of the library.

@@ -68,8 +68,7 @@ pub(super) fn barrier() -> bool {
 ///
 /// Whoever may read the ring can move its sleepers to another word (`FUTEX_REQUEUE`), where no wake reaches them, and
 /// the system tells nobody. So a sleep that was not ended by a wake asks whether there was one: the word has changed
-/// then. If so, sleeps are cut into naps for a while, each twice as long as the one before, and each looks at the word
-/// again.
+/// then. If so, sleeps are cut into naps for a while, and each looks at the word again.
 #[derive(Debug, Default)]
 pub(super) struct Bed {
     /// When a sleeper found last that a wake had not reached it.
@@ -81,12 +80,11 @@ impl Bed {
     pub(super) fn sleep(&self, word: &AtomicU64, value: u64, limit: Duration) {
         /// For how long sleeps are cut into naps after a wake that was missed.
         const WARY: Duration = Duration::from_secs(10);
-        /// How long a nap is at first, and at most.
-        const FIRST: Duration = Duration::from_micros(30);
-        const LONGEST: Duration = Duration::from_millis(1);
+        /// How long a nap is. The system adds some 50 us. Whoever naps takes some percent of a processor.
+        const NAP: Duration = Duration::from_micros(30);
         let is_wary = self.missed.get().is_some_and(|missed| missed.elapsed() < WARY);
         let start = Instant::now();
-        let (mut nap, mut has_slept) = (if is_wary { FIRST } else { limit }, false);
+        let (nap, mut has_slept) = (if is_wary { NAP } else { limit }, false);
         loop {
             let left = limit.saturating_sub(start.elapsed());
             match wait(word, value, nap.min(left)) {
@@ -103,9 +101,9 @@ impl Bed {
                 Ok(()) | Err(Errno::INTR) => return,
                 // The system has no futexes for this process, or another one has cut off the word (`EFAULT`): then the
                 // caller does not get far.
-                Err(_) => return thread::sleep(limit.min(LONGEST)),
+                Err(_) => return thread::sleep(limit.min(Duration::from_millis(1))),
             }
-            (nap, has_slept) = ((2 * nap).min(LONGEST), true);
+            has_slept = true;
         }
     }
 }

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "every test file uses its share")]
 
+use std::fs;
 use std::hint::spin_loop;
 use std::io::{self, Read};
 use std::mem;
@@ -20,8 +21,9 @@ use rustix::process::{Pid, Signal, kill_process};
 /// How long anything that must come may take: long enough for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long a program may run. The kernel ends it then, so that nobody reads its output for ever.
-const LIFETIME: Duration = Duration::from_secs(900);
+/// How long a program may run, unless it is given longer. The kernel ends it then, so that nobody reads its output for
+/// ever.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(900);
 
 /// A wait for another thread or process: what comes at once is seen at once, and one that takes longer leaves the
 /// processor to whoever is waited for.
@@ -72,14 +74,15 @@ pub(crate) fn wait_within<T>(patience: Duration, what: &str, mut look: impl FnMu
     }
 }
 
-/// Lets a program begin with default signals: a signal that is ignored or blocked in this process, by `nohup` or by a
-/// script that runs the tests in the background, would be so in the program too.
-fn with_default_signals(command: &mut Command) -> &mut Command {
+/// Lets a program begin with default signals, and end when its lifetime is over. A signal that is ignored or blocked in
+/// this process, by `nohup` or by a script that runs the tests in the background, would be so in the program too.
+fn with_default_signals(command: &mut Command, lifetime: Duration) -> &mut Command {
+    let seconds = lifetime.as_secs() as u32;
     // SAFETY: it makes system calls alone, and allocates nothing.
-    unsafe { command.pre_exec(reset) }
+    unsafe { command.pre_exec(move || reset(seconds)) }
 }
 
-fn reset() -> io::Result<()> {
+fn reset(seconds: u32) -> io::Result<()> {
     for signal in 1..=libc::SIGRTMAX() {
         // SAFETY: no handler of this process is lost, since a new program has none. Those of the system's own are
         // refused.
@@ -95,13 +98,16 @@ fn reset() -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: it takes any number. The program that follows keeps the alarm.
-    unsafe { libc::alarm(LIFETIME.as_secs() as u32) };
+    unsafe { libc::alarm(seconds) };
     Ok(())
 }
 
 /// A program that runs. It is killed and reaped when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Running(Child);
+pub(crate) struct Running {
+    child: Child,
+    lifetime: Duration,
+}
 
 impl Running {
     /// Starts a program.
@@ -116,34 +122,44 @@ impl Running {
     ///
     /// If it cannot be started.
     pub(crate) fn try_start(command: &mut Command) -> io::Result<Running> {
-        with_default_signals(command).spawn().map(Running)
+        Running::try_start_for(LIFETIME, command)
+    }
+
+    /// The same, of a program that may run for this long.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub(crate) fn try_start_for(lifetime: Duration, command: &mut Command) -> io::Result<Running> {
+        let child = with_default_signals(command, lifetime).spawn()?;
+        Ok(Running { child, lifetime })
     }
 
     /// Starts a program as any process does it: by `posix_spawn`, which runs no handler of a fork, and with inherited
     /// signals.
     #[track_caller]
     pub(crate) fn start_plainly(command: &mut Command) -> Running {
-        Running(command.spawn().unwrap())
+        Running { child: command.spawn().unwrap(), lifetime: LIFETIME }
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
     /// The ends of its pipes, which the test may take.
     pub(crate) fn child(&mut self) -> &mut Child {
-        &mut self.0
+        &mut self.child
     }
 
     #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Kills it with `SIGKILL`, in whatever it is doing, and returns how it ended.
     #[track_caller]
     pub(crate) fn kill(&mut self) -> ExitStatus {
-        self.0.kill().unwrap();
+        self.child.kill().unwrap();
         self.end()
     }
 
@@ -157,25 +173,40 @@ impl Running {
     #[track_caller]
     pub(crate) fn end_within(&mut self, patience: Duration) -> ExitStatus {
         let what = format!("the end of process {}", self.id());
-        wait_within(patience, &what, || self.0.try_wait().unwrap())
+        wait_within(patience, &what, || self.child.try_wait().unwrap())
     }
 
     /// Waits for its end, which comes when its lifetime is over, and returns what it has written meanwhile.
     #[track_caller]
-    pub(crate) fn output(mut self) -> Output {
-        drop(self.0.stdin.take());
-        let [stdout, stderr] = [read(self.0.stdout.take()), read(self.0.stderr.take())]
-            .map(|text| text.recv_timeout(LIFETIME + PATIENCE).expect("the end of what a program writes"));
-        Output { status: self.end(), stdout, stderr }
+    pub(crate) fn output(self) -> Output {
+        self.output_and_delay().0
+    }
+
+    /// The same, and for how long its first thread was ready to run and did not: a busy machine did that, and not the
+    /// program.
+    #[track_caller]
+    pub(crate) fn output_and_delay(mut self) -> (Output, Duration) {
+        drop(self.child.stdin.take());
+        let [stdout, stderr] = [read(self.child.stdout.take()), read(self.child.stderr.take())]
+            .map(|text| text.recv_timeout(self.lifetime + PATIENCE).expect("the end of what a program writes"));
+        // It has ended, or is about to, and is there until it is reaped.
+        let delay = delay_of(&format!("/proc/{}/schedstat", self.id()));
+        (Output { status: self.end(), stdout, stderr }, delay)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // Both fail only if it was reaped.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+/// Returns for how long a thread was ready to run and did not; nothing if the system does not say.
+pub(crate) fn delay_of(schedstat: &str) -> Duration {
+    let text = fs::read_to_string(schedstat).unwrap_or_default();
+    Duration::from_nanos(text.split(' ').nth(1).and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or(0))
 }
 
 /// Runs a program to its end, and returns what it has written.

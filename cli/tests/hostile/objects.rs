@@ -173,10 +173,11 @@ impl Objects {
     /// Chooses so many kinds: each once, and then by chance.
     pub(crate) fn kinds(count: u64, seed: u64) -> Vec<Kind> {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut kinds = Kind::ALL.to_vec();
+        let (mut kinds, mut counts) = (Kind::ALL.to_vec(), [1; Kind::ALL.len()]);
         while (kinds.len() as u64) < count {
             let kind = Kind::ALL[random.usize(..Kind::ALL.len())];
-            if kinds.iter().filter(|other| **other == kind).take(kind.most()).count() < kind.most() {
+            if counts[kind as usize] < kind.most() {
+                counts[kind as usize] += 1;
                 kinds.push(kind);
             }
         }

@@ -17,7 +17,7 @@ use ringmain::{Options, PeerState, Role};
 #[path = "../../../tests/common/running.rs"]
 mod running;
 
-pub(crate) use running::{Running, output, wait_for};
+pub(crate) use running::{LIFETIME, Running, delay_of, output, wait_for};
 
 /// A name of its own for each ring, removed at the end.
 #[derive(Debug)]

@@ -28,8 +28,7 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
     ///
     /// If `capacity` is not a power of two, or its slots do not fit the memory.
     pub(crate) fn attach(memory: M, capacity: usize, bound: impl Into<Bound>) -> Result<Self, Broken> {
-        let kind = Stream::new(&memory, capacity);
-        Endpoint::attach_as(memory, kind, bound.into())
+        Self::attach_sized(memory, capacity, Stream::<T>::SIZE, bound)
     }
 
     /// Pops one element, of 64 KiB at most ([`LARGEST_BY_VALUE`](crate::LARGEST_BY_VALUE)). Its slot is free when this
@@ -143,12 +142,17 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
 
 /// # The reading end of a stream ring, for any kind of slot
 impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
-    /// Continues at the stored head.
-    fn attach_as(memory: M, kind: Stream<T>, bound: Bound) -> Result<Self, Broken> {
-        let capacity = kind.capacity();
+    /// Continues at the stored head of a ring of slots of `size` bytes.
+    pub(crate) fn attach_sized(
+        memory: M,
+        capacity: usize,
+        size: usize,
+        bound: impl Into<Bound>,
+    ) -> Result<Self, Broken> {
+        let kind = Stream::new(&memory, capacity, size);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let head = memory.head().load(Ordering::Relaxed);
-        let pace = Pace::new(bound, (capacity / 2).clamp(1, ENOUGH) as u64);
+        let pace = Pace::new(bound.into(), (capacity / 2).clamp(1, ENOUGH) as u64);
         let mut consumer: Consumer<T, M> = Endpoint::begin(memory, kind, head, pace);
         consumer.load_tail()?;
         Ok(consumer)
@@ -326,17 +330,6 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
 
 /// # The reading end of a stream ring of elements whose size is known at run time
 impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
-    /// Continues at the stored head of a ring of elements of `size` bytes.
-    pub(crate) fn attach_sized(
-        memory: M,
-        capacity: usize,
-        size: usize,
-        bound: impl Into<Bound>,
-    ) -> Result<Self, Broken> {
-        let kind = Stream::sized(&memory, capacity, size);
-        Endpoint::attach_as(memory, kind, bound.into())
-    }
-
     /// Returns the size of an element in bytes.
     #[must_use]
     pub fn element_size(&self) -> usize {

@@ -136,7 +136,7 @@ impl<T: Slot + ?Sized> Stream<T> {
     /// # Panics
     ///
     /// If `capacity` is not a power of two or its slots do not fit the data area: the caller has checked both.
-    fn sized<M: Memory>(memory: &M, capacity: usize, size: usize) -> Stream<T> {
+    fn new<M: Memory>(memory: &M, capacity: usize, size: usize) -> Stream<T> {
         assert!(capacity.is_power_of_two(), "the capacity {capacity} is no power of two");
         let len = capacity.checked_mul(size);
         assert!(size > 0 && len.is_some_and(|len| len <= memory.len()), "{capacity} slots do not fit the data area");
@@ -153,12 +153,10 @@ impl<T: Slot + ?Sized> Stream<T> {
 }
 
 impl<T: Element> Stream<T> {
-    /// The same for elements of this type.
-    fn new<M: Memory>(memory: &M, capacity: usize) -> Stream<T> {
-        const {
-            assert!(size_of::<T>() > 0, "a zero-sized type carries nothing: count with an integer instead");
-            assert!(align_of::<T>() <= DATA_ALIGN, "the alignment of an element is at most a page");
-        }
-        Stream::sized(memory, capacity, size_of::<T>())
-    }
+    /// The size of a slot for elements of this type.
+    const SIZE: usize = {
+        assert!(size_of::<T>() > 0, "a zero-sized type carries nothing: count with an integer instead");
+        assert!(align_of::<T>() <= DATA_ALIGN, "the alignment of an element is at most a page");
+        size_of::<T>()
+    };
 }

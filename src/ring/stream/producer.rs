@@ -25,8 +25,7 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
     ///
     /// If `capacity` is not a power of two, or its slots do not fit the memory.
     pub(crate) fn attach(memory: M, capacity: usize, bound: impl Into<Bound>) -> Result<Self, Broken> {
-        let kind = Stream::new(&memory, capacity);
-        Endpoint::attach_as(memory, kind, bound.into())
+        Self::attach_sized(memory, capacity, Stream::<T>::SIZE, bound)
     }
 
     /// Pushes one element, of 64 KiB at most ([`LARGEST_BY_VALUE`](crate::LARGEST_BY_VALUE)). It is visible to the
@@ -131,13 +130,18 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
 
 /// # The writing end of a stream ring, for any kind of slot
 impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
-    /// Continues at the stored tail.
-    fn attach_as(memory: M, kind: Stream<T>, bound: Bound) -> Result<Self, Broken> {
-        let capacity = kind.capacity();
+    /// Continues at the stored tail of a ring of slots of `size` bytes.
+    pub(crate) fn attach_sized(
+        memory: M,
+        capacity: usize,
+        size: usize,
+        bound: impl Into<Bound>,
+    ) -> Result<Self, Broken> {
+        let kind = Stream::new(&memory, capacity, size);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
         // In a ring of a few slots a pause is longer than the consumer needs to read them all.
-        let bound = if capacity < FEW { Bound::Pauses(0) } else { bound };
+        let bound = if capacity < FEW { Bound::Pauses(0) } else { bound.into() };
         let pace = Pace::new(bound, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
         let mut producer: Producer<T, M> = Endpoint::begin(memory, kind, tail, pace);
         producer.load_head()?;
@@ -261,17 +265,6 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
 
 /// # The writing end of a stream ring of elements whose size is known at run time
 impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
-    /// Continues at the stored tail of a ring of elements of `size` bytes.
-    pub(crate) fn attach_sized(
-        memory: M,
-        capacity: usize,
-        size: usize,
-        bound: impl Into<Bound>,
-    ) -> Result<Self, Broken> {
-        let kind = Stream::sized(&memory, capacity, size);
-        Endpoint::attach_as(memory, kind, bound.into())
-    }
-
     /// Returns the size of an element in bytes.
     #[must_use]
     pub fn element_size(&self) -> usize {
