@@ -9,6 +9,7 @@ mod ring;
 mod shell;
 mod speed;
 mod tap;
+#[allow(dead_code, reason = "every test file uses its share")]
 mod terminal;
 mod watch;
 
