@@ -1,28 +1,35 @@
 //! The `ringmain` command.
 
 #![deny(unsafe_code)]
+// What cannot be printed ends the program by a panic there. All goes through `output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod act;
+mod bar;
 mod bench;
 mod chaos;
+mod ending;
 mod limits;
 mod look;
 mod output;
+mod streams;
 mod usage;
+mod words;
 
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use act::Ending;
 use bench::Bench;
 use chaos::Chaos;
-use usage::UsageError;
+use ending::Ending;
+use streams::Stream;
 
 /// Rings between processes, in shared memory
 #[derive(Debug, Parser)]
-#[command(name = "ringmain", version, after_help = act::EXIT_CODES)]
+#[command(name = "ringmain", version, after_help = ending::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -36,6 +43,7 @@ enum Command {
     /// every transport once per size. Every byte is written and read. The report gives medians, ranges, and ratios that
     /// are taken within each round, since machines are slow and fast by turns. The tests paced and idle are measured
     /// once.
+    #[command(after_help = ending::EXIT_CODES)]
     Bench(Box<Bench>),
     #[command(name = bench::SUBCOMMAND, hide = true)]
     BenchPeer,
@@ -44,6 +52,7 @@ enum Command {
     /// A stream ring and a message ring live at the same time, with every end in a process of its own. These are
     /// killed, stopped, restarted and replaced by a plan that is drawn from a seed. The exit code is 1 if anything was
     /// lost, torn, invented, repeated or told wrongly, or came to a stand.
+    #[command(after_help = ending::EXIT_CODES)]
     Chaos(Chaos),
     #[command(name = chaos::WORKER, hide = true)]
     ChaosWorker { job: String },
@@ -56,26 +65,43 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Ending>() => end(&error),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
-        }
+    let result = match Cli::try_parse() {
+        Ok(cli) => run(&cli),
+        Err(answer) => print_answer(&answer),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    if !ending::is_silent(&error) {
+        output::say_error(&error);
     }
+    // Whether it could be said changes nothing.
+    ExitCode::from(ending::code(&error))
 }
 
-/// Ends as a verb said, and says why where that is not plain.
-fn end(error: &anyhow::Error) -> ExitCode {
-    let ending = error.downcast_ref::<Ending>();
-    if !ending.is_some_and(Ending::is_quiet) {
-        eprintln!("error: {error:#}");
+/// Prints what the command line itself is answered with: help, the version, or what is wrong with it.
+fn print_answer(answer: &clap::Error) -> Result<()> {
+    let text = answer.render();
+    let text = |has_colours| if has_colours { text.ansi().to_string() } else { text.to_string() };
+    if answer.use_stderr() {
+        output::say(&text(output::has_colours_on(&io::stderr())));
+        return Err(Ending::Refused.into());
     }
-    ExitCode::from(ending.map_or(1, Ending::code))
+    Stream::Out.require()?;
+    output::print(&text(output::has_colours()))
+}
+
+/// Returns the streams without which a command does nothing.
+fn needed(command: &Command) -> &'static [Stream] {
+    match command {
+        // They are started by this program.
+        Command::BenchPeer | Command::ChaosWorker { .. } | Command::ChaosKeeper { .. } => &[],
+        Command::Chaos(_) => &[Stream::Out, Stream::Err],
+        Command::Act(act::Act::Write(_)) => &[Stream::In],
+        Command::Bench(_) | Command::Look(_) | Command::Act(_) => &[Stream::Out],
+    }
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    needed(&cli.command).iter().try_for_each(|stream| stream.require())?;
     match &cli.command {
         Command::Bench(bench) => bench::run(bench),
         Command::BenchPeer => bench::serve(),

@@ -1,20 +1,36 @@
-//! Standard output: what is written there, whether in colours, and how text from strangers is shown.
+//! What the program prints: on which stream, whether in colours, how text from strangers is shown, and how JSON is
+//! written.
 
 use std::env;
-use std::io::{self, Write};
+use std::io;
 use std::ops::RangeInclusive;
 
+use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
-use anyhow::{Context, Result};
+use anyhow::Result;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// Returns whether to write in colours: to a terminal, unless the user minds.
+use crate::ending::Ending;
+use crate::streams::{self, Stream};
+use crate::words;
+
+/// Returns whether to write in colours to stdout: to a terminal, unless the user minds.
 pub(crate) fn has_colours() -> bool {
+    has_colours_on(&io::stdout())
+}
+
+/// The same of another stream.
+pub(crate) fn has_colours_on(stream: &impl RawStream) -> bool {
     // The library takes any terminal of a CI for one with colours, also one that says that it has none.
-    let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
     let is_forced = env::var_os("CLICOLOR_FORCE").is_some_and(|force| force != "0");
-    (is_forced || !is_dumb) && AutoStream::choice(&io::stdout()) != ColorChoice::Never
+    (is_forced || !is_dumb()) && AutoStream::choice(stream) != ColorChoice::Never
+}
+
+/// Returns whether a terminal says of itself that nothing can be drawn on it.
+pub(crate) fn is_dumb() -> bool {
+    env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
 
 /// Writes a text so that it stands out.
@@ -22,10 +38,33 @@ pub(crate) fn painted(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Writes all at once.
-pub(crate) fn write(text: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text).and_then(|()| stdout.flush())
+/// Prints a text on stdout: all of it, also where stdout does not block. That nobody reads it any more is an ending of
+/// its own.
+pub(crate) fn print(text: &str) -> Result<()> {
+    write(text.as_bytes())
+}
+
+/// Writes bytes to stdout, as [`print`] does.
+pub(crate) fn write(bytes: &[u8]) -> Result<()> {
+    streams::write_all(Stream::Out.descriptor(), bytes).map_err(of_stdout)
+}
+
+/// Sorts an error of stdout.
+pub(crate) fn of_stdout(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ending::BrokenPipe.into(),
+        _ => anyhow::Error::new(error).context("cannot write to stdout"),
+    }
+}
+
+/// Says something on stderr. Nobody can be told that it could not be said, and nothing depends on it.
+pub(crate) fn say(text: &str) {
+    let _ = streams::write_all(Stream::Err.descriptor(), text.as_bytes());
+}
+
+/// Says what went wrong.
+pub(crate) fn say_error(error: &anyhow::Error) {
+    say(&format!("error: {}\n", words::of_any(error)));
 }
 
 /// Makes bytes from outside text of one line that is harmless for a terminal: control characters, characters that turn
@@ -73,12 +112,17 @@ fn is_hidden(letter: char) -> bool {
     letter.is_control() || HIDDEN.iter().any(|range| range.contains(&letter))
 }
 
-/// Prints a report. Whoever reads it may have seen enough.
-pub(crate) fn print(text: &str) -> Result<()> {
-    match write(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write the report"),
-    }
+/// The largest whole number that is the same in every reader of JSON: many keep numbers as floating-point ones.
+const LARGEST_EXACT: u64 = (1 << 53) - 1;
+
+/// Makes a whole number one of JSON, or, where a reader may not keep it exactly, a string of its digits.
+pub(crate) fn number(value: u64) -> Value {
+    if value > LARGEST_EXACT { value.to_string().into() } else { value.into() }
+}
+
+/// Writes a field of a structure as [`number`] does.
+pub(crate) fn serialize_number<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    number(*value).serialize(serializer)
 }
 
 #[cfg(test)]
@@ -95,6 +139,12 @@ mod tests {
         let expected = format!("{controls}{hidden}\u{e9}");
         assert_eq!(printable(HOSTILE.as_bytes()), expected);
         assert_eq!(printable(b"\xff\xc3(\xe2\x80"), "\\xff\\xc3(\\xe2\\x80");
+    }
+
+    #[test]
+    fn whole_numbers_are_strings_where_a_reader_may_not_keep_them() {
+        let texts = [0, (1 << 53) - 1, 1 << 53, u64::MAX].map(|value| number(value).to_string());
+        assert_eq!(texts, ["0", "9007199254740991", "\"9007199254740992\"", "\"18446744073709551615\""]);
     }
 
     #[test]

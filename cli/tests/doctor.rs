@@ -28,7 +28,8 @@ fn findings(before: &str) -> Option<Vec<Value>> {
         missing(Ability::MountNamespace, String::from_utf8_lossy(&output.stderr));
         return None;
     }
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    let lines = String::from_utf8(output.stdout).unwrap();
+    Some(lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
 /// Checks that a line of `doctor` needs attention, and says this.

@@ -1,13 +1,16 @@
 //! Finds the ring of a shell's pipe, or makes it: what `write` and `read` have in common.
 
 use anyhow::Result;
+use bytesize::ByteSize;
 use clap::Args;
 use ringmain::inspect::Inspection;
-use ringmain::{Error, Options};
+use ringmain::{Creation, Error, Options};
 
 use super::framing::{Cargo, Framing};
 use super::meter::When;
 use super::size::{parse_mode, parse_size};
+use crate::streams::Stream;
+use crate::{bar, output};
 
 /// How often to look anew where a ring came or went between a look and the attach.
 const ATTEMPTS: usize = 20;
@@ -60,18 +63,42 @@ struct Found {
 }
 
 impl Ring {
-    /// Attaches by `open`, to the ring that stands or to a new one.
-    pub(super) fn attach<H>(&self, open: impl Fn(&Options, Cargo) -> Result<H>) -> Result<H> {
+    /// Attaches by `open`, to the ring that stands or to a new one. `awaited` is what is said of the other end where it
+    /// is a new one.
+    pub(super) fn attach<H>(&self, awaited: &str, open: impl Fn(&Options, Cargo) -> Result<H>) -> Result<H> {
+        if self.progress == When::Always {
+            Stream::Err.require()?;
+        }
         let mut attempts = 0;
         loop {
             let Found { cargo, stands } = self.look()?;
             attempts += 1;
-            match open(&self.options(cargo, stands), cargo) {
-                Ok(handle) => return Ok(handle),
-                Err(error) if attempts < ATTEMPTS && has_changed(&error, stands && !self.no_create) => {}
+            let makes = !stands && !self.no_create;
+            match open(&self.options(cargo, makes), cargo) {
+                Ok(handle) => {
+                    if makes {
+                        self.tell(cargo, awaited);
+                    }
+                    return Ok(handle);
+                }
+                Err(error) if attempts < ATTEMPTS && !self.no_create && has_changed(&error, makes) => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Says that a ring was made: who mistyped its name waits for nobody.
+    fn tell(&self, cargo: Cargo, awaited: &str) {
+        let Ok(ring) = Inspection::open(&self.name) else { return };
+        if bar::would_stop() {
+            return;
+        }
+        let size = match cargo {
+            Cargo::Elements(size) => ring.capacity() * size,
+            _ => ring.capacity(),
+        };
+        let size = ByteSize(size as u64).display().iec().to_string().replace(".0 ", " ");
+        output::say(&format!("made ring {} ({size}, {cargo}); {awaited}\n", self.name));
     }
 
     fn look(&self) -> Result<Found> {
@@ -93,12 +120,14 @@ impl Ring {
         Ok(Found { cargo: Cargo::of_a_ring(&self.name, ring.kind(), self.framing)?, stands: true })
     }
 
-    fn options(&self, cargo: Cargo, stands: bool) -> Options {
-        let mut options = Options::new(&self.name).any_type(true).mode(self.mode);
+    fn options(&self, cargo: Cargo, makes: bool) -> Options {
+        // One of both exactly: it is known who made a ring.
+        let creation = if makes { Creation::New } else { Creation::Never };
+        let mut options = Options::new(&self.name).any_type(true).mode(self.mode).create(creation);
         if let Some(owner) = self.owner {
             options = options.owner(owner);
         }
-        let capacity = self.capacity.or((!stands && !self.no_create).then_some(CAPACITY));
+        let capacity = self.capacity.or(makes.then_some(CAPACITY));
         match (capacity, cargo) {
             (Some(bytes), Cargo::Elements(size)) => options.capacity((bytes / size).max(1)),
             (Some(bytes), _) => options.capacity(bytes),
@@ -108,10 +137,10 @@ impl Ring {
 }
 
 /// Returns whether an attach was refused because a ring came or went since the look.
-fn has_changed(error: &anyhow::Error, stood: bool) -> bool {
+fn has_changed(error: &anyhow::Error, made: bool) -> bool {
     match error.downcast_ref::<Error>() {
-        Some(Error::NotFound { .. }) => stood,
-        Some(Error::Mismatch { .. }) => !stood,
+        Some(Error::NotFound { .. }) => !made,
+        Some(Error::AlreadyExists { .. } | Error::Mismatch { .. }) => made,
         _ => false,
     }
 }

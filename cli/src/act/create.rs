@@ -8,9 +8,10 @@ use clap::{Args, ValueEnum};
 use ringmain::inspect::{Inspection, Kind as Found};
 use ringmain::{Creation, Options};
 
-use super::ending::print;
 use super::size::{parse_mode, parse_size};
+use crate::output::print;
 use crate::usage::UsageError;
+use crate::words::count;
 
 /// What a ring carries.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -80,7 +81,7 @@ impl Create {
         Layout::from_size_align(size, align)
             .ok()
             .filter(|_| size % align == 0)
-            .with_context(|| format!("elements of {size} bytes aligned to {align}"))
+            .with_context(|| format!("elements of {} aligned to {align}", count(size as u64, "byte")))
             .map_err(|error| {
                 UsageError(format!(
                     "{error}; expected an alignment that is a power of two, and a size that is a multiple"
@@ -95,8 +96,9 @@ impl Create {
         let (name, capacity) = (&self.name, ring.capacity());
         Ok(match ring.kind() {
             Found::Stream { element_size, element_align } => format!(
-                "{done} {name}: a stream of {capacity} elements of {element_size} bytes aligned to {element_align}, \
-                 {length}\n"
+                "{done} {name}: a stream of {} of {} aligned to {element_align}, {length}\n",
+                count(capacity as u64, "element"),
+                count(element_size as u64, "byte")
             ),
             Found::Message { record_alignment } => {
                 format!("{done} {name}: {capacity} bytes for messages, at multiples of {record_alignment}, {length}\n")

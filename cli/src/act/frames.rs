@@ -5,6 +5,7 @@ use std::io::BufRead;
 use anyhow::{Result, bail};
 
 use super::framing::Frame;
+use crate::words::count;
 
 /// Finds the frames in a stream of bytes, of which a window is in memory at a time.
 #[derive(Debug)]
@@ -94,18 +95,20 @@ impl Cutter {
         }
         match rest.get(..len) {
             Some(message) => Ok(Some(Cut { message, taken: Cutter::PREFIX + len })),
-            None => {
-                self.refuse_rest(window, ended, &format!("less than a length and the {len} bytes that it announces"))
-            }
+            None => self.refuse_rest(
+                window,
+                ended,
+                &format!("less than a length and the {} that it announces", count(len as u64, "byte")),
+            ),
         }
     }
 
     fn refuse_rest<'a>(&self, window: &[u8], ended: bool, what: &str) -> Result<Option<Cut<'a>>> {
         if ended && !window.is_empty() {
             bail!(
-                "stdin ended inside of a frame: {} bytes were left over, {what}; the {} before it are in the ring",
-                window.len(),
-                self.count
+                "stdin ended inside of a frame: {} left over, {what}; {} before it in the ring",
+                was(window.len() as u64, "byte", ["was", "were"]),
+                was(self.count, "frame", ["is", "are"])
             );
         }
         Ok(None)
@@ -114,10 +117,16 @@ impl Cutter {
     fn too_long(&self, what: &str, len: usize) -> anyhow::Error {
         let (number, max, ring) = (self.count + 1, self.max, &self.ring);
         anyhow::anyhow!(
-            "{what} {number} has {len} bytes or more, and the largest message of ring {ring:?} has {max}; remove the \
-             ring and use a larger --capacity, or use --framing bytes"
+            "{what} {number} has {} or more, and the largest message of ring {ring:?} has {max}; remove the ring and \
+             use a larger --capacity, or use --framing bytes",
+            count(len as u64, "byte")
         )
     }
+}
+
+/// Counts things, with the verb behind them.
+pub(super) fn was(number: u64, thing: &str, [one, many]: [&str; 2]) -> String {
+    format!("{} {}", count(number, thing), if number == 1 { one } else { many })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use ringmain::inspect::Kind;
 
 use super::size::parse_size;
 use crate::usage::UsageError;
+use crate::words::count;
 
 /// What is asked for on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +75,20 @@ pub(super) enum Cargo {
     Messages(Frame),
 }
 
+impl fmt::Display for Cargo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cargo::Bytes => formatter.write_str("bytes"),
+            Cargo::Elements(size) => write!(formatter, "elements of {}", count(*size as u64, "byte")),
+            Cargo::Messages(_) => formatter.write_str("messages"),
+        }
+    }
+}
+
 /// Describes elements of so many bytes, whatever they mean.
 pub(super) fn of_bytes(size: usize) -> Result<Layout> {
-    Layout::from_size_align(size, 1).with_context(|| format!("elements of {size} bytes fit no address space"))
+    Layout::from_size_align(size, 1)
+        .with_context(|| format!("elements of {} fit no address space", count(size as u64, "byte")))
 }
 
 impl Cargo {
@@ -119,8 +131,8 @@ impl Cargo {
                  another name, for which a ring of messages is made"
             ))),
             (Kind::Stream { element_size, .. }, Some(framing)) => Err(usage(&format!(
-                "ring {name:?} is a stream of elements of {element_size} bytes; use --framing fixed:{element_size} \
-                 instead of {framing}"
+                "ring {name:?} is a stream of elements of {}; use --framing fixed:{element_size} instead of {framing}",
+                count(element_size as u64, "byte")
             ))),
             (kind, _) => Err(usage(&format!("ring {name:?} carries {kind:?}, which this version does not know"))),
         }

@@ -3,7 +3,6 @@
 mod attach;
 mod create;
 mod doctor;
-mod ending;
 mod frames;
 mod framing;
 mod meter;
@@ -11,23 +10,23 @@ mod peer;
 mod read;
 mod rm;
 mod size;
-mod system;
 mod write;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use self::ending::print;
-
-pub(crate) use self::ending::{EXIT_CODES, Ending};
+use crate::ending::EXIT_CODES;
+use crate::output::print;
 
 /// What can be done to rings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Act {
     /// Make a ring without taking an end of it
+    #[command(after_help = EXIT_CODES)]
     Create(create::Create),
     /// Remove rings that nobody holds
+    #[command(after_help = EXIT_CODES)]
     Rm(rm::Remove),
     /// Move stdin into a ring
     ///
@@ -35,6 +34,7 @@ pub(crate) enum Act {
     /// --capacity say otherwise. It ends when stdin does. What is in the ring stays for the reader. While no reader is
     /// there, or after one was killed, it waits for the next one as soon as the ring is full; after one that left in
     /// order, it ends with 141.
+    #[command(after_help = EXIT_CODES)]
     Write(write::Write),
     /// Move what comes out of a ring to stdout
     ///
@@ -42,12 +42,16 @@ pub(crate) enum Act {
     /// --capacity say otherwise. It ends when the writer has left and all is read. Room is given back when stdout has
     /// taken what was in it: where a reader is killed, the next one repeats at most the 128 KiB, or the one message,
     /// that were under way.
+    #[command(after_help = EXIT_CODES)]
     Read(read::Read),
     /// Look at what this machine offers to rings, and say what to change
+    #[command(after_help = EXIT_CODES)]
     Doctor(doctor::Doctor),
     /// Print the completions for a shell
+    #[command(after_help = EXIT_CODES)]
     Completions(Completions),
     /// Print the manual page
+    #[command(after_help = EXIT_CODES)]
     Man,
 }
 

@@ -1,12 +1,14 @@
 //! What an end of a ring does about the other one: whom it waits for, and which leaving ends it.
 
+use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ringmain::{PeerState, WaitError, message, stream};
+use ringmain::{Broken, Error, PeerState, WaitError, message, stream};
 
-use super::ending::Ending;
+use crate::ending::Ending;
+use crate::streams::{SLICE, is_deserted};
 
 /// How long to sleep between two looks at whether somebody follows one that has left.
 const NAP: Duration = Duration::from_millis(10);
@@ -20,8 +22,17 @@ pub(super) trait End {
     fn peer_generation(&self) -> u64;
     fn peer_state(&self) -> PeerState;
     fn is_orphaned(&self) -> bool;
-    /// Waits until there is something to read, or room for so many bytes.
+    fn is_empty(&self) -> Result<bool, Broken>;
+    /// Waits for a slice, until there is something to read, or room for so many bytes.
     fn wait(&mut self, len: usize) -> Result<(), WaitError>;
+    /// Leaves the ring in order.
+    fn close(self) -> Result<(), Error>
+    where
+        Self: Sized;
+    /// Leaves the ring as a process does that is killed.
+    fn abandon(self)
+    where
+        Self: Sized;
 }
 
 macro_rules! end {
@@ -43,46 +54,63 @@ macro_rules! end {
                 <$handle>::is_orphaned(self)
             }
 
+            fn is_empty(&self) -> Result<bool, Broken> {
+                <$handle>::is_empty(self)
+            }
+
             fn wait(&mut self, $len: usize) -> Result<(), WaitError> {
                 let $end = self;
                 $wait
+            }
+
+            fn close(self) -> Result<(), Error> {
+                <$handle>::close(self)
+            }
+
+            fn abandon(self) {
+                <$handle>::abandon(self);
             }
         }
     };
 }
 
-end!(stream::Producer<T>, [T: stream::Slot + ?Sized], |tx, _len| tx.blocking().until_free(1));
-end!(stream::Consumer<T>, [T: stream::Slot + ?Sized], |rx, _len| rx.blocking().until_available(1));
-end!(message::Producer, [], |tx, len| tx.blocking().until_free(len));
-end!(message::Consumer, [], |rx, _len| rx.blocking().until_available());
+end!(stream::Producer<T>, [T: stream::Slot + ?Sized], |tx, _len| tx.within(SLICE).until_free(1));
+end!(stream::Consumer<T>, [T: stream::Slot + ?Sized], |rx, _len| rx.within(SLICE).until_available(1));
+end!(message::Producer, [], |tx, len| tx.within(SLICE).until_free(len));
+end!(message::Consumer, [], |rx, _len| rx.within(SLICE).until_available());
 
 /// Waits until somebody follows the holder that was `seen`; `false` where nobody can come, since the name is gone.
-fn await_next(end: &(impl End + ?Sized), seen: u64) -> bool {
+fn await_next(end: &(impl End + ?Sized), seen: u64, check: impl Fn() -> Result<()>) -> Result<bool> {
     while end.peer_generation() == seen && end.peer_state() != PeerState::Alive {
         if end.is_orphaned() {
-            return false;
+            return Ok(false);
         }
+        check()?;
         thread::sleep(NAP);
     }
-    true
+    Ok(true)
 }
 
 /// The writer, as its reader sees it.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct Writer<'a> {
     /// Whether others may follow it.
     pub(super) follow: bool,
+    /// Where the reader writes.
+    pub(super) output: BorrowedFd<'a>,
 }
 
-impl Writer {
-    /// Waits until there is something to read; `false` at the end.
+impl Writer<'_> {
+    /// Waits until there is something to read; `false` at the end. Nothing is waited for that nobody would get.
     pub(super) fn wait(&self, end: &mut (impl End + ?Sized)) -> Result<bool> {
+        let check = || if is_deserted(self.output) { Err(Ending::BrokenPipe.into()) } else { Ok(()) };
         loop {
             let seen = end.peer_generation();
             match end.wait(1) {
                 Ok(()) => return Ok(true),
+                Err(WaitError::TimedOut) => check()?,
                 Err(WaitError::Closed | WaitError::Crashed) if self.follow => {
-                    if !await_next(end, seen) {
+                    if !await_next(end, seen, check)? {
                         return Ok(false);
                     }
                 }
@@ -126,10 +154,11 @@ impl Reader {
             let seen = end.peer_generation();
             match end.wait(len) {
                 Ok(()) => return Ok(()),
+                Err(WaitError::TimedOut) => {}
                 Err(WaitError::Closed) => return Err(Ending::BrokenPipe.into()),
                 // One that was killed has left what it had not read, and another one may read it.
                 Err(WaitError::Crashed) => {
-                    if !await_next(end, seen) {
+                    if !await_next(end, seen, || Ok(()))? {
                         return Err(WaitError::Orphaned.into());
                     }
                 }

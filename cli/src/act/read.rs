@@ -1,7 +1,6 @@
 //! `ringmain read`: a ring to stdout.
 
-use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -9,11 +8,16 @@ use ringmain::{PopError, message, stream};
 use rustix::event::PollFlags;
 
 use super::attach::Ring;
-use super::ending::Ending;
 use super::framing::{Cargo, Frame, of_bytes};
 use super::meter::Meter;
 use super::peer::Writer;
-use super::system::{self, patiently};
+use crate::output;
+use crate::streams::{self, Stream, patiently};
+use crate::words::count;
+
+/// How many bytes a pipe takes all at once or not at all, by POSIX: a process that is killed cuts no frame in two that
+/// is not longer.
+const WHOLE: usize = 4096;
 
 /// The largest write, or that plus a message: what the next reader repeats where this one is killed.
 const PIECE: usize = 1 << 17;
@@ -42,21 +46,21 @@ enum Rx {
 
 impl Read {
     pub(super) fn run(&self) -> Result<()> {
-        let handle = self.ring.attach(|options, cargo| {
+        let handle = self.ring.attach("waiting for a writer", |options, cargo| {
             Ok(match cargo {
                 Cargo::Bytes => Rx::Bytes(options.stream_consumer()?),
                 Cargo::Elements(size) => Rx::Elements(options.sized_stream_consumer(of_bytes(size)?)?),
                 Cargo::Messages(frame) => Rx::Messages(options.message_consumer()?, frame),
             })
         })?;
-        let stdout = io::stdout();
+        let output = Stream::Out.descriptor();
         let mut pump = Pump {
-            output: stdout.as_fd(),
+            output,
             left: self.count.unwrap_or(u64::MAX),
-            writer: Writer { follow: self.follow },
-            meter: Meter::start(self.ring.progress, stdout.is_terminal()),
+            writer: Writer { follow: self.follow, output },
+            meter: Meter::start(self.ring.progress, &self.ring.name, output, None),
         };
-        system::widen(pump.output);
+        streams::widen(output);
         // The role is held until the name is gone, so that nobody comes in between and is left alone.
         match handle {
             Rx::Bytes(mut rx) => {
@@ -87,7 +91,7 @@ struct Pump<'a> {
     output: BorrowedFd<'a>,
     /// How many frames are asked for yet.
     left: u64,
-    writer: Writer,
+    writer: Writer<'a>,
     meter: Meter,
 }
 
@@ -98,7 +102,7 @@ impl Pump<'_> {
             match rx.peek_contiguous(self.most(PIECE)) {
                 Ok(peek) => {
                     let written = patiently(self.output, PollFlags::OUT, || peek.write_to(self.output));
-                    let written = written.map_err(Ending::of_output)?;
+                    let written = written.map_err(output::of_stdout)?;
                     peek.release_first(written);
                     self.left -= written as u64;
                     self.meter.add(written);
@@ -122,7 +126,7 @@ impl Pump<'_> {
                 Ok(peek) => {
                     let (count, len) = (peek.len(), peek.len() * size);
                     peek.copy_to_slice(&mut buffer[..len]);
-                    system::write_all(self.output, &buffer[..len]).map_err(Ending::of_output)?;
+                    output::write(&buffer[..len])?;
                     peek.release();
                     self.left -= count as u64;
                     self.meter.add(len);
@@ -156,7 +160,10 @@ impl Pump<'_> {
             }
             let len = batch.len() as u64;
             // Where this fails, the batch is dropped, and all of it stays in the ring.
-            system::write_all(self.output, &buffer).map_err(Ending::of_output)?;
+            match frame {
+                Frame::Length => whole_frames(&buffer).try_for_each(output::write)?,
+                _ => output::write(&buffer)?,
+            }
             batch.release();
             self.left -= len;
             self.meter.add(buffer.len());
@@ -176,6 +183,24 @@ impl Pump<'_> {
     }
 }
 
+/// Divides frames that a length precedes into pieces of whole ones that a pipe takes all at once; a longer frame is one
+/// by itself.
+fn whole_frames(mut frames: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let mut end = 0;
+        while let Some(prefix) = frames[end..].first_chunk() {
+            let next = end + prefix.len() + u32::from_le_bytes(*prefix) as usize;
+            if end > 0 && next > WHOLE {
+                break;
+            }
+            end = next;
+        }
+        let (piece, rest) = frames.split_at(end);
+        frames = rest;
+        (end > 0).then_some(piece)
+    })
+}
+
 /// Copies the next message, as it shall lie outside of the ring; `false` where there is none.
 fn append(batch: &mut message::PeekBatch<'_>, frame: Frame, buffer: &mut Vec<u8>) -> Result<bool> {
     let len = match batch.next_len() {
@@ -186,8 +211,8 @@ fn append(batch: &mut message::PeekBatch<'_>, frame: Frame, buffer: &mut Vec<u8>
     match frame {
         Frame::Fixed(size) if size != len => {
             bail!(
-                "a message of {len} bytes is no frame of {size}; it is in the ring still: read it with another \
-                 --framing"
+                "a message of {} is no frame of {size}; it is in the ring still: read it with another --framing",
+                count(len as u64, "byte")
             )
         }
         Frame::Length => match u32::try_from(len) {
@@ -201,4 +226,21 @@ fn append(batch: &mut message::PeekBatch<'_>, frame: Frame, buffer: &mut Vec<u8>
         buffer.push(b'\n');
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_whole_frames_and_none_is_longer_than_a_pipe_takes_at_once() {
+        let lens = [0, 1, WHOLE - 4, 5, WHOLE - 3, WHOLE - 13, 5, 0, 3 * WHOLE, 7];
+        let frames = lens.map(|len| [&(len as u32).to_le_bytes()[..], &vec![7; len]].concat());
+        let pieces: Vec<Vec<u8>> = whole_frames(&frames.concat()).map(<[u8]>::to_vec).collect();
+        let expected: [&[usize]; 6] = [&[0, 1], &[2], &[3], &[4], &[5, 6], &[7]];
+        let expected = expected.map(|some| some.iter().flat_map(|&at| frames[at].clone()).collect::<Vec<_>>());
+        assert_eq!(pieces[..6].iter().map(Vec::len).collect::<Vec<_>>(), expected.each_ref().map(Vec::len));
+        assert_eq!(pieces.concat(), frames.concat());
+        assert!(whole_frames(&[]).next().is_none());
+    }
 }

@@ -8,8 +8,9 @@ use clap::Args;
 use ringmain::inspect::Inspection;
 use ringmain::{Error, PeerState, Role};
 
-use super::ending::{Ending, print};
-use crate::output::printable;
+use crate::ending::Ending;
+use crate::output::{print, printable, say_error};
+use crate::words;
 
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
@@ -41,21 +42,33 @@ enum Obstacle {
 
 impl Remove {
     pub(super) fn run(&self) -> Result<()> {
-        let mut failed = false;
+        let (mut failed, mut unprinted) = (false, None);
         let end = Instant::now() + PATIENCE;
         for name in self.candidates()? {
-            if let Err(error) = self.remove(&name, end) {
-                failed = true;
-                if error.downcast_ref::<Ending>().is_some_and(|ending| matches!(ending, Ending::BrokenPipe)) {
-                    return Err(error);
+            match self.remove(&name, end) {
+                // What cannot be printed keeps nothing from being removed, and is said once.
+                Ok(done) if unprinted.is_none() => unprinted = print(&done).err(),
+                Ok(_) => {}
+                Err(error) => {
+                    failed = true;
+                    say_error(&error);
                 }
-                eprintln!("error: {error:#}");
             }
         }
-        if failed { Err(Ending::Said.into()) } else { Ok(()) }
+        match unprinted {
+            Some(error) if !failed || !error.is::<Ending>() => Err(error),
+            _ if failed => Err(Ending::Said.into()),
+            _ => Ok(()),
+        }
     }
 
     fn candidates(&self) -> Result<Vec<String>> {
+        // Before anything is removed.
+        for name in &self.names {
+            if let Err(error @ Error::InvalidName { .. }) = Inspection::open(name) {
+                return Err(error.into());
+            }
+        }
         if !self.names.is_empty() {
             return Ok(self.names.clone());
         }
@@ -64,15 +77,15 @@ impl Remove {
         Ok(stale.filter_map(|found| found.name.into_string().ok()).collect())
     }
 
-    /// Removes one, and waits until `end` for those who make or remove it at this moment.
-    fn remove(&self, name: &str, end: Instant) -> Result<()> {
+    /// Removes one, and waits until `end` for those who make or remove it at this moment. Returns what to print.
+    fn remove(&self, name: &str, end: Instant) -> Result<String> {
         let ring = Inspection::open(name);
         let has_gone = matches!(ring, Err(Error::NotFound { .. }));
         if self.stale && self.names.is_empty() && has_gone {
-            return Ok(());
+            return Ok(String::new());
         }
         if self.stale && !has_gone && !is_stale(&ring) {
-            return print(&format!("kept {name}: it is not stale\n"));
+            return Ok(format!("kept {name}: it is not stale\n"));
         }
         let is_forced = self.force && !self.stale;
         match obstacle(ring)? {
@@ -83,14 +96,14 @@ impl Remove {
             _ => {}
         }
         if self.dry_run {
-            return print(&format!("would remove {name}\n"));
+            return Ok(format!("would remove {name}\n"));
         }
         match is_forced {
             true => ringmain::unlink(name)?,
             // Whoever has come since keeps it.
             false => ringmain::unlink_if_free(name, end.saturating_duration_since(Instant::now()))?,
         }
-        print(&format!("removed {name}\n"))
+        Ok(format!("removed {name}\n"))
     }
 }
 
@@ -105,10 +118,9 @@ fn obstacle(ring: Result<Inspection, Error>) -> Result<Option<Obstacle>> {
             | Error::Sparse { .. }
             | Error::Corrupted { .. }),
         ) => {
-            return Ok(Some(Obstacle::Broken(error.to_string())));
+            return Ok(Some(Obstacle::Broken(words::of(&error))));
         }
         Err(Error::Unfinished { .. }) => return Ok(None),
-        Err(Error::NotFound { name, .. }) => bail!("no ring {name:?}; `ls /dev/shm` shows which there are"),
         Err(error) => return Err(error.into()),
     };
     let holders = [Role::Producer, Role::Consumer].map(|role| holder(&ring, role));
@@ -116,7 +128,7 @@ fn obstacle(ring: Result<Inspection, Error>) -> Result<Option<Obstacle>> {
     if !held.is_empty() {
         return Ok(Some(Obstacle::Held(held.join(", "))));
     }
-    Ok(ring.positions().err().map(|cause| Obstacle::Broken(format!("ring {:?} is damaged: {cause}", ring.name()))))
+    Ok(ring.positions().err().map(|cause| Obstacle::Broken(words::damaged(ring.name(), &cause))))
 }
 
 /// Says who holds a role, if anybody does.

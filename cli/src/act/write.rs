@@ -1,19 +1,20 @@
 //! `ringmain write`: stdin to a ring.
 
-use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::BorrowedFd;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use ringmain::{PushError, message, stream};
+use ringmain::{PeerState, PushError, WaitError, message, stream};
 use rustix::event::PollFlags;
+use rustix::io::retry_on_intr;
 
 use super::attach::Ring;
-use super::frames::{Cut, Cutter};
+use super::frames::{Cut, Cutter, was};
 use super::framing::{Cargo, Frame, of_bytes};
 use super::meter::Meter;
-use super::peer::Reader;
-use super::system::{self, patiently};
+use super::peer::{End, Reader};
+use crate::streams::{self, SLICE, Stream, is_ready, patiently};
 
 /// The largest read: what a process that is killed can lose.
 const PIECE: usize = 1 << 17;
@@ -36,42 +37,96 @@ enum Tx {
 
 impl Write {
     pub(super) fn run(&self) -> Result<()> {
-        let handle = self.ring.attach(|options, cargo| {
+        let handle = self.ring.attach("no reader is there yet", |options, cargo| {
             Ok(match cargo {
                 Cargo::Bytes => Tx::Bytes(options.stream_producer()?),
                 Cargo::Elements(size) => Tx::Elements(options.sized_stream_producer(of_bytes(size)?)?),
                 Cargo::Messages(frame) => Tx::Messages(options.message_producer()?, frame),
             })
         })?;
-        let stdin = io::stdin();
-        let pump = Pump { input: stdin.as_fd(), meter: Meter::start(self.ring.progress, stdin.is_terminal()) };
-        system::widen(pump.input);
+        let input = Stream::In.descriptor();
+        let size = rest_of_file(input);
+        let meter = Meter::start(self.ring.progress, &self.ring.name, input, size);
+        let pump = Pump { input: Input { file: input, may_be_quiet: size.is_none() }, meter };
+        streams::widen(input);
         match handle {
-            Tx::Bytes(tx) => pump.bytes(tx),
-            Tx::Elements(tx) => pump.elements(tx),
-            Tx::Messages(tx, frame) => pump.messages(tx, frame),
+            Tx::Bytes(mut tx) => leave(pump.bytes(&mut tx), tx),
+            Tx::Elements(mut tx) => leave(pump.elements(&mut tx), tx),
+            Tx::Messages(mut tx, frame) => leave(pump.messages(&mut tx, frame), tx),
         }
     }
 }
 
+/// Leaves the ring in order where all of stdin is in it. Otherwise its reader is told what it is told where this
+/// process is killed: that is no end.
+fn leave(moved: Result<()>, tx: impl End) -> Result<()> {
+    let is_lost = || Ok(tx.is_orphaned() && tx.peer_state() != PeerState::Alive && !tx.is_empty()?);
+    match moved.and_then(|()| is_lost()) {
+        Ok(false) => Ok(tx.close()?),
+        // Nobody can come who would read it.
+        Ok(true) => Err(WaitError::Orphaned.into()),
+        Err(error) => {
+            tx.abandon();
+            Err(error)
+        }
+    }
+}
+
+/// Returns how much there is to read of a file; nothing of what may grow for ever, or be waited for.
+fn rest_of_file(file: BorrowedFd<'_>) -> Option<u64> {
+    let found = rustix::fs::fstat(file).ok()?;
+    let is_file = rustix::fs::FileType::from_raw_mode(found.st_mode).is_file();
+    let position = rustix::fs::tell(file).ok()?;
+    is_file.then(|| (found.st_size as u64).saturating_sub(position))
+}
+
+/// Where bytes come from.
+#[derive(Clone, Copy, Debug)]
+struct Input<'a> {
+    file: BorrowedFd<'a>,
+    /// Whether a read may wait for somebody: a pipe, a socket, a terminal.
+    may_be_quiet: bool,
+}
+
+impl Input<'_> {
+    /// Waits until a read does not wait, and sees meanwhile whether the reader of the ring leaves.
+    fn await_some(self, reader: &mut Reader, tx: &(impl End + ?Sized)) -> Result<()> {
+        while self.may_be_quiet && !is_ready(self.file, PollFlags::IN, Some(SLICE)).context(UNREADABLE)? {
+            reader.check(tx)?;
+        }
+        Ok(())
+    }
+
+    /// Reads by `attempt`, and returns how many bytes came; 0 at the end.
+    fn read(self, attempt: impl FnMut() -> io::Result<usize>) -> Result<usize> {
+        patiently(self.file, PollFlags::IN, attempt).context(UNREADABLE)
+    }
+
+    fn read_into(self, bytes: &mut [u8]) -> Result<usize> {
+        self.read(|| Ok(retry_on_intr(|| rustix::io::read(self.file, &mut *bytes))?))
+    }
+}
+
+const UNREADABLE: &str = "cannot read stdin";
+
 /// Moves what comes from stdin.
 struct Pump<'a> {
-    input: BorrowedFd<'a>,
+    input: Input<'a>,
     meter: Meter,
 }
 
 impl Pump<'_> {
     /// Lets the system read into the ring itself.
-    fn bytes(&self, mut tx: stream::Producer<u8>) -> Result<()> {
-        let mut reader = Reader::of(&tx);
+    fn bytes(&self, tx: &mut stream::Producer<u8>) -> Result<()> {
+        let mut reader = Reader::of(tx);
         loop {
-            reader.check(&tx)?;
+            reader.check(tx)?;
+            self.input.await_some(&mut reader, tx)?;
             match tx.claim_contiguous(PIECE) {
                 Ok(mut claim) => {
-                    let read = patiently(self.input, PollFlags::IN, || claim.read_from(self.input));
-                    let read = read.context("cannot read stdin")?;
+                    let read = self.input.read(|| claim.read_from(self.input.file))?;
                     if read == 0 {
-                        break;
+                        return Ok(());
                     }
                     claim.commit_first(read);
                     self.meter.add(read);
@@ -80,31 +135,31 @@ impl Pump<'_> {
                 // A full ring is no reason to wait where stdin has ended: so a little is read before.
                 Err(_) => {
                     let mut spare = [0; SPARE];
-                    let read = system::read(self.input, &mut spare).context("cannot read stdin")?;
+                    let read = self.input.read_into(&mut spare)?;
                     if read == 0 {
-                        break;
+                        return Ok(());
                     }
-                    push_all(&mut tx, &reader, &spare[..read])?;
+                    push_all(tx, &reader, &spare[..read])?;
                     self.meter.add(read);
                 }
             }
         }
-        Ok(tx.close()?)
     }
 
-    fn elements(&self, mut tx: stream::Producer<[u8]>) -> Result<()> {
+    fn elements(&self, tx: &mut stream::Producer<[u8]>) -> Result<()> {
         let size = tx.element_size();
-        let mut reader = Reader::of(&tx);
+        let mut reader = Reader::of(tx);
         let mut window = Window::new(PIECE.next_multiple_of(size));
         loop {
-            reader.check(&tx)?;
+            reader.check(tx)?;
+            self.input.await_some(&mut reader, tx)?;
             let ended = window.fill(self.input)?;
             let whole = window.bytes().len() / size * size;
             let mut pushed = 0;
             while pushed < whole {
                 match tx.push_slice(&window.bytes()[pushed..whole]) {
                     Ok(count) => pushed += count * size,
-                    Err(PushError::Full(_)) => reader.wait(&mut tx, 1)?,
+                    Err(PushError::Full(_)) => reader.wait(tx, 1)?,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -114,31 +169,33 @@ impl Pump<'_> {
                 return match window.bytes().len() {
                     0 => Ok(()),
                     rest => anyhow::bail!(
-                        "stdin ended inside of an element: {rest} bytes were left over, less than one of {size}; all \
-                         before it is in the ring"
+                        "stdin ended inside of an element: {} left over, less than one of {size}; all before it is in \
+                         the ring",
+                        was(rest as u64, "byte", ["was", "were"])
                     ),
                 };
             }
         }
     }
 
-    fn messages(&self, mut tx: message::Producer, frame: Frame) -> Result<()> {
-        let mut reader = Reader::of(&tx);
+    fn messages(&self, tx: &mut message::Producer, frame: Frame) -> Result<()> {
+        let mut reader = Reader::of(tx);
         let mut cutter = Cutter::new(frame, tx.name(), tx.max_len())?;
         let mut window = Window::new(PIECE.min(cutter.longest_window()));
         loop {
-            reader.check(&tx)?;
+            reader.check(tx)?;
+            self.input.await_some(&mut reader, tx)?;
             if window.is_full() {
                 window.grow(cutter.longest_window());
             }
             let ended = window.fill(self.input)?;
             let before = window.bytes().len();
-            while let Some(len) = push(&mut tx, &mut cutter, &mut window, ended)? {
-                reader.wait(&mut tx, len)?;
+            while let Some(len) = push(tx, &mut cutter, &mut window, ended)? {
+                reader.wait(tx, len)?;
             }
             self.meter.add(before - window.bytes().len());
             if ended {
-                return Ok(tx.close()?);
+                return Ok(());
             }
         }
     }
@@ -206,10 +263,10 @@ impl Window {
     }
 
     /// Reads once, behind what is there, and returns whether stdin has ended.
-    fn fill(&mut self, input: BorrowedFd<'_>) -> Result<bool> {
+    fn fill(&mut self, input: Input<'_>) -> Result<bool> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        let read = system::read(input, &mut self.buffer[self.end..]).context("cannot read stdin")?;
+        let read = input.read_into(&mut self.buffer[self.end..])?;
         self.end += read;
         Ok(read == 0)
     }

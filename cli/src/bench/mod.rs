@@ -36,8 +36,8 @@ use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::output;
 use crate::usage::UsageError;
+use crate::{bar, output, words};
 
 use self::compare::Comparison;
 use self::export::Folder;
@@ -66,7 +66,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     let comparison = earlier.map(|earlier| Comparison::of(&earlier, &run.report));
     print(&run.report, comparison.as_ref(), bench.json())?;
     if let Some((folder, files)) = folder.zip(written) {
-        eprintln!("wrote {files} files to {}", folder.path().display());
+        output::say(&format!("wrote {} to {}\n", words::count(files as u64, "file"), folder.path().display()));
     }
     Ok(())
 }
@@ -134,7 +134,8 @@ fn processors(asked: Option<[usize; 2]>) -> Result<[usize; 2]> {
 
 /// A bar on stderr if that is a terminal, and else nothing.
 fn progress(plan: &Plan) -> ProgressBar {
-    let bar = ProgressBar::new((plan.cases.len() * (plan.rounds + 1) + plan.paced.len()) as u64);
+    let count = (plan.cases.len() * (plan.rounds + 1) + plan.paced.len()) as u64;
+    let bar = ProgressBar::with_draw_target(Some(count), bar::target());
     match ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

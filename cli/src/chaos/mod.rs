@@ -52,7 +52,7 @@ const PROGRESS: Duration = Duration::from_secs(5);
 pub(crate) fn run(chaos: &Chaos) -> Result<()> {
     let settings = chaos.settings();
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("seed {seed}");
+    output::say(&format!("seed {seed}\n"));
     let names = ["s", "m"].map(|lane| format!("ringmain-chaos.{}.{lane}", std::process::id()));
     let start = Instant::now();
     let shared = Shared {
@@ -90,19 +90,19 @@ pub(crate) fn run(chaos: &Chaos) -> Result<()> {
         return Ok(());
     }
     for Failure { finding, state } in &failures {
-        eprint!("{}: {}\n{state}", finding.fault.name(), finding.text);
+        output::say(&format!("{}: {}\n{state}", finding.fault.name(), finding.text));
     }
     bail!("{} of 2 rings failed; the same plan again: ringmain chaos --seed {seed}", failures.len())
 }
 
 fn progress(elapsed: Duration, totals: &Totals) {
-    eprintln!(
-        "{:>4} s: {} kills, {} restarts, {} rings, {} elements, {} messages",
+    output::say(&format!(
+        "{:>4} s: {} kills, {} restarts, {} rings, {} elements, {} messages\n",
         elapsed.as_secs(),
         totals.kills(),
         totals.restarts,
         totals.rings,
         totals.elements,
         totals.messages
-    );
+    ));
 }

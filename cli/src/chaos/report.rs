@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::finding::Fault;
 use super::plan::{Kind, Side};
+use crate::output::serialize_number;
 
 /// Counts of both lanes together.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -63,6 +64,7 @@ impl Totals {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Report {
+    #[serde(serialize_with = "serialize_number")]
     pub(crate) seed: u64,
     pub(crate) seconds: f64,
     pub(crate) kills: u64,

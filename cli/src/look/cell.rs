@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::seen::End;
 use super::units::{self, Style};
-use crate::output::printable;
+use crate::output::{number, printable};
 
 /// Something that is told of a ring.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ impl Cell<'_> {
     pub(super) fn json(self) -> Value {
         match self {
             Cell::Word(word) => word.into(),
-            Cell::Number(value) | Cell::Bytes(value) | Cell::Alignment(value) => value.into(),
+            Cell::Number(value) | Cell::Bytes(value) | Cell::Alignment(value) => number(value),
             Cell::Part(value)
             | Cell::Bar(value)
             | Cell::Rate { per_second: value, .. }
@@ -78,10 +78,10 @@ impl Cell<'_> {
                 "state": end.state_name(),
                 "pid": end.pid,
                 "command": end.command,
-                "holders": end.generation,
+                "holders": number(end.generation),
                 "sleep": end.sleep(),
-                "sleeps": end.sleeps,
-                "wakes": end.wakes,
+                "sleeps": number(end.sleeps),
+                "wakes": number(end.wakes),
                 "fences": end.asks_for_fences,
             }),
             Cell::Owner(permissions) => json!({"user": permissions.owner, "group": permissions.group}),

@@ -16,7 +16,8 @@ use ringmain_measure::{Summary, pin, two};
 
 use super::rates::Rates;
 use super::seen::Seen;
-use super::{output, units};
+use super::units;
+use crate::output;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Cost {
@@ -51,7 +52,7 @@ const START: Duration = Duration::from_millis(100);
 
 pub(super) fn run(arguments: &Cost) -> Result<()> {
     let name = format!("look-cost-{}", id());
-    output::write("ring     verb                    without         with  with/without  min .. max\n")?;
+    output::print("ring     verb                    without         with  with/without  min .. max\n")?;
     let stream = Options::new(&name).capacity(65_536).unlink_on_close(true);
     let (mut tx, mut rx) = (stream.stream_producer::<u64>()?, stream.stream_consumer::<u64>()?);
     let mut number = 0_u64;
@@ -103,7 +104,7 @@ fn measure(
             let Summary { median, min, max } = Summary::of_ratios(&with, &without);
             let [without, with] =
                 [without, with].map(|rates| units::per_second(Summary::of(&rates).median, kind == "message", false));
-            output::write(&format!(
+            output::print(&format!(
                 "{kind:<7}  {:<21}  {without:>12} {with:>12}  {median:>12.3}  {min:.3} .. {max:.3}\n",
                 verb.title,
             ))?;

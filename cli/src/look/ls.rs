@@ -41,8 +41,8 @@ fn print(arguments: &Ls, subjects: &[Subject<'_>]) -> Result<()> {
             named(&[&COLUMNS[..], &more].concat())
         });
         let lines = subjects.iter().map(|subject| json(&column::object(&columns, subject)));
-        return output::write_lines(&lines.collect::<Vec<_>>());
+        return output::print_lines(&lines.collect::<Vec<_>>());
     }
     let columns = arguments.output.clone().unwrap_or_else(|| named(&COLUMNS));
-    output::write_lines(&table::lines(&columns, subjects, arguments.format.look()))
+    output::print_lines(&table::lines(&columns, subjects, arguments.format.look()))
 }

@@ -19,6 +19,8 @@ mod watch;
 
 use anyhow::Result;
 
+use crate::ending::EXIT_CODES;
+
 /// The verbs, as the command line has them.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Look {
@@ -29,46 +31,38 @@ pub(crate) enum Look {
     /// 'not a ring'; 'changing', 'leased' or 'not readable' where it could not be read; and 'gone' if it was removed or
     /// renamed during the look. '-o name,state,reason' tells why. PRODUCER and CONSUMER are the process and its
     /// program, '-' for nobody, '?' for a process that cannot be known from here.
-    #[command(after_help = EXIT, after_long_help = EXIT)]
+    #[command(after_help = EXIT_CODES)]
     Ls(ls::Ls),
     /// Tell all that is known of a ring, and how fast it is
     ///
     /// Rates are of elements, or of bytes of records in a message ring. Of a damaged ring it tells what can be told,
     /// and why.
-    #[command(after_help = EXIT, after_long_help = EXIT)]
+    #[command(after_help = EXIT_CODES)]
     Stat(stat::Stat),
     /// Watch a ring, or all of them, until 'q' or Ctrl-C
     ///
     /// Draws on a terminal, and prints lines elsewhere: one for each ring and interval. LAG is for how long the
     /// consumer is busy with what waits, at the rate that it has.
-    #[command(after_help = EXIT, after_long_help = EXIT)]
+    #[command(after_help = EXIT_CODES)]
     Watch(watch::Watch),
     /// Print elements or messages as they pass, without taking them
     ///
     /// Begins with what waits to be read, and ends after it. What passes faster than it looks is missed, and told on
     /// stderr.
-    #[command(after_help = EXIT, after_long_help = EXIT)]
+    #[command(after_help = EXIT_CODES)]
     Tap(tap::Tap),
     /// Measure what looking costs a ring at full speed
     #[command(name = "look-cost", hide = true)]
     Cost(cost::Cost),
 }
 
-const EXIT: &str = "\
-It attaches to nothing and changes nothing.
-
-Exit status:
-  0  done, also where the reader of the output went away
-  1  it could not be done: no such ring, no permission, a damaged ring; ls: some objects could not be read
-  2  wrong usage";
-
 /// Does what a verb says.
 pub(crate) fn run(look: &Look) -> Result<()> {
-    output::quietly(match look {
+    match look {
         Look::Ls(arguments) => ls::run(arguments),
         Look::Stat(arguments) => stat::run(arguments),
         Look::Watch(arguments) => watch::run(arguments),
         Look::Tap(arguments) => tap::run(arguments),
         Look::Cost(arguments) => cost::run(arguments),
-    })
+    }
 }

@@ -1,10 +1,8 @@
-//! Where the verbs write, and how they end where nobody reads any more.
+//! How the verbs print.
 
-use std::env;
-use std::fmt;
 use std::io::{self, IsTerminal};
 
-use anyhow::{Context, Error, Result};
+use anyhow::Result;
 
 use super::table::Look;
 use super::units::Style;
@@ -37,40 +35,10 @@ impl Format {
 
 /// Returns whether stdout is a terminal that can be drawn on.
 pub(super) fn is_terminal() -> bool {
-    io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+    io::stdout().is_terminal() && !output::is_dumb()
 }
 
-/// Whoever reads has seen enough: no failure.
-#[derive(Debug)]
-struct NobodyReads;
-
-impl fmt::Display for NobodyReads {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("nobody reads the output")
-    }
-}
-
-impl std::error::Error for NobodyReads {}
-
-/// Returns what ends a verb where nobody reads any more.
-pub(super) fn nobody_reads() -> Error {
-    Error::new(NobodyReads)
-}
-
-/// Makes a success of an end because nobody reads any more.
-pub(super) fn quietly(result: Result<()>) -> Result<()> {
-    result.or_else(|error| if error.is::<NobodyReads>() { Ok(()) } else { Err(error) })
-}
-
-/// Writes to stdout, all at once.
-pub(super) fn write(text: &str) -> Result<()> {
-    match output::write(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(nobody_reads()),
-        result => result.context("cannot write to standard output"),
-    }
-}
-
-/// Writes lines to stdout, all at once.
-pub(super) fn write_lines(lines: &[String]) -> Result<()> {
-    write(&lines.iter().fold(String::new(), |text, line| text + line + "\n"))
+/// Prints lines, all at once.
+pub(super) fn print_lines(lines: &[String]) -> Result<()> {
+    output::print(&lines.iter().fold(String::new(), |text, line| text + line + "\n"))
 }

@@ -6,11 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
-use ringmain::inspect::{Condition, Features, Found, Inspection, Kind, Permissions, Positions};
+use ringmain::inspect::{Condition, Features, Found, Inspection, Kind, Permissions, Positions, Tapped};
 use ringmain::{Error, PeerState, Role};
 
 use crate::output::printable;
-use crate::usage::UsageError;
+use crate::words;
 
 /// What was seen of one ring.
 #[derive(Clone, Debug)]
@@ -127,12 +127,8 @@ impl Seen {
     /// Tells of an object that cannot be looked into.
     pub(super) fn from_error(name: &OsStr, error: &Error) -> Seen {
         let name = name.to_str().map_or_else(|| printable(name.as_bytes()), str::to_owned);
-        let reason = match error {
-            // What it is that the system says.
-            Error::Os { source, .. } | Error::PermissionDenied { source, .. } => format!("{error}: {source}"),
-            error => error.to_string(),
-        };
-        Seen { time: now(), name, condition: Condition::of_error(error), reason: Some(reason), ring: None }
+        let reason = Some(words::of(error));
+        Seen { time: now(), name, condition: Condition::of_error(error), reason, ring: None }
     }
 
     /// Returns whether there is something that could not be read.
@@ -147,9 +143,9 @@ impl Seen {
             (seen.condition, seen.reason) = (Condition::Damaged, Some(truncated(ring.name())));
             return Ok(seen);
         }
-        let positions = ring.positions();
+        let mut positions = ring.positions();
         if let Err(corrupted) = &positions {
-            seen.reason = Some(format!("{corrupted}; remove the ring and create it anew"));
+            seen.reason = Some(words::damaged(ring.name(), corrupted));
         }
         let (is_stream, element_size, alignment) = match ring.kind() {
             Kind::Stream { element_size, element_align } => (true, element_size, element_align),
@@ -159,11 +155,15 @@ impl Seen {
         };
         let mut end = |role| {
             End::of(ring, role).unwrap_or_else(|error| {
-                seen.reason.get_or_insert_with(|| error.to_string());
+                seen.reason.get_or_insert_with(|| words::of(&error));
                 End::default()
             })
         };
         let (producer, consumer) = (end(Role::Producer), end(Role::Consumer));
+        if let (Ok(positions), false, Some(PeerState::Crashed)) = (&mut positions, is_stream, producer.state) {
+            positions.used += uncounted(ring, *positions, alignment);
+        }
+        let positions = positions.ok();
         seen.ring = Some(Ring {
             is_stream,
             element_size,
@@ -177,7 +177,7 @@ impl Seen {
             created: seconds(ring.created()),
             first_position: ring.first_position(),
             features: ring.features(),
-            positions: positions.ok(),
+            positions,
             producer,
             consumer,
             permissions: ring.permissions().ok(),
@@ -204,6 +204,26 @@ impl Seen {
             State::Idle
         }
     }
+}
+
+/// How many messages behind a tail are counted: somebody may have made a ring with very many, to hold up whoever looks.
+const MOST: usize = 1 << 16;
+
+/// How many bytes of records stand behind the tail, as far as it is known: a producer that is killed between a header
+/// and its tail leaves a message or a batch there, which a consumer gets.
+fn uncounted(ring: &Inspection, positions: Positions, alignment: usize) -> u64 {
+    // As docs/format.md has it: a header, and where there is room a word of the user's.
+    let before = if alignment == 8 { 8 } else { 16 };
+    let start = positions.head.wrapping_add(positions.used);
+    let (mut tap, mut end) = (ring.tap_new().longest(0), start);
+    for _ in 0..MOST {
+        // What cannot be looked at is not counted.
+        let Ok(Tapped::Unit { position }) = tap.next(&mut Vec::new()) else { break };
+        let size = (before + tap.last_len()).next_multiple_of(alignment);
+        end = position.wrapping_add(size as u64);
+    }
+    // A consumer may take them meanwhile.
+    Some(end.wrapping_sub(start)).filter(|&size| size <= ring.capacity() as u64).unwrap_or(0)
 }
 
 impl End {
@@ -279,12 +299,10 @@ pub(super) fn is_told(error: &Error) -> bool {
 /// Says why a ring cannot be looked at, for somebody who only looks.
 pub(super) fn explain(error: Error) -> anyhow::Error {
     match error {
-        Error::NotFound { name, .. } => anyhow!("no ring {name:?}; 'ringmain ls' lists those that are there"),
         Error::PermissionDenied { name, source } => anyhow!(
             "no permission to read ring {name:?}: {source}; its owner can allow it by the ring's mode, see ls -l \
              /dev/shm/{name}"
         ),
-        Error::InvalidName { .. } => UsageError(error.to_string()).into(),
         error => error.into(),
     }
 }

@@ -40,9 +40,9 @@ pub(super) fn run(arguments: &Stat) -> Result<()> {
     };
     let subject = Subject { seen: &seen, rates };
     if arguments.format.json {
-        return output::write_lines(&[json(&column::object(&columns, &subject))]);
+        return output::print_lines(&[json(&column::object(&columns, &subject))]);
     }
-    output::write_lines(&table::properties(&columns, &subject, arguments.format.look()))
+    output::print_lines(&table::properties(&columns, &subject, arguments.format.look()))
 }
 
 /// All columns, but for the one that draws what another one says.

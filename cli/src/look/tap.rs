@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use ringmain::inspect::{self, Inspection, Kind, Tapped};
 use ringmain::{PeerState, Role};
 
 use super::unit::{self, Format};
-use super::{output, seen, terminal, units};
+use super::{seen, terminal, units};
+use crate::{output, words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tap {
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: &Tap) -> Result<()> {
     let ring = Inspection::open(&arguments.name).map_err(seen::explain)?;
     check(&ring)?;
     if let Err(corrupted) = ring.positions() {
-        bail!("ring {:?} is damaged: {corrupted}; remove it and create it anew", ring.name());
+        bail!(words::damaged(ring.name(), &corrupted));
     }
     let mut looks = Looks::new(&ring, arguments);
     let result = looks.run();
@@ -87,8 +88,8 @@ impl<'a> Looks<'a> {
     fn new(ring: &'a Inspection, arguments: &Tap) -> Looks<'a> {
         let goes_on = arguments.follow || arguments.new;
         let (is_bytes, unit) = match ring.kind() {
-            Kind::Stream { element_size, .. } => (element_size == 1, "elements"),
-            _ => (false, "bytes of records"),
+            Kind::Stream { element_size, .. } => (element_size == 1, ["element", ""]),
+            _ => (false, ["byte", " of records"]),
         };
         Looks {
             ring,
@@ -114,7 +115,7 @@ impl<'a> Looks<'a> {
             let looked = self.look(&mut text);
             // Before what was seen is printed. What was seen before a failure of the ring is, too.
             check(self.ring)?;
-            output::write(&text)?;
+            output::print(&text)?;
             match looked? {
                 Looked::Enough => return Ok(()),
                 Looked::Nothing if is_last => return Ok(()),
@@ -149,13 +150,13 @@ impl<'a> Looks<'a> {
                     self.run.push(text, self.format, position, &bytes, self.tap.last_len());
                     if text.len() > CHUNK {
                         check(self.ring)?;
-                        output::write(&std::mem::take(text))?;
+                        output::print(&std::mem::take(text))?;
                     }
                 }
             }
         };
         self.run.flush(text, self.format);
-        looked.with_context(|| format!("ring {:?} is damaged; remove it and create it anew", self.ring.name()))
+        looked.map_err(|corrupted| anyhow!(words::damaged(self.ring.name(), &corrupted)))
     }
 
     fn miss(&mut self, count: u64) {
@@ -237,7 +238,8 @@ impl Run {
 /// What passed unseen.
 struct Missed {
     name: String,
-    unit: &'static str,
+    /// What is counted, and of what.
+    unit: [&'static str; 2],
     count: u64,
     told: Option<Instant>,
 }
@@ -250,11 +252,8 @@ impl Missed {
         if self.count == 0 || is_early && !is_last {
             return;
         }
-        // Nobody can be told of a failure to tell.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("ringmain: ring {:?}: missed {} {}\n", self.name, self.count, self.unit),
-        );
+        let [thing, of] = self.unit;
+        output::say(&format!("ringmain: ring {:?}: missed {}{of}\n", self.name, words::count(self.count, thing)));
         (self.count, self.told) = (0, Some(Instant::now()));
     }
 }

@@ -12,7 +12,8 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::low_level::pipe;
 
-use super::output;
+use crate::ending::Ending;
+use crate::output;
 
 /// The other screen, without a cursor and without wrapping.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -55,7 +56,7 @@ impl Terminal {
         if terminal.stdin.is_terminal() {
             terminal.listen_to_keys()?;
         }
-        output::write(ENTER)?;
+        output::print(ENTER)?;
         Ok(terminal)
     }
 
@@ -72,7 +73,7 @@ impl Terminal {
 
     /// Draws lines from the top, as far as there is room.
     pub(super) fn draw(&self, lines: &[String]) -> Result<()> {
-        output::write(&screen(lines, self.rows()))
+        output::print(&screen(lines, self.rows()))
     }
 
     fn rows(&self) -> usize {
@@ -124,7 +125,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         // A terminal that is gone needs nothing.
-        let _ = output::write(LEAVE);
+        let _ = output::print(LEAVE);
         if let Some(keyboard) = &self.keyboard {
             let _ = tcsetattr(&self.stdin, OptionalActions::Now, keyboard);
         }
@@ -139,12 +140,12 @@ fn screen(lines: &[String], rows: usize) -> String {
     format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n"))
 }
 
-/// Waits until a moment, or until nobody reads the output any more: then it is an error that ends quietly.
+/// Waits until a moment, or until nobody reads the output any more: an ending of its own.
 pub(super) fn wait_for_reader_until(end: Instant) -> Result<()> {
     let stdout = io::stdout();
     match poll_until(&[stdout.as_fd()], end)? {
         [false] => Ok(()),
-        [true] => Err(output::nobody_reads()),
+        [true] => Err(Ending::BrokenPipe.into()),
     }
 }
 

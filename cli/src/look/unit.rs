@@ -34,7 +34,7 @@ pub(super) fn write(text: &mut String, format: Format, position: u64, bytes: &[u
             for byte in bytes {
                 let _ = write!(hex, "{byte:02x}");
             }
-            let mut object = json!({"position": position, "length": len, "hex": hex});
+            let mut object = json!({"position": output::number(position), "length": len, "hex": hex});
             if let Ok(text) = std::str::from_utf8(bytes) {
                 object["text"] = text.into();
             }

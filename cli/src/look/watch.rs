@@ -51,9 +51,9 @@ pub(super) fn run(arguments: &Watch) -> Result<()> {
         if format.json {
             let columns = arguments.output.clone().unwrap_or_else(|| [&[TIME], &named(&JSON_COLUMNS)[..]].concat());
             let lines = rings.subjects().map(|subject| json(&column::object(&columns, &subject)));
-            output::write_lines(&lines.collect::<Vec<_>>())?;
+            output::print_lines(&lines.collect::<Vec<_>>())?;
         } else {
-            output::write_lines(&table::lines(&arguments.columns(), &rings.subjects().collect::<Vec<_>>(), look))?;
+            output::print_lines(&table::lines(&arguments.columns(), &rings.subjects().collect::<Vec<_>>(), look))?;
             look.has_headings = false;
         }
     }

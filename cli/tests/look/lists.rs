@@ -1,5 +1,7 @@
 //! Rings as `ls` and `stat` tell of them.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process;
 use std::thread;
 
@@ -7,8 +9,8 @@ use ringmain::stream::{Consumer, Producer};
 use serde_json::Value;
 
 use crate::holder;
-use crate::program::{command_of, json, line, text};
-use crate::ring::Name;
+use crate::program::{check_refused, command_of, json, line, ringmain, text};
+use crate::ring::{Name, TAIL};
 use crate::shell::wait_for;
 
 #[test]
@@ -109,4 +111,57 @@ fn a_sleeper_is_told_as_parked() {
         wait_for("a sleeper", || (look()["consumer-sleep"] == "parked").then_some(()));
         tx.push(1).unwrap();
     });
+}
+
+#[test]
+fn what_a_killed_producer_left_behind_its_tail_is_counted() {
+    for alignment in [8, 64] {
+        let name = Name::new();
+        let options = name.options().capacity(4096).record_alignment(alignment);
+        let mut tx = options.message_producer().unwrap();
+        tx.push(b"counted").unwrap();
+        let counted = json(&["ls", "--json"], &name)["tail"].as_u64().unwrap();
+        tx.push(b"and one").unwrap();
+        tx.push(&[7; 100]).unwrap();
+        let all = json(&["ls", "--json"], &name)["used"].as_u64().unwrap();
+        tx.abandon();
+        // As where it is killed between the headers and their tail.
+        name.set_word(TAIL, counted);
+        for arguments in [&["ls", "--json"][..], &["stat", &name.0, "--json"]] {
+            let ring = json(arguments, &name);
+            assert_eq!((ring["used"].as_u64(), ring["tail"].as_u64()), (Some(all), Some(counted)), "{ring}");
+            assert_eq!(ring["state"], "stale");
+        }
+        // A consumer gets them, and its head then lies in front of the tail.
+        let mut rx = options.message_consumer().unwrap();
+        let mut buffer = [0; 128];
+        assert_eq!([7, 7], [rx.pop(&mut buffer).unwrap(), rx.pop(&mut buffer).unwrap()].map(|len| len as u64));
+        let left = json(&["stat", &name.0, "--json", "--interval", "10ms"], &name);
+        // The payload, its header, and up to the next start of a record.
+        assert_eq!(left["used"], if alignment == 8 { 112 } else { 128 }, "{left}");
+        assert_eq!(rx.pop(&mut buffer).unwrap(), 100);
+        assert_eq!(json(&["stat", &name.0, "--json", "--interval", "10ms"], &name)["used"], 0);
+    }
+}
+
+#[test]
+fn what_a_killed_creator_left_has_a_row_also_where_it_is_empty() {
+    let (ours, foreign) = (Name::new(), Name::new());
+    for name in [&ours, &foreign] {
+        drop(fs::File::create_new(name.path()).unwrap());
+    }
+    fs::set_permissions(ours.path(), fs::Permissions::from_mode(0o1600)).unwrap();
+    for (name, state) in [(&ours, "unfinished"), (&foreign, "not a ring")] {
+        assert_eq!(line(&text(&["ls"]), name), format!("{} - - - - - - {state}", name.0));
+        assert_eq!(json(&["ls", "--json"], name)["state"], state);
+    }
+    // Other tests make and leave what is stale, so nothing is removed here without names.
+    let stale = text(&["rm", "--stale", "--dry-run"]);
+    let would_go = |name: &Name| stale.lines().any(|line| line == format!("would remove {}", name.0));
+    assert_eq!([&ours, &foreign].map(would_go), [true, false], "{stale}");
+    text(&["rm", "--stale", &ours.0, &foreign.0]);
+    assert_eq!([&ours, &foreign].map(|name| name.path().exists()), [false, true]);
+    check_refused(&mut ringmain(&["rm", &foreign.0]), 1, &["is no ring", "--force"]);
+    text(&["rm", "--force", &foreign.0]);
+    assert!(!foreign.path().exists());
 }

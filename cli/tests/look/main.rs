@@ -1,6 +1,7 @@
 //! `ringmain ls`, `stat`, `watch` and `tap` as a user runs them, on rings of real processes, in a pipe and on a
 //! terminal.
 
+mod json;
 mod lists;
 mod program;
 mod refused;
@@ -9,6 +10,7 @@ mod ring;
 mod shell;
 mod speed;
 mod tap;
+#[allow(dead_code, reason = "every test file uses its share")]
 mod terminal;
 mod watch;
 

@@ -81,9 +81,9 @@ pub(crate) fn wait_for_look(child: &Running, name: &Name) {
 }
 
 #[track_caller]
-pub(crate) fn check_ends(child: Running) -> String {
+pub(crate) fn check_ends(child: Running, code: i32) -> String {
     let output = child.output();
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{}: {errors}", output.status);
+    assert_eq!(output.status.code(), Some(code), "{errors}");
     errors
 }

@@ -21,13 +21,13 @@ fn what_nobody_reads_ends_quietly() {
     for arguments in [&["ls"][..], &["stat", &name.0], &follow, &watch, &["watch", "--json", "--interval", "5ms"]] {
         let (child, stdout) = spawn(arguments);
         drop(stdout);
-        assert_eq!(check_ends(child), "", "{arguments:?}");
+        assert_eq!(check_ends(child, 141), "", "{arguments:?}");
     }
     // Also where nothing comes that could be written.
     let (child, mut stdout) = spawn(&follow);
     stdout.read_line(&mut String::new()).unwrap();
     drop(stdout);
-    assert_eq!(check_ends(child), "");
+    assert_eq!(check_ends(child, 141), "");
     tx.push(b"two").unwrap();
 }
 
@@ -37,7 +37,7 @@ fn output_that_cannot_be_written_is_a_failure() {
     let _tx = messages(&name, &[b"one"]);
     for arguments in [&["ls"][..], &["stat", &name.0], &["tap", &name.0], &["watch", "--interval", "5ms"]] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        check_refused(ringmain(arguments).stdout(full), 1, &["cannot write to standard output"]);
+        check_refused(ringmain(arguments).stdout(full), 1, &["cannot write to stdout"]);
     }
 }
 
@@ -181,11 +181,11 @@ fn what_a_terminal_would_obey_is_escaped_wherever_it_comes_from() {
 }
 
 #[test]
-fn help_tells_the_exit_status() {
-    for verb in ["ls", "stat", "watch", "tap"] {
+fn help_tells_the_exit_codes() {
+    for verb in ["ls", "stat", "watch", "tap", "create", "rm", "write", "read", "doctor", "bench", "chaos"] {
         for help in ["-h", "--help"] {
             let text = text(&[verb, help]);
-            assert!(text.contains("Exit status:") && text.contains("2  wrong usage"), "{text}");
+            assert!(text.contains("Exit codes:") && text.contains("141  nobody takes"), "{text}");
         }
     }
 }

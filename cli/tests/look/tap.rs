@@ -59,7 +59,7 @@ fn a_tap_follows_until_the_ring_is_removed() {
     line.clear();
     lines.read_to_string(&mut line).unwrap();
     assert_eq!(line, "last\n");
-    assert_eq!(check_ends(child), "");
+    assert_eq!(check_ends(child, 0), "");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_tap_on_what_is_new_leaves_out_what_waits() {
         }
     });
     assert_eq!(line, "young\n");
-    check_ends(child);
+    check_ends(child, 0);
 }
 
 #[test]
@@ -111,6 +111,6 @@ fn a_ring_that_was_truncated_is_damaged_and_ends_nobody() {
     let status = child.end();
     assert_eq!(status.code(), Some(1), "{status}");
     assert_eq!(line(&text(&["ls", "-o", "name,state"]), &name), format!("{} damaged", name.0));
-    let refused = ["object length", "create it anew"];
+    let refused = ["object length", "make it anew"];
     check_refused(&mut ringmain(&["tap", &name.0]), 1, &refused);
 }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -43,8 +44,24 @@ impl Terminal {
 
     /// Starts a program that has this terminal as its input and output.
     pub(crate) fn spawn(&self, command: &mut Command) -> Running {
-        let end = || Stdio::from(self.program.try_clone().unwrap());
-        Running::start(command.stdin(end()).stdout(end()).stderr(end()))
+        Running::start(command.stdin(self.end()).stdout(self.end()).stderr(self.end()))
+    }
+
+    /// The end of programs.
+    pub(crate) fn end(&self) -> Stdio {
+        self.program.try_clone().unwrap().into()
+    }
+
+    /// Starts a program that leads a session whose terminal this is, and that gets the keys.
+    pub(crate) fn lead(&self, command: &mut Command) -> Running {
+        let lead = || {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+            Ok(())
+        };
+        // SAFETY: it makes system calls alone, and allocates nothing.
+        unsafe { command.pre_exec(lead) };
+        self.spawn(command)
     }
 
     pub(crate) fn type_keys(&mut self, keys: &[u8]) {

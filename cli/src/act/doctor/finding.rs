@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::output;
+
 /// What was looked at, and what was found.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -10,7 +12,6 @@ pub(super) struct Finding {
     pub(super) status: Status,
     pub(super) found: String,
     /// What to do where attention is needed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cure: Option<String>,
 }
 
@@ -38,6 +39,10 @@ impl Finding {
         cure: impl Into<String>,
     ) -> Finding {
         if is_ok { Finding::ok(check, found) } else { Finding::attention(check, found, cure) }
+    }
+
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        Ok(output::json(&serde_json::to_value(self)?) + "\n")
     }
 
     pub(super) fn line(&self) -> String {

@@ -11,11 +11,12 @@ use anyhow::Result;
 use clap::Args;
 
 use self::finding::{Finding, Status};
-use super::ending::{Ending, print};
+use crate::ending::Ending;
+use crate::output::print;
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Print the findings as JSON
+    /// Print JSON: one object per line
     #[arg(long)]
     json: bool,
     /// Exit with 1 where something needs attention
@@ -31,8 +32,8 @@ impl Doctor {
                 .flatten()
                 .collect();
         let text = match self.json {
-            true => serde_json::to_string(&findings)? + "\n",
-            false => findings.iter().map(Finding::line).collect(),
+            true => findings.iter().map(Finding::json).collect::<Result<_, _>>()?,
+            false => findings.iter().map(Finding::line).collect::<String>(),
         };
         print(&text)?;
         let needs_attention = findings.iter().any(|finding| finding.status == Status::Attention);

@@ -1,0 +1,146 @@
+//! What the library says, in the words of this program: its verbs and options in the place of calls.
+
+use std::error::Error as _;
+
+use ringmain::{Attribute, Corrupted, Error, WaitError};
+
+/// Says whatever went wrong.
+pub(crate) fn of_any(error: &anyhow::Error) -> String {
+    match (error.downcast_ref::<Error>(), error.downcast_ref::<WaitError>()) {
+        (Some(error), _) => of(error),
+        (None, Some(error)) => of_wait(*error),
+        (None, None) => plain(&format!("{error:#}")),
+    }
+}
+
+/// Says an error of the library.
+pub(crate) fn of(error: &Error) -> String {
+    match error {
+        Error::NotFound { name, .. } => format!("no ring {name:?}; 'ringmain ls' lists those that are there"),
+        Error::AlreadyExists { name } => {
+            format!("ring {name:?} exists; remove it ('ringmain rm {name}'), or leave --exclusive out")
+        }
+        Error::Unfinished { name } => format!(
+            "ring {name:?} has no contents: the process that was making it was killed; the next 'ringmain write' or \
+             'ringmain read' makes it anew, and 'ringmain rm {name}' removes it"
+        ),
+        Error::WrongOwner { name, found, expected } => format!(
+            "ring {name:?} belongs to user {found}, expected {expected}; if you trust that user, read and write take \
+             --owner {found}, else use another name"
+        ),
+        Error::TooOpen { name, found, expected } => format!(
+            "ring {name:?} has mode {found:04o}, and others than those of {expected:04o} can write it; if that is \
+             meant, say --mode {found:04o}, else chmod {expected:04o} /dev/shm/{name}"
+        ),
+        Error::TooLarge { name, found, limit } => format!(
+            "ring {name:?} has {} of data, expected at most {limit}, half of the memory that is available; remove it, \
+             or use another name",
+            count(*found, "byte")
+        ),
+        Error::Mismatch { name, what, found, expected } => match difference(*what, *found, name) {
+            Some(cure) => format!("ring {name:?} has {what} {found}, expected {expected}; {cure}"),
+            None => error.to_string(),
+        },
+        Error::OtherTypeTag { name, found, expected } => format!(
+            "ring {name:?} has type tag {found:?}, expected {expected:?}; give --type-tag as it stands, or use another \
+             name"
+        ),
+        Error::Corrupted { name, source } => damaged(name, source),
+        error => match error.source() {
+            Some(source) => plain(&format!("{error}: {source}")),
+            None => plain(&error.to_string()),
+        },
+    }
+}
+
+/// Says that the positions of a ring cannot be.
+pub(crate) fn damaged(name: &str, corrupted: &Corrupted) -> String {
+    let text = corrupted.to_string();
+    // Without what the library advises.
+    let found = text.split(": another process").next().unwrap_or_default();
+    format!("ring {name:?} is damaged: {found}: another process wrote there; {}", anew(name))
+}
+
+/// Says how a wait ended.
+pub(crate) fn of_wait(error: WaitError) -> String {
+    match error {
+        WaitError::Truncated { len, expected } => format!(
+            "another process has shortened the ring to {}, expected {expected}; remove it and make it anew",
+            count(len, "byte")
+        ),
+        error => plain(&error.to_string()),
+    }
+}
+
+/// Takes the name of a call out of an advice.
+fn plain(text: &str) -> String {
+    text.replace("unlink it and create it anew", "remove it ('ringmain rm --force') and make it anew")
+}
+
+/// Says what to do about a difference, where that is an option.
+fn difference(what: Attribute, found: u64, name: &str) -> Option<String> {
+    let option = match what {
+        Attribute::Kind => {
+            let kind = if found == 1 { "stream" } else { "message" };
+            return Some(format!("--kind {kind} is what stands, or use another name"));
+        }
+        Attribute::Capacity => "--capacity",
+        Attribute::RecordAlign => "--alignment",
+        Attribute::ElementSize => "--element-size",
+        Attribute::ElementAlign => "--element-align",
+        Attribute::LayoutVersion | Attribute::TypeId => return None,
+        _ => return Some(format!("another process damaged the ring; {}", anew(name))),
+    };
+    Some(format!("{option} {found} is what stands, or use another name"))
+}
+
+/// Says how a ring is made anew that cannot be used.
+fn anew(name: &str) -> String {
+    format!("remove it ('ringmain rm --force {name}') and make it anew")
+}
+
+/// Counts things.
+pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
+    match number.into() {
+        1 => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_not_many() {
+        assert_eq!([0_u64, 1, 2].map(|number| count(number, "byte")), ["0 bytes", "1 byte", "2 bytes"]);
+    }
+
+    /// Whatever the library advises that is no option here.
+    const FOREIGN: [&str; 6] = ["Options", "handle", "attach", "unlink", "as its owner", "a new one"];
+
+    #[track_caller]
+    fn check(text: &str, parts: &[&str]) {
+        assert!(parts.iter().all(|part| text.contains(part)), "{parts:?} in: {text}");
+        assert!(!FOREIGN.iter().any(|word| text.contains(word)), "{text}");
+    }
+
+    #[test]
+    fn what_is_advised_can_be_said_on_the_command_line() {
+        let name = || "x".to_owned();
+        let differs = |what, found| Error::Mismatch { name: name(), what, found, expected: 7 };
+        check(&of(&Error::AlreadyExists { name: name() }), &["exists", "--exclusive", "ringmain rm x"]);
+        check(&of(&Error::Unfinished { name: name() }), &["was killed", "ringmain rm x"]);
+        check(&of(&Error::WrongOwner { name: name(), found: 0, expected: 1000 }), &["user 0", "--owner 0"]);
+        check(&of(&Error::TooOpen { name: name(), found: 0o666, expected: 0o600 }), &["--mode 0666", "chmod 0600"]);
+        check(&of(&Error::TooLarge { name: name(), found: 1, limit: 0 }), &["1 byte of data"]);
+        check(&of(&differs(Attribute::Capacity, 64)), &["capacity 64", "expected 7", "--capacity 64"]);
+        check(&of(&differs(Attribute::RecordAlign, 8)), &["--alignment 8"]);
+        check(&of(&differs(Attribute::ElementSize, 8)), &["--element-size 8"]);
+        check(&of(&differs(Attribute::ElementAlign, 8)), &["--element-align 8"]);
+        check(&of(&differs(Attribute::Kind, 1)), &["--kind stream"]);
+        check(&of(&differs(Attribute::Kind, 2)), &["--kind message"]);
+        check(&of(&differs(Attribute::SegmentLength, 8)), &["damaged", "ringmain rm --force x"]);
+        check(&of_wait(WaitError::Truncated { len: 1, expected: 2 }), &["1 byte,", "make it anew"]);
+    }
+}
