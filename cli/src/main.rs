@@ -12,6 +12,7 @@ mod ending;
 mod limits;
 mod look;
 mod output;
+mod pages;
 mod streams;
 mod usage;
 mod words;
@@ -65,6 +66,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // What a shell asks for that was given completions.
+    clap_complete::CompleteEnv::with_factory(|| pages::with_candidates(Cli::command())).var(pages::COMPLETE).complete();
     let result = match Cli::try_parse() {
         Ok(cli) => run(&cli),
         Err(answer) => print_answer(&answer),
@@ -109,7 +112,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::ChaosWorker { job } => chaos::work(job),
         Command::ChaosKeeper { names } => chaos::keep(names),
         Command::Look(look) => look::run(look),
-        Command::Act(act) => act::run(act, Cli::command()),
+        Command::Act(act) => act::run(act, &Cli::command()),
     }
 }
 

@@ -13,11 +13,10 @@ mod size;
 mod write;
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
-use clap_complete::Shell;
+use clap::Subcommand;
 
 use crate::ending::EXIT_CODES;
-use crate::output::print;
+use crate::pages::{Completions, Man};
 
 /// What can be done to rings.
 #[derive(Debug, Subcommand)]
@@ -50,34 +49,20 @@ pub(crate) enum Act {
     /// Print the completions for a shell
     #[command(after_help = EXIT_CODES)]
     Completions(Completions),
-    /// Print the manual page
+    /// Print a manual page, or write all of them to a folder
     #[command(after_help = EXIT_CODES)]
-    Man,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Completions {
-    /// Of which shell
-    shell: Shell,
+    Man(Man),
 }
 
 /// Does what was asked for. `command` is the whole command line, for those who describe it.
-pub(crate) fn run(act: &Act, mut command: clap::Command) -> Result<()> {
+pub(crate) fn run(act: &Act, command: &clap::Command) -> Result<()> {
     match act {
         Act::Create(create) => create.run(),
         Act::Rm(remove) => remove.run(),
         Act::Write(write) => write.run(),
         Act::Read(read) => read.run(),
         Act::Doctor(doctor) => doctor.run(),
-        Act::Completions(Completions { shell }) => {
-            let mut text = Vec::new();
-            clap_complete::generate(*shell, &mut command, "ringmain", &mut text);
-            print(&String::from_utf8(text)?)
-        }
-        Act::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(command).render(&mut text)?;
-            print(&String::from_utf8(text)?)
-        }
+        Act::Completions(completions) => completions.run(),
+        Act::Man(man) => man.run(command),
     }
 }

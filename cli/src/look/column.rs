@@ -111,12 +111,14 @@ pub(super) fn named(names: &[&str]) -> Vec<Column> {
     names.iter().filter_map(find).collect()
 }
 
+/// Returns the names of all columns.
+pub(super) fn names() -> Vec<&'static str> {
+    ALL.iter().chain([&TIME]).map(|column| column.name).collect()
+}
+
 /// Reads the name of a column.
 pub(super) fn parse(name: &str) -> Result<Column, String> {
-    named(&[name]).pop().ok_or_else(|| {
-        let names: Vec<&str> = ALL.iter().chain([&TIME]).map(|column| column.name).collect();
-        format!("no column '{name}'; there are {}", names.join(", "))
-    })
+    named(&[name]).pop().ok_or_else(|| format!("no column '{name}'; there are {}", names().join(", ")))
 }
 
 /// Reads the name of a column that needs one look only.

@@ -56,6 +56,11 @@ pub(crate) enum Look {
     Cost(cost::Cost),
 }
 
+/// Returns the names of all columns.
+pub(crate) fn column_names() -> Vec<&'static str> {
+    column::names()
+}
+
 /// Does what a verb says.
 pub(crate) fn run(look: &Look) -> Result<()> {
     match look {

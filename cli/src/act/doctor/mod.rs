@@ -3,6 +3,7 @@
 mod container;
 mod finding;
 mod limits;
+mod lines;
 mod memory;
 mod processor;
 mod rings;
@@ -27,7 +28,7 @@ pub(crate) struct Doctor {
 impl Doctor {
     pub(super) fn run(&self) -> Result<()> {
         let findings: Vec<Finding> =
-            [rings::look(), memory::look(), limits::look(), processor::look(), container::look()]
+            [rings::look(), memory::look(), limits::look(), processor::look(), lines::look(), container::look()]
                 .into_iter()
                 .flatten()
                 .collect();
