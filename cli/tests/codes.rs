@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ability::{Ability, missing};
 use ringmain::{Role, message, stream};
-use shell::{Ring, Running, redirected, ringmain, start, write};
+use shell::{Ring, Running, deserted, redirected, ringmain, start, write};
 
 /// Where the header has the tail, from `docs/format.md`.
 const TAIL: u64 = 0x0180;
@@ -169,7 +169,7 @@ fn meet(cause: &str, verb: &str) -> Option<Met> {
         }
         "nobody reads stdout" => {
             let mut met = plain(if verb == "create" { Ring::new() } else { filled() }, &[])?;
-            met.command.stdout(std::io::pipe().unwrap().1);
+            met.command.stdout(deserted());
             Some(met)
         }
         "stdin cannot be read" => {
@@ -252,7 +252,7 @@ fn no_code_depends_on_whether_stderr_can_be_written() {
         // Those take their time, and fail as all do.
         for (verb, code) in codes.iter().filter(|(verb, code)| *code != 0 && verb != "bench" && verb != "chaos") {
             let full = || File::options().write(true).open("/dev/full").unwrap().into();
-            let broken = || std::io::pipe().unwrap().1.into();
+            let broken = || deserted().into();
             let streams: [&dyn Fn() -> Stdio; 2] = [&full, &broken];
             for stderr in streams {
                 let Some(mut met) = meet(cause, verb) else { continue };
@@ -267,7 +267,7 @@ fn no_code_depends_on_whether_stderr_can_be_written() {
             let output = Running::start(&mut redirected(&[argument], how)).output();
             assert_eq!(output.status.code(), Some(code), "{argument} {how}");
         }
-        let mut process = Running::start(ringmain(&[argument]).stdout(std::io::pipe().unwrap().1));
+        let mut process = Running::start(ringmain(&[argument]).stdout(deserted()));
         assert_eq!(process.end().code(), Some(141));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ringmain::inspect::{Inspection, Kind};
 use ringmain::{PeerState, Role};
-use shell::{Ring, Running, check, feed, noise, ringmain, run, start, wait_for, write};
+use shell::{Ring, Running, check, deserted, feed, noise, ringmain, run, start, wait_for, write};
 
 const MIB: usize = 1 << 20;
 
@@ -195,9 +195,7 @@ fn a_reader_whose_stdout_is_closed_ends_quietly_and_loses_nothing() {
     for framing in ["lines", "fixed:8", "bytes"] {
         let ring = Ring::new();
         write(&[ring.name(), "--framing", framing], "1234567\n".repeat(10_000), 0);
-        let mut reader = start(&["read", ring.name()]);
-        drop(reader.child().stdout.take());
-        check(reader, 141);
+        check(Running::start(ringmain(&["read", ring.name()]).stdout(deserted())), 141);
         assert_eq!(run(&["read", ring.name()], 0).0, "1234567\n".repeat(10_000).into_bytes(), "{framing}");
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ringmain::inspect::Inspection;
 use ringmain::{PeerState, Role};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use shell::{Ring, Running, check, feed, redirected, ringmain, run, start, wait_for, write};
+use shell::{Ring, Running, check, deserted, feed, redirected, ringmain, run, start, wait_for, write};
 
 #[test]
 fn a_closed_stdout_is_refused_before_anything_is_done() {
@@ -183,9 +183,7 @@ fn all_rings_are_removed_where_that_cannot_be_printed() {
     let first = rings();
     made(&first);
     let names = first.each_ref().map(Ring::name);
-    let mut process = start(&[&["rm"], &names[..]].concat());
-    drop(process.child().stdout.take());
-    check(process, 141);
+    check(Running::start(ringmain(&[&["rm"], &names[..]].concat()).stdout(deserted())), 141);
     assert!(!first.iter().any(Ring::exists));
 
     let second = rings();
@@ -200,9 +198,8 @@ fn all_rings_are_removed_where_that_cannot_be_printed() {
     let third = rings();
     made(&third);
     let names = third.each_ref().map(Ring::name);
-    let mut process = start(&["rm", names[0], "act-missing", names[1], "act-absent", names[2], names[3]]);
-    drop(process.child().stdout.take());
-    let (_, error) = check(process, 1);
+    let names = ["rm", names[0], "act-missing", names[1], "act-absent", names[2], names[3]];
+    let (_, error) = check(Running::start(ringmain(&names).stdout(deserted())), 1);
     assert_eq!(error.lines().count(), 2, "{error}");
     assert!(!third.iter().any(Ring::exists));
     // A name that cannot be is refused before anything is removed.

@@ -10,7 +10,7 @@ use std::process::{self, Command, Stdio};
 
 use crate::program::{check_ends, check_refused, json, line, ringmain, spawn, text};
 use crate::ring::{LAYOUT_VERSION, Name, TAIL, messages};
-use crate::shell;
+use crate::shell::{self, Running, deserted};
 
 #[test]
 fn what_nobody_reads_ends_quietly() {
@@ -19,8 +19,7 @@ fn what_nobody_reads_ends_quietly() {
     let follow = ["tap", &name.0, "--follow"];
     let watch = ["watch", &name.0, "--interval", "5ms"];
     for arguments in [&["ls"][..], &["stat", &name.0], &follow, &watch, &["watch", "--json", "--interval", "5ms"]] {
-        let (child, stdout) = spawn(arguments);
-        drop(stdout);
+        let child = Running::start(ringmain(arguments).stdout(deserted()).stderr(Stdio::piped()));
         assert_eq!(check_ends(child, 141), "", "{arguments:?}");
     }
     // Also where nothing comes that could be written.

@@ -3,7 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "every test file uses its share")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{PipeWriter, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -12,6 +12,7 @@ use std::thread;
 
 use ringmain::inspect::Inspection;
 use ringmain::{Options, PeerState, Role};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 // That of the library's tests.
 #[path = "../../../tests/common/running.rs"]
@@ -86,6 +87,18 @@ pub(crate) fn ringmain(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// An end of a pipe that nobody reads, nor a process that was just forked from this one.
+pub(crate) fn deserted() -> PipeWriter {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    wait_for("a pipe that nobody reads", || {
+        let mut polled = [PollFd::new(&writer, PollFlags::empty())];
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        (poll(&mut polled, Some(&none)) == Ok(1)).then_some(())
+    });
+    writer
 }
 
 /// The command behind a shell's redirections, as `>&-`.
