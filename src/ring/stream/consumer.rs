@@ -349,8 +349,9 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
     ///
     /// - [`PopError::Empty`]: none is there.
     /// - [`PopError::Broken`]: the handle can no longer be used.
+    #[inline]
     pub fn pop_slice(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let wanted = bytes.len() / self.kind.size;
+        let wanted = self.kind.whole(bytes.len());
         if wanted == 0 {
             return self.check().map(|()| 0).map_err(PopError::Broken);
         }
