@@ -371,8 +371,8 @@ typedef struct ringmain_stat {
 extern "C" {
 #endif // __cplusplus
 
-// Returns what a result of this library means, in a few words: any of its codes, negative or not. For the reason of one
-// failure, with numbers and advice, see ringmain_last_error(). The text is never NULL, and stays valid.
+// Returns what a result of this library means, in a few words: any of its codes, negative or not. For the reason of
+// one failure, with numbers and advice, see ringmain_last_error(). The text is never NULL, and stays valid.
 const char *ringmain_strerror(int code);
 
 // Returns why the last call of this thread that failed did so, in the words that the library for Rust has; an empty
@@ -385,8 +385,8 @@ const char *ringmain_version(void);
 // Attaches to one end of a ring, and creates the ring if the options allow it.
 //
 // `which` is RINGMAIN_STREAM_PRODUCER, RINGMAIN_STREAM_CONSUMER, RINGMAIN_MESSAGE_PRODUCER or
-// RINGMAIN_MESSAGE_CONSUMER. `name` has 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot; if it is NULL, the ring has no
-// name: a new one, or the one behind `options->descriptor`. `options` may be NULL. The handle is stored in `*end`
+// RINGMAIN_MESSAGE_CONSUMER. `name` has 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot; if it is NULL, the ring has
+// no name: a new one, or the one behind `options->descriptor`. `options` may be NULL. The handle is stored in `*end`
 // (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
 //
 // Fails with -ENOENT if there is no such ring and none may be created, -EBUSY if another handle has this end, -EPROTO
@@ -482,12 +482,12 @@ int ringmain_unlink_if_free(const char *name, int64_t limit_ns);
 // one, unless `count` is 0. Waits for room for one. They are visible together when this returns.
 ptrdiff_t ringmain_stream_push(struct ringmain_end *tx, const void *elements, size_t count, int64_t limit_ns);
 
-// Pops as many elements as are there, at most `count`, and returns how many that is: at least one, unless `count` is 0.
-// Waits for one. Their slots are free when this returns.
+// Pops as many elements as are there, at most `count`, and returns how many that is: at least one, unless `count` is
+// 0. Waits for one. Their slots are free when this returns.
 ptrdiff_t ringmain_stream_pop(struct ringmain_end *rx, void *elements, size_t count, int64_t limit_ns);
 
-// Pushes all of `count` elements, as room becomes free: visible in as many parts as that takes. `*pushed` says how many
-// were, also if this fails; it may be NULL. The limit is that of the whole call.
+// Pushes all of `count` elements, as room becomes free: visible in as many parts as that takes. `*pushed` says how
+// many were, also if this fails; it may be NULL. The limit is that of the whole call.
 int ringmain_stream_push_all(struct ringmain_end *tx,
                              const void *elements,
                              size_t count,
@@ -531,8 +531,8 @@ ptrdiff_t ringmain_stream_copy(struct ringmain_end *rx, void *elements, size_t c
 // others in the ring.
 int ringmain_stream_release(struct ringmain_end *rx, size_t count);
 
-// Pushes one message of `len` bytes. It is visible when this returns, or, if a batch is open, with the batch. Waits for
-// room.
+// Pushes one message of `len` bytes. It is visible when this returns, or, if a batch is open, with the batch. Waits
+// for room.
 int ringmain_message_push(struct ringmain_end *tx, const void *message, size_t len, int64_t limit_ns);
 
 // Pushes one message with a word of the user's, which its reader finds beside it: a kind, a number, a time. It needs
@@ -565,8 +565,8 @@ int ringmain_batch_begin(struct ringmain_end *tx);
 // Makes all messages of the batch visible at once, and returns how many there are.
 ptrdiff_t ringmain_batch_commit(struct ringmain_end *tx);
 
-// Pops one message into a buffer of `size` bytes, and returns its length. Waits for one. A message that is longer stays
-// in the ring: -EMSGSIZE, and ringmain_message_next_len() tells its length.
+// Pops one message into a buffer of `size` bytes, and returns its length. Waits for one. A message that is longer
+// stays in the ring: -EMSGSIZE, and ringmain_message_next_len() tells its length.
 ptrdiff_t ringmain_message_pop(struct ringmain_end *rx, void *message, size_t size, int64_t limit_ns);
 
 // Pops one message as ringmain_message_pop() does, and stores the word that its producer gave it.
@@ -589,8 +589,8 @@ int ringmain_message_peek(struct ringmain_end *rx, int64_t limit_ns, struct ring
 // The next call copies the one after it. ringmain_message_release() gives all of them back; ringmain_keep() leaves
 // them: whoever is killed before a release gets them again.
 //
-// A message that is longer than the buffer stays the next one: -EMSGSIZE. With RINGMAIN_NOW, -EAGAIN says that there is
-// no further one yet.
+// A message that is longer than the buffer stays the next one: -EMSGSIZE. With RINGMAIN_NOW, -EAGAIN says that there
+// is no further one yet.
 ptrdiff_t ringmain_message_copy_next(struct ringmain_end *rx, void *message, size_t size, int64_t limit_ns);
 
 // Gives the message of the peek, or all that were copied, back to the producer, and returns how many those are.
@@ -601,8 +601,8 @@ ptrdiff_t ringmain_message_release(struct ringmain_end *rx);
 int ringmain_send(int socket_fd, int descriptor);
 
 // Receives a ring that another process sends through a Unix socket, and returns its descriptor, which the caller
-// closes: `options.descriptor` attaches to it. A sender that wants an answer is told that it was received, and no more.
-// Waits as the socket does.
+// closes: `options.descriptor` attaches to it. A sender that wants an answer is told that it was received, and no
+// more. Waits as the socket does.
 int ringmain_receive(int socket_fd);
 
 // Sends a ring as ringmain_send() does, and asks what becomes of it: ringmain_offer_answer() waits for that. The offer
@@ -620,9 +620,9 @@ void ringmain_offer_free(struct ringmain_offer *offer);
 // for it (ringmain_offer_send) whether that succeeded, and if not, why.
 int ringmain_accept(int socket_fd, uint32_t which, const struct ringmain_options *options, struct ringmain_end **end);
 
-// Makes a copy of a descriptor of a ring without a name for a program that is about to be started, and writes to `note`
-// the text for the environment variable by which that program finds it (ringmain_inherited). `size` is RINGMAIN_NOTE or
-// more. Returns the copy, which the caller closes once the program is started.
+// Makes a copy of a descriptor of a ring without a name for a program that is about to be started, and writes to
+// `note` the text for the environment variable by which that program finds it (ringmain_inherited). `size` is
+// RINGMAIN_NOTE or more. Returns the copy, which the caller closes once the program is started.
 //
 // The copy is close-on-exec, so that no other program inherits it. The child that runs this one clears that: by
 // fcntl(fd, F_SETFD, 0) between fork() and exec(), or by posix_spawn_file_actions_adddup2(actions, fd, fd).

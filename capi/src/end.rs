@@ -279,18 +279,25 @@ fn bad_bytes(what: &str, len: usize) -> c_int {
     }
 }
 
-/// Makes a call that does not wait, and if it came too early and there is a limit, the same call waiting.
+/// Makes a call that does not wait. If it came too early and there is a limit, waits for what it needs, and makes it once
+/// more: then that is there, and nobody else takes it.
 #[inline(always)]
 pub(crate) fn patiently<H, T, E: Passing>(
     handle: &mut H,
     limit_ns: i64,
-    now: impl FnOnce(&mut H) -> Result<T, E>,
-    later: impl FnOnce(&mut H, Option<Duration>) -> Result<T, WaitError>,
+    mut call: impl FnMut(&mut H) -> Result<T, E>,
+    wait: impl FnOnce(&mut H, Option<Duration>) -> Result<(), WaitError>,
 ) -> Result<T, c_int> {
-    match now(handle) {
-        Ok(result) => Ok(result),
-        Err(error) if limit_ns == RINGMAIN_NOW || !error.passes() => Err(error.refuse()),
-        Err(_) => later(handle, limit(limit_ns)).map_err(Refusal::refuse),
+    let mut wait = Some(wait).filter(|_| limit_ns != RINGMAIN_NOW);
+    loop {
+        let error = match call(handle) {
+            Ok(result) => return Ok(result),
+            Err(error) => error,
+        };
+        match wait.take() {
+            Some(wait) if error.passes() => wait(handle, limit(limit_ns)).map_err(Refusal::refuse)?,
+            _ => return Err(error.refuse()),
+        }
     }
 }
 

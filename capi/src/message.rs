@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use libc::iovec;
 use ringmain::message::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
-use ringmain::{PushError, Trusted, WaitError};
+use ringmain::{Trusted, WaitError};
 
 use crate::code::{Refusal, counted, invalid, status};
 use crate::end::{Guard, buffer, bytes, guard, handle, not_open, out, patiently, ringmain_end, waiting};
-use crate::stream::split;
 
 /// A message of a peek, in place: to be read.
 #[derive(Clone, Copy, Debug)]
@@ -27,27 +26,58 @@ pub struct ringmain_record {
     pub position: u64,
 }
 
-/// Pushes one message by one of two ways: into the batch that is open, or alone.
+/// What is pushed as one message.
+#[derive(Clone, Copy)]
+enum Message<'a> {
+    Plain(&'a [u8]),
+    Tagged(u64, &'a [u8]),
+    Parts(&'a [IoSlice<'a>]),
+}
+
+impl Message<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Message::Plain(bytes) | Message::Tagged(_, bytes) => bytes.len(),
+            Message::Parts(parts) => parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len())),
+        }
+    }
+}
+
+/// Makes the call of a producer or a batch that pushes a message.
+macro_rules! push {
+    ($to:expr, $message:expr) => {
+        match $message {
+            Message::Plain(bytes) => $to.push(bytes),
+            Message::Tagged(word, bytes) => $to.push_tagged(word, bytes),
+            Message::Parts(parts) => $to.push_vectored(parts),
+        }
+    };
+}
+
+/// Pushes one message, or adds it to the batch that is open.
 ///
 /// # Safety
 ///
 /// As [`handle`].
 #[inline(always)]
-unsafe fn push(
-    tx: *mut ringmain_end,
-    limit_ns: i64,
-    alone: impl FnOnce(&mut Producer) -> Result<(), PushError>,
-    alone_later: impl FnOnce(&mut Producer, Option<Duration>) -> Result<(), WaitError>,
-    in_batch: impl FnOnce(&mut Batch<'static>) -> Result<(), PushError>,
-    in_batch_later: impl FnOnce(&mut Batch<'static>, Option<Duration>) -> Result<(), WaitError>,
-) -> c_int {
+unsafe fn push(tx: *mut ringmain_end, limit_ns: i64, message: Message<'_>) -> c_int {
     // SAFETY: the caller's promise.
-    status(match unsafe { guard(tx) } {
-        Ok(Guard::Batch(batch)) => patiently(batch, limit_ns, in_batch, in_batch_later),
+    let pushed = match unsafe { guard(tx) } {
+        Ok(Guard::Batch(batch)) => add(batch, limit_ns, message),
         // SAFETY: the same; nothing is open, or the call is refused.
-        Ok(_) => unsafe { handle::<Producer>(tx) }.and_then(|tx| patiently(tx, limit_ns, alone, alone_later)),
+        Ok(_) => unsafe { handle::<Producer>(tx) }.and_then(|tx| {
+            let wait = |tx: &mut Producer, limit| waiting!(tx, limit).until_free(message.len());
+            patiently(tx, limit_ns, |tx| push!(tx, message), wait)
+        }),
         Err(code) => Err(code),
-    })
+    };
+    status(pushed)
+}
+
+#[inline(never)]
+fn add(batch: &mut Batch<'static>, limit_ns: i64, message: Message<'_>) -> Result<(), c_int> {
+    let wait = |batch: &mut Batch<'static>, limit| waiting!(batch, limit).until_free(message.len());
+    patiently(batch, limit_ns, |batch| push!(batch, message), wait)
 }
 
 /// Pushes one message of `len` bytes. It is visible when this returns, or, if a batch is open, with the batch. Waits
@@ -62,16 +92,7 @@ pub unsafe extern "C" fn ringmain_message_push(
     // SAFETY: the caller's promise.
     match unsafe { bytes("the message", message.cast(), len) } {
         // SAFETY: the caller's promise.
-        Ok(message) => unsafe {
-            push(
-                tx,
-                limit_ns,
-                |tx| tx.push(message),
-                |tx, limit| waiting!(tx, limit).push(message),
-                |batch| batch.push(message),
-                |batch, limit| waiting!(batch, limit).push(message),
-            )
-        },
+        Ok(message) => unsafe { push(tx, limit_ns, Message::Plain(message)) },
         Err(code) => code,
     }
 }
@@ -89,16 +110,7 @@ pub unsafe extern "C" fn ringmain_message_push_tagged(
     // SAFETY: the caller's promise.
     match unsafe { bytes("the message", message.cast(), len) } {
         // SAFETY: the caller's promise.
-        Ok(message) => unsafe {
-            push(
-                tx,
-                limit_ns,
-                |tx| tx.push_tagged(word, message),
-                |tx, limit| waiting!(tx, limit).push_tagged(word, message),
-                |batch| batch.push_tagged(word, message),
-                |batch, limit| waiting!(batch, limit).push_tagged(word, message),
-            )
-        },
+        Ok(message) => unsafe { push(tx, limit_ns, Message::Tagged(word, message)) },
         Err(code) => code,
     }
 }
@@ -114,16 +126,7 @@ pub unsafe extern "C" fn ringmain_message_push_vectored(
     // SAFETY: the caller's promise.
     match unsafe { slices(parts, count) } {
         // SAFETY: the caller's promise.
-        Ok(parts) => unsafe {
-            push(
-                tx,
-                limit_ns,
-                |tx| tx.push_vectored(parts),
-                |tx, limit| waiting!(tx, limit).push_vectored(parts),
-                |batch| batch.push_vectored(parts),
-                |batch, limit| waiting!(batch, limit).push_vectored(parts),
-            )
-        },
+        Ok(parts) => unsafe { push(tx, limit_ns, Message::Parts(parts)) },
         Err(code) => code,
     }
 }
@@ -167,16 +170,11 @@ pub unsafe extern "C" fn ringmain_message_claim(
     // SAFETY: the caller's promise.
     status(unsafe { handle::<Producer>(tx) }.and_then(|producer| {
         let bytes = out("bytes", bytes)?;
-        let now = |tx: &mut Producer| {
+        let take = |tx: &mut Producer| {
             // SAFETY: whoever uses the address trusts the peer: the header says so.
             unsafe { tx.trust_peer() }.claim(len).map(keep_claim)
         };
-        let later = |tx: &mut Producer, limit: Option<Duration>| {
-            // SAFETY: the same.
-            let mut view = unsafe { tx.trust_peer() };
-            waiting!(view, limit).claim(len).map(keep_claim)
-        };
-        let mut claim = patiently(producer, limit_ns, now, later)?;
+        let mut claim = patiently(producer, limit_ns, take, |tx, limit| waiting!(tx, limit).until_free(len))?;
         bytes.write(claim.as_mut_ptr().cast());
         // SAFETY: the caller's promise.
         *unsafe { guard(tx) }? = Guard::MessageClaim(claim);
@@ -251,6 +249,10 @@ pub unsafe extern "C" fn ringmain_batch_commit(tx: *mut ringmain_end) -> isize {
     }))
 }
 
+fn until_available(rx: &mut Consumer, limit: Option<Duration>) -> Result<(), WaitError> {
+    waiting!(rx, limit).until_available()
+}
+
 /// Pops one message into a buffer of `size` bytes, and returns its length. Waits for one. A message that is longer
 /// stays in the ring: -EMSGSIZE, and ringmain_message_next_len() tells its length.
 #[unsafe(no_mangle)]
@@ -263,8 +265,8 @@ pub unsafe extern "C" fn ringmain_message_pop(
     // SAFETY: the caller's promise.
     counted(unsafe { handle::<Consumer>(rx) }.and_then(|rx| {
         // SAFETY: the caller's promise.
-        let (first, again) = split(unsafe { buffer("the message", message.cast(), size) }?);
-        patiently(rx, limit_ns, |rx| rx.pop(first), |rx, limit| waiting!(rx, limit).pop(again))
+        let message = unsafe { buffer("the message", message.cast(), size) }?;
+        patiently(rx, limit_ns, |rx| rx.pop(message), until_available)
     }))
 }
 
@@ -281,9 +283,8 @@ pub unsafe extern "C" fn ringmain_message_pop_tagged(
     counted(unsafe { handle::<Consumer>(rx) }.and_then(|rx| {
         let word = out("word", word)?;
         // SAFETY: the caller's promise.
-        let (first, again) = split(unsafe { buffer("the message", message.cast(), size) }?);
-        let now = |rx: &mut Consumer| rx.pop_tagged(first);
-        let (found, len) = patiently(rx, limit_ns, now, |rx, limit| waiting!(rx, limit).pop_tagged(again))?;
+        let message = unsafe { buffer("the message", message.cast(), size) }?;
+        let (found, len) = patiently(rx, limit_ns, |rx| rx.pop_tagged(message), until_available)?;
         word.write(found);
         Ok(len)
     }))
@@ -293,10 +294,10 @@ pub unsafe extern "C" fn ringmain_message_pop_tagged(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_message_next_len(rx: *mut ringmain_end, limit_ns: i64) -> isize {
     // SAFETY: the caller's promise.
-    counted(unsafe { handle::<Consumer>(rx) }.and_then(|rx| {
-        let now = |rx: &mut Consumer| rx.peek().map(|record| record.len());
-        patiently(rx, limit_ns, now, |rx, limit| waiting!(rx, limit).peek().map(|record| record.len()))
-    }))
+    counted(
+        unsafe { handle::<Consumer>(rx) }
+            .and_then(|rx| patiently(rx, limit_ns, |rx| rx.peek().map(|record| record.len()), until_available)),
+    )
 }
 
 /// Peeks at the next message in place. Waits for one. ringmain_message_release() gives it back; ringmain_keep() leaves
@@ -312,16 +313,11 @@ pub unsafe extern "C" fn ringmain_message_peek(
     // SAFETY: the caller's promise.
     status(unsafe { handle::<Consumer>(rx) }.and_then(|consumer| {
         let to = out("record", record)?;
-        let now = |rx: &mut Consumer| {
+        let look = |rx: &mut Consumer| {
             // SAFETY: whoever uses the address trusts the peer: the header says so.
             unsafe { rx.trust_peer() }.peek().map(keep_record)
         };
-        let later = |rx: &mut Consumer, limit: Option<Duration>| {
-            // SAFETY: the same.
-            let mut view = unsafe { rx.trust_peer() };
-            waiting!(view, limit).peek().map(keep_record)
-        };
-        let record = patiently(consumer, limit_ns, now, later)?;
+        let record = patiently(consumer, limit_ns, look, until_available)?;
         to.write(ringmain_record {
             bytes: record.as_ptr().cast(),
             len: record.len(),
@@ -349,20 +345,22 @@ pub unsafe extern "C" fn ringmain_message_copy_next(
 ) -> isize {
     // SAFETY: the caller's promise.
     counted(unsafe { buffer("the message", message.cast(), size) }.and_then(|message| {
-        let (first, again) = split(message);
-        let now = |batch: &mut PeekBatch<'static>| batch.copy_next(first);
-        let later = |batch: &mut PeekBatch<'static>, limit| waiting!(batch, limit).copy_next(again);
         // SAFETY: the caller's promise.
         if let Guard::PeekBatch(batch) = unsafe { guard(rx) }? {
-            return patiently(batch, limit_ns, now, later);
+            return copy_next(batch, message, limit_ns);
         }
         // SAFETY: the caller's promise. The batch borrows from the handle, and is kept beside it.
         let mut batch = unsafe { handle::<Consumer>(rx) }?.peek_batch();
-        let len = patiently(&mut batch, limit_ns, now, later)?;
+        let len = copy_next(&mut batch, message, limit_ns)?;
         // SAFETY: the same.
         *unsafe { guard(rx) }? = Guard::PeekBatch(batch);
         Ok(len)
     }))
+}
+
+fn copy_next(batch: &mut PeekBatch<'static>, message: &mut [u8], limit_ns: i64) -> Result<usize, c_int> {
+    let wait = |batch: &mut PeekBatch<'static>, limit| waiting!(batch, limit).next_len().map(|_| ());
+    patiently(batch, limit_ns, |batch| batch.copy_next(message), wait)
 }
 
 /// Gives the message of the peek, or all that were copied, back to the producer, and returns how many those are.

@@ -141,8 +141,9 @@ pub(crate) unsafe fn text<'a>(what: &str, text: *const c_char) -> Result<&'a str
         return Err(invalid(format_args!("{what} is NULL, expected a text")));
     }
     // SAFETY: the caller's promise.
-    let bytes = unsafe { CStr::from_ptr(text) };
-    bytes.to_str().map_err(|_| invalid(format_args!("{what} is {bytes:?}, expected UTF-8")))
+    unsafe { CStr::from_ptr(text) }.to_str().map_err(|error| {
+        invalid(format_args!("{what} is UTF-8 up to byte {} alone, expected UTF-8", error.valid_up_to()))
+    })
 }
 
 /// Copies what a program has of a struct that begins with its size; the rest is as in `rest`.

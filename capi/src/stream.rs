@@ -75,7 +75,7 @@ pub unsafe extern "C" fn ringmain_stream_push(
 
 #[inline(always)]
 fn push(tx: &mut Tx, elements: &[u8], limit_ns: i64) -> Result<usize, c_int> {
-    patiently(tx, limit_ns, |tx| tx.push_slice(elements), |tx, limit| waiting!(tx, limit).push_some(elements))
+    patiently(tx, limit_ns, |tx| tx.push_slice(elements), |tx, limit| waiting!(tx, limit).until_free(1))
 }
 
 /// Pops as many elements as are there, at most `count`, and returns how many that is: at least one, unless `count` is
@@ -97,16 +97,7 @@ pub unsafe extern "C" fn ringmain_stream_pop(
 
 #[inline(always)]
 fn pop(rx: &mut Rx, elements: &mut [u8], limit_ns: i64) -> Result<usize, c_int> {
-    let (first, again) = split(elements);
-    patiently(rx, limit_ns, |rx| rx.pop_slice(first), |rx, limit| waiting!(rx, limit).pop_some(again))
-}
-
-/// Lends a buffer to two calls of which the second is made if the first has not used it.
-#[inline(always)]
-pub(crate) fn split(bytes: &mut [u8]) -> (&mut [u8], &mut [u8]) {
-    let (address, len) = (bytes.as_mut_ptr(), bytes.len());
-    // SAFETY: the same bytes, which the caller uses in one of the two at a time.
-    (bytes, unsafe { std::slice::from_raw_parts_mut(address, len) })
+    patiently(rx, limit_ns, |rx| rx.pop_slice(elements), |rx, limit| waiting!(rx, limit).until_available(1))
 }
 
 /// Makes a call again and again until all elements are moved, or the limit has passed for all of them together. Returns
@@ -218,18 +209,14 @@ pub unsafe extern "C" fn ringmain_stream_claim(
     counted(unsafe { handle::<Tx>(tx) }.and_then(|producer| {
         let (slots, size) = (out("slots", slots)?, producer.element_size());
         let least = check_range(least, most)?;
-        let now = |tx: &mut Tx| {
+        let take = |tx: &mut Tx| {
             // For an error that says how many were asked for; `claim_up_to` is content with one.
             drop(tx.claim(least)?);
             // SAFETY: whoever uses the pointers trusts the peer: the header says so.
             unsafe { tx.trust_peer() }.claim_up_to(most).map(keep_claim)
         };
-        let later = |tx: &mut Tx, limit: Option<Duration>| {
-            waiting!(tx, limit).until_free(least)?;
-            // SAFETY: the same. As many are free, so it does not wait.
-            unsafe { tx.trust_peer() }.blocking().claim_up_to(most).map(keep_claim)
-        };
-        let mut claim = patiently(producer, limit_ns, now, later)?;
+        let wait = |tx: &mut Tx, limit: Option<Duration>| waiting!(tx, limit).until_free(least);
+        let mut claim = patiently(producer, limit_ns, take, wait)?;
         let (first, second) = claim.as_mut_slices();
         let [first_count, second_count] = [first.len() / size, second.len() / size];
         let [first, second] = [first, second].map(|part| part.as_mut_ptr().cast());
@@ -285,18 +272,14 @@ pub unsafe extern "C" fn ringmain_stream_peek(
     counted(unsafe { handle::<Rx>(rx) }.and_then(|consumer| {
         let (elements, size, position) = (out("elements", elements)?, consumer.element_size(), consumer.position());
         let least = check_range(least, most)?;
-        let now = |rx: &mut Rx| {
+        let take = |rx: &mut Rx| {
             // For an error that says how many were asked for; `peek_up_to` is content with one.
             drop(rx.peek(least)?);
             // SAFETY: whoever uses the pointers trusts the peer: the header says so.
             unsafe { rx.trust_peer() }.peek_up_to(most).map(keep_peek)
         };
-        let later = |rx: &mut Rx, limit: Option<Duration>| {
-            waiting!(rx, limit).until_available(least)?;
-            // SAFETY: the same. As many are there, so it does not wait.
-            unsafe { rx.trust_peer() }.blocking().peek_up_to(most).map(keep_peek)
-        };
-        let peek = patiently(consumer, limit_ns, now, later)?;
+        let wait = |rx: &mut Rx, limit: Option<Duration>| waiting!(rx, limit).until_available(least);
+        let peek = patiently(consumer, limit_ns, take, wait)?;
         let (first, second) = peek.as_slices();
         let [first_count, second_count] = [first.len() / size, second.len() / size];
         let [first, second] = [first, second].map(|part| part.as_ptr().cast());
