@@ -234,7 +234,9 @@ fn long_lines(sources: &[Source]) -> Vec<String> {
 #[test]
 fn no_line_is_longer_than_120_columns() {
     let sources = sources_in("");
-    for folder in ["src/", "tests/", "examples/", "benches/", "cli/", "peers/", "fuzz/", "loom-tests/", "step-tests/", "capi/"] {
+    for folder in
+        ["src/", "tests/", "examples/", "benches/", "cli/", "peers/", "fuzz/", "loom-tests/", "step-tests/", "capi/"]
+    {
         assert!(sources.iter().any(|(path, _)| path.starts_with(folder)), "no source in {folder}");
     }
     let mut long = long_lines(&sources);

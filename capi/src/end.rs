@@ -279,8 +279,8 @@ fn bad_bytes(what: &str, len: usize) -> c_int {
     }
 }
 
-/// Makes a call that does not wait. If it came too early and there is a limit, waits for what it needs, and makes it once
-/// more: then that is there, and nobody else takes it.
+/// Makes a call that does not wait. If it came too early and there is a limit, waits for what it needs, and makes it
+/// once more: then that is there, and nobody else takes it.
 #[inline(always)]
 pub(crate) fn patiently<H, T, E: Passing>(
     handle: &mut H,
@@ -288,17 +288,27 @@ pub(crate) fn patiently<H, T, E: Passing>(
     mut call: impl FnMut(&mut H) -> Result<T, E>,
     wait: impl FnOnce(&mut H, Option<Duration>) -> Result<(), WaitError>,
 ) -> Result<T, c_int> {
-    let mut wait = Some(wait).filter(|_| limit_ns != RINGMAIN_NOW);
-    loop {
-        let error = match call(handle) {
-            Ok(result) => return Ok(result),
-            Err(error) => error,
-        };
-        match wait.take() {
-            Some(wait) if error.passes() => wait(handle, limit(limit_ns)).map_err(Refusal::refuse)?,
-            _ => return Err(error.refuse()),
-        }
+    match call(handle) {
+        Ok(result) => Ok(result),
+        Err(error) => once_more(handle, limit_ns, error, call, wait),
     }
+}
+
+/// Out of line, so that a call that succeeds at once keeps its values in registers.
+#[cold]
+#[inline(never)]
+fn once_more<H, T, E: Passing>(
+    handle: &mut H,
+    limit_ns: i64,
+    error: E,
+    mut call: impl FnMut(&mut H) -> Result<T, E>,
+    wait: impl FnOnce(&mut H, Option<Duration>) -> Result<(), WaitError>,
+) -> Result<T, c_int> {
+    if limit_ns == RINGMAIN_NOW || !error.passes() {
+        return Err(error.refuse());
+    }
+    wait(handle, limit(limit_ns)).map_err(Refusal::refuse)?;
+    call(handle).map_err(Refusal::refuse)
 }
 
 /// Returns a handle with calls that wait.
