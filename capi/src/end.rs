@@ -1,7 +1,7 @@
 //! One end of a ring: how it is attached, what can be known of it, and how it is left.
 //!
 //! A guard of the library borrows its handle. Here both lie in one value on the heap, which never moves, and while
-//! there is a guard nothing but that is used: each call goes through [`idle`], [`handle`] or [`guard`], which refuse
+//! there is a guard nothing but that is used: each call goes through `idle`, `handle` or `guard`, which refuse
 //! all others. A guard is dropped before its handle.
 
 use core::ffi::{c_char, c_int};
