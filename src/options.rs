@@ -501,8 +501,8 @@ impl Options {
     /// - [`Error::Corrupted`]: its positions are impossible.
     pub fn stream_producer<T: Element>(&self) -> Result<stream::Producer<T>, Error> {
         let segment = self.stream_segment(Role::Producer, Layout::new::<T>())?;
-        let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Producer::attach(segment, capacity, self.pace_bound()))
+        let capacity = segment.capacity();
+        self.enter(stream::Producer::attach(segment, capacity, self.pace_bound()))
     }
 
     /// Attaches as the consumer of a stream ring, creating the ring if asked to.
@@ -512,8 +512,8 @@ impl Options {
     /// As [`Options::stream_producer`], with the other role.
     pub fn stream_consumer<T: Element>(&self) -> Result<stream::Consumer<T>, Error> {
         let segment = self.stream_segment(Role::Consumer, Layout::new::<T>())?;
-        let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Consumer::attach(segment, capacity, self.pace_bound()))
+        let capacity = segment.capacity();
+        self.enter(stream::Consumer::attach(segment, capacity, self.pace_bound()))
     }
 
     /// Attaches as the producer of a stream ring whose elements have this layout: for tools that learn it at run time,
@@ -541,8 +541,8 @@ impl Options {
     pub fn sized_stream_producer(&self, element: Layout) -> Result<stream::Producer<[u8]>, Error> {
         check_element(element)?;
         let segment = self.stream_segment(Role::Producer, element)?;
-        let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Producer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
+        let capacity = segment.capacity();
+        self.enter(stream::Producer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
     }
 
     /// Attaches as the consumer of a stream ring whose elements have this layout. They are popped as bytes.
@@ -553,8 +553,8 @@ impl Options {
     pub fn sized_stream_consumer(&self, element: Layout) -> Result<stream::Consumer<[u8]>, Error> {
         check_element(element)?;
         let segment = self.stream_segment(Role::Consumer, element)?;
-        let (name, capacity) = (segment.name().to_owned(), segment.capacity());
-        self.enter(name, stream::Consumer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
+        let capacity = segment.capacity();
+        self.enter(stream::Consumer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
     }
 
     /// Attaches as the producer of a message ring, creating the ring if asked to.
@@ -565,8 +565,7 @@ impl Options {
     pub fn message_producer(&self) -> Result<message::Producer, Error> {
         let segment = self.message_segment(Role::Producer)?;
         let geometry = Geometry::new(segment.capacity(), segment.record_align());
-        let name = segment.name().to_owned();
-        self.enter(name, message::Producer::attach(segment, geometry, self.pace_bound()))
+        self.enter(message::Producer::attach(segment, geometry, self.pace_bound()))
     }
 
     /// Attaches as the consumer of a message ring, creating the ring if asked to.
@@ -577,8 +576,7 @@ impl Options {
     pub fn message_consumer(&self) -> Result<message::Consumer, Error> {
         let segment = self.message_segment(Role::Consumer)?;
         let geometry = Geometry::new(segment.capacity(), segment.record_align());
-        let name = segment.name().to_owned();
-        self.enter(name, message::Consumer::attach(segment, geometry, self.pace_bound()))
+        self.enter(message::Consumer::attach(segment, geometry, self.pace_bound()))
     }
 
     /// Asks for a ring of elements of this layout, and for a role, if any.
@@ -646,14 +644,9 @@ impl Options {
     /// Says that a handle is attached.
     fn enter<K: Kind, R: Side>(
         &self,
-        name: String,
         attached: Result<Endpoint<K, R, Segment>, Broken>,
     ) -> Result<Endpoint<K, R, Segment>, Error> {
-        let mut handle = attached.map_err(|broken| match broken {
-            Broken::Corrupted(source) => Error::Corrupted { name, source },
-            // The process began to exit after the handle was made.
-            Broken::Forked => Error::Exiting,
-        })?;
+        let mut handle = attached.map_err(|broken| self.refused(broken))?;
         copies::choose();
         handle.enter(Waiter {
             awaits_first: self.awaits_first,
@@ -661,6 +654,16 @@ impl Options {
             ..wait::waiter(self.wait_strategy)
         });
         Ok(handle)
+    }
+
+    /// Says why a handle that was made cannot be used.
+    #[cold]
+    fn refused(&self, broken: Broken) -> Error {
+        match broken {
+            Broken::Corrupted(source) => Error::Corrupted { name: self.place.name().to_owned(), source },
+            // The process began to exit after the handle was made.
+            Broken::Forked => Error::Exiting,
+        }
     }
 
     /// Checks the capacity and rounds it up to a power of two.

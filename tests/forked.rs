@@ -194,6 +194,7 @@ impl Calls for message::Consumer {
         let mut batch = self.peek_batch();
         said.check("next_len of a batch", batch.next_len());
         said.check("append_next of a batch", batch.append_next(&mut Vec::new()));
+        said.check("copy_next of a batch", batch.copy_next(&mut [0; 64]));
         batch.release();
         self.release();
         let mut trusted = trust!(self);

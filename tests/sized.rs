@@ -82,3 +82,26 @@ fn they_can_be_waited_for_and_looked_at() {
     tx.close().unwrap();
     assert_eq!(rx.blocking().pop_some(&mut bytes), Err(WaitError::Closed));
 }
+
+#[test]
+fn a_view_of_them_has_their_bytes_in_both_parts() {
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(4).sized_stream_producer(layout(3)).unwrap();
+    let mut rx = ring.options().sized_stream_consumer(layout(3)).unwrap();
+    tx.push_slice(b"zerone").unwrap();
+    rx.pop_slice(&mut [0; 6]).unwrap();
+    // SAFETY: both ends are this thread's, and nobody else knows the name.
+    let mut view = unsafe { tx.trust_peer() };
+    let mut claim = view.claim(4).unwrap();
+    let (before, after) = claim.as_mut_slices();
+    before.copy_from_slice(b"twosix");
+    after.copy_from_slice(b"tenall");
+    claim.commit_first(3);
+    // SAFETY: the same.
+    let mut view = unsafe { rx.trust_peer() };
+    assert_eq!(view.peek(4).unwrap_err(), PopError::Short { available: 3, len: 4 });
+    let peek = view.blocking().peek_up_to(9).unwrap();
+    assert_eq!(peek.as_slices(), (&b"twosix"[..], &b"ten"[..]));
+    peek.release_first(2);
+    assert_eq!(rx.pop_slice(&mut [0; 9]), Ok(1));
+}

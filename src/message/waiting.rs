@@ -250,6 +250,16 @@ impl Waiting<'_, PeekBatch<'_>> {
         found(self.handle.append_next(bytes))
     }
 
+    /// Copies the next message to a buffer, as soon as one is there, and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_len`](Self::next_len), and [`WaitError::BufferTooShort`]: the message stays the next one.
+    pub fn copy_next(mut self, bytes: &mut [u8]) -> Result<usize, WaitError> {
+        self.wait()?;
+        found(self.handle.copy_next(bytes))
+    }
+
     fn wait(&mut self) -> Result<(), WaitError> {
         let (consumer, passed) = self.handle.parts();
         wait(consumer, passed, &mut self.deadline)

@@ -83,19 +83,33 @@ fn failed(call: &'static str) -> impl Fn(Errno) -> PassError {
 ///   pipe, a socket, another file or the like.
 /// - [`PassError::Os`]: a system call failed.
 pub fn inherit(command: &mut Command, descriptor: impl AsFd, variable: &str) -> Result<(), PassError> {
-    let descriptor = descriptor.as_fd();
     check_name(variable)?;
-    // The first numbers are those of the standard streams, which a command replaces in the child.
-    let copy = fcntl_dupfd_cloexec(descriptor, FIRST).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))?;
-    let stat = rustix::fs::fstat(&copy).map_err(failed("fstat"))?;
-    check_regular(copy.as_raw_fd(), &stat)?;
-    check_mark(copy.as_raw_fd(), copy.as_fd())?;
-    command.env(variable, Note { number: copy.as_raw_fd(), object: object(&stat) }.to_string());
+    let (copy, note) = inheritable(descriptor)?;
+    command.env(variable, note);
     // In the child alone: no program that another thread starts meanwhile inherits it.
     let keep_open = move || fcntl_setfd(&copy, FdFlags::empty()).map_err(Into::into);
     // SAFETY: between fork and exec it makes one system call, and neither allocates nor takes a lock.
     unsafe { command.pre_exec(keep_open) };
     Ok(())
+}
+
+/// Makes a copy of a descriptor that a program can inherit which is started by other means than [`Command`], and the
+/// text for the environment variable by which that program finds it.
+///
+/// The copy is close-on-exec. The child that is to run the program clears that: by `fcntl(F_SETFD)` between `fork` and
+/// `exec`, or by `posix_spawn_file_actions_adddup2` with the same number twice. Its number must stay what it is.
+///
+/// # Errors
+///
+/// As [`inherit`], but for the variable.
+pub fn inheritable(descriptor: impl AsFd) -> Result<(OwnedFd, String), PassError> {
+    // The first numbers are those of the standard streams, which a command replaces in the child.
+    let copy = fcntl_dupfd_cloexec(descriptor.as_fd(), FIRST).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))?;
+    let stat = rustix::fs::fstat(&copy).map_err(failed("fstat"))?;
+    check_regular(copy.as_raw_fd(), &stat)?;
+    check_mark(copy.as_raw_fd(), copy.as_fd())?;
+    let note = Note { number: copy.as_raw_fd(), object: object(&stat) };
+    Ok((copy, note.to_string()))
 }
 
 /// Refuses a name that no variable can have: the standard library would panic.

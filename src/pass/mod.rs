@@ -35,4 +35,4 @@ mod socket;
 pub use answer::{Answer, Offer, accept, offer};
 pub use error::PassError;
 pub use greeting::{receive, send};
-pub use inheritance::{inherit, inherited};
+pub use inheritance::{inherit, inheritable, inherited};

@@ -394,6 +394,46 @@ pub unsafe fn copy_in<T>(from: *const u8, to: *mut u8, count: usize) {
     unsafe { way(len, words)(from, to, len) }
 }
 
+/// Copies `len` bytes out of shared memory: whole elements of `size` bytes, which is known at run time.
+///
+/// # Safety
+///
+/// - `from` is valid for reads of `len` bytes and aligned to the largest power of two up to 8 that divides `size`.
+/// - `to` is private to this process and valid for as many writes.
+#[inline(always)]
+pub unsafe fn slots_out(from: *const u8, to: *mut u8, len: usize, size: usize) {
+    match width(size) {
+        // SAFETY: the caller's promise, for each of them: words that divide an element divide all of them.
+        8 => unsafe { copy_out::<u64>(from, to, len / 8) },
+        // SAFETY: the same.
+        4 => unsafe { copy_out::<u32>(from, to, len / 4) },
+        // SAFETY: the same.
+        2 => unsafe { copy_out::<u16>(from, to, len / 2) },
+        // SAFETY: the same.
+        _ => unsafe { copy_out::<u8>(from, to, len) },
+    }
+}
+
+/// Copies `len` bytes into shared memory: whole elements of `size` bytes, which is known at run time.
+///
+/// # Safety
+///
+/// - `to` is valid for writes of `len` bytes and aligned to the largest power of two up to 8 that divides `size`.
+/// - `from` is private to this process and valid for as many reads, and every byte of it is initialised.
+#[inline(always)]
+pub unsafe fn slots_in(from: *const u8, to: *mut u8, len: usize, size: usize) {
+    match width(size) {
+        // SAFETY: the caller's promise, for each of them: words that divide an element divide all of them.
+        8 => unsafe { copy_in::<u64>(from, to, len / 8) },
+        // SAFETY: the same.
+        4 => unsafe { copy_in::<u32>(from, to, len / 4) },
+        // SAFETY: the same.
+        2 => unsafe { copy_in::<u16>(from, to, len / 2) },
+        // SAFETY: the same.
+        _ => unsafe { copy_in::<u8>(from, to, len) },
+    }
+}
+
 /// Rounds a number of bytes up to whole words.
 #[inline(always)]
 pub const fn whole_words(len: usize) -> usize {
@@ -591,6 +631,23 @@ mod tests {
         (0..=LONGEST / 24).for_each(copies_equal_plain_copies::<[u8; 24]>);
         (0..=LONGEST / 72).for_each(copies_equal_plain_copies::<[u64; 9]>);
         copies_equal_plain_copies::<[u64; 512]>(3);
+    }
+
+    #[test]
+    fn elements_whose_size_is_known_at_run_time_are_copied_as_they_are() {
+        for size in 1..=LONGEST {
+            let (mut words, len) = ([0_u64; 3 * LONGEST / 8 + 1], 3 * size);
+            let shared: *mut u8 = words.as_mut_ptr().cast();
+            // Slots before the first and after the last are left alone, so it begins at the second.
+            let source = pattern(1 + len);
+            // SAFETY: the words are aligned and have room for three slots; the second one is as aligned as any.
+            unsafe { slots_in(source[1..].as_ptr(), shared.wrapping_add(size), 2 * size, size) };
+            let mut target = vec![0xee; len + 2];
+            // SAFETY: as above, and the target has `len` bytes from there on, and one more.
+            unsafe { slots_out(shared, target[1..].as_mut_ptr(), len, size) };
+            assert_eq!(target[1..=size], vec![0; size], "{size}");
+            assert_eq!((&target[size + 1..=len], target[len + 1]), (&source[1..=2 * size], 0xee), "{size}");
+        }
     }
 
     #[test]

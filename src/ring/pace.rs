@@ -106,8 +106,8 @@ impl Miss {
 
     /// Learns that a miss took as long as so many pauses.
     fn took(&mut self, pauses: f32) {
-        // An interruption is no miss.
-        let pauses = pauses.clamp(1.0, 4.0 * self.pauses as f32) as u32;
+        // An interruption is no miss. Not by `clamp`, whose panic needs the code that prints floats.
+        let pauses = pauses.max(1.0).min(4.0 * self.pauses as f32) as u32;
         self.pauses = ((3 * self.pauses + pauses) / 4).clamp(1, LONGEST_MISS);
         self.loads = LOADS_TO_MEASURE;
     }

@@ -18,7 +18,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// Returns the name of the ring, or what is shown for it.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Place::Name(name) => name,
             Place::Nowhere | Place::Descriptor(_) => ANONYMOUS,

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use std::ops::{Deref, DerefMut};
 use std::slice;
 
-use super::{Claim, Consumer, Element, Peek, Producer};
+use super::{Claim, Consumer, Element, Peek, Producer, Slot};
 use crate::ring::error::{PopError, PushError};
 use crate::trusted::Trusted;
 use crate::wait::{WaitError, Waiting};
@@ -14,7 +14,7 @@ use crate::wait::{WaitError, Waiting};
 /// The calls of views that work in place: with and without waiting, each as the handle's own.
 macro_rules! views {
     ($($handle:ident: $guard:ident, $error:ident; $($call:ident($arg:ident)),*;)*) => {$(
-        impl<T: Element> Trusted<&mut $handle<T>> {$(
+        impl<T: Slot + ?Sized> Trusted<&mut $handle<T>> {$(
             #[doc = concat!(
                 "As [`", stringify!($call), "`](crate::stream::", stringify!($handle), "::", stringify!($call), ").",
             )]
@@ -28,7 +28,7 @@ macro_rules! views {
             }
         )*}
 
-        impl<'a, T: Element> Trusted<Waiting<'a, $handle<T>>> {$(
+        impl<'a, T: Slot + ?Sized> Trusted<Waiting<'a, $handle<T>>> {$(
             #[doc = concat!("As [`", stringify!($call), "`](Waiting::", stringify!($call), "), as slices.")]
             ///
             /// # Errors
@@ -103,12 +103,31 @@ impl<T: Element> Trusted<Claim<'_, T>> {
         // SAFETY: the claim was given these slots, which are aligned, and keeps the segment mapped; whatever they hold
         // is a `T`, and so is whatever is written. Until its commit nobody else touches them: the caller of
         // `trust_peer` promised that all others keep to the protocol.
-        let first = unsafe { slice::from_raw_parts_mut(first, before) };
+        let first = unsafe { slice::from_raw_parts_mut(first.cast(), before) };
         // SAFETY: the same, of slots that are not among the first.
-        let second = unsafe { slice::from_raw_parts_mut(second, after) };
+        let second = unsafe { slice::from_raw_parts_mut(second.cast(), after) };
         (first, second)
     }
+}
 
+/// Slots whose size is known at run time.
+impl Trusted<Claim<'_, [u8]>> {
+    /// Returns the bytes of the slots before the end of the buffer and of those after it. They hold elements of an
+    /// earlier round, or zeros. Both are empty in a child that was forked meanwhile.
+    #[inline]
+    pub fn as_mut_slices(&mut self) -> (&mut [u8], &mut [u8]) {
+        let ((first, second), size) = (self.0.parts_in_place(), self.0.slot_size());
+        let (before, after) = self.0.parts_here();
+        // SAFETY: as above, as bytes.
+        let first = unsafe { slice::from_raw_parts_mut(first, before * size) };
+        // SAFETY: the same, of slots that are not among the first.
+        let second = unsafe { slice::from_raw_parts_mut(second, after * size) };
+        (first, second)
+    }
+}
+
+/// For any kind of slot.
+impl<T: Slot + ?Sized> Trusted<Claim<'_, T>> {
     /// Pushes all elements.
     #[inline]
     pub fn commit(self) {
@@ -138,7 +157,7 @@ impl<T: Element> Deref for Trusted<Claim<'_, T>> {
     fn deref(&self) -> &[T] {
         let (first, _) = self.0.parts_in_place();
         // SAFETY: as in `as_mut_slices`, to be read only.
-        unsafe { slice::from_raw_parts(first, self.0.parts_here().0) }
+        unsafe { slice::from_raw_parts(first.cast(), self.0.parts_here().0) }
     }
 }
 
@@ -160,12 +179,31 @@ impl<T: Element> Trusted<Peek<'_, T>> {
         // SAFETY: the elements are aligned, and the peek keeps the segment mapped and them in the ring; whatever they
         // hold is a `T`. Until their release nobody writes them: the caller of `trust_peer` promised that all others
         // keep to the protocol.
-        let first = unsafe { slice::from_raw_parts(first, before) };
+        let first = unsafe { slice::from_raw_parts(first.cast(), before) };
         // SAFETY: the same.
-        let second = unsafe { slice::from_raw_parts(second, after) };
+        let second = unsafe { slice::from_raw_parts(second.cast(), after) };
         (first, second)
     }
+}
 
+/// Elements whose size is known at run time.
+impl Trusted<Peek<'_, [u8]>> {
+    /// Returns the bytes of the elements before the end of the buffer and of those after it.
+    #[inline]
+    #[must_use]
+    pub fn as_slices(&self) -> (&[u8], &[u8]) {
+        let ((first, second), size) = (self.0.parts_in_place(), self.0.slot_size());
+        let (before, after) = self.0.parts_here();
+        // SAFETY: as above, as bytes.
+        let first = unsafe { slice::from_raw_parts(first, before * size) };
+        // SAFETY: the same.
+        let second = unsafe { slice::from_raw_parts(second, after * size) };
+        (first, second)
+    }
+}
+
+/// For any kind of slot.
+impl<T: Slot + ?Sized> Trusted<Peek<'_, T>> {
     /// Gives all elements back to the producer, at once.
     #[inline]
     pub fn release(self) {

@@ -67,6 +67,24 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         Ok(len)
     }
 
+    /// Copies the next message to a buffer, and returns its length. The rest of `bytes` is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeekBatch::next_len`], and [`PopError::BufferTooShort`]: the message stays the next one.
+    #[inline]
+    pub fn copy_next(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
+        let len = self.next_len()?;
+        let Some(target) = bytes.get_mut(..len) else {
+            return Err(PopError::BufferTooShort { len, buffer: bytes.len() });
+        };
+        // SAFETY: the message after those passed has as many bytes.
+        unsafe { self.consumer.take(self.position(), target.as_mut_ptr(), len) };
+        self.passed += self.consumer.kind.geometry.size(len);
+        self.len += 1;
+        Ok(len)
+    }
+
     /// Returns the consumer, and how many bytes of records were read.
     pub(crate) fn parts(&mut self) -> (&mut Consumer<M>, u64) {
         (self.consumer, self.passed)

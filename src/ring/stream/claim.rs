@@ -61,6 +61,21 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
         if self.is_here() { self.parts() } else { (0, 0) }
     }
 
+    /// Returns the addresses of the slots before the end of the buffer and of those after it.
+    #[inline]
+    pub(crate) fn parts_in_place(&self) -> (*mut u8, *mut u8) {
+        let first = self.producer.cursor.position();
+        // SAFETY: the slots are the claim's; none is accessed here.
+        let address = |position| unsafe { self.producer.slots_to_write(position, 0, |slot| slot) };
+        (address(first), address(first.wrapping_add(self.parts().0 as u64)))
+    }
+
+    /// Returns the size of a slot in bytes.
+    #[inline]
+    pub(crate) fn slot_size(&self) -> usize {
+        T::size(&self.producer.kind)
+    }
+
     /// Pushes all slots. One that was not written holds an element of an earlier round, or zeros.
     #[inline]
     pub fn commit(self) {
@@ -94,15 +109,6 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
 }
 
 impl<T: Element, M: Memory> Claim<'_, T, M> {
-    /// Returns the addresses of the slots before the end of the buffer and of those after it.
-    #[inline]
-    pub(crate) fn parts_in_place(&self) -> (*mut T, *mut T) {
-        let first = self.producer.cursor.position();
-        // SAFETY: the slots are the claim's; none is accessed here.
-        let address = |position| unsafe { self.producer.slots_to_write(position, 0, |slot| slot).cast() };
-        (address(first), address(first.wrapping_add(self.parts().0 as u64)))
-    }
-
     /// Writes the slot at `at`.
     ///
     /// # Panics

@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, copy_out};
+use super::super::copy::{by_value, copy_out, slots_out};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -342,8 +342,19 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
     ///
     /// - [`PopError::Empty`]: none is there.
     /// - [`PopError::Broken`]: the handle can no longer be used.
+    #[inline]
     pub fn pop_slice(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let wanted = bytes.len() / self.kind.size;
+        let (size, head, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
+        if bytes.len() == size && head != self.cursor.known_end() {
+            // For speed only: one element is one part.
+            let to = bytes.as_mut_ptr();
+            // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and the buffer is private.
+            let read = |slot: *const u8| unsafe { slots_out(slot, to, size, size) };
+            // SAFETY: the head is before the known end.
+            unsafe { self.slots_to_read(head, 1, read) };
+            self.advance_from(head, 1);
+            return Ok(1);
+        }
         if wanted == 0 {
             return self.check().map(|()| 0).map_err(PopError::Broken);
         }

@@ -7,7 +7,7 @@ use core::iter::FusedIterator;
 use core::mem::MaybeUninit;
 use std::io;
 
-use super::super::copy::copy_out;
+use super::super::copy::slots_out;
 use super::super::endpoint::Kind;
 use super::super::error::Broken;
 use super::super::memory::Memory;
@@ -70,6 +70,21 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
         if self.is_here() { self.parts() } else { (0, 0) }
     }
 
+    /// Returns the addresses of the elements before the end of the buffer and of those after it.
+    #[inline]
+    pub(crate) fn parts_in_place(&self) -> (*const u8, *const u8) {
+        let first = self.consumer.cursor.position();
+        // SAFETY: the elements are among the peek's; none is accessed here.
+        let address = |position| unsafe { self.consumer.slots_to_read(position, 0, |slot| slot) };
+        (address(first), address(first.wrapping_add(self.parts().0 as u64)))
+    }
+
+    /// Returns the size of an element in bytes.
+    #[inline]
+    pub(crate) fn slot_size(&self) -> usize {
+        T::size(&self.consumer.kind)
+    }
+
     /// Gives all elements back to the producer, at once.
     #[inline]
     pub fn release(self) {
@@ -110,15 +125,6 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
 }
 
 impl<T: Element, M: Memory> Peek<'_, T, M> {
-    /// Returns the addresses of the elements before the end of the buffer and of those after it.
-    #[inline]
-    pub(crate) fn parts_in_place(&self) -> (*const T, *const T) {
-        let first = self.consumer.cursor.position();
-        // SAFETY: the elements are among the peek's; none is accessed here.
-        let address = |position| unsafe { self.consumer.slots_to_read(position, 0, |slot| slot).cast() };
-        (address(first), address(first.wrapping_add(self.parts().0 as u64)))
-    }
-
     /// Copies the element at `at`; `None` if there is none.
     #[inline]
     #[must_use]
@@ -178,19 +184,25 @@ impl<M: Memory> io::Read for Peek<'_, u8, M> {
 
 impl<M: Memory> Peek<'_, [u8], M> {
     /// Copies the elements, from the first on, as far as whole ones fit.
+    #[inline]
     pub fn copy_to_slice(&self, bytes: &mut [u8]) {
         if !self.is_here() {
             return;
         }
-        let size = <[u8] as Slot>::size(&self.consumer.kind);
-        let (len, first) = (self.len.min(bytes.len() / size), self.position());
-        let (before, after) = bytes[..len * size].split_at_mut(self.parts().0.min(len) * size);
-        for (position, part) in [(first, before), (first.wrapping_add(self.parts().0 as u64), after)] {
+        let (size, first) = (self.consumer.kind.size, self.position());
+        let len = self.len.min(self.consumer.kind.whole(bytes.len()));
+        let before = self.parts().0.min(len);
+        let (part, rest) = bytes[..len * size].split_at_mut(before * size);
+        let read = |part: &mut [u8]| {
             let (to, len) = (part.as_mut_ptr(), part.len());
-            // SAFETY: the slots are valid for as many bytes, and the buffer is private.
-            let read = |slot: *const u8| unsafe { copy_out::<u8>(slot, to, len) };
-            // SAFETY: the elements are among the peek's, and either part ends where the buffer does, or before.
-            unsafe { self.consumer.slots_to_read(position, len / size, read) };
+            // SAFETY: the slots are valid for as many bytes and aligned as their size allows; the buffer is private.
+            move |slot: *const u8| unsafe { slots_out(slot, to, len, size) }
+        };
+        // SAFETY: the elements are among the peek's, and the first part ends where the buffer does, or before.
+        unsafe { self.consumer.slots_to_read(first, before, read(part)) };
+        if !rest.is_empty() {
+            // SAFETY: the same, and the second part begins where the buffer does.
+            unsafe { self.consumer.slots_to_read(first.wrapping_add(before as u64), len - before, read(rest)) };
         }
     }
 }

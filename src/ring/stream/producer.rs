@@ -4,7 +4,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, copy_in};
+use super::super::copy::{by_value, copy_in, slots_in};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
@@ -280,20 +280,34 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
     ///
     /// - [`PushError::Full`]: there is no free slot.
     /// - [`PushError::Broken`]: the handle can no longer be used.
+    #[inline]
     pub fn push_slice(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
-        let (size, tail, wanted) = (self.kind.size, self.cursor.position(), bytes.len() / self.kind.size);
+        let (size, tail, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
+        if bytes.len() == size && tail != self.cursor.known_end() {
+            // For speed only: one element is one part.
+            // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and these are private.
+            let write = |slot: *mut u8| unsafe { slots_in(bytes.as_ptr(), slot, size, size) };
+            // SAFETY: the tail is before the known end, so its slot is free.
+            unsafe { self.slots_to_write(tail, 1, write) };
+            self.publish_from(tail, 1);
+            return Ok(1);
+        }
         let free = self.free_up_to(wanted)?;
         if free == 0 && wanted > 0 {
             return Err(PushError::Full(0));
         }
         let (first, second) = bytes[..free * size].split_at(split(tail, free, self.kind.capacity()).0 * size);
-        for (position, part) in [(tail, first), (tail.wrapping_add((first.len() / size) as u64), second)] {
-            let write = |slot: *mut u8| {
-                // SAFETY: the slots are valid for as many bytes, and these are private.
-                unsafe { copy_in::<u8>(part.as_ptr(), slot, part.len()) }
-            };
-            // SAFETY: the slots are free, and either part ends where the buffer does, or before.
-            unsafe { self.slots_to_write(position, part.len() / size, write) };
+        let write = |part: &[u8]| {
+            let (from, len) = (part.as_ptr(), part.len());
+            // SAFETY: the slots are valid for as many bytes and aligned as their size allows, and these are private.
+            move |slot: *mut u8| unsafe { slots_in(from, slot, len, size) }
+        };
+        let before = self.kind.whole(first.len());
+        // SAFETY: the slots are free, and the first part ends where the buffer does, or before.
+        unsafe { self.slots_to_write(tail, before, write(first)) };
+        if !second.is_empty() {
+            // SAFETY: the same, and the second part begins where the buffer does.
+            unsafe { self.slots_to_write(tail.wrapping_add(before as u64), free - before, write(second)) };
         }
         if free > 0 {
             self.publish_from(tail, free);

@@ -284,12 +284,21 @@ fn agrees<P: Place>(geometry: Geometry, pauses: u32, start: u64, calls: Vec<Call
             },
             Call::PeekBatch { most, end } => {
                 let (mut batch, mut position) = (consumer.peek_batch(), model.head);
-                for message in model.queue.iter().take(most) {
-                    let mut bytes = vec![7];
-                    assert_eq!((batch.append_next(&mut bytes), batch.position()), {
-                        position = position.wrapping_add(geometry.size(message.len()));
-                        (Ok(message.len()), position)
-                    });
+                for (at, message) in model.queue.iter().take(most).enumerate() {
+                    let (len, mut bytes) = (message.len(), vec![7]);
+                    let read = match at % 2 {
+                        0 => batch.append_next(&mut bytes),
+                        _ => {
+                            bytes.resize(1 + len, 0);
+                            if let Some(buffer) = len.checked_sub(1) {
+                                let refused = batch.copy_next(&mut bytes[1..len]);
+                                assert_eq!(refused, Err(PopError::BufferTooShort { len, buffer }));
+                            }
+                            batch.copy_next(&mut bytes[1..])
+                        }
+                    };
+                    position = position.wrapping_add(geometry.size(len));
+                    assert_eq!((read, batch.position()), (Ok(len), position));
                     assert_eq!(bytes[1..], message[..]);
                 }
                 if most >= model.queue.len() {

@@ -262,7 +262,8 @@ fn look_at_several(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
         let before = bytes.len();
         let read = match choices.below(3) {
             0 => batch.next_len(),
-            _ => batch.append_next(&mut bytes),
+            1 => batch.append_next(&mut bytes),
+            _ => batch.copy_next(&mut [0; 64]),
         };
         assert!(batch.len() <= count + 1 && batch.is_empty() == matches!(batch.len(), 0));
         assert!(bytes.len() - before <= max);
@@ -297,9 +298,10 @@ fn pop_patiently(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
         },
         7 => {
             let mut batch = rx.peek_batch();
-            let outcome = match choices.below(2) {
+            let outcome = match choices.below(3) {
                 0 => Outcome::of(batch.within(limit).next_len(), Outcome::of_wait),
-                _ => Outcome::of(batch.within(limit).append_next(&mut bytes), Outcome::of_wait),
+                1 => Outcome::of(batch.within(limit).append_next(&mut bytes), Outcome::of_wait),
+                _ => Outcome::of(batch.within(limit).copy_next(&mut [0; 64]), Outcome::of_wait),
             };
             batch.release();
             outcome

@@ -1,0 +1,3 @@
+module ringmain.example/consumer
+
+go 1.19

@@ -1,0 +1,27 @@
+/* Sends ticks, which consumer.c receives; either may be started first. */
+#include <ringmain.h>
+#include <stdio.h>
+
+struct tick {
+    uint64_t time;
+    double price;
+};
+
+static int failed(const char *call) {
+    fprintf(stderr, "producer: %s: %s\n", call, ringmain_last_error());
+    return 1;
+}
+
+int main(int count, char **arguments) {
+    const char *name = count > 1 ? arguments[1] : "ticks";
+    ringmain_end *tx;
+    if (ringmain_attach(RINGMAIN_STREAM_PRODUCER, name,
+                        &RINGMAIN_OPTIONS(.capacity = 1 << 16, .type_tag = "tick", RINGMAIN_ELEMENT(struct tick)),
+                        &tx) < 0)
+        return failed("attach");
+    for (uint64_t time = 0; time < 100000; time++) {
+        struct tick tick = {time, 0.5 * (double)time};
+        if (ringmain_stream_push(tx, &tick, 1, RINGMAIN_FOREVER) < 0) return failed("push");
+    }
+    return ringmain_close(tx) < 0 ? failed("close") : 0;
+}

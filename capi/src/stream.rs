@@ -1,0 +1,347 @@
+//! Elements of one size: copied, or in place.
+
+use core::ffi::{c_int, c_void};
+use std::mem::{replace, transmute};
+use std::time::{Duration, Instant};
+
+use ringmain::Trusted;
+use ringmain::stream::{Claim, Consumer, Peek, Producer};
+
+use crate::code::{Refusal, counted, invalid, status};
+use crate::end::{Guard, buffer, bytes, guard, handle, not_open, out, patiently, ringmain_end, waiting};
+use crate::options::limit;
+
+type Tx = Producer<[u8]>;
+type Rx = Consumer<[u8]>;
+
+/// Slots of a claim, in place: to be written. They lie before the end of the ring's buffer and after it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct ringmain_slots {
+    /// The first slot.
+    pub first: *mut c_void,
+    /// How many slots lie there.
+    pub first_count: usize,
+    /// The slot that follows those.
+    pub second: *mut c_void,
+    /// How many slots lie there: often 0.
+    pub second_count: usize,
+}
+
+/// Elements of a peek, in place: to be read. They lie before the end of the ring's buffer and after it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct ringmain_elements {
+    /// The first element.
+    pub first: *const c_void,
+    /// How many elements lie there.
+    pub first_count: usize,
+    /// The element that follows those.
+    pub second: *const c_void,
+    /// How many elements lie there: often 0.
+    pub second_count: usize,
+    /// The position of the first element.
+    pub position: u64,
+}
+
+/// Returns how many bytes so many elements have.
+#[inline(always)]
+fn len_of(count: usize, size: usize) -> Result<usize, c_int> {
+    count.checked_mul(size).ok_or_else(|| too_many(count, size))
+}
+
+#[cold]
+#[inline(never)]
+fn too_many(count: usize, size: usize) -> c_int {
+    invalid(format_args!("{count} elements of {size} bytes, expected less than an address space"))
+}
+
+/// Pushes as many of `count` elements as there is room for, from the first on, and returns how many that is: at least
+/// one, unless `count` is 0. Waits for room for one. They are visible together when this returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_push(
+    tx: *mut ringmain_end,
+    elements: *const c_void,
+    count: usize,
+    limit_ns: i64,
+) -> isize {
+    // SAFETY: the caller's promise.
+    counted(unsafe { handle::<Tx>(tx) }.and_then(|tx| {
+        // SAFETY: the caller's promise.
+        let elements = unsafe { bytes("elements", elements.cast(), len_of(count, tx.element_size())?) }?;
+        push(tx, elements, limit_ns)
+    }))
+}
+
+#[inline(always)]
+fn push(tx: &mut Tx, elements: &[u8], limit_ns: i64) -> Result<usize, c_int> {
+    patiently(tx, limit_ns, |tx| tx.push_slice(elements), |tx, limit| waiting!(tx, limit).until_free(1))
+}
+
+/// Pops as many elements as are there, at most `count`, and returns how many that is: at least one, unless `count` is
+/// 0. Waits for one. Their slots are free when this returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_pop(
+    rx: *mut ringmain_end,
+    elements: *mut c_void,
+    count: usize,
+    limit_ns: i64,
+) -> isize {
+    // SAFETY: the caller's promise.
+    counted(unsafe { handle::<Rx>(rx) }.and_then(|rx| {
+        // SAFETY: the caller's promise.
+        let elements = unsafe { buffer("elements", elements.cast(), len_of(count, rx.element_size())?) }?;
+        pop(rx, elements, limit_ns)
+    }))
+}
+
+#[inline(always)]
+fn pop(rx: &mut Rx, elements: &mut [u8], limit_ns: i64) -> Result<usize, c_int> {
+    patiently(rx, limit_ns, |rx| rx.pop_slice(elements), |rx, limit| waiting!(rx, limit).until_available(1))
+}
+
+/// Makes a call again and again until all elements are moved, or the limit has passed for all of them together. Returns
+/// how many were moved.
+fn all(
+    count: usize,
+    limit_ns: i64,
+    mut some: impl FnMut(usize, i64) -> Result<usize, c_int>,
+) -> (usize, Result<(), c_int>) {
+    let end = limit(limit_ns).filter(|_| limit_ns > 0).and_then(|limit| Instant::now().checked_add(limit));
+    let mut done = 0;
+    while done < count {
+        // Not 0, which would not find out that the other end has left.
+        let rest = |end: Instant| i64::try_from(end.saturating_duration_since(Instant::now()).as_nanos());
+        match some(done, end.map_or(limit_ns, |end| rest(end).unwrap_or(i64::MAX).max(1))) {
+            Ok(more) => done += more,
+            Err(code) => return (done, Err(code)),
+        }
+    }
+    (done, Ok(()))
+}
+
+/// Stores a count, if that is wanted.
+///
+/// # Safety
+///
+/// `to` is null or valid for a write.
+unsafe fn tell(to: *mut usize, count: usize) {
+    if !to.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { to.write(count) };
+    }
+}
+
+/// Pushes all of `count` elements, as room becomes free: visible in as many parts as that takes. `*pushed` says how
+/// many were, also if this fails; it may be NULL. The limit is that of the whole call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_push_all(
+    tx: *mut ringmain_end,
+    elements: *const c_void,
+    count: usize,
+    limit_ns: i64,
+    pushed: *mut usize,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    let given = unsafe { handle::<Tx>(tx) }.and_then(|tx| {
+        let size = tx.element_size();
+        // SAFETY: the caller's promise.
+        Ok((tx, size, unsafe { bytes("elements", elements.cast(), len_of(count, size)?) }?))
+    });
+    let (done, result) = match given {
+        Ok((tx, size, elements)) => all(count, limit_ns, |done, limit| push(tx, &elements[done * size..], limit)),
+        Err(code) => (0, Err(code)),
+    };
+    // SAFETY: the caller's promise.
+    unsafe { tell(pushed, done) };
+    status(result)
+}
+
+/// Pops `count` elements, as they come. `*popped` says how many were, also if this fails; it may be NULL. The limit is
+/// that of the whole call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_pop_all(
+    rx: *mut ringmain_end,
+    elements: *mut c_void,
+    count: usize,
+    limit_ns: i64,
+    popped: *mut usize,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    let given = unsafe { handle::<Rx>(rx) }.and_then(|rx| {
+        let size = rx.element_size();
+        // SAFETY: the caller's promise.
+        Ok((rx, size, unsafe { buffer("elements", elements.cast(), len_of(count, size)?) }?))
+    });
+    let (done, result) = match given {
+        Ok((rx, size, elements)) => all(count, limit_ns, |done, limit| pop(rx, &mut elements[done * size..], limit)),
+        Err(code) => (0, Err(code)),
+    };
+    // SAFETY: the caller's promise.
+    unsafe { tell(popped, done) };
+    status(result)
+}
+
+/// Checks how many elements a claim or a peek is to have.
+fn check_range(least: usize, most: usize) -> Result<usize, c_int> {
+    match least <= most && most > 0 {
+        true => Ok(least.max(1)),
+        false => Err(invalid(format_args!(
+            "at least {least} and at most {most} elements were asked for, expected 1 or more, and no empty range"
+        ))),
+    }
+}
+
+/// Takes slots in place: as many as are free, at least `least` and at most `most`, and returns how many. Waits for
+/// `least`. ringmain_stream_commit() makes them visible; ringmain_abort() gives them up. A slot that is not written
+/// holds an element of an earlier round, or zeros.
+///
+/// The pointers are good until then. Whoever uses them trusts every process that can write to the ring.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_claim(
+    tx: *mut ringmain_end,
+    least: usize,
+    most: usize,
+    limit_ns: i64,
+    slots: *mut ringmain_slots,
+) -> isize {
+    // SAFETY: the caller's promise.
+    counted(unsafe { handle::<Tx>(tx) }.and_then(|producer| {
+        let (slots, size) = (out("slots", slots)?, producer.element_size());
+        let least = check_range(least, most)?;
+        let take = |tx: &mut Tx| {
+            // For an error that says how many were asked for; `claim_up_to` is content with one.
+            drop(tx.claim(least)?);
+            // SAFETY: whoever uses the pointers trusts the peer: the header says so.
+            unsafe { tx.trust_peer() }.claim_up_to(most).map(keep_claim)
+        };
+        let wait = |tx: &mut Tx, limit: Option<Duration>| waiting!(tx, limit).until_free(least);
+        let mut claim = patiently(producer, limit_ns, take, wait)?;
+        let (first, second) = claim.as_mut_slices();
+        let [first_count, second_count] = [first.len() / size, second.len() / size];
+        let [first, second] = [first, second].map(|part| part.as_mut_ptr().cast());
+        slots.write(ringmain_slots { first, first_count, second, second_count });
+        let count = first_count + second_count;
+        // SAFETY: the caller's promise.
+        *unsafe { guard(tx) }? = Guard::Claim(claim, count);
+        Ok(count)
+    }))
+}
+
+/// Lets a claim be kept beside the handle that it borrows from: `end.rs`.
+fn keep_claim(claim: Trusted<Claim<'_, [u8]>>) -> Trusted<Claim<'static, [u8]>> {
+    // SAFETY: the handle lies on the heap, is not used while there is a claim, and is dropped after it.
+    unsafe { transmute(claim) }
+}
+
+/// Lets a peek be kept beside the handle that it borrows from: `end.rs`.
+fn keep_peek(peek: Trusted<Peek<'_, [u8]>>) -> Trusted<Peek<'static, [u8]>> {
+    // SAFETY: the handle lies on the heap, is not used while there is a peek, and is dropped after it.
+    unsafe { transmute(peek) }
+}
+
+/// Makes the first `count` slots of the claim visible, and gives up the others.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_commit(tx: *mut ringmain_end, count: usize) -> c_int {
+    // SAFETY: the caller's promise.
+    status(unsafe { guard(tx) }.and_then(|guard| match guard {
+        Guard::Claim(_, len) if count > *len => Err(beyond("commit", count, "slots were claimed", *len)),
+        Guard::Claim(..) => {
+            if let Guard::Claim(claim, _) = replace(guard, Guard::Nothing) {
+                claim.commit_first(count);
+            }
+            Ok(())
+        }
+        other => Err(not_open(other, "a claim of slots")),
+    }))
+}
+
+/// Peeks at elements in place: as many as are there, at least `least` and at most `most`, and returns how many. Waits
+/// for `least`. ringmain_stream_release() gives them back; ringmain_keep() leaves them in the ring.
+///
+/// The pointers are good until then. Whoever uses them trusts every process that can write to the ring.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_peek(
+    rx: *mut ringmain_end,
+    least: usize,
+    most: usize,
+    limit_ns: i64,
+    elements: *mut ringmain_elements,
+) -> isize {
+    // SAFETY: the caller's promise.
+    counted(unsafe { handle::<Rx>(rx) }.and_then(|consumer| {
+        let (elements, size, position) = (out("elements", elements)?, consumer.element_size(), consumer.position());
+        let least = check_range(least, most)?;
+        let take = |rx: &mut Rx| {
+            // For an error that says how many were asked for; `peek_up_to` is content with one.
+            drop(rx.peek(least)?);
+            // SAFETY: whoever uses the pointers trusts the peer: the header says so.
+            unsafe { rx.trust_peer() }.peek_up_to(most).map(keep_peek)
+        };
+        let wait = |rx: &mut Rx, limit: Option<Duration>| waiting!(rx, limit).until_available(least);
+        let peek = patiently(consumer, limit_ns, take, wait)?;
+        let (first, second) = peek.as_slices();
+        let [first_count, second_count] = [first.len() / size, second.len() / size];
+        let [first, second] = [first, second].map(|part| part.as_ptr().cast());
+        elements.write(ringmain_elements { first, first_count, second, second_count, position });
+        let count = first_count + second_count;
+        // SAFETY: the caller's promise.
+        *unsafe { guard(rx) }? = Guard::Peek(peek, count);
+        Ok(count)
+    }))
+}
+
+/// Copies as many elements as are there, at most `count`, leaves them in the ring, and returns how many that is: at
+/// least one. Waits for one. ringmain_stream_release() gives them back; ringmain_keep() leaves them: whoever is killed
+/// before a release gets them again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_copy(
+    rx: *mut ringmain_end,
+    elements: *mut c_void,
+    count: usize,
+    limit_ns: i64,
+) -> isize {
+    // SAFETY: the caller's promise.
+    counted(unsafe { handle::<Rx>(rx) }.and_then(|consumer| {
+        // SAFETY: the caller's promise.
+        let elements = unsafe { buffer("elements", elements.cast(), len_of(count, consumer.element_size())?) }?;
+        check_range(1, count)?;
+        let one = |rx: &mut Rx| rx.peek(1).map(|_| ());
+        patiently(consumer, limit_ns, one, |rx, limit| waiting!(rx, limit).until_available(1))?;
+        let peek = consumer.peek_up_to(count).map_err(Refusal::refuse)?;
+        peek.copy_to_slice(elements);
+        let count = peek.len();
+        // SAFETY: the caller's promise. The peek borrows from the handle, and is kept beside it.
+        *unsafe { guard(rx) }? = Guard::Copied(peek);
+        Ok(count)
+    }))
+}
+
+/// Gives the first `count` elements of the peek, or of those that were copied, back to the producer, and leaves the
+/// others in the ring.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_stream_release(rx: *mut ringmain_end, count: usize) -> c_int {
+    // SAFETY: the caller's promise.
+    status(unsafe { guard(rx) }.and_then(|guard| {
+        let len = match guard {
+            Guard::Peek(_, len) => *len,
+            Guard::Copied(peek) => peek.len(),
+            other => return Err(not_open(other, "a peek at elements")),
+        };
+        if count > len {
+            return Err(beyond("release", count, "elements were peeked at", len));
+        }
+        match replace(guard, Guard::Nothing) {
+            Guard::Peek(peek, _) => peek.release_first(count),
+            Guard::Copied(peek) => peek.release_first(count),
+            _ => {}
+        }
+        Ok(())
+    }))
+}
+
+#[cold]
+#[inline(never)]
+fn beyond(what: &str, count: usize, of: &str, len: usize) -> c_int {
+    invalid(format_args!("{what} of {count}, but {len} {of}; it is still open"))
+}
