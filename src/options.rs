@@ -652,7 +652,7 @@ impl Options {
         let mut handle = attached.map_err(|broken| match broken {
             Broken::Corrupted(source) => Error::Corrupted { name, source },
             // The process began to exit after the handle was made.
-            Broken::Forked => Error::Exiting,
+            Broken::Forked | Broken::Truncated { .. } => Error::Exiting,
         })?;
         copies::choose();
         handle.enter(Waiter {
