@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::inputs::{parse_align, parse_processors, parse_rate, parse_size};
+use super::inputs::{parse_align, parse_processors, parse_rate, parse_rings, parse_size};
 use super::plan::{Choice, Plan, Test, Transport};
 use super::wait::Wait;
 
@@ -38,7 +38,10 @@ pub(crate) struct Bench {
     /// Measure rings also with a fence after each message, to see what they save without
     #[arg(long, hide = true)]
     fenced: bool,
-    /// How many rounds of rtt and throughput [default: 21, or 7 with --quick]
+    /// How many rings there are each way in waitset, each number a case [default: 1,8,32,100]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = parse_rings)]
+    rings: Option<Vec<usize>>,
+    /// How many rounds of rtt, throughput and waitset [default: 21, or 7 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rounds: Option<u32>,
     /// The processors of the two processes [default: two of different cores, where there are such]
@@ -58,7 +61,8 @@ pub(crate) struct Bench {
         long,
         value_name = "FILE",
         conflicts_with_all = [
-            "export", "quick", "test", "transport", "wait", "size", "rate", "align", "fenced", "rounds", "cpus"
+            "export", "quick", "test", "transport", "wait", "size", "rate", "align", "fenced", "rings", "rounds",
+            "cpus"
         ]
     )]
     from: Option<PathBuf>,
@@ -133,6 +137,7 @@ impl Bench {
             rates: self.rate.as_deref().unwrap_or(effort.rates),
             align: self.align,
             fenced: self.fenced,
+            rings: self.rings.as_deref().unwrap_or(&[1, 8, 32, 100]),
             idle_rate: effort.idle_rate,
         };
         Ok(Plan {
