@@ -6,14 +6,14 @@ use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::ends::{End, LONG, SOON, STRATEGIES, for_each_end, hold, parts_of_ends, small};
 use common::filter::{Verdict, Watcher, be_watched, refuse};
 use common::forks::{code, exit, fork};
-use common::{Ability, Child, Part, Random, Ring, SLICE, missing, path, rounds, succeed, wait_for};
+use common::{Ability, Child, Part, Random, Ring, SLICE, missing, path, rounds, spin, succeed, wait_for};
 use ringmain::{
     Broken, Interest, Options, PeerState, PopError, PushError, Wait, WaitError, WaitSet, Woken, message, stream,
 };
@@ -220,16 +220,32 @@ fn used() -> Duration {
 }
 
 #[test]
-fn after_one_event_on_one_of_many_waits_last_and_use_next_to_no_processor() {
+fn after_events_on_one_of_many_waits_last_and_use_next_to_no_processor() {
     for strategy in [Wait::SpinThenPark, Wait::Park] {
         let rings = [(); 8].map(|()| Ring::new());
         let mut consumers: Vec<Box<dyn Line>> = (0..8).map(|at| attach(1, &small(rings[at].options()))).collect();
-        let mut producers: Vec<_> = (0..8).map(|at| attach(0, &small(rings[at].options()))).collect();
+        let mut producers: Vec<stream::Producer<u64>> =
+            rings.iter().map(|ring| ring.options().stream_producer().unwrap()).collect();
         let mut set = WaitSet::new();
         set.set_wait(strategy);
-        assert!(producers[5].try_go(7));
-        assert_eq!(ready(wait(&mut set, &mut consumers, LONG)), [5]);
-        assert!(consumers[5].try_go(7));
+        // One that is there, and some that come in a spin or in a sleep.
+        producers[5].push(0).unwrap();
+        let taken = AtomicU64::new(0);
+        thread::scope(|scope| {
+            let (tx, taken) = (&mut producers[5], &taken);
+            scope.spawn(move || {
+                for number in 1..200 {
+                    wait_for("a number to be taken", || (taken.load(Ordering::SeqCst) == number).then_some(()));
+                    spin(Duration::from_micros(number % 20));
+                    tx.push(number).unwrap();
+                }
+            });
+            for number in 0..200 {
+                assert_eq!(ready(wait(&mut set, &mut consumers, LONG)), [5]);
+                assert!(consumers[5].try_go(number));
+                taken.store(number + 1, Ordering::SeqCst);
+            }
+        });
         let before = used();
         for _ in 0..10 {
             let start = Instant::now();

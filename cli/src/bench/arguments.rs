@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::inputs::{parse_align, parse_processors, parse_rate, parse_rings, parse_size};
 use super::plan::{Choice, Plan, Test, Transport};
 use super::wait::Wait;
+use crate::usage::UsageError;
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -140,8 +141,17 @@ impl Bench {
             rings: self.rings.as_deref().unwrap_or(&[1, 8, 32, 100]),
             idle_rate: effort.idle_rate,
         };
+        let cases = choice.in_rounds();
+        if choice.tests.contains(&Test::Waitset) && !cases.iter().any(|case| case.test == Test::Waitset) {
+            return Err(UsageError(
+                "--test waitset: a set waits at rings, and by their own calls; name stream or message, and of the ways to \
+                 wait busy, adaptive or park"
+                    .to_owned(),
+            )
+            .into());
+        }
         Ok(Plan {
-            cases: choice.in_rounds(),
+            cases,
             rounds: self.rounds.unwrap_or(effort.rounds) as usize,
             duration: effort.duration,
             paced: choice.once()?,
@@ -196,6 +206,16 @@ mod tests {
         assert!(full < Duration::from_secs(205), "{full:?}");
         let quick = total(&plan(&["--quick"]));
         assert!(quick < Duration::from_secs(10), "{quick:?}");
+    }
+
+    #[test]
+    fn a_set_without_a_ring_or_a_wait_is_refused() {
+        for arguments in [["--transport", "pipe"], ["--wait", "spin"]] {
+            let line = Line::try_parse_from([&["bench", "--test", "waitset"][..], &arguments].concat()).unwrap();
+            let error = line.bench.plan().unwrap_err();
+            assert!(error.is::<UsageError>() && error.to_string().contains("name stream or message"), "{error}");
+        }
+        assert_eq!(plan(&["--test", "waitset", "--rings", "8", "--transport", "stream"]).cases.len(), 2);
     }
 
     #[test]
