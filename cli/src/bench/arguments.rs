@@ -144,8 +144,8 @@ impl Bench {
         let cases = choice.in_rounds();
         if choice.tests.contains(&Test::Waitset) && !cases.iter().any(|case| case.test == Test::Waitset) {
             return Err(UsageError(
-                "--test waitset: a set waits at rings, and by their own calls; name stream or message, and of the ways to \
-                 wait busy, adaptive or park"
+                "--test waitset: a set waits at rings, and by their own calls; name stream or message, and busy, \
+                 adaptive or park"
                     .to_owned(),
             )
             .into());

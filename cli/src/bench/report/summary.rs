@@ -157,6 +157,7 @@ fn alone(one: &Cell) -> String {
 fn only_cache_line(cells: &[Cell]) -> Option<String> {
     let clauses: Vec<String> = cells
         .iter()
+        .filter(|one| one.subject.test != Test::Waitset)
         .map(|one| match one.subject.test {
             Test::Rtt => {
                 let what = match one.subject.transport {

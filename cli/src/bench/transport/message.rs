@@ -84,6 +84,11 @@ impl<const BLOCKING: bool> Readable for Pop<BLOCKING> {
     fn readable(&mut self) -> Interest<'_> {
         self.consumer.readable()
     }
+
+    #[inline]
+    fn has_message(&self) -> bool {
+        self.consumer.is_empty() == Ok(false)
+    }
 }
 
 impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<BLOCKING> {

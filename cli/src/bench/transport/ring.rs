@@ -45,6 +45,7 @@ pub(super) fn publish_fence() {
 /// An end at which a set can wait.
 pub(super) trait Readable {
     fn readable(&mut self) -> Interest<'_>;
+    fn has_message(&self) -> bool;
 }
 
 /// A kind of ring.

@@ -41,7 +41,11 @@ impl<R: Readable> Any<R> {
     fn wait(&mut self) -> Result<&mut R> {
         let mut interests: Vec<_> = self.receivers.iter_mut().map(R::readable).collect();
         match self.set.wait(&mut interests, None)? {
-            Woken::Ready(mut ready) => Ok(&mut self.receivers[ready.next().context("nothing is ready")?]),
+            // A ring whose sender has left is ready, too, though the last message is in another one.
+            Woken::Ready(mut ready) => {
+                let at = ready.find(|at| self.receivers[*at].has_message());
+                Ok(&mut self.receivers[at.context("the other process has ended")?])
+            }
             woken => bail!("a wait without an end ended as {woken:?}"),
         }
     }

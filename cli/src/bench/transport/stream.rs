@@ -108,6 +108,11 @@ impl<const WORDS: usize, const BLOCKING: bool> Readable for Pop<WORDS, BLOCKING>
     fn readable(&mut self) -> Interest<'_> {
         self.consumer.readable()
     }
+
+    #[inline]
+    fn has_message(&self) -> bool {
+        self.consumer.is_empty() == Ok(false)
+    }
 }
 
 impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<WORDS, BLOCKING> {
