@@ -21,7 +21,7 @@ use ringmain::{
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    let others: [(&str, fn(&mut Part)); 6] = [
+    let others: [Play; 6] = [
         ("mover", mover),
         ("flooder", flooder),
         ("ticker", ticker),
@@ -31,6 +31,9 @@ fn plays_a_part() {
     ];
     common::play(&[&parts_of_ends!(hold)[..], &others].concat());
 }
+
+/// The name of a part, and what plays it.
+type Play = (&'static str, fn(&mut Part));
 
 /// An end of any ring, as a set waits at it.
 trait Line {
