@@ -3,8 +3,8 @@
  * processors' buffers.
  *
  * Stands for:
- *   src/ring/park.rs      attach published paused came_or_left tell notice answered renew leave begin sleep end
- *   src/ring/endpoint.rs  begin leave wake renew_sleeper pause park
+ *   src/ring/park.rs      attach published paused came_or_left tell notice answered renew leave begin announce sleep end
+ *   src/ring/endpoint.rs  begin leave wake renew_sleeper pause goals park
  *   src/ring/writer.rs    is_ready load_head
  *   src/ring/reader.rs    is_ready advance_from release
  *   src/ring/farewell.rs  leave ask_for_nothing

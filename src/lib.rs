@@ -21,6 +21,7 @@
 //! - [`Options`] names, sizes, creates and attaches rings.
 //! - [`stream`] has the handles of a ring of elements of one type.
 //! - [`message`] has those of a ring of byte messages of any length.
+//! - [`WaitSet`] waits at many rings at once, and a [`Waker`] ends a wait from outside.
 //! - [`Trusted`] is a view of a handle whose peer is trusted: it refers to the ring's bytes in place.
 //! - [`inspect`] looks at rings from outside, without a role.
 //! - [`pass`] passes a ring without a name to another process.
@@ -75,6 +76,6 @@ pub use bytemuck;
 pub use error::{Attribute, Broken, Corrupted, DirectoryFault, Error, PopError, PushError, Role, SharedWord};
 pub use options::Options;
 pub use ring::copy::LARGEST_BY_VALUE;
-pub use segment::{Creation, PeerState, unlink, unlink_if_free};
+pub use segment::{Creation, PeerState, Waker, unlink, unlink_if_free};
 pub use trusted::Trusted;
-pub use wait::{Unfinished, Wait, WaitError, Waiting};
+pub use wait::{Interest, Ready, Unfinished, Wait, WaitError, WaitSet, Waiting, Woken};

@@ -106,7 +106,7 @@ fn stepper<E: End>(part: &mut Part) {
     IS_WATCHED.store(true, Ordering::SeqCst);
     let (mut child, mut calls) = (None, 0);
     while !HAS_COME.load(Ordering::SeqCst) {
-        watcher.before_a_call(|| {
+        watcher.before_a_call(|_| {
             calls += 1;
             if calls == step && !HAS_COME.load(Ordering::SeqCst) {
                 child = Some(fork_at_once().unwrap_or_else(|| wait_for_the_end()));

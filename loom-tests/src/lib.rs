@@ -11,7 +11,8 @@
 //! - [`observed`]: memory whose data are words too, so that somebody who holds no role may copy what others write.
 //!
 //! Where a model needs more of an end than a user sees of a handle, [`internals`] has it; [`ahead`] what a producer
-//! prepares, [`waits`] what the system tells an end that waits.
+//! prepares, [`waits`] what the system tells an end that waits; [`calls`] what ends a
+//! wait from outside, [`sets`] a wait at several rings.
 //!
 //! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
 //! weakened or planted memory, fail, each for the reason that it names. So every check here can fail. Begin with
@@ -28,6 +29,7 @@
 #![deny(unsafe_code)]
 
 pub mod ahead;
+pub mod calls;
 pub mod checked;
 mod data;
 pub mod internals;
@@ -44,6 +46,7 @@ pub mod planted;
 #[allow(rustdoc::broken_intra_doc_links, reason = "the text is that of the library, and links to what lies above it")]
 #[path = "../../src/ring/mod.rs"]
 pub mod ring;
+pub mod sets;
 pub mod sleeping;
 pub mod waits;
 pub mod weakened;

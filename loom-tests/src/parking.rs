@@ -8,6 +8,7 @@ use std::time::Duration;
 use loom::sync::atomic::fence;
 use loom::sync::{Condvar, Mutex};
 
+use crate::calls::Call;
 use crate::checked::CheckedWord;
 use crate::ring::memory::{Parking, Role, Word};
 use crate::weakened::{Site, WeakenedWord};
@@ -71,6 +72,8 @@ pub struct CheckedParking {
     pub(crate) is_registered: bool,
     pub(crate) asks_for_fences: bool,
     pub(crate) timeouts: Rc<Cell<usize>>,
+    /// Ends a sleep of this end from outside.
+    pub(crate) call: Option<Call>,
     /// Of the producer and of the consumer.
     ends: Rc<[End; 2]>,
     needed: ParkingWord,
@@ -89,13 +92,44 @@ struct End {
     parking: ParkingWord,
     wakes: ParkingWord,
     wanted: ParkingWord,
-    /// The kernel's queue of those who sleep on `wakes`: it looks at the word and enlists under a lock, and wakes
-    /// under the same.
-    queue: (Mutex<()>, Condvar),
+    queue: Rc<Queue>,
+}
+
+/// The kernel's queue of those who sleep on a word, or on several: it looks at the words and enlists under a lock, and
+/// wakes under the same.
+#[derive(Debug)]
+pub(crate) struct Queue(Mutex<()>, Condvar);
+
+impl Queue {
+    /// Makes a queue of those who sleep on one word.
+    pub(crate) fn new() -> Rc<Queue> {
+        Rc::new(Queue(Mutex::new(()), Condvar::new()))
+    }
+
+    /// Sleeps until a wake, if the words say then that there was none.
+    pub(crate) fn sleep_if(&self, is_silent: impl FnOnce() -> bool) {
+        let guard = self.0.lock().unwrap();
+        if is_silent() {
+            drop(self.1.wait(guard).unwrap());
+        }
+    }
+
+    /// Wakes one of those who sleep, or all.
+    pub(crate) fn wake(&self, one: bool) {
+        let guard = self.0.lock().unwrap();
+        if one {
+            self.1.notify_one();
+        } else {
+            self.1.notify_all();
+        }
+        drop(guard);
+    }
 }
 
 impl CheckedParking {
-    pub(crate) fn new(site: Option<Site>, fault: Fault) -> CheckedParking {
+    /// Makes the words of a ring. Whoever this role wakes sleeps in this queue, if one is given, which is that of a
+    /// set.
+    pub(crate) fn new(site: Option<Site>, fault: Fault, set: Option<(Role, &Rc<Queue>)>) -> CheckedParking {
         let turned: Rc<Cell<Option<bool>>> = Rc::default();
         let word = |purpose, sites: &[Site]| ParkingWord {
             word: site.filter(|site| sites.contains(site)).map_or_else(WeakenedWord::default, Site::word),
@@ -105,11 +139,11 @@ impl CheckedParking {
             late: Rc::default(),
             turned: Rc::clone(&turned),
         };
-        let end = || End {
+        let end = |role| End {
             parking: word(Purpose::Parking, &[Site::ParkingStore, Site::ParkingLoad]),
             wakes: word(Purpose::Wakes, &[Site::WakesStore]),
             wanted: word(Purpose::Goal, &[]),
-            queue: (Mutex::new(()), Condvar::new()),
+            queue: set.filter(|(waker, _)| *waker == role).map_or_else(Queue::new, |(_, queue)| Rc::clone(queue)),
         };
         CheckedParking {
             fences: Fences::Both,
@@ -117,7 +151,8 @@ impl CheckedParking {
             is_registered: true,
             asks_for_fences: false,
             timeouts: Rc::default(),
-            ends: Rc::new([end(), end()]),
+            call: None,
+            ends: Rc::new([Role::Producer, Role::Consumer].map(end)),
             needed: word(Purpose::Goal, &[]),
             turned: Rc::clone(&turned),
             full_fences: Rc::default(),
@@ -145,6 +180,28 @@ impl CheckedParking {
     fn fence(&self) {
         self.fences_made.store(0, Ordering::Relaxed);
         fence(Ordering::SeqCst);
+    }
+
+    /// Returns the queue of those who sleep until `role` wakes them.
+    pub(crate) fn queue(&self, role: Role) -> &Rc<Queue> {
+        &self.end(role).queue
+    }
+
+    /// Returns whether `role` has woken nobody since it had done so as often as this says.
+    pub(crate) fn is_silent(&self, role: Role, wakes: u64) -> bool {
+        // The system's futex has 32 bits.
+        self.wakes(role).word.load(Ordering::Relaxed) as u32 == wakes as u32
+    }
+
+    /// Returns whether the next sleep is over at once.
+    pub(crate) fn times_out(&self, limit: Duration) -> bool {
+        let timeouts = self.timeouts.get();
+        self.timeouts.set(timeouts.saturating_sub(1));
+        let is_over = timeouts > 0 || limit < LIMIT;
+        if is_over && timeouts > usize::MAX / 2 {
+            loom::thread::yield_now();
+        }
+        is_over
     }
 
     fn end(&self, role: Role) -> &End {
@@ -228,31 +285,15 @@ impl Parking for CheckedParking {
     }
 
     fn wake(&self, role: Role) {
-        let End { wakes, queue: (lock, sleepers), .. } = self.end(role);
-        let guard = lock.lock().unwrap();
-        if self.fault == Fault::WakesOne {
-            sleepers.notify_one();
-        } else {
-            sleepers.notify_all();
-        }
-        drop(guard);
+        let End { wakes, queue, .. } = self.end(role);
+        queue.wake(self.fault == Fault::WakesOne);
         wakes.store_late(Ordering::Release);
     }
 
     fn sleep(&self, role: Role, wakes: u64, limit: Duration) {
-        let End { wakes: word, queue: (lock, sleepers), .. } = self.end(role);
-        let timeouts = self.timeouts.get();
-        self.timeouts.set(timeouts.saturating_sub(1));
-        if timeouts > 0 || limit < LIMIT {
-            if timeouts > usize::MAX / 2 {
-                loom::thread::yield_now();
-            }
-            return;
-        }
-        let guard = lock.lock().unwrap();
-        // The system's futex has 32 bits.
-        if word.word.load(Ordering::Relaxed) as u32 == wakes as u32 {
-            drop(sleepers.wait(guard).unwrap());
+        if !self.times_out(limit) {
+            let nobody_called = || self.call.as_ref().is_none_or(Call::is_silent);
+            self.queue(role).sleep_if(|| self.is_silent(role, wakes) && nobody_called());
         }
     }
 

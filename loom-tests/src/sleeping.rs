@@ -8,9 +8,10 @@ use std::rc::Rc;
 
 use loom::sync::Mutex;
 
+use crate::calls::{Call, CallFault};
 use crate::checked::{CheckedMemory, CheckedWord};
 use crate::model::reached;
-use crate::parking::{CheckedParking, Fences};
+use crate::parking::{CheckedParking, Fences, Queue};
 use crate::ring::memory::{Memory, Role};
 use crate::ring::presence::{self, Presence};
 use crate::weakened::Site;
@@ -33,17 +34,39 @@ impl SleepingMemory {
     /// Makes the memory of a stream ring with as many slots.
     #[must_use]
     pub fn new(slots: usize) -> Self {
-        SleepingMemory::over(CheckedMemory::new(slots), None, Fault::None)
+        SleepingMemory::over(CheckedMemory::new(slots), None, Fault::None, None)
     }
 
     /// Makes the memory of a message ring of as many bytes.
     #[must_use]
     pub fn of_records(bytes: usize) -> Self {
-        SleepingMemory::over(CheckedMemory::of_records(bytes), None, Fault::None)
+        SleepingMemory::over(CheckedMemory::of_records(bytes), None, Fault::None, None)
     }
 
-    fn over(memory: CheckedMemory, site: Option<Site>, fault: Fault) -> Self {
-        SleepingMemory { memory, held: Rc::default(), parking: Some(CheckedParking::new(site, fault)) }
+    /// Makes the memory of a stream ring with as many slots and this fault, where a set sleeps in this queue until the
+    /// end of `role` wakes it.
+    pub(crate) fn in_set(slots: usize, fault: Fault, role: Role, queue: &Rc<Queue>) -> Self {
+        SleepingMemory::over(CheckedMemory::new(slots), None, fault, Some((role, queue)))
+    }
+
+    fn over(memory: CheckedMemory, site: Option<Site>, fault: Fault, set: Option<(Role, &Rc<Queue>)>) -> Self {
+        SleepingMemory { memory, held: Rc::default(), parking: Some(CheckedParking::new(site, fault, set)) }
+    }
+
+    fn words(&self) -> &CheckedParking {
+        self.parking.as_ref().expect("memory to sleep on")
+    }
+
+    /// Returns the memory as the end of `role` sees it, whose waits are ended by a call, and that call.
+    #[must_use]
+    pub fn of_one_who_is_called(&self, role: Role, fault: CallFault) -> (Self, Call) {
+        let call = Call::new(self.words().queue(role.peer()), fault);
+        (self.as_seen(|parking| parking.call = Some(call.clone())), call)
+    }
+
+    /// Takes a call that ends a wait of this end, and returns whether there was one.
+    pub(crate) fn was_called(&self) -> bool {
+        self.words().call.as_ref().is_some_and(Call::take)
     }
 
     /// Takes or gives back the lock of a role. The kernel gives it back for a holder that is killed.
@@ -68,13 +91,13 @@ impl SleepingMemory {
     /// Turns it into one with this fault.
     #[must_use]
     pub fn with(self, fault: Fault) -> Self {
-        SleepingMemory::over(self.memory, None, fault)
+        SleepingMemory::over(self.memory, None, fault, None)
     }
 
     /// Turns it into one that is too weak at this site.
     #[must_use]
     pub fn without(self, site: Site) -> Self {
-        SleepingMemory::over(self.memory, Some(site), Fault::None)
+        SleepingMemory::over(self.memory, Some(site), Fault::None, None)
     }
 
     /// Returns the memory as an end sees it that neither sleeps nor wakes.
@@ -128,7 +151,7 @@ impl SleepingMemory {
     /// If it is that of a stranger.
     #[must_use]
     pub fn wakes_and_parkings(&self, role: Role) -> (u64, u64) {
-        self.parking.as_ref().expect("memory to sleep on").wakes_and_parkings(role)
+        self.words().wakes_and_parkings(role)
     }
 
     /// Makes sure that `role` makes no fences by itself when it publishes: `publish` does that once.
@@ -138,7 +161,7 @@ impl SleepingMemory {
     /// If it does, or says so, or it is that of a stranger.
     #[track_caller]
     pub fn assert_no_fences(&self, role: Role, publish: impl FnOnce()) {
-        let parking = self.parking.as_ref().expect("memory to sleep on");
+        let parking = self.words();
         let fences = parking.full_fences();
         publish();
         assert!(parking.full_fences() == fences && !parking.says_that_it_fences(role), "{FENCED}");

@@ -17,6 +17,8 @@ use crate::sleeping::{LIMIT, SleepingMemory};
 pub enum WaitError {
     /// The time is over.
     TimedOut,
+    /// Somebody called.
+    Called,
     /// The other end has left.
     Closed,
     /// The other end is gone.
@@ -55,7 +57,7 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, SleepingMemory> {
 
     const TIMED_OUT: WaitError = WaitError::TimedOut;
 
-    fn ended(&self) -> Result<Option<Ended<WaitError>>, WaitError> {
+    fn ended(&self, _closely: bool) -> Result<Option<Ended<WaitError>>, WaitError> {
         let peer = self.peer_presence();
         let error = match peer {
             Presence::Left { .. } => WaitError::Closed,
@@ -74,8 +76,12 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, SleepingMemory> {
         error
     }
 
-    fn check_length(&self) -> Result<(), WaitError> {
-        Ok(())
+    fn called(&self) -> Option<WaitError> {
+        self.memory.was_called().then_some(WaitError::Called)
+    }
+
+    fn shortened(&self) -> Option<Broken> {
+        None
     }
 }
 
@@ -122,7 +128,7 @@ impl<K: Kind, R: Side> WaitsInOrder for Endpoint<K, R, SleepingMemory> {
             }
             let mut seen = self.peer_presence();
             let mut is_ready = order == Order::RingBeforeEnd && self.is_ready(need)?;
-            let ended = if order != Order::EndAfterSleep || has_slept { self.ended()? } else { None };
+            let ended = if order != Order::EndAfterSleep || has_slept { self.ended(true)? } else { None };
             if order == Order::EndBeforePresence {
                 seen = self.peer_presence();
             }

@@ -95,7 +95,7 @@ impl Site {
             Site::PresenceLoad => &[("presence.rs", "observe", Ordering::Acquire)],
             Site::MagicStore => &[("identity.rs", "publish", Ordering::Release)],
             Site::MagicLoad => &[("identity.rs", "observe", Ordering::Acquire)],
-            Site::ParkingStore => &[("park.rs", "begin", Ordering::Release)],
+            Site::ParkingStore => &[("park.rs", "announce", Ordering::Release)],
             Site::ParkingLoad => &[("park.rs", "notice", Ordering::Acquire)],
             Site::WakesStore => &[
                 ("park.rs", "attach", Ordering::Release),

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 /// The longest packet, in bytes, and the largest number of descriptors in one.
 const PACKET: usize = 4096;
-const DESCRIPTORS: usize = 6;
+const DESCRIPTORS: usize = 253;
 
 /// How a wait for a descriptor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

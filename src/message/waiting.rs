@@ -8,7 +8,28 @@ use super::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
 use crate::ring::error::{PopError, PushError};
 use crate::ring::message::Sends;
 use crate::segment::Segment;
-use crate::wait::{Deadline, WaitError, Waiting};
+use crate::wait::{Deadline, Interest, WaitError, Waiting};
+
+/// # In a set
+impl Producer {
+    /// Waits in a [`WaitSet`](crate::WaitSet) until there is room for a message of `len` bytes.
+    #[inline]
+    pub fn writable(&mut self, len: usize) -> Interest<'_> {
+        let max = self.max_len();
+        let need = self.needed(0, len).unwrap_or(0);
+        Interest::new(self, need, len, max)
+    }
+}
+
+/// # In a set
+impl Consumer {
+    /// Waits in a [`WaitSet`](crate::WaitSet) until a message is there.
+    #[inline]
+    pub fn readable(&mut self) -> Interest<'_> {
+        let need = self.record_alignment() as u64;
+        Interest::new(self, need, 0, 0)
+    }
+}
 
 /// For a producer and for a batch of it.
 impl<'a, H: Sends<Segment>> Waiting<'a, H> {

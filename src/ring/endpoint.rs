@@ -16,7 +16,7 @@ use core::time::Duration;
 
 use super::cursor::Cursor;
 use super::ends::Ends;
-use super::error::{Broken, Corrupted};
+use super::error::Broken;
 use super::memory::{Memory, Role};
 use super::pace::Pace;
 use super::park::{Sleeper, Waker};
@@ -211,14 +211,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     /// earlier, and does if the other end's presence is no longer what was `seen`.
     pub(crate) fn park(&mut self, need: u64, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
         self.check_here()?;
-        // Neither end may sleep while the other one waits for what is there.
-        self.pause();
-        let most = self.kind.most();
-        let goal = |units: u64| match R::ROLE {
-            Role::Producer => self.cursor.position().wrapping_add(units).wrapping_sub(most),
-            Role::Consumer => self.cursor.position().wrapping_add(units),
-        };
-        let (needed, wanted) = (goal(need), goal(if gathers { need.max(most / 4) } else { need }));
+        let (wanted, needed) = self.goals(need, gathers);
         let begun = self.sleeper.begin(&self.memory, wanted, needed);
         let is_ready = self.is_ready(need);
         if is_ready == Ok(false) && presence::observe(self.memory.presence(R::ROLE.peer())) == seen {
@@ -226,6 +219,31 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
         }
         self.sleeper.end(&self.memory);
         is_ready.map(|_| ())
+    }
+
+    /// Says that this end pauses, and returns at which position of the other one it wants to be woken and which one it
+    /// needs.
+    fn goals(&mut self, need: u64, gathers: bool) -> (u64, u64) {
+        // Neither end may sleep while the other one waits for what is there.
+        self.pause();
+        let most = self.kind.most();
+        let goal = |units: u64| match R::ROLE {
+            Role::Producer => self.cursor.position().wrapping_add(units).wrapping_sub(most),
+            Role::Consumer => self.cursor.position().wrapping_add(units),
+        };
+        (goal(if gathers { need.max(most / 4) } else { need }), goal(need))
+    }
+
+    /// Says that this end will sleep, in a set that makes the fences for all of its ends, and returns how often the
+    /// other end had woken it by then.
+    pub(super) fn announce_sleep(&mut self, need: u64) -> u64 {
+        let (wanted, needed) = self.goals(need, false);
+        self.memory.parking().map_or(0, |parking| self.sleeper.announce(parking, wanted, needed))
+    }
+
+    /// Says that this end is awake.
+    pub(super) fn end_sleep(&mut self) {
+        self.sleeper.end(&self.memory);
     }
 
     /// Returns whether the ring may be touched: not in a child that was forked meanwhile.
@@ -258,10 +276,10 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     /// Poisons the handle: nothing is known to be there or free from here on, so every call takes the path that loads
     /// the other end's word, and is refused before the load.
     #[cold]
-    pub(super) fn poison(&mut self, cause: Corrupted) -> Broken {
+    pub(super) fn poison(&mut self, cause: impl Into<Broken>) -> Broken {
         self.cursor.forget();
         self.pace = Pace::poisoned();
-        let broken = Broken::Corrupted(cause);
+        let broken = cause.into();
         self.broken = Some(broken);
         broken
     }

@@ -55,6 +55,14 @@ impl core::error::Error for Corrupted {}
 pub enum Broken {
     /// The other process wrote a number that this protocol cannot have produced.
     Corrupted(Corrupted),
+    /// A [`WaitSet`](crate::WaitSet) has found that another process has shortened the memory of the ring. Drop the
+    /// handle, and create the ring again.
+    Truncated {
+        /// How many bytes are left.
+        len: u64,
+        /// How many there were.
+        expected: u64,
+    },
     /// The handle belongs to the parent of this process, which was forked.
     ///
     /// Dropping or closing it does nothing here, and does not disturb the parent. The child can attach once the parent
@@ -66,6 +74,7 @@ impl fmt::Display for Broken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Broken::Corrupted(cause) => cause.fmt(formatter),
+            Broken::Truncated { len, expected } => truncated(formatter, *len, *expected),
             Broken::Forked => formatter.write_str(
                 "the handle belongs to the process that this one was forked from: attach anew here, \
                  once that one has left the role",
@@ -283,7 +292,7 @@ impl From<PopError> for io::Error {
 impl From<Broken> for io::Error {
     fn from(broken: Broken) -> io::Error {
         let kind = match broken {
-            Broken::Corrupted(_) => io::ErrorKind::InvalidData,
+            Broken::Corrupted(_) | Broken::Truncated { .. } => io::ErrorKind::InvalidData,
             Broken::Forked => io::ErrorKind::Other,
         };
         io::Error::new(kind, broken)
@@ -292,6 +301,14 @@ impl From<Broken> for io::Error {
 
 pub fn too_long(formatter: &mut fmt::Formatter<'_>, len: usize, max: usize) -> fmt::Result {
     write!(formatter, "{len} asked for, the ring can hold {max}; ask for less, or create a larger one")
+}
+
+pub fn truncated(formatter: &mut fmt::Formatter<'_>, len: u64, expected: u64) -> fmt::Result {
+    write!(
+        formatter,
+        "another process has shortened the ring to {len} bytes, expected {expected}; \
+         drop the handle and create the ring anew"
+    )
 }
 
 pub fn no_word(formatter: &mut fmt::Formatter<'_>, record_alignment: usize) -> fmt::Result {

@@ -65,7 +65,7 @@ pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     ask_for_nothing(words.parking);
     presence::leave(words.presence, generation);
     let counted = words.wakes.load(Ordering::Relaxed).wrapping_add(COUNT);
-    // Publish: pairs with the Acquire in `Sleeper::begin`. A sleeper that loads this count sees the presence by its
+    // Publish: pairs with the Acquire in `Sleeper::announce`. A sleeper that loads this count sees the presence by its
     // last check. One that loaded the count before does not fall asleep, or is woken.
     words.wakes.store(counted, Ordering::Release);
 }

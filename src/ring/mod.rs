@@ -50,11 +50,15 @@
 //! **Closed means all is there.** A producer stores its presence after its last tail, with Release. A consumer that
 //! observes `Closed` and then loads the tail sees that one or a later one. A consumer does the same with its head.
 //!
+//! **What was done before a call is done for whoever takes it.** A call is a word of one process, by which its threads
+//! end a wait: [`call`] has its orderings.
+//!
 //! The data needs no fence of the processor and no read-modify-write: on x86_64 every one of these is a plain move. How
 //! an end sleeps without them, and which words that takes, is in [`park`].
 
 #![allow(unreachable_pub, reason = "loom-tests compiles this folder into a library of its own")]
 
+pub mod call;
 pub mod copy;
 pub mod cursor;
 pub mod endpoint;
@@ -70,6 +74,7 @@ pub mod park;
 pub mod position;
 pub mod presence;
 pub mod reader;
+pub mod set;
 pub mod stream;
 pub mod wait;
 pub mod waiter;

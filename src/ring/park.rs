@@ -57,6 +57,9 @@ const NEVER: u64 = u64::MAX;
 /// Set in `parking` while its writer sleeps.
 pub(super) const ASLEEP: u64 = COUNT;
 
+/// How long a sleep is at most if a wake may be lost.
+pub(super) const NAP: Duration = Duration::from_millis(1);
+
 /// How long a producer at a full ring waits for a quarter of it before what it needs is enough.
 pub const GATHERING: Duration = Duration::from_millis(5);
 
@@ -112,7 +115,7 @@ impl Waker {
             let word = parking.wakes(role);
             // The word is the role's own; its last writer released the role's lock before this process took it.
             waker.wakes = (word.load(Ordering::Relaxed) & !FENCES).wrapping_add(u64::from(waker.fences));
-            // Publish: pairs with the Acquire in `Sleeper::begin`. This holder has published nothing without its
+            // Publish: pairs with the Acquire in `Sleeper::announce`. This holder has published nothing without its
             // fences.
             word.store(waker.wakes, Ordering::Release);
             // A sleeper that relies on the word of an earlier holder, which may have made its own fences, is seen from
@@ -164,7 +167,7 @@ impl Waker {
             }
         }
         if word & ASLEEP != 0 && !matches!(news, News::Presence) {
-            // Observe: pairs with the Release in `Sleeper::begin`. What it wants was stored before.
+            // Observe: pairs with the Release in `Sleeper::announce`. What it wants was stored before.
             word = peer.load(Ordering::Acquire);
             let is_enough = match news {
                 News::Position(position) => has_reached(position, parking.wanted(role).load(Ordering::Relaxed)),
@@ -185,8 +188,8 @@ impl Waker {
         if asleep {
             self.wakes = self.wakes.wrapping_add(COUNT);
         }
-        // Publish: pairs with the Acquire in `Sleeper::begin`. A sleeper that loads that fences are made sees what was
-        // published without.
+        // Publish: pairs with the Acquire in `Sleeper::announce`. A sleeper that loads that fences are made sees what
+        // was published without.
         parking.wakes(self.role).store(self.wakes, Ordering::Release);
         if fenced && !self.fences {
             // A sleeper that relies on the fences of this end is seen by the next load, or sees the store before this
@@ -258,6 +261,13 @@ impl Sleeper {
     /// [`Sleeper::end`] in any case.
     pub fn begin<M: Memory>(&mut self, memory: &M, wanted: u64, needed: u64) -> Begun {
         let Some(parking) = memory.parking() else { return Begun { wakes: 0, sure: false } };
+        let wakes = self.announce(parking, wanted, needed);
+        Begun { wakes, sure: parking.fence_to_sleep(wakes & FENCES != 0) }
+    }
+
+    /// Says that it will sleep, and returns how often the other end had woken it by then, with the bit that says
+    /// whether that makes its own fences. The caller makes those that are missing before the last check.
+    pub fn announce<P: Parking>(&mut self, parking: &P, wanted: u64, needed: u64) -> u64 {
         parking.wanted(self.role).store(wanted, Ordering::Relaxed);
         if self.role == Role::Producer {
             parking.needed().store(needed, Ordering::Relaxed);
@@ -267,13 +277,11 @@ impl Sleeper {
         self.word = self.word.wrapping_add(ASLEEP);
         // Publish: pairs with the Acquire in `Waker::notice`, which then finds what is wanted.
         parking.parking(self.role).store(self.word, Ordering::Release);
-        Begun { wakes, sure: parking.fence_to_sleep(wakes & FENCES != 0) }
+        wakes
     }
 
     /// Sleeps until it is woken for the first time since it began, at most for `limit`.
     pub fn sleep<M: Memory>(&self, memory: &M, begun: Begun, limit: Duration) {
-        /// How long a sleep is at most if a wake may be lost.
-        const NAP: Duration = Duration::from_millis(1);
         if let Some(parking) = memory.parking() {
             parking.sleep(self.role.peer(), begun.wakes, if begun.sure { limit } else { limit.min(NAP) });
         }

@@ -4,7 +4,7 @@
 //!    this load either is seen by the next checks, or ends the sleep.
 //! 2. It asks how the other end has **ended**, where that is in doubt.
 //! 3. It checks the **ring**. What was sent before an end is there by now, since the end was observed first.
-//! 4. Only then it returns that end, or that the **time** is over.
+//! 4. Only then it returns that end, or that the **time** is over, or that somebody **called**.
 //! 5. It **sleeps**, unless a last check of the ring and of the presence finds something.
 //! 6. It checks the **length** of the ring before it loads anything again: what was cut off must not be touched.
 //!
@@ -44,17 +44,26 @@ pub trait Waits {
     const TIMED_OUT: Self::Error;
 
     /// Returns how the wait has ended, if what it waits for can no longer come. What came before can still be read.
+    /// Asked `closely`, it also finds a process that is gone where something keeps its lock, which takes longer.
     ///
     /// # Errors
     ///
     /// Nothing of the ring must be touched any more.
-    fn ended(&self) -> Result<Option<Ended<Self::Error>>, Self::Error>;
+    fn ended(&self, closely: bool) -> Result<Option<Ended<Self::Error>>, Self::Error>;
 
     /// Returns an end to the user, and notes that it was told.
     fn tell(&self, ended: Ended<Self::Error>) -> Self::Error;
 
+    /// Takes a call that ends the wait, if there is one, and returns the error that says so.
+    fn called(&self) -> Option<Self::Error>;
+
+    /// Returns what is wrong with a ring that was shortened.
+    fn shortened(&self) -> Option<Broken>;
+
     /// Refuses a ring that was shortened. Called before each load of what may be gone.
-    fn check_length(&self) -> Result<(), Self::Error>;
+    fn check_length(&self) -> Result<(), Self::Error> {
+        self.shortened().map_or(Ok(()), |cause| Err(cause.into()))
+    }
 }
 
 impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
@@ -85,6 +94,9 @@ where
             if self.settle(need, is_doubtful, is_over)? {
                 return Ok(());
             }
+            if let Some(called) = self.called() {
+                return Err(called);
+            }
             let slice = if gathers { limit.slice().min(GATHERING) } else { limit.slice() };
             self.park(need, gathers, seen, slice)?;
             gathers = false;
@@ -106,7 +118,7 @@ where
         is_doubtful: bool,
         is_over: bool,
     ) -> Result<bool, <Self as Waits>::Error> {
-        let ended = if is_doubtful { self.ended()? } else { None };
+        let ended = if is_doubtful { self.ended(true)? } else { None };
         match (self.is_ready(need)?, ended) {
             (true, _) => Ok(true),
             (false, Some(ended)) => Err(self.tell(ended)),

@@ -1,5 +1,7 @@
 //! How the calls of a handle that wait do so, and what it remembers between them.
 
+use super::presence::Presence;
+
 /// How a handle waits for the other end.
 ///
 /// # Examples
@@ -43,6 +45,8 @@ pub struct Waiter {
     pub is_nonblocking: bool,
     /// Whether the next sleep waits for more than is needed, for a short time, because the last one found more.
     pub gathers: bool,
+    /// What the other end had said of itself when a set found that the wait for it has ended.
+    pub ended: Option<Presence>,
     /// How many pauses it spins before it sleeps, and the bounds of that.
     pub spins: u32,
     pub longest: u32,
@@ -59,6 +63,7 @@ impl Waiter {
             awaits_successor: false,
             is_nonblocking: false,
             gathers: false,
+            ended: None,
             spins: longest,
             longest,
             shortest,

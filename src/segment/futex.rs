@@ -9,14 +9,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::thread::futex::{self, Flags, WakeOp, WakeOpCmp};
+use rustix::thread::futex::{self, Flags, WaitFlags, WaitPtr, WaitvFlags, WakeOp, WakeOpCmp};
 use rustix::thread::{MembarrierCommand, membarrier};
-use rustix::time::Timespec;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::layout::Header;
 use super::mapping::Mapping;
+use super::waker::Waker;
 use crate::error::Error;
+use crate::ring::call::SILENT;
 use crate::ring::memory::Role;
+use crate::ring::set::MOST;
 
 /// What this process may ask of the system.
 #[derive(Clone, Copy, Debug)]
@@ -64,20 +67,48 @@ pub(super) fn barrier() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
 }
 
-/// How a process sleeps on a word from which a stranger may take it away.
+/// How a process sleeps on words from which a stranger may take it away.
 ///
 /// Whoever may read the ring can move its sleepers to another word (`FUTEX_REQUEUE`), where no wake reaches them, and
 /// the system tells nobody. So a sleep that was not ended by a wake asks whether there was one: the word has changed
 /// then. If so, sleeps are cut into naps for a while, and each looks at the word again.
 #[derive(Debug, Default)]
-pub(super) struct Bed {
+pub(crate) struct Bed {
     /// When a sleeper found last that a wake had not reached it.
     missed: Cell<Option<Instant>>,
 }
 
 impl Bed {
-    /// Sleeps for as long as the lower half of the word is that of `value`, at most for `limit`. May return earlier.
-    pub(super) fn sleep(&self, word: &AtomicU64, value: u64, limit: Duration) {
+    /// Sleeps for as long as the lower half of the word is that of `value`, and nobody calls by the waker, if there is
+    /// one, at most for `limit`. May return earlier.
+    pub(super) fn sleep(&self, word: &AtomicU64, value: u64, waker: Option<&Waker>, limit: Duration) {
+        match waker {
+            None => self.sleep_by(limit, |nap| wait(word, value, nap)),
+            Some(waker) => self.sleep_on_all([(word, value)].into_iter(), waker, limit),
+        }
+    }
+
+    /// Sleeps for as long as the lower half of each word is that of its value, and nobody calls by the waker, at most
+    /// for `limit`. May return earlier, and does so at once if there are more than [`MOST`] words.
+    pub(crate) fn sleep_on_all<'a>(
+        &self,
+        words: impl Iterator<Item = (&'a AtomicU64, u64)>,
+        waker: &Waker,
+        limit: Duration,
+    ) {
+        let mut waits = [futex::Wait::new(); MOST + 1];
+        waits[0] = wait_of(waker.word(), SILENT, WaitFlags::SIZE_U32 | WaitFlags::PRIVATE);
+        let mut len = 1;
+        for (word, value) in words {
+            let Some(place) = waits.get_mut(len) else { return };
+            *place = wait_of(lower_half(word), value as u32, WaitFlags::SIZE_U32);
+            len += 1;
+        }
+        self.sleep_by(limit, |nap| wait_for_any(&waits[..len], nap));
+    }
+
+    /// Sleeps by a call of the system that waits for a nap at most.
+    fn sleep_by(&self, limit: Duration, wait: impl Fn(Duration) -> Result<(), Errno>) {
         /// For how long sleeps are cut into naps after a wake that was missed.
         const WARY: Duration = Duration::from_secs(10);
         /// How long a nap is. The system adds some 50 us. Whoever naps takes some percent of a processor.
@@ -87,7 +118,7 @@ impl Bed {
         let (nap, mut has_slept) = (if is_wary { NAP } else { limit }, false);
         loop {
             let left = limit.saturating_sub(start.elapsed());
-            match wait(word, value, nap.min(left)) {
+            match wait(nap.min(left)) {
                 // With no time left, this was the question whether the word has changed.
                 Err(Errno::TIMEDOUT) if left.is_zero() => return,
                 Err(Errno::TIMEDOUT) => {}
@@ -99,8 +130,9 @@ impl Bed {
                     return;
                 }
                 Ok(()) | Err(Errno::INTR) => return,
-                // The system has no futexes for this process, or another one has cut off the word (`EFAULT`): then the
-                // caller does not get far.
+                // The system has no futexes for this process, or none that it can wait for several of (before Linux
+                // 5.16, or behind a filter); or another process has cut off a word (`EFAULT`): then the caller does not
+                // get far.
                 Err(_) => return thread::sleep(limit.min(Duration::from_millis(1))),
             }
             has_slept = true;
@@ -112,6 +144,28 @@ impl Bed {
 fn wait(word: &AtomicU64, value: u64, limit: Duration) -> Result<(), Errno> {
     let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
     futex::wait(lower_half(word), Flags::empty(), value as u32, Some(&timeout))
+}
+
+/// Says that the system is to wait for a word of 32 bits for as long as it holds this value.
+fn wait_of(word: &AtomicU32, value: u32, flags: WaitFlags) -> futex::Wait {
+    let mut wait = futex::Wait::new();
+    (wait.val, wait.uaddr, wait.flags) = (value.into(), WaitPtr::new(word.as_ptr().cast()), flags);
+    wait
+}
+
+/// Waits for a wake of any of these words for as long as all of them hold their values, at most for `limit`.
+fn wait_for_any(waits: &[futex::Wait], limit: Duration) -> Result<(), Errno> {
+    let now = clock_gettime(ClockId::Monotonic);
+    let end = Duration::new(now.tv_sec as u64, now.tv_nsec as u32).saturating_add(limit);
+    // The clock counts from the start of the machine, so this is no time that it cannot say.
+    let end = Timespec { tv_sec: end.as_secs() as i64, tv_nsec: i64::from(end.subsec_nanos()) };
+    futex::waitv(waits, WaitvFlags::empty(), Some(&end), ClockId::Monotonic).map(|_| ())
+}
+
+/// Wakes all sleepers on a word of this process.
+pub(super) fn wake_own(word: &AtomicU32) {
+    // If it is refused, a sleeper naps.
+    let _ = futex::wake(word, Flags::PRIVATE, i32::MAX as u32);
 }
 
 /// Wakes all sleepers on the word. The other end need not be the first of them: any process that may read the ring can

@@ -22,6 +22,7 @@ mod roles;
 pub(crate) mod transfer;
 mod unmapped;
 mod view;
+mod waker;
 mod wanted;
 
 use std::fmt;
@@ -33,12 +34,14 @@ use std::time::Duration;
 pub use attach::Creation;
 pub(crate) use attach::Request;
 pub use attach::{unlink, unlink_if_free};
+pub(crate) use futex::Bed;
 pub use layout::Features;
 pub(crate) use object::Access;
 pub(crate) use place::Place;
 pub use roles::PeerState;
 pub use view::Permissions;
 pub(crate) use view::{View, names};
+pub use waker::Waker;
 pub(crate) use wanted::{Terms, Wanted};
 
 pub(crate) use rustix::param::page_size;
@@ -50,7 +53,7 @@ use crate::ring::park;
 use crate::ring::presence::{self, Presence};
 use attach::Attached;
 use exit::{Entry, Registration};
-use futex::{Alarm, Barriers, Bed};
+use futex::{Alarm, Barriers};
 use holder::{Looker, Notes};
 use layout::Header;
 use leave::Parting;
@@ -99,6 +102,8 @@ pub struct Segment {
     /// Checks the process at the other end.
     looker: Looker,
     bed: Bed,
+    /// Ends a wait of this end from outside; `None` if its user has none.
+    waker: Option<Waker>,
     /// Holds no lock: for questions.
     questions: OwnedFd,
     /// Where the handle keeps its positions.
@@ -141,6 +146,7 @@ impl Segment {
             parks_always: holding.parks_always,
             looker: Looker::new(),
             bed: Bed::default(),
+            waker: None,
             questions,
             own: WipedOnFork::new()?,
             mapping,
@@ -186,6 +192,16 @@ impl Segment {
     /// Says whether this end sleeps at every message.
     pub(crate) fn set_parks_always(&mut self, parks_always: bool) {
         self.parks_always = parks_always;
+    }
+
+    /// Returns what ends a wait of this end from outside.
+    pub(crate) fn waker(&mut self) -> Waker {
+        self.waker.get_or_insert_with(Waker::new).clone()
+    }
+
+    /// Takes a call by it, and returns whether there was one.
+    pub(crate) fn was_called(&self) -> bool {
+        self.waker.as_ref().is_some_and(Waker::take)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -458,7 +474,7 @@ impl Parking for Segment {
     }
 
     fn sleep(&self, role: Role, wakes: u64, limit: Duration) {
-        self.bed.sleep(self.wakes(role), wakes, limit);
+        self.bed.sleep(self.wakes(role), wakes, self.waker.as_ref(), limit);
     }
 
     fn is_registered(&self) -> bool {

@@ -49,7 +49,7 @@ impl Write for Producer<u8> {
         loop {
             match self.push_slice(bytes) {
                 Err(PushError::Full(_)) if self.waiter.is_nonblocking => {
-                    return Err(match self.ended().map_err(WaitError::into_write_error)? {
+                    return Err(match self.ended(true).map_err(WaitError::into_write_error)? {
                         Some(end) => self.tell(end).into_write_error(),
                         None => ErrorKind::WouldBlock.into(),
                     });
@@ -90,7 +90,7 @@ impl Consumer<u8> {
 
     fn find_now(&mut self) -> Result<bool, WaitError> {
         self.check_here()?;
-        let ended = self.ended()?;
+        let ended = self.ended(true)?;
         // A producer that left pushed before that, so one more load finds what it pushed last.
         match (self.is_ready(1)?, ended) {
             (false, Some(end)) => Err(self.tell(end)),

@@ -2,7 +2,33 @@
 
 use super::{Claim, Consumer, Element, Peek, Producer, Slot};
 use crate::ring::error::{PopError, PushError};
-use crate::wait::{Deadline, Unfinished, WaitError, Waiting};
+use crate::wait::{Deadline, Interest, Unfinished, WaitError, Waiting};
+
+/// # In a set
+impl<T: Slot + ?Sized> Producer<T> {
+    /// Waits in a [`WaitSet`](crate::WaitSet) until `len` slots are free.
+    #[inline]
+    pub fn writable(&mut self, len: usize) -> Interest<'_> {
+        let max = self.capacity();
+        Interest::new(self, len as u64, len, max)
+    }
+}
+
+/// # In a set
+impl<T: Slot + ?Sized> Consumer<T> {
+    /// Waits in a [`WaitSet`](crate::WaitSet) until an element is there.
+    #[inline]
+    pub fn readable(&mut self) -> Interest<'_> {
+        self.readable_for(1)
+    }
+
+    /// Waits in a [`WaitSet`](crate::WaitSet) until `len` elements are there, or the producer is gone and fewer are.
+    #[inline]
+    pub fn readable_for(&mut self, len: usize) -> Interest<'_> {
+        let max = self.capacity();
+        Interest::new(self, len as u64, len, max)
+    }
+}
 
 impl<T: Element> Waiting<'_, Producer<T>> {
     /// Pushes one element, as soon as there is room.

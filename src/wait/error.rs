@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-use crate::ring::error::{Broken, PopError, PushError, buffer_too_short, no_word, too_long, wrong_size};
+use crate::ring::error::{Broken, PopError, PushError, buffer_too_short, no_word, too_long, truncated, wrong_size};
 
 /// A call that waited did not succeed.
 ///
@@ -31,6 +31,8 @@ use crate::ring::error::{Broken, PopError, PushError, buffer_too_short, no_word,
 pub enum WaitError {
     /// The limit has passed.
     TimedOut,
+    /// A [`Waker`](crate::Waker) of the handle was used. Nothing was lost: the call can be made again.
+    Called,
     /// The other end said that it left. All that it sent has been read.
     Closed,
     /// The other end is gone and did not say so. All that it sent has been read.
@@ -44,6 +46,13 @@ pub enum WaitError {
         /// How many elements, or bytes of a message.
         len: usize,
         /// How many there can be.
+        max: usize,
+    },
+    /// A set was to wait at more rings at once than the system can.
+    TooMany {
+        /// At how many.
+        len: usize,
+        /// At how many it can.
         max: usize,
     },
     /// Another process has shortened the memory of the ring. A further access to it may end this process with `SIGBUS`:
@@ -88,7 +97,10 @@ pub enum WaitError {
 
 impl From<Broken> for WaitError {
     fn from(broken: Broken) -> WaitError {
-        WaitError::Broken(broken)
+        match broken {
+            Broken::Truncated { len, expected } => WaitError::Truncated { len, expected },
+            broken => WaitError::Broken(broken),
+        }
     }
 }
 
@@ -99,7 +111,7 @@ impl WaitError {
             PushError::Full(_) => None,
             PushError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
             PushError::NoWord { record_alignment } => Some(WaitError::NoWord { record_alignment }),
-            PushError::Broken { cause, .. } => Some(WaitError::Broken(cause)),
+            PushError::Broken { cause, .. } => Some(cause.into()),
         }
     }
 
@@ -110,7 +122,7 @@ impl WaitError {
             PopError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
             PopError::BufferTooShort { len, buffer } => Some(WaitError::BufferTooShort { len, buffer }),
             PopError::WrongSize { len, size } => Some(WaitError::WrongSize { len, size }),
-            PopError::Broken(cause) => Some(WaitError::Broken(cause)),
+            PopError::Broken(cause) => Some(cause.into()),
         }
     }
 
@@ -132,6 +144,8 @@ impl From<WaitError> for io::Error {
             WaitError::NotConnected | WaitError::Orphaned => ErrorKind::NotConnected,
             WaitError::Truncated { .. } => ErrorKind::InvalidData,
             WaitError::Broken(broken) => io::Error::from(broken).kind(),
+            // Not `Interrupted`: whoever reads or writes all would go on.
+            WaitError::Called => ErrorKind::Other,
             _ => ErrorKind::InvalidInput,
         };
         io::Error::new(kind, error)
@@ -142,6 +156,7 @@ impl fmt::Display for WaitError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             WaitError::TimedOut => formatter.write_str("nothing came within the time that was given"),
+            WaitError::Called => formatter.write_str("a waker of the handle has ended the wait"),
             WaitError::Closed => formatter.write_str("the other end has closed the ring"),
             WaitError::Crashed => {
                 formatter.write_str("the process at the other end is gone without having closed the ring")
@@ -151,11 +166,10 @@ impl fmt::Display for WaitError {
                 formatter.write_str("nobody is at the other end, and the ring's name is gone: create it anew")
             }
             WaitError::TooLong { len, max } => too_long(formatter, len, max),
-            WaitError::Truncated { len, expected } => write!(
-                formatter,
-                "another process has shortened the ring to {len} bytes, expected {expected}; \
-                 drop the handle and create the ring anew"
-            ),
+            WaitError::TooMany { len, max } => {
+                write!(formatter, "a wait at {len} rings, a set can wait at {max}; wait by several sets and threads")
+            }
+            WaitError::Truncated { len, expected } => truncated(formatter, len, expected),
             WaitError::Short { left, len, crashed } => {
                 let gone = if crashed { "is gone without having closed the ring" } else { "has closed the ring" };
                 write!(formatter, "the other end {gone}, and left {left} of the {len} that were asked for")

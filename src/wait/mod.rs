@@ -1,6 +1,7 @@
 //! Waiting, as an adverb: `tx.blocking().push(7)`, `rx.within(limit).pop()`. How a handle waits, and how a wait ends.
 
 mod error;
+mod set;
 
 use std::fmt;
 use std::hint::spin_loop;
@@ -8,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use crate::pause;
 use crate::ring::endpoint::{Endpoint, Kind, Side};
+use crate::ring::error::Broken;
 use crate::ring::memory::Memory;
 use crate::ring::presence::Presence;
 use crate::ring::wait::{Ended, Limit};
-use crate::segment::{PeerState, Segment};
+use crate::segment::{PeerState, Segment, Waker};
 
 pub(crate) use crate::ring::wait::Waits;
 pub use crate::ring::waiter::Wait;
 pub(crate) use crate::ring::waiter::Waiter;
 pub use error::{Unfinished, WaitError};
+pub use set::{Interest, Ready, WaitSet, Woken};
 
 /// A handle, a batch or a view whose calls wait: for as long as it takes (`blocking`), or up to a limit (`within`).
 ///
@@ -87,6 +90,16 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.waiter.strategy = strategy;
         self.memory.set_parks_always(strategy == Wait::Park);
         self.renew_sleeper();
+    }
+
+    /// Returns what ends a call of this handle that waits, with [`WaitError::Called`], from another thread or from a
+    /// handler of a signal. Each call of this returns the same waker.
+    ///
+    /// A call that finds at once what it asked for does not wait, and is not ended. From the first time on each sleep
+    /// takes a system call (`futex_waitv`) that Linux has since 5.16; where it is missing or refused, the handle sleeps
+    /// in naps of 1 ms.
+    pub fn waker(&mut self) -> Waker {
+        self.memory.waker()
     }
 }
 
@@ -189,6 +202,9 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
             if self.settle(need, is_doubtful, is_over)? {
                 return Ok(());
             }
+            if let Some(called) = self.called() {
+                return Err(called);
+            }
         }
     }
 
@@ -204,11 +220,11 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
 
     const TIMED_OUT: WaitError = WaitError::TimedOut;
 
-    fn ended(&self) -> Result<Option<Ended<WaitError>>, WaitError> {
+    fn ended(&self, closely: bool) -> Result<Option<Ended<WaitError>>, WaitError> {
         self.check_length()?;
         let peer = self.peer_presence();
         let ended = |error| Ok(Some(Ended { error, peer }));
-        let state = self.memory.examine_peer();
+        let state = if closely { self.memory.examine_peer() } else { self.memory.peer_state() };
         // A holder that attached or left meanwhile may be the one of this state: which it is, the next check finds out.
         if self.peer_presence() != peer {
             return Ok(None);
@@ -234,10 +250,11 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
         error
     }
 
-    fn check_length(&self) -> Result<(), WaitError> {
-        match self.memory.truncated() {
-            None => Ok(()),
-            Some((len, expected)) => Err(WaitError::Truncated { len, expected }),
-        }
+    fn called(&self) -> Option<WaitError> {
+        self.memory.was_called().then_some(WaitError::Called)
+    }
+
+    fn shortened(&self) -> Option<Broken> {
+        self.memory.truncated().map(|(len, expected)| Broken::Truncated { len, expected })
     }
 }

@@ -83,8 +83,8 @@ impl Watcher {
         Watcher(unsafe { OwnedFd::from_raw_fd(listener) })
     }
 
-    /// Waits for the next call, does something, and then lets it be made.
-    pub(crate) fn before_a_call(&self, act: impl FnOnce()) {
+    /// Waits for the next call, does something with its number, and then lets it be made.
+    pub(crate) fn before_a_call(&self, act: impl FnOnce(libc::c_long)) {
         // `SECCOMP_IOCTL_NOTIF_RECV` and `SECCOMP_IOCTL_NOTIF_SEND`.
         const RECEIVE: libc::c_ulong = 0xc050_2100;
         const SEND: libc::c_ulong = 0xc018_2101;
@@ -93,7 +93,7 @@ impl Watcher {
         // SAFETY: the call writes one such struct.
         let status = unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE as _, &raw mut call) };
         assert_eq!(status, 0, "{}", io::Error::last_os_error());
-        act();
+        act(call.data.nr.into());
         let mut answer = libc::seccomp_notif_resp {
             id: call.id,
             val: 0,

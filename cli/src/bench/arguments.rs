@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::inputs::{parse_align, parse_processors, parse_rate, parse_size};
+use super::inputs::{parse_align, parse_processors, parse_rate, parse_rings, parse_size};
 use super::plan::{Choice, Plan, Test, Transport};
 use super::wait::Wait;
+use crate::usage::UsageError;
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -38,7 +39,10 @@ pub(crate) struct Bench {
     /// Measure rings also with a fence after each message, to see what they save without
     #[arg(long, hide = true)]
     fenced: bool,
-    /// How many rounds of rtt and throughput [default: 21, or 7 with --quick]
+    /// How many rings there are each way in waitset, each number a case [default: 1,8,32,100]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = parse_rings)]
+    rings: Option<Vec<usize>>,
+    /// How many rounds of rtt, throughput and waitset [default: 21, or 7 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rounds: Option<u32>,
     /// The processors of the two processes [default: two of different cores, where there are such]
@@ -58,7 +62,8 @@ pub(crate) struct Bench {
         long,
         value_name = "FILE",
         conflicts_with_all = [
-            "export", "quick", "test", "transport", "wait", "size", "rate", "align", "fenced", "rounds", "cpus"
+            "export", "quick", "test", "transport", "wait", "size", "rate", "align", "fenced", "rings", "rounds",
+            "cpus"
         ]
     )]
     from: Option<PathBuf>,
@@ -133,10 +138,20 @@ impl Bench {
             rates: self.rate.as_deref().unwrap_or(effort.rates),
             align: self.align,
             fenced: self.fenced,
+            rings: self.rings.as_deref().unwrap_or(&[1, 8, 32, 100]),
             idle_rate: effort.idle_rate,
         };
+        let cases = choice.in_rounds();
+        if choice.tests.contains(&Test::Waitset) && !cases.iter().any(|case| case.test == Test::Waitset) {
+            return Err(UsageError(
+                "--test waitset: a set waits at rings, and by their own calls; name stream or message, and busy, \
+                 adaptive or park"
+                    .to_owned(),
+            )
+            .into());
+        }
         Ok(Plan {
-            cases: choice.in_rounds(),
+            cases,
             rounds: self.rounds.unwrap_or(effort.rounds) as usize,
             duration: effort.duration,
             paced: choice.once()?,
@@ -191,6 +206,16 @@ mod tests {
         assert!(full < Duration::from_secs(205), "{full:?}");
         let quick = total(&plan(&["--quick"]));
         assert!(quick < Duration::from_secs(10), "{quick:?}");
+    }
+
+    #[test]
+    fn a_set_without_a_ring_or_a_wait_is_refused() {
+        for arguments in [["--transport", "pipe"], ["--wait", "spin"]] {
+            let line = Line::try_parse_from([&["bench", "--test", "waitset"][..], &arguments].concat()).unwrap();
+            let error = line.bench.plan().unwrap_err();
+            assert!(error.is::<UsageError>() && error.to_string().contains("name stream or message"), "{error}");
+        }
+        assert_eq!(plan(&["--test", "waitset", "--rings", "8", "--transport", "stream"]).cases.len(), 2);
     }
 
     #[test]

@@ -24,7 +24,8 @@ impl Gauge {
     /// Opens the line, and warms up.
     pub(crate) fn open(peer: &mut Peer) -> Result<Self> {
         let (test, transport, wait) = (Test::Rtt, Transport::CacheLine, Wait::Spin);
-        let station = peer.open(Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rate: None })?;
+        let station =
+            peer.open(Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rings: 0, rate: None })?;
         let rate = Rate::calibrate(peer, station, DURATION / PARTS)?;
         Ok(Self { station, rate })
     }

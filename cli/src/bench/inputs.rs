@@ -28,6 +28,17 @@ pub(crate) fn parse_processors(text: &str) -> Result<[usize; 2], String> {
         .ok_or_else(|| "expected the numbers of two processors with a comma between, like 0,1".to_owned())
 }
 
+/// The most rings each way in `waitset`: a descriptor of each goes to the peer in one packet, which holds 253.
+const MOST_RINGS: usize = 126;
+
+/// Reads a `--rings`.
+pub(crate) fn parse_rings(text: &str) -> Result<usize, String> {
+    let rings = text.parse::<usize>().ok();
+    rings
+        .filter(|rings| (1..=MOST_RINGS).contains(rings))
+        .ok_or_else(|| format!("expected a number of rings from 1 to {MOST_RINGS}"))
+}
+
 /// The highest rate: beyond it, the clock is most of what a source does.
 const HIGHEST_RATE: u64 = 10_000_000;
 
@@ -64,6 +75,14 @@ mod tests {
         assert_eq!(parse_processors("12,3"), Ok([12, 3]));
         for text in ["", "0", "0,", "0,1,2", "a,b", "0 1", "-1,0"] {
             assert!(parse_processors(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rings_are_at_least_one_and_no_more_than_a_packet_has_room_for() {
+        assert_eq!([parse_rings("1"), parse_rings("126")], [Ok(1), Ok(126)]);
+        for text in ["", "0", "127", "-1", "a"] {
+            assert!(parse_rings(text).unwrap_err().contains("from 1 to 126"), "{text}");
         }
     }
 

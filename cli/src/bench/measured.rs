@@ -54,6 +54,9 @@ pub(crate) struct Ratios {
     /// To the same transport at the same size where it spins, without fences: by its own calls, if that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) spin: Option<f64>,
+    /// To one ring of the same kind whose ends wait by themselves, in the same way. In `waitset` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) alone: Option<f64>,
 }
 
 impl Ratios {
@@ -67,6 +70,7 @@ impl Ratios {
             stream: ratio(Transport::Stream, &one.case.wait.alike()),
             memcpy: ratio(Transport::Memcpy, &[Wait::Never]),
             spin: ratio(one.case.transport, one.case.wait.spinning()),
+            alone: related(measured, one, regime, Case { rings: 0, ..one.case }).filter(|_| one.case.rings > 0),
         }
     }
 }
@@ -75,8 +79,13 @@ impl Ratios {
 fn ratio(measured: &[Measured], one: &Measured, regime: &Regime, transport: Transport, waits: &[Wait]) -> Option<f64> {
     let bytes = if transport.is_bare() { 8 } else { one.case.bytes };
     let reference = |wait| Case { bytes, transport, wait, fenced: false, ..one.case };
-    let find = |wait: &Wait| measured.iter().find(|other| other.case == reference(*wait));
-    let other = waits.iter().find_map(find)?;
+    let is_measured = |wait: &&Wait| measured.iter().any(|other| other.case == reference(**wait));
+    related(measured, one, regime, reference(*waits.iter().find(is_measured)?))
+}
+
+/// The ratio to a case, if that was measured.
+fn related(measured: &[Measured], one: &Measured, regime: &Regime, case: Case) -> Option<f64> {
+    let other = measured.iter().find(|other| other.case == case)?;
     let [values, references] = [one, other].map(|one| regime.select(&one.values));
     (other.case != one.case).then(|| Summary::of_ratios(&values, &references).median)
 }
@@ -87,7 +96,7 @@ mod tests {
     use super::*;
 
     fn measured(transport: Transport, wait: Wait, bytes: usize, values: &[f64]) -> Measured {
-        let case = Case { test: Test::Rtt, bytes, transport, align: 64, wait, fenced: false, rate: None };
+        let case = Case { test: Test::Rtt, bytes, transport, align: 64, wait, fenced: false, rings: 0, rate: None };
         Measured { case, values: values.to_vec(), times: Vec::new() }
     }
 
@@ -97,7 +106,7 @@ mod tests {
     }
 
     const NONE: Ratios =
-        Ratios { cache_line: None, cache_lines: None, pipe: None, stream: None, memcpy: None, spin: None };
+        Ratios { cache_line: None, cache_lines: None, pipe: None, stream: None, memcpy: None, spin: None, alone: None };
 
     #[test]
     fn ratios_are_to_one_word_and_to_the_pipe_of_the_same_size() {
@@ -134,6 +143,16 @@ mod tests {
         assert_eq!(ratios[3], expected(Some(0.15), Some(1.5), None));
         assert_eq!(ratios[4], expected(None, Some(5.0), None));
         assert_eq!(ratios[5], expected(None, Some(10.0), Some(4.0)));
+    }
+
+    #[test]
+    fn a_set_is_compared_with_one_ring_alone() {
+        let at = |rings, values: &[f64]| {
+            let one = measured(Transport::Stream, Wait::Park, 64, values);
+            Measured { case: Case { test: Test::Waitset, rings, ..one.case }, ..one }
+        };
+        let ratios = ratios(&[at(0, &[10.0, 30.0]), at(1, &[11.0, 33.0]), at(8, &[20.0, 60.0])]);
+        assert_eq!(ratios, [None, Some(1.1), Some(2.0)].map(|alone| Ratios { alone, ..NONE }));
     }
 
     #[test]

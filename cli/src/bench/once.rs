@@ -95,7 +95,7 @@ mod tests {
 
     fn case(test: Test) -> Case {
         let (transport, wait) = (Transport::Pipe, Wait::Sleep);
-        Case { test, bytes: 64, transport, align: 64, wait, fenced: false, rate: Some(100) }
+        Case { test, bytes: 64, transport, align: 64, wait, fenced: false, rings: 0, rate: Some(100) }
     }
 
     fn usage(processor: u64) -> Usage {

@@ -84,6 +84,9 @@ pub(crate) enum Test {
     Rtt,
     /// Messages per second in one direction, one message per call
     Throughput,
+    /// Time of a message there and one back, each over another one of many rings, at all of which a set sleeps; beside
+    /// one ring at which its ends sleep. Rings only
+    Waitset,
     /// Times of messages in one direction that are sent at a fixed rate, and the processor time of both sides
     Paced,
     /// Processor time of a consumer to which nothing comes
@@ -93,7 +96,7 @@ pub(crate) enum Test {
 impl Test {
     /// Whether it takes turns with others in rounds, so that ratios can be taken; else it is measured once.
     pub(crate) fn is_in_rounds(self) -> bool {
-        matches!(self, Self::Rtt | Self::Throughput)
+        matches!(self, Self::Rtt | Self::Throughput | Self::Waitset)
     }
 }
 
@@ -115,6 +118,8 @@ pub(crate) struct Case {
     pub(crate) wait: Wait,
     /// Whether a ring's sender makes a fence after each message, which the ring itself does not need.
     pub(crate) fenced: bool,
+    /// Over how many rings each way, in `waitset`: 0 where no set waits.
+    pub(crate) rings: usize,
     /// Messages per second, where they are paced. In `idle`, the first message ends the wait.
     pub(crate) rate: Option<u64>,
 }
@@ -123,7 +128,8 @@ impl fmt::Display for Case {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { test, bytes, transport, wait, .. } = self;
         let fenced = if self.fenced { ", fenced" } else { "" };
-        write!(formatter, "{test} of {bytes} bytes over {transport} ({wait}{fenced})")?;
+        let rings = if self.rings > 0 { format!(", a set of {}", self.rings) } else { String::new() };
+        write!(formatter, "{test} of {bytes} bytes over {transport} ({wait}{fenced}{rings})")?;
         match (test, self.rate) {
             (Test::Paced, Some(rate)) => write!(formatter, " at {rate}/s"),
             _ => Ok(()),
@@ -162,6 +168,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) rates: &'a [u64],
     pub(crate) align: usize,
     pub(crate) fenced: bool,
+    /// How many rings there are each way in `waitset`.
+    pub(crate) rings: &'a [usize],
     /// How many waits a second would have in `idle`.
     pub(crate) idle_rate: u64,
 }
@@ -179,6 +187,10 @@ impl Choice<'_> {
     pub(crate) fn in_rounds(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for test in self.tests(|test| test.is_in_rounds()) {
+            if test == Test::Waitset {
+                cases.extend(self.at_rings());
+                continue;
+            }
             cases.extend(self.of(test, 8, Transport::CacheLine));
             if self.transports.contains(&Transport::CacheLines) {
                 cases.extend(self.of(test, 8, Transport::CacheLines));
@@ -192,6 +204,16 @@ impl Choice<'_> {
             }
         }
         cases
+    }
+
+    /// The cases of `waitset`, of one size, since it is about the wake: one ring alone, and then sets.
+    fn at_rings(&self) -> Vec<Case> {
+        let rings = self.transports.iter().copied().filter(|transport| transport.is_ring()).collect::<Vec<_>>();
+        let cases = sorted(&rings).into_iter().flat_map(|transport| self.of(Test::Waitset, USUAL_SIZE, transport));
+        let numbers = [vec![0], sorted(self.rings)].concat();
+        cases
+            .flat_map(|case| numbers.iter().map(move |rings| Case { rings: *rings, ..case }).collect::<Vec<_>>())
+            .collect()
     }
 
     /// The cases that are measured once: those of `paced` rate after rate and size after size, then those of `idle`.
@@ -242,7 +264,7 @@ impl Choice<'_> {
     fn of(&self, test: Test, bytes: usize, transport: Transport) -> Vec<Case> {
         let mut cases = Vec::new();
         for wait in waits(transport, test, self.waits) {
-            let case = Case { test, bytes, transport, align: self.align, wait, fenced: false, rate: None };
+            let case = Case { test, bytes, transport, align: self.align, wait, fenced: false, rings: 0, rate: None };
             cases.push(case);
             if self.fenced && transport.is_ring() && test.is_in_rounds() && wait != Wait::Park {
                 cases.push(Case { fenced: true, ..case });
@@ -257,6 +279,7 @@ pub(crate) fn waits(transport: Transport, test: Test, asked: Option<&[Wait]>) ->
     let unasked: &[Wait] = match (transport.is_ring(), test) {
         (true, Test::Idle) => &[Wait::Spin, Wait::Adaptive, Wait::Park],
         (true, Test::Paced) => &[Wait::Spin, Wait::Adaptive],
+        (true, Test::Waitset) => &[Wait::Park],
         (true, _) => &[Wait::Spin],
         (false, Test::Idle) => &[Wait::Spin, Wait::Sleep],
         (false, _) => &[Wait::Sleep],
@@ -266,6 +289,10 @@ pub(crate) fn waits(transport: Transport, test: Test, asked: Option<&[Wait]>) ->
         Transport::CacheLines if test != Test::Rtt => Vec::new(),
         Transport::CacheLine | Transport::CacheLines => vec![Wait::Spin],
         Transport::Memcpy | Transport::OwnWork => vec![Wait::Never],
+        // Ends that poll by themselves do not wait at a set.
+        Transport::Stream | Transport::Message if test == Test::Waitset => {
+            sorted(waits).into_iter().filter(|wait| *wait != Wait::Spin).collect()
+        }
         Transport::Stream | Transport::Message => sorted(waits),
         _ => sorted(&waits.iter().map(|wait| wait.in_the_kernel()).collect::<Vec<_>>()),
     }
@@ -291,6 +318,7 @@ mod tests {
         rates: &[100, 1],
         align: 64,
         fenced: false,
+        rings: &[8, 1],
         idle_rate: 1,
     };
 
@@ -322,6 +350,15 @@ mod tests {
         let lines = (Test::Rtt, 8, Transport::CacheLines);
         assert_eq!(of(choice.in_rounds()), [reference(Test::Rtt), lines, reference(Test::Throughput)]);
         assert_eq!(of(CHOICE.in_rounds()), [Test::Rtt, Test::Throughput].map(reference));
+    }
+
+    #[test]
+    fn a_set_is_measured_beside_one_ring_and_waits_by_calls() {
+        let waits = [Wait::Spin, Wait::Park];
+        let choice = Choice { tests: &[Test::Waitset], waits: Some(&waits), ..CHOICE };
+        let described: Vec<_> =
+            choice.in_rounds().iter().map(|case| (case.transport, case.wait, case.bytes, case.rings)).collect();
+        assert_eq!(described, [0, 1, 8].map(|rings| (Transport::Stream, Wait::Park, 64, rings)));
     }
 
     #[test]

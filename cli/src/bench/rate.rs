@@ -39,11 +39,11 @@ impl Rate {
         ((self.messages as f64 * factor.min(16.0)) as u64).max(1)
     }
 
-    /// Nanoseconds per message in `rtt`, and else messages per second.
+    /// Nanoseconds per message in `rtt` and `waitset`, and else messages per second.
     pub(crate) fn value(self, test: Test) -> f64 {
         let seconds = self.elapsed.as_secs_f64().max(1e-9);
         match test {
-            Test::Rtt => seconds * 1e9 / self.messages as f64,
+            Test::Rtt | Test::Waitset => seconds * 1e9 / self.messages as f64,
             _ => self.messages as f64 / seconds,
         }
     }

@@ -52,6 +52,9 @@ pub(crate) struct Subject {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) fenced: bool,
     pub(crate) bytes: usize,
+    /// Over how many rings each way, where a set waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rings: Option<usize>,
     /// Where the records of a message ring start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) alignment: Option<usize>,
@@ -65,12 +68,16 @@ impl Subject {
             wait: case.wait,
             fenced: case.fenced,
             bytes: case.bytes,
+            rings: Some(case.rings).filter(|rings| *rings > 0),
             alignment: (case.transport == Transport::Message).then_some(case.align),
         }
     }
 
-    /// How it waits, and whether its sender makes fences.
+    /// How it waits, at how many rings, and whether its sender makes fences.
     pub(crate) fn waits_by(self) -> String {
+        if let Some(rings) = self.rings {
+            return format!("{}, set of {rings}", self.wait);
+        }
         if self.fenced { format!("{} +fence", self.wait) } else { self.wait.to_string() }
     }
 }
@@ -127,7 +134,7 @@ impl Outcome {
                 })
             };
             let unit = match one.case.test {
-                Test::Rtt => Unit::Nanoseconds,
+                Test::Rtt | Test::Waitset => Unit::Nanoseconds,
                 _ => Unit::MessagesPerSecond,
             };
             let by_regime = regimes.all.iter().map(figures).collect::<Result<_>>()?;
@@ -241,7 +248,7 @@ mod tests {
 
     fn measured(transport: Transport, values: &[f64]) -> Measured {
         let (test, wait) = (Test::Rtt, Wait::Spin);
-        let case = Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rate: None };
+        let case = Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rings: 0, rate: None };
         Measured { case, values: values.to_vec(), times: Vec::new() }
     }
 

@@ -2,17 +2,18 @@
 
 use anyhow::Result;
 
+use super::super::measured::Ratios;
 use super::super::quantiles::Quantiles;
 use super::super::regimes::Regimes;
 use super::super::results::{Figures, Idle, Outcome, Paced, Subject, Unit};
 
-const SUBJECT: [&str; 6] = ["test", "transport", "wait", "fenced", "bytes", "alignment"];
+const SUBJECT: [&str; 7] = ["test", "transport", "wait", "fenced", "bytes", "alignment", "rings"];
 const QUANTILES: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
 
 /// The cases of `rtt` and `throughput`, each once for each regime of the run; none where there are none.
 pub(super) fn rounds(outcomes: &[Outcome], regimes: &Regimes) -> Result<Option<String>> {
     let header = ["regime", "line", "unit", "rounds", "median", "min", "max"];
-    let ratios = ["per-cache-line", "per-cache-lines", "per-memcpy", "per-stream", "per-pipe", "per-spin"];
+    let ratios = ["per-cache-line", "per-cache-lines", "per-memcpy", "per-stream", "per-pipe", "per-spin", "per-alone"];
     let times = ["time-count", "time-p50", "time-p90", "time-p99", "time-p99.9", "time-p99.99", "time-max"];
     let rows = outcomes.iter().flat_map(|one| {
         one.by_regime.iter().map(|figures| {
@@ -29,9 +30,8 @@ pub(super) fn rounds(outcomes: &[Outcome], regimes: &Regimes) -> Result<Option<S
 fn of_a_regime(figures: &Figures) -> Vec<String> {
     let mut row = vec![figures.rounds.to_string()];
     row.extend([figures.summary.median, figures.summary.min, figures.summary.max].map(|value| value.to_string()));
-    let ratios = &figures.ratios;
-    let ratios = [ratios.cache_line, ratios.cache_lines, ratios.memcpy, ratios.stream, ratios.pipe, ratios.spin];
-    row.extend(ratios.map(optional));
+    let Ratios { cache_line, cache_lines, memcpy, stream, pipe, spin, alone } = figures.ratios.clone();
+    row.extend([cache_line, cache_lines, memcpy, stream, pipe, spin, alone].map(optional));
     match figures.times {
         Some(times) => {
             row.push(times.messages.to_string());
@@ -79,6 +79,7 @@ fn subject(subject: Subject) -> Vec<String> {
         subject.fenced.to_string(),
         subject.bytes.to_string(),
         subject.alignment.map_or_else(String::new, |bytes| bytes.to_string()),
+        subject.rings.map_or_else(String::new, |rings| rings.to_string()),
     ]
 }
 
@@ -120,7 +121,7 @@ mod tests {
         let times = Counts::of(&times);
         let case = |transport, bytes| {
             let (test, wait) = (Test::Rtt, Wait::Spin);
-            Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None }
+            Case { test, bytes, transport, align: 64, wait, fenced: false, rings: 0, rate: None }
         };
         let regimes = Regimes::of(&[64.0, 64.0, 64.0, 400.0, 400.0]);
         let times = vec![times; 4];
@@ -131,12 +132,12 @@ mod tests {
         assert_eq!(
             rounds(&Outcome::of_all(&measured, &regimes).unwrap(), &regimes).unwrap().unwrap(),
             "\
-test,transport,wait,fenced,bytes,alignment,regime,line,unit,rounds,median,min,max,per-cache-line,per-cache-lines,\
-per-memcpy,per-stream,per-pipe,per-spin,time-count,time-p50,time-p90,time-p99,time-p99.9,time-p99.99,time-max
-rtt,cache-line,spin,false,8,,near,64,ns,2,150,100,200,,,,,,,,,,,,,
-rtt,cache-line,spin,false,8,,far,400,ns,1,400,400,400,,,,,,,,,,,,,
-rtt,message,spin,false,64,64,near,64,ns,2,200,150,250,1.375,,,,,,2,7,7,7,7,7,7
-rtt,message,spin,false,64,64,far,400,ns,1,500,500,500,1.25,,,,,,1,7,7,7,7,7,7
+test,transport,wait,fenced,bytes,alignment,rings,regime,line,unit,rounds,median,min,max,per-cache-line,per-cache-lines,\
+per-memcpy,per-stream,per-pipe,per-spin,per-alone,time-count,time-p50,time-p90,time-p99,time-p99.9,time-p99.99,time-max
+rtt,cache-line,spin,false,8,,,near,64,ns,2,150,100,200,,,,,,,,,,,,,,
+rtt,cache-line,spin,false,8,,,far,400,ns,1,400,400,400,,,,,,,,,,,,,,
+rtt,message,spin,false,64,64,,near,64,ns,2,200,150,250,1.375,,,,,,,2,7,7,7,7,7,7
+rtt,message,spin,false,64,64,,far,400,ns,1,500,500,500,1.25,,,,,,,1,7,7,7,7,7,7
 "
         );
     }

@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_file_is_named_after_its_case() {
         let (test, transport, wait) = (Test::Paced, Transport::PosixMq, Wait::Sleep);
-        let case = Case { test, bytes: 64, transport, align: 64, wait, fenced: false, rate: None };
+        let case = Case { test, bytes: 64, transport, align: 64, wait, fenced: false, rings: 0, rate: None };
         let times = quantiles::empty().unwrap();
         let mut recorded = Recorded { subject: Subject::of(case), rate: Some(100), regime: None, times };
         assert_eq!(name(&recorded, true), "paced-posix-mq-sleep-64-100");

@@ -54,7 +54,7 @@ mod tests {
 
     fn subject(transport: Transport, wait: Wait) -> Subject {
         let test = Test::Rtt;
-        Subject::of(Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rate: None })
+        Subject::of(Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rings: 0, rate: None })
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) fn text(report: &Report, comparison: Option<&Comparison>, style: Styl
     // Each regime has tables and sentences of its own, which say which one it is.
     let regimes: Vec<(String, Vec<Cell>)> =
         report.regimes.all.iter().map(|regime| (ending(report, regime), report.cells(regime))).collect();
-    for test in [Test::Rtt, Test::Throughput] {
+    for test in [Test::Rtt, Test::Throughput, Test::Waitset] {
         for (regime, cells) in &regimes {
             let of_test: Vec<&Cell> = cells.iter().filter(|one| one.subject.test == test).collect();
             if !of_test.is_empty() {

@@ -62,7 +62,7 @@ mod tests {
     fn the_table_is_of_one_size_and_the_cache_line() {
         let measured = |transport, bytes| {
             let (test, wait) = (Test::Rtt, Wait::Spin);
-            let case = Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None };
+            let case = Case { test, bytes, transport, align: 64, wait, fenced: false, rings: 0, rate: None };
             let mut times = quantiles::empty().unwrap();
             times.saturating_record(100);
             Measured { case, values: vec![100.0], times: vec![Counts::of(&times)] }

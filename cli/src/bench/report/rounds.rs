@@ -1,4 +1,4 @@
-//! The tables of `rtt` and `throughput`.
+//! The tables of `rtt`, `throughput` and `waitset`.
 
 use bytesize::ByteSize;
 
@@ -14,6 +14,7 @@ const WIDTH: usize = 12;
 pub(super) fn title(test: Test) -> &'static str {
     match test {
         Test::Rtt => "rtt: time of a message there and one back",
+        Test::Waitset => "waitset: time of a message there and one back, by sets of many rings",
         _ => "throughput: messages per second in one direction, one message per call",
     }
 }
@@ -24,6 +25,11 @@ pub(super) fn caption(test: Test) -> &'static str {
             "\
 Ratios are of times, so smaller is better: 2 means twice as long. Bars are times beside the longest one of a size.
 cache-line and cache-lines carry one word; every size is compared with that one word."
+        }
+        Test::Waitset => {
+            "\
+Both sides wait at so many rings, and each message goes over the next one; without a set, at one ring by its own calls.
+Ratios are of times, so smaller is better. '/ alone' is to that one ring."
         }
         _ => {
             "\
@@ -48,7 +54,7 @@ pub(super) fn table(style: Style, test: Test, cells: &[&Cell]) -> Columns {
     if test == Test::Throughput {
         header.push("data");
     }
-    let ratios = ["/ cache-line", "/ cache-lines", "/ memcpy", "/ stream", "/ pipe", "/ spin"];
+    let ratios = ["/ cache-line", "/ cache-lines", "/ memcpy", "/ stream", "/ pipe", "/ spin", "/ alone"];
     header.extend(ratios);
     let mut columns = Columns::new(style, &header);
     for cell in cells {
@@ -69,7 +75,7 @@ pub(super) fn table(style: Style, test: Test, cells: &[&Cell]) -> Columns {
             row.push(format!("{}/s", ByteSize(bytes as u64).display().si()));
         }
         let to = &cell.figures.ratios;
-        let references = [to.cache_line, to.cache_lines, to.memcpy, to.stream, to.pipe, to.spin];
+        let references = [to.cache_line, to.cache_lines, to.memcpy, to.stream, to.pipe, to.spin, to.alone];
         row.extend(references.map(|ratio| ratio.map_or_else(|| NONE.to_owned(), short)));
         columns.row(subject.transport.is_ring(), row);
     }

@@ -47,7 +47,8 @@ fn subject(cells: &[Cell]) -> Option<Subject> {
         Transport::OwnWork => 4,
         _ => 2,
     };
-    let subjects = cells.iter().map(|one| one.subject).filter(|one| !one.transport.is_bare());
+    let told = |one: &Subject| !one.transport.is_bare() && one.test != Test::Waitset;
+    let subjects = cells.iter().map(|one| one.subject).filter(told);
     subjects.min_by_key(|one| (rank(one.transport), one.bytes != USUAL_SIZE, one.bytes, one.wait, one.fenced))
 }
 
@@ -59,7 +60,8 @@ fn others<'a>(cells: &'a [Cell], one: &Cell) -> Vec<&'a Cell> {
     };
     let of = |transport: &Transport| {
         one.subject.wait.alike().into_iter().find_map(|wait| {
-            let wanted = Subject { transport: *transport, test, wait, fenced: false, bytes, alignment: None };
+            let wanted =
+                Subject { transport: *transport, test, wait, fenced: false, bytes, rings: None, alignment: None };
             cells.iter().find(|other| other.subject == wanted)
         })
     };
@@ -155,6 +157,7 @@ fn alone(one: &Cell) -> String {
 fn only_cache_line(cells: &[Cell]) -> Option<String> {
     let clauses: Vec<String> = cells
         .iter()
+        .filter(|one| one.subject.test != Test::Waitset)
         .map(|one| match one.subject.test {
             Test::Rtt => {
                 let what = match one.subject.transport {
@@ -179,7 +182,7 @@ mod tests {
         let measured = |(test, transport, wait, values): &(Test, Transport, Wait, &[f64])| {
             let bytes = if transport.is_bare() { 8 } else { 64 };
             let (test, transport, wait) = (*test, *transport, *wait);
-            let case = Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None };
+            let case = Case { test, bytes, transport, align: 64, wait, fenced: false, rings: 0, rate: None };
             Measured { case, values: values.to_vec(), times: Vec::new() }
         };
         Cell::of_one_regime(&cases.iter().map(measured).collect::<Vec<_>>())

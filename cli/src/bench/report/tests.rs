@@ -17,7 +17,7 @@ use crate::limits::Limits;
 
 fn case(test: Test, transport: Transport, wait: Wait) -> Case {
     let bytes = if transport.is_bare() { 8 } else { 64 };
-    Case { test, bytes, transport, align: 64, wait, fenced: false, rate: None }
+    Case { test, bytes, transport, align: 64, wait, fenced: false, rings: 0, rate: None }
 }
 
 fn measured(test: Test, transport: Transport, wait: Wait, values: &[f64]) -> Measured {

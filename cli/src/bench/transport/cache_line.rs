@@ -147,7 +147,7 @@ pub(super) fn create(test: Test, idle: Idle) -> Result<Created> {
     let station = match test {
         Test::Rtt => ping(Signal { lines: to_peer }, watch),
         Test::Throughput => sink(Collect { watch, taken: to_peer }),
-        Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
+        Test::Waitset | Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
     };
     Ok(Created { station, descriptors: vec![descriptor] })
 }
@@ -157,7 +157,7 @@ pub(super) fn attach(test: Test, mut left: Left, idle: Idle) -> Result<Box<dyn S
     Ok(match test {
         Test::Rtt => pong(Signal { lines: from_us }, Watch::new(to_us, idle)),
         Test::Throughput => source(Post { lines: from_us, taken: to_us, idle }),
-        Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
+        Test::Waitset | Test::Paced | Test::Idle => bail!("the cache line has no room for a time"),
     })
 }
 

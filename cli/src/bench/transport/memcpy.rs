@@ -59,7 +59,7 @@ pub(super) fn create<const WORDS: usize>(test: Test) -> Result<Created> {
     let ways = match test {
         Test::Rtt => 2,
         Test::Throughput => 1,
-        Test::Paced | Test::Idle => bail!("copies within one process are not under way"),
+        Test::Waitset | Test::Paced | Test::Idle => bail!("copies within one process are not under way"),
     };
     let station = Box::new(Copies::<WORDS>((0..ways).map(|_| Way::new()).collect()));
     Ok(Created { station, descriptors: Vec::new() })

@@ -4,9 +4,9 @@ use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result, bail};
 use ringmain::message::{Consumer, Producer};
-use ringmain::{Options, PopError, PushError};
+use ringmain::{Interest, Options, PopError, PushError};
 
-use super::ring::{Ring, WORDS_BY_VALUE, publish_fence};
+use super::ring::{Readable, Ring, WORDS_BY_VALUE, publish_fence};
 use crate::bench::idle::Idle;
 use crate::bench::plan::Case;
 use crate::bench::station::{Receiver, Sender};
@@ -78,6 +78,17 @@ impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Sender<WORDS>
 pub(super) struct Pop<const BLOCKING: bool> {
     consumer: Consumer,
     idle: Idle,
+}
+
+impl<const BLOCKING: bool> Readable for Pop<BLOCKING> {
+    fn readable(&mut self) -> Interest<'_> {
+        self.consumer.readable()
+    }
+
+    #[inline]
+    fn has_message(&self) -> bool {
+        self.consumer.is_empty() == Ok(false)
+    }
 }
 
 impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<BLOCKING> {

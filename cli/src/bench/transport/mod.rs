@@ -13,6 +13,7 @@ mod message;
 mod own_work;
 mod posix_mq;
 mod ring;
+mod set;
 mod side;
 mod stream;
 mod tcp;
@@ -70,6 +71,8 @@ fn create_sized<const WORDS: usize>(case: Case, name: &str, idle: Idle) -> Resul
         Transport::CacheLines => cache_lines::create(case.test, idle),
         Transport::Memcpy => memcpy::create::<WORDS>(case.test),
         Transport::OwnWork => own_work::create::<WORDS>(case.test),
+        Transport::Stream if case.rings > 0 => set::create::<stream::Stream, WORDS>(case, idle),
+        Transport::Message if case.rings > 0 => set::create::<message::Message, WORDS>(case, idle),
         Transport::Stream => ring::create::<stream::Stream, WORDS>(case, idle),
         Transport::Message => ring::create::<message::Message, WORDS>(case, idle),
         Transport::Eventfd => eventfd::create::<WORDS>(case, idle),
@@ -100,6 +103,8 @@ fn attach_sized<const WORDS: usize>(case: Case, left: Left, idle: Idle) -> Resul
         Transport::CacheLine => cache_line::attach(case.test, left, idle),
         Transport::CacheLines => cache_lines::attach(case.test, left, idle),
         Transport::Memcpy | Transport::OwnWork => Ok(Box::new(Nothing)),
+        Transport::Stream if case.rings > 0 => set::attach::<stream::Stream, WORDS>(case, left, idle),
+        Transport::Message if case.rings > 0 => set::attach::<message::Message, WORDS>(case, left, idle),
         Transport::Stream => ring::attach::<stream::Stream, WORDS>(case, left, idle),
         Transport::Message => ring::attach::<message::Message, WORDS>(case, left, idle),
         Transport::Eventfd => eventfd::attach::<WORDS>(case, left, idle),
@@ -158,7 +163,8 @@ mod tests {
     fn check_sizes(transport: Transport, wait: Wait, sizes: &[usize]) {
         for bytes in sizes {
             for test in [Test::Rtt, Test::Throughput] {
-                let case = Case { test, bytes: *bytes, transport, align: 64, wait, fenced: false, rate: None };
+                let case =
+                    Case { test, bytes: *bytes, transport, align: 64, wait, fenced: false, rings: 0, rate: None };
                 check_case(case, &[1, 5, 600]);
             }
         }
@@ -180,7 +186,10 @@ mod tests {
     #[test]
     fn words_go_over_fresh_cache_lines_for_several_laps() {
         let (test, transport, wait) = (Test::Rtt, Transport::CacheLines, Wait::Spin);
-        check_case(Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rate: None }, &[1, 5, 3000]);
+        check_case(
+            Case { test, bytes: 8, transport, align: 64, wait, fenced: false, rings: 0, rate: None },
+            &[1, 5, 3000],
+        );
     }
 
     #[test]
@@ -247,10 +256,25 @@ mod tests {
     }
 
     #[test]
+    fn messages_go_over_many_rings_by_sets() {
+        for transport in [Transport::Stream, Transport::Message] {
+            // Both sides have their descriptors in this process.
+            for (wait, rings) in [(Wait::Park, 1), (Wait::Park, 40), (Wait::Adaptive, 8), (Wait::Busy, 2)] {
+                let test = Test::Waitset;
+                check_case(
+                    Case { test, bytes: 64, transport, align: 64, wait, fenced: false, rings, rate: None },
+                    &[600],
+                );
+            }
+        }
+    }
+
+    #[test]
     fn messages_go_with_fences() {
         for transport in [Transport::Stream, Transport::Message] {
             for wait in [Wait::Spin, Wait::Adaptive] {
-                let case = Case { test: Test::Rtt, bytes: 8, transport, align: 64, wait, fenced: true, rate: None };
+                let case =
+                    Case { test: Test::Rtt, bytes: 8, transport, align: 64, wait, fenced: true, rings: 0, rate: None };
                 check_case(case, &[600]);
             }
         }
@@ -261,7 +285,10 @@ mod tests {
         for (transport, wait) in with_a_time() {
             for rate in [1000, 100_000] {
                 let (test, rate) = (Test::Paced, Some(rate));
-                check_case(Case { test, bytes: 16, transport, align: 64, wait, fenced: false, rate }, &[5, 1]);
+                check_case(
+                    Case { test, bytes: 16, transport, align: 64, wait, fenced: false, rings: 0, rate },
+                    &[5, 1],
+                );
             }
         }
     }

@@ -68,7 +68,7 @@ pub(super) fn create<const WORDS: usize>(test: Test) -> Result<Created> {
     let station: Box<dyn Station> = match test {
         Test::Rtt => Box::new(Work::<WORDS, 2>([Way::new(), Way::new()])),
         Test::Throughput => Box::new(Work::<WORDS, 1>([Way::new()])),
-        Test::Paced | Test::Idle => bail!("what is carried nowhere is not under way"),
+        Test::Waitset | Test::Paced | Test::Idle => bail!("what is carried nowhere is not under way"),
     };
     Ok(Created { station, descriptors: Vec::new() })
 }

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{Ordering, fence};
 
 use anyhow::{Context, Result};
-use ringmain::Options;
+use ringmain::{Interest, Options};
 
 use super::side::{Created, Left, first, second};
 use crate::bench::idle::Idle;
@@ -14,14 +14,18 @@ use crate::bench::station::{Receiver, Sender, Station};
 use crate::bench::wait::Wait;
 
 /// What both sides ask for.
-fn options(ring: OwnedFd, case: Case) -> Options {
-    let wait = match case.wait {
+pub(super) fn options(ring: OwnedFd, case: Case) -> Options {
+    Options::from_fd(ring).wait(strategy(case))
+}
+
+/// How the library waits in a case.
+pub(super) fn strategy(case: Case) -> ringmain::Wait {
+    match case.wait {
         Wait::Busy => ringmain::Wait::Spin,
         Wait::Park => ringmain::Wait::Park,
         // Where the ends spin, they call nothing that waits.
         _ => ringmain::Wait::SpinThenPark,
-    };
-    Options::from_fd(ring).wait(wait)
+    }
 }
 
 /// Messages of more words than these go by reference, and all others by value, as their users would send them.
@@ -29,7 +33,7 @@ pub(super) const WORDS_BY_VALUE: usize = 128;
 
 /// Bytes by which the ring of the answers is ahead of the other one: half of a page and some lines. If both began at
 /// the same place, a message and its answer would lie on lines that have the same place in their pages.
-const AHEAD: usize = 2048 + 192;
+pub(super) const AHEAD: usize = 2048 + 192;
 
 /// The fence that a ring would need after each message if sleepers did not make it in its place.
 #[inline]
@@ -38,10 +42,16 @@ pub(super) fn publish_fence() {
     fence(Ordering::SeqCst);
 }
 
+/// An end at which a set can wait.
+pub(super) trait Readable {
+    fn readable(&mut self) -> Interest<'_>;
+    fn has_message(&self) -> bool;
+}
+
 /// A kind of ring.
 pub(super) trait Ring<const WORDS: usize> {
     type Push<const BLOCKING: bool, const FENCED: bool>: Sender<WORDS> + 'static;
-    type Pop<const BLOCKING: bool>: Receiver<WORDS> + 'static;
+    type Pop<const BLOCKING: bool>: Receiver<WORDS> + Readable + 'static;
 
     /// Asks for as much as every ring of a case has.
     fn sized(options: Options, case: Case) -> Options;
@@ -136,7 +146,7 @@ mod tests {
     fn a_message_and_its_answer_never_lie_at_the_same_place_of_a_page() {
         for align in [8, 16, 32, 64] {
             let (test, transport, wait) = (Test::Rtt, Transport::Message, Wait::Spin);
-            let case = Case { test, bytes: 8, transport, align, wait, fenced: false, rate: None };
+            let case = Case { test, bytes: 8, transport, align, wait, fenced: false, rings: 0, rate: None };
             let options = <Message as Ring<1>>::sized(Options::anonymous(), case);
             let producer = <Message as Ring<1>>::ahead(options, AHEAD).message_producer().unwrap();
             assert_eq!(producer.first_position() % 4096, 2240);

@@ -55,7 +55,7 @@ where
     R: Receiver<WORDS> + 'static,
 {
     Ok(match test {
-        Test::Rtt => ping(sender()?, receiver),
+        Test::Rtt | Test::Waitset => ping(sender()?, receiver),
         Test::Throughput => sink(receiver),
         Test::Paced | Test::Idle => Box::new(PacedSink::new(receiver)?),
     })
@@ -73,7 +73,7 @@ where
     R: Receiver<WORDS> + 'static,
 {
     Ok(match case.test {
-        Test::Rtt => pong(sender, receiver()?),
+        Test::Rtt | Test::Waitset => pong(sender, receiver()?),
         Test::Throughput => source(sender),
         Test::Paced | Test::Idle => {
             let rate = case.rate.filter(|rate| *rate > 0).context("a rate is missing")?;

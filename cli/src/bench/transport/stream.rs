@@ -7,9 +7,9 @@ use std::slice;
 
 use anyhow::{Context, Result, bail};
 use ringmain::stream::{Consumer, Producer};
-use ringmain::{Options, PopError, PushError};
+use ringmain::{Interest, Options, PopError, PushError};
 
-use super::ring::{Ring, WORDS_BY_VALUE, publish_fence};
+use super::ring::{Readable, Ring, WORDS_BY_VALUE, publish_fence};
 use crate::bench::idle::Idle;
 use crate::bench::plan::Case;
 use crate::bench::station::{Receiver, Sender};
@@ -102,6 +102,17 @@ impl<const WORDS: usize, const BLOCKING: bool, const FENCED: bool> Sender<WORDS>
 pub(super) struct Pop<const WORDS: usize, const BLOCKING: bool> {
     consumer: Consumer<[u64; WORDS]>,
     idle: Idle,
+}
+
+impl<const WORDS: usize, const BLOCKING: bool> Readable for Pop<WORDS, BLOCKING> {
+    fn readable(&mut self) -> Interest<'_> {
+        self.consumer.readable()
+    }
+
+    #[inline]
+    fn has_message(&self) -> bool {
+        self.consumer.is_empty() == Ok(false)
+    }
 }
 
 impl<const WORDS: usize, const BLOCKING: bool> Receiver<WORDS> for Pop<WORDS, BLOCKING> {

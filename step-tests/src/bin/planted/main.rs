@@ -54,9 +54,9 @@ mod ring {
 // What the root of the library has.
 use error::{Attribute, Broken, Corrupted, Error, PopError, PushError, Role, SharedWord};
 use options::Options;
-use segment::{Creation, PeerState, unlink};
+use segment::{Creation, PeerState, Waker, unlink};
 use trusted::Trusted;
-use wait::{Unfinished, Wait, WaitError, Waiting};
+use wait::{Unfinished, Wait, WaitError, WaitSet, Waiting};
 
 /// What the operations are made with.
 mod library {

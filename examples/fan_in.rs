@@ -1,0 +1,103 @@
+//! Reads many rings by one thread, whoever sends over them, until all have left or a line is entered. For several
+//! terminals, started in any order:
+//!
+//! ```text
+//! cargo run --release --example fan_in -- gather [name] [rings]
+//! cargo run --release --example fan_in -- send [name] [ring] [count]
+//! ```
+
+use std::error::Error;
+use std::io::stdin;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
+
+use ringmain::message::Consumer;
+use ringmain::{Options, WaitError, WaitSet, Woken};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let part = arguments.next().unwrap_or_default();
+    let name = arguments.next().unwrap_or_else(|| "example".into());
+    let first = arguments.next();
+    match part.as_str() {
+        "gather" => gather(&name, number("rings", first, 8)?),
+        "send" => send(&name, number("ring", first, 0)?, number("count", arguments.next(), 1_000_000)?),
+        _ => Err(format!("part {part:?}; expected gather or send").into()),
+    }
+}
+
+fn number<T: FromStr<Err: Error>>(what: &str, text: Option<String>, usual: T) -> Result<T, String> {
+    let Some(text) = text else { return Ok(usual) };
+    text.parse().map_err(|error| format!("{what} {text:?}: {error}; expected a number"))
+}
+
+/// A ring of this number. Whoever comes first creates it.
+fn ring(name: &str, number: usize) -> Options {
+    Options::new(format!("{name}.{number}")).capacity(1 << 16).record_alignment(64)
+}
+
+/// Reads all rings until their producers have left.
+fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
+    let attach = |at| ring(name, at).unlink_on_close(true).message_consumer();
+    let mut consumers: Vec<Consumer> = (0..rings).map(attach).collect::<Result<_, _>>()?;
+    let mut set = WaitSet::new();
+    let stop = set.waker();
+    thread::spawn(move || {
+        if stdin().read_line(&mut String::new()).is_ok_and(|len| len > 0) {
+            stop.wake();
+        }
+    });
+    println!("reading {rings} rings, {name}.0 to {name}.{}; enter a line to stop", rings.saturating_sub(1));
+    let (mut messages, mut waits) = (0_u64, 0_u64);
+    while !consumers.is_empty() {
+        waits += 1;
+        // What is waited for is said each time, so the list may change between two waits.
+        let mut list: Vec<_> = consumers.iter_mut().map(Consumer::readable).collect();
+        let ready = match set.wait(&mut list, None)? {
+            Woken::Ready(ready) => ready,
+            _ => break,
+        };
+        let mut gone = Vec::new();
+        for at in ready {
+            // A share for each: a ring that is never empty keeps none of the others waiting.
+            match consumers[at].within(Duration::ZERO).drain(100, |_message| messages += 1) {
+                // It was ready, and has nothing now: another wait tells.
+                Ok(_) | Err(WaitError::TimedOut) => {}
+                Err(ended @ (WaitError::Closed | WaitError::Crashed)) => {
+                    println!("{}: {ended}", consumers[at].name());
+                    gone.push(at);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // From the last one on, so that the others keep their places.
+        for at in gone.into_iter().rev() {
+            consumers.remove(at).close()?;
+        }
+    }
+    println!("read {messages} messages by {waits} waits");
+    Ok(())
+}
+
+/// Sends so many messages over one ring.
+fn send(name: &str, number: usize, count: u64) -> Result<(), Box<dyn Error>> {
+    let mut tx = ring(name, number).message_producer()?;
+    for number in 0..count {
+        tx.blocking().push_value(&number)?;
+    }
+    println!("sent {count} messages over {}", tx.name());
+    tx.close()?;
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! How a wait is ended by a call: of another thread of this process, or of a handler of a signal in it.
+//!
+//! A call is a word that whoever calls sets, and whoever waits takes. It stays until it is taken, and several that were
+//! not taken are one. A sleeper sleeps for as long as the word says that nobody called; it is set first, and the
+//! sleeper woken afterwards, so no call is lost, and a sleeper need not say that it sleeps.
+//!
+//! **What was done before a call is seen by whoever takes it.** Both sides swap. Of several calls that are taken at
+//! once each has published what came before it: a swap goes on with what the one before it published, and a plain store
+//! would not. A call that comes while another one is taken is either taken with it, and seen, or stays: a load and a
+//! store of nothing behind that would take it unseen.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Nobody has called since the last call was taken. A sleeper sleeps for as long as the word holds it.
+pub const SILENT: u32 = 0;
+
+/// Somebody has called.
+const CALLED: u32 = 1;
+
+/// The word of calls. It has many writers, and is not shared with other processes.
+pub trait CallWord {
+    /// Loads the word.
+    fn load(&self, ordering: Ordering) -> u32;
+    /// Swaps the word for another value, and returns what it held.
+    fn swap(&self, value: u32, ordering: Ordering) -> u32;
+}
+
+impl CallWord for AtomicU32 {
+    fn load(&self, ordering: Ordering) -> u32 {
+        AtomicU32::load(self, ordering)
+    }
+
+    fn swap(&self, value: u32, ordering: Ordering) -> u32 {
+        AtomicU32::swap(self, value, ordering)
+    }
+}
+
+/// Calls. The caller of this then wakes whoever sleeps on the word.
+pub fn call<W: CallWord>(word: &W) {
+    // Publish: pairs with the Acquire in `take`. What its callers did before is done.
+    word.swap(CALLED, Ordering::Release);
+}
+
+/// Takes a call, and returns whether there was one.
+pub fn take<W: CallWord>(word: &W) -> bool {
+    // Observe: pairs with the Releases in `call`. The load spares a swap where nobody calls.
+    word.load(Ordering::Relaxed) != SILENT && word.swap(SILENT, Ordering::Acquire) != SILENT
+}

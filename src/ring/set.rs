@@ -1,0 +1,282 @@
+//! A wait at many rings at once: its turns, as `wait.rs` has those of a wait at one.
+//!
+//! 1. It takes a **call**, if there is one: rings that always have something do not keep it from being heard.
+//! 2. It **looks** at each end, and returns all that are ready. An end is ready if a call of its user's that waits for
+//!    as much would not wait: because that is there, or because the wait has ended. How the other end has ended takes a
+//!    system call for each ring, so that is asked where its own word says so, and of all now and then.
+//! 3. Only then it returns that the **time** is over.
+//! 4. It **announces** at each ring that it sleeps, makes **one fence** for all of them, and looks at each a last time.
+//! 5. It **sleeps** on the `wakes` of all rings, and on the word of calls, unless that look found something.
+//! 6. It says at each ring that it is **awake**.
+//!
+//! No wake is lost, by the argument in `park.rs`, which holds for each ring alone: its `wakes` was loaded and its
+//! `parking` stored before the fence, and it is checked behind that. The fence is not that of a ring: it orders all
+//! that this thread stored before, and `membarrier` puts one into every process that registered. If one publisher of
+//! all makes no fences of its own, all of them get one.
+
+use core::fmt;
+use core::iter::FusedIterator;
+use core::time::Duration;
+
+use super::endpoint::{Endpoint, Kind, Side};
+use super::memory::{Memory, Parking, Role};
+use super::park::{FENCES, NAP};
+use super::presence::Presence;
+use super::wait::{Limit, Waits};
+
+/// At how many rings a set can wait. The system takes 128 words at once, and one of them is that of calls.
+pub const MOST: usize = 127;
+
+/// How a wait at several rings ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// So many of the list are ready, and which.
+    Ready(Ready),
+    /// A [`Waker`](crate::Waker) of the set was used. The wait looked at no ring.
+    Called,
+    /// The time is over, and none is ready.
+    TimedOut,
+}
+
+/// Which ones of a list are ready: an iterator over their places, in the order of the list.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Ready(u128);
+
+impl Ready {
+    /// Returns whether the one at this place of the list is ready, and was not returned yet.
+    #[must_use]
+    pub fn contains(&self, at: usize) -> bool {
+        at < MOST && self.0 >> at & 1 == 1
+    }
+
+    fn add(&mut self, at: usize) {
+        self.0 |= 1 << at;
+    }
+}
+
+impl Iterator for Ready {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let at = self.0.trailing_zeros() as usize;
+        self.0 &= self.0.wrapping_sub(1);
+        (at < MOST).then_some(at)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.0.count_ones() as usize;
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for Ready {}
+impl FusedIterator for Ready {}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.clone()).finish()
+    }
+}
+
+/// What the system is asked about the other end of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nothing, unless its own word says that it may have ended.
+    None,
+    /// Whether it lives.
+    Some,
+    /// The same, so closely as is too dear for all rings at once.
+    Close,
+}
+
+/// An end at which a set waits, whatever its ring holds.
+pub trait Member<P> {
+    /// Returns what the other end last said of itself, and whether this end is ready. In doubt, the system is asked
+    /// whether the other end still lives.
+    fn look(&mut self, need: u64, doubt: Doubt) -> (Presence, bool);
+
+    /// Says that this end sleeps, and returns how often the other one had woken it by then.
+    fn announce(&mut self, need: u64) -> u64;
+
+    /// Returns whether this end is ready, by what lies in the ring, or the other one is not any more what was `seen`.
+    fn has_changed(&mut self, need: u64, seen: Presence) -> bool;
+
+    /// Returns where the other end, which has this role, wakes this one.
+    fn bed(&self) -> Option<(&P, Role)>;
+
+    /// Says that this end is awake.
+    fn rise(&mut self);
+}
+
+impl<K: Kind, R: Side, M: Memory> Member<M::Parking> for Endpoint<K, R, M>
+where
+    Self: Waits,
+{
+    fn look(&mut self, need: u64, doubt: Doubt) -> (Presence, bool) {
+        if self.check().is_err() {
+            return (Presence::Never, true);
+        }
+        let seen = self.peer_presence();
+        // What has ended stays so until the other end says something else, and need not be asked again.
+        let has_ended = self.waiter.ended == Some(seen)
+            || (doubt != Doubt::None || self.may_have_ended())
+                && match self.ended(doubt == Doubt::Close) {
+                    Ok(None) => false,
+                    Ok(Some(ended)) => {
+                        self.waiter.ended = Some(ended.peer);
+                        true
+                    }
+                    // Nothing of the ring must be touched any more.
+                    Err(_) => {
+                        self.shortened().map(|cause| self.poison(cause));
+                        true
+                    }
+                };
+        (seen, has_ended || self.is_ready(need) != Ok(false))
+    }
+
+    fn announce(&mut self, need: u64) -> u64 {
+        self.announce_sleep(need)
+    }
+
+    fn has_changed(&mut self, need: u64, seen: Presence) -> bool {
+        self.is_ready(need) != Ok(false) || self.peer_presence() != seen
+    }
+
+    fn bed(&self) -> Option<(&M::Parking, Role)> {
+        Some((self.memory.parking()?, R::ROLE.peer()))
+    }
+
+    fn rise(&mut self) {
+        self.end_sleep();
+    }
+}
+
+/// What a set waits for at one end.
+#[must_use = "a set waits for it"]
+pub struct Interest<'a, P> {
+    end: &'a mut dyn Member<P>,
+    need: u64,
+    /// What was asked for, and the most that there can be.
+    asked: (usize, usize),
+    /// What the other end had said of itself at the last look.
+    seen: Presence,
+    /// How often it had woken this one when that said that it sleeps.
+    wakes: u64,
+}
+
+impl<'a, P> Interest<'a, P> {
+    /// Waits until `need` units of positions are there, or free: those of `len` elements, or of a message of `len`
+    /// bytes, of `max` at most.
+    pub(crate) fn new(end: &'a mut dyn Member<P>, need: u64, len: usize, max: usize) -> Interest<'a, P> {
+        Interest { end, need, asked: (len, max), seen: Presence::Never, wakes: 0 }
+    }
+
+    /// Returns how much was asked for and how much there can be, if the ring can never hold it.
+    pub(crate) fn too_long(&self) -> Option<(usize, usize)> {
+        Some(self.asked).filter(|(len, max)| len > max)
+    }
+}
+
+impl<P> fmt::Debug for Interest<'_, P> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Interest").field("len", &self.asked.0).finish_non_exhaustive()
+    }
+}
+
+/// What only the system and the clock know of a wait at several rings.
+pub trait Sleeps<P> {
+    /// Takes a call, and returns whether there was one.
+    fn was_called(&mut self) -> bool;
+
+    /// Returns the number of this round of questions, if it is time to ask the system whether the other ends live. Each
+    /// round asks the next ring closely.
+    fn doubt(&mut self) -> Option<usize>;
+
+    /// Sleeps until a bed's other end, or somebody who calls, wakes it for the first time since the count of wakes that
+    /// is given with the bed, at most for `limit`. May return earlier.
+    fn sleep<'a>(&mut self, beds: impl Iterator<Item = (&'a P, Role, u64)>, limit: Duration)
+    where
+        P: 'a;
+}
+
+/// Returns how a wait has ended, if it has.
+pub fn settle<P>(
+    interests: &mut [Interest<'_, P>],
+    system: &mut impl Sleeps<P>,
+    doubt: Option<usize>,
+    is_over: bool,
+) -> Option<Woken> {
+    if system.was_called() {
+        return Some(Woken::Called);
+    }
+    let mut ready = Ready::default();
+    let close = doubt.map(|round| round % interests.len().max(1));
+    for (at, interest) in interests.iter_mut().enumerate() {
+        let is_ready;
+        let doubt = match close {
+            None => Doubt::None,
+            Some(close) if close == at => Doubt::Close,
+            Some(_) => Doubt::Some,
+        };
+        (interest.seen, is_ready) = interest.end.look(interest.need, doubt);
+        if is_ready {
+            ready.add(at);
+        }
+    }
+    if ready != Ready::default() {
+        return Some(Woken::Ready(ready));
+    }
+    is_over.then_some(Woken::TimedOut)
+}
+
+/// Sleeps until one end of a list is ready, somebody calls, or the time is over.
+pub fn sleep_until_ready<P: Parking>(
+    interests: &mut [Interest<'_, P>],
+    system: &mut impl Sleeps<P>,
+    limit: impl Limit,
+) -> Woken {
+    loop {
+        let (is_over, doubt) = (limit.is_over(), system.doubt());
+        if let Some(woken) = settle(interests, system, doubt, is_over) {
+            return woken;
+        }
+        sleep(interests, system, limit.slice());
+    }
+}
+
+/// Sleeps once.
+fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps<P>, limit: Duration) {
+    let mut all_fence = true;
+    for interest in &mut *interests {
+        interest.wakes = interest.end.announce(interest.need);
+        all_fence &= interest.wakes & FENCES != 0;
+    }
+    let bed = interests.iter().find_map(|interest| interest.end.bed());
+    let is_sure = bed.is_none_or(|(parking, _)| parking.fence_to_sleep(all_fence));
+    if !interests.iter_mut().any(|interest| interest.end.has_changed(interest.need, interest.seen)) {
+        let beds = interests.iter().filter_map(|interest| {
+            let (parking, role) = interest.end.bed()?;
+            Some((parking, role, interest.wakes))
+        });
+        system.sleep(beds, if is_sure { limit } else { limit.min(NAP) });
+    }
+    interests.iter_mut().for_each(|interest| interest.end.rise());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ready_is_returned_once_in_the_order_of_the_list() {
+        let mut ready = Ready::default();
+        [126, 0, 64, 7].iter().for_each(|&at| ready.add(at));
+        assert_eq!((ready.len(), format!("{ready:?}")), (4, "[0, 7, 64, 126]".to_owned()));
+        assert!(ready.contains(7) && !ready.contains(8) && !ready.contains(MOST) && !ready.contains(usize::MAX));
+        assert_eq!(ready.next(), Some(0));
+        assert!(!ready.contains(0));
+        assert!(ready.by_ref().eq([7, 64, 126]));
+        assert_eq!((ready.next(), ready.len()), (None, 0));
+    }
+}

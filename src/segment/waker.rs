@@ -1,0 +1,65 @@
+//! What ends a wait from outside.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use super::futex;
+use crate::ring::call;
+
+/// Ends a wait of a [`WaitSet`](crate::WaitSet), or of a handle, from another thread or from a handler of a signal.
+///
+/// A call stays until a wait takes it: one before a wait ends the next wait that has to wait, once, and several that no
+/// wait has taken are one. What was done before a call can be seen by whoever it ends the wait of. Clones are the same
+/// waker. It may outlive what it was made by; then it does nothing.
+///
+/// In a forked child it ends waits of the child, and none of the parent.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::{Options, WaitError};
+///
+/// let mut rx = Options::anonymous().capacity(8).stream_consumer::<u64>()?;
+/// let stop = rx.waker();
+/// let stopper = std::thread::spawn(move || stop.wake());
+/// assert_eq!(rx.blocking().pop(), Err(WaitError::Called));
+/// # stopper.join().unwrap();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Waker(Arc<AtomicU32>);
+
+impl Waker {
+    pub(crate) fn new() -> Waker {
+        Waker(Arc::new(AtomicU32::new(call::SILENT)))
+    }
+
+    /// Ends the wait that is made now, or the next one. Makes one system call.
+    ///
+    /// It may be called in a handler of a signal: it takes no lock, allocates nothing, and leaves `errno` as it is. A
+    /// clone or a drop of a waker may not be made there; a handler finds it in a static, such as a
+    /// [`OnceLock`](std::sync::OnceLock).
+    pub fn wake(&self) {
+        call::call(&*self.0);
+        futex::wake_own(&self.0);
+    }
+
+    /// Takes a call, and returns whether there was one.
+    pub(crate) fn take(&self) -> bool {
+        call::take(&*self.0)
+    }
+
+    /// Returns the word of calls.
+    pub(super) fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Waker").finish_non_exhaustive()
+    }
+}
