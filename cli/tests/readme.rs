@@ -29,7 +29,7 @@ const ROWS: &[Row] = &[
     ),
     (
         &["cargo run --release --example fan_in -- gather", "cargo run --release --example fan_in -- send"],
-        &["sleep 20 | fan_in gather @fan 2", "fan_in send @fan 0 1000", "fan_in send @fan 1 1000"],
+        &["fan_in gather @fan 2 </dev/null", "fan_in send @fan 0 1000", "fan_in send @fan 1 1000"],
     ),
     (&["cargo run --release --example anonymous_child"], &["anonymous_child 1000"]),
     (
