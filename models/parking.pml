@@ -3,7 +3,8 @@
  * processors' buffers.
  *
  * Stands for:
- *   src/ring/park.rs      attach published paused came_or_left tell notice answered renew leave begin announce sleep end
+ *   src/ring/park.rs      attach published paused came_or_left tell notice answered
+ *                         renew leave begin announce sleep end
  *   src/ring/endpoint.rs  begin leave wake renew_sleeper pause goals park
  *   src/ring/writer.rs    is_ready load_head
  *   src/ring/reader.rs    is_ready advance_from release

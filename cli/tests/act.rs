@@ -251,10 +251,10 @@ fn a_strict_doctor_fails_where_something_needs_attention() {
 }
 
 #[test]
-fn completions_and_the_manual_page_name_the_verbs() {
-    for shell in ["bash", "zsh", "fish"] {
+fn completions_ask_the_command_and_the_manual_page_names_the_verbs() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = String::from_utf8(run(&["completions", shell], 0).0).unwrap();
-        assert!(text.contains("create") && text.contains("doctor"), "{shell}");
+        assert!(text.contains("COMPLETE") && text.contains("ringmain"), "{shell}: {text}");
     }
     let text = String::from_utf8(run(&["man"], 0).0).unwrap();
     assert!(text.contains(".TH ringmain") && text.contains("doctor") && text.contains("141"), "{text}");

@@ -6,7 +6,7 @@ use std::mem;
 use ringmain::message::{Batch, Claim, Consumer, Producer, Record};
 use ringmain::{Error, Options, PopError, PushError};
 
-use super::stream::{glance, of_pop as pop_refused, of_push as push_refused, strategy, taken};
+use super::stream::{glance, in_a_set, of_pop as pop_refused, of_push as push_refused, strategy, taken};
 use super::{Choices, Outcome, Shape, Victim, word};
 
 /// What is sent: more than some rings can hold.
@@ -116,6 +116,9 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
             let _ = (tx.name(), tx.generation(), tx.position(), tx.capacity(), tx.record_alignment());
             let _ = (tx.ring_id(), tx.first_position(), tx.peer(), tx.descriptor());
             tx.set_wait(strategy(choices));
+            if choices.below(4) == 0 {
+                drop(tx.waker());
+            }
             Outcome::Never
         }
     }
@@ -139,7 +142,8 @@ fn push_patiently(tx: &mut Producer, choices: &impl Choices) -> Outcome {
     tx.set_wait(strategy(choices));
     let (len, limit) = (choices.len(USUAL), choices.wait());
     let bytes = &BYTES[..len.min(BYTES.len())];
-    match choices.below(8) {
+    match choices.below(9) {
+        8 => in_a_set(tx.writable(len), limit),
         0 => Outcome::of(tx.within(limit).push(bytes), Outcome::of_wait),
         1 => Outcome::of(tx.within(limit).push_value(&[7_u64; 5]), Outcome::of_wait),
         2 => taken(tx.within(limit).claim(len), |claim| claimed(Ok(claim), choices)),
@@ -249,6 +253,9 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             let _ = (rx.name(), rx.generation(), rx.position(), rx.capacity(), rx.record_alignment());
             let _ = (rx.ring_id(), rx.first_position(), rx.peer(), rx.descriptor());
             rx.set_wait(strategy(choices));
+            if choices.below(4) == 0 {
+                drop(rx.waker());
+            }
             Outcome::Never
         }
     }
@@ -285,7 +292,8 @@ fn pop_patiently(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
     rx.set_wait(strategy(choices));
     let (max, limit) = (rx.max_len(), choices.wait());
     let mut bytes = vec![0; choices.below(USUAL) as usize];
-    match choices.below(9) {
+    match choices.below(10) {
+        9 => in_a_set(rx.readable(), limit),
         0 => Outcome::of(rx.within(limit).pop(&mut bytes), Outcome::of_wait),
         1 => Outcome::of(rx.within(limit).pop_value::<u64>(), Outcome::of_wait),
         2 => Outcome::of(rx.within(limit).peek().map(|record| look(&record, max)), Outcome::of_wait),

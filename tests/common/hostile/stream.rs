@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::mem;
+use std::time::Duration;
 
 use ringmain::stream::{Claim, Consumer, Element, Peek, Producer};
-use ringmain::{Broken, Error, Options, PopError, PushError, Wait, WaitError};
+use ringmain::{Broken, Error, Interest, Options, PopError, PushError, Wait, WaitError, WaitSet};
 
 use super::{Choices, Outcome, Shape, Victim, word};
 
@@ -170,6 +171,9 @@ fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) 
             let _ = (tx.name(), tx.generation(), tx.position(), tx.ring_id(), tx.first_position());
             let _ = (tx.peer(), tx.descriptor());
             tx.set_wait(strategy(choices));
+            if choices.below(4) == 0 {
+                drop(tx.waker());
+            }
             Outcome::Never
         }
         _ => T::write(tx, choices.below(300) as usize).unwrap_or(Outcome::Never),
@@ -180,7 +184,8 @@ fn push_patiently<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices) -> Ou
     tx.set_wait(strategy(choices));
     let (capacity, limit) = (tx.capacity(), choices.wait());
     let values = vec![T::zeroed(); choices.below(2 * capacity.min(80) as u64) as usize];
-    match choices.below(7) {
+    match choices.below(8) {
+        7 => in_a_set(tx.writable(choices.len(100)), limit),
         0 => Outcome::of(tx.within(limit).push(T::zeroed()), |unfinished| Outcome::of_wait(unfinished.cause)),
         1 => taken(tx.within(limit).claim(choices.len(100)), |claim| fill(Ok(claim), choices, capacity)),
         2 => taken(tx.within(limit).claim_up_to(choices.len(100)), |claim| fill(Ok(claim), choices, capacity)),
@@ -192,6 +197,12 @@ fn push_patiently<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices) -> Ou
         5 => Outcome::of(tx.within(limit).push_some(&values), Outcome::of_wait),
         _ => Outcome::of(tx.within(limit).until_free(1), Outcome::of_wait),
     }
+}
+
+/// Waits in a set. What it finds, the next call of the handle tells.
+pub(super) fn in_a_set(interest: Interest<'_>, limit: Duration) -> Outcome {
+    let _ = WaitSet::new().wait(&mut [interest], limit);
+    Outcome::Never
 }
 
 /// Uses what a call that waits came to.
@@ -274,6 +285,9 @@ fn pop<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices, patience: u64) -
             let _ = (rx.name(), rx.generation(), rx.position(), rx.ring_id(), rx.first_position());
             let _ = (rx.peer(), rx.descriptor());
             rx.set_wait(strategy(choices));
+            if choices.below(4) == 0 {
+                drop(rx.waker());
+            }
             Outcome::Never
         }
         8 => {
@@ -288,7 +302,9 @@ fn pop_patiently<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices) -> Out
     rx.set_wait(strategy(choices));
     let (capacity, limit) = (rx.capacity(), choices.wait());
     let mut values = vec![T::zeroed(); choices.below(2 * capacity.min(80) as u64) as usize];
-    match choices.below(8) {
+    match choices.below(10) {
+        8 => in_a_set(rx.readable(), limit),
+        9 => in_a_set(rx.readable_for(choices.len(100)), limit),
         0 => Outcome::of(rx.within(limit).pop(), Outcome::of_wait),
         1 => taken(rx.within(limit).peek(choices.len(100)), |peek| look(Ok(peek), choices, capacity)),
         2 => taken(rx.within(limit).peek_up_to(choices.len(100)), |peek| look(Ok(peek), choices, capacity)),
