@@ -44,7 +44,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     write(text.as_bytes())
 }
 
-/// Writes bytes to stdout, as [`print`] does.
+/// Writes bytes to stdout, as [`print()`] does.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     streams::write_all(Stream::Out.descriptor(), bytes).map_err(of_stdout)
 }
