@@ -62,7 +62,6 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
         by_value::<T>();
         let tail = self.cursor.position();
         if tail == self.cursor.known_end() {
-            // Possibly full: only the head itself tells.
             match self.load_head() {
                 Err(cause) => return Err(PushError::Broken { value, cause }),
                 Ok(()) if self.cursor.known() == 0 => return Err(PushError::Full(value)),
