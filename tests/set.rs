@@ -14,8 +14,9 @@ use common::ends::{End, LONG, SOON, STRATEGIES, for_each_end, hold, parts_of_end
 use common::filter::{Verdict, Watcher, be_watched, refuse};
 use common::forks::{code, exit, fork};
 use common::{Ability, Child, Part, Random, Ring, SLICE, missing, path, rounds, spin, succeed, wait_for};
+use ringmain::inspect::Inspection;
 use ringmain::{
-    Broken, Interest, Options, PeerState, PopError, PushError, Wait, WaitError, WaitSet, Woken, message, stream,
+    Broken, Interest, Options, PeerState, PopError, PushError, Role, Wait, WaitError, WaitSet, Woken, message, stream,
 };
 
 #[test]
@@ -293,6 +294,42 @@ fn all_that_is_ready_is_told_until_it_is_taken() {
     tx[1].push(1).unwrap();
     let mut wait = |len| set.wait(&mut [tx[1].writable(len)], Duration::ZERO).unwrap();
     assert_eq!((ready(wait(7)), wait(8)), (vec![0], Woken::TimedOut));
+}
+
+#[test]
+fn calls_that_always_come_keep_no_ring_from_being_seen() {
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(8).stream_producer::<u64>().unwrap();
+    let mut rx = ring.options().stream_consumer::<u64>().unwrap();
+    let mut set = WaitSet::new();
+    let waker = set.waker();
+    tx.push(7).unwrap();
+    waker.wake();
+    assert_eq!(set.wait(&mut [rx.readable()], LONG), Ok(Woken::Called));
+    for _ in 0..3 {
+        waker.wake();
+        assert_eq!(ready(set.wait(&mut [rx.readable()], LONG).unwrap()), [0]);
+        assert_eq!(set.wait(&mut [rx.readable()], LONG), Ok(Woken::Called));
+    }
+    // Where nothing is ready, a call after a call ends a wait all the same.
+    rx.pop().unwrap();
+    waker.wake();
+    assert_eq!(set.wait(&mut [rx.readable()], LONG), Ok(Woken::Called));
+    assert_eq!(set.wait(&mut [rx.readable()], SOON), Ok(Woken::TimedOut));
+}
+
+#[test]
+fn a_call_after_a_set_has_found_a_crash_does_not_sleep() {
+    let ring = Ring::new();
+    let tx = ring.options().capacity(8).stream_producer::<u64>().unwrap();
+    let mut rx = ring.options().stream_consumer::<u64>().unwrap();
+    rx.set_wait(Wait::Park);
+    tx.abandon();
+    assert_eq!(ready(WaitSet::new().wait(&mut [rx.readable()], LONG).unwrap()), [0]);
+    let sleeps = || Inspection::open(ring.name()).unwrap().end(Role::Consumer).unwrap().sleeps;
+    let before = format!("{:?}", sleeps());
+    assert_eq!(rx.blocking().pop(), Err(WaitError::Crashed));
+    assert_eq!(format!("{:?}", sleeps()), before);
 }
 
 #[test]

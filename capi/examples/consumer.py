@@ -16,7 +16,7 @@ class Options(ctypes.Structure):
     _fields_ += [("descriptor", ctypes.c_int)]
 
 
-STREAM_CONSUMER, FOREVER, UNLINK_ON_CLOSE = 2, -1, 1
+STREAM_CONSUMER, FOREVER, UNLINK_ON_CLOSE = 2, 2**63 - 1, 1
 ringmain = ctypes.CDLL(sys.argv[1])
 ringmain.ringmain_last_error.restype = ctypes.c_char_p
 ringmain.ringmain_stream_pop.restype = ctypes.c_ssize_t

@@ -63,7 +63,7 @@
 #define RINGMAIN_NOW 0
 
 // As `limit_ns`: the call waits for as long as it takes.
-#define RINGMAIN_FOREVER -1
+#define RINGMAIN_FOREVER 9223372036854775807
 
 // The writing end of a ring of elements of one size.
 #define RINGMAIN_STREAM_PRODUCER 1

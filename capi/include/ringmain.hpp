@@ -259,7 +259,8 @@ protected:
 };
 
 /* Slots or elements in place, or a message: given up when it is destroyed, unless it was committed or released. Whoever
- * uses it trusts every process that can write to the ring. The handle must not move meanwhile. */
+ * uses it trusts every process that can write to the ring. The handle must not be closed, abandoned or destroyed
+ * meanwhile. */
 template <typename T>
 class parts {
 public:

@@ -304,7 +304,7 @@ fn once_more<H, T, E: Passing>(
     mut call: impl FnMut(&mut H) -> Result<T, E>,
     wait: impl FnOnce(&mut H, Option<Duration>) -> Result<(), WaitError>,
 ) -> Result<T, c_int> {
-    if limit_ns == RINGMAIN_NOW || !error.passes() {
+    if limit_ns <= RINGMAIN_NOW || !error.passes() {
         return Err(error.refuse());
     }
     wait(handle, limit(limit_ns)).map_err(Refusal::refuse)?;
@@ -505,6 +505,9 @@ pub(crate) unsafe fn fill<T: Copy>(what: &str, to: *mut T, first: usize, from: &
     Ok(())
 }
 
+/// The size that the first version of `ringmain_info` had.
+const FIRST_INFO: usize = 80;
+
 /// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_end_info(end: *const ringmain_end, info: *mut ringmain_info) -> c_int {
@@ -514,7 +517,7 @@ pub unsafe extern "C" fn ringmain_end_info(end: *const ringmain_end, info: *mut 
     // SAFETY: the caller's promise. They are borrowed by nobody.
     let facts = unsafe { &(*end).facts };
     // SAFETY: the caller's promise.
-    status(unsafe { fill("info", info, size_of::<ringmain_info>(), facts) })
+    status(unsafe { fill("info", info, FIRST_INFO, facts) })
 }
 
 /// Stores the position of what this end writes or reads next: how many elements, or bytes of the records of messages,
@@ -630,10 +633,10 @@ pub unsafe extern "C" fn ringmain_wait(end: *mut ringmain_end, need: usize, limi
             Ring::MessageConsumer(rx) => waiting!(rx, limit).until_available(),
         };
         waited.map_err(|error| match (error, ring) {
-            (WaitError::TimedOut, Ring::StreamProducer(_) | Ring::MessageProducer(_)) if limit_ns == RINGMAIN_NOW => {
+            (WaitError::TimedOut, Ring::StreamProducer(_) | Ring::MessageProducer(_)) if limit_ns <= RINGMAIN_NOW => {
                 PushError::Full(0).refuse()
             }
-            (WaitError::TimedOut, _) if limit_ns == RINGMAIN_NOW => PopError::Empty.refuse(),
+            (WaitError::TimedOut, _) if limit_ns <= RINGMAIN_NOW => PopError::Empty.refuse(),
             (error, _) => error.refuse(),
         })
     }))

@@ -245,7 +245,10 @@ pub unsafe extern "C" fn ringmain_batch_commit(tx: *mut ringmain_end) -> isize {
         if let Guard::Batch(batch) = replace(guard, Guard::Nothing) {
             batch.commit();
         }
-        Ok(len)
+        // A handle that can no longer be used has committed nothing.
+        // SAFETY: the caller's promise; the guard is closed.
+        let producer = unsafe { handle::<Producer>(tx) }?;
+        producer.free().map(|_| len).map_err(Refusal::refuse)
     }))
 }
 
@@ -379,6 +382,10 @@ pub unsafe extern "C" fn ringmain_message_release(rx: *mut ringmain_end) -> isiz
             Guard::PeekBatch(batch) => {
                 let len = batch.len();
                 batch.release();
+                // A handle that can no longer be used has released nothing.
+                // SAFETY: the caller's promise; the guard is closed.
+                let consumer = unsafe { handle::<Consumer>(rx) }?;
+                consumer.available().map_err(Refusal::refuse)?;
                 len
             }
             _ => 0,

@@ -13,7 +13,7 @@ use crate::code::{Refusal, invalid};
 /// As `limit_ns`: the call never waits.
 pub const RINGMAIN_NOW: i64 = 0;
 /// As `limit_ns`: the call waits for as long as it takes.
-pub const RINGMAIN_FOREVER: i64 = -1;
+pub const RINGMAIN_FOREVER: i64 = 0x7fff_ffff_ffff_ffff;
 
 /// The writing end of a ring of elements of one size.
 pub const RINGMAIN_STREAM_PRODUCER: u32 = 1;
@@ -126,9 +126,9 @@ const FIRST_SIZE: usize = 104;
 
 const _: () = assert!(size_of::<ringmain_options>() >= FIRST_SIZE);
 
-/// Returns a limit as the library has it; `None` if there is none.
+/// Returns a limit as the library has it; `None` if there is none. One that has passed is none left.
 pub(crate) fn limit(limit_ns: i64) -> Option<Duration> {
-    u64::try_from(limit_ns).ok().map(Duration::from_nanos)
+    (limit_ns != RINGMAIN_FOREVER).then(|| Duration::from_nanos(limit_ns.max(0) as u64))
 }
 
 /// Reads a text of C's, which must be UTF-8.

@@ -66,7 +66,7 @@ impl CheckedSet {
             return sleep_until_ready(&mut interests, self, Patience::Endless);
         }
         loop {
-            if let Some(woken) = settle(&mut interests(wanted), self, Some(0), false) {
+            if let Some(woken) = settle(&mut interests(wanted), self, true, false) {
                 return woken;
             }
             self.sleep_otherwise(wanted);
@@ -110,6 +110,10 @@ fn interests<'a>(wanted: &'a mut [Wanted<'_>]) -> Vec<Interest<'a, CheckedParkin
 impl Sleeps<CheckedParking> for CheckedSet {
     fn was_called(&mut self) -> bool {
         self.call.take()
+    }
+
+    fn looks_first(&mut self) -> bool {
+        false
     }
 
     /// It asks each time: what has not changed by then is asked about when it has slept.

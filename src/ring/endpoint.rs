@@ -216,6 +216,8 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
         let is_ready = self.is_ready(need);
         if is_ready == Ok(false) && presence::observe(self.memory.presence(R::ROLE.peer())) == seen {
             self.sleeper.sleep(&self.memory, begun, limit);
+            // A handler of a signal may have forked meanwhile.
+            self.check_here()?;
         }
         self.sleeper.end(&self.memory);
         is_ready.map(|_| ())
@@ -237,13 +239,18 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     /// Says that this end will sleep, in a set that makes the fences for all of its ends, and returns how often the
     /// other end had woken it by then.
     pub(super) fn announce_sleep(&mut self, need: u64) -> u64 {
+        if !self.is_here() {
+            return 0;
+        }
         let (wanted, needed) = self.goals(need, false);
         self.memory.parking().map_or(0, |parking| self.sleeper.announce(parking, wanted, needed))
     }
 
     /// Says that this end is awake.
     pub(super) fn end_sleep(&mut self) {
-        self.sleeper.end(&self.memory);
+        if self.is_here() {
+            self.sleeper.end(&self.memory);
+        }
     }
 
     /// Returns whether the ring may be touched: not in a child that was forked meanwhile.

@@ -1,6 +1,7 @@
 //! A wait at many rings at once: its turns, as `wait.rs` has those of a wait at one.
 //!
-//! 1. It takes a **call**, if there is one: rings that always have something do not keep it from being heard.
+//! 1. It takes a **call**, if there is one: rings that always have something do not keep it from being heard. After a
+//!    wait that ended by a call it looks at the rings first: calls that always come do not keep those from being seen.
 //! 2. It **looks** at each end, and returns all that are ready. An end is ready if a call of its user's that waits for
 //!    as much would not wait: because that is there, or because the wait has ended. How the other end has ended takes a
 //!    system call for each ring, so that is asked where its own word says so, and of all now and then.
@@ -32,7 +33,7 @@ pub const MOST: usize = 127;
 pub enum Woken {
     /// So many of the list are ready, and which.
     Ready(Ready),
-    /// A [`Waker`](crate::Waker) of the set was used. The wait looked at no ring.
+    /// A [`Waker`](crate::Waker) of the set was used. The next wait looks at the rings first.
     Called,
     /// The time is over, and none is ready.
     TimedOut,
@@ -106,6 +107,9 @@ pub trait Member<P> {
 
     /// Says that this end is awake.
     fn rise(&mut self);
+
+    /// Says that this end pauses.
+    fn pause(&mut self);
 }
 
 impl<K: Kind, R: Side, M: Memory> Member<M::Parking> for Endpoint<K, R, M>
@@ -150,6 +154,10 @@ where
     fn rise(&mut self) {
         self.end_sleep();
     }
+
+    fn pause(&mut self) {
+        Endpoint::pause(self);
+    }
 }
 
 /// What a set waits for at one end.
@@ -189,6 +197,9 @@ pub trait Sleeps<P> {
     /// Takes a call, and returns whether there was one.
     fn was_called(&mut self) -> bool;
 
+    /// Returns whether the last wait ended by a call, and this one has looked at no ring yet. Asked once.
+    fn looks_first(&mut self) -> bool;
+
     /// Returns the number of this round of questions, if it is time to ask the system whether the other ends live. Each
     /// round asks the next ring closely.
     fn doubt(&mut self) -> Option<usize>;
@@ -200,17 +211,19 @@ pub trait Sleeps<P> {
         P: 'a;
 }
 
-/// Returns how a wait has ended, if it has.
+/// Returns how a wait has ended, if it has. It `asks` the system about the other ends, if it is time for that.
 pub fn settle<P>(
     interests: &mut [Interest<'_, P>],
     system: &mut impl Sleeps<P>,
-    doubt: Option<usize>,
+    asks: bool,
     is_over: bool,
 ) -> Option<Woken> {
-    if system.was_called() {
+    let looks_first = system.looks_first();
+    if !looks_first && system.was_called() {
         return Some(Woken::Called);
     }
     let mut ready = Ready::default();
+    let doubt = if asks { system.doubt() } else { None };
     let close = doubt.map(|round| round % interests.len().max(1));
     for (at, interest) in interests.iter_mut().enumerate() {
         let is_ready;
@@ -227,7 +240,15 @@ pub fn settle<P>(
     if ready != Ready::default() {
         return Some(Woken::Ready(ready));
     }
+    if looks_first && system.was_called() {
+        return Some(Woken::Called);
+    }
     is_over.then_some(Woken::TimedOut)
+}
+
+/// Says at each end of a list that it pauses: the wait begins with polls.
+pub fn pause<P>(interests: &mut [Interest<'_, P>]) {
+    interests.iter_mut().for_each(|interest| interest.end.pause());
 }
 
 /// Sleeps until one end of a list is ready, somebody calls, or the time is over.
@@ -237,8 +258,7 @@ pub fn sleep_until_ready<P: Parking>(
     limit: impl Limit,
 ) -> Woken {
     loop {
-        let (is_over, doubt) = (limit.is_over(), system.doubt());
-        if let Some(woken) = settle(interests, system, doubt, is_over) {
+        if let Some(woken) = settle(interests, system, true, limit.is_over()) {
             return woken;
         }
         sleep(interests, system, limit.slice());

@@ -71,6 +71,8 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     pub(crate) fn may_have_ended(&self) -> bool {
         let peer = self.peer_presence();
         match peer {
+            // A set has found it out.
+            _ if self.waiter.ended == Some(peer) => true,
             _ if !self.ends.concern(peer) => !self.waiter.awaits_first,
             Presence::Left { .. } => !self.waiter.awaits_successor,
             Presence::Came { .. } | Presence::Never => false,

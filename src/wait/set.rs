@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::hint::spin_loop;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::{Deadline, POLLS_PER_CLOCK, SLICE, Wait, WaitError, Waiter, waiter};
 use crate::ring::memory::{Memory, Parking, Role};
-use crate::ring::set::{self, Sleeps, settle, sleep_until_ready};
+use crate::ring::set::{self, Sleeps, pause, settle, sleep_until_ready};
 use crate::ring::wait::Limit;
 use crate::segment::{Bed, Segment, Waker};
 
@@ -22,7 +23,9 @@ pub use crate::ring::set::{Ready, Woken};
 /// `rx.within(Duration::ZERO)`, tells of ends too. A handle that awaits a successor is not ready when the other end
 /// leaves or crashes: it is when the next one has sent something, or made room.
 ///
-/// All but the first are so for ever, and a list with such a handle is ready at once. So take it out of the list.
+/// It is ready too if nobody is at the other end and the handle does not wait for the first one (`NotConnected`). An end
+/// that was told stays until the next process attaches there, the others for ever, and a list with such a handle is
+/// ready at once. So take it out of the list. A waker of the handle itself ends no wait of a set.
 pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 
 /// Waits at many rings at once, of either kind, at either end.
@@ -40,7 +43,7 @@ pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 ///
 /// A sleep costs a load and a store or two for each ring, one `membarrier` for all of them, and one `futex_waitv`,
 /// which takes the system longer the more rings there are. It is cut into slices of 100 ms, because the death of a
-/// process wakes nobody: after each one, and as often if there was none, the set asks the system for each ring how long
+/// process wakes nobody, nor does an `abandon` say more than a death: after each one, and as often if there was none, the set asks the system for each ring how long
 /// it is and whether the process at the other end lives. So a crash is told within 100 ms, and whoever waits at N rings
 /// to which nothing comes makes about 140 + 30 N system calls a second. A process that is gone though something keeps
 /// its lock is looked for at one ring after the other, and told within N times 100 ms.
@@ -94,13 +97,22 @@ pub struct WaitSet {
     asked: Option<Instant>,
     /// How often it has.
     round: usize,
+    /// Whether the last wait ended by a call.
+    looks_first: bool,
 }
 
 impl WaitSet {
     /// Makes a set. It holds no descriptor, no thread, and nothing of any ring.
     #[must_use]
     pub fn new() -> WaitSet {
-        WaitSet { waker: Waker::new(), bed: Bed::default(), waiter: waiter(Wait::default()), asked: None, round: 0 }
+        WaitSet {
+            waker: Waker::new(),
+            bed: Bed::default(),
+            waiter: waiter(Wait::default()),
+            asked: None,
+            round: 0,
+            looks_first: false,
+        }
     }
 
     /// Returns what ends a wait of this set from another thread, or from a handler of a signal. Each call of this
@@ -118,7 +130,7 @@ impl WaitSet {
     /// Waits until something of the list is ready, or a waker is used, or the limit is over; with `None` for as long as
     /// it takes. A list of nothing waits for a waker.
     ///
-    /// A call by a waker comes first: the rings are then asked by the next wait. With a limit of 0 it only asks what is
+    /// A call by a waker comes first; the next wait then looks at the rings before it takes another one. With a limit of 0 it only asks what is
     /// ready, without a system call but for what is said above of every 100 ms.
     ///
     /// # Errors
@@ -138,10 +150,10 @@ impl WaitSet {
             return Err(WaitError::TooLong { len, max });
         }
         let deadline = Deadline { limit: limit.into(), end: None }.begin();
-        let (is_over, doubt) = (deadline.is_over(), self.doubt());
-        if let Some(woken) = settle(interests, self, doubt, is_over) {
+        if let Some(woken) = settle(interests, self, true, deadline.is_over()) {
             return Ok(woken);
         }
+        pause(interests);
         match self.waiter.strategy {
             Wait::Spin => loop {
                 if let Some(woken) = self.spin(interests, u32::MAX, deadline) {
@@ -167,9 +179,7 @@ impl WaitSet {
         (1..=polls).find_map(|poll| {
             spin_loop();
             let reads_clock = poll % POLLS_PER_CLOCK == 0;
-            let is_over = reads_clock && deadline.is_over();
-            let doubt = if reads_clock { self.doubt() } else { None };
-            settle(interests, self, doubt, is_over)
+            settle(interests, self, reads_clock, reads_clock && deadline.is_over())
         })
     }
 }
@@ -188,7 +198,12 @@ impl fmt::Debug for WaitSet {
 
 impl Sleeps<<Segment as Memory>::Parking> for WaitSet {
     fn was_called(&mut self) -> bool {
-        self.waker.take()
+        self.looks_first = self.waker.take();
+        self.looks_first
+    }
+
+    fn looks_first(&mut self) -> bool {
+        mem::take(&mut self.looks_first)
     }
 
     fn doubt(&mut self) -> Option<usize> {
