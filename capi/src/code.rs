@@ -292,14 +292,7 @@ impl Refusal for PassError {
     }
 
     fn keep(self) {
-        // Two levels at most: an error of the library, and what the system said.
-        match self.source() {
-            None => write(format_args!("{self}")),
-            Some(source) => match source.source() {
-                None => write(format_args!("{self}: {source}")),
-                Some(cause) => write(format_args!("{self}: {source}: {cause}")),
-            },
-        }
+        write(format_args!("{}", self.with_causes()));
     }
 }
 

@@ -20,6 +20,8 @@ static void close_both(void) {
 static void one_by_one(void) {
     open_both(4096, 0);
     FAILS(ringmain_message_pop(rx, found, sizeof found, RINGMAIN_NOW), -EAGAIN, "the ring is empty");
+    /* A time that has passed. */
+    FAILS(ringmain_message_pop(rx, found, sizeof found, -5), -EAGAIN, "the ring is empty");
     FAILS(ringmain_message_pop(rx, found, sizeof found, SOON), -ETIMEDOUT, "within the time");
     FAILS(ringmain_message_next_len(rx, SOON), -ETIMEDOUT, "within the time");
     FAILS(ringmain_wait(rx, 1, SOON), -ETIMEDOUT, "within the time");

@@ -1,8 +1,6 @@
 //! The answer to a greeting that asks for one: whether the ring was attached, and if not, why. `docs/format.md` draws
 //! it.
 
-use std::error::Error as _;
-use std::fmt::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -52,14 +50,7 @@ impl From<Answer> for Verdict {
 /// Refuses, for this reason and those behind it.
 impl From<&PassError> for Verdict {
     fn from(error: &PassError) -> Verdict {
-        let mut reason = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            // A `String` takes all that is written to it.
-            let _ = write!(reason, ": {cause}");
-            source = cause.source();
-        }
-        Verdict(Err(reason))
+        Verdict(Err(error.with_causes()))
     }
 }
 

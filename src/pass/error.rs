@@ -240,6 +240,25 @@ impl fmt::Display for PassError {
     }
 }
 
+impl PassError {
+    /// Returns the error and those behind it in one line, as an answer has them.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        // Not by `source`: a trait object would bring along what shows each error for debugging.
+        match self {
+            PassError::NotAttached { source } | PassError::NotARing { source, .. } => match source.source() {
+                Some(cause) => format!("{self}: {source}: {cause}"),
+                None => format!("{self}: {source}"),
+            },
+            PassError::Unfinished { source, .. }
+            | PassError::NotInherited { source, .. }
+            | PassError::NoProc { source }
+            | PassError::Os { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl Error for PassError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
