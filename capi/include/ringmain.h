@@ -19,8 +19,7 @@
  *   -EPROTO      what is there is not such a ring: another layout, kind, type, capacity, or no ring at all
  *   -ENOENT, -EEXIST, -EACCES, -ENOSPC, -ENOMEM, -EFBIG and others of the system, as errno has them
  *
- * Waiting. `limit_ns` is RINGMAIN_NOW (never waits), RINGMAIN_FOREVER, or nanoseconds that the call may wait; below 0 is
- * RINGMAIN_NOW.
+ * Waiting. `limit_ns` is RINGMAIN_NOW (never waits; nor does one below 0), RINGMAIN_FOREVER, or nanoseconds to wait.
  *
  * Pointers. A handle is one that was attached and not closed; every other pointer is valid for what it points to, and a
  * text ends with a 0. NULL is refused, and so is a handle of another kind; what is freed cannot be told.

@@ -9,9 +9,9 @@ use crate::ring::call;
 
 /// Ends a wait of a [`WaitSet`](crate::WaitSet), or of a handle, from another thread or from a handler of a signal.
 ///
-/// A call stays until a wait takes it: one before a wait ends the next wait of a handle that has to wait, or the next of
-/// a set, once, and several that no wait has taken are one. What was done before a call can be seen by whoever it ends the wait of. Clones are the same
-/// waker. It may outlive what it was made by; then it does nothing.
+/// A call stays until a wait takes it: one before a wait ends the next wait of a handle that has to wait, or the next
+/// of a set, once, and several that no wait has taken are one. What was done before a call can be seen by whoever it
+/// ends the wait of. Clones are the same waker. It may outlive what it was made by; then it does nothing.
 ///
 /// In a forked child it ends waits of the child, and none of the parent.
 ///

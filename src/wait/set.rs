@@ -23,8 +23,8 @@ pub use crate::ring::set::{Ready, Woken};
 /// `rx.within(Duration::ZERO)`, tells of ends too. A handle that awaits a successor is not ready when the other end
 /// leaves or crashes: it is when the next one has sent something, or made room.
 ///
-/// It is ready too if nobody is at the other end and the handle does not wait for the first one (`NotConnected`). An end
-/// that was told stays until the next process attaches there, the others for ever, and a list with such a handle is
+/// It is ready too if nobody is at the other end and the handle does not wait for the first one (`NotConnected`). An
+/// end that was told stays until the next process attaches there, the others for ever, and a list with such a handle is
 /// ready at once. So take it out of the list. A waker of the handle itself ends no wait of a set.
 pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 
@@ -43,10 +43,11 @@ pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 ///
 /// A sleep costs a load and a store or two for each ring, one `membarrier` for all of them, and one `futex_waitv`,
 /// which takes the system longer the more rings there are. It is cut into slices of 100 ms, because the death of a
-/// process wakes nobody, nor does an `abandon` say more than a death: after each one, and as often if there was none, the set asks the system for each ring how long
-/// it is and whether the process at the other end lives. So a crash is told within 100 ms, and whoever waits at N rings
-/// to which nothing comes makes about 140 + 30 N system calls a second. A process that is gone though something keeps
-/// its lock is looked for at one ring after the other, and told within N times 100 ms.
+/// process wakes nobody, nor does an `abandon` say more than a death: after each one, and as often if there was none,
+/// the set asks the system for each ring how long it is and whether the process at the other end lives. So a crash is
+/// told within 100 ms, and whoever waits at N rings to which nothing comes makes about 140 + 30 N system calls a
+/// second. A process that is gone though something keeps its lock is looked for at one ring after the other, and told
+/// within N times 100 ms.
 ///
 /// A ring that another process shortens is found then, too. Until then the set may touch what is gone, if another ring
 /// wakes it (SECURITY.md); a ring without a name cannot be shortened.
@@ -130,8 +131,8 @@ impl WaitSet {
     /// Waits until something of the list is ready, or a waker is used, or the limit is over; with `None` for as long as
     /// it takes. A list of nothing waits for a waker.
     ///
-    /// A call by a waker comes first; the next wait then looks at the rings before it takes another one. With a limit of 0 it only asks what is
-    /// ready, without a system call but for what is said above of every 100 ms.
+    /// A call by a waker comes first; the next wait then looks at the rings before it takes another one. With a limit
+    /// of 0 it only asks what is ready, without a system call but for what is said above of every 100 ms.
     ///
     /// # Errors
     ///
