@@ -107,8 +107,11 @@ static void by_a_program(char *self) {
         IS(ended(child), 0);
         IS(ringmain_close(tx), 0);
     }
-    FAILS(ringmain_inherit(0, note, sizeof note), -EPROTO, "");
-    FAILS(ringmain_inherit(0, note, 10), -EINVAL, "of 10 bytes, expected 64");
+    int nothing = open("/dev/null", O_RDWR);
+    CHECK(nothing >= 0);
+    FAILS(ringmain_inherit(nothing, note, sizeof note), -EPROTO, "");
+    FAILS(ringmain_inherit(nothing, note, 10), -EINVAL, "of 10 bytes, expected 64");
+    close(nothing);
     FAILS(ringmain_inherited("C_TEST_NOTHING"), -ENOENT, "C_TEST_NOTHING");
     FAILS(ringmain_inherited(""), -EINVAL, "");
 }
