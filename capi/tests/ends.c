@@ -179,15 +179,16 @@ static void damage(void) {
 /* A batch of a handle that can no longer be used was not committed, and says so. */
 static void damaged_batch(void) {
     char name[64], path[80];
-    static const char bytes[1000];
+    static const char bytes[1000] = {0};
     const uint64_t lie = 12345;
+    int count;
     strcpy(name, name_of("batch"));
     snprintf(path, sizeof path, "/dev/shm/%s", name);
-    ringmain_options options = RINGMAIN_OPTIONS(.capacity = 4096);
+    ringmain_options options = options_of(4096);
     ringmain_end *tx = attach(RINGMAIN_MESSAGE_PRODUCER, name, &options);
     int file = open(path, O_RDWR);
     IS(ringmain_batch_begin(tx), 0);
-    for (int count = 0; count < 4; count++) IS(ringmain_message_push(tx, bytes, sizeof bytes, RINGMAIN_NOW), 0);
+    for (count = 0; count < 4; count++) IS(ringmain_message_push(tx, bytes, sizeof bytes, RINGMAIN_NOW), 0);
     CHECK(file >= 0 && pwrite(file, &lie, sizeof lie, 0x200) == sizeof lie);
     FAILS(ringmain_message_push(tx, bytes, sizeof bytes, RINGMAIN_NOW), -EBADMSG, "head holds 12345");
     FAILS(ringmain_batch_commit(tx), -EBADMSG, "head holds 12345");
