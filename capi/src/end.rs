@@ -549,7 +549,7 @@ pub unsafe extern "C" fn ringmain_room(tx: *mut ringmain_end) -> isize {
     }))
 }
 
-fn number(state: PeerState) -> c_int {
+pub(crate) fn peer_number(state: PeerState) -> c_int {
     match state {
         PeerState::Never => RINGMAIN_PEER_NEVER,
         PeerState::Alive => RINGMAIN_PEER_ALIVE,
@@ -563,7 +563,7 @@ fn number(state: PeerState) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_peer(end: *mut ringmain_end) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { idle(end) }.map_or_else(|code| code, |ring| each!(ring, handle => number(handle.peer())))
+    unsafe { idle(end) }.map_or_else(|code| code, |ring| each!(ring, handle => peer_number(handle.peer())))
 }
 
 /// Finds out the state of the other end, by at most two system calls: one of RINGMAIN_PEER_NEVER to
@@ -571,7 +571,7 @@ pub unsafe extern "C" fn ringmain_peer(end: *mut ringmain_end) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_peer_state(end: *mut ringmain_end) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { idle(end) }.map_or_else(|code| code, |ring| each!(ring, handle => number(handle.peer_state())))
+    unsafe { idle(end) }.map_or_else(|code| code, |ring| each!(ring, handle => peer_number(handle.peer_state())))
 }
 
 /// Stores how often the other end has been taken.

@@ -6,10 +6,10 @@ use std::ptr;
 use std::time::UNIX_EPOCH;
 
 use ringmain::inspect::{Condition, Found, Inspection, Kind, Objects};
-use ringmain::{Error, PeerState, Role};
+use ringmain::{Error, Role};
 
 use crate::code::{Refusal, copy_text, invalid, status};
-use crate::end::{RINGMAIN_PEER_ALIVE, RINGMAIN_PEER_CLOSED, RINGMAIN_PEER_CRASHED, RINGMAIN_PEER_NEVER, fill, out};
+use crate::end::{fill, out, peer_number};
 use crate::options::text;
 
 /// A ring.
@@ -165,12 +165,7 @@ fn end_of(ring: &Inspection, role: Role) -> Result<ringmain_end_stat, Error> {
         generation: end.generation,
         sleeps: end.sleeps.count,
         wakes: end.wakes,
-        state: match end.state {
-            PeerState::Never => RINGMAIN_PEER_NEVER,
-            PeerState::Alive => RINGMAIN_PEER_ALIVE,
-            PeerState::Closed => RINGMAIN_PEER_CLOSED,
-            PeerState::Crashed => RINGMAIN_PEER_CRASHED,
-        },
+        state: peer_number(end.state),
         // A process id of Linux fits.
         process: end.process.map_or(0, |process| process as i32),
         is_asleep: end.sleeps.is_asleep.into(),

@@ -39,7 +39,8 @@
     do {                                                                                                             \
         IS(call, code);                                                                                              \
         if (strstr(ringmain_last_error(), words) == NULL) {                                                          \
-            fprintf(stderr, "%s:%d: %s says %s, expected %s\n", __FILE__, __LINE__, #call, ringmain_last_error(), words); \
+            const char *said_ = ringmain_last_error();                                                               \
+            fprintf(stderr, "%s:%d: %s says %s, expected %s\n", __FILE__, __LINE__, #call, said_, words);             \
             exit(1);                                                                                                 \
         }                                                                                                            \
     } while (0)
