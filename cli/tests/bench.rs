@@ -323,14 +323,6 @@ fn wrong_inputs_are_usage_errors_that_name_the_right_ones() {
 }
 
 #[test]
-fn the_peers_subcommand_is_refused_by_hand() {
-    let output = shell::output(&mut shell::ringmain(&["bench-peer"]));
-    assert_eq!(output.status.code(), Some(1));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("ringmain bench"), "{errors}");
-}
-
-#[test]
 fn a_run_leaves_no_shared_memory_behind() {
     let parent = Running::start(bench(&["--quick", "--rounds", "1", "--transport", "stream"]).stdout(Stdio::null()));
     let pid = parent.id();

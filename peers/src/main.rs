@@ -28,9 +28,6 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     capacities: capacities::Arguments,
-    /// Makes this the other process, on this processor: it takes its work from standard input.
-    #[arg(long, hide = true)]
-    worker: Option<usize>,
 }
 
 #[derive(Subcommand)]
@@ -42,10 +39,10 @@ enum Command {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Cli::parse();
-    if let Some(processor) = arguments.worker {
-        return processes::run_worker(processor, subjects::answer);
+    if std::env::args_os().next().is_some_and(|name| name == processes::WORKER) {
+        return processes::run_worker(subjects::answer);
     }
+    let arguments = Cli::parse();
     match arguments.command {
         None => capacities::run(&arguments.capacities),
         Some(Command::Sizes(arguments)) => sizes::run(&arguments),
