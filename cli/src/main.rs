@@ -46,8 +46,6 @@ enum Command {
     /// once.
     #[command(after_help = ending::EXIT_CODES)]
     Bench(Box<Bench>),
-    #[command(name = bench::SUBCOMMAND, hide = true)]
-    BenchPeer,
     /// Kill producers and consumers all the time, and check that nothing is lost
     ///
     /// A stream ring and a message ring live at the same time, with every end in a process of its own. These are
@@ -55,10 +53,6 @@ enum Command {
     /// lost, torn, invented, repeated or told wrongly, or came to a stand.
     #[command(after_help = ending::EXIT_CODES)]
     Chaos(Chaos),
-    #[command(name = chaos::WORKER, hide = true)]
-    ChaosWorker { job: String },
-    #[command(name = chaos::KEEPER, hide = true)]
-    ChaosKeeper { names: Vec<String> },
     #[command(flatten)]
     Look(look::Look),
     #[command(flatten)]
@@ -66,11 +60,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // What a shell asks for that was given completions.
-    clap_complete::CompleteEnv::with_factory(|| pages::with_candidates(Cli::command())).var(pages::COMPLETE).complete();
-    let result = match Cli::try_parse() {
-        Ok(cli) => run(&cli),
-        Err(answer) => print_answer(&answer),
+    let result = match role() {
+        Some(work) => {
+            // The system has named it after the last part of `/proc/self/exe`. It is only a name.
+            let _ = rustix::thread::set_name(c"ringmain");
+            work()
+        }
+        None => obey(),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     if !ending::is_silent(&error) {
@@ -78,6 +74,27 @@ fn main() -> ExitCode {
     }
     // Whether it could be said changes nothing.
     ExitCode::from(ending::code(&error))
+}
+
+/// Returns what this process is there for if it was started by another one of this program: its name says so. That is
+/// no verb, and each of these takes its orders from a channel that no shell can open.
+fn role() -> Option<fn() -> Result<()>> {
+    match std::env::args_os().next()?.to_str()? {
+        bench::PEER => Some(bench::serve),
+        chaos::WORKER => Some(chaos::work),
+        chaos::KEEPER => Some(chaos::keep),
+        _ => None,
+    }
+}
+
+/// Does what the command line says.
+fn obey() -> Result<()> {
+    // What a shell asks for that was given completions.
+    clap_complete::CompleteEnv::with_factory(|| pages::with_candidates(Cli::command())).var(pages::COMPLETE).complete();
+    match Cli::try_parse() {
+        Ok(cli) => run(&cli),
+        Err(answer) => print_answer(&answer),
+    }
 }
 
 /// Prints what the command line itself is answered with: help, the version, or what is wrong with it.
@@ -95,8 +112,6 @@ fn print_answer(answer: &clap::Error) -> Result<()> {
 /// Returns the streams without which a command does nothing.
 fn needed(command: &Command) -> &'static [Stream] {
     match command {
-        // They are started by this program.
-        Command::BenchPeer | Command::ChaosWorker { .. } | Command::ChaosKeeper { .. } => &[],
         Command::Chaos(_) => &[Stream::Out, Stream::Err],
         Command::Act(act::Act::Write(_)) => &[Stream::In],
         Command::Bench(_) | Command::Look(_) | Command::Act(_) => &[Stream::Out],
@@ -107,10 +122,7 @@ fn run(cli: &Cli) -> Result<()> {
     needed(&cli.command).iter().try_for_each(|stream| stream.require())?;
     match &cli.command {
         Command::Bench(bench) => bench::run(bench),
-        Command::BenchPeer => bench::serve(),
         Command::Chaos(chaos) => chaos::run(chaos),
-        Command::ChaosWorker { job } => chaos::work(job),
-        Command::ChaosKeeper { names } => chaos::keep(names),
         Command::Look(look) => look::run(look),
         Command::Act(act) => act::run(act, &Cli::command()),
     }
@@ -123,5 +135,13 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_verb_is_hidden() {
+        let command = Cli::command();
+        let hidden: Vec<&str> =
+            command.get_subcommands().filter(|verb| verb.is_hide_set()).map(clap::Command::get_name).collect();
+        assert_eq!(hidden, [""; 0]);
     }
 }

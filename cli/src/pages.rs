@@ -175,17 +175,17 @@ impl Man {
 
     fn page(&self, command: &clap::Command) -> Result<String> {
         let Some(verb) = &self.verb else { return page(command, "") };
-        match verbs(command).find(|found| found.get_name() == verb) {
+        match command.find_subcommand(verb) {
             Some(found) => page(found, verb),
             None => {
-                let all: Vec<&str> = verbs(command).map(clap::Command::get_name).collect();
+                let all: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
                 Err(UsageError(format!("no verb {verb:?}; there are {}", all.join(", "))).into())
             }
         }
     }
 }
 
-/// Returns the command as the pages show it: only with verbs that have a page.
+/// Returns the command as the pages show it.
 fn prepared(command: &clap::Command) -> clap::Command {
     let mut command = command.clone().disable_help_subcommand(true).after_help(Resettable::Reset);
     command = command.mut_subcommands(|verb| verb.after_help(Resettable::Reset));
@@ -193,15 +193,12 @@ fn prepared(command: &clap::Command) -> clap::Command {
     command
 }
 
-fn verbs(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
-    command.get_subcommands().filter(|verb| !verb.is_hide_set())
-}
-
 /// Returns all pages, and the names of their files.
 fn pages(command: &clap::Command) -> Result<Vec<(String, String)>> {
     let own = [("ringmain.1".to_owned(), page(command, "")?)];
-    let others =
-        verbs(command).map(|verb| Ok((format!("ringmain-{}.1", verb.get_name()), page(verb, verb.get_name())?)));
+    let others = command
+        .get_subcommands()
+        .map(|verb| Ok((format!("ringmain-{}.1", verb.get_name()), page(verb, verb.get_name())?)));
     own.into_iter().map(Ok).chain(others).collect()
 }
 

@@ -11,7 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 mod bench_common;
 mod shell;
 
-use bench_common::{bench, check_json, output};
+use bench_common::{Scratch, bench, check_json, output};
 use shell::Running;
 
 const SMALL: [&str; 8] = ["--quick", "--rounds", "1", "--size", "64", "--transport", "message,pipe", "--test"];
@@ -82,6 +82,40 @@ fn what_the_system_does_not_allow_is_left_out_with_its_reason() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("nothing that was asked for") && errors.contains("fifo"), "{errors}");
+}
+
+#[test]
+fn an_earlier_run_that_was_not_steady_is_told_so_first() {
+    let scratch = Scratch::new("unsteady");
+    let mut report = check_json(&["--size", "64", "--transport", "message"]);
+    let mut beginning = |factor: f64| {
+        let line = &mut report["regimes"][0]["line"];
+        line["max"] = (line["min"].as_f64().unwrap() * factor).into();
+        let output = output(&["--from", &scratch.write("results.json", &report.to_string())]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.split_once("\nprocessor ").unwrap().0.to_owned()
+    };
+    let text = beginning(7.0);
+    assert!(text.contains("\nnot steady  the bare line differed by a factor of 7.0\n"), "{text}");
+    let text = beginning(1.0);
+    assert!(
+        text.starts_with("message     64 bytes over the message ring") && !text.contains("the bare line diff"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_set_is_told_first_beside_one_ring() {
+    let output = output(&["--quick", "--rounds", "3", "--test", "waitset", "--rings", "1,8", "--transport", "stream"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.starts_with("message     64 bytes over the next of many"), "{text}");
+    for set in ["set of 1    ", "set of 8    "] {
+        let line = text.lines().find_map(|line| line.strip_prefix(set)).unwrap_or_else(|| panic!("no {set} in {text}"));
+        let ratio = line.strip_prefix("stream park: ").unwrap().split_once(" times one ring's round trip (").unwrap();
+        // The same as in the table.
+        let row = text.lines().find(|line| line.contains(set.trim_end()) && line.ends_with(ratio.0));
+        assert!(ratio.0.parse::<f64>().unwrap() > 0.0 && row.is_some(), "{text}");
+    }
 }
 
 #[test]

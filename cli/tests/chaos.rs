@@ -36,22 +36,29 @@ fn left(pid: u32) -> Vec<String> {
     names.filter(|name| name.contains(&mark)).collect()
 }
 
-/// The pids of the workers and the keeper of a run: their arguments name its rings.
-fn processes(pid: u32) -> Vec<u32> {
-    let mark = format!("ringmain-chaos.{pid}.");
+/// What the processes of a run are called that it starts.
+const OTHERS: [&str; 2] = ["ringmain-chaos-worker", "ringmain-chaos-keeper"];
+
+/// The workers and the keeper of a run, each by its name: they were given this mark in a variable.
+fn processes(mark: &str) -> Vec<String> {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let is_of_run = |other: &u32| {
-        let arguments = fs::read(format!("/proc/{other}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&arguments).contains(&mark)
-    };
-    pids.filter(is_of_run).collect()
+    let read = |pid: u32, file| String::from_utf8(fs::read(format!("/proc/{pid}/{file}")).ok()?).ok();
+    let of_run = pids.filter(|pid| read(*pid, "environ").is_some_and(|all| all.contains(mark)));
+    let names = of_run.filter_map(|pid| Some(read(pid, "cmdline")?.split('\0').next()?.to_owned()));
+    names.filter(|name| OTHERS.contains(&&**name)).collect()
 }
 
-/// Starts a run that would last for hours, and returns when it has workers and rings.
-fn endless() -> Running {
-    let run = Running::start(chaos(&["--minutes", "1000"]).stdout(Stdio::null()).stderr(Stdio::null()));
-    wait_for("rings", || (left(run.id()).len() == 2 && processes(run.id()).len() > 3).then_some(()));
-    run
+/// Starts a run that would last for hours, and returns with its mark when it has workers, a keeper and rings.
+fn endless(mark: &str) -> (Running, String) {
+    let mark = format!("{mark}-{}", std::process::id());
+    let mut command = chaos(&["--minutes", "1000"]);
+    let run = Running::start(command.env("RINGMAIN_TEST_RUN", &mark).stdout(Stdio::null()).stderr(Stdio::null()));
+    wait_for("rings, workers and a keeper", || {
+        let processes = processes(&mark);
+        let has_both = OTHERS.iter().all(|name| processes.iter().any(|process| process == name));
+        (left(run.id()).len() == 2 && processes.len() > 3 && has_both).then_some(())
+    });
+    (run, mark)
 }
 
 #[test]
@@ -147,11 +154,11 @@ fn an_end_that_stands_still_is_found() {
 
 #[track_caller]
 fn check_ended_by(signal: Signal) {
-    let mut run = endless();
+    let (mut run, mark) = endless(&format!("ended-by-{}", signal.as_raw()));
     let pid = run.id();
     run.signal(signal);
     assert_eq!(run.end().signal(), Some(signal.as_raw()));
-    wait_for("the end of all workers", || processes(pid).is_empty().then_some(()));
+    wait_for("the end of all workers", || processes(&mark).is_empty().then_some(()));
     assert_eq!(left(pid), [""; 0]);
 }
 
@@ -178,12 +185,4 @@ fn wrong_inputs_are_usage_errors() {
     for arguments in [["--seconds", "0"], ["--minutes", "x"], ["--plant", "x"], ["--seed", "-1"]] {
         assert_eq!(output(&arguments).status.code(), Some(2), "{arguments:?}");
     }
-}
-
-#[test]
-fn the_workers_subcommand_is_refused_by_hand() {
-    let output = shell::output(&mut shell::ringmain(&["chaos-worker", "x"]));
-    assert_eq!(output.status.code(), Some(1));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("ringmain chaos"), "{errors}");
 }

@@ -3,7 +3,8 @@
 mod shell;
 
 use std::fs;
-use std::process::Output;
+use std::os::unix::process::CommandExt;
+use std::process::{Output, Stdio};
 
 use shell::{Ring, output, ringmain};
 
@@ -17,8 +18,16 @@ fn candidates(words: &[&str]) -> Vec<String> {
     String::from_utf8(stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
+/// The verbs that a help names.
+fn verbs(help: &str) -> Vec<&str> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let verbs: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.len() > 10, "{verbs:?}");
+    verbs
+}
+
 #[test]
-fn rings_columns_and_verbs_are_completed_and_hidden_verbs_are_not() {
+fn rings_columns_and_verbs_are_completed() {
     let ring = Ring::new();
     let name = ring.name().to_owned();
     ring.options().capacity(8).create_stream(std::alloc::Layout::new::<u8>()).unwrap();
@@ -29,10 +38,50 @@ fn rings_columns_and_verbs_are_completed_and_hidden_verbs_are_not() {
     assert!(candidates(&["ls", "-o", "name,prod"]).contains(&"name,producer".to_owned()));
     let verbs = candidates(&[""]);
     assert!(verbs.contains(&"write".to_owned()) && verbs.contains(&"completions".to_owned()), "{verbs:?}");
-    assert!(
-        !verbs.iter().any(|verb| verb.contains("worker") || verb.contains("peer") || verb == "look-cost"),
-        "{verbs:?}"
-    );
+}
+
+/// What the command once took as hidden verbs, and the names under which it starts itself.
+const NO_VERBS: [&str; 7] = [
+    "bench-peer",
+    "chaos-worker",
+    "chaos-keeper",
+    "look-cost",
+    "ringmain-bench-peer",
+    "ringmain-chaos-worker",
+    "ringmain-chaos-keeper",
+];
+
+#[test]
+fn no_verb_is_hidden() {
+    for verb in NO_VERBS {
+        for arguments in [&[verb][..], &[verb, "x"], &["help", verb], &["man", verb]] {
+            let refused = output(&mut ringmain(arguments));
+            assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0), "{arguments:?}: {refused:?}");
+        }
+        assert_eq!(candidates(&[&verb[..verb.len() - 1]]), [""; 0]);
+    }
+    let help = output(&mut ringmain(&["help"])).stdout;
+    let listed = verbs(std::str::from_utf8(&help).unwrap());
+    let offered = candidates(&[""]);
+    // With their options.
+    let offered: Vec<&str> = offered.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
+    assert_eq!(offered, listed);
+}
+
+/// What `bench` and `chaos` start is this program under another name, with a channel that a shell cannot open.
+#[test]
+fn a_process_of_bench_or_chaos_that_is_started_by_hand_is_refused() {
+    for (name, verb) in
+        [("ringmain-bench-peer", "bench"), ("ringmain-chaos-worker", "chaos"), ("ringmain-chaos-keeper", "chaos")]
+    {
+        let started = |stdin: Stdio| output(ringmain(&["x"]).arg0(name).stdin(stdin));
+        let (reader, _writer) = std::io::pipe().unwrap();
+        for refused in [started(Stdio::null()), started(reader.into())] {
+            let said = String::from_utf8(refused.stderr).unwrap();
+            assert_eq!(refused.status.code(), Some(1), "{name}: {said}");
+            assert!(said.contains(&format!("started by `ringmain {verb}`, not by hand")), "{name}: {said}");
+        }
+    }
 }
 
 #[test]
@@ -41,10 +90,7 @@ fn each_verb_of_the_help_has_a_page_in_the_folder() {
     let written = output(&mut ringmain(&["man", "--to", folder.to_str().unwrap()]));
     assert!(written.status.success() && written.stdout.is_empty(), "{written:?}");
     let help = String::from_utf8(output(&mut ringmain(&["help"])).stdout).unwrap();
-    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let verbs: Vec<&str> =
-        verbs.filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help").collect();
-    assert!(verbs.len() > 10, "{verbs:?}");
+    let verbs: Vec<&str> = verbs(&help).into_iter().filter(|verb| *verb != "help").collect();
     for verb in &verbs {
         let page = fs::read_to_string(folder.join(format!("ringmain-{verb}.1"))).unwrap();
         assert_eq!(String::from_utf8(output(&mut ringmain(&["man", verb])).stdout).unwrap(), page);

@@ -6,6 +6,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -31,6 +32,16 @@ pub enum Awaited {
     Ended,
 }
 
+/// Returns a command that runs this very program under another name, as a process that works for this one.
+///
+/// The name is the argument in front of all others, which is no verb and no option. It is the same program even where
+/// its file was replaced meanwhile.
+pub fn again(name: &str) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0(name).stdout(Stdio::null());
+    command
+}
+
 /// One end of the channel.
 #[derive(Debug)]
 pub struct Channel {
@@ -38,16 +49,14 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Starts this program once more, with these arguments, and the other end of a channel as its standard input.
+    /// Starts a program with the other end of a channel as its standard input, where this packet lies already.
     ///
     /// # Errors
     /// - it cannot be started
-    pub fn start(arguments: &[&str]) -> Result<(Child, Channel)> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
+    pub fn start(mut command: Command, first: &impl Serialize) -> Result<(Child, Channel)> {
         let (ours, theirs) = Channel::pair()?;
-        let mut command = Command::new(&program);
-        command.args(arguments).stdin(Stdio::from(theirs.socket)).stdout(Stdio::null());
-        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        ours.send(first, &[])?;
+        let child = command.stdin(Stdio::from(theirs.socket)).spawn().context("cannot start this program again")?;
         Ok((child, ours))
     }
 
@@ -70,6 +79,14 @@ impl Channel {
         let kind = rustix::net::sockopt::socket_type(&socket);
         ensure!(kind == Ok(SocketType::SEQPACKET), "standard input is no channel");
         Ok(Channel { socket })
+    }
+
+    /// Returns a descriptor that keeps this end open for as long as some process has it.
+    ///
+    /// # Errors
+    /// - this process has no more descriptors
+    pub fn share(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone()
     }
 
     /// Sends a packet.

@@ -13,14 +13,16 @@ const FONT: &str = "sans-serif";
 /// The colour of writing, and that of the few lines that lead the eye.
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GUIDE: RGBColor = RGBColor(226, 226, 226);
+/// The colour of what must not be overlooked.
+const ALARM: RGBColor = RGBColor(178, 34, 34);
 
-/// Pixels of a chart, of the plot in it, and above the plot.
+/// Pixels of a chart, of the plot in it, and above the plot; a note under the title takes `ROW` more.
 const WIDTH: i32 = 1080;
 const LEFT: i32 = 92;
 const RIGHT: i32 = WIDTH - 24;
 const TOP: i32 = 48;
 const PLOT: i32 = 430;
-/// Pixels beneath the plot for the labels and the title of its axis, and for each line of the legend.
+/// Pixels beneath the plot for the labels and the title of its axis, and for each line of the legend or note.
 const BENEATH: i32 = 62;
 const ROW: i32 = 20;
 /// About as many pixels has a letter of the legend.
@@ -29,6 +31,8 @@ const LETTER: i32 = 8;
 /// values.
 const STEP: f64 = 7.0;
 const SHARE: f64 = 0.6;
+/// Half the length of the tick at an end of a range.
+const TICK: i32 = 3;
 /// A line of more points is a curve without dots, whose axis has marks at the powers of its base.
 const DOTS: usize = 16;
 
@@ -40,17 +44,19 @@ pub struct Point {
     pub y: f64,
     /// The least and the largest value.
     pub range: Option<(f64, f64)>,
+    /// Whether the value is to be relied on: else its dot is hollow.
+    pub is_steady: bool,
 }
 
 impl Point {
     /// A value alone.
     pub fn new(x: f64, y: f64) -> Point {
-        Point { x, y, range: None }
+        Point { x, y, range: None, is_steady: true }
     }
 
     /// A median with its range.
     pub fn of(x: f64, summary: Summary) -> Point {
-        Point { x, y: summary.median, range: Some((summary.min, summary.max)) }
+        Point { x, y: summary.median, range: Some((summary.min, summary.max)), is_steady: true }
     }
 
     fn least(&self) -> f64 {
@@ -91,6 +97,8 @@ pub struct Axis {
 #[expect(missing_docs, reason = "as they are called")]
 pub struct Chart {
     pub title: String,
+    /// What a reader must know before the figures are believed, a line each, under the title.
+    pub notes: Vec<String>,
     pub x: Axis,
     pub y: Axis,
     pub lines: Vec<Line>,
@@ -189,18 +197,27 @@ impl Chart {
         (width, ((RIGHT - LEFT) / width).max(1) as usize)
     }
 
+    /// The upper end of the plot.
+    fn top(&self) -> i32 {
+        TOP + ROW * self.notes.len() as i32
+    }
+
     fn height(&self) -> i32 {
-        TOP + PLOT + BENEATH + ROW * self.lines.len().div_ceil(self.legend().1) as i32 + 12
+        self.top() + PLOT + BENEATH + ROW * self.lines.len().div_ceil(self.legend().1) as i32 + 12
     }
 
     fn draw_on<'a>(&self, area: &Area<'a>) -> Drawn<'a> {
-        let bottom = TOP + PLOT;
+        let (top, bottom) = (self.top(), self.top() + PLOT);
         // Room for what stands beside a value.
         let beside = (STEP * self.lines.len() as f64 / 2.0) as i32 + 8;
         let x = Scale::of(self.points().map(|point| point.x), LEFT + beside, RIGHT - beside)?;
         let ends = self.points().flat_map(|point| [point.least(), point.most()]);
-        let y = Scale::of(ends, bottom, TOP)?;
+        let y = Scale::of(ends, bottom, top)?;
         area.draw(&Text::new(self.title.clone(), (LEFT, 14), text(19, HPos::Left, VPos::Top)))?;
+        for (index, note) in self.notes.iter().enumerate() {
+            let (at, style) = (TOP - 8 + ROW * index as i32, text(14, HPos::Left, VPos::Top).color(&ALARM));
+            area.draw(&Text::new(note.clone(), (LEFT, at), style))?;
+        }
         for mark in y.powers(self.y.base) {
             let at = y.at(mark);
             area.draw(&PathElement::new([(LEFT, at), (RIGHT, at)], GUIDE))?;
@@ -213,12 +230,12 @@ impl Chart {
             area.draw(&PathElement::new([(at, bottom), (at, bottom + 5)], INK))?;
             area.draw(&Text::new((self.x.label)(mark), (at, bottom + 9), text(13, HPos::Center, VPos::Top)))?;
         }
-        area.draw(&PathElement::new([(LEFT, TOP), (LEFT, bottom), (RIGHT, bottom)], INK))?;
+        area.draw(&PathElement::new([(LEFT, top), (LEFT, bottom), (RIGHT, bottom)], INK))?;
         let middle = ((LEFT + RIGHT) / 2, bottom + 32);
         area.draw(&Text::new(self.x.title, middle, text(14, HPos::Center, VPos::Top)))?;
         let upwards = TextStyle::from((FONT, 14).into_font().transform(FontTransform::Rotate270)).color(&INK);
         let upwards = upwards.pos(Pos::new(HPos::Center, VPos::Top));
-        area.draw(&Text::new(self.y.title, (10, TOP + PLOT / 2), upwards))?;
+        area.draw(&Text::new(self.y.title, (10, top + PLOT / 2), upwards))?;
         let step = self.step(&x, &measured);
         // What is to be seen first is drawn last.
         for strong in [false, true] {
@@ -274,10 +291,16 @@ impl Line {
         }
         for (point, at) in self.points.iter().zip(path) {
             if point.range.is_some() {
-                let ends = [(at.0, y.at(point.least())), (at.0, y.at(point.most()))];
-                area.draw(&PathElement::new(ends, self.ink().stroke_width(thickness)))?;
+                let ends = [point.least(), point.most()].map(|end| y.at(end));
+                let tick = |end| [(at.0 - TICK, end), (at.0 + TICK, end), (at.0, end)];
+                let [from, to] = ends.map(tick);
+                let stroke = [from[0], from[1], from[2], to[2], to[0], to[1]];
+                area.draw(&PathElement::new(stroke, self.ink().stroke_width(thickness)))?;
             }
-            area.draw(&Circle::new(at, radius, self.ink().filled()))?;
+            area.draw(&Circle::new(at, radius, if point.is_steady { self.ink() } else { WHITE }.filled()))?;
+            if !point.is_steady {
+                area.draw(&Circle::new(at, radius, self.ink().stroke_width(thickness)))?;
+            }
         }
         Ok(())
     }
@@ -293,7 +316,8 @@ mod tests {
 
     fn chart(lines: Vec<Line>) -> Chart {
         let axis = |title, base| Axis { title, base, label: |value| format!("<{value}>") };
-        Chart { title: "A title".to_owned(), x: axis("bytes", 2.0), y: axis("ns", 10.0), lines }
+        let (title, notes) = ("A title".to_owned(), Vec::new());
+        Chart { title, notes, x: axis("bytes", 2.0), y: axis("ns", 10.0), lines }
     }
 
     #[track_caller]
@@ -339,6 +363,27 @@ mod tests {
     fn a_dot_has_a_range_if_it_was_measured_more_than_once() {
         let strokes = |point| drawn(&[chart(vec![line("pipe", false, &[point])])]).matches("<polyline").count();
         assert_eq!(strokes(with_a_range(8.0)), strokes(Point::new(8.0, 110.0)) + 1);
+    }
+
+    #[test]
+    fn a_dot_that_is_not_to_be_relied_on_is_hollow() {
+        let hollow = |is_steady| {
+            let point = Point { is_steady, ..with_a_range(8.0) };
+            let text = drawn(&[chart(vec![line("pipe", false, &[point])])]);
+            text.lines().filter(|line| line.starts_with("<circle") && line.contains("fill=\"#FFFFFF\"")).count()
+        };
+        assert_eq!([hollow(true), hollow(false)], [0, 1]);
+    }
+
+    #[test]
+    fn notes_stand_above_the_plot_a_line_each() {
+        let one = || chart(vec![line("pipe", false, &[with_a_range(8.0)])]);
+        let noted = Chart { notes: vec!["not steady".to_owned(), "hollow".to_owned()], ..one() };
+        assert_eq!(noted.height(), one().height() + 2 * ROW);
+        let text = drawn(&[noted]);
+        for note in ["not steady", "hollow"] {
+            assert!(text.lines().any(|line| line.trim() == note), "no {note} in {text}");
+        }
     }
 
     #[test]

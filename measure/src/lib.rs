@@ -10,7 +10,7 @@ mod processors;
 mod regime;
 mod statistics;
 
-pub use channel::{Awaited, Channel};
+pub use channel::{Awaited, Channel, again};
 pub use chart::{Axis, Chart, Line, Point, draw};
 pub use host::{cpuinfo, now};
 pub use processors::{SameCore, allowed, pin, siblings, two};

@@ -28,9 +28,6 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     capacities: capacities::Arguments,
-    /// Makes this the other process, on this processor: it takes its work from standard input.
-    #[arg(long, hide = true)]
-    worker: Option<usize>,
 }
 
 #[derive(Subcommand)]
@@ -42,13 +39,60 @@ enum Command {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Cli::parse();
-    if let Some(processor) = arguments.worker {
-        return processes::run_worker(processor, subjects::answer);
+    if std::env::args_os().next().is_some_and(|name| name == processes::WORKER) {
+        return processes::run_worker(subjects::answer);
     }
+    let arguments = Cli::parse();
     match arguments.command {
         None => capacities::run(&arguments.capacities),
         Some(Command::Sizes(arguments)) => sizes::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::subjects::{ALL, NOT_BUILT};
+
+    /// All sources below a folder, in one text.
+    fn sources(folder: &Path) -> String {
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(path).unwrap() }).collect()
+    }
+
+    /// What stands in backticks.
+    fn quoted(text: &str) -> impl Iterator<Item = &str> {
+        text.split('`').skip(1).step_by(2)
+    }
+
+    /// What is written into pages names options and calls: they are those of today.
+    #[test]
+    fn notes_name_calls_and_options_that_there_are() {
+        let library = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"));
+        let mut named = 0;
+        for subject in ALL.iter().filter(|subject| subject.is_ringmain()) {
+            for call in quoted(subject.note).map(|quote| quote.split('(').next().unwrap()) {
+                assert!(library.contains(&format!("fn {call}(")), "{}: no `{call}` in src/", subject.name);
+                named += 1;
+            }
+        }
+        let command = Cli::command();
+        let reasons = ALL.iter().filter_map(|subject| subject.left_out).chain(NOT_BUILT.iter().map(|it| it.why));
+        for words in reasons.flat_map(quoted).map(|quote| quote.split(' ').collect::<Vec<_>>()) {
+            let Some(verb) = command.find_subcommand(words[0]) else { continue };
+            let options = words.iter().filter_map(|word| word.strip_prefix("--"));
+            for option in options {
+                let has = verb.get_arguments().any(|argument| argument.get_long() == Some(option));
+                assert!(has, "no option --{option} of {}", words[0]);
+                named += 1;
+            }
+        }
+        assert!(named >= 3, "only {named} names were found");
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::process::Child;
 
-use ringmain_measure::{Channel, pin};
+use ringmain_measure::{Channel, again, pin};
 use serde::{Deserialize, Serialize};
 
 use crate::values::by_size;
@@ -26,6 +26,9 @@ pub(crate) trait Processes: 'static {
 pub(crate) fn path(name: &str) -> String {
     format!("/dev/shm/{name}")
 }
+
+/// The name under which this program is the other process.
+pub(crate) const WORKER: &str = "peers-worker";
 
 /// The other process.
 pub(crate) struct Worker {
@@ -53,7 +56,7 @@ fn await_reply(channel: &Channel) -> Result<Option<f64>, Box<dyn Error>> {
 }
 
 fn start(processor: usize) -> Result<(Child, Channel), Box<dyn Error>> {
-    Ok(Channel::start(&[&format!("--worker={processor}")])?)
+    Ok(Channel::start(again(WORKER), &processor)?)
 }
 
 impl Worker {
@@ -127,8 +130,9 @@ fn drive<P: Processes, const WORDS: usize>(channel: &Channel, task: &Task) -> Re
 type Answer = fn(&str, &str, Work, &Channel) -> Result<(), Box<dyn Error>>;
 
 /// Runs the other process until its channel closes.
-pub(crate) fn run_worker(processor: usize, answer: Answer) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run_worker(answer: Answer) -> Result<(), Box<dyn Error>> {
     let channel = Channel::from_stdin()?;
+    let Some((processor, _)) = channel.receive()? else { return Ok(()) };
     pin(processor)?;
     while let Some((Task { subject, ring, work }, _)) = channel.receive()? {
         let answered = answer(&subject, &ring, work, &channel);

@@ -49,7 +49,7 @@ use self::results::{FORMAT, Outcome, Recorded, Report, Run, Subject};
 use self::rounds::Rounds;
 
 pub(crate) use self::arguments::Bench;
-pub(crate) use self::peer::SUBCOMMAND;
+pub(crate) use self::peer::NAME as PEER;
 pub(crate) use self::worker::run as serve;
 
 /// Measures what was asked for, or takes an earlier run, and reports on it.

@@ -5,7 +5,7 @@ use std::process::Child;
 use std::rc::Rc;
 
 use anyhow::{Error, Result, anyhow};
-use ringmain_measure::Channel;
+use ringmain_measure::{Channel, again};
 
 use super::clock::Usage;
 use super::control::{Command, Reply};
@@ -15,8 +15,8 @@ use super::quantiles::Times;
 use super::station::Station;
 use super::transport;
 
-/// The hidden subcommand that makes this program the peer.
-pub(crate) const SUBCOMMAND: &str = "bench-peer";
+/// The name under which this program is the peer.
+pub(crate) const NAME: &str = "ringmain-bench-peer";
 
 /// The peer process, with one station opened on both sides for each case.
 ///
@@ -38,10 +38,10 @@ pub(crate) struct Ran {
 impl Peer {
     /// Starts this program once more, on the second of the two processors.
     pub(crate) fn start([first, second]: [usize; 2]) -> Result<Self> {
-        let (child, control) = Channel::start(&[SUBCOMMAND])?;
         let shared = first == second;
+        let (child, control) = Channel::start(again(NAME), &Command::Start { processor: second, shared })?;
         let mut peer = Self { child, control: Rc::new(control), stations: Vec::new(), shared_processor: shared };
-        peer.ask(&Command::Start { processor: second, shared }, &[])?;
+        peer.answer()?;
         Ok(peer)
     }
 

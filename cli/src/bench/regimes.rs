@@ -3,6 +3,10 @@
 use ringmain_measure::{Nearness, Regime, Summary};
 use serde::{Deserialize, Serialize};
 
+/// A bare line that differs by more than this between rounds of one regime is not steady, nor is a figure of which half
+/// of the rounds do.
+pub(crate) const STEADY: f64 = 1.5;
+
 /// The round trip of the bare line before a round and after it, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Line {
@@ -65,10 +69,41 @@ impl Regimes {
         self.all.len() > 1
     }
 
+    /// By how much the bare line differed between rounds of one regime, at most: the longest over the shortest.
+    pub(crate) fn spread(&self) -> f64 {
+        self.all.iter().map(spread).fold(1.0, f64::max)
+    }
+
+    /// Says in a few words why figures are not to be relied on as those of a steady machine: those of a regime, or else
+    /// of what was measured once, at whichever distance there was.
+    pub(crate) fn unsteady(&self, of: Option<&Regime>) -> Option<String> {
+        let (moved, rounds) = (self.moved.len(), self.lines.len());
+        let moved = match (self.never_rested(), of) {
+            (true, _) => Some("the processors moved in every round".to_owned()),
+            (false, of) if moved > 0 => {
+                let left_out = if of.is_some() { ", which are left out" } else { "" };
+                Some(format!("the processors moved in {moved} of {rounds} rounds{left_out}"))
+            }
+            _ => None,
+        };
+        let mixed = (of.is_none() && self.is_mixed()).then(|| {
+            let all: Vec<String> = self.all.iter().map(Regime::to_string).collect();
+            format!("the run was at {}", all.join(" and "))
+        });
+        let spread = of.map_or_else(|| self.spread(), spread);
+        let noisy = (spread > STEADY).then(|| format!("the bare line differed by a factor of {spread:.1}"));
+        let causes: Vec<String> = [mixed, moved, noisy].into_iter().flatten().collect();
+        (!causes.is_empty()).then(|| causes.join("; "))
+    }
+
     /// Whether the processors moved in every round, so that the figures are mixed.
     pub(crate) fn never_rested(&self) -> bool {
         !self.lines.is_empty() && self.moved.len() == self.lines.len()
     }
+}
+
+fn spread(regime: &Regime) -> f64 {
+    regime.line.max / regime.line.min
 }
 
 #[cfg(test)]
@@ -109,6 +144,29 @@ mod tests {
         let regimes = Regimes::of(&[90.0, 110.0]);
         assert_eq!(regimes.lines, [Line { start: 90.0, end: 110.0 }]);
         assert!((regimes.all[0].line.median - 99.5).abs() < 0.1, "{regimes:?}");
+    }
+
+    #[test]
+    fn figures_of_a_machine_that_was_not_steady_say_why() {
+        let unsteady = |readings: &[f64]| {
+            let regimes = Regimes::of(readings);
+            let each = regimes.all.iter().map(|regime| regimes.unsteady(Some(regime)));
+            (each.collect::<Vec<_>>(), regimes.unsteady(None))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(unsteady(&[100.0, 120.0, 110.0]), (vec![None], None));
+        assert_eq!(unsteady(&[]), (vec![], None));
+        let noisy = some("the bare line differed by a factor of 1.8");
+        assert_eq!(unsteady(&[100.0, 120.0, 150.0, 200.0, 200.0]), (vec![noisy.clone()], noisy));
+        assert_eq!(
+            unsteady(&[60.0, 60.0, 450.0, 450.0]),
+            (
+                vec![some("the processors moved in 1 of 3 rounds, which are left out"); 2],
+                some("the run was at near (60 ns) and far (450 ns); the processors moved in 1 of 3 rounds")
+            )
+        );
+        let never = some("the processors moved in every round");
+        assert_eq!(unsteady(&[60.0, 450.0]), (vec![never.clone()], never));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::host::Host;
 use super::measured::{Measured, Ratios};
 use super::plan::{Case, Test, Transport};
 use super::quantiles::{Distribution, Quantiles, Times};
-use super::regimes::Regimes;
+use super::regimes::{Regimes, STEADY};
 use super::wait::Wait;
 
 /// The version of the JSON. It changes when a reader of an earlier one would be wrong about it.
@@ -160,10 +160,18 @@ impl Cell {
         let cell = |one: &Outcome| {
             let figures = one.by_regime.iter().find(|figures| figures.regime == regime.nearness)?.clone();
             let values = regime.rounds.iter().map(|round| one.values.get(*round).copied());
-            let (subject, unit, values) = (one.subject, one.unit, values.collect::<Option<_>>()?);
-            Some(Self { subject, unit, values, figures })
+            let (subject, unit, values) = (one.subject, one.unit, values.collect::<Option<Vec<f64>>>()?);
+            (!values.is_empty()).then_some(Self { subject, unit, values, figures })
         };
         outcomes.iter().filter_map(cell).collect()
+    }
+
+    /// Whether half of the rounds, those in the middle, are within the factor that counts as steady.
+    pub(crate) fn is_steady(&self) -> bool {
+        let mut values = self.values.clone();
+        values.sort_by(f64::total_cmp);
+        let aside = values.len() / 4;
+        values[values.len() - 1 - aside] <= STEADY * values[aside]
     }
 
     /// All cases of a run whose rounds are of one regime.
@@ -182,6 +190,9 @@ impl Report {
     }
 }
 
+/// The share of a rate that must be kept.
+const KEPT: f64 = 0.99;
+
 /// How long messages at a fixed rate were under way, and what that took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -199,6 +210,13 @@ pub(crate) struct Paced {
     pub(crate) sink_processor: f64,
     /// Of the process that sends. It keeps a rate of more than 1000/s by spinning, which is part of this.
     pub(crate) source_processor: f64,
+}
+
+impl Paced {
+    /// Whether the source sent as many messages per second as it was to.
+    pub(crate) fn kept_its_rate(&self) -> bool {
+        self.achieved >= KEPT * self.rate as f64
+    }
 }
 
 /// What it takes to wait for what does not come.
@@ -271,6 +289,16 @@ mod tests {
         assert_eq!(serde_json::from_str::<Outcome>(&text).unwrap(), outcomes[1]);
         let far = Cell::of(&outcomes, &regimes.all[1]);
         assert_eq!((&*far[1].values, far[1].figures.summary.median), (&[5.0][..], 5.0));
+    }
+
+    #[test]
+    fn a_figure_is_steady_if_half_of_its_rounds_are_near_each_other() {
+        let is_steady = |values: &[f64]| Cell::of_one_regime(&[measured(Transport::Pipe, values)])[0].is_steady();
+        assert!(is_steady(&[100.0]) && is_steady(&[100.0, 149.0]));
+        assert!(!is_steady(&[100.0, 151.0]) && !is_steady(&[100.0, 110.0, 200.0]));
+        // One round of four may be as it likes, at either end.
+        assert!(is_steady(&[1.0, 100.0, 110.0, 9000.0]));
+        assert!(!is_steady(&[100.0, 100.0, 300.0, 300.0]));
     }
 
     #[test]

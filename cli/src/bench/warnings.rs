@@ -3,10 +3,8 @@
 use ringmain_measure::SameCore;
 
 use super::host::Host;
-use super::regimes::Regimes;
-
-/// A machine whose bare line varies by more than this between rounds of one regime is called noisy.
-const STEADY: f64 = 1.5;
+use super::regimes::{Regimes, STEADY};
+use crate::words::count;
 
 /// All that is to be said about a run.
 pub(crate) fn of(host: &Host, regimes: &Regimes) -> Vec<String> {
@@ -57,7 +55,7 @@ fn quota(host: &Host) -> Option<String> {
 
 /// Says where the figures of the run are of more than one kind.
 fn mixture(regimes: &Regimes) -> Option<String> {
-    let each = regimes.all.iter().map(|regime| format!("{} of {regime}", counted(regime.rounds.len(), "round")));
+    let each = regimes.all.iter().map(|regime| format!("{} of {regime}", count(regime.rounds.len() as u64, "round")));
     let each = each.collect::<Vec<_>>().join(", ");
     regimes.is_mixed().then(|| {
         format!(
@@ -82,14 +80,14 @@ fn movement(regimes: &Regimes) -> Option<String> {
         format!(
             "in {moved} of {} the bare line was not the same at both ends: the processors moved, or other programs \
              took them; medians, ranges, percentiles and ratios are without such rounds",
-            counted(of, "round")
+            count(of as u64, "round")
         )
     })
 }
 
 /// Looks at how much the bare line varied between rounds of one regime: it does the same work in each.
 fn noise(regimes: &Regimes) -> Option<String> {
-    let spread = regimes.all.iter().map(|regime| regime.line.max / regime.line.min).fold(0.0, f64::max);
+    let spread = regimes.spread();
     (spread > STEADY).then(|| {
         let spread = if spread < 10.0 { format!("{spread:.1}") } else { format!("{spread:.0}") };
         format!(
@@ -97,10 +95,6 @@ fn noise(regimes: &Regimes) -> Option<String> {
              ratios, which are taken within a round, suffer less than times and rates"
         )
     })
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::transport::{self, Left};
 
 /// Serves the process that started this one. Failures are told to that process, which reports them.
 pub(crate) fn run() -> Result<()> {
-    let control = Channel::from_stdin().context("this subcommand is started by `ringmain bench`, not by hand")?;
+    let control = Channel::from_stdin().context("this process is started by `ringmain bench`, not by hand")?;
     let control = Rc::new(control);
     // A call that sends to a full queue hears of no end.
     set_parent_process_death_signal(Some(Signal::KILL)).context("cannot ask to end with the other process")?;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Kind, Manner, Plant, Side};
 
-/// The hidden subcommand that makes this program one end of a ring.
-pub(crate) const SUBCOMMAND: &str = "chaos-worker";
+/// The name under which this program is one end of a ring.
+pub(crate) const NAME: &str = "ringmain-chaos-worker";
 
 /// What a worker is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]

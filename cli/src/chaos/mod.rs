@@ -41,8 +41,8 @@ use self::shared::Shared;
 use crate::output;
 
 pub(crate) use self::arguments::Chaos;
-pub(crate) use self::job::SUBCOMMAND as WORKER;
-pub(crate) use self::keeper::{SUBCOMMAND as KEEPER, run as keep};
+pub(crate) use self::job::NAME as WORKER;
+pub(crate) use self::keeper::{NAME as KEEPER, run as keep};
 pub(crate) use self::worker::run as work;
 
 /// How often a run says how far it is.

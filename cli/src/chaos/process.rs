@@ -1,14 +1,14 @@
 //! How the ring of a life is made, and the processes at its ends are started and looked at.
 
 use std::fs;
-use std::process::{self, Child, Stdio};
+use std::process::{self, Child};
 
 use anyhow::{Context, Result};
 use ringmain::Options;
+use ringmain_measure::{Channel, again};
 
 use super::content::Element;
-use super::job::{Files, Job, SUBCOMMAND};
-use super::keeper;
+use super::job::{Files, Job, NAME};
 use super::plan::{Kind, Life, Manner, Side};
 use super::shared::Shared;
 
@@ -49,10 +49,10 @@ pub(super) fn job(name: &str, life: &Life, side: Side, manner: Manner, shared: &
 
 /// Starts a worker.
 pub(super) fn spawn(shared: &Shared, job: &Job) -> Result<Child> {
-    let job = serde_json::to_string(job)?;
-    let mut program = keeper::program()?;
-    program.arg(SUBCOMMAND).arg(job).stdin(Stdio::null()).stdout(shared.keeper.pipe()?);
-    program.spawn().context("cannot start a worker")
+    let mut program = again(NAME);
+    program.stdout(shared.keeper.share()?);
+    let (child, _) = Channel::start(program, job).context("cannot start a worker")?;
+    Ok(child)
 }
 
 pub(super) fn is_running(pid: u32) -> bool {

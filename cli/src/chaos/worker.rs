@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use ringmain::{Error, Options, PeerState, Wait, WaitError};
+use ringmain_measure::Channel;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::finding::{Fault, Finding, is_before};
@@ -20,8 +21,9 @@ use super::{message, stream};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Serves the supervisor that started this process.
-pub(crate) fn run(job: &str) -> Result<()> {
-    let job: Job = serde_json::from_str(job).context("this subcommand is started by `ringmain chaos`, not by hand")?;
+pub(crate) fn run() -> Result<()> {
+    let channel = Channel::from_stdin().context("this process is started by `ringmain chaos`, not by hand")?;
+    let Some((job, _)) = channel.receive::<Job>()? else { return Ok(()) };
     set_parent_process_death_signal(Some(Signal::KILL)).context("cannot ask to end with the supervisor")?;
     // It may have ended before that call.
     if getppid().is_none_or(|parent| parent.as_raw_nonzero().get() != job.supervisor) {

@@ -4,7 +4,6 @@
 
 mod cell;
 mod column;
-mod cost;
 mod ls;
 mod output;
 mod rates;
@@ -51,9 +50,6 @@ pub(crate) enum Look {
     /// stderr.
     #[command(after_help = EXIT_CODES)]
     Tap(tap::Tap),
-    /// Measure what looking costs a ring at full speed
-    #[command(name = "look-cost", hide = true)]
-    Cost(cost::Cost),
 }
 
 /// Returns the names of all columns.
@@ -68,6 +64,5 @@ pub(crate) fn run(look: &Look) -> Result<()> {
         Look::Stat(arguments) => stat::run(arguments),
         Look::Watch(arguments) => watch::run(arguments),
         Look::Tap(arguments) => tap::run(arguments),
-        Look::Cost(arguments) => cost::run(arguments),
     }
 }

@@ -54,7 +54,8 @@ fn chart(results: &Results, part: Part, test: Test, y: Axis) -> Chart {
     let x = Axis { title: "bytes of a value", base: 2.0, label: |value| value.to_string() };
     let lines = lines.filter(|line| !line.points.is_empty()).collect();
     let of_regime = part.regime().map_or_else(String::new, |regime| format!(", {regime}"));
-    Chart { title: format!("{}{of_regime} ({})", title(test), better(test).to_lowercase()), x, y, lines }
+    let title = format!("{}{of_regime} ({})", title(test), better(test).to_lowercase());
+    Chart { title, notes: results.bare_line.warning().into_iter().collect(), x, y, lines }
 }
 
 /// Returns the colour of a subject, which is the same in every picture.
@@ -71,7 +72,9 @@ mod tests {
     #[test]
     fn each_regime_has_its_charts() {
         let picture = draw(&mixed()).unwrap();
-        for part in ["round trip, near (60 ns)", "round trip, far (450 ns)", "one at a time, far (450 ns)"] {
+        for part in
+            ["round trip, near (60 ns)", "round trip, far (450 ns)", "one at a time, far (450 ns)", "mixes regimes"]
+        {
             assert!(picture.contains(part), "no {part}");
         }
     }

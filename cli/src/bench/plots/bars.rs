@@ -10,14 +10,15 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::colours::BAR;
 
 const FONT: &str = "sans-serif";
-/// The colour of writing.
+/// The colours of writing, and of what must not be overlooked.
 const INK: RGBColor = RGBColor(40, 40, 40);
+const ALARM: RGBColor = RGBColor(178, 34, 34);
 /// Pixels of the whole, of the names, of the longest bar, and of a line.
 const WIDTH: u32 = 900;
 const NAMES: i32 = 240;
 const LONGEST: f64 = 540.0;
 const LINE: i32 = 24;
-const TOP: i32 = 64;
+const TOP: i32 = 76;
 
 /// One bar.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,13 +29,13 @@ pub(super) struct Bar {
     pub(super) figure: String,
 }
 
-/// Draws bars as SVG, of which one of `largest` would be the longest.
-pub(super) fn draw(title: &str, largest: f64, bars: &[Bar]) -> Result<String> {
+/// Draws bars as SVG, of which one of `largest` would be the longest, with a note under the title.
+pub(super) fn draw(title: &str, note: &str, largest: f64, bars: &[Bar]) -> Result<String> {
     let mut text = String::new();
     {
         let size = (WIDTH, (TOP + LINE * bars.len() as i32 + 24) as u32);
         let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        draw_on(&root, title, largest, bars).map_err(|error| anyhow!("cannot draw '{title}': {error}"))?;
+        draw_on(&root, title, note, largest, bars).map_err(|error| anyhow!("cannot draw '{title}': {error}"))?;
     }
     Ok(text)
 }
@@ -42,12 +43,14 @@ pub(super) fn draw(title: &str, largest: f64, bars: &[Bar]) -> Result<String> {
 fn draw_on<'a>(
     root: &DrawingArea<SVGBackend<'a>, Shift>,
     title: &str,
+    note: &str,
     largest: f64,
     bars: &[Bar],
 ) -> Result<(), Box<dyn Error + 'a>> {
     root.fill(&WHITE)?;
     let text = |size: i32| TextStyle::from((FONT, size).into_font()).color(&INK);
-    root.draw(&Text::new(title.to_owned(), (24, 20), text(20)))?;
+    root.draw(&Text::new(title.to_owned(), (24, 16), text(20)))?;
+    root.draw(&Text::new(note.to_owned(), (24, 40), text(14).color(&ALARM)))?;
     for (index, bar) in bars.iter().enumerate() {
         let y = TOP + LINE * index as i32;
         let end = NAMES + ((bar.value / largest).clamp(0.0, 1.0) * LONGEST).round().max(1.0) as i32;
@@ -67,9 +70,10 @@ mod tests {
     #[test]
     fn each_bar_has_its_name_and_figure() {
         let bar = |name: &str, value, figure: &str| Bar { name: name.to_owned(), value, figure: figure.to_owned() };
-        let text = draw("A title", 100.0, &[bar("spin", 100.0, "100 %"), bar("park", 0.0, "0.06 %")]).unwrap();
+        let text =
+            draw("A title", "a note", 100.0, &[bar("spin", 100.0, "100 %"), bar("park", 0.0, "0.06 %")]).unwrap();
         assert!(text.starts_with("<svg ") && text.trim_end().ends_with("</svg>"), "{text}");
-        for part in ["A title", "spin", "100 %", "park", "0.06 %"] {
+        for part in ["A title", "a note", "spin", "100 %", "park", "0.06 %"] {
             assert!(text.contains(part), "no {part}");
         }
     }

@@ -10,7 +10,9 @@ use ringmain_measure::{Axis, Chart, Line, Point, Regime};
 use self::bars::Bar;
 use self::colours::colour;
 use super::plan::{Test, USUAL_SIZE};
+use super::regimes::STEADY;
 use super::results::{Cell, Idle, Paced, Recorded, Report, Run, Subject};
+use crate::words;
 
 /// Draws all pictures for which there are figures: names without an ending, and SVG.
 pub(crate) fn all(run: &Run) -> Result<Vec<(&'static str, String)>> {
@@ -19,8 +21,8 @@ pub(crate) fn all(run: &Run) -> Result<Vec<(&'static str, String)>> {
         ("round-trip", round_trip(report)?),
         ("throughput", throughput(report)?),
         ("percentiles", percentiles(run)?),
-        ("one-way", one_way(&report.paced)?),
-        ("processor-by-rate", processor_by_rate(&report.paced)?),
+        ("one-way", one_way(report)?),
+        ("processor-by-rate", processor_by_rate(report)?),
         ("processor-idle", processor_idle(report)?),
     ];
     Ok(charts.into_iter().filter_map(|(name, text)| Some((name, text?))).collect())
@@ -28,38 +30,44 @@ pub(crate) fn all(run: &Run) -> Result<Vec<(&'static str, String)>> {
 
 const BYTES: Axis = Axis { title: "bytes of a message", base: 2.0, label: bytes };
 const RATE: Axis = Axis { title: "messages per second", base: 10.0, label: count };
+const ROUND_TRIP: Axis = Axis { title: "time of a round trip", base: 10.0, label: time };
 
 fn round_trip(report: &Report) -> Result<Option<String>> {
     let title = "Round trip by size (median and range of the rounds; lower is better)";
-    let y = Axis { title: "time of a round trip", base: 10.0, label: time };
-    by_regime(report, |regime, cells| chart(&with(title, regime), BYTES, y, by_size(cells, Test::Rtt)))
+    by_regime(report, title, |_, cells| (BYTES, ROUND_TRIP, by_size(cells, Test::Rtt)))
 }
 
 fn throughput(report: &Report) -> Result<Option<String>> {
     let title = "Throughput by size (median and range of the rounds; higher is better)";
-    let y = Axis { title: "messages per second", base: 10.0, label: count };
-    by_regime(report, |regime, cells| chart(&with(title, regime), BYTES, y, by_size(cells, Test::Throughput)))
+    by_regime(report, title, |_, cells| (BYTES, RATE, by_size(cells, Test::Throughput)))
 }
 
-/// Draws a chart for each regime, beneath one another.
-fn by_regime(report: &Report, chart: impl Fn(&Regime, &[Cell]) -> Chart) -> Result<Option<String>> {
-    draw(report.regimes.all.iter().map(|regime| chart(regime, &report.cells(regime))).collect())
-}
-
-/// A title that says which rounds the chart is of.
-fn with(title: &str, regime: &Regime) -> String {
-    format!("{title} - {regime}")
+/// Draws a chart for each regime, beneath one another. Its title says which rounds it is of.
+fn by_regime(
+    report: &Report,
+    title: &str,
+    lines: impl Fn(&Regime, &[Cell]) -> (Axis, Axis, Vec<Line>),
+) -> Result<Option<String>> {
+    let charts = report.regimes.all.iter().map(|regime| {
+        let (x, y, lines) = lines(regime, &report.cells(regime));
+        let unsteady = report.regimes.unsteady(Some(regime));
+        let hollow = format!("half of its rounds differ by more than a factor of {STEADY}");
+        let rounds = words::count(regime.rounds.len() as u64, "round");
+        chart(&format!("{title} - {regime}, {rounds}"), x, y, lines, unsteady, &hollow)
+    });
+    draw(charts.collect())
 }
 
 /// The medians of a test, a line for each transport and way to wait. The one word of a bare line stands at every size.
 fn by_size(cells: &[Cell], test: Test) -> Vec<Line> {
     let wanted = || cells.iter().filter(move |one| one.subject.test == test);
-    let point = |one: &Cell| Point::of(one.subject.bytes as f64, one.figures.summary);
-    let mut lines = gathered(wanted().map(|one| (one.subject, point(one))));
+    let point =
+        |one: &Cell, at: usize| Point { is_steady: one.is_steady(), ..Point::of(at as f64, one.figures.summary) };
+    let mut lines = gathered(wanted().map(|one| (one.subject, point(one, one.subject.bytes))));
     let most = wanted().map(|one| one.subject.bytes).max().unwrap_or(0);
     for bare in wanted().filter(|one| one.subject.transport.is_bare() && one.subject.bytes < most) {
         let of_it = |line: &&mut Line| line.name == name(bare.subject);
-        let end = Point::of(most as f64, bare.figures.summary);
+        let end = point(bare, most);
         lines.iter_mut().filter(of_it).for_each(|line| line.points.push(end));
     }
     lines
@@ -75,14 +83,13 @@ fn percentiles(run: &Run) -> Result<Option<String>> {
         return Ok(None);
     };
     let title = format!("Single round trips of {bytes} bytes: the time that a share of them was not above");
-    by_regime(&run.report, |regime, _| {
+    by_regime(&run.report, &title, |regime, _| {
         let wanted = |one: &&Recorded| {
             one.regime == Some(regime.nearness) && (one.subject.bytes == bytes || one.subject.transport.is_bare())
         };
         let lines = recorded.clone().filter(wanted).map(quantiles).collect();
         let x = Axis { title: "share of the round trips", base: 10.0, label: share };
-        let y = Axis { title: "time of a round trip", base: 10.0, label: time };
-        chart(&with(&title, regime), x, y, lines)
+        (x, ROUND_TRIP, lines)
     })
 }
 
@@ -100,23 +107,45 @@ fn of_one_size(paced: &[Paced]) -> (usize, Vec<&Paced>) {
     (bytes, paced.iter().filter(|one| one.subject.bytes == bytes).collect())
 }
 
-fn one_way(paced: &[Paced]) -> Result<Option<String>> {
-    let (bytes, paced) = of_one_size(paced);
-    let lines = gathered(paced.iter().map(|one| (one.subject, Point::new(one.rate as f64, one.quantiles.p50 as f64))));
-    let title = format!("One way at a fixed rate, {bytes} bytes (p50 of one measurement; lower is better)");
-    draw(vec![chart(&title, RATE, Axis { title: "time of a message", base: 10.0, label: time }, lines)])
+/// Draws a line for each transport and way to wait by the rate: a figure, and how far it goes up where it does.
+fn by_rate(
+    report: &Report,
+    title: impl Fn(usize) -> String,
+    y: Axis,
+    figure: impl Fn(&Paced) -> (f64, Option<f64>),
+) -> Result<Option<String>> {
+    let (bytes, paced) = of_one_size(&report.paced);
+    let point = |one: &Paced| {
+        let (value, most) = figure(one);
+        Point {
+            range: most.map(|most| (value, most)),
+            is_steady: one.kept_its_rate(),
+            ..Point::new(one.rate as f64, value)
+        }
+    };
+    let lines = gathered(paced.iter().map(|one| (one.subject, point(one))));
+    let hollow = "the source did not keep this rate";
+    draw(vec![chart(&title(bytes), RATE, y, lines, report.regimes.unsteady(None), hollow)])
+}
+
+fn one_way(report: &Report) -> Result<Option<String>> {
+    let title = |bytes| {
+        format!("One way at a fixed rate, {bytes} bytes (dot: p50, upper tick: p99; one measurement; lower is better)")
+    };
+    let y = Axis { title: "time of a message", base: 10.0, label: time };
+    by_rate(report, title, y, |one| {
+        let [(p50, _), _, (p99, needed), ..] = one.quantiles.in_order();
+        (p50 as f64, (one.messages >= needed).then_some(p99 as f64))
+    })
 }
 
 /// The least share of a processor that is drawn, in percent.
 const LEAST: f64 = 0.001;
 
-fn processor_by_rate(paced: &[Paced]) -> Result<Option<String>> {
-    let (bytes, paced) = of_one_size(paced);
-    let percent = |one: &Paced| (one.sink_processor * 100.0).max(LEAST);
-    let lines = gathered(paced.iter().map(|one| (one.subject, Point::new(one.rate as f64, percent(one)))));
-    let title = format!("Processor time of the receiver, {bytes} bytes (one measurement; lower is better)");
+fn processor_by_rate(report: &Report) -> Result<Option<String>> {
+    let title = |bytes| format!("Processor time of the receiver, {bytes} bytes (one measurement; lower is better)");
     let y = Axis { title: "percent of one processor", base: 10.0, label: percentage };
-    draw(vec![chart(&title, RATE, y, lines)])
+    by_rate(report, title, y, |one| ((one.sink_processor * 100.0).max(LEAST), None))
 }
 
 fn processor_idle(report: &Report) -> Result<Option<String>> {
@@ -128,11 +157,22 @@ fn processor_idle(report: &Report) -> Result<Option<String>> {
     if bars.is_empty() {
         return Ok(None);
     }
-    bars::draw("Processor time of a receiver to which nothing comes (one measurement)", 100.0, &bars).map(Some)
+    let title = "Processor time of a receiver to which nothing comes (one measurement)";
+    let note = report.regimes.unsteady(None).map_or_else(String::new, not_steady);
+    bars::draw(title, &note, 100.0, &bars).map(Some)
 }
 
-fn chart(title: &str, x: Axis, y: Axis, lines: Vec<Line>) -> Chart {
-    Chart { title: title.to_owned(), x, y, lines }
+fn not_steady(why: String) -> String {
+    format!("not steady: {why}")
+}
+
+/// Makes a chart that says why its figures are not steady, if so, and what a hollow dot is where it has one.
+fn chart(title: &str, x: Axis, y: Axis, lines: Vec<Line>, unsteady: Option<String>, hollow: &str) -> Chart {
+    let mut notes: Vec<String> = unsteady.map(not_steady).into_iter().collect();
+    if lines.iter().flat_map(|line| &line.points).any(|point| !point.is_steady) {
+        notes.push(format!("hollow dot, not steady: {hollow}"));
+    }
+    Chart { title: title.to_owned(), notes, x, y, lines }
 }
 
 /// Draws the charts that have a line, if there is one.
@@ -195,7 +235,75 @@ fn share(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::quantiles;
+    use super::super::report::tests::{report, report_of, unsteady};
     use super::*;
+
+    /// All pictures of a run, with the times of one case.
+    fn pictures(report: Report) -> Vec<(&'static str, String)> {
+        let mut times = quantiles::empty().unwrap();
+        (1..=1000).for_each(|time| times.saturating_record(time));
+        let subject = report.results[2].subject;
+        let regimes = report.regimes.all.iter().map(|regime| Some(regime.nearness));
+        let recorded = regimes.map(|regime| Recorded { subject, rate: None, regime, times: times.clone() });
+        let recorded = recorded.collect();
+        all(&Run { report, recorded }).unwrap()
+    }
+
+    fn picture(report: Report, name: &str) -> String {
+        pictures(report).into_iter().find(|(found, _)| *found == name).unwrap().1
+    }
+
+    #[track_caller]
+    fn check_has(picture: &str, lines: &[&str]) {
+        for line in lines {
+            assert!(picture.lines().any(|one| one.trim() == *line), "no {line:?} in {picture}");
+        }
+    }
+
+    #[test]
+    fn a_picture_has_titles_of_axes_marks_where_something_was_measured_and_its_regime() {
+        let title = "Round trip by size (median and range of the rounds; lower is better) - near (95 ns), 3 rounds";
+        let text = picture(report(), "round-trip");
+        check_has(&text, &[title, "bytes of a message", "time of a round trip", "8 B", "64 B", "100 ns", "10 us"]);
+        check_has(&text, &["cache-line spin", "message spin", "pipe sleep"]);
+        let title = "Throughput by size (median and range of the rounds; higher is better) - near (95 ns), 3 rounds";
+        check_has(&picture(report(), "throughput"), &[title, "bytes of a message", "messages per second", "10 M"]);
+        let two = picture(report_of(&[60.0, 60.0, 450.0, 450.0]), "throughput");
+        for regime in ["near (60 ns), 1 round", "far (450 ns), 1 round"] {
+            check_has(&two, &[&title.replace("near (95 ns), 3 rounds", regime)]);
+        }
+    }
+
+    #[test]
+    fn every_picture_of_a_run_that_was_not_steady_says_so() {
+        assert_eq!(pictures(report()).len(), 6);
+        for (name, text) in pictures(report()) {
+            let is_noted = text.contains("not steady: the bare line") || text.contains("half of its rounds");
+            assert!(!is_noted, "{name}: {text}");
+        }
+        for (name, text) in pictures(unsteady()) {
+            assert!(text.contains("not steady: the bare line differed by a factor of 1.5"), "{name}: {text}");
+        }
+        let hollow = "hollow dot, not steady: half of its rounds differ by more than a factor of 1.5";
+        check_has(&picture(unsteady(), "round-trip"), &[hollow]);
+        assert!(!picture(unsteady(), "throughput").contains(hollow));
+        let mixed = "not steady: the run was at near (60 ns) and far (450 ns); the processors moved in 1 of 3 rounds";
+        check_has(&picture(report_of(&[60.0, 60.0, 450.0, 450.0]), "one-way"), &[mixed]);
+    }
+
+    #[test]
+    fn one_way_has_a_p99_over_the_p50_where_there_are_enough_messages() {
+        let hollow = "hollow dot, not steady: the source did not keep this rate";
+        let title = "One way at a fixed rate, 64 bytes (dot: p50, upper tick: p99; one measurement; lower is better)";
+        let text = picture(report(), "one-way");
+        check_has(&text, &[title, "messages per second", "time of a message", "10 k", "10 us", hollow]);
+        let (mut few, mut kept) = (report(), report());
+        few.paced[0].messages = 99;
+        assert!(!picture(few, "one-way").lines().any(|line| line.trim() == "10 us"));
+        kept.paced[0].achieved = 9999.0;
+        assert!(!picture(kept, "one-way").contains(hollow));
+    }
 
     #[test]
     fn marks_are_written_with_their_units() {

@@ -3,8 +3,7 @@
 use ringmain_measure::Regime;
 
 use super::super::compare::{Comparison, Key};
-use super::figures::{rate, short};
-use super::rounds::figure;
+use super::figures::{figure, rate, short};
 use super::style::Style;
 use super::table::{Columns, NONE};
 

@@ -1,5 +1,9 @@
 //! Figures with about three digits and a unit.
 
+use bytesize::ByteSize;
+
+use super::super::results::Unit;
+
 /// Writes about three digits.
 pub(super) fn short(value: f64) -> String {
     match value {
@@ -27,6 +31,20 @@ pub(super) fn rate(value: u64) -> String {
         value if value % 1000 == 0 => format!("{}k/s", value / 1000),
         value => format!("{value}/s"),
     }
+}
+
+/// Writes a figure of a unit.
+pub(super) fn figure(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Nanoseconds => nanoseconds(value),
+        Unit::MessagesPerSecond => per_second(value),
+        Unit::Percent => percent(value),
+    }
+}
+
+/// Writes how much data so many messages of a size per second are.
+pub(super) fn data(rate: f64, bytes: usize) -> String {
+    format!("{}/s", ByteSize((rate * bytes as f64) as u64).display().si())
 }
 
 /// Writes a part of a processor as a percentage.

@@ -1,10 +1,9 @@
-//! What stands above the tables: where and how the figures were made.
+//! Where and how the figures were made.
 
 use ringmain_measure::SameCore;
 
 use super::super::results::{Report, Subject};
 use super::super::wait::Wait;
-use super::figures::nanoseconds;
 
 /// Writes it, without a line's end after the last line.
 pub(super) fn text(report: &Report) -> String {
@@ -35,22 +34,8 @@ two processes, {rounds} rounds; each round measures everything once, in turn; me
         format!("date        {}", host.date),
         format!("method      {method}"),
     ];
-    lines.extend(regimes(report));
     lines.extend(waiting(report));
     lines.join("\n")
-}
-
-/// Says how near the two processors were: how long the bare line's round trip took.
-fn regimes(report: &Report) -> Vec<String> {
-    let all = &report.regimes.all;
-    let lines = all.iter().enumerate().map(|(index, regime)| {
-        let title = if index == 0 { "regime" } else { "" };
-        let (least, most) = (nanoseconds(regime.line.min), nanoseconds(regime.line.max));
-        let (rounds, of) = (regime.rounds.len(), report.regimes.lines.len());
-        let what = if index == 0 { ": the bare line's round trip, measured between rounds" } else { "" };
-        format!("{title:<12}{regime} in {rounds} of {of} rounds, {least} .. {most}{what}")
-    });
-    lines.collect()
 }
 
 /// Says what the ways to wait are that occur.

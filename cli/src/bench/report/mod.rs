@@ -1,16 +1,17 @@
-//! The report for people: the host, what to beware of, a table for each test, a summary.
+//! The report for people: what they want first, the host, what to beware of, a table for each test.
 
 mod comparison;
 mod figures;
 mod head;
 mod once;
 mod percentiles;
+mod picture;
 mod rounds;
 mod style;
 mod summary;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use ringmain_measure::Regime;
 
@@ -22,12 +23,12 @@ pub(crate) use self::style::Style;
 
 /// Writes all of it as text, and how it compares with an earlier run where there is one.
 pub(crate) fn text(report: &Report, comparison: Option<&Comparison>, style: Style) -> String {
-    let mut parts = vec![head::text(report)];
+    let mut parts = vec![summary::text(report, style) + "\n", head::text(report)];
     parts.extend(report.warnings.iter().map(|warning| style.warning(&format!("warning: {warning}"))));
     let mut section = |title: &str, caption: &str, table: table::Columns| {
         parts.push(format!("\n{}\n{caption}\n{}", style.title(title), table.text()));
     };
-    // Each regime has tables and sentences of its own, which say which one it is.
+    // Each regime has tables of its own, which say which one it is.
     let regimes: Vec<(String, Vec<Cell>)> =
         report.regimes.all.iter().map(|regime| (ending(report, regime), report.cells(regime))).collect();
     for test in [Test::Rtt, Test::Throughput, Test::Waitset] {
@@ -50,12 +51,6 @@ pub(crate) fn text(report: &Report, comparison: Option<&Comparison>, style: Styl
         section(once::IDLE, once::IDLE_CAPTION, once::idle(style, &report.idle));
     }
     parts.extend(left_out(report, style));
-    for (regime, cells) in &regimes {
-        let sentences = summary::sentences(cells);
-        if !sentences.is_empty() {
-            parts.push(format!("\n{}\n{}", style.title(&format!("summary{regime}")), sentences.join("\n")));
-        }
-    }
     parts.extend(comparison.map(|comparison| format!("\n{}", comparison::text(style, comparison))));
     parts.join("\n") + "\n"
 }

@@ -12,14 +12,11 @@ pub(super) const PACED_CAPTION: &str = "\
 Each case was measured once, one after the other: for ratios there is rtt. Processor times are those of one processor.
 Above 1k/s the source spins until a message is due, which is part of its processor time.";
 
-/// The share of a rate that must be kept.
-const KEPT: f64 = 0.99;
-
 pub(super) fn paced(style: Style, outcomes: &[Paced]) -> Columns {
     let header = ["rate", "bytes", "transport", "waits by", "messages"];
     let mut columns = Columns::new(style, &[&header[..], &percentiles::HEADER, &["sink", "source"]].concat());
     for one in outcomes {
-        let kept = if one.achieved < KEPT * one.rate as f64 { " missed" } else { "" };
+        let kept = if one.kept_its_rate() { "" } else { " missed" };
         let mut row = vec![
             rate(one.rate) + kept,
             one.subject.bytes.to_string(),

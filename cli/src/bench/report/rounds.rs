@@ -1,10 +1,8 @@
 //! The tables of `rtt`, `throughput` and `waitset`.
 
-use bytesize::ByteSize;
-
 use super::super::plan::Test;
-use super::super::results::{Cell, Unit};
-use super::figures::{nanoseconds, per_second, percent, short};
+use super::super::results::Cell;
+use super::figures::{data, figure, short};
 use super::style::Style;
 use super::table::{BAR, Columns, NONE};
 
@@ -40,15 +38,6 @@ one word."
     }
 }
 
-/// Writes a figure of a unit.
-pub(super) fn figure(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Nanoseconds => nanoseconds(value),
-        Unit::MessagesPerSecond => per_second(value),
-        Unit::Percent => percent(value),
-    }
-}
-
 pub(super) fn table(style: Style, test: Test, cells: &[&Cell]) -> Columns {
     let mut header = vec!["bytes", "transport", "waits by", "median", BAR, "min .. max"];
     if test == Test::Throughput {
@@ -71,8 +60,7 @@ pub(super) fn table(style: Style, test: Test, cells: &[&Cell]) -> Columns {
             format!("{} .. {}", figure(summary.min), figure(summary.max)),
         ];
         if test == Test::Throughput {
-            let bytes = summary.median * subject.bytes as f64;
-            row.push(format!("{}/s", ByteSize(bytes as u64).display().si()));
+            row.push(data(summary.median, subject.bytes));
         }
         let to = &cell.figures.ratios;
         let references = [to.cache_line, to.cache_lines, to.memcpy, to.stream, to.pipe, to.spin, to.alone];

@@ -40,6 +40,14 @@ impl Style {
         }
     }
 
+    /// The signs of a small picture: a dot, one that is not steady, and what a range is drawn with.
+    pub(super) fn signs(self) -> [char; 3] {
+        match self {
+            Self::Plain => ['o', '?', '-'],
+            Self::Rich => ['●', '○', '─'],
+        }
+    }
+
     /// A bar as long as a value beside the largest one, which has `width` columns. It is never empty.
     pub(super) fn bar(self, value: f64, largest: f64, width: usize) -> String {
         let part = if largest > 0.0 { (value / largest).clamp(0.0, 1.0) } else { 0.0 };

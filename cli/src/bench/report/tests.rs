@@ -34,7 +34,7 @@ fn measured(test: Test, transport: Transport, wait: Wait, values: &[f64]) -> Mea
 }
 
 /// A run of three rounds, with these readings of the bare line before the first one and after each.
-fn report_of(readings: &[f64]) -> Report {
+pub(crate) fn report_of(readings: &[f64]) -> Report {
     let measured = [
         measured(Test::Rtt, Transport::CacheLine, Wait::Spin, &[100.0, 110.0, 90.0]),
         measured(Test::Rtt, Transport::CacheLines, Wait::Spin, &[110.0, 120.0, 100.0]),
@@ -77,8 +77,15 @@ fn report_of(readings: &[f64]) -> Report {
 }
 
 /// The same at one distance.
-fn report() -> Report {
+pub(crate) fn report() -> Report {
     report_of(&[95.0, 100.0, 90.0, 95.0])
+}
+
+/// One in which nothing is steady: the bare line, the round trips of a pipe, a rate.
+pub(crate) fn unsteady() -> Report {
+    let mut report = report_of(&[95.0, 100.0, 130.0, 170.0]);
+    report.results[3].values = vec![36_000.0, 99_000.0, 39_000.0];
+    report
 }
 
 fn idle(transport: Transport, wait: Wait, percent: f64) -> Idle {
@@ -106,23 +113,81 @@ fn a_plain_report_is_of_ascii_and_a_rich_one_has_bars_and_colours() {
 }
 
 #[test]
-fn a_run_of_two_regimes_has_tables_and_sentences_for_each() {
+fn a_run_of_two_regimes_begins_with_both_and_has_tables_for_each() {
     let text = text(&report_of(&[60.0, 60.0, 450.0, 450.0]), None, Style::Plain);
     for line in [
         "regime      near (60 ns) in 1 of 3 rounds, 60 ns .. 60 ns: the bare line's round trip, measured between \
          rounds",
-        "            far (450 ns) in 1 of 3 rounds, 450 ns .. 450 ns",
+        "regime      far (450 ns) in 1 of 3 rounds, 450 ns .. 450 ns: the bare line's round trip, measured between \
+         rounds",
+        "round trip  120 ns (120 ns .. 120 ns), 1.20 times as long as one over two bare cache lines",
+        "round trip  130 ns (130 ns .. 130 ns), 1.44 times as long as one over two bare cache lines",
+        "not steady  the processors moved in 1 of 3 rounds, which are left out",
         "rtt: time of a message there and one back - near (60 ns)",
         "rtt percentiles: times of single round trips, the rounds put together - near (60 ns)",
         "throughput: messages per second in one direction, one message per call - far (450 ns)",
-        "summary - near (60 ns)",
-        "summary - far (450 ns)",
     ] {
         assert!(text.lines().any(|one| one == line), "no '{line}' in:\n{text}");
     }
     let (_, table) = text.split_once("rtt: time of a message there and one back - far (450 ns)\n").unwrap();
     let row = table.lines().find(|line| line.contains("message")).unwrap();
     assert!(row.contains(" 130 ns ") && row.contains("130 ns .. 130 ns") && row.contains(" 1.44 "), "{row}");
+}
+
+/// The lines of a report up to the machine that it is of.
+fn beginning(report: &Report) -> String {
+    text(report, None, Style::Plain).split_once("\nprocessor ").unwrap().0.to_owned()
+}
+
+#[test]
+fn a_report_begins_with_the_message_the_regime_three_figures_and_a_picture() {
+    let text = beginning(&report());
+    let titles: Vec<&str> = text.lines().take(5).filter_map(|line| line.get(..12)).map(str::trim_end).collect();
+    assert_eq!(titles, ["message", "regime", "round trip", "one way", "beside"]);
+    let picture: Vec<&str> = text.lines().skip(6).collect();
+    let expected = [
+        "                 90 ns                            42.0 us  log scale",
+        "cache-line spin  -o                                        100 ns",
+        "message spin       o-                                      130 ns",
+        "pipe sleep                                             -o  39.0 us",
+    ];
+    assert_eq!(picture, expected);
+    assert_eq!(PLAIN.split_once("\nprocessor ").unwrap().0, text);
+}
+
+#[test]
+fn a_report_of_a_run_that_was_not_steady_says_so_in_its_first_lines_and_its_picture() {
+    let text = beginning(&unsteady());
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.contains(&"not steady  the bare line differed by a factor of 1.5"), "{text}");
+    let picture = lines.iter().find(|line| line.starts_with("pipe sleep ")).unwrap();
+    assert!(picture.contains('?') && !picture.contains('o'), "{text}");
+    assert!(lines.contains(&"? is not steady: half of its rounds differ by more than a factor of 1.5"), "{text}");
+    assert!(!beginning(&report()).contains("not steady"));
+}
+
+#[test]
+fn a_damaged_report_whose_regime_names_no_round_or_one_that_is_not_there_is_written_without_its_figures() {
+    for rounds in [vec![], vec![7]] {
+        let mut report = report();
+        report.regimes.all[0].rounds = rounds;
+        let text = text(&report, None, Style::Plain);
+        assert!(text.starts_with("regime      near (95 ns) in ") && !text.contains("round trip"), "{text}");
+    }
+}
+
+#[test]
+fn what_was_measured_once_begins_a_report_without_rounds() {
+    let mut report = report_of(&[]);
+    report.results.clear();
+    assert_eq!(
+        beginning(&report),
+        "\
+message     64 bytes over the message ring, which spins a little, then sleeps
+at 10k/s    one way p50 300 ns, p99 50.0 us; not steady: the source did not keep this rate
+idle        message: 0.06 % (park) of a processor while nothing comes
+"
+    );
 }
 
 #[test]

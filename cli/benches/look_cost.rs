@@ -3,30 +3,29 @@
 //! Two threads keep a ring busy on a processor each, and a child runs the verb. Machines are noisy: what counts is the
 //! ratio of the two windows of a round, which follow each other.
 
-use std::env;
 use std::process::{Child, Command, Stdio, id};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use clap::Parser;
 use ringmain::Options;
 use ringmain::inspect::Inspection;
 use ringmain_measure::{Summary, pin, two};
 
-use super::rates::Rates;
-use super::seen::Seen;
-use super::units;
-use crate::output;
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Cost {
+/// Measure what looking costs a ring at full speed
+#[derive(Debug, Parser)]
+struct Cost {
     /// How many pairs of windows for each verb and ring
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How long a window is; 'ls' and 'stat' run once in each
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::parse_interval)]
-    window: Duration,
+    /// How many milliseconds a window has; 'ls' and 'stat' run once in each
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(2..))]
+    window: u64,
+    /// What Cargo adds
+    #[arg(long, hide = true)]
+    bench: bool,
 }
 
 /// A way to look at a ring.
@@ -50,9 +49,10 @@ const VERBS: [Verb; 5] = [
 /// How long a child has to start before its window begins.
 const START: Duration = Duration::from_millis(100);
 
-pub(super) fn run(arguments: &Cost) -> Result<()> {
-    let name = format!("look-cost-{}", id());
-    output::print("ring     verb                    without         with  with/without  min .. max\n")?;
+fn main() -> Result<()> {
+    let (arguments, name) = (&Cost::parse(), format!("look-cost-{}", id()));
+    println!("popped per second: millions of elements of a stream, megabytes of messages");
+    println!("ring     verb                        without       with  with/without  min .. max");
     let stream = Options::new(&name).capacity(65_536).unlink_on_close(true);
     let (mut tx, mut rx) = (stream.stream_producer::<u64>()?, stream.stream_consumer::<u64>()?);
     let mut number = 0_u64;
@@ -97,35 +97,33 @@ fn measure(
             for round in 0..arguments.rounds {
                 // Whatever gets faster or slower over time does so for both.
                 for is_with in [round % 2 == 0, round % 2 != 0] {
-                    let rate = window(&ring, is_with.then_some(verb), arguments.window)?;
+                    let window = Duration::from_millis(arguments.window);
+                    let rate = popped(&ring, is_with.then_some(verb), window)?;
                     if is_with { &mut with } else { &mut without }.push(rate);
                 }
             }
             let Summary { median, min, max } = Summary::of_ratios(&with, &without);
-            let [without, with] =
-                [without, with].map(|rates| units::per_second(Summary::of(&rates).median, kind == "message", false));
-            output::print(&format!(
-                "{kind:<7}  {:<21}  {without:>12} {with:>12}  {median:>12.3}  {min:.3} .. {max:.3}\n",
-                verb.title,
-            ))?;
+            let [without, with] = [without, with].map(|rates| Summary::of(&rates).median / 1e6);
+            let title = verb.title;
+            println!("{kind:<7}  {title:<23}  {without:>10.1} {with:>10.1}  {median:>12.3}  {min:.3} .. {max:.3}");
         }
         Ok(())
     })
 }
 
 /// Returns how much was popped per second in one window, while the verb runs if there is one.
-fn window(ring: &Inspection, verb: Option<Verb>, window: Duration) -> Result<f64> {
+fn popped(ring: &Inspection, verb: Option<Verb>, window: Duration) -> Result<f64> {
     let child =
         || verb.filter(|verb| !verb.arguments.is_empty()).map(|verb| start(verb, ring.name(), window)).transpose();
     let is_endless = verb.is_some_and(|verb| verb.is_endless);
     let mut running = if is_endless { child()? } else { None };
     thread::sleep(START);
-    let (before, begin) = (Seen::of(ring), Instant::now());
+    let (before, begin) = (ring.positions()?.head, Instant::now());
     if !is_endless {
         running = child()?;
     }
     thread::sleep(window);
-    let (after, seconds) = (Seen::of(ring), begin.elapsed().as_secs_f64());
+    let (after, seconds) = (ring.positions()?.head, begin.elapsed().as_secs_f64());
     if let Some(mut running) = running {
         if is_endless {
             anyhow::ensure!(running.0.try_wait()?.is_none(), "the verb has ended in its window");
@@ -133,7 +131,7 @@ fn window(ring: &Inspection, verb: Option<Verb>, window: Duration) -> Result<f64
             anyhow::ensure!(running.0.wait()?.success(), "the verb has failed");
         }
     }
-    Ok(Rates::between(&before, &after, seconds).context("the ring is damaged")?.popped)
+    Ok(after.wrapping_sub(before) as f64 / seconds)
 }
 
 fn start(verb: Verb, name: &str, window: Duration) -> Result<Running> {
@@ -143,9 +141,9 @@ fn start(verb: Verb, name: &str, window: Duration) -> Result<Running> {
         "WINDOW" => format!("{}ms", (window.as_millis() / 2).max(1)),
         other => other.to_owned(),
     };
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
     command.args(verb.arguments.iter().map(argument)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(Running(command.spawn().context("cannot start the verb")?))
+    Ok(Running(command.spawn()?))
 }
 
 /// A child that is ended with its window.
