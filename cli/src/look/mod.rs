@@ -6,6 +6,7 @@ mod cell;
 mod column;
 mod cost;
 mod ls;
+mod metrics;
 mod output;
 mod rates;
 mod seen;
@@ -36,7 +37,8 @@ pub(crate) enum Look {
     /// Tell all that is known of a ring, and how fast it is
     ///
     /// Rates are of elements, or of bytes of records in a message ring. Of a damaged ring it tells what can be told,
-    /// and why.
+    /// and why. '--format openmetrics' prints counters and gauges for a monitoring system, of all rings if none is
+    /// named.
     #[command(after_help = EXIT_CODES)]
     Stat(stat::Stat),
     /// Watch a ring, or all of them, until 'q' or Ctrl-C

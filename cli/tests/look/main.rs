@@ -3,6 +3,7 @@
 
 mod json;
 mod lists;
+mod metrics;
 mod program;
 mod refused;
 mod ring;
