@@ -7,6 +7,8 @@ mod metrics;
 mod program;
 mod refused;
 mod ring;
+#[allow(dead_code, reason = "every test file uses its share")]
+mod screen;
 #[path = "../shell/mod.rs"]
 mod shell;
 mod speed;
