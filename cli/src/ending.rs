@@ -6,15 +6,18 @@ use ringmain::Error;
 
 use crate::usage::UsageError;
 
-/// What stands at the end of each help.
+/// What stands at the end of each help: lines that fit a narrow terminal, of which nothing is moved.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    all was done
-  1    something went wrong, and stderr says what; ls: some objects could not be read; doctor --strict: something needs
-       attention
+  1    something went wrong, and stderr says what; ls: some
+       objects could not be read; doctor --strict: something
+       needs attention
   2    the command line asks for what cannot be
-  3    read: the writer was killed or failed; all that it had sent was read
-  141  nobody takes what comes: nobody reads stdout any more; write: the reader left";
+  3    read: the writer was killed or failed; all that it
+       had sent was read
+  141  nobody takes what comes: nobody reads stdout any
+       more; write: the reader left";
 
 /// An end that is neither success nor an error like any other.
 #[derive(Debug)]

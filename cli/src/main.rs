@@ -30,7 +30,7 @@ use streams::Stream;
 
 /// Rings between processes, in shared memory
 #[derive(Debug, Parser)]
-#[command(name = "ringmain", version, after_help = ending::EXIT_CODES)]
+#[command(name = "ringmain", version, max_term_width = 100, after_help = ending::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -2,13 +2,14 @@
 //! written.
 
 use std::env;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::ops::RangeInclusive;
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
 use anyhow::Result;
+use rustix::termios::tcgetwinsize;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -31,6 +32,27 @@ pub(crate) fn has_colours_on(stream: &impl RawStream) -> bool {
 /// Returns whether a terminal says of itself that nothing can be drawn on it.
 pub(crate) fn is_dumb() -> bool {
     env::var_os("TERM").is_none_or(|term| term == "dumb")
+}
+
+/// Returns how wide the terminal at stdout is, if it is one.
+pub(crate) fn columns() -> Option<usize> {
+    io::stdout().is_terminal().then(|| Size::of_screen().columns)
+}
+
+/// How large the terminal at stdout is, in letters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+impl Size {
+    pub(crate) fn of_screen() -> Size {
+        let told = tcgetwinsize(rustix::stdio::stdout()).ok();
+        let or = |told: Option<u16>, usual: usize| told.filter(|&told| told > 0).map_or(usual, usize::from);
+        // As those were that had no other.
+        Size { rows: or(told.map(|size| size.ws_row), 24), columns: or(told.map(|size| size.ws_col), 80) }
+    }
 }
 
 /// Writes a text so that it stands out.

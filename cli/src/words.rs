@@ -37,6 +37,13 @@ pub(crate) fn of(error: &Error) -> String {
              or use another name",
             count(*found, "byte")
         ),
+        Error::Mismatch { name, what: Attribute::Kind, found, expected } => {
+            let [found, expected] = [*found, *expected].map(kind);
+            format!(
+                "ring {name:?} has kind {found}, expected {expected}; --kind {found} is what stands, or use another \
+                 name"
+            )
+        }
         Error::Mismatch { name, what, found, expected } => match difference(*what, *found, name) {
             Some(cure) => format!("ring {name:?} has {what} {found}, expected {expected}; {cure}"),
             None => error.to_string(),
@@ -80,10 +87,6 @@ fn plain(text: &str) -> String {
 /// Says what to do about a difference, where that is an option.
 fn difference(what: Attribute, found: u64, name: &str) -> Option<String> {
     let option = match what {
-        Attribute::Kind => {
-            let kind = if found == 1 { "stream" } else { "message" };
-            return Some(format!("--kind {kind} is what stands, or use another name"));
-        }
         Attribute::Capacity => "--capacity",
         Attribute::RecordAlign => "--alignment",
         Attribute::ElementSize => "--element-size",
@@ -92,6 +95,11 @@ fn difference(what: Attribute, found: u64, name: &str) -> Option<String> {
         _ => return Some(format!("another process damaged the ring; {}", anew(name))),
     };
     Some(format!("{option} {found} is what stands, or use another name"))
+}
+
+/// Names a kind as the option does.
+fn kind(number: u64) -> &'static str {
+    if number == 1 { "stream" } else { "message" }
 }
 
 /// Says how a ring is made anew that cannot be used.
@@ -138,8 +146,10 @@ mod tests {
         check(&of(&differs(Attribute::RecordAlign, 8)), &["--alignment 8"]);
         check(&of(&differs(Attribute::ElementSize, 8)), &["--element-size 8"]);
         check(&of(&differs(Attribute::ElementAlign, 8)), &["--element-align 8"]);
-        check(&of(&differs(Attribute::Kind, 1)), &["--kind stream"]);
-        check(&of(&differs(Attribute::Kind, 2)), &["--kind message"]);
+        let differs_in_kind =
+            |found| Error::Mismatch { name: name(), what: Attribute::Kind, found, expected: 3 - found };
+        check(&of(&differs_in_kind(1)), &["kind stream, expected message", "--kind stream"]);
+        check(&of(&differs_in_kind(2)), &["kind message, expected stream", "--kind message"]);
         check(&of(&differs(Attribute::SegmentLength, 8)), &["damaged", "ringmain rm --force x"]);
         check(&of_wait(WaitError::Truncated { len: 1, expected: 2 }), &["1 byte,", "make it anew"]);
     }

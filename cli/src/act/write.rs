@@ -1,12 +1,13 @@
 //! `ringmain write`: stdin to a ring.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use ringmain::{PeerState, PushError, WaitError, message, stream};
 use rustix::event::PollFlags;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::retry_on_intr;
 
 use super::attach::Ring;
@@ -14,7 +15,7 @@ use super::frames::{Cut, Cutter, was};
 use super::framing::{Cargo, Frame, of_bytes};
 use super::meter::Meter;
 use super::peer::{End, Reader};
-use crate::streams::{self, SLICE, Stream, is_ready, patiently};
+use crate::streams::{self, SLICE, Stream, is_ready};
 
 /// The largest read: what a process that is killed can lose.
 const PIECE: usize = 1 << 17;
@@ -47,8 +48,14 @@ impl Write {
         let input = Stream::In.descriptor();
         let size = rest_of_file(input);
         let meter = Meter::start(self.ring.progress, &self.ring.name, input, size);
-        let pump = Pump { input: Input { file: input, may_be_quiet: size.is_none() }, meter };
         streams::widen(input);
+        let own = if size.is_none() { without_waiting(input) } else { None };
+        let input = match (&own, size) {
+            (Some(own), _) => Input { file: own.as_fd(), quiet: Quiet::Told },
+            (None, Some(_)) => Input { file: input, quiet: Quiet::Never },
+            (None, None) => Input { file: input, quiet: Quiet::Waited },
+        };
+        let pump = Pump { input, meter };
         match handle {
             Tx::Bytes(mut tx) => leave(pump.bytes(&mut tx), tx),
             Tx::Elements(mut tx) => leave(pump.elements(&mut tx), tx),
@@ -75,34 +82,62 @@ fn leave(moved: Result<()>, tx: impl End) -> Result<()> {
 /// Returns how much there is to read of a file; nothing of what may grow for ever, or be waited for.
 fn rest_of_file(file: BorrowedFd<'_>) -> Option<u64> {
     let found = rustix::fs::fstat(file).ok()?;
-    let is_file = rustix::fs::FileType::from_raw_mode(found.st_mode).is_file();
+    let is_file = FileType::from_raw_mode(found.st_mode).is_file();
     let position = rustix::fs::tell(file).ok()?;
     is_file.then(|| (found.st_size as u64).saturating_sub(position))
+}
+
+/// Opens a pipe once more, so that no read of it waits. That belongs to what is opened: others share what stdin is.
+fn without_waiting(file: BorrowedFd<'_>) -> Option<OwnedFd> {
+    if FileType::from_raw_mode(rustix::fs::fstat(file).ok()?.st_mode) != FileType::Fifo {
+        return None;
+    }
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // Another user's pipe is refused, for example.
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+/// What a read does where nothing is there, and may come yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quiet {
+    /// That cannot be.
+    Never,
+    /// It says so.
+    Told,
+    /// It waits, and knows of nothing else: so it has to be asked before.
+    Waited,
 }
 
 /// Where bytes come from.
 #[derive(Clone, Copy, Debug)]
 struct Input<'a> {
     file: BorrowedFd<'a>,
-    /// Whether a read may wait for somebody: a pipe, a socket, a terminal.
-    may_be_quiet: bool,
+    quiet: Quiet,
 }
 
 impl Input<'_> {
-    /// Waits until a read does not wait, and sees meanwhile whether the reader of the ring leaves.
-    fn await_some(self, reader: &mut Reader, tx: &(impl End + ?Sized)) -> Result<()> {
-        while self.may_be_quiet && !is_ready(self.file, PollFlags::IN, Some(SLICE)).context(UNREADABLE)? {
+    /// Waits until there is something to read, and sees meanwhile whether the reader of the ring leaves.
+    fn wait(self, reader: &mut Reader, tx: &(impl End + ?Sized)) -> Result<()> {
+        while !is_ready(self.file, PollFlags::IN, Some(SLICE)).context(UNREADABLE)? {
             reader.check(tx)?;
         }
         Ok(())
     }
 
-    /// Reads by `attempt`, and returns how many bytes came; 0 at the end.
-    fn read(self, attempt: impl FnMut() -> io::Result<usize>) -> Result<usize> {
-        patiently(self.file, PollFlags::IN, attempt).context(UNREADABLE)
+    /// The same, where a read would wait by itself.
+    fn await_some(self, reader: &mut Reader, tx: &(impl End + ?Sized)) -> Result<()> {
+        if self.quiet == Quiet::Waited { self.wait(reader, tx) } else { Ok(()) }
     }
 
-    fn read_into(self, bytes: &mut [u8]) -> Result<usize> {
+    /// Reads by `attempt`, and returns how many bytes came, 0 at the end; `None` where nothing is there yet.
+    fn read(self, mut attempt: impl FnMut() -> io::Result<usize>) -> Result<Option<usize>> {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            result => result.map(Some).context(UNREADABLE),
+        }
+    }
+
+    fn read_into(self, bytes: &mut [u8]) -> Result<Option<usize>> {
         self.read(|| Ok(retry_on_intr(|| rustix::io::read(self.file, &mut *bytes))?))
     }
 }
@@ -124,7 +159,11 @@ impl Pump<'_> {
             self.input.await_some(&mut reader, tx)?;
             match tx.claim_contiguous(PIECE) {
                 Ok(mut claim) => {
-                    let read = self.input.read(|| claim.read_from(self.input.file))?;
+                    let Some(read) = self.input.read(|| claim.read_from(self.input.file))? else {
+                        drop(claim);
+                        self.input.wait(&mut reader, tx)?;
+                        continue;
+                    };
                     if read == 0 {
                         return Ok(());
                     }
@@ -135,7 +174,10 @@ impl Pump<'_> {
                 // A full ring is no reason to wait where stdin has ended: so a little is read before.
                 Err(_) => {
                     let mut spare = [0; SPARE];
-                    let read = self.input.read_into(&mut spare)?;
+                    let Some(read) = self.input.read_into(&mut spare)? else {
+                        self.input.wait(&mut reader, tx)?;
+                        continue;
+                    };
                     if read == 0 {
                         return Ok(());
                     }
@@ -153,7 +195,10 @@ impl Pump<'_> {
         loop {
             reader.check(tx)?;
             self.input.await_some(&mut reader, tx)?;
-            let ended = window.fill(self.input)?;
+            let Some(ended) = window.fill(self.input)? else {
+                self.input.wait(&mut reader, tx)?;
+                continue;
+            };
             let whole = window.bytes().len() / size * size;
             let mut pushed = 0;
             while pushed < whole {
@@ -188,7 +233,10 @@ impl Pump<'_> {
             if window.is_full() {
                 window.grow(cutter.longest_window());
             }
-            let ended = window.fill(self.input)?;
+            let Some(ended) = window.fill(self.input)? else {
+                self.input.wait(&mut reader, tx)?;
+                continue;
+            };
             let before = window.bytes().len();
             while let Some(len) = push(tx, &mut cutter, &mut window, ended)? {
                 reader.wait(tx, len)?;
@@ -262,13 +310,13 @@ impl Window {
         self.buffer.resize((2 * self.buffer.len()).min(longest).max(self.buffer.len() + 1), 0);
     }
 
-    /// Reads once, behind what is there, and returns whether stdin has ended.
-    fn fill(&mut self, input: Input<'_>) -> Result<bool> {
+    /// Reads once, behind what is there, and returns whether stdin has ended; `None` where nothing is there yet.
+    fn fill(&mut self, input: Input<'_>) -> Result<Option<bool>> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         let read = input.read_into(&mut self.buffer[self.end..])?;
-        self.end += read;
-        Ok(read == 0)
+        self.end += read.unwrap_or(0);
+        Ok(read.map(|read| read == 0))
     }
 
     fn consume(&mut self, len: usize) {

@@ -28,6 +28,19 @@ pub(super) struct Column {
 /// Reads what a column has of a ring, if there is anything.
 type Read = for<'a> fn(&Subject<'a>) -> Option<Cell<'a>>;
 
+/// What becomes of the contents of a column that there is no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flex {
+    /// They are told as a whole, or not at all.
+    None,
+    /// The middle is left out: names differ at their ends.
+    Name,
+    /// The same of a program's name; the process before it stays.
+    Holder,
+    /// It goes on in the next line.
+    Prose,
+}
+
 impl PartialEq for Column {
     fn eq(&self, other: &Column) -> bool {
         self.name == other.name
@@ -41,6 +54,15 @@ impl Column {
 
     const fn figure(name: &'static str, width: u16, cell: Read) -> Column {
         Column { name, is_figure: true, width, cell }
+    }
+
+    pub(super) fn flex(&self) -> Flex {
+        match self.name {
+            "name" | "type-tag" => Flex::Name,
+            "producer" | "consumer" => Flex::Holder,
+            "reason" => Flex::Prose,
+            _ => Flex::None,
+        }
     }
 
     /// Returns whether it takes two looks.
@@ -183,6 +205,12 @@ impl<'a> Subject<'a> {
 
     fn rate(&self, per_second: f64) -> Option<Cell<'a>> {
         Some(Cell::Rate { per_second, is_bytes: !self.ring()?.is_stream })
+    }
+
+    /// How much goes through the ring, in both directions.
+    pub(super) fn bytes_per_second(&self) -> f64 {
+        let size = self.ring().map_or(1, |ring| ring.element_size) as f64;
+        self.rates.map_or(0.0, |rates| (rates.pushed + rates.popped) * size)
     }
 
     /// For how long the consumer is busy with what waits, at the rate that it has.

@@ -44,5 +44,5 @@ fn print(arguments: &Ls, subjects: &[Subject<'_>]) -> Result<()> {
         return output::print_lines(&lines.collect::<Vec<_>>());
     }
     let columns = arguments.output.clone().unwrap_or_else(|| named(&COLUMNS));
-    output::print_lines(&table::lines(&columns, subjects, arguments.format.look()))
+    output::print_lines(&table::lines(&columns, subjects, arguments.format.look(), arguments.output.is_some()))
 }

@@ -4,7 +4,10 @@
 
 mod cell;
 mod column;
+mod fit;
+mod keys;
 mod ls;
+mod metrics;
 mod output;
 mod rates;
 mod seen;
@@ -29,19 +32,23 @@ pub(crate) enum Look {
     /// is 'being made' while a process makes a ring, 'unfinished' if that was killed, 'damaged', 'other version', and
     /// 'not a ring'; 'changing', 'leased' or 'not readable' where it could not be read; and 'gone' if it was removed or
     /// renamed during the look. '-o name,state,reason' tells why. PRODUCER and CONSUMER are the process and its
-    /// program, '-' for nobody, '?' for a process that cannot be known from here.
+    /// program, '-' for nobody, '?' for a process that cannot be known from here. On a terminal that is too narrow,
+    /// long names lose their middle, and columns are left out unless '-o' names them.
     #[command(after_help = EXIT_CODES)]
     Ls(ls::Ls),
     /// Tell all that is known of a ring, and how fast it is
     ///
     /// Rates are of elements, or of bytes of records in a message ring. Of a damaged ring it tells what can be told,
-    /// and why.
+    /// and why. '--format openmetrics' prints counters and gauges for a monitoring system, of all rings if none is
+    /// named.
     #[command(after_help = EXIT_CODES)]
     Stat(stat::Stat),
     /// Watch a ring, or all of them, until 'q' or Ctrl-C
     ///
     /// Draws on a terminal, and prints lines elsewhere: one for each ring and interval. LAG is for how long the
-    /// consumer is busy with what waits, at the rate that it has.
+    /// consumer is busy with what waits, at the rate that it has. A terminal shows those at work first, and the busiest
+    /// of them before the others; arrow keys, the page keys, Home and End show the rest, or 'j', 'k', space, 'b', 'g'
+    /// and 'G'. Where it is too narrow, long names lose their middle, and columns are left out unless '-o' names them.
     #[command(after_help = EXIT_CODES)]
     Watch(watch::Watch),
     /// Print elements or messages as they pass, without taking them

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::table::Look;
 use super::units::Style;
-use crate::output;
+use crate::output::{self, columns};
 
 /// How to print, the same for all verbs that print tables.
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,7 @@ impl Format {
             has_headings: !self.noheadings,
             has_colours: output::has_colours(),
             is_steady: false,
+            width: columns(),
             style: Style { is_plain: self.bytes },
         }
     }

@@ -12,11 +12,14 @@ pub(super) struct Rates {
 impl Rates {
     /// Compares two looks at a ring that are this many seconds apart. Nothing where they cannot be of one ring.
     pub(super) fn between(earlier: &Seen, later: &Seen, seconds: f64) -> Option<Rates> {
-        let [before, after] = [earlier, later].map(|seen| seen.ring.as_ref()?.positions);
-        let (before, after) = (before?, after?);
+        let (before, after) = (earlier.ring.as_ref()?, later.ring.as_ref()?);
+        if before.ring_id != after.ring_id {
+            return None;
+        }
+        let (before, after) = (before.positions?, after.positions?);
         let moved = |from: u64, to: u64| {
             let moved = to.wrapping_sub(from);
-            // What went back is another ring under the same name.
+            // What went back is none.
             (moved <= u64::MAX / 2).then_some(moved as f64 / seconds)
         };
         let rates = Rates { pushed: moved(before.tail, after.tail)?, popped: moved(before.head, after.head)? };
@@ -47,6 +50,9 @@ mod tests {
     #[test]
     fn two_rings_under_one_name_have_no_rate() {
         assert_eq!(Rates::between(&at(100, 200), &at(0, 10), 1.0), None);
+        let mut other = at(100, 200);
+        other.ring.as_mut().unwrap().ring_id += 1;
+        assert_eq!(Rates::between(&at(0, 10), &other, 1.0), None);
         assert_eq!(Rates::between(&at(1, 2), &broken(), 1.0), None);
         assert_eq!(Rates::between(&at(1, 2), &at(1, 2), 0.0), None);
     }

@@ -85,6 +85,22 @@ pub(super) enum State {
 }
 
 impl State {
+    /// All states that a ring can be in, and what cannot be looked at.
+    pub(super) const OF_RINGS: [State; 12] = [
+        State::Live,
+        State::Idle,
+        State::Stale,
+        State::Unknown,
+        State::Other(Condition::OtherVersion),
+        State::Other(Condition::Damaged),
+        State::Other(Condition::Unfinished),
+        State::Other(Condition::BeingMade),
+        State::Other(Condition::Changing),
+        State::Other(Condition::Gone),
+        State::Other(Condition::Unreadable),
+        State::Other(Condition::Leased),
+    ];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             State::Live => "live",
@@ -259,6 +275,16 @@ impl End {
 }
 
 impl Ring {
+    /// Returns how many bytes a number of elements is, or of bytes of records.
+    pub(super) fn bytes(&self, amount: u64) -> u64 {
+        amount.saturating_mul(self.element_size as u64)
+    }
+
+    /// Returns how many bytes came to a position since the ring was made.
+    pub(super) fn bytes_since_made(&self, position: u64) -> u64 {
+        self.bytes(position.wrapping_sub(self.first_position))
+    }
+
     /// Returns where its data begin.
     pub(super) fn data_offset(&self) -> u64 {
         self.length.saturating_sub(self.capacity as u64 * self.element_size as u64)

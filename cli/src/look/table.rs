@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
 use ringmain::inspect::Condition;
 
 use super::column::{Column, Subject};
+use super::fit::{GAP, Strip, beginning, fit};
 use super::seen::State;
 use super::units;
 use crate::output::painted;
@@ -14,62 +15,65 @@ use crate::output::painted;
 pub(super) struct Look {
     pub(super) has_headings: bool,
     pub(super) has_colours: bool,
-    /// Whether columns are as wide as their contents usually are.
+    /// Whether columns are as wide as their contents usually are, and each ring has one line.
     pub(super) is_steady: bool,
+    /// How wide the terminal is, if it is one.
+    pub(super) width: Option<usize>,
     pub(super) style: units::Style,
 }
 
-/// Returns the lines of a table of rings.
-pub(super) fn lines(columns: &[Column], subjects: &[Subject<'_>], look: Look) -> Vec<String> {
+/// Returns the lines of a table of rings. Of the columns that were not asked for, a terminal has those that fit.
+pub(super) fn lines(columns: &[Column], subjects: &[Subject<'_>], look: Look, were_asked_for: bool) -> Vec<String> {
+    let strip = |column: &Column| {
+        let heading = look.has_headings.then(|| column.name.to_uppercase());
+        let texts = subjects.iter().map(|subject| column.text(subject, look.style));
+        let least = if look.is_steady { usize::from(column.width).max(column.name.len()) } else { 0 };
+        Strip::new(*column, heading.into_iter().chain(texts).collect(), least)
+    };
+    let mut strips: Vec<Strip> = columns.iter().map(strip).collect();
+    if let Some(width) = look.width {
+        strips = fit(strips, width, !were_asked_for, !look.is_steady);
+    }
+    let headings = look.has_headings.then_some(BOLD);
+    let styles = headings.into_iter().chain(subjects.iter().map(|subject| style(subject.seen.state())));
     let mut table = new();
-    if look.has_headings {
-        table.add_row(columns.iter().map(|column| column.name.to_uppercase()));
+    let mut styles_of_lines = Vec::new();
+    for (row, style) in styles.enumerate() {
+        let texts = || strips.iter().map(|strip| &*strip.texts[row]);
+        let height = texts().map(|text| text.lines().count()).max().unwrap_or(1);
+        styles_of_lines.extend(std::iter::repeat_n(style, height));
+        table.add_row(texts());
     }
-    for subject in subjects {
-        table.add_row(columns.iter().map(|column| column.text(subject, look.style)));
-    }
-    for (index, column) in columns.iter().enumerate() {
+    for (index, strip) in strips.iter().enumerate() {
         let Some(set) = table.column_mut(index) else { continue };
-        set.set_padding((0, 2));
-        if column.is_figure {
+        set.set_padding((0, GAP as u16));
+        if strip.column.is_figure {
             set.set_cell_alignment(CellAlignment::Right);
         }
-        if look.is_steady {
-            let width = column.width.max(column.name.len() as u16);
-            // It includes the padding.
-            set.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + 2)));
-        }
+        // It includes the padding.
+        set.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed((strip.width + GAP) as u16)));
     }
-    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    if look.has_colours {
-        let headings = look.has_headings.then_some(BOLD);
-        let styles = headings.into_iter().chain(subjects.iter().map(|subject| style(subject.seen.state())));
-        for (line, style) in lines.iter_mut().zip(styles) {
-            *line = painted(style, line);
-        }
-    }
-    lines
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    // What is drawn stays on its line.
+    let cut = |line: String| look.width.filter(|_| look.is_steady).map_or(line.clone(), |it| beginning(&line, it));
+    let paint = |(line, style)| if look.has_colours { painted(style, &cut(line)) } else { cut(line) };
+    lines.zip(styles_of_lines).map(paint).collect()
 }
 
-/// Returns the lines of a table of one ring: a property each.
+/// Returns the lines of a table of one ring: a property each, and more where a value is longer than a terminal is wide.
 pub(super) fn properties(columns: &[Column], subject: &Subject<'_>, look: Look) -> Vec<String> {
-    let mut table = new();
+    let names =
+        if look.has_headings { columns.iter().map(|column| column.name.len()).max().unwrap_or(0) + GAP } else { 0 };
+    let room = look.width.map_or(usize::MAX, |width| width.saturating_sub(names).max(1));
+    let mut lines = Vec::new();
     for column in columns {
-        table.add_row([column.name.to_owned(), column.text(subject, look.style)]);
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    if !look.has_headings {
-        return columns.iter().map(|column| column.text(subject, look.style)).collect();
-    }
-    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    if look.has_colours {
-        for (line, column) in lines.iter_mut().zip(columns) {
-            let value = line.split_off(column.name.len());
-            let tells_state = matches!(column.name, "state" | "reason");
-            let style = if tells_state { style(subject.seen.state()) } else { Style::new() };
-            *line = painted(BOLD, line) + &painted(style, &value);
+        let tells_state = matches!(column.name, "state" | "reason");
+        let style = if tells_state { style(subject.seen.state()) } else { Style::new() };
+        let paint = |style, text: &str| if look.has_colours { painted(style, text) } else { text.to_owned() };
+        let text = column.text(subject, look.style);
+        for (number, part) in textwrap::wrap(&text, room).iter().enumerate() {
+            let name = if number == 0 && look.has_headings { column.name } else { "" };
+            lines.push(paint(BOLD, name) + &paint(style, &format!("{:1$}{part}", "", names - name.len())));
         }
     }
     lines
@@ -102,8 +106,13 @@ mod tests {
     use super::super::{ls, watch};
     use super::*;
 
-    const PLAIN: Look =
-        Look { has_headings: true, has_colours: false, is_steady: false, style: units::Style { is_plain: false } };
+    const PLAIN: Look = Look {
+        has_headings: true,
+        has_colours: false,
+        is_steady: false,
+        width: None,
+        style: units::Style { is_plain: false },
+    };
 
     #[track_caller]
     fn check(lines: &[String], expected: &str) {
@@ -115,7 +124,7 @@ mod tests {
         let seen = [message(), broken(), stream()];
         let subjects: Vec<Subject<'_>> = seen.iter().map(|seen| Subject { seen, rates: None }).collect();
         check(
-            &lines(&named(&ls::COLUMNS), &subjects, PLAIN),
+            &lines(&named(&ls::COLUMNS), &subjects, PLAIN, false),
             "
 NAME     KIND      ELEMENT  CAPACITY  USED  PRODUCER      CONSUMER  STATE
 orders   message  align 64   1.0 MiB   0 B  -             -         idle
@@ -124,7 +133,7 @@ samples  stream       40 B      4096  1024  4711 sampler  ?         live",
         );
         let plain = Look { has_headings: false, style: units::Style { is_plain: true }, ..PLAIN };
         check(
-            &lines(&named(&["name", "element", "capacity", "used"]), &subjects, plain),
+            &lines(&named(&["name", "element", "capacity", "used"]), &subjects, plain, false),
             "
 orders   64  1048576     0
 old       -        -     -
@@ -134,8 +143,8 @@ samples  40     4096  1024",
 
     #[test]
     fn no_ring_is_a_line_of_headings() {
-        check(&lines(&named(&["name", "kind", "state"]), &[], PLAIN), "NAME  KIND  STATE");
-        check(&lines(&named(&["name"]), &[], Look { has_headings: false, ..PLAIN }), "");
+        check(&lines(&named(&["name", "kind", "state"]), &[], PLAIN, false), "NAME  KIND  STATE");
+        check(&lines(&named(&["name"]), &[], Look { has_headings: false, ..PLAIN }, false), "");
     }
 
     #[test]
@@ -143,7 +152,7 @@ samples  40     4096  1024",
         let (seen, rates) = (stream(), Some(Rates { pushed: 12_345_678.0, popped: 1024.0 }));
         let steady = Look { is_steady: true, ..PLAIN };
         check(
-            &lines(&named(&watch::COLUMNS), &[Subject { seen: &seen, rates }], steady),
+            &lines(&named(&watch::COLUMNS), &[Subject { seen: &seen, rates }], steady, false),
             "
 NAME          STATE        PUSHED       POPPED  BAR                USED       LAG  PRODUCER          CONSUMER
 samples       live       12.3 M/s      1.0 k/s  [###.......]       1024     1.0 s  4711 sampler      ?",
@@ -156,7 +165,7 @@ samples       live       12.3 M/s      1.0 k/s  [###.......]       1024     1.0 
         let subjects: Vec<Subject<'_>> = seen.iter().map(|seen| Subject { seen, rates: None }).collect();
         let coloured = Look { has_colours: true, ..PLAIN };
         check(
-            &lines(&named(&["name", "state"]), &subjects, coloured),
+            &lines(&named(&["name", "state"]), &subjects, coloured, false),
             "
 \x1b[1mNAME     STATE\x1b[0m
 \x1b[2morders   idle\x1b[0m

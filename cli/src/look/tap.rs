@@ -6,8 +6,9 @@ use anyhow::{Result, anyhow, bail};
 use ringmain::inspect::{self, Inspection, Kind, Tapped};
 use ringmain::{PeerState, Role};
 
-use super::unit::{self, Format};
+use super::unit::{self, Format, Shape};
 use super::{seen, terminal, units};
+use crate::output::columns;
 use crate::{output, words};
 
 #[derive(Debug, clap::Args)]
@@ -63,7 +64,7 @@ struct Looks<'a> {
     tap: inspect::Tap<'a>,
     /// Where those end that do not go on.
     end: Option<u64>,
-    format: Format,
+    shape: Shape,
     interval: Duration,
     /// How many to print at each look.
     most: u64,
@@ -95,7 +96,7 @@ impl<'a> Looks<'a> {
             ring,
             tap: if arguments.new { ring.tap_new() } else { ring.tap() },
             end: (!goes_on).then(|| end(ring)),
-            format: if arguments.json { Format::Json } else { arguments.format },
+            shape: Shape::new(if arguments.json { Format::Json } else { arguments.format }, columns()),
             interval: arguments.interval,
             most: if goes_on { arguments.most } else { u64::MAX },
             left: arguments.count.unwrap_or(u64::MAX),
@@ -147,7 +148,7 @@ impl<'a> Looks<'a> {
                 Ok(Tapped::Unit { position }) => {
                     self.left -= 1;
                     self.has_printed = true;
-                    self.run.push(text, self.format, position, &bytes, self.tap.last_len());
+                    self.run.push(text, self.shape, position, &bytes, self.tap.last_len());
                     if text.len() > CHUNK {
                         check(self.ring)?;
                         output::print(&std::mem::take(text))?;
@@ -155,7 +156,7 @@ impl<'a> Looks<'a> {
                 }
             }
         };
-        self.run.flush(text, self.format);
+        self.run.flush(text, self.shape);
         looked.map_err(|corrupted| anyhow!(words::damaged(self.ring.name(), &corrupted)))
     }
 
@@ -204,33 +205,33 @@ struct Run {
 
 impl Run {
     /// Writes an element or a message, or keeps it for later if it is a byte.
-    fn push(&mut self, text: &mut String, format: Format, position: u64, bytes: &[u8], len: usize) {
+    fn push(&mut self, text: &mut String, shape: Shape, position: u64, bytes: &[u8], len: usize) {
         if !self.is_bytes {
-            unit::write(text, format, position, bytes, len);
+            unit::write(text, shape, position, bytes, len);
             return;
         }
         if self.start.wrapping_add(self.bytes.len() as u64) != position || self.bytes.len() >= CHUNK {
-            self.flush(text, format);
+            self.flush(text, shape);
         }
         if self.bytes.is_empty() {
             self.start = position;
         }
-        if format == Format::Text && bytes == b"\n" {
+        if shape.format == Format::Text && bytes == b"\n" {
             // An empty line is one, too.
-            self.write(text, format);
+            self.write(text, shape);
         } else {
             self.bytes.extend_from_slice(bytes);
         }
     }
 
-    fn flush(&mut self, text: &mut String, format: Format) {
+    fn flush(&mut self, text: &mut String, shape: Shape) {
         if !self.bytes.is_empty() {
-            self.write(text, format);
+            self.write(text, shape);
         }
     }
 
-    fn write(&mut self, text: &mut String, format: Format) {
-        unit::write(text, format, self.start, &self.bytes, self.bytes.len());
+    fn write(&mut self, text: &mut String, shape: Shape) {
+        unit::write(text, shape, self.start, &self.bytes, self.bytes.len());
         self.bytes.clear();
     }
 }
@@ -265,19 +266,20 @@ mod tests {
     #[test]
     fn bytes_of_a_stream_are_printed_together_and_text_line_by_line() {
         let mut run = Run { is_bytes: true, start: 0, bytes: Vec::new() };
+        let [plain, json] = [Format::Text, Format::Json].map(|format| Shape::new(format, None));
         let mut text = String::new();
         for (position, byte) in (10..).zip(b"one\n\ntwo") {
-            run.push(&mut text, Format::Text, position, &[*byte], 1);
+            run.push(&mut text, plain, position, &[*byte], 1);
         }
         // What was missed lies between.
-        run.push(&mut text, Format::Text, 30, b"x", 1);
-        run.flush(&mut text, Format::Text);
+        run.push(&mut text, plain, 30, b"x", 1);
+        run.flush(&mut text, plain);
         assert_eq!(text, "one\n\ntwo\nx\n");
         text.clear();
         for (position, byte) in (10..).zip(b"ab") {
-            run.push(&mut text, Format::Json, position, &[*byte], 1);
+            run.push(&mut text, json, position, &[*byte], 1);
         }
-        run.flush(&mut text, Format::Json);
+        run.flush(&mut text, json);
         assert_eq!(text, "{\"hex\":\"6162\",\"length\":2,\"position\":10,\"text\":\"ab\"}\n");
     }
 

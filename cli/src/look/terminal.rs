@@ -1,34 +1,42 @@
-//! A terminal that is drawn on, and given back as it was.
+//! A terminal that is drawn on, and given back as it was: at the end, and for as long as this process is stopped.
+//!
+//! What cannot be caught leaves it with another screen and without echo, and with nothing else: no cursor is hidden,
+//! and lines wrap. A shell that runs jobs brings the echo back by itself when one of them was killed or stopped.
 
-use std::io::{self, IsTerminal, Read, Stdin};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::io::{self, IsTerminal, Stdin};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
-use signal_hook::low_level::pipe;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::getpgrp;
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcdrain, tcgetattr, tcgetpgrp, tcsetattr,
+};
 
+use super::keys::{self, Key, Scroll};
 use crate::ending::Ending;
-use crate::output;
+use crate::output::{self, Size};
 
-/// The other screen, without a cursor and without wrapping.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
-const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+/// The other screen.
+const ENTER: &str = "\x1b[?1049h";
+const LEAVE: &str = "\x1b[?1049l";
 
 /// A screen to draw on, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Terminal {
     stdin: Stdin,
-    /// What the keyboard was like, where there is one.
-    keyboard: Option<Termios>,
-    /// Tells of signals that end the program.
-    endings: UnixStream,
-    /// Tells that the screen has another size.
-    resizes: UnixStream,
+    /// Tells of signals, which do nothing by themselves.
+    signals: SignalFd,
+    /// Which signals were held back before.
+    mask: SigSet,
+    /// What the terminal was like, while it is taken.
+    was: Option<Termios>,
+    /// What was typed and not looked at yet.
+    typed: Vec<u8>,
 }
 
 /// Why a wait ended.
@@ -36,114 +44,185 @@ pub(super) struct Terminal {
 pub(super) enum Event {
     /// The time is over.
     Timeout,
-    /// The screen has another size.
-    Resize,
+    /// The screen is empty, or has another size.
+    Redraw,
+    /// Somebody wants to see other rows.
+    Scroll(Scroll),
     /// Somebody wants an end.
     Quit,
 }
 
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wish {
+    Resize,
+    /// This process was stopped, and goes on.
+    GoOn,
+    Stop,
+    End,
+}
+
+/// The signals that are listened to.
+fn signals() -> SigSet {
+    use Signal::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+    [SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH].into_iter().collect()
+}
+
 impl Terminal {
     pub(super) fn enter() -> Result<Terminal> {
-        // Signals first: from here on none ends the program with the terminal as it must not be left.
-        let (endings, sender) = UnixStream::pair()?;
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            pipe::register(signal, sender.try_clone()?).context("cannot listen to signals")?;
-        }
-        let (resizes, sender) = UnixStream::pair()?;
-        pipe::register(SIGWINCH, sender).context("cannot listen to signals")?;
-        resizes.set_nonblocking(true)?;
-        let mut terminal = Terminal { stdin: io::stdin(), keyboard: None, endings, resizes };
-        if terminal.stdin.is_terminal() {
-            terminal.listen_to_keys()?;
-        }
-        output::print(ENTER)?;
+        // Signals first: from here on none ends or stops the program with the terminal as it must not be left.
+        let signals = signals();
+        let mut mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("cannot listen to signals")?;
+        // A stop that was held back then would be for ever.
+        mask.remove(Signal::SIGTSTP);
+        let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            .context("cannot listen to signals")?;
+        let mut terminal = Terminal { stdin: io::stdin(), signals, mask, was: None, typed: Vec::new() };
+        terminal.take()?;
         Ok(terminal)
     }
 
-    /// Makes keys come one by one, unseen, and none of them a signal.
-    fn listen_to_keys(&mut self) -> Result<()> {
-        let was = tcgetattr(&self.stdin).context("cannot ask for the state of the terminal")?;
+    /// Takes the screen, and the keyboard if there is one: keys come one by one, unseen.
+    fn take(&mut self) -> Result<()> {
+        // Does nothing else here than to stop a process in the background, until it is fetched: what the terminal is
+        // like before that is what the shell made of it for itself.
+        self.with_signals_as_before(|| retry_on_intr(|| tcdrain(self.device()))).context("cannot use the terminal")?;
+        let was = tcgetattr(self.device()).context("cannot ask for the state of the terminal")?;
         let mut keys = was.clone();
-        keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
-        keys.special_codes[SpecialCodeIndex::VMIN] = 1;
-        keys.special_codes[SpecialCodeIndex::VTIME] = 0;
-        self.keyboard = Some(was);
-        tcsetattr(&self.stdin, OptionalActions::Now, &keys).context("cannot set the state of the terminal")
-    }
-
-    /// Draws lines from the top, as far as there is room.
-    pub(super) fn draw(&self, lines: &[String]) -> Result<()> {
-        output::print(&screen(lines, self.rows()))
-    }
-
-    fn rows(&self) -> usize {
-        match tcgetwinsize(io::stdout()) {
-            Ok(size) if size.ws_row > 0 => size.ws_row.into(),
-            _ => 24,
+        if self.stdin.is_terminal() {
+            keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+            keys.special_codes[SpecialCodeIndex::VMIN] = 1;
+            keys.special_codes[SpecialCodeIndex::VTIME] = 0;
         }
+        tcsetattr(self.device(), OptionalActions::Now, &keys).context("cannot set the state of the terminal")?;
+        self.was = Some(was);
+        output::print(ENTER)
+    }
+
+    /// Gives back what was taken.
+    fn give_back(&mut self) {
+        let Some(was) = self.was.take() else { return };
+        // Else a word to a terminal that another job has could stop this process.
+        let stop = SigSet::from(Signal::SIGTTOU);
+        let mask = stop.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+        // A terminal that is gone needs nothing, and one that another job has is as that wants it.
+        let _ = output::print(LEAVE);
+        if tcgetpgrp(self.device()).map_or(true, |group| group == getpgrp()) {
+            let _ = tcsetattr(self.device(), OptionalActions::Now, &was);
+        }
+        if let Ok(mask) = mask {
+            let _ = mask.thread_set_mask();
+        }
+    }
+
+    /// The keyboard, or the screen where there is none.
+    fn device(&self) -> BorrowedFd<'_> {
+        if self.stdin.is_terminal() { self.stdin.as_fd() } else { rustix::stdio::stdout() }
+    }
+
+    /// Lets signals stop or end this process meanwhile.
+    fn with_signals_as_before<R>(&self, call: impl FnOnce() -> R) -> R {
+        let _ = self.mask.thread_set_mask();
+        let result = call();
+        let _ = signals().thread_block();
+        result
+    }
+
+    /// Draws lines from the top.
+    pub(super) fn draw(&self, lines: &[String]) -> Result<()> {
+        output::print(&screen(lines, Size::of_screen().rows))
     }
 
     /// Waits until a moment, or until something happens.
     pub(super) fn wait_until(&mut self, end: Instant) -> Result<Event> {
         loop {
-            let stdout = io::stdout();
-            let keyboard = self.keyboard.is_some().then(|| self.stdin.as_fd());
+            match keys::next(&mut self.typed) {
+                Some(Key::Quit) => return Ok(Event::Quit),
+                Some(Key::Redraw) => return Ok(Event::Redraw),
+                Some(Key::Scroll(scroll)) => return Ok(Event::Scroll(scroll)),
+                None => {}
+            }
+            let keyboard = self.stdin.is_terminal().then(|| self.stdin.as_fd());
             let sources: Vec<BorrowedFd<'_>> =
-                [self.endings.as_fd(), self.resizes.as_fd(), stdout.as_fd()].into_iter().chain(keyboard).collect();
-            let [ending, resize, screen, key] = poll_until(&sources, end)?;
-            if ending || screen {
+                [self.signals.as_fd(), rustix::stdio::stdout()].into_iter().chain(keyboard).collect();
+            let [signal, screen, key] = poll_until(&sources, end)?;
+            if screen {
                 return Ok(Event::Quit);
             }
-            if key && self.is_end_wanted()? {
+            match if signal { self.wish() } else { None } {
+                Some(Wish::End) => return Ok(Event::Quit),
+                Some(Wish::Stop) => {
+                    self.give_back();
+                    // As if nobody had listened. Where nobody could let it go on, the system lets it go on at once.
+                    self.with_signals_as_before(|| raise(Signal::SIGTSTP)).context("cannot stop")?;
+                    self.take()?;
+                    return Ok(Event::Redraw);
+                }
+                Some(Wish::GoOn) => {
+                    // It was stopped by what cannot be caught, and may be in the background now.
+                    self.give_back();
+                    self.take()?;
+                    return Ok(Event::Redraw);
+                }
+                Some(Wish::Resize) => return Ok(Event::Redraw),
+                None => {}
+            }
+            if key && !self.read_keys()? {
                 return Ok(Event::Quit);
             }
-            if resize {
-                // One look for all that has come.
-                let _ = self.resizes.read(&mut [0; 64]);
-                return Ok(Event::Resize);
-            }
-            if !key {
+            if !key && !signal {
                 return Ok(Event::Timeout);
             }
         }
     }
 
-    /// Reads keys, and returns whether one of them wants an end.
-    fn is_end_wanted(&mut self) -> Result<bool> {
-        const CONTROL_C: u8 = 3;
-        let mut keys = [0; 64];
-        match rustix::io::read(&self.stdin, &mut keys) {
+    /// Returns the most urgent of what signals ask for.
+    fn wish(&mut self) -> Option<Wish> {
+        let signals = std::iter::from_fn(|| self.signals.read_signal().ok().flatten());
+        let wish = |number: u32| match Signal::try_from(number as i32) {
+            Ok(Signal::SIGWINCH) => Wish::Resize,
+            Ok(Signal::SIGCONT) => Wish::GoOn,
+            Ok(Signal::SIGTSTP) => Wish::Stop,
+            _ => Wish::End,
+        };
+        signals.map(|signal| wish(signal.ssi_signo)).max()
+    }
+
+    /// Reads what was typed; `false` if nobody can type any more.
+    fn read_keys(&mut self) -> Result<bool> {
+        let mut typed = [0; 64];
+        match rustix::io::read(&self.stdin, &mut typed) {
             // The terminal is gone.
-            Ok(0) | Err(Errno::IO) => Ok(true),
-            Ok(count) => Ok(keys[..count].iter().any(|key| matches!(key, b'q' | b'Q' | &CONTROL_C))),
-            Err(Errno::INTR | Errno::AGAIN) => Ok(false),
-            Err(error) => Err(error).context("cannot read the keyboard"),
+            Ok(0) | Err(Errno::IO) => return Ok(false),
+            Ok(count) => self.typed.extend_from_slice(&typed[..count]),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => return Err(error).context("cannot read the keyboard"),
         }
+        Ok(true)
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        let _ = output::print(LEAVE);
-        if let Some(keyboard) = &self.keyboard {
-            let _ = tcsetattr(&self.stdin, OptionalActions::Now, keyboard);
-        }
+        self.give_back();
+        let _ = self.mask.thread_set_mask();
     }
 }
 
 /// Returns what draws these lines over whatever stands there.
 fn screen(lines: &[String], rows: usize) -> String {
-    let lines: Vec<&str> = lines.iter().take(rows).map(String::as_str).collect();
-    // Each line wipes what is left of the one before it, and the last one wipes all below: nothing flickers. The reset
-    // ends a colour whose end was cut off.
-    format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n"))
+    // Each line is wiped before it is written, and all below with the last one. Behind a line that fills its row, a
+    // terminal would wipe the last letter.
+    let (mut text, last) = ("\x1b[H".to_owned(), rows.min(lines.len()).saturating_sub(1));
+    for line in &lines[..last] {
+        text += &format!("\x1b[K{line}\r\n");
+    }
+    text + "\x1b[J" + lines.get(last).map_or("", |line| line)
 }
 
 /// Waits until a moment, or until nobody reads the output any more: an ending of its own.
 pub(super) fn wait_for_reader_until(end: Instant) -> Result<()> {
-    let stdout = io::stdout();
-    match poll_until(&[stdout.as_fd()], end)? {
+    match poll_until(&[rustix::stdio::stdout()], end)? {
         [false] => Ok(()),
         [true] => Err(Ending::BrokenPipe.into()),
     }
@@ -152,11 +231,7 @@ pub(super) fn wait_for_reader_until(end: Instant) -> Result<()> {
 /// Waits until a moment, or until one of the sources has something to read or is gone. Only the end of the standard
 /// output counts, since nothing is read there.
 fn poll_until<const COUNT: usize>(sources: &[BorrowedFd<'_>], end: Instant) -> Result<[bool; COUNT]> {
-    let stdout = io::stdout();
-    let is_stdout = |source: &BorrowedFd<'_>| {
-        use std::os::fd::AsRawFd;
-        source.as_raw_fd() == stdout.as_fd().as_raw_fd()
-    };
+    let is_stdout = |source: &BorrowedFd<'_>| source.as_raw_fd() == rustix::stdio::stdout().as_raw_fd();
     loop {
         let asked = |source: &BorrowedFd<'_>| if is_stdout(source) { PollFlags::empty() } else { PollFlags::IN };
         let mut polled: Vec<PollFd<'_>> =
@@ -188,7 +263,13 @@ mod tests {
     #[test]
     fn a_screen_takes_as_many_lines_as_it_has() {
         let lines = ["one", "two", "three"].map(str::to_owned);
-        assert_eq!(screen(&lines, 2), "\x1b[Hone\x1b[K\r\ntwo\x1b[K\x1b[J");
-        assert_eq!(screen(&[], 2), "\x1b[H\x1b[K\x1b[J");
+        assert_eq!(screen(&lines, 2), "\x1b[H\x1b[Kone\r\n\x1b[Jtwo");
+        assert_eq!(screen(&lines[..1], 2), "\x1b[H\x1b[Jone");
+        assert_eq!(screen(&[], 2), "\x1b[H\x1b[J");
+    }
+
+    #[test]
+    fn an_end_is_more_urgent_than_a_stop() {
+        assert!(Wish::End > Wish::Stop && Wish::Stop > Wish::GoOn && Wish::GoOn > Wish::Resize);
     }
 }

@@ -17,11 +17,33 @@ pub(super) enum Format {
     Json,
 }
 
+/// How to write them on what is there to print on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) format: Format,
+    /// How many bytes a line of a dump has.
+    pub(super) per_line: usize,
+}
+
+impl Shape {
+    /// A dump fits the terminal, if that is the one or the other.
+    pub(super) fn new(format: Format, columns: Option<usize>) -> Shape {
+        let is_narrow = columns.is_some_and(|columns| columns < width(16));
+        Shape { format, per_line: if is_narrow { 8 } else { 16 } }
+    }
+}
+
+/// How wide a dump is with so many bytes in a line.
+const fn width(per_line: usize) -> usize {
+    // The position, the offset, the bytes with a gap among them, and the letters.
+    12 + 2 + 4 + 1 + 3 * per_line + 1 + 2 + per_line + 2
+}
+
 /// Writes one at this position to the end of `text`, of which only the first bytes may be there.
-pub(super) fn write(text: &mut String, format: Format, position: u64, bytes: &[u8], len: usize) {
-    match format {
+pub(super) fn write(text: &mut String, shape: Shape, position: u64, bytes: &[u8], len: usize) {
+    match shape.format {
         Format::Hex => {
-            dump(text, position, bytes);
+            dump(text, shape.per_line, position, bytes);
             if bytes.len() < len {
                 let _ = writeln!(text, "{:>12}  ({} bytes of {len})", "", bytes.len());
             }
@@ -43,17 +65,16 @@ pub(super) fn write(text: &mut String, format: Format, position: u64, bytes: &[u
     }
 }
 
-/// Writes 16 bytes per line, the position before the first one.
-fn dump(text: &mut String, position: u64, bytes: &[u8]) {
-    const WIDTH: usize = 16;
+/// Writes so many bytes per line, the position before the first one.
+fn dump(text: &mut String, per_line: usize, position: u64, bytes: &[u8]) {
     // A message of no bytes has its line, too.
-    let count = bytes.len().div_ceil(WIDTH).max(1);
+    let count = bytes.len().div_ceil(per_line).max(1);
     for line in 0..count {
-        let part = bytes.chunks(WIDTH).nth(line).unwrap_or_default();
+        let part = bytes.chunks(per_line).nth(line).unwrap_or_default();
         let title = if line == 0 { position.to_string() } else { String::new() };
-        let _ = write!(text, "{title:>12}  {:04x} ", line * WIDTH);
-        for at in 0..WIDTH {
-            let gap = if at == WIDTH / 2 { " " } else { "" };
+        let _ = write!(text, "{title:>12}  {:04x} ", line * per_line);
+        for at in 0..per_line {
+            let gap = if at == per_line / 2 { " " } else { "" };
             let _ = match part.get(at) {
                 Some(byte) => write!(text, "{gap} {byte:02x}"),
                 None => write!(text, "{gap}   "),
@@ -71,15 +92,15 @@ mod tests {
     #[track_caller]
     fn check(format: Format, bytes: &[u8], expected: &str) {
         let mut text = String::new();
-        write(&mut text, format, 128, bytes, bytes.len());
+        write(&mut text, Shape::new(format, None), 128, bytes, bytes.len());
         assert_eq!(text, expected);
     }
 
     #[test]
     fn what_was_cut_says_how_long_it_is() {
         let mut text = String::new();
-        write(&mut text, Format::Json, 0, b"ab", 9);
-        write(&mut text, Format::Hex, 0, b"ab", 9);
+        write(&mut text, Shape::new(Format::Json, None), 0, b"ab", 9);
+        write(&mut text, Shape::new(Format::Hex, None), 0, b"ab", 9);
         assert!(text.starts_with("{\"hex\":\"6162\",\"length\":9,") && text.ends_with("(2 bytes of 9)\n"), "{text}");
     }
 
@@ -98,6 +119,17 @@ mod tests {
             "         128  0000                                                    ||
 ",
         );
+    }
+
+    #[test]
+    fn a_dump_is_as_wide_as_a_terminal_at_most() {
+        for columns in [60, width(16) - 1, width(16), 200] {
+            let mut text = String::new();
+            write(&mut text, Shape::new(Format::Hex, Some(columns)), u64::from(u32::MAX), &[7; 40], 40);
+            assert!(text.lines().all(|line| line.len() <= columns), "{columns}:\n{text}");
+            assert_eq!(text.lines().count(), if columns < width(16) { 5 } else { 3 }, "{columns}:\n{text}");
+        }
+        assert_eq!(width(16), 88);
     }
 
     #[test]

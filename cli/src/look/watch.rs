@@ -1,19 +1,23 @@
 //! `ringmain watch`: rings as they fare.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ringmain::inspect::Inspection;
+use ringmain::inspect::{Condition, Inspection};
 
 use super::column::{self, Column, Subject, TIME, named};
+use super::fit;
+use super::keys::Scroll;
 use super::output::{self, Format};
 use super::rates::Rates;
-use super::seen::{Seen, explain, is_told};
+use super::seen::{Seen, State, explain, is_told};
 use super::table::{self, Look};
 use super::terminal::{self, Event, Terminal};
 use super::units;
-use crate::output::json;
+use crate::output::{Size, json};
+use crate::words;
 
 /// The columns unless others are asked for.
 pub(super) const COLUMNS: [&str; 9] =
@@ -53,7 +57,8 @@ pub(super) fn run(arguments: &Watch) -> Result<()> {
             let lines = rings.subjects().map(|subject| json(&column::object(&columns, &subject)));
             output::print_lines(&lines.collect::<Vec<_>>())?;
         } else {
-            output::print_lines(&table::lines(&arguments.columns(), &rings.subjects().collect::<Vec<_>>(), look))?;
+            let subjects: Vec<Subject<'_>> = rings.subjects().collect();
+            output::print_lines(&table::lines(&arguments.columns(), &subjects, look, arguments.output.is_some()))?;
             look.has_headings = false;
         }
     }
@@ -75,21 +80,30 @@ impl Watch {
 /// Draws until somebody wants an end.
 fn draw(arguments: &Watch, rings: &mut Rings, terminal: &mut Terminal) -> Result<()> {
     let (mut intervals, mut next) = (0, Instant::now() + arguments.interval);
+    let mut view = View::default();
     loop {
-        let subjects: Vec<Subject<'_>> = rings.subjects().collect();
-        let look = arguments.format.look();
-        let mut lines = table::lines(&arguments.columns(), &subjects, Look { is_steady: true, ..look });
+        let mut subjects: Vec<Subject<'_>> = rings.subjects().collect();
+        subjects.sort_by(|one, other| order(one).cmp(&order(other)));
+        let (look, size) = (Look { is_steady: true, ..arguments.format.look() }, Size::of_screen());
+        let were_asked_for = arguments.output.is_some();
+        let mut rows = table::lines(&arguments.columns(), &subjects, look, were_asked_for);
+        let mut head = Vec::new();
         if look.has_headings {
-            lines.insert(0, title(subjects.len(), arguments.interval));
-            lines.insert(1, String::new());
+            head.push(rows.remove(0));
+            // A small screen is for the rings.
+            if size.rows > 4 {
+                let title = fit::beginning(&title(subjects.len(), arguments.interval), size.columns);
+                head.splice(0..0, [title, String::new()]);
+            }
         }
-        terminal.draw(&lines)?;
+        terminal.draw(&view.fit(head, rows, size))?;
         if arguments.count.is_some_and(|count| intervals >= count) {
             return Ok(());
         }
         match terminal.wait_until(next)? {
             Event::Quit => return Ok(()),
-            Event::Resize => {}
+            Event::Redraw => {}
+            Event::Scroll(scroll) => view.scroll(scroll),
             Event::Timeout => {
                 rings.look_again()?;
                 intervals += 1;
@@ -101,8 +115,58 @@ fn draw(arguments: &Watch, rings: &mut Rings, terminal: &mut Terminal) -> Result
 }
 
 fn title(count: usize, interval: Duration) -> String {
-    let rings = if count == 1 { "1 ring".to_owned() } else { format!("{count} rings") };
-    format!("{rings}, every {}; q ends", units::time(interval.as_secs_f64()))
+    format!("{}, every {interval:?}; q ends", words::count(count as u64, "object"))
+}
+
+/// Sorts rings: those first at which somebody is, the busiest before the others; then what may need attention. Rates
+/// that are alike change no order: rows that moved at each look could not be read.
+fn order<'a>(subject: &Subject<'a>) -> impl Ord + use<'a> {
+    let place = match subject.seen.state() {
+        State::Live => 0,
+        State::Idle => 2,
+        State::Other(Condition::NotARing | Condition::Gone) => 3,
+        State::Stale | State::Unknown | State::Other(_) => 1,
+    };
+    let load = (subject.bytes_per_second() as u64).checked_ilog2();
+    (place, Reverse(load), &*subject.seen.name)
+}
+
+/// The part of a table that a screen shows.
+#[derive(Debug, Default)]
+struct View {
+    /// The first row that is shown.
+    first: usize,
+    /// How many are shown.
+    page: usize,
+}
+
+impl View {
+    /// Returns what fits of these rows below their head, with a line that counts the others.
+    fn fit(&mut self, mut head: Vec<String>, rows: Vec<String>, size: Size) -> Vec<String> {
+        let room = size.rows.saturating_sub(head.len());
+        self.page = if rows.len() <= room { rows.len() } else { room.saturating_sub(1).max(1) };
+        self.first = self.first.min(rows.len() - self.page);
+        let rest = [("above", self.first), ("more", rows.len() - self.page - self.first)];
+        head.extend(rows.into_iter().skip(self.first).take(self.page));
+        let rest: Vec<String> =
+            rest.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
+        if !rest.is_empty() {
+            head.push(fit::beginning(&format!("{}; arrow keys scroll", rest.join(", ")), size.columns));
+        }
+        head
+    }
+
+    fn scroll(&mut self, scroll: Scroll) {
+        // Where that is too far, the next view goes back.
+        self.first = match scroll {
+            Scroll::Up => self.first.saturating_sub(1),
+            Scroll::Down => self.first.saturating_add(1),
+            Scroll::PageUp => self.first.saturating_sub(self.page),
+            Scroll::PageDown => self.first.saturating_add(self.page),
+            Scroll::Top => 0,
+            Scroll::Bottom => usize::MAX,
+        };
+    }
 }
 
 /// The rings that are watched, and what the last look and the one before found.
@@ -157,11 +221,62 @@ impl Rings {
 
 #[cfg(test)]
 mod tests {
+    use super::super::seen::tests::{broken, message, stream};
     use super::*;
 
+    #[track_caller]
+    fn check(view: &mut View, expected: &[&str]) {
+        let rows = (1..=9).map(|number| number.to_string()).collect();
+        assert_eq!(view.fit(vec!["HEAD".to_owned()], rows, Size { rows: 5, columns: 40 }), expected);
+    }
+
     #[test]
-    fn a_title_counts_rings() {
-        assert_eq!(title(1, Duration::from_secs(1)), "1 ring, every 1.0 s; q ends");
-        assert_eq!(title(0, Duration::from_millis(100)), "0 rings, every 100.0 ms; q ends");
+    fn a_view_shows_a_part_and_counts_the_rest() {
+        let mut view = View::default();
+        check(&mut view, &["HEAD", "1", "2", "3", "6 more; arrow keys scroll"]);
+        view.scroll(Scroll::Up);
+        check(&mut view, &["HEAD", "1", "2", "3", "6 more; arrow keys scroll"]);
+        view.scroll(Scroll::Down);
+        check(&mut view, &["HEAD", "2", "3", "4", "1 above, 5 more; arrow keys scroll"]);
+        view.scroll(Scroll::PageDown);
+        check(&mut view, &["HEAD", "5", "6", "7", "4 above, 2 more; arrow keys scroll"]);
+        for scroll in [Scroll::PageDown, Scroll::Bottom, Scroll::Down] {
+            view.scroll(scroll);
+            check(&mut view, &["HEAD", "7", "8", "9", "6 above; arrow keys scroll"]);
+        }
+        view.scroll(Scroll::PageUp);
+        check(&mut view, &["HEAD", "4", "5", "6", "3 above, 3 more; arrow keys scroll"]);
+        view.scroll(Scroll::Top);
+        check(&mut view, &["HEAD", "1", "2", "3", "6 more; arrow keys scroll"]);
+        // A larger screen has room for all.
+        view.scroll(Scroll::Bottom);
+        let all = view.fit(vec![], vec!["1".to_owned(); 9], Size { rows: 9, columns: 40 });
+        assert_eq!(all, ["1"; 9]);
+        // One without any room has at least a row.
+        assert_eq!(view.fit(vec![], vec!["1".to_owned(); 2], Size { rows: 0, columns: 6 }), ["1", "1 mor…"]);
+    }
+
+    #[test]
+    fn the_busiest_of_those_at_work_come_first() {
+        let named = |seen: Seen, name: &str| Seen { name: name.to_owned(), ..seen };
+        let seen = [named(message(), "a"), named(broken(), "b"), named(stream(), "c"), named(stream(), "d")];
+        let rates = |pushed| Some(Rates { pushed, popped: 0.0 });
+        let sorted = |of_c, of_d| {
+            let rates = [None, None, of_c, of_d];
+            let mut subjects: Vec<_> = seen.iter().zip(rates).map(|(seen, rates)| Subject { seen, rates }).collect();
+            subjects.sort_by(|one, other| order(one).cmp(&order(other)));
+            subjects.iter().map(|subject| &*subject.seen.name).collect::<String>()
+        };
+        assert_eq!(sorted(None, None), "cdba");
+        assert_eq!(sorted(rates(1.0), rates(3.0)), "dcba");
+        // These are alike.
+        assert_eq!(sorted(rates(1.0), rates(1.1)), "cdba");
+        assert_eq!(sorted(rates(0.0), None), "cdba");
+    }
+
+    #[test]
+    fn a_title_counts_what_is_there() {
+        assert_eq!(title(1, Duration::from_secs(1)), "1 object, every 1s; q ends");
+        assert_eq!(title(0, Duration::from_millis(1100)), "0 objects, every 1.1s; q ends");
     }
 }

@@ -3,9 +3,12 @@
 
 mod json;
 mod lists;
+mod metrics;
 mod program;
 mod refused;
 mod ring;
+#[allow(dead_code, reason = "every test file uses its share")]
+mod screen;
 #[path = "../shell/mod.rs"]
 mod shell;
 mod speed;

@@ -21,6 +21,12 @@ impl Name {
         Name(format!("look-{}-{}", process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)))
     }
 
+    /// One as long as names may be.
+    pub(crate) fn long() -> Name {
+        let name = Name::new();
+        Name(format!("{:-<30}", name.0))
+    }
+
     pub(crate) fn options(&self) -> Options {
         Options::new(&self.0)
     }

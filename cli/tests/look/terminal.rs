@@ -84,6 +84,12 @@ impl Terminal {
         String::from_utf8_lossy(&self.written.drain(..end).collect::<Vec<_>>()).into_owned()
     }
 
+    /// Everything that was written and not asked for yet.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.read();
+        std::mem::take(&mut self.written)
+    }
+
     fn read(&mut self) {
         let mut some = [0; 4096];
         loop {

@@ -45,12 +45,23 @@ impl Finding {
         Ok(output::json(&serde_json::to_value(self)?) + "\n")
     }
 
-    pub(super) fn line(&self) -> String {
+    /// What was found and what to do, in lines as wide as a terminal, if it is for one.
+    pub(super) fn lines(&self, columns: Option<usize>) -> String {
         let status = if self.status == Status::Ok { "ok" } else { "attention" };
-        let cure = self.cure.as_ref().map_or(String::new(), |cure| format!("\n{:27}-> {cure}", ""));
-        format!("{status:9}  {:14}  {}{cure}\n", self.check, self.found)
+        let width = columns.unwrap_or(usize::MAX).max(MARGIN + 20);
+        let part = |first: &str, margin: usize, text: &str| {
+            let next = " ".repeat(margin);
+            let options = textwrap::Options::new(width).initial_indent(first).subsequent_indent(&next);
+            textwrap::fill(text, options) + "\n"
+        };
+        let found = part(&format!("{status:9}  {:14}  ", self.check), MARGIN, &self.found);
+        let cure = |cure| part(&format!("{:MARGIN$}-> ", ""), MARGIN + 3, cure);
+        found + &self.cure.as_deref().map_or(String::new(), cure)
     }
 }
+
+/// Where the text of a finding begins.
+const MARGIN: usize = 27;
 
 /// Reads a small file of the system; `None` where it is not there.
 pub(super) fn read(path: &str) -> Option<String> {
@@ -63,8 +74,15 @@ mod tests {
 
     #[test]
     fn what_needs_attention_has_its_cure_on_the_next_line() {
-        assert_eq!(Finding::ok("shm", "64 GiB").line(), "ok         shm             64 GiB\n");
-        let line = Finding::judge("shm", "64 MiB", false, "more").line();
-        assert_eq!(line, "attention  shm             64 MiB\n                           -> more\n");
+        assert_eq!(Finding::ok("shm", "64 GiB").lines(None), "ok         shm             64 GiB\n");
+        let lines = Finding::judge("shm", "64 MiB", false, "more").lines(None);
+        assert_eq!(lines, "attention  shm             64 MiB\n                           -> more\n");
+        let lines = Finding::judge("shm", "64 MiB of memory, all of it used", false, "have more of it, if you can");
+        let margin = " ".repeat(MARGIN);
+        let expected = [
+            "attention  shm             64 MiB of memory,\n".to_owned(),
+            format!("{margin}all of it used\n{margin}-> have more of it,\n{margin}   if you can\n"),
+        ];
+        assert_eq!(lines.lines(Some(44)), expected.concat());
     }
 }

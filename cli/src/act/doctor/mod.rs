@@ -13,7 +13,7 @@ use clap::Args;
 
 use self::finding::{Finding, Status};
 use crate::ending::Ending;
-use crate::output::print;
+use crate::output::{columns, print};
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
@@ -34,7 +34,7 @@ impl Doctor {
                 .collect();
         let text = match self.json {
             true => findings.iter().map(Finding::json).collect::<Result<_, _>>()?,
-            false => findings.iter().map(Finding::line).collect::<String>(),
+            false => findings.iter().map(|finding| finding.lines(columns())).collect::<String>(),
         };
         print(&text)?;
         let needs_attention = findings.iter().any(|finding| finding.status == Status::Attention);
