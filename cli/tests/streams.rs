@@ -5,6 +5,7 @@ mod shell;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -106,20 +107,27 @@ fn a_reader_that_waits_sees_nobody_left_at_stdout() {
     }
 }
 
+/// Ends of a pipe, which can be asked without waiting, and of a socket, which has to be asked before.
+fn quiet() -> [(Stdio, Box<dyn Write>); 2] {
+    let ((reader, writer), (near, far)) = (std::io::pipe().unwrap(), UnixStream::pair().unwrap());
+    [(reader.into(), Box::new(writer)), (OwnedFd::from(near).into(), Box::new(far))]
+}
+
 #[test]
 fn a_writer_with_a_quiet_stdin_sees_its_reader_leave() {
     for framing in ["bytes", "lines", "fixed:5"] {
-        let ring = Ring::new();
-        let count = if framing == "bytes" { "5" } else { "1" };
-        let reader = start(&["read", ring.name(), "--framing", framing, "--count", count]);
-        ring.await_holder(Role::Consumer);
-        let mut writer = Running::start(ringmain(&["write", ring.name()]).stdin(Stdio::piped()));
-        let mut stdin = writer.child().stdin.take().unwrap();
-        stdin.write_all(b"some\n").unwrap();
-        assert_eq!(check(reader, 0).0, b"some\n");
-        check(writer, 141);
-        await_free(&ring, Role::Producer);
-        drop(stdin);
+        for (stdin, mut input) in quiet() {
+            let ring = Ring::new();
+            let count = if framing == "bytes" { "5" } else { "1" };
+            let reader = start(&["read", ring.name(), "--framing", framing, "--count", count]);
+            ring.await_holder(Role::Consumer);
+            let writer = Running::start(ringmain(&["write", ring.name()]).stdin(stdin));
+            input.write_all(b"some\n").unwrap();
+            assert_eq!(check(reader, 0).0, b"some\n");
+            check(writer, 141);
+            await_free(&ring, Role::Producer);
+            drop(input);
+        }
     }
 }
 
@@ -128,10 +136,12 @@ fn a_writer_waits_on_for_a_quiet_stdin_while_its_reader_is_there() {
     let ring = Ring::new();
     let reader = start(&["read", ring.name()]);
     ring.await_holder(Role::Consumer);
-    let mut writer = Running::start(ringmain(&["write", ring.name()]).stdin(Stdio::piped()));
-    let mut stdin = writer.child().stdin.take().unwrap();
+    let (shared, mut stdin) = std::io::pipe().unwrap();
+    let writer = Running::start(ringmain(&["write", ring.name()]).stdin(shared.try_clone().unwrap()));
     // Some slices.
     thread::sleep(Duration::from_millis(350));
+    // Others who share it find it as it was.
+    assert!(!fcntl_getfl(&shared).unwrap().contains(OFlags::NONBLOCK));
     stdin.write_all(b"late").unwrap();
     drop(stdin);
     check(writer, 0);
