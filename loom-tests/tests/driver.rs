@@ -24,9 +24,9 @@ fn driven(memory: &SleepingMemory, waker: Role, bell: &Rc<CheckedBell>, fault: D
     thread.join().unwrap();
 }
 
-/// A task waits for elements, which another process sends.
-fn elements_come(count: u64, asks: Asks, fault: Fault, driver: DriverFault) {
-    let memory = SleepingMemory::new(2).with(fault);
+/// A task waits for elements, which another process sends over a ring with as many slots.
+fn elements_come(slots: usize, count: u64, asks: Asks, fault: Fault, driver: DriverFault) {
+    let memory = SleepingMemory::new(slots).with(fault);
     let bell = Rc::new(CheckedBell::new(driver));
     let (mut rx, mut tx) = (consumer(memory.with_bell(&bell)), producer(memory.clone()));
     driven(&memory, Role::Producer, &bell, driver, move || {
@@ -56,14 +56,14 @@ fn room_comes(asks: Asks, fault: Fault, driver: DriverFault) {
 
 #[test]
 fn a_driver_wakes_a_task_for_all_that_comes_and_for_all_room() {
-    check(|| elements_come(2, Asks::Shipped, Fault::None, DriverFault::None));
+    check(|| elements_come(2, 2, Asks::Shipped, Fault::None, DriverFault::None));
     check(|| room_comes(Asks::Shipped, Fault::None, DriverFault::None));
 }
 
 #[test]
 fn a_task_that_asks_in_another_order_is_caught() {
     for asks in [Asks::LeavesLate, Asks::LooksEarly, Asks::LooksOnce] {
-        fails(LOST_WAKE, move || elements_come(1, asks, Fault::None, DriverFault::None));
+        fails(LOST_WAKE, move || elements_come(1, 1, asks, Fault::None, DriverFault::None));
         fails(LOST_WAKE, move || room_comes(asks, Fault::None, DriverFault::None));
     }
 }
@@ -71,16 +71,16 @@ fn a_task_that_asks_in_another_order_is_caught() {
 #[test]
 fn a_task_needs_the_fences_and_the_counts_of_wakes() {
     for fault in [Fault::NoFenceToPublish, Fault::NoFenceToSleep, Fault::NotCounted, Fault::CountedLate] {
-        fails(LOST_WAKE, move || elements_come(1, Asks::Shipped, fault, DriverFault::None));
+        fails(LOST_WAKE, move || elements_come(1, 1, Asks::Shipped, fault, DriverFault::None));
         fails(LOST_WAKE, move || room_comes(Asks::Shipped, fault, DriverFault::None));
     }
 }
 
 #[test]
 fn a_driver_that_misses_a_wake_or_its_end_is_caught() {
-    fails(LOST_WAKE, || elements_come(2, Asks::Shipped, Fault::None, DriverFault::LoadsAgain));
+    fails(LOST_WAKE, || elements_come(1, 2, Asks::Shipped, Fault::None, DriverFault::LoadsAgain));
     for fault in [DriverFault::BeginsLate, DriverFault::SleepsThroughCalls] {
-        fails(LOST_WAKE, move || elements_come(1, Asks::Shipped, Fault::None, fault));
+        fails(LOST_WAKE, move || elements_come(1, 1, Asks::Shipped, Fault::None, fault));
     }
 }
 
