@@ -16,7 +16,7 @@ use super::messages::header;
 use super::{Part, Ring, succeed, word};
 pub(crate) use play::{
     LONG, SOON, STRATEGIES, attach_peer, check_gone, check_hand_over, check_held, hold, move_late, move_with_pauses,
-    mover, obey, outcome,
+    mover, obey, outcome, told_in_a_set,
 };
 
 /// One end of either ring.
