@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use common::ends::{End, LONG, SOON, attach_peer, for_each_end, parts_of_ends, small, told_in_a_set};
 use common::events::Events;
 use common::filter::{Verdict, refuse};
-use common::{Ability, Child, Part, Ring, SLICE, missing, succeed, wait_for};
-use ringmain::{Driver, Options, Readiness, WaitError, WaitSet, Woken, stream, unlink};
+use common::{Ability, Child, Part, Ring, SLICE, byte_of, lock_role, missing, succeed, unlock, wait_for};
+use ringmain::{Driver, Options, Readiness, WaitError, WaitSet, Woken, stream};
 
 /// How often an end is told of.
 const ROUNDS: usize = 15;
@@ -21,7 +21,7 @@ const AT_ONCE: Duration = Duration::from_millis(25);
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    let others: [(&str, fn(&mut Part)); 1] = [("deprived", deprived)];
+    let others: [(&str, fn(&mut Part)); 2] = [("deprived", deprived), ("mute", mute)];
     common::play(&[&parts_of_ends!(ends)[..], &others].concat());
 }
 
@@ -92,7 +92,7 @@ fn a_crash_an_abandon_and_a_close_are_told_at_once() {
                 assert_eq!(end.wait_ready(Duration::ZERO), Err(expected));
                 // The next two begin with a ring of their own.
                 drop((child, end));
-                let _ = unlink(ring.name());
+                let _ = ringmain::unlink(ring.name());
             }
             check_at_once(&format!("{} {how}, in a set: {in_a_set}", E::PART), times);
         }
@@ -111,7 +111,7 @@ fn a_ring_that_is_shortened_or_loses_its_name_is_told_at_once() {
             let mut end = attach_peer::<E>(&ring);
             let ends = || match shortens {
                 true => File::options().write(true).open(ring.path()).unwrap().set_len(4096).unwrap(),
-                false => unlink(ring.name()).unwrap(),
+                false => ringmain::unlink(ring.name()).unwrap(),
             };
             let time = if in_a_set {
                 told_in_a_set(&mut end, ends)
@@ -229,6 +229,55 @@ fn a_sleep_at_a_ring_that_others_may_read_is_cut_into_slices() {
     };
     check_wakes(&anonymous(false), false);
     check_wakes(&anonymous(true), true);
+}
+
+/// The system tells of a close before it gives back the lock of what is closed, by a moment that can be long.
+#[test]
+fn a_hint_that_comes_before_the_lock_is_given_back_is_given_again() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        drop(E::Peer::attach(&small(ring.options())).unwrap());
+        // A holder of which nobody can know from here whether it runs.
+        let object = File::options().read(true).write(true).open(ring.path()).unwrap();
+        lock_role(&object, E::Peer::ROLE);
+        ring.set_word(E::Peer::PRESENCE, 3);
+        (1..4).for_each(|note| ring.set_word(E::Peer::PRESENCE + 8 * note, 0));
+        let mut end = attach_peer::<E>(&ring);
+        told_in_a_set(&mut end, || {
+            thread::sleep(10 * SLICE);
+            drop(File::options().write(true).open(ring.path()).unwrap());
+            thread::sleep(SOON);
+            // Nothing tells of this.
+            unlock(&object, byte_of(E::Peer::ROLE));
+        });
+        assert_eq!(end.wait_ready(Duration::ZERO), Err(WaitError::Crashed));
+    }
+    for_each_end!(at once: check());
+}
+
+/// Sends an element when it is told to, and may not wake anybody.
+fn mute(part: &mut Part) {
+    let mut tx = small(part.options()).stream_producer::<u64>().unwrap();
+    if let Err(error) = refuse(&[libc::SYS_futex], Verdict::Fails) {
+        return part.say(format!("no filter: {error}"));
+    }
+    part.say("attached");
+    part.hear();
+    tx.push(7).unwrap();
+    part.hear();
+}
+
+#[test]
+fn a_set_is_told_of_what_comes_from_a_process_that_may_wake_nobody() {
+    let ring = Ring::new();
+    let mut mute = Child::start("mute", ring.name(), &[]);
+    match mute.hear().as_str() {
+        "attached" => {}
+        refusal => return missing(Ability::SystemCallFilter, refusal),
+    }
+    let mut rx = attach_peer::<stream::Consumer<u64>>(&ring);
+    told_in_a_set(&mut rx, || mute.say("push"));
+    assert_eq!(rx.pop(), Ok(7));
 }
 
 #[test]

@@ -150,7 +150,8 @@ fn sleeps() -> u64 {
     counts.sum()
 }
 
-/// Has events at one of many handles, and then rests; says how often its threads slept meanwhile, and how long they ran.
+/// Has events at one of many handles, and then rests; says how often its threads slept meanwhile, and how long they
+/// ran.
 fn rester(part: &mut Part) {
     let driver = part.argument::<bool>(0).then(Driven::start);
     let rings = [(); 8].map(|()| {
@@ -346,8 +347,8 @@ fn a_forked_child_is_refused_the_parents_drivers_has_its_own_and_disturbs_nobody
     }
 }
 
-/// Attaches and detaches, with a descriptor in between; says what it has before, after the first time, after a thousand,
-/// and in the end.
+/// Attaches and detaches, with a descriptor in between, and makes sure that it has no more after a thousand times than
+/// after the first, and nothing in the end.
 fn cycler(part: &mut Part) {
     let none = possessions();
     let cycle = || {

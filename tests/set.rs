@@ -575,8 +575,8 @@ fn idle_in_a_loop(mut ready: Vec<Readiness<stream::Consumer<u64>>>, limit: Durat
     }
 }
 
-/// Returns how often an idle set at so many rings makes which system call, in so many seconds, if this is refused to it,
-/// or a driver; nothing if they cannot be counted here.
+/// Returns how often an idle set at so many rings makes which system call, in so many seconds, if this is refused to
+/// it, or a driver; nothing if they cannot be counted here.
 #[track_caller]
 fn calls_when_idle(seconds: u64, rings: usize, refused: &str) -> Option<BTreeMap<libc::c_long, u64>> {
     let ring = Ring::new();

@@ -4,8 +4,8 @@
 //! not taken are one. A sleeper sleeps for as long as the word says that nobody called; it is set first, and the
 //! sleeper woken afterwards, so no call is lost, and a sleeper need not say that it sleeps.
 //!
-//! A **nudge** is no call: it ends a sleep, and the wait looks again. It is taken with the calls; one that meets a call, or
-//! another nudge, is not needed, since the sleeper sleeps on neither.
+//! A **nudge** is no call: it ends a sleep, and the wait looks again. It is taken with the calls. One that meets a call
+//! or another nudge is not needed, since nobody sleeps on those.
 //!
 //! **What was done before a call is seen by whoever takes it.** Both sides swap. Of several calls that are taken at
 //! once each has published what came before it: a swap goes on with what the one before it published, and a plain store

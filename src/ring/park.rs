@@ -41,8 +41,8 @@
 //! A publisher that starts to fence makes one, too, and loads `parking` again: `wakes` may again be what it was before
 //! it stopped, and a sleeper that loaded that must be seen, or see what was published in between.
 //!
-//! The death of a process wakes nobody. So a sleep is cut into slices by its caller, or lasts because something else tells
-//! of a death (`segment/watch.rs`).
+//! The death of a process wakes nobody. So a sleep is cut into slices by its caller, or lasts because something else
+//! tells of a death (`segment/watch.rs`).
 
 use core::sync::atomic::{Ordering, compiler_fence, fence};
 use core::time::Duration;

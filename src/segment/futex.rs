@@ -169,11 +169,10 @@ pub(super) fn wake_own(word: &AtomicU32) {
     let _ = futex::wake(word, Flags::PRIVATE, i32::MAX as u32);
 }
 
-/// Wakes all sleepers on the word. The other end need not be the first of them: any process that may read the ring can
-/// wait on it.
-pub(super) fn wake(word: &AtomicU64) {
-    // If it is refused, the sleeper checks again after its slice.
-    let _ = futex::wake(lower_half(word), Flags::empty(), i32::MAX as u32);
+/// Wakes all sleepers on the word, and returns whether it was let. The other end need not be the first of them: any
+/// process that may read the ring can wait on it.
+pub(super) fn wake(word: &AtomicU64) -> bool {
+    futex::wake(lower_half(word), Flags::empty(), i32::MAX as u32).is_ok()
 }
 
 /// Has the system change a word from `old` to `new`: where the memory for it is gone, that is an error (`EFAULT`), and

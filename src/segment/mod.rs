@@ -506,7 +506,10 @@ impl Parking for Segment {
     }
 
     fn wake(&self, role: Role) {
-        futex::wake(self.wakes(role));
+        if !futex::wake(self.wakes(role)) {
+            // A handle that sleeps looks again after its slice, and any other sleeper is given a hint by this.
+            object::touch(self.questions.as_fd());
+        }
     }
 
     fn sleep(&self, role: Role, wakes: u64, limit: Duration) {

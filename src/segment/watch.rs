@@ -1,9 +1,9 @@
 //! How a sleeper learns that the other end may have ended, without a timer.
 //!
-//! A thread of this process waits for hints: that a descriptor of the ring was closed that could write it (a holder that
-//! dies or abandons its role closes its own), that the ring was shortened, that its name was removed (`inotify`); or
-//! that the process at the other end is gone, though something may keep its lock (a descriptor of that process). A hint
-//! proves nothing. Whoever sleeps is woken, and asks the system how the other end is.
+//! A thread of this process waits for hints: that a descriptor of the ring was closed that could write it (a holder
+//! that dies or abandons its role closes its own), that the ring was shortened, that its name was removed (`inotify`);
+//! or that the process at the other end is gone, though something may keep its lock (a descriptor of that process). A
+//! hint proves nothing. Whoever sleeps is woken, and asks the system how the other end is.
 //!
 //! **The system tells of a close before it gives back the lock of what is closed.** So a hint of that kind is given
 //! again, after 1, 8, 64 and 512 ms. The descriptor of a process becomes readable only when all that was its own is
@@ -109,14 +109,12 @@ impl Bell {
         if rung.is_hinted {
             return Watched::Hinted;
         }
-        if !rung.waker.as_ref().is_some_and(|last| last.will_wake(waker)) {
-            let last = rung.waker.replace(waker.clone());
-            let lasts = rung.lasts;
-            drop(rung);
-            drop(last);
-            return if lasts { Watched::Lasting } else { Watched::Sliced };
-        }
-        if rung.lasts { Watched::Lasting } else { Watched::Sliced }
+        let is_left = rung.waker.as_ref().is_some_and(|left| left.will_wake(waker));
+        let before = if is_left { None } else { rung.waker.replace(waker.clone()) };
+        let lasts = rung.lasts;
+        drop(rung);
+        drop(before);
+        if lasts { Watched::Lasting } else { Watched::Sliced }
     }
 }
 
@@ -142,8 +140,8 @@ impl Watch {
         &self.bell
     }
 
-    /// Has the waker called, once, as soon as there is a hint. `said` is what the other end says of itself, and the notes
-    /// are those of its process.
+    /// Has the waker called, once, as soon as there is a hint. `said` is what the other end says of itself, and the
+    /// notes are those of its process.
     pub(super) fn wait(
         &self,
         waker: &Waker,

@@ -23,14 +23,14 @@ const LINGER: Duration = Duration::from_secs(1);
 /// [`Readiness`](crate::Readiness).
 ///
 /// Who asks for none gets one of the process's own: a thread for each 32 handles, which is started when it is first
-/// needed, handles no signal, and ends when it has had no handle for a second. A thread of the library's starts with the
-/// priority and on the processors of the thread that needs it first. A driver of one's own runs on a thread whose
+/// needed, handles no signal, and ends when it has had no handle for a second. A thread of the library's starts with
+/// the priority and on the processors of the thread that needs it first. A driver of one's own runs on a thread whose
 /// priority and processors the user chooses. Clones are the same driver.
 ///
 /// # What it costs
 ///
-/// A wake takes a system call of the other end, one of the driver, and what wakes whoever waits. A driver to whose rings
-/// nothing comes makes no system call (but see [`WaitSet`](crate::WaitSet)). A handle costs one mapped page.
+/// A wake takes a system call of the other end, one of the driver, and what wakes whoever waits. A driver to whose
+/// rings nothing comes makes no system call (but see [`WaitSet`](crate::WaitSet)). A handle costs one mapped page.
 ///
 /// # Examples
 ///
@@ -120,8 +120,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Ends [`run`](Self::run), or the next one if the driver does not run now. Whoever waits then waits on until it runs
-    /// again.
+    /// Ends [`run`](Self::run), or the next one if the driver does not run now. Whoever waits then waits on until it
+    /// runs again.
     pub fn stop(&self) {
         self.0.waker.wake();
     }

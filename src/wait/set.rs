@@ -47,16 +47,16 @@ pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 ///
 /// The death of a process wakes nobody, so a thread of the library's tells the set to ask how the other end is: one per
 /// process, started by its first sleep in a set, in which the system watches the rings (`inotify`) and the processes at
-/// their other ends. A crash, an `abandon`, a ring that is shortened and a name that is removed are told within 10 ms; a
-/// process that is gone though something keeps its lock, as soon as the system has written its core. The first sleep at a
-/// handle takes some 50 us more, and a handle that has slept keeps a descriptor of that process.
+/// their other ends. A crash, an `abandon`, a ring that is shortened and a name that is removed are told within 10 ms;
+/// a process that is gone though something keeps its lock, as soon as the system has written its core. The first sleep
+/// at a handle takes some 50 us more, and a handle that has slept keeps a descriptor of that process.
 ///
-/// Where the system refuses that (`fs.inotify.max_user_instances`, a filter, no `/proc`, no more threads), sleeps are cut
-/// into slices of 100 ms. After each one the set asks the system for each ring how long it is and whether the process at
-/// the other end lives: about 140 + 30 N system calls a second at N rings. What is said above is told within 100 ms then,
-/// and a process whose lock something keeps within N times that. Sleeps are cut, too, at a ring that users may read who
-/// may not write it, by its [`mode`](crate::Options::mode) or a descriptor that is [sealed](crate::Options::sealable):
-/// they could take the sleeper from the word by which it is woken.
+/// Where the system refuses that (`fs.inotify.max_user_instances`, a filter, no `/proc`, no more threads), sleeps are
+/// cut into slices of 100 ms. After each one the set asks the system for each ring how long it is and whether the
+/// process at the other end lives: about 140 + 30 N system calls a second at N rings. What is said above is told within
+/// 100 ms then, and a process whose lock something keeps within N times that. Sleeps are cut, too, at a ring that users
+/// may read who may not write it, by its [`mode`](crate::Options::mode) or a descriptor that is
+/// [sealed](crate::Options::sealable): they could take the sleeper from the word by which it is woken.
 ///
 /// When another process has shortened a ring, the set may touch what is gone, if another ring wakes it before it knows
 /// (SECURITY.md); a ring without a name cannot be shortened.
