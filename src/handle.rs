@@ -86,7 +86,8 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     }
 
     /// Lends a descriptor of the ring that holds no role, to be passed to another process: a role ends with its handle,
-    /// not with the last process that has the descriptor. `poll` reports nothing for it.
+    /// not with the last process that has the descriptor. `poll` reports nothing for it; it does for that of
+    /// [`into_readiness`](Self::into_readiness).
     #[must_use]
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.memory.descriptor()

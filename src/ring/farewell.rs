@@ -52,7 +52,7 @@ impl<R: Reached> Word for Distant<R> {
 ///
 /// Every push and every pop published itself, so the positions are final. Another thread may use the handle at this
 /// moment. Of two stores to one word then one is lost: a wake that is not counted is made up for at the end of the
-/// slice, a sleep that seems to last costs a needless wake.
+/// slice, or by the hint of the process's end; a sleep that seems to last costs a needless wake.
 pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     if let Some(told) = words.told {
         // As in `Ends::leave`: the end does not concern a handle whose role has been told already.

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FallocateFlags, FileType, Mode, Stat};
+use rustix::fs::{FallocateFlags, FileType, Mode, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use rustix::shm;
@@ -168,6 +168,12 @@ pub(super) fn check_access(name: &str, stat: &Stat, access: Access) -> Result<()
 
 pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
     rustix::fs::fstat(file).map_err(|error| os("fstat", error))
+}
+
+/// Sets the times of an object to now: whoever watches it is told.
+pub(super) fn touch(file: BorrowedFd<'_>) {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let _ = rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now });
 }
 
 /// Returns what stands under a name, whatever it is, without opening it; `None` if nothing does.
