@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::Signal;
@@ -170,6 +171,23 @@ fn an_interrupted_run_leaves_nothing_behind() {
 #[test]
 fn a_killed_run_leaves_nothing_behind() {
     check_ended_by(Signal::KILL);
+}
+
+/// Where the command is installed anew meanwhile.
+#[test]
+fn a_run_starts_its_processes_though_its_file_was_removed() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_ringmain"));
+    let file = binary.with_file_name(format!("ringmain-removed-{}", std::process::id()));
+    fs::hard_link(binary, &file).unwrap();
+    let mut command = Command::new(&file);
+    command.args(["chaos", "--seconds", "2", "--seed", "7", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let run = Running::start(&mut command);
+    wait_for("rings", || (left(run.id()).len() == 2).then_some(()));
+    fs::remove_file(&file).unwrap();
+    let output = run.output();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["restarts"].as_u64().unwrap() > 0, "{report}");
 }
 
 #[test]
