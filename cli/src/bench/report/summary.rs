@@ -225,7 +225,7 @@ fn once(report: &Report) -> Vec<String> {
 
 fn one_way(one: &Paced) -> String {
     let [(p50, _), _, (p99, needed), ..] = one.quantiles.in_order();
-    let p99 = (one.messages >= needed).then(|| format!(", p99 {}", nanoseconds(p99 as f64))).unwrap_or_default();
+    let p99 = if one.messages < needed { String::new() } else { format!(", p99 {}", nanoseconds(p99 as f64)) };
     let missed = if one.kept_its_rate() { "" } else { "; not steady: the source did not keep this rate" };
     format!("one way p50 {}{p99}{missed}", nanoseconds(p50 as f64))
 }

@@ -167,6 +167,16 @@ fn a_report_of_a_run_that_was_not_steady_says_so_in_its_first_lines_and_its_pict
 }
 
 #[test]
+fn a_damaged_report_whose_regime_names_no_round_or_one_that_is_not_there_is_written_without_its_figures() {
+    for rounds in [vec![], vec![7]] {
+        let mut report = report();
+        report.regimes.all[0].rounds = rounds;
+        let text = text(&report, None, Style::Plain);
+        assert!(text.starts_with("regime      near (95 ns) in ") && !text.contains("\nround trip  "), "{text}");
+    }
+}
+
+#[test]
 fn what_was_measured_once_begins_a_report_without_rounds() {
     let mut report = report_of(&[]);
     report.results.clear();
