@@ -21,7 +21,7 @@ const AT_ONCE: Duration = Duration::from_millis(25);
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    let others: [(&str, fn(&mut Part)); 2] = [("deprived", deprived), ("mute", mute)];
+    let others = [("deprived", deprived as fn(&mut Part)), ("mute", mute)];
     common::play(&[&parts_of_ends!(ends)[..], &others].concat());
 }
 

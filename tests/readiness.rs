@@ -15,7 +15,7 @@ use ringmain::{Broken, Driver, Error, Options, PopError, Readiness, WaitError, m
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    let others: [(&str, fn(&mut Part)); 5] =
+    let others: [Play; 5] =
         [("flooder", flooder), ("ticker", ticker), ("rester", rester), ("forker", forker), ("cycler", cycler)];
     common::play(&[&parts_of_ends!(mover)[..], &others].concat());
 }
@@ -28,6 +28,9 @@ fn a_driver_and_what_it_sleeps_for_can_be_sent_to_threads() {
     can_be_sent::<Readiness<stream::Consumer<u64>>>();
     can_be_sent::<Readiness<message::Producer>>();
 }
+
+/// The name of a part, and what plays it.
+type Play = (&'static str, fn(&mut Part));
 
 /// A driver of the test's own, and its thread, which ends with it.
 struct Driven(Driver, Option<thread::JoinHandle<Result<(), WaitError>>>);

@@ -289,9 +289,11 @@ impl Sleeper {
         }
     }
 
-    /// Says that it is awake.
+    /// Says that it is awake, if it has said that it sleeps.
     pub fn end<M: Memory>(&mut self, memory: &M) {
-        self.store(memory, self.word.wrapping_add(self.word & ASLEEP));
+        if self.word & ASLEEP != 0 {
+            self.store(memory, self.word.wrapping_add(ASLEEP));
+        }
     }
 
     fn store<M: Memory>(&mut self, memory: &M, word: u64) {

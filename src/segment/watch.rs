@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::fs::inotify;
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
@@ -236,9 +236,14 @@ impl Eyes {
         self.entries.iter_mut().find(|entry| address_of(&entry.bell) == address)
     }
 
-    /// Watches the process at the other end of an entry no more, and returns which it was.
-    fn close_holder(&mut self, address: usize) -> Option<Notes> {
-        let (notes, descriptor) = self.find(address)?.holder.take()?;
+    /// Watches the process at the other end of an entry no more, and returns which it was; with `if_gone`, only if it
+    /// is gone: an event may be that of the one before it.
+    fn close_holder(&mut self, address: usize, if_gone: bool) -> Option<Notes> {
+        let holder = &mut self.find(address)?.holder;
+        if if_gone && !is_readable(&holder.as_ref()?.1) {
+            return None;
+        }
+        let (notes, descriptor) = holder.take()?;
         // A forked child may have the descriptor, too.
         let _ = epoll::delete(&self.epoll, descriptor);
         Some(notes)
@@ -273,6 +278,10 @@ impl Eyes {
     }
 }
 
+fn is_readable(descriptor: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&Timespec::default())) == Ok(1)
+}
+
 fn address_of(bell: &Arc<Bell>) -> usize {
     Arc::as_ptr(bell).addr()
 }
@@ -302,7 +311,7 @@ impl Watcher {
     fn follow(&self, bell: &Arc<Bell>, notes: Notes, looker: &Looker) {
         let mut guard = lock(&self.0);
         let Some(eyes) = guard.as_mut() else { return };
-        eyes.close_holder(address_of(bell));
+        eyes.close_holder(address_of(bell), false);
         let opened = looker.other(notes).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).and_then(lift).ok());
         let Some(descriptor) = opened else { return };
         let data = epoll::EventData::new_u64(address_of(bell) as u64);
@@ -320,7 +329,7 @@ impl Watcher {
     fn end(&self, bell: &Arc<Bell>) {
         let mut guard = lock(&self.0);
         let Some(eyes) = guard.as_mut() else { return };
-        eyes.close_holder(address_of(bell));
+        eyes.close_holder(address_of(bell), false);
         let Some(at) = eyes.entries.iter().position(|entry| Arc::ptr_eq(&entry.bell, bell)) else { return };
         let entry = eyes.entries.swap_remove(at);
         if eyes.entries.iter().all(|other| other.object != entry.object) {
@@ -354,7 +363,7 @@ impl Watcher {
                 match event.data.u64() as usize {
                     0 => eyes.read(&mut room, now, &mut hints),
                     address => {
-                        let gone = eyes.close_holder(address);
+                        let gone = eyes.close_holder(address, true);
                         hints.extend(eyes.find(address).map(|entry| (Arc::clone(&entry.bell), gone)));
                     }
                 }
