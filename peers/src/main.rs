@@ -12,6 +12,7 @@ mod report;
 mod results;
 mod sizes;
 mod subjects;
+mod tasks;
 mod threads;
 mod values;
 mod work;
@@ -31,12 +32,17 @@ struct Cli {
     /// Makes this the other process, on this processor: it takes its work from standard input.
     #[arg(long, hide = true)]
     worker: Option<usize>,
+    /// That the work is of tasks.
+    #[arg(long, hide = true, requires = "worker")]
+    tasks: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Measures every subject with every size of values.
     Sizes(sizes::Arguments),
+    /// Measures tasks that await ringmain's rings beside tasks that await a socket of tokio's.
+    Tasks(tasks::Arguments),
     /// Writes the pages and pictures of a folder once more, from the results that stand beside them.
     Report(report::Arguments),
 }
@@ -44,11 +50,16 @@ enum Command {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Cli::parse();
     if let Some(processor) = arguments.worker {
-        return processes::run_worker(processor, subjects::answer);
+        return if arguments.tasks {
+            tasks::run_worker(processor)
+        } else {
+            processes::run_worker(processor, subjects::answer)
+        };
     }
     match arguments.command {
         None => capacities::run(&arguments.capacities),
         Some(Command::Sizes(arguments)) => sizes::run(&arguments),
+        Some(Command::Tasks(arguments)) => tasks::compare(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments),
     }
 }
