@@ -4,6 +4,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::error::{Error, Role};
 use crate::ring::endpoint::{Endpoint, Kind, Side};
+#[cfg(feature = "async")]
+use crate::ring::error::Broken;
 use crate::segment::{PeerState, Segment};
 use crate::wait::Waiter;
 
@@ -161,6 +163,13 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         let descriptor = self.memory.descriptor_to_keep()?;
         self.leave_now(true)?;
         Ok(descriptor)
+    }
+
+    /// Leaves the role as a drop does. The handle can no longer be used.
+    #[cfg(feature = "async")]
+    pub(crate) fn leave_for_good(&mut self) {
+        let _ = self.leave_now(false);
+        self.poison(Broken::Left);
     }
 
     fn leave_now(&mut self, hands_on: bool) -> Result<(), Error> {

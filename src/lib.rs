@@ -22,6 +22,7 @@
 //! - [`stream`] has the handles of a ring of elements of one type.
 //! - [`message`] has those of a ring of byte messages of any length.
 //! - [`WaitSet`] waits at many rings at once, and a [`Waker`] ends a wait from outside.
+//! - `Async`, with the feature `async`, is a handle whose calls are awaited, in any runtime.
 //! - [`Readiness`] is a handle with a descriptor for an event loop; a [`Driver`] sleeps for it.
 //! - [`Trusted`] is a view of a handle whose peer is trusted: it refers to the ring's bytes in place.
 //! - [`inspect`] looks at rings from outside, without a role.
@@ -51,6 +52,13 @@ struct Readme;
 #[doc = include_str!("../docs/guide.md")]
 struct Guide;
 
+/// That of docs/async.md.
+#[cfg(all(doctest, feature = "async"))]
+#[doc = include_str!("../docs/async.md")]
+struct Tasks;
+
+#[cfg(feature = "async")]
+mod awaiting;
 mod copies;
 mod error;
 mod handle;
@@ -68,11 +76,15 @@ mod wait;
 /// The types behind the handles and guards of both rings, over any memory. They are named by the aliases in [`stream`]
 /// and [`message`]; the only memory that a user gets is a segment.
 pub mod generic {
+    #[cfg(feature = "async")]
+    pub use crate::awaiting::{Awaited, Task};
     pub use crate::ring::endpoint::{Endpoint, Kind, Reader, Side, Writer};
     pub use crate::ring::message::{Batch, Claim as MessageClaim, Messages, PeekBatch, Record};
     pub use crate::ring::stream::{Claim, Elements, Peek};
 }
 
+#[cfg(feature = "async")]
+pub use awaiting::{Async, MessageSink};
 pub use bytemuck;
 pub use error::{Attribute, Broken, Corrupted, DirectoryFault, Error, PopError, PushError, Role, SharedWord};
 pub use options::Options;

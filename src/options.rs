@@ -662,7 +662,7 @@ impl Options {
         match broken {
             Broken::Corrupted(source) => Error::Corrupted { name: self.place.name().to_owned(), source },
             // The process began to exit after the handle was made.
-            Broken::Forked | Broken::Truncated { .. } => Error::Exiting,
+            Broken::Forked | Broken::Left | Broken::Truncated { .. } => Error::Exiting,
         }
     }
 

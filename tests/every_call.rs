@@ -120,6 +120,31 @@ fn every_call_that_waits_is_made_against_hostile_peers() {
 }
 
 #[test]
+fn every_call_that_waits_can_be_awaited_and_is_tested_so() {
+    // A consumer that is awaited is itself a stream of what comes, and a set takes plain handles.
+    let is_another = |method: &&str| !["iter", "messages", "readable", "readable_for", "writable"].contains(method);
+    let list = read("tests/async_calls.rs");
+    for ring in ["stream", "message"] {
+        let (waiting, awaited) = (waiting(ring), read(&format!("src/awaiting/{ring}.rs")));
+        let methods: Vec<&str> = methods(&waiting).into_iter().filter(is_another).collect();
+        assert!(methods.len() > 10, "{methods:?}");
+        // In a list of a macro's, or by hand.
+        let is_awaited = |method: &str| {
+            let lines = awaited.lines().map(str::trim_start);
+            let mut rests = lines.filter_map(|line| {
+                let line = line.strip_prefix("pub async fn ").unwrap_or(line);
+                line.strip_prefix(method)
+            });
+            rests.any(|rest| rest.starts_with(['(', '<']))
+        };
+        let missing_calls: Vec<&&str> = methods.iter().filter(|method| !is_awaited(method)).collect();
+        assert!(missing_calls.is_empty(), "src/awaiting/{ring}.rs lacks {missing_calls:?}");
+        let missing = missing("awaited", &list, &methods);
+        assert!(missing.is_empty(), "tests/async_calls.rs lacks {missing:?}");
+    }
+}
+
+#[test]
 fn every_call_of_a_view_is_tested_in_place() {
     let list = read("tests/trusted.rs") + &read("tests/hand_over.rs") + &read("tests/common/messages/reader.rs");
     for ring in ["stream", "message"] {

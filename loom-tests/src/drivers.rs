@@ -153,11 +153,21 @@ impl Wake for Woken {
 }
 
 impl Task {
+    /// Returns whether an end is ready. If it is not, the driver wakes this task.
+    pub fn poll(&self, end: &mut dyn Member<CheckedParking>, need: u64) -> bool {
+        ask(end, need, Asks::Shipped, &Arc::clone(&self.0).into())
+    }
+
+    /// Sleeps until it is woken.
+    pub fn sleep(&self) {
+        self.0.0.wait();
+    }
+
     /// Waits until an end is ready.
     pub fn wait(&self, end: &mut dyn Member<CheckedParking>, need: u64, asks: Asks) {
         let waker = Arc::clone(&self.0).into();
         while !ask(end, need, asks, &waker) {
-            self.0.0.wait();
+            self.sleep();
         }
     }
 }

@@ -60,10 +60,15 @@ pub enum Fault {
     GoalStoredLate,
     /// The system is asked to wake one of those who sleep.
     WakesOne,
+    /// A sleeper that announces itself over a sleep that it has given up counts one step, and so says that it is awake.
+    AnnouncedOver,
 }
 
 /// The bit of a word that is about fences.
 const FENCES: u64 = 1;
+
+/// What a parking word counts by, and the bit that it has while its end sleeps.
+const ASLEEP: u64 = 2;
 
 /// What an end needs to sleep, and how the system behaves. Clones share the words.
 #[derive(Clone, Debug)]
@@ -260,6 +265,10 @@ impl Word for ParkingWord {
             (Purpose::Parking, Fault::AskedForEver) => {
                 self.last.set(value | last & FENCES);
                 self.word.store(value | last & FENCES, ordering);
+            }
+            (Purpose::Parking, Fault::AnnouncedOver) if value == last + 2 * ASLEEP => {
+                self.last.set(last + ASLEEP);
+                self.word.store(last + ASLEEP, ordering);
             }
             _ => self.word.store(value, ordering),
         }

@@ -12,6 +12,7 @@ mod report;
 mod results;
 mod sizes;
 mod subjects;
+mod tasks;
 mod threads;
 mod values;
 mod work;
@@ -34,18 +35,23 @@ struct Cli {
 enum Command {
     /// Measures every subject with every size of values.
     Sizes(sizes::Arguments),
+    /// Measures tasks that await ringmain's rings beside tasks that await a socket of tokio's.
+    Tasks(tasks::Arguments),
     /// Writes the pages and pictures of a folder once more, from the results that stand beside them.
     Report(report::Arguments),
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if std::env::args_os().next().is_some_and(|name| name == processes::WORKER) {
-        return processes::run_worker(subjects::answer);
+    match std::env::args_os().next() {
+        Some(name) if name == processes::WORKER => return processes::run_worker(subjects::answer),
+        Some(name) if name == tasks::WORKER => return tasks::run_worker(),
+        _ => {}
     }
     let arguments = Cli::parse();
     match arguments.command {
         None => capacities::run(&arguments.capacities),
         Some(Command::Sizes(arguments)) => sizes::run(&arguments),
+        Some(Command::Tasks(arguments)) => tasks::compare(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments),
     }
 }

@@ -66,3 +66,22 @@ fn a_run_measures_what_each_subject_can_do_and_writes_lines_and_values_of_each_r
     // It would lose values one way.
     assert_eq!(of("outcry"), [Some(1), None, None]);
 }
+
+/// The whole of it in a hundredth of the work.
+#[test]
+fn tasks_are_measured_over_every_line_in_every_test() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain-peers"));
+    let output = command.args(["tasks", "--quick", "--rounds=1", "--json"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let results: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results = results["results"].as_array().unwrap();
+    let lines = |figure: &str| -> Vec<&str> {
+        let rows = results.iter().filter(|row| row["figure"] == figure);
+        rows.map(|row| row["line"].as_str().unwrap()).collect()
+    };
+    let all = ["unix", "unix-buffered", "stream", "stream-park", "message"];
+    for figure in ["rtt, ns", "paced p50, ns", "paced p99, ns", "flow, values/s", "idle, ns/s"] {
+        assert_eq!(lines(figure), all, "{figure}");
+    }
+    assert!(results.iter().all(|row| row["values"][0].as_f64().unwrap() >= 0.0), "{results:?}");
+}

@@ -283,7 +283,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     /// Poisons the handle: nothing is known to be there or free from here on, so every call takes the path that loads
     /// the other end's word, and is refused before the load.
     #[cold]
-    pub(super) fn poison(&mut self, cause: impl Into<Broken>) -> Broken {
+    pub(crate) fn poison(&mut self, cause: impl Into<Broken>) -> Broken {
         self.cursor.forget();
         self.pace = Pace::poisoned();
         let broken = cause.into();

@@ -68,6 +68,8 @@ pub enum Broken {
     /// Dropping or closing it does nothing here, and does not disturb the parent. The child can attach once the parent
     /// has left the role.
     Forked,
+    /// The handle has left the ring: a task has closed it, or shut it down, and has not dropped it.
+    Left,
 }
 
 impl fmt::Display for Broken {
@@ -79,6 +81,7 @@ impl fmt::Display for Broken {
                 "the handle belongs to the process that this one was forked from: attach anew here, \
                  once that one has left the role",
             ),
+            Broken::Left => formatter.write_str("the handle was closed before: attach anew"),
         }
     }
 }
@@ -294,6 +297,7 @@ impl From<Broken> for io::Error {
         let kind = match broken {
             Broken::Corrupted(_) | Broken::Truncated { .. } => io::ErrorKind::InvalidData,
             Broken::Forked => io::ErrorKind::Other,
+            Broken::Left => io::ErrorKind::BrokenPipe,
         };
         io::Error::new(kind, broken)
     }

@@ -45,6 +45,8 @@ pub struct Waiter {
     pub is_nonblocking: bool,
     /// Whether the next sleep waits for more than is needed, for a short time, because the last one found more.
     pub gathers: bool,
+    /// How many units of positions the last call of a task would have slept for.
+    pub need: u64,
     /// What the other end had said of itself when a set found that the wait for it has ended.
     pub ended: Option<Presence>,
     /// How many pauses it spins before it sleeps, and the bounds of that.
@@ -63,6 +65,7 @@ impl Waiter {
             awaits_successor: false,
             is_nonblocking: false,
             gathers: false,
+            need: 0,
             ended: None,
             spins: longest,
             longest,

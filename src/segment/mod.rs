@@ -317,6 +317,7 @@ impl Segment {
     pub(crate) fn leave(&mut self, hands_on: bool) -> bool {
         let Some(generation) = self.take_generation() else { return false };
         self.parting().leave(generation, hands_on);
+        self.at_exit = None;
         true
     }
 

@@ -1,11 +1,23 @@
 //! Streams of bytes as [`Read`] and [`Write`].
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
 
-use super::waiting::{refused_pop, refused_push, wait};
+use super::waiting::{refused_pop, wait};
 use super::{Consumer, Producer};
-use crate::ring::error::{PopError, PushError};
-use crate::wait::{WaitError, Waiting, Waits};
+use crate::ring::error::PopError;
+use crate::wait::{WaitError, Waiting};
+
+impl Waiting<'_, Producer<u8>> {
+    /// Pushes some of the bytes, as a write has to.
+    pub(crate) fn write_some(self, bytes: &[u8]) -> Result<usize, WaitError> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        self.handle.check_here()?;
+        if self.handle.was_left() { Err(WaitError::Closed) } else { self.push_some(bytes) }
+    }
+}
 
 impl Producer<u8> {
     /// Says whether [`Write`] returns [`WouldBlock`](ErrorKind::WouldBlock) instead of waiting for room.
@@ -39,24 +51,10 @@ impl Producer<u8> {
 /// ```
 impl Write for Producer<u8> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        self.check_here().map_err(WaitError::from)?;
-        if self.was_left() {
-            return Err(WaitError::Closed.into_write_error());
-        }
-        loop {
-            match self.push_slice(bytes) {
-                Err(PushError::Full(_)) if self.waiter.is_nonblocking => {
-                    return Err(match self.ended(true).map_err(WaitError::into_write_error)? {
-                        Some(end) => self.tell(end).into_write_error(),
-                        None => ErrorKind::WouldBlock.into(),
-                    });
-                }
-                Err(PushError::Full(_)) => self.blocking().until_free(1).map_err(WaitError::into_write_error)?,
-                result => return refused_push(result).map_err(WaitError::into_write_error),
-            }
+        let limit = self.waiter.is_nonblocking.then_some(Duration::ZERO);
+        match Waiting::new(self, limit).write_some(bytes) {
+            Err(WaitError::TimedOut) => Err(ErrorKind::WouldBlock.into()),
+            result => result.map_err(WaitError::into_write_error),
         }
     }
 
@@ -74,27 +72,13 @@ impl Consumer<u8> {
 
     /// Waits for a byte as [`Read`] has to; `false` at the end.
     pub(super) fn wait_to_read(&mut self) -> io::Result<bool> {
-        let found = if self.waiter.is_nonblocking { self.find_now() } else { self.find_later() };
-        match found {
-            Ok(true) => Ok(true),
-            Ok(false) => Err(ErrorKind::WouldBlock.into()),
+        let limit = self.waiter.is_nonblocking.then_some(Duration::ZERO);
+        let Waiting { handle, mut deadline } = Waiting::new(self, limit);
+        match wait(handle, 1, &mut deadline) {
+            Ok(()) => Ok(true),
+            Err(WaitError::TimedOut) => Err(ErrorKind::WouldBlock.into()),
             Err(WaitError::Closed) => Ok(false),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    fn find_later(&mut self) -> Result<bool, WaitError> {
-        let Waiting { handle, mut deadline } = self.blocking();
-        wait(handle, 1, &mut deadline).map(|()| true)
-    }
-
-    fn find_now(&mut self) -> Result<bool, WaitError> {
-        self.check_here()?;
-        let ended = self.ended(true)?;
-        // A producer that left pushed before that, so one more load finds what it pushed last.
-        match (self.is_ready(1)?, ended) {
-            (false, Some(end)) => Err(self.tell(end)),
-            (found, _) => Ok(found),
         }
     }
 }

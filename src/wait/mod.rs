@@ -7,7 +7,7 @@ mod set;
 
 use std::fmt;
 use std::hint::spin_loop;
-use std::task::{self, Context, Poll};
+use std::task;
 use std::time::{Duration, Instant};
 
 use crate::pause;
@@ -15,7 +15,6 @@ use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::error::Broken;
 use crate::ring::memory::Memory;
 use crate::ring::presence::Presence;
-use crate::ring::set::poll;
 use crate::ring::wait::{Ended, Limit, Watched};
 use crate::segment::{PeerState, Segment, Waker};
 
@@ -57,7 +56,7 @@ pub struct Waiting<'a, H> {
 impl<'a, H> Waiting<'a, H> {
     #[inline(always)]
     pub(crate) fn new(handle: &'a mut H, limit: Option<Duration>) -> Waiting<'a, H> {
-        Waiting { handle, deadline: Deadline { limit, end: None } }
+        Waiting { handle, deadline: Deadline::of(limit) }
     }
 
     /// Borrows it for one more call.
@@ -72,7 +71,7 @@ impl<H: fmt::Debug> fmt::Debug for Waiting<'_, H> {
         formatter
             .debug_struct("Waiting")
             .field("handle", &self.handle)
-            .field("limit", &self.deadline.limit)
+            .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
 }
@@ -129,20 +128,28 @@ pub(crate) fn waiter(strategy: Wait) -> Waiter {
     Waiter::new(strategy, pause::count_within(LONGEST_SPIN), pause::count_within(SHORTEST_SPIN))
 }
 
-/// When a wait ends. The clock is read when that is first needed: a call that does not wait reads none.
+/// When a wait ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    limit: Option<Duration>,
-    end: Option<Instant>,
+pub(crate) enum Deadline {
+    Never,
+    /// So long after it has begun. The clock is read when that is first needed: a call that does not wait reads none.
+    After(Duration),
+    At(Instant),
+    /// Before it sleeps, and by this error: a task waits.
+    #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "there are no tasks"))]
+    BySleep(WaitError),
 }
 
 impl Deadline {
+    pub(crate) fn of(limit: Option<Duration>) -> Deadline {
+        limit.map_or(Deadline::Never, Deadline::After)
+    }
+
     /// Returns the deadline with its end fixed.
     pub(crate) fn begin(&mut self) -> Deadline {
-        if let (Some(limit), None) = (self.limit, self.end) {
-            self.end = Instant::now().checked_add(limit);
+        if let Deadline::After(limit) = *self {
             // A limit that no clock can reach is none.
-            self.limit = self.end.and(self.limit);
+            *self = Instant::now().checked_add(limit).map_or(Deadline::Never, Deadline::At);
         }
         *self
     }
@@ -150,11 +157,14 @@ impl Deadline {
 
 impl Limit for Deadline {
     fn is_over(self) -> bool {
-        self.end.is_some_and(|end| Instant::now() >= end)
+        matches!(self, Deadline::At(end) if Instant::now() >= end)
     }
 
     fn rest(self) -> Duration {
-        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
+        match self {
+            Deadline::At(end) => end.saturating_duration_since(Instant::now()),
+            _ => Duration::MAX,
+        }
     }
 
     fn slice(self) -> Duration {
@@ -171,8 +181,8 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
             return Ok(());
         }
         match self.waiter.strategy {
-            Wait::Spin => return self.spin(need, deadline),
-            Wait::SpinThenPark => {
+            Wait::Spin if !matches!(deadline, Deadline::BySleep(_)) => return self.spin(need, deadline),
+            Wait::Spin | Wait::SpinThenPark => {
                 let spins = if deadline.is_over() { 0 } else { self.waiter.spins };
                 for _ in 0..spins {
                     spin_loop();
@@ -185,30 +195,11 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
             }
             Wait::Park => {}
         }
+        if let Deadline::BySleep(error) = deadline {
+            self.waiter.need = need;
+            return Err(error);
+        }
         self.sleep_until_ready(need, deadline)
-    }
-
-    /// Returns whether `need` units of positions are there, or free, or how the wait for them has ended. If it goes on,
-    /// the driver of the seat, which is that of this handle, wakes the context once, when to ask again.
-    #[allow(dead_code, reason = "for futures")]
-    pub(crate) fn poll_until_ready(
-        &mut self,
-        _seat: &Seat,
-        need: u64,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), WaitError>> {
-        if self.is_ready(need)? {
-            return Poll::Ready(Ok(()));
-        }
-        if !poll(&mut Interest::new(self, need, 0, 0), context.waker(), || ()) {
-            return Poll::Pending;
-        }
-        if self.settle(need, true, false)? {
-            return Poll::Ready(Ok(()));
-        }
-        // The next holder has come since.
-        context.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// Waits without a sleep.

@@ -163,7 +163,7 @@ impl WaitSet {
         if let Some((len, max)) = interests.iter().find_map(set::Interest::too_long) {
             return Err(WaitError::TooLong { len, max });
         }
-        let deadline = Deadline { limit: limit.into(), end: None }.begin();
+        let deadline = Deadline::of(limit.into()).begin();
         if let Some(woken) = settle(interests, self, true, deadline.is_over()) {
             return Ok(woken);
         }

@@ -1,0 +1,109 @@
+//! An audio callback writes, and a task reads. The callback may not wait for anything: it makes one call, which copies
+//! and stores a position, without an allocation, a lock or a system call. For two terminals, either started first:
+//!
+//! ```text
+//! cargo run --release --example audio -- play [name] [seconds]
+//! cargo run --release --example audio -- record [name]
+//! ```
+
+use std::error::Error;
+use std::f32::consts::TAU;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ringmain::stream::Producer;
+use ringmain::{Options, WaitError};
+
+/// Samples a second, and in each call of the callback.
+const RATE: usize = 48_000;
+const BLOCK: usize = 256;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let part = arguments.next().unwrap_or_default();
+    let name = arguments.next().unwrap_or_else(|| "example".into());
+    match part.as_str() {
+        "play" => {
+            let seconds = arguments.next().unwrap_or_else(|| "5".into());
+            play(&name, seconds.parse().map_err(|error| format!("seconds {seconds:?}: {error}; expected a number"))?)
+        }
+        "record" => record(&name),
+        _ => Err(format!("part {part:?}; expected play or record").into()),
+    }
+}
+
+/// A ring for a second of samples, in memory that is there (it is reserved and mapped at attach) and stays there.
+fn ring(name: &str) -> Options {
+    Options::new(name).capacity(RATE)
+}
+
+/// What a sound card's driver calls for each block, by a thread with a deadline.
+struct Callback {
+    tx: Producer<f32>,
+    phase: f32,
+    /// Samples for which there was no room: nobody reads, or too slowly.
+    lost: usize,
+}
+
+impl Callback {
+    fn call(&mut self, block: &mut [f32; BLOCK]) {
+        for sample in &mut *block {
+            *sample = (self.phase * TAU).sin();
+            self.phase = (self.phase + 440.0 / RATE as f32).fract();
+        }
+        // It never waits. It would make a system call if the reader slept at the ring; this one sleeps by a clock.
+        self.lost += BLOCK - self.tx.push_slice(block).unwrap_or(0);
+    }
+}
+
+/// Calls the callback as a sound card would.
+fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
+    let mut callback = Callback { tx: ring(name).stream_producer()?, phase: 0.0, lost: 0 };
+    let mut block = [0.0; BLOCK];
+    let start = Instant::now();
+    for number in 0..seconds * RATE / BLOCK {
+        let due = start + Duration::from_secs_f64((number * BLOCK) as f64 / RATE as f64);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        callback.call(&mut block);
+    }
+    println!("played {seconds} seconds, {} samples were lost", callback.lost);
+    callback.tx.close()?;
+    Ok(())
+}
+
+/// Reads in a runtime of tokio's, beside whatever else that does.
+#[tokio::main(flavor = "current_thread")]
+async fn record(name: &str) -> Result<(), Box<dyn Error>> {
+    // A task that awaits the first block sleeps at the ring, and its wake is a system call of the callback's: once.
+    let mut rx = ring(name).unlink_on_close(true).stream_consumer::<f32>()?.into_async()?;
+    rx.until_available(1).await?;
+    // From here on a clock wakes it, so a plain handle is enough.
+    let mut rx = rx.into_inner();
+    let mut clock = tokio::time::interval(Duration::from_millis(10));
+    let (mut block, mut samples, mut peak) = ([0_f32; 4 * BLOCK], 0, 0_f32);
+    loop {
+        match rx.within(Duration::ZERO).pop_some(&mut block) {
+            Ok(len) => {
+                samples += len;
+                peak = block[..len].iter().fold(peak, |peak, sample| peak.max(sample.abs()));
+            }
+            Err(WaitError::TimedOut) => drop(clock.tick().await),
+            Err(WaitError::Closed) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    println!("recorded {samples} samples, {:.1} seconds; the highest is {peak:.3}", samples as f64 / RATE as f64);
+    rx.close()?;
+    Ok(())
+}

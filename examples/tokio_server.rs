@@ -1,0 +1,81 @@
+//! Answers questions in a runtime of tokio's, beside its other tasks, until Ctrl-C: over two message rings, those of
+//! `request_reply`, which asks. For two terminals, either started first:
+//!
+//! ```text
+//! cargo run --release --example tokio_server -- [name]
+//! cargo run --release --example request_reply -- ask [name] [count]
+//! ```
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytemuck::{Pod, Zeroable};
+use ringmain::{Options, WaitError};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// A question: the square of a number.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+struct Request {
+    id: u64,
+    number: u64,
+}
+
+/// The answer to the question with the same id.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+struct Reply {
+    id: u64,
+    square: u64,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
+    println!("serving {name}; Ctrl-C ends it");
+    let answered = Arc::new(AtomicU64::new(0));
+    let mut server = tokio::spawn(serve(name, Arc::clone(&answered)));
+    let (mut clock, mut told) = (tokio::time::interval(Duration::from_secs(1)), 0);
+    loop {
+        tokio::select! {
+            ended = &mut server => return ended?,
+            // The runtime drops the task, and that its handles, which leaves the rings and removes their names.
+            _ = tokio::signal::ctrl_c() => break,
+            _ = clock.tick() => {
+                let now = answered.load(Ordering::Relaxed);
+                if now > told {
+                    println!("{} questions in a second", now - told);
+                }
+                told = now;
+            }
+        }
+    }
+    println!("answered {} questions", answered.load(Ordering::Relaxed));
+    Ok(())
+}
+
+/// Answers whoever asks, one after the other.
+async fn serve(name: String, answered: Arc<AtomicU64>) -> Result<(), Failure> {
+    let ring =
+        |way: &str| Options::new(format!("{name}.{way}")).capacity(4096).record_alignment(64).unlink_on_close(true);
+    loop {
+        // New rings for each, which hold nothing of what an earlier one has not read.
+        let mut rx = ring("request").message_consumer()?.into_async()?;
+        let mut tx = ring("reply").message_producer()?.into_async()?;
+        loop {
+            let Request { id, number } = match rx.pop_value().await {
+                Ok(request) => request,
+                Err(WaitError::Closed | WaitError::Crashed) => break,
+                Err(error) => return Err(error.into()),
+            };
+            match tx.push_value(&Reply { id, square: number.wrapping_mul(number) }).await {
+                Ok(()) => answered.fetch_add(1, Ordering::Relaxed),
+                Err(WaitError::Closed | WaitError::Crashed) => break,
+                Err(error) => return Err(error.into()),
+            };
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The lines that tasks at two ends have to each other: what goes there and comes back, over ringmain's rings and over
+//! a socket.
+
+use std::error::Error;
+use std::os::unix::net;
+
+use clap::ValueEnum;
+use ringmain::{Async, Options, Wait, message, stream};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::values::{self, Value};
+
+/// Words of a value of 64 bytes.
+const WORDS: usize = 8;
+
+/// The capacity of a ring, in values: about as many bytes as a socket of tokio's holds.
+const CAPACITY: usize = 4096;
+
+/// What a line is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// A socket of tokio's, with a buffered writer: all others are compared with it.
+    Unix,
+    /// The same, with a buffered reader too.
+    UnixBuffered,
+    /// ringmain's stream ring.
+    Stream,
+    /// The same, with ends that do not spin (`Wait::Park`).
+    StreamPark,
+    /// ringmain's message ring, with `record_alignment(64)`.
+    Message,
+}
+
+/// Both directions of a line.
+pub(super) trait Line {
+    /// Sends the value of a number, which may stay in a buffer.
+    async fn send(&mut self, number: u64) -> Result<(), Box<dyn Error>>;
+
+    /// Lets go what stayed in a buffer.
+    async fn flush(&mut self) -> Result<(), Box<dyn Error>> {
+        Ok(())
+    }
+
+    /// Receives a value, and returns its number.
+    async fn receive(&mut self) -> Result<u64, Box<dyn Error>>;
+}
+
+/// Names the two rings of a line, in the order of the one who sends over the first.
+pub(super) fn rings(name: &str, is_first: bool) -> [Options; 2] {
+    let [there, back] = ["", "b"].map(|end| Options::new(format!("{name}{end}")).unlink_on_close(is_first));
+    if is_first { [there, back] } else { [back, there] }
+}
+
+/// Ends of two stream rings.
+pub(super) struct Streams {
+    tx: Async<stream::Producer<Value<WORDS>>>,
+    rx: Async<stream::Consumer<Value<WORDS>>>,
+}
+
+impl Streams {
+    pub(super) fn attach(rings: [Options; 2], wait: Wait) -> Result<Streams, Box<dyn Error>> {
+        let [there, back] = rings.map(|options| options.capacity(CAPACITY).wait(wait));
+        Ok(Streams { tx: there.stream_producer()?.into_async()?, rx: back.stream_consumer()?.into_async()? })
+    }
+}
+
+impl Line for Streams {
+    #[inline]
+    async fn send(&mut self, number: u64) -> Result<(), Box<dyn Error>> {
+        Ok(self.tx.push(values::of_number(number)).await?)
+    }
+
+    #[inline]
+    async fn receive(&mut self) -> Result<u64, Box<dyn Error>> {
+        Ok(values::number(&self.rx.pop().await?))
+    }
+}
+
+/// Ends of two message rings.
+pub(super) struct Messages {
+    tx: Async<message::Producer>,
+    rx: Async<message::Consumer>,
+}
+
+impl Messages {
+    pub(super) fn attach(rings: [Options; 2]) -> Result<Messages, Box<dyn Error>> {
+        let [there, back] =
+            rings.map(|options| options.capacity(2 * CAPACITY * size_of::<Value<WORDS>>()).record_alignment(64));
+        Ok(Messages { tx: there.message_producer()?.into_async()?, rx: back.message_consumer()?.into_async()? })
+    }
+}
+
+impl Line for Messages {
+    #[inline]
+    async fn send(&mut self, number: u64) -> Result<(), Box<dyn Error>> {
+        Ok(self.tx.push_value(&values::of_number::<WORDS>(number)).await?)
+    }
+
+    #[inline]
+    async fn receive(&mut self) -> Result<u64, Box<dyn Error>> {
+        Ok(values::number(&self.rx.pop_value::<Value<WORDS>>().await?))
+    }
+}
+
+/// An end of a socket, which is read by `R`.
+pub(super) struct Socket<R> {
+    reader: R,
+    writer: BufWriter<OwnedWriteHalf>,
+}
+
+/// Makes an end of a socket one of this runtime's.
+pub(super) fn halves(socket: net::UnixStream) -> Result<(OwnedReadHalf, BufWriter<OwnedWriteHalf>), Box<dyn Error>> {
+    socket.set_nonblocking(true)?;
+    let (reader, writer) = UnixStream::from_std(socket)?.into_split();
+    Ok((reader, BufWriter::new(writer)))
+}
+
+impl Socket<OwnedReadHalf> {
+    pub(super) fn plain(socket: net::UnixStream) -> Result<Self, Box<dyn Error>> {
+        let (reader, writer) = halves(socket)?;
+        Ok(Socket { reader, writer })
+    }
+}
+
+impl Socket<BufReader<OwnedReadHalf>> {
+    pub(super) fn buffered(socket: net::UnixStream) -> Result<Self, Box<dyn Error>> {
+        let (reader, writer) = halves(socket)?;
+        Ok(Socket { reader: BufReader::new(reader), writer })
+    }
+}
+
+impl<R: AsyncReadExt + Unpin> Line for Socket<R> {
+    #[inline]
+    async fn send(&mut self, number: u64) -> Result<(), Box<dyn Error>> {
+        Ok(self.writer.write_all(bytemuck::bytes_of(&values::of_number::<WORDS>(number))).await?)
+    }
+
+    #[inline]
+    async fn flush(&mut self) -> Result<(), Box<dyn Error>> {
+        Ok(self.writer.flush().await?)
+    }
+
+    #[inline]
+    async fn receive(&mut self) -> Result<u64, Box<dyn Error>> {
+        let mut value: Value<WORDS> = [0; WORDS];
+        self.reader.read_exact(bytemuck::bytes_of_mut(&mut value)).await?;
+        Ok(values::number(&value))
+    }
+}

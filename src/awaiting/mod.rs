@@ -1,0 +1,316 @@
+//! Awaiting: the calls that wait, as tasks of any runtime make them.
+//!
+//! Each of them is the call of [`Waiting`] itself, made anew at each poll. Where it would sleep it returns, and the
+//! handle's seat at a [`Driver`] sleeps in its place and wakes the task. What is taken out of the ring, or put into it,
+//! is so in the poll that returns it, and nothing before: a future that is dropped has done nothing.
+
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+mod io;
+mod message;
+mod stream;
+
+use std::borrow::BorrowMut;
+use std::fmt;
+use std::future::poll_fn;
+use std::mem;
+use std::task::{Context, Poll, ready};
+
+use crate::error::Error;
+use crate::ring::endpoint::{Endpoint, Kind, Side};
+use crate::ring::set::poll;
+use crate::segment::Segment;
+use crate::trusted::Trusted;
+use crate::wait::{Deadline, Driver, Interest, Seat, Unfinished, WaitError, Waiting, Waits};
+
+pub use message::MessageSink;
+
+/// How many calls in a row find at once what they ask for before one lets other tasks go first.
+const TURNS: u32 = 128;
+
+/// A handle, or a batch of it, whose calls that wait are awaited: `rx.pop().await`.
+///
+/// `into_async` makes it of a handle, in any runtime and outside of one. It has the calls of [`Waiting`], with the same
+/// results. A consumer is a [`Stream`](futures_core::Stream) too, and a producer of elements a
+/// [`Sink`](futures_sink::Sink); [`into_sink`](Async::into_sink) makes one of a producer of messages. With the features
+/// `tokio` and `futures-io` the ends of a stream of `u8` are the `AsyncRead` and `AsyncWrite` of those.
+///
+/// # Cancel safety
+///
+/// A call that is dropped before it is ready has done nothing: what it would have popped is in the ring, and what it
+/// would have pushed is not. A value that is to be pushed goes with the future, so claim first: what
+/// [`claim`](Async::claim) returns is a permit, and its commit does not wait. Two calls make several steps,
+/// [`push_slice`](Async::push_slice) and [`pop_slice`](Async::pop_slice): if they are dropped, those that were made
+/// stay made.
+///
+/// # Other tasks
+///
+/// After 128 calls in a row that found at once what they asked for, one lets other tasks of its thread go first. A call
+/// that finds nothing spins before it gives the thread back, for 50 us at most, and less if that was in vain lately; it
+/// does not if the handle [waits](crate::Wait) by [`Wait::Park`](crate::Wait::Park).
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-async-{}", std::process::id());
+/// use ringmain::{Options, WaitError};
+///
+/// let mut tx = Options::new(&name).capacity(64).stream_producer::<u64>()?.into_async()?;
+/// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?.into_async()?;
+/// futures::executor::block_on(async {
+///     tx.push(7).await?;
+///     let mut claim = tx.claim(2).await?;
+///     claim.copy_from_slice(0, &[8, 9]);
+///     claim.commit();
+///     drop(tx);
+///     let mut values = [0; 3];
+///     rx.pop_slice(&mut values).await?;
+///     assert_eq!(values, [7, 8, 9]);
+///     assert_eq!(rx.pop().await, Err(WaitError::Closed));
+///     Ok(())
+/// })
+/// # }
+/// ```
+#[must_use = "dropping it gives the role of its handle back"]
+pub struct Async<H: Awaited> {
+    /// The first field: the driver leaves the handle before that is gone.
+    task: H::Task,
+    handle: H,
+}
+
+/// What an end keeps for the task that has it.
+pub struct Task {
+    /// Has it woken.
+    _seat: Seat,
+    /// How many calls may still be ready before one yields.
+    turns: u32,
+    /// Whether the last call waits, or was dropped while it did.
+    pends: bool,
+    /// Whether the items have ended by an error, and that is still to be said.
+    has_failed: bool,
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Task").field("turns", &self.turns).finish_non_exhaustive()
+    }
+}
+
+/// What can be awaited: an end of a ring, or a batch of it.
+pub trait Awaited: Sized {
+    /// Its task; a batch borrows that of its end.
+    type Task: BorrowMut<Task>;
+
+    /// Refuses a ring that was shortened while the task slept, before it touches what may be gone.
+    fn check_length(&mut self);
+
+    /// Has the task woken when what the last call waited for is there, or free, unless that is so.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>>;
+}
+
+impl<K: Kind, R: Side> Awaited for Endpoint<K, R, Segment> {
+    type Task = Task;
+
+    fn check_length(&mut self) {
+        if let Some(cause) = self.shortened() {
+            self.poison(cause);
+        }
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
+        let need = self.waiter.need;
+        if poll(&mut Interest::new(self, need, 0, 0), context.waker(), || ()) {
+            if self.settle(need, true, false)? {
+                return Poll::Ready(Ok(()));
+            }
+            // It was ready because the other end had ended, and the next holder has come since.
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+/// No field is ever pinned.
+impl<H: Awaited> Unpin for Async<H> {}
+
+impl<H: Awaited + fmt::Debug> fmt::Debug for Async<H> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Async").field(&self.handle).finish()
+    }
+}
+
+/// # For tasks
+impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
+    /// Returns this handle with calls that are awaited. A thread of this process wakes their tasks, one for 32 handles,
+    /// which is started when it is needed.
+    ///
+    /// # Errors
+    ///
+    /// An error of the system. The handle is closed then.
+    pub fn into_async(self) -> Result<Async<Self>, Error> {
+        self.awaited(None)
+    }
+
+    /// The same, with tasks that are woken by a driver that the user runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_async`](Self::into_async), and [`Error::Undriven`].
+    pub fn into_async_with(self, driver: &Driver) -> Result<Async<Self>, Error> {
+        self.awaited(Some(driver))
+    }
+
+    fn awaited(mut self, driver: Option<&Driver>) -> Result<Async<Self>, Error> {
+        let task = Task { _seat: self.take_seat(driver)?, turns: TURNS, pends: false, has_failed: false };
+        Ok(Async { task, handle: self })
+    }
+}
+
+impl<K: Kind, R: Side> Async<Endpoint<K, R, Segment>> {
+    /// Returns the plain handle.
+    pub fn into_inner(self) -> Endpoint<K, R, Segment> {
+        self.handle
+    }
+
+    /// Refers to the plain handle, which says how much is there or free.
+    pub fn get_ref(&self) -> &Endpoint<K, R, Segment> {
+        &self.handle
+    }
+
+    /// Refers to the plain handle, for calls that do not wait. It must not be exchanged for another one: nobody would
+    /// wake the task.
+    pub fn get_mut(&mut self) -> &mut Endpoint<K, R, Segment> {
+        &mut self.handle
+    }
+
+    /// Returns a view that refers to the ring's bytes in place.
+    ///
+    /// # Safety
+    ///
+    /// As `trust_peer` of the plain handle: the list of facts is at [`Trusted`].
+    #[allow(unsafe_code, reason = "the promise that the view rests on")]
+    pub unsafe fn trust_peer(&mut self) -> Trusted<&mut Self> {
+        Trusted(self)
+    }
+}
+
+impl<H: Awaited> Async<H> {
+    /// Makes a call at each poll, until it does not have to wait.
+    #[inline]
+    async fn until<T, E: Cause>(&mut self, mut call: impl FnMut(Waiting<'_, H>) -> Result<T, E>) -> Result<T, E> {
+        poll_fn(|context| self.poll(context, &mut call)).await
+    }
+
+    /// Makes a call once. If it has to wait, it has done nothing, and the task is woken when it is to be made again.
+    #[inline]
+    fn poll<T, E: Cause>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut call: impl FnMut(Waiting<'_, H>) -> Result<T, E>,
+    ) -> Poll<Result<T, E>> {
+        let task = self.task.borrow_mut();
+        if task.turns == 0 {
+            task.turns = TURNS;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        task.turns -= 1;
+        if mem::take(&mut task.pends) {
+            Awaited::check_length(&mut self.handle);
+        }
+        loop {
+            match call(self.or_fail(WaitError::TimedOut)) {
+                Err(error) if error.cause() == WaitError::TimedOut => {}
+                result => return Poll::Ready(result),
+            }
+            if let Err(ended) = ready!(self.poll_ready(context)) {
+                return Poll::Ready(call(self.or_fail(ended)));
+            }
+        }
+    }
+
+    #[cold]
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
+        let poll = self.handle.poll_ready(context);
+        if poll.is_pending() {
+            let task = self.task.borrow_mut();
+            (task.turns, task.pends) = (TURNS, true);
+        }
+        poll
+    }
+
+    /// Returns the handle with calls that fail with this error where they would sleep.
+    #[inline(always)]
+    fn or_fail(&mut self, error: WaitError) -> Waiting<'_, H> {
+        Waiting { handle: &mut self.handle, deadline: Deadline::BySleep(error) }
+    }
+
+    /// Makes a call for the next item. The items end when the other end has closed the ring, and after an error.
+    #[inline]
+    fn poll_item<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        call: impl FnMut(Waiting<'_, H>) -> Result<T, WaitError>,
+    ) -> Poll<Option<Result<T, WaitError>>> {
+        if mem::take(&mut self.task.borrow_mut().has_failed) {
+            return Poll::Ready(None);
+        }
+        self.poll(context, call).map(|result| match result {
+            Err(WaitError::Closed) => None,
+            result => {
+                self.task.borrow_mut().has_failed = result.is_err();
+                Some(result)
+            }
+        })
+    }
+}
+
+/// An error of a call that waits.
+trait Cause {
+    fn cause(&self) -> WaitError;
+}
+
+impl Cause for WaitError {
+    fn cause(&self) -> WaitError {
+        *self
+    }
+}
+
+impl<T> Cause for Unfinished<T> {
+    fn cause(&self) -> WaitError {
+        self.cause
+    }
+}
+
+/// Calls that are made at each poll.
+macro_rules! calls {
+    ($($call:ident $(<$type:ident: $bound:ident>)? ($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {$(
+        #[doc = concat!("As [`", stringify!($call), "`](Waiting::", stringify!($call), ").")]
+        ///
+        /// # Errors
+        ///
+        /// As that call.
+        #[inline]
+        pub async fn $call $(<$type: $bound>)? (&mut self, $($argument: $kind),*) -> $result {
+            self.until(|waiting| waiting.$call($($argument),*)).await
+        }
+    )*};
+}
+
+/// Calls whose result borrows the handle: as much as they need is awaited, and then they are made.
+macro_rules! calls_in_place {
+    ($($call:ident($($argument:ident: $kind:ty)?) -> $guard:ty, $wait:ident($($len:expr)?);)*) => {$(
+        #[doc = concat!("As [`", stringify!($call), "`](Waiting::", stringify!($call), ").")]
+        ///
+        /// # Errors
+        ///
+        /// As that call.
+        #[inline]
+        pub async fn $call(&mut self $(, $argument: $kind)?) -> Result<$guard, WaitError> {
+            self.$wait($($len)?).await?;
+            self.or_fail(WaitError::TimedOut).$call($($argument)?)
+        }
+    )*};
+}
+
+use {calls, calls_in_place};

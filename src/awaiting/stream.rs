@@ -1,0 +1,160 @@
+//! The calls of a stream ring that are awaited.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use super::{Async, calls, calls_in_place};
+use crate::stream::{Claim, Consumer, Element, Peek, Producer, Slot};
+use crate::trusted::Trusted;
+use crate::wait::{Unfinished, WaitError};
+
+impl<T: Element> Async<Producer<T>> {
+    calls! {
+        push(value: T) -> Result<(), Unfinished<T>>;
+        push_some(values: &[T]) -> Result<usize, WaitError>;
+    }
+
+    /// As [`push_slice`](Waiting::push_slice). If it is dropped before it is ready, some of the values may be pushed.
+    ///
+    /// # Errors
+    ///
+    /// As that call.
+    pub async fn push_slice(&mut self, values: &[T]) -> Result<(), Unfinished<usize>> {
+        let mut pushed = 0;
+        loop {
+            match self.push_some(&values[pushed..]).await {
+                Ok(len) if pushed + len == values.len() => return Ok(()),
+                Ok(len) => pushed += len,
+                Err(cause) => return Err(Unfinished { value: pushed, cause }),
+            }
+        }
+    }
+}
+
+/// For any kind of slot.
+impl<T: Slot + ?Sized> Async<Producer<T>> {
+    calls! {
+        until_free(len: usize) -> Result<(), WaitError>;
+    }
+
+    calls_in_place! {
+        claim(len: usize) -> Claim<'_, T>, until_free(len);
+        claim_up_to(most: usize) -> Claim<'_, T>, until_free(most.min(1));
+        claim_contiguous(most: usize) -> Claim<'_, T>, until_free(most.min(1));
+    }
+}
+
+/// Elements whose size is known at run time.
+impl Async<Producer<[u8]>> {
+    calls! {
+        push_some(bytes: &[u8]) -> Result<usize, WaitError>;
+    }
+}
+
+impl<T: Element> Async<Consumer<T>> {
+    calls! {
+        pop() -> Result<T, WaitError>;
+        pop_some(values: &mut [T]) -> Result<usize, WaitError>;
+    }
+
+    /// As [`pop_slice`](Waiting::pop_slice). If it is dropped before it is ready, some of the values may be popped.
+    ///
+    /// # Errors
+    ///
+    /// As that call.
+    pub async fn pop_slice(&mut self, values: &mut [T]) -> Result<(), Unfinished<usize>> {
+        let mut popped = 0;
+        loop {
+            match self.pop_some(&mut values[popped..]).await {
+                Ok(len) if popped + len == values.len() => return Ok(()),
+                Ok(len) => popped += len,
+                Err(cause) => return Err(Unfinished { value: popped, cause }),
+            }
+        }
+    }
+}
+
+/// For any kind of slot.
+impl<T: Slot + ?Sized> Async<Consumer<T>> {
+    calls! {
+        until_available(len: usize) -> Result<(), WaitError>;
+    }
+
+    calls_in_place! {
+        peek(len: usize) -> Peek<'_, T>, until_available(len);
+        peek_up_to(most: usize) -> Peek<'_, T>, until_available(most.min(1));
+        peek_contiguous(most: usize) -> Peek<'_, T>, until_available(most.min(1));
+    }
+}
+
+/// Elements whose size is known at run time.
+impl Async<Consumer<[u8]>> {
+    calls! {
+        pop_some(bytes: &mut [u8]) -> Result<usize, WaitError>;
+    }
+}
+
+/// The elements, popped one after the other as they come. It ends when the producer has closed the ring and all is
+/// read, and after the first error; if it is asked for more after that, it goes on.
+impl<T: Element> Stream for Async<Consumer<T>> {
+    type Item = Result<T, WaitError>;
+
+    #[inline]
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_item(context, |waiting| waiting.pop())
+    }
+}
+
+/// Pushes elements one after the other. Each is visible at once, so there is nothing to flush. A close leaves the ring,
+/// as a drop does.
+impl<T: Element> Sink<T> for Async<Producer<T>> {
+    type Error = WaitError;
+
+    #[inline]
+    fn poll_ready(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
+        self.poll(context, |waiting| waiting.until_free(1))
+    }
+
+    /// # Errors
+    ///
+    /// [`WaitError::TimedOut`]: it was not ready, and there is no room.
+    #[inline]
+    fn start_send(mut self: Pin<&mut Self>, value: T) -> Result<(), WaitError> {
+        self.or_fail(WaitError::TimedOut).push(value).map_err(|unfinished| unfinished.cause)
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
+        self.get_mut().handle.leave_for_good();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Views of handles whose peer is trusted.
+macro_rules! views {
+    ($($handle:ident: $guard:ident, $($call:ident($argument:ident)),*;)*) => {$(
+        impl<T: Slot + ?Sized> Trusted<&mut Async<$handle<T>>> {$(
+            #[doc = concat!("As [`", stringify!($call), "`](Async::", stringify!($call), "), as slices.")]
+            ///
+            /// # Errors
+            ///
+            /// As that call.
+            #[inline]
+            pub async fn $call(&mut self, $argument: usize) -> Result<Trusted<$guard<'_, T>>, WaitError> {
+                self.0.$call($argument).await.map(Trusted)
+            }
+        )*}
+    )*};
+}
+
+views! {
+    Producer: Claim, claim(len), claim_up_to(most), claim_contiguous(most);
+    Consumer: Peek, peek(len), peek_up_to(most), peek_contiguous(most);
+}
