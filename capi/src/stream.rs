@@ -1,14 +1,15 @@
 //! Elements of one size: copied, or in place.
 
 use core::ffi::{c_int, c_void};
-use std::mem::{replace, transmute};
-use std::time::{Duration, Instant};
+use std::mem::transmute;
+use std::time::Instant;
 
-use ringmain::Trusted;
 use ringmain::stream::{Claim, Consumer, Peek, Producer};
 
-use crate::code::{Refusal, counted, invalid, status};
-use crate::end::{Guard, buffer, bytes, guard, handle, not_open, out, patiently, ringmain_end, waiting};
+use crate::code::{counted, invalid, status};
+use crate::end::{
+    Guard, buffer, bytes, check_not_forked, close, guard, handle, not_open, open, out, patiently, ringmain_end,
+};
 use crate::options::limit;
 
 type Tx = Producer<[u8]>;
@@ -75,7 +76,7 @@ pub unsafe extern "C" fn ringmain_stream_push(
 
 #[inline(always)]
 fn push(tx: &mut Tx, elements: &[u8], limit_ns: i64) -> Result<usize, c_int> {
-    patiently(tx, limit_ns, |tx| tx.push_slice(elements), |tx, limit| waiting!(tx, limit).until_free(1))
+    patiently!(tx, 1, limit_ns, |tx| tx.push_slice(elements))
 }
 
 /// Pops as many elements as are there, at most `count`, and returns how many that is: at least one, unless `count` is
@@ -97,7 +98,7 @@ pub unsafe extern "C" fn ringmain_stream_pop(
 
 #[inline(always)]
 fn pop(rx: &mut Rx, elements: &mut [u8], limit_ns: i64) -> Result<usize, c_int> {
-    patiently(rx, limit_ns, |rx| rx.pop_slice(elements), |rx, limit| waiting!(rx, limit).until_available(1))
+    patiently!(rx, 1, limit_ns, |rx| rx.pop_slice(elements))
 }
 
 /// Makes a call again and again until all elements are moved, or the limit has passed for all of them together. Returns
@@ -183,13 +184,17 @@ pub unsafe extern "C" fn ringmain_stream_pop_all(
 }
 
 /// Checks how many elements a claim or a peek is to have.
+#[inline(always)]
 fn check_range(least: usize, most: usize) -> Result<usize, c_int> {
-    match least <= most && most > 0 {
-        true => Ok(least.max(1)),
-        false => Err(invalid(format_args!(
-            "at least {least} and at most {most} elements were asked for, expected 1 or more, and no empty range"
-        ))),
-    }
+    if least <= most && most > 0 { Ok(least.max(1)) } else { Err(empty_range(least, most)) }
+}
+
+#[cold]
+#[inline(never)]
+fn empty_range(least: usize, most: usize) -> c_int {
+    invalid(format_args!(
+        "at least {least} and at most {most} elements were asked for, expected 1 or more, and no empty range"
+    ))
 }
 
 /// Takes slots in place: as many as are free, at least `least` and at most `most`, and returns how many. Waits for
@@ -207,35 +212,34 @@ pub unsafe extern "C" fn ringmain_stream_claim(
 ) -> isize {
     // SAFETY: the caller's promise.
     counted(unsafe { handle::<Tx>(tx) }.and_then(|producer| {
-        let (slots, size) = (out("slots", slots)?, producer.element_size());
-        let least = check_range(least, most)?;
-        let take = |tx: &mut Tx| {
-            // For an error that says how many were asked for; `claim_up_to` is content with one.
-            drop(tx.claim(least)?);
-            // SAFETY: whoever uses the pointers trusts the peer: the header says so.
-            unsafe { tx.trust_peer() }.claim_up_to(most).map(keep_claim)
-        };
-        let wait = |tx: &mut Tx, limit: Option<Duration>| waiting!(tx, limit).until_free(least);
-        let mut claim = patiently(producer, limit_ns, take, wait)?;
-        let (first, second) = claim.as_mut_slices();
-        let [first_count, second_count] = [first.len() / size, second.len() / size];
-        let [first, second] = [first, second].map(|part| part.as_mut_ptr().cast());
-        slots.write(ringmain_slots { first, first_count, second, second_count });
-        let count = first_count + second_count;
         // SAFETY: the caller's promise.
-        *unsafe { guard(tx) }? = Guard::Claim(claim, count);
+        let slots = unsafe { out("slots", slots) }?;
+        let least = check_range(least, most)?;
+        let mut claim = patiently!(producer, least, limit_ns, |tx| match tx.claim_up_to(most).map(keep_claim) {
+            // Content with one; whoever wanted more gets an error that says so.
+            Ok(claim) if claim.len() < least => tx.claim(least).map(keep_claim),
+            result => result,
+        })?;
+        let (first_count, second_count) = claim.parts();
+        let (first, second) = claim.as_mut_ptrs();
+        let (count, first, second) = (claim.len(), first.cast(), second.cast());
+        slots.write(ringmain_slots { first, first_count, second, second_count });
+        // SAFETY: the caller's promise.
+        unsafe { open(tx, Guard::Claim(claim)) };
         Ok(count)
     }))
 }
 
 /// Lets a claim be kept beside the handle that it borrows from: `end.rs`.
-fn keep_claim(claim: Trusted<Claim<'_, [u8]>>) -> Trusted<Claim<'static, [u8]>> {
+#[inline(always)]
+fn keep_claim(claim: Claim<'_, [u8]>) -> Claim<'static, [u8]> {
     // SAFETY: the handle lies on the heap, is not used while there is a claim, and is dropped after it.
     unsafe { transmute(claim) }
 }
 
 /// Lets a peek be kept beside the handle that it borrows from: `end.rs`.
-fn keep_peek(peek: Trusted<Peek<'_, [u8]>>) -> Trusted<Peek<'static, [u8]>> {
+#[inline(always)]
+fn keep_peek(peek: Peek<'_, [u8]>) -> Peek<'static, [u8]> {
     // SAFETY: the handle lies on the heap, is not used while there is a peek, and is dropped after it.
     unsafe { transmute(peek) }
 }
@@ -244,15 +248,17 @@ fn keep_peek(peek: Trusted<Peek<'_, [u8]>>) -> Trusted<Peek<'static, [u8]>> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_stream_commit(tx: *mut ringmain_end, count: usize) -> c_int {
     // SAFETY: the caller's promise.
-    status(unsafe { guard(tx) }.and_then(|guard| match guard {
-        Guard::Claim(_, len) if count > *len => Err(beyond("commit", count, "slots were claimed", *len)),
-        Guard::Claim(..) => {
-            if let Guard::Claim(claim, _) = replace(guard, Guard::Nothing) {
-                claim.commit_first(count);
-            }
-            Ok(())
+    status(unsafe { guard(tx) }.and_then(|guard| {
+        let Guard::Claim(claim) = guard else { return Err(not_open(guard, "a claim of slots")) };
+        if count > claim.len() {
+            return Err(beyond("commit", count, "slots were claimed", claim.len()));
         }
-        other => Err(not_open(other, "a claim of slots")),
+        // SAFETY: the caller's promise; it is open.
+        if let Guard::Claim(claim) = unsafe { close(tx) } {
+            claim.commit_first(count);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { check_not_forked::<Tx>(tx) }
     }))
 }
 
@@ -270,23 +276,20 @@ pub unsafe extern "C" fn ringmain_stream_peek(
 ) -> isize {
     // SAFETY: the caller's promise.
     counted(unsafe { handle::<Rx>(rx) }.and_then(|consumer| {
-        let (elements, size, position) = (out("elements", elements)?, consumer.element_size(), consumer.position());
-        let least = check_range(least, most)?;
-        let take = |rx: &mut Rx| {
-            // For an error that says how many were asked for; `peek_up_to` is content with one.
-            drop(rx.peek(least)?);
-            // SAFETY: whoever uses the pointers trusts the peer: the header says so.
-            unsafe { rx.trust_peer() }.peek_up_to(most).map(keep_peek)
-        };
-        let wait = |rx: &mut Rx, limit: Option<Duration>| waiting!(rx, limit).until_available(least);
-        let peek = patiently(consumer, limit_ns, take, wait)?;
-        let (first, second) = peek.as_slices();
-        let [first_count, second_count] = [first.len() / size, second.len() / size];
-        let [first, second] = [first, second].map(|part| part.as_ptr().cast());
-        elements.write(ringmain_elements { first, first_count, second, second_count, position });
-        let count = first_count + second_count;
         // SAFETY: the caller's promise.
-        *unsafe { guard(rx) }? = Guard::Peek(peek, count);
+        let (elements, position) = (unsafe { out("elements", elements) }?, consumer.position());
+        let least = check_range(least, most)?;
+        let peek = patiently!(consumer, least, limit_ns, |rx| match rx.peek_up_to(most).map(keep_peek) {
+            // Content with one; whoever wanted more gets an error that says so.
+            Ok(peek) if peek.len() < least => rx.peek(least).map(keep_peek),
+            result => result,
+        })?;
+        let (first_count, second_count) = peek.parts();
+        let (first, second) = peek.as_ptrs();
+        let (count, first, second) = (peek.len(), first.cast(), second.cast());
+        elements.write(ringmain_elements { first, first_count, second, second_count, position });
+        // SAFETY: the caller's promise.
+        unsafe { open(rx, Guard::Peek(peek)) };
         Ok(count)
     }))
 }
@@ -306,13 +309,11 @@ pub unsafe extern "C" fn ringmain_stream_copy(
         // SAFETY: the caller's promise.
         let elements = unsafe { buffer("elements", elements.cast(), len_of(count, consumer.element_size())?) }?;
         check_range(1, count)?;
-        let one = |rx: &mut Rx| rx.peek(1).map(|_| ());
-        patiently(consumer, limit_ns, one, |rx, limit| waiting!(rx, limit).until_available(1))?;
-        let peek = consumer.peek_up_to(count).map_err(Refusal::refuse)?;
+        let peek = patiently!(consumer, 1, limit_ns, |rx| rx.peek_up_to(count).map(keep_peek))?;
         peek.copy_to_slice(elements);
         let count = peek.len();
-        // SAFETY: the caller's promise. The peek borrows from the handle, and is kept beside it.
-        *unsafe { guard(rx) }? = Guard::Copied(peek);
+        // SAFETY: the caller's promise.
+        unsafe { open(rx, Guard::Peek(peek)) };
         Ok(count)
     }))
 }
@@ -323,20 +324,16 @@ pub unsafe extern "C" fn ringmain_stream_copy(
 pub unsafe extern "C" fn ringmain_stream_release(rx: *mut ringmain_end, count: usize) -> c_int {
     // SAFETY: the caller's promise.
     status(unsafe { guard(rx) }.and_then(|guard| {
-        let len = match guard {
-            Guard::Peek(_, len) => *len,
-            Guard::Copied(peek) => peek.len(),
-            other => return Err(not_open(other, "a peek at elements")),
-        };
-        if count > len {
-            return Err(beyond("release", count, "elements were peeked at", len));
+        let Guard::Peek(peek) = guard else { return Err(not_open(guard, "a peek at elements")) };
+        if count > peek.len() {
+            return Err(beyond("release", count, "elements were peeked at", peek.len()));
         }
-        match replace(guard, Guard::Nothing) {
-            Guard::Peek(peek, _) => peek.release_first(count),
-            Guard::Copied(peek) => peek.release_first(count),
-            _ => {}
+        // SAFETY: the caller's promise; it is open.
+        if let Guard::Peek(peek) = unsafe { close(rx) } {
+            peek.release_first(count);
         }
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { check_not_forked::<Rx>(rx) }
     }))
 }
 

@@ -519,7 +519,7 @@ impl<M: Memory> Sends<M> for Producer<M> {
 }
 
 /// Adds up the lengths of parts. Parts that no address space could hold count as the longest slice.
-pub(super) fn total_len(parts: &[IoSlice<'_>]) -> usize {
+pub(crate) fn total_len(parts: &[IoSlice<'_>]) -> usize {
     parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len())).min(isize::MAX as usize)
 }
 

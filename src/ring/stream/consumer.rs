@@ -342,9 +342,9 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
     ///
     /// - [`PopError::Empty`]: none is there.
     /// - [`PopError::Broken`]: the handle can no longer be used.
-    #[inline]
+    #[inline(always)]
     pub fn pop_slice(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let (size, head, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
+        let (size, head) = (self.kind.size, self.cursor.position());
         if bytes.len() == size && head != self.cursor.known_end() {
             // For speed only: one element is one part.
             let to = bytes.as_mut_ptr();
@@ -355,6 +355,13 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
             self.advance_from(head, 1);
             return Ok(1);
         }
+        self.pop_many(bytes)
+    }
+
+    /// Pops any number of elements, or one after a load of the tail.
+    #[inline(never)]
+    fn pop_many(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
+        let wanted = self.kind.whole(bytes.len());
         if wanted == 0 {
             return self.check().map(|()| 0).map_err(PopError::Broken);
         }

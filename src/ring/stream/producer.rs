@@ -279,9 +279,9 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
     ///
     /// - [`PushError::Full`]: there is no free slot.
     /// - [`PushError::Broken`]: the handle can no longer be used.
-    #[inline]
+    #[inline(always)]
     pub fn push_slice(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
-        let (size, tail, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
+        let (size, tail) = (self.kind.size, self.cursor.position());
         if bytes.len() == size && tail != self.cursor.known_end() {
             // For speed only: one element is one part.
             // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and these are private.
@@ -291,6 +291,13 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
             self.publish_from(tail, 1);
             return Ok(1);
         }
+        self.push_many(bytes)
+    }
+
+    /// Pushes any number of elements, or one after a load of the head.
+    #[inline(never)]
+    fn push_many(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
+        let (size, tail, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
         let free = self.free_up_to(wanted)?;
         if free == 0 && wanted > 0 {
             return Err(PushError::Full(0));
