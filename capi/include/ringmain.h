@@ -413,8 +413,8 @@ const char *ringmain_version(void);
 //
 // `which` is RINGMAIN_STREAM_PRODUCER, RINGMAIN_STREAM_CONSUMER, RINGMAIN_MESSAGE_PRODUCER or
 // RINGMAIN_MESSAGE_CONSUMER. `name` has 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot; if it is NULL, the ring has
-// no name: a new one, or the one behind `options->descriptor`, which is not given beside a name. `options` may be NULL. The handle is stored in `*end`
-// (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
+// no name: a new one, or the one behind `options->descriptor`, which is not given beside a name. `options` may be NULL.
+// The handle is stored in `*end` (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
 //
 // Fails with -ENOENT if there is no such ring and none may be created, -EBUSY if another handle has this end, -EPROTO
 // if the ring is another one than was asked for, and others.

@@ -343,11 +343,13 @@ pub(crate) unsafe fn return_ring(end: *mut ringmain_end) {
 ///
 /// # Safety
 ///
-/// As [`idle`].
+/// `end` is an idle handle of this kind.
 #[inline(always)]
 pub(crate) unsafe fn check_not_forked<H: Handle + 'static>(end: *mut ringmain_end) -> Result<(), c_int> {
-    // SAFETY: the same promise.
-    if unsafe { handle::<H>(end) }?.is_of_parent() { Err(Broken::Forked.refuse()) } else { Ok(()) }
+    // SAFETY: the caller's promise. No guard borrows from the ring.
+    let ring = unsafe { &mut (*end).ring };
+    // SAFETY: the caller's promise.
+    if unsafe { H::of(ring) }.is_of_parent() { Err(Broken::Forked.refuse()) } else { Ok(()) }
 }
 
 /// Refuses a pointer to a result that is null.
@@ -456,7 +458,12 @@ pub(crate) use patiently;
 /// Out of line, so that a call that succeeds at once keeps its values in registers.
 #[cold]
 #[inline(never)]
-pub(crate) fn wait_for<H: Waits, E: Passing>(handle: &mut H, need: usize, limit_ns: i64, error: E) -> Result<(), c_int> {
+pub(crate) fn wait_for<H: Waits, E: Passing>(
+    handle: &mut H,
+    need: usize,
+    limit_ns: i64,
+    error: E,
+) -> Result<(), c_int> {
     if limit_ns <= RINGMAIN_NOW || !error.passes() {
         return Err(error.refuse());
     }

@@ -3,6 +3,7 @@
 use core::ffi::{c_int, c_void};
 use std::io::IoSlice;
 use std::mem::transmute;
+use std::slice;
 
 use libc::iovec;
 use ringmain::message::{Claim, Consumer, PeekBatch, Producer, Record};
@@ -97,6 +98,37 @@ pub unsafe extern "C" fn ringmain_message_push(
     limit_ns: i64,
 ) -> c_int {
     // SAFETY: the caller's promise.
+    match unsafe { push_known(tx, message.cast(), len) } {
+        Some(()) => 0,
+        // SAFETY: the same.
+        None => unsafe { push_plain(tx, message, len, limit_ns) },
+    }
+}
+
+/// Pushes one short message if room for it is known: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_message_push`].
+#[inline(always)]
+unsafe fn push_known(tx: *mut ringmain_end, message: *const u8, len: usize) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let tx = unsafe { handle_of::<Producer>(tx) }?;
+    if message.is_null() || len > isize::MAX as usize {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    tx.push_if_known(unsafe { slice::from_raw_parts(message, len) }).then_some(())
+}
+
+/// Does all that [`ringmain_message_push`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn push_plain(tx: *mut ringmain_end, message: *const c_void, len: usize, limit_ns: i64) -> c_int {
+    // SAFETY: the caller's promise.
     match unsafe { bytes("the message", message.cast(), len) } {
         // SAFETY: the caller's promise.
         Ok(message) => unsafe { push(tx, limit_ns, Message::Plain(message)) },
@@ -151,7 +183,7 @@ unsafe fn slices<'a>(parts: *const iovec, count: usize) -> Result<(&'a [IoSlice<
         return Ok((&[], 0));
     }
     // SAFETY: the caller's promise.
-    let (given, mut len) = (unsafe { std::slice::from_raw_parts(parts, count) }, 0_usize);
+    let (given, mut len) = (unsafe { slice::from_raw_parts(parts, count) }, 0_usize);
     for part in given {
         // SAFETY: the caller's promise.
         unsafe { bytes("a part of the message", part.iov_base.cast_const().cast(), part.iov_len) }?;
@@ -161,7 +193,7 @@ unsafe fn slices<'a>(parts: *const iovec, count: usize) -> Result<(&'a [IoSlice<
         len = len.saturating_add(part.iov_len);
     }
     // SAFETY: an `IoSlice` has the layout of an `iovec`, and each of them is a slice.
-    Ok((unsafe { std::slice::from_raw_parts(parts.cast(), count) }, len))
+    Ok((unsafe { slice::from_raw_parts(parts.cast(), count) }, len))
 }
 
 /// Takes room for a message of up to `len` bytes in place, and stores its address in `*bytes`: it holds older bytes.
@@ -175,6 +207,41 @@ pub unsafe extern "C" fn ringmain_message_claim(
     limit_ns: i64,
     bytes: *mut *mut c_void,
 ) -> c_int {
+    // SAFETY: the caller's promise.
+    match unsafe { claim_known(tx, len, bytes) } {
+        Some(()) => 0,
+        // SAFETY: the same.
+        None => unsafe { claim_some(tx, len, limit_ns, bytes) },
+    }
+}
+
+/// Takes room that is known: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_message_claim`].
+#[inline(always)]
+unsafe fn claim_known(tx: *mut ringmain_end, len: usize, bytes: *mut *mut c_void) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let producer = unsafe { handle_of::<Producer>(tx) }?;
+    if bytes.is_null() {
+        return None;
+    }
+    let mut claim = keep_claim(producer.claim_if_known(len)?);
+    // SAFETY: the caller's promise.
+    unsafe { bytes.write(claim.as_mut_ptr().cast()) };
+    // SAFETY: the same.
+    unsafe { open(tx, Guard::MessageClaim(claim)) };
+    Some(())
+}
+
+/// Does all that [`ringmain_message_claim`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn claim_some(tx: *mut ringmain_end, len: usize, limit_ns: i64, bytes: *mut *mut c_void) -> c_int {
     // SAFETY: the caller's promise.
     status(unsafe { handle::<Producer>(tx) }.and_then(|producer| {
         // SAFETY: the caller's promise.
@@ -286,6 +353,37 @@ pub unsafe extern "C" fn ringmain_message_pop(
     limit_ns: i64,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { pop_known(rx, message.cast(), size) } {
+        Some(len) => len as isize,
+        // SAFETY: the same.
+        None => unsafe { pop_plain(rx, message, size, limit_ns) },
+    }
+}
+
+/// Pops one short message that is known to be there: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_message_pop`].
+#[inline(always)]
+unsafe fn pop_known(rx: *mut ringmain_end, message: *mut u8, size: usize) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    let rx = unsafe { handle_of::<Consumer>(rx) }?;
+    if message.is_null() || size > isize::MAX as usize {
+        return None;
+    }
+    // SAFETY: the caller's promise. The bytes are written and not read.
+    rx.pop_if_known(unsafe { slice::from_raw_parts_mut(message, size) })
+}
+
+/// Does all that [`ringmain_message_pop`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn pop_plain(rx: *mut ringmain_end, message: *mut c_void, size: usize, limit_ns: i64) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Consumer>(rx) }.and_then(|rx| {
         // SAFETY: the caller's promise.
         let message = unsafe { buffer("the message", message.cast(), size) }?;
@@ -335,16 +433,61 @@ pub unsafe extern "C" fn ringmain_message_peek(
     record: *mut ringmain_record,
 ) -> c_int {
     // SAFETY: the caller's promise.
+    match unsafe { peek_known(rx, record) } {
+        Some(()) => 0,
+        // SAFETY: the same.
+        None => unsafe { peek_some(rx, limit_ns, record) },
+    }
+}
+
+/// Peeks at a message that is known to be there: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_message_peek`].
+#[inline(always)]
+unsafe fn peek_known(rx: *mut ringmain_end, record: *mut ringmain_record) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let consumer = unsafe { handle_of::<Consumer>(rx) }?;
+    if record.is_null() {
+        return None;
+    }
+    let found = keep_record(consumer.peek_if_known()?);
+    // SAFETY: the caller's promise.
+    unsafe { open_record(rx, found, record) };
+    Some(())
+}
+
+/// Does all that [`ringmain_message_peek`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn peek_some(rx: *mut ringmain_end, limit_ns: i64, record: *mut ringmain_record) -> c_int {
+    // SAFETY: the caller's promise.
     status(unsafe { handle::<Consumer>(rx) }.and_then(|consumer| {
         // SAFETY: the caller's promise.
-        let to = unsafe { out("record", record) }?;
-        let record = patiently!(consumer, 1, limit_ns, |rx| rx.peek().map(keep_record))?;
-        let (bytes, len, word) = (record.as_ptr().cast(), record.len(), record.word());
-        to.write(ringmain_record { bytes, len, word, position: record.position() });
+        unsafe { out("record", record) }?;
+        let found = patiently!(consumer, 1, limit_ns, |rx| rx.peek().map(keep_record))?;
         // SAFETY: the caller's promise.
-        unsafe { open(rx, Guard::Record(record)) };
+        unsafe { open_record(rx, found, record) };
         Ok(())
     }))
+}
+
+/// Says where a message lies, and keeps the record.
+///
+/// # Safety
+///
+/// `to` is valid for a write; otherwise as [`open`].
+#[inline(always)]
+unsafe fn open_record(rx: *mut ringmain_end, record: Record<'static>, to: *mut ringmain_record) {
+    let (bytes, len, word) = (record.as_ptr().cast(), record.len(), record.word());
+    // SAFETY: the caller's promise.
+    unsafe { to.write(ringmain_record { bytes, len, word, position: record.position() }) };
+    // SAFETY: the same.
+    unsafe { open(rx, Guard::Record(record)) };
 }
 
 /// Copies the next message to a buffer of `size` bytes, leaves it in the ring, and returns its length. Waits for one.

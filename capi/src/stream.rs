@@ -2,13 +2,15 @@
 
 use core::ffi::{c_int, c_void};
 use std::mem::transmute;
+use std::slice;
 use std::time::Instant;
 
 use ringmain::stream::{Claim, Consumer, Peek, Producer};
 
 use crate::code::{counted, invalid, status};
 use crate::end::{
-    Guard, buffer, bytes, check_not_forked, close, guard, handle, not_open, open, out, patiently, ringmain_end,
+    Guard, buffer, bytes, check_not_forked, close, guard, handle, handle_of, not_open, open, out, patiently,
+    ringmain_end,
 };
 use crate::options::limit;
 
@@ -67,6 +69,38 @@ pub unsafe extern "C" fn ringmain_stream_push(
     limit_ns: i64,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { push_one(tx, elements.cast(), count) } {
+        Some(()) => 1,
+        // SAFETY: the same.
+        None => unsafe { push_some(tx, elements, count, limit_ns) },
+    }
+}
+
+/// Pushes one small element if a slot is known to be free: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_stream_push`].
+#[inline(always)]
+unsafe fn push_one(tx: *mut ringmain_end, element: *const u8, count: usize) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let tx = unsafe { handle_of::<Tx>(tx) }?;
+    if count != 1 || element.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise: one element.
+    let element = unsafe { slice::from_raw_parts(element, tx.element_size()) };
+    tx.push_if_known(element).then_some(())
+}
+
+/// Does all that [`ringmain_stream_push`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn push_some(tx: *mut ringmain_end, elements: *const c_void, count: usize, limit_ns: i64) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Tx>(tx) }.and_then(|tx| {
         // SAFETY: the caller's promise.
         let elements = unsafe { bytes("elements", elements.cast(), len_of(count, tx.element_size())?) }?;
@@ -74,7 +108,7 @@ pub unsafe extern "C" fn ringmain_stream_push(
     }))
 }
 
-#[inline(always)]
+#[inline(never)]
 fn push(tx: &mut Tx, elements: &[u8], limit_ns: i64) -> Result<usize, c_int> {
     patiently!(tx, 1, limit_ns, |tx| tx.push_slice(elements))
 }
@@ -89,6 +123,38 @@ pub unsafe extern "C" fn ringmain_stream_pop(
     limit_ns: i64,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { pop_one(rx, elements.cast(), count) } {
+        Some(()) => 1,
+        // SAFETY: the same.
+        None => unsafe { pop_some(rx, elements, count, limit_ns) },
+    }
+}
+
+/// Pops one small element if one is known to be there: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_stream_pop`].
+#[inline(always)]
+unsafe fn pop_one(rx: *mut ringmain_end, element: *mut u8, count: usize) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let rx = unsafe { handle_of::<Rx>(rx) }?;
+    if count != 1 || element.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise: room for one element, which is written and not read.
+    let element = unsafe { slice::from_raw_parts_mut(element, rx.element_size()) };
+    rx.pop_if_known(element).then_some(())
+}
+
+/// Does all that [`ringmain_stream_pop`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn pop_some(rx: *mut ringmain_end, elements: *mut c_void, count: usize, limit_ns: i64) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Rx>(rx) }.and_then(|rx| {
         // SAFETY: the caller's promise.
         let elements = unsafe { buffer("elements", elements.cast(), len_of(count, rx.element_size())?) }?;
@@ -96,7 +162,7 @@ pub unsafe extern "C" fn ringmain_stream_pop(
     }))
 }
 
-#[inline(always)]
+#[inline(never)]
 fn pop(rx: &mut Rx, elements: &mut [u8], limit_ns: i64) -> Result<usize, c_int> {
     patiently!(rx, 1, limit_ns, |rx| rx.pop_slice(elements))
 }
@@ -211,23 +277,75 @@ pub unsafe extern "C" fn ringmain_stream_claim(
     slots: *mut ringmain_slots,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { claim_known(tx, least, most, slots) } {
+        Some(count) => count as isize,
+        // SAFETY: the same.
+        None => unsafe { claim_some(tx, least, most, limit_ns, slots) },
+    }
+}
+
+/// Takes slots that are known to be free: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_stream_claim`].
+#[inline(always)]
+unsafe fn claim_known(tx: *mut ringmain_end, least: usize, most: usize, slots: *mut ringmain_slots) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    let producer = unsafe { handle_of::<Tx>(tx) }?;
+    if least > most || most == 0 || slots.is_null() {
+        return None;
+    }
+    let claim = keep_claim(producer.claim_if_known(most)?);
+    // SAFETY: the caller's promise.
+    unsafe { open_claim(tx, claim, slots) };
+    Some(most)
+}
+
+/// Does all that [`ringmain_stream_claim`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn claim_some(
+    tx: *mut ringmain_end,
+    least: usize,
+    most: usize,
+    limit_ns: i64,
+    slots: *mut ringmain_slots,
+) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Tx>(tx) }.and_then(|producer| {
         // SAFETY: the caller's promise.
-        let slots = unsafe { out("slots", slots) }?;
+        unsafe { out("slots", slots) }?;
         let least = check_range(least, most)?;
-        let mut claim = patiently!(producer, least, limit_ns, |tx| match tx.claim_up_to(most).map(keep_claim) {
+        let claim = patiently!(producer, least, limit_ns, |tx| match tx.claim_up_to(most).map(keep_claim) {
             // Content with one; whoever wanted more gets an error that says so.
             Ok(claim) if claim.len() < least => tx.claim(least).map(keep_claim),
             result => result,
         })?;
-        let (first_count, second_count) = claim.parts();
-        let (first, second) = claim.as_mut_ptrs();
-        let (count, first, second) = (claim.len(), first.cast(), second.cast());
-        slots.write(ringmain_slots { first, first_count, second, second_count });
+        let count = claim.len();
         // SAFETY: the caller's promise.
-        unsafe { open(tx, Guard::Claim(claim)) };
+        unsafe { open_claim(tx, claim, slots) };
         Ok(count)
     }))
+}
+
+/// Says where the slots of a claim lie, and keeps it.
+///
+/// # Safety
+///
+/// `slots` is valid for a write; otherwise as [`open`].
+#[inline(always)]
+unsafe fn open_claim(tx: *mut ringmain_end, mut claim: Claim<'static, [u8]>, slots: *mut ringmain_slots) {
+    let (first_count, second_count) = claim.parts();
+    let (first, second) = claim.as_mut_ptrs();
+    let (first, second) = (first.cast(), second.cast());
+    // SAFETY: the caller's promise.
+    unsafe { slots.write(ringmain_slots { first, first_count, second, second_count }) };
+    // SAFETY: the same.
+    unsafe { open(tx, Guard::Claim(claim)) };
 }
 
 /// Lets a claim be kept beside the handle that it borrows from: `end.rs`.
@@ -275,23 +393,80 @@ pub unsafe extern "C" fn ringmain_stream_peek(
     elements: *mut ringmain_elements,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { peek_known(rx, least, most, elements) } {
+        Some(count) => count as isize,
+        // SAFETY: the same.
+        None => unsafe { peek_some(rx, least, most, limit_ns, elements) },
+    }
+}
+
+/// Peeks at elements that are known to be there: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_stream_peek`].
+#[inline(always)]
+unsafe fn peek_known(
+    rx: *mut ringmain_end,
+    least: usize,
+    most: usize,
+    elements: *mut ringmain_elements,
+) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    let consumer = unsafe { handle_of::<Rx>(rx) }?;
+    if least > most || most == 0 || elements.is_null() {
+        return None;
+    }
+    let peek = keep_peek(consumer.peek_if_known(most)?);
+    // SAFETY: the caller's promise.
+    unsafe { open_peek(rx, peek, elements) };
+    Some(most)
+}
+
+/// Does all that [`ringmain_stream_peek`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn peek_some(
+    rx: *mut ringmain_end,
+    least: usize,
+    most: usize,
+    limit_ns: i64,
+    elements: *mut ringmain_elements,
+) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Rx>(rx) }.and_then(|consumer| {
         // SAFETY: the caller's promise.
-        let (elements, position) = (unsafe { out("elements", elements) }?, consumer.position());
+        unsafe { out("elements", elements) }?;
         let least = check_range(least, most)?;
         let peek = patiently!(consumer, least, limit_ns, |rx| match rx.peek_up_to(most).map(keep_peek) {
             // Content with one; whoever wanted more gets an error that says so.
             Ok(peek) if peek.len() < least => rx.peek(least).map(keep_peek),
             result => result,
         })?;
-        let (first_count, second_count) = peek.parts();
-        let (first, second) = peek.as_ptrs();
-        let (count, first, second) = (peek.len(), first.cast(), second.cast());
-        elements.write(ringmain_elements { first, first_count, second, second_count, position });
+        let count = peek.len();
         // SAFETY: the caller's promise.
-        unsafe { open(rx, Guard::Peek(peek)) };
+        unsafe { open_peek(rx, peek, elements) };
         Ok(count)
     }))
+}
+
+/// Says where the elements of a peek lie, and keeps it.
+///
+/// # Safety
+///
+/// `elements` is valid for a write; otherwise as [`open`].
+#[inline(always)]
+unsafe fn open_peek(rx: *mut ringmain_end, peek: Peek<'static, [u8]>, elements: *mut ringmain_elements) {
+    let (first_count, second_count) = peek.parts();
+    let (first, second) = peek.as_ptrs();
+    let (first, second, position) = (first.cast(), second.cast(), peek.position());
+    // SAFETY: the caller's promise.
+    unsafe { elements.write(ringmain_elements { first, first_count, second, second_count, position }) };
+    // SAFETY: the same.
+    unsafe { open(rx, Guard::Peek(peek)) };
 }
 
 /// Copies as many elements as are there, at most `count`, leaves them in the ring, and returns how many that is: at

@@ -4,7 +4,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, copy_in, slots_in};
+use super::super::copy::{by_value, copy_in, is_small, slot_in, slots_in};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
@@ -292,6 +292,29 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
             return Ok(1);
         }
         self.push_many(bytes)
+    }
+
+    /// Pushes one small element if a slot is known to be free, or does nothing: what is inlined into the library for C.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn push_if_known(&mut self, bytes: &[u8]) -> bool {
+        let (size, tail) = (self.kind.size, self.cursor.position());
+        if bytes.len() != size || !is_small(size) || tail == self.cursor.known_end() {
+            return false;
+        }
+        // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and these are private.
+        let write = |slot: *mut u8| unsafe { slot_in(bytes.as_ptr(), slot, size) };
+        // SAFETY: the tail is before the known end, so its slot is free.
+        unsafe { self.slots_to_write(tail, 1, write) };
+        self.publish_from(tail, 1);
+        true
+    }
+
+    /// Takes slots if as many are known to be free: the same for a claim.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn claim_if_known(&mut self, len: usize) -> Option<Claim<'_, [u8], M>> {
+        if self.cursor.known() < len as u64 { None } else { Some(Claim::new(self, len)) }
     }
 
     /// Pushes any number of elements, or one after a load of the head.
