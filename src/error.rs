@@ -305,6 +305,11 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// No [`Driver`](crate::Driver) sleeps for the handle.
+    Undriven {
+        /// Why not.
+        reason: &'static str,
+    },
     /// This process is exiting, and has left its rings ([`Options::close_on_exit`](crate::Options::close_on_exit)).
     Exiting,
     /// Another system call failed.
@@ -682,6 +687,7 @@ impl fmt::Display for Error {
                 "the descriptor cannot be opened anew through /proc/self/fd, which rings without a name need; mount \
                  proc at /proc",
             ),
+            Error::Undriven { reason } => write!(formatter, "no driver sleeps for the handle: {reason}"),
             Error::Exiting => formatter.write_str(
                 "this process is exiting and has left its rings; attach before, or in a function that exit calls \
                  earlier",

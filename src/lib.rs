@@ -22,6 +22,7 @@
 //! - [`stream`] has the handles of a ring of elements of one type.
 //! - [`message`] has those of a ring of byte messages of any length.
 //! - [`WaitSet`] waits at many rings at once, and a [`Waker`] ends a wait from outside.
+//! - [`Readiness`] is a handle with a descriptor for an event loop; a [`Driver`] sleeps for it.
 //! - [`Trusted`] is a view of a handle whose peer is trusted: it refers to the ring's bytes in place.
 //! - [`inspect`] looks at rings from outside, without a role.
 //! - [`pass`] passes a ring without a name to another process.
@@ -78,4 +79,4 @@ pub use options::Options;
 pub use ring::copy::LARGEST_BY_VALUE;
 pub use segment::{Creation, PeerState, Waker, unlink, unlink_if_free};
 pub use trusted::Trusted;
-pub use wait::{Interest, Ready, Unfinished, Wait, WaitError, WaitSet, Waiting, Woken};
+pub use wait::{Driver, Interest, Readiness, Ready, Unfinished, Wait, WaitError, WaitSet, Waiting, Woken};

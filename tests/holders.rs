@@ -4,9 +4,9 @@ mod common;
 
 use std::process;
 
-use common::ends::{End, as_end, check_hand_over, check_held, for_each_end, hold, outcome, small};
+use common::ends::{End, LONG, as_end, check_hand_over, check_held, for_each_end, hold, outcome, small, told_in_a_set};
 use common::{Ability, Child, Part, Ring, missing, refuses, succeed, wait_for};
-use ringmain::{Error, PeerState};
+use ringmain::{Error, PeerState, Role};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 #[test]
@@ -115,8 +115,15 @@ fn a_holder_in_another_pid_namespace_is_alive_and_unnamed() {
         assert_eq!(end.peer_state(), PeerState::Alive);
         let attach = E::Peer::attach(&small(ring.options())).map(drop);
         refuses!(attach, Error::Busy { role, holder: None, .. } if role == E::Peer::ROLE);
-        namespace.say("kill");
-        namespace.says("killed");
+        let mut kill = || {
+            namespace.say("kill");
+            namespace.says("killed");
+        };
+        // Nothing tells of that process but what it had open.
+        match E::ROLE {
+            Role::Consumer => assert!(told_in_a_set(&mut end, kill) < LONG),
+            _ => kill(),
+        }
         wait_for("the crash to be seen", || (end.peer_state() == PeerState::Crashed).then_some(()));
         check_hand_over(&mut end, &mut E::Peer::attach(&small(ring.options())).unwrap());
     }

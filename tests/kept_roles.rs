@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 use std::{env, fs, process, ptr, thread};
 
-use common::ends::{End, as_end, attach_peer, check_gone, for_each_end, for_each_ring, hold, small};
+use common::ends::{End, as_end, attach_peer, check_gone, for_each_end, for_each_ring, hold, small, told_in_a_set};
 use common::filter::{Watcher, be_watched};
 use common::forks::{code, fork, keeps_a_lock, keeps_the_lock_of, wait_for_the_end};
 use common::{ADMINISTRATION, Ability, Child, Part, Ring, lock_role, missing, path, refuses, succeed, wait_for};
@@ -357,7 +357,8 @@ fn a_child_that_is_blocked_in_posix_spawn_keeps_the_memory_and_everybody_hears_o
         let child = child_of(spawner.pid()).unwrap();
         let mut peer = attach_peer::<E::Peer>(&ring);
         let holder = spawner.pid();
-        spawner.kill();
+        // No lock is given back, so the process itself is what tells of this.
+        told_in_a_set(&mut peer, || spawner.kill());
         check_gone::<E>(&ring, &mut peer, holder);
         let maps = fs::read_to_string(format!("/proc/{}/maps", child.as_raw_nonzero())).unwrap();
         assert!(maps.contains(path(ring.name()).to_str().unwrap()), "the child shares no memory with its parent");

@@ -4,19 +4,22 @@ mod common;
 
 use std::alloc::Layout;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::ends::{End, LONG, SOON, STRATEGIES, for_each_end, hold, parts_of_ends, small};
+use common::ends::{
+    End, LONG, Line, SOON, STRATEGIES, attach_line as attach, for_each_end, hold, parts_of_ends, small,
+};
+use common::events::Events;
 use common::filter::{Verdict, Watcher, be_watched, refuse};
 use common::forks::{code, exit, fork};
-use common::{Ability, Child, Part, Random, Ring, SLICE, missing, path, rounds, spin, succeed, wait_for};
+use common::{Ability, Child, Part, Random, Ring, SLICE, missing, path, possessions, rounds, spin, succeed, wait_for};
 use ringmain::inspect::Inspection;
 use ringmain::{
-    Broken, Interest, Options, PeerState, PopError, PushError, Role, Wait, WaitError, WaitSet, Woken, message, stream,
+    Broken, Options, PeerState, PopError, PushError, Readiness, Role, Wait, WaitError, WaitSet, Woken, stream,
 };
 
 #[test]
@@ -35,50 +38,6 @@ fn plays_a_part() {
 
 /// The name of a part, and what plays it.
 type Play = (&'static str, fn(&mut Part));
-
-/// An end of any ring, as a set waits at it.
-trait Line {
-    fn interest(&mut self) -> Interest<'_>;
-
-    /// Moves a number, unless it would have to wait.
-    fn try_go(&mut self, number: u64) -> bool;
-
-    /// Says how a call ends that waits for no time.
-    fn outcome(&mut self) -> Result<(), WaitError>;
-}
-
-macro_rules! line {
-    ($end:ty, $interest:ident($($len:expr)?)) => {
-        impl Line for $end {
-            fn interest(&mut self) -> Interest<'_> {
-                self.$interest($($len)?)
-            }
-
-            fn try_go(&mut self, number: u64) -> bool {
-                End::try_go(self, number)
-            }
-
-            fn outcome(&mut self) -> Result<(), WaitError> {
-                End::wait_ready(self, Duration::ZERO)
-            }
-        }
-    };
-}
-
-line!(stream::Producer<u64>, writable(1));
-line!(stream::Consumer<u64>, readable());
-line!(message::Producer, writable(8));
-line!(message::Consumer, readable());
-
-/// Attaches one of the four ends, by its number; its peer's differs in the last bit.
-fn attach(at: usize, options: &Options) -> Box<dyn Line> {
-    match at % 4 {
-        0 => Box::new(succeed(|| stream::Producer::attach(options))),
-        1 => Box::new(succeed(|| stream::Consumer::attach(options))),
-        2 => Box::new(succeed(|| message::Producer::attach(options))),
-        _ => Box::new(succeed(|| message::Consumer::attach(options))),
-    }
-}
 
 /// Waits at some lines.
 #[track_caller]
@@ -508,15 +467,6 @@ fn in_a_forked_child_all_of_the_parents_handles_are_ready_and_the_parent_is_undi
     forker.says("Ok(Ready([0]))");
 }
 
-/// Counts what this process has: descriptors, threads, and what it watches.
-fn possessions() -> [usize; 3] {
-    let count = |folder: &str| fs::read_dir(folder).unwrap().count();
-    let watched = fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
-    let texts = watched.filter_map(|entry| fs::read_to_string(entry.path()).ok());
-    let watches = texts.map(|text| text.matches("inotify wd:").count()).sum();
-    [count("/proc/self/fd"), count("/proc/self/task"), watches]
-}
-
 /// Attaches and detaches, and waits in between, by sets of their own and by one that stays.
 fn cycler(part: &mut Part) {
     let mut lasting = WaitSet::new();
@@ -550,15 +500,18 @@ fn a_thousand_rings_that_come_and_go_leave_no_descriptor_no_thread_and_no_watch(
     cycler.says(before);
 }
 
-/// Waits at rings to which nothing comes, for so many seconds, while another thread counts its system calls, and says
-/// which those were.
+/// Waits at rings to which nothing comes, for so many seconds, and by a set or in an event loop, while another thread
+/// counts the system calls of that one, and of all threads that it starts; says which those were once all had settled.
 fn idler(part: &mut Part) {
     /// The descriptor by which the thread is watched; -1 before it is, -2 if the system has no such filters.
     static LISTENER: AtomicI32 = AtomicI32::new(-1);
     static IS_WATCHED: AtomicBool = AtomicBool::new(false);
     /// A call that a set does not make.
     const LAST: libc::c_long = libc::SYS_getppid;
-    let (seconds, count, refused): (u64, usize, bool) = (part.argument(0), part.argument(1), part.argument(2));
+    /// A hint of a close is given again for a quarter of that.
+    const SETTLED: Duration = Duration::from_secs(2);
+    let (seconds, count, refused): (u64, usize, String) = (part.argument(0), part.argument(1), part.argument(2));
+    let limit = SETTLED + Duration::from_secs(seconds);
     let rings: Vec<_> = (0..count)
         .map(|_| Options::anonymous().capacity(8).create_stream(Layout::new::<u64>()).unwrap())
         .map(|ring| {
@@ -568,15 +521,24 @@ fn idler(part: &mut Part) {
         .collect();
     let (_producers, mut consumers): (Vec<_>, Vec<_>) = rings.into_iter().unzip();
     thread::spawn(move || {
-        let refusal = if refused { refuse(&[libc::SYS_futex_waitv], Verdict::Fails) } else { Ok(()) };
+        let calls = match refused.as_str() {
+            "futex_waitv" => vec![libc::SYS_futex_waitv],
+            "inotify" => vec![libc::SYS_inotify_init1],
+            _ => vec![],
+        };
+        let refusal = if calls.is_empty() { Ok(()) } else { refuse(&calls, Verdict::Fails) };
         let listener = refusal.and_then(|()| be_watched());
         LISTENER.store(listener.unwrap_or(-2), Ordering::SeqCst);
         while !IS_WATCHED.load(Ordering::SeqCst) {
             spin_loop();
         }
-        let mut set = WaitSet::new();
-        let mut interests: Vec<_> = consumers.iter_mut().map(|rx| rx.readable()).collect();
-        assert_eq!(set.wait(&mut interests, Duration::from_secs(seconds)), Ok(Woken::TimedOut));
+        if refused == "driver" {
+            let ready = consumers.into_iter().map(|rx| rx.into_readiness().unwrap());
+            idle_in_a_loop(ready.collect(), limit);
+        } else {
+            let mut interests: Vec<_> = consumers.iter_mut().map(|rx| rx.readable()).collect();
+            assert_eq!(WaitSet::new().wait(&mut interests, limit), Ok(Woken::TimedOut));
+        }
         // SAFETY: the call takes nothing and fails never.
         unsafe { libc::syscall(LAST) };
     });
@@ -586,20 +548,37 @@ fn idler(part: &mut Part) {
     }
     let watcher = Watcher::of(listener);
     IS_WATCHED.store(true, Ordering::SeqCst);
+    let (start, mut is_over) = (Instant::now(), false);
     let mut counts = BTreeMap::<libc::c_long, u64>::new();
-    while !counts.contains_key(&LAST) {
-        watcher.before_a_call(|call| *counts.entry(call).or_default() += 1);
+    while !is_over {
+        watcher.before_a_call(|call| {
+            is_over = call == LAST;
+            // At its end the wait asks once more.
+            if !is_over && (SETTLED..limit - SLICE).contains(&start.elapsed()) {
+                *counts.entry(call).or_default() += 1;
+            }
+        });
     }
-    counts.remove(&LAST);
     let words: Vec<String> = counts.iter().map(|(call, count)| format!("{call}={count}")).collect();
     part.say(format!("counts {}", words.join(" ")));
     part.hear();
 }
 
-/// Returns how often an idle set at so many rings makes which system call, in so many seconds; nothing if they cannot
-/// be counted here.
+/// Waits in an event loop at handles to which nothing comes.
+fn idle_in_a_loop(mut ready: Vec<Readiness<stream::Consumer<u64>>>, limit: Duration) {
+    let (start, all) = (Instant::now(), Events::new());
+    ready.iter().for_each(|ready| all.watch(ready, 0, false));
+    while let Some(left) = limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        let is_ready = |ready: &mut Readiness<stream::Consumer<u64>>| ready.is_ready(|rx| rx.readable()).unwrap();
+        assert!(!ready.iter_mut().any(is_ready));
+        all.wait(left);
+    }
+}
+
+/// Returns how often an idle set at so many rings makes which system call, in so many seconds, if this is refused to it,
+/// or a driver; nothing if they cannot be counted here.
 #[track_caller]
-fn calls_of_an_idle_set(seconds: u64, rings: usize, refused: bool) -> Option<BTreeMap<libc::c_long, u64>> {
+fn calls_when_idle(seconds: u64, rings: usize, refused: &str) -> Option<BTreeMap<libc::c_long, u64>> {
     let ring = Ring::new();
     let mut idler = Child::start("idler", ring.name(), &[&seconds, &rings, &refused]);
     let words = idler.hear();
@@ -614,14 +593,22 @@ fn calls_of_an_idle_set(seconds: u64, rings: usize, refused: bool) -> Option<BTr
 
 /// `RINGMAIN_ROUNDS` says for how many seconds.
 #[test]
-fn an_idle_set_makes_a_few_system_calls_for_each_slice_and_none_in_between() {
+fn an_idle_set_makes_no_system_call_and_neither_does_a_driver() {
+    for (rings, who) in [(1, "set"), (8, "set"), (8, "driver")] {
+        let Some(counts) = calls_when_idle(rounds(2), rings, who) else { return };
+        assert_eq!(counts, BTreeMap::new(), "of a {who} at {rings} rings");
+    }
+}
+
+#[test]
+fn an_idle_set_that_nobody_gives_hints_makes_a_few_system_calls_for_each_slice_and_none_in_between() {
     let seconds = rounds(1);
     // One slice more than there are, since the first wait asks, too.
     let slices = 10 * seconds + 1;
     for rings in [1, 8] {
-        let Some(counts) = calls_of_an_idle_set(seconds, rings, false) else { return };
+        let Some(counts) = calls_when_idle(seconds, rings, "inotify") else { return };
         let count = |call| counts.get(&call).copied().unwrap_or(0);
-        assert!(count(libc::SYS_futex_waitv) <= 2 * slices, "{counts:?}");
+        assert!((slices / 2..=2 * slices).contains(&count(libc::SYS_futex_waitv)), "{counts:?}");
         assert!(count(libc::SYS_membarrier) <= slices, "{counts:?}");
         assert_eq!(count(libc::SYS_clock_nanosleep), 0, "{counts:?}");
         let all: u64 = counts.values().sum();
@@ -630,10 +617,10 @@ fn an_idle_set_makes_a_few_system_calls_for_each_slice_and_none_in_between() {
     }
 }
 
-/// What the test above rests on.
+/// What the tests above rest on.
 #[test]
 fn the_naps_of_a_set_that_may_not_wait_for_several_words_are_counted() {
-    let Some(counts) = calls_of_an_idle_set(1, 1, true) else { return };
+    let Some(counts) = calls_when_idle(1, 1, "futex_waitv") else { return };
     let naps = counts.get(&libc::SYS_clock_nanosleep).copied().unwrap_or(0);
     assert!(naps > 100, "{counts:?}");
 }

@@ -1,7 +1,8 @@
 //! Calls that end a wait, as loom watches them, and what can be wrong with one.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Wake, Waker};
 
 use loom::sync::atomic::AtomicU32;
 
@@ -23,46 +24,69 @@ pub enum CallFault {
     TakenByStore,
     /// The sleeper is woken in front of it.
     WokenFirst,
+    /// A nudge wakes the sleeper and leaves nothing.
+    NudgeNotKept,
+    /// A nudge takes the place of a call.
+    NudgeStored,
 }
 
 /// The word of calls, and who sleeps on it. Clones are the same.
 #[derive(Clone, Debug)]
-pub struct Call {
-    word: Rc<AtomicU32>,
-    queue: Rc<Queue>,
+pub struct Call(Arc<Called>);
+
+#[derive(Debug)]
+struct Called {
+    word: AtomicU32,
+    queue: Arc<Queue>,
     fault: CallFault,
 }
 
+impl Wake for Called {
+    /// Nudges.
+    fn wake(self: Arc<Self>) {
+        if self.fault != CallFault::NudgeNotKept {
+            call::nudge(&*self);
+        }
+        self.queue.wake(false);
+    }
+}
+
 impl Call {
-    pub(crate) fn new(queue: &Rc<Queue>, fault: CallFault) -> Call {
-        Call { word: Rc::new(AtomicU32::new(SILENT)), queue: Rc::clone(queue), fault }
+    pub(crate) fn new(queue: &Arc<Queue>, fault: CallFault) -> Call {
+        Call(Arc::new(Called { word: AtomicU32::new(SILENT), queue: Arc::clone(queue), fault }))
+    }
+
+    /// Returns what has the sleeper look again.
+    #[must_use]
+    pub fn nudger(&self) -> Waker {
+        Arc::clone(&self.0).into()
     }
 
     /// Ends a wait.
     pub fn wake(&self) {
-        if self.fault == CallFault::WokenFirst {
-            self.queue.wake(false);
-            return call::call(self);
+        if self.0.fault == CallFault::WokenFirst {
+            self.0.queue.wake(false);
+            return call::call(&*self.0);
         }
-        call::call(self);
-        self.queue.wake(false);
+        call::call(&*self.0);
+        self.0.queue.wake(false);
     }
 
     pub(crate) fn take(&self) -> bool {
-        call::take(self)
+        call::take(&*self.0)
     }
 
-    pub(crate) fn queue(&self) -> &Rc<Queue> {
-        &self.queue
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        &self.0.queue
     }
 
     /// Returns whether nobody has called.
     pub(crate) fn is_silent(&self) -> bool {
-        self.word.load(Ordering::Relaxed) == SILENT
+        self.0.word.load(Ordering::Relaxed) == SILENT
     }
 }
 
-impl CallWord for Call {
+impl CallWord for Called {
     fn load(&self, ordering: Ordering) -> u32 {
         self.word.load(ordering)
     }
@@ -82,6 +106,12 @@ impl CallWord for Call {
                 found
             }
             _ => self.word.swap(value, ordering),
+        }
+    }
+    fn replace(&self, old: u32, new: u32, ordering: Ordering) {
+        match self.fault {
+            CallFault::NudgeStored => self.word.store(new, ordering),
+            _ => drop(self.word.compare_exchange(old, new, ordering, Ordering::Relaxed)),
         }
     }
 }

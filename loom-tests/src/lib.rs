@@ -12,7 +12,7 @@
 //!
 //! Where a model needs more of an end than a user sees of a handle, [`internals`] has it; [`ahead`] what a producer
 //! prepares, [`waits`] what the system tells an end that waits; [`calls`] what ends a
-//! wait from outside, [`sets`] a wait at several rings.
+//! wait from outside, [`sets`] a wait at several rings, [`drivers`] a thread that sleeps for ends.
 //!
 //! A model is a function in `tests/` over any memory. Over checked memory it passes; its twins, the same function over
 //! weakened or planted memory, fail, each for the reason that it names. So every check here can fail. Begin with
@@ -32,6 +32,7 @@ pub mod ahead;
 pub mod calls;
 pub mod checked;
 mod data;
+pub mod drivers;
 pub mod internals;
 pub mod killed;
 pub mod lock;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ struct End {
     parking: ParkingWord,
     wakes: ParkingWord,
     wanted: ParkingWord,
-    queue: Rc<Queue>,
+    queue: Arc<Queue>,
 }
 
 /// The kernel's queue of those who sleep on a word, or on several: it looks at the words and enlists under a lock, and
@@ -102,8 +103,8 @@ pub(crate) struct Queue(Mutex<()>, Condvar);
 
 impl Queue {
     /// Makes a queue of those who sleep on one word.
-    pub(crate) fn new() -> Rc<Queue> {
-        Rc::new(Queue(Mutex::new(()), Condvar::new()))
+    pub(crate) fn new() -> Arc<Queue> {
+        Arc::new(Queue(Mutex::new(()), Condvar::new()))
     }
 
     /// Sleeps until a wake, if the words say then that there was none.
@@ -129,7 +130,7 @@ impl Queue {
 impl CheckedParking {
     /// Makes the words of a ring. Whoever this role wakes sleeps in this queue, if one is given, which is that of a
     /// set.
-    pub(crate) fn new(site: Option<Site>, fault: Fault, set: Option<(Role, &Rc<Queue>)>) -> CheckedParking {
+    pub(crate) fn new(site: Option<Site>, fault: Fault, set: Option<(Role, &Arc<Queue>)>) -> CheckedParking {
         let turned: Rc<Cell<Option<bool>>> = Rc::default();
         let word = |purpose, sites: &[Site]| ParkingWord {
             word: site.filter(|site| sites.contains(site)).map_or_else(WeakenedWord::default, Site::word),
@@ -143,7 +144,7 @@ impl CheckedParking {
             parking: word(Purpose::Parking, &[Site::ParkingStore, Site::ParkingLoad]),
             wakes: word(Purpose::Wakes, &[Site::WakesStore]),
             wanted: word(Purpose::Goal, &[]),
-            queue: set.filter(|(waker, _)| *waker == role).map_or_else(Queue::new, |(_, queue)| Rc::clone(queue)),
+            queue: set.filter(|(waker, _)| *waker == role).map_or_else(Queue::new, |(_, queue)| Arc::clone(queue)),
         };
         CheckedParking {
             fences: Fences::Both,
@@ -183,7 +184,7 @@ impl CheckedParking {
     }
 
     /// Returns the queue of those who sleep until `role` wakes them.
-    pub(crate) fn queue(&self, role: Role) -> &Rc<Queue> {
+    pub(crate) fn queue(&self, role: Role) -> &Arc<Queue> {
         &self.end(role).queue
     }
 

@@ -1,6 +1,7 @@
 //! A wait at several rings, and what may be wrong with the order of its turns.
 
-use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::calls::{Call, CallFault};
@@ -36,6 +37,7 @@ pub enum Turns {
 #[derive(Debug)]
 pub struct CheckedSet {
     call: Call,
+    nudger: Waker,
     turns: Turns,
 }
 
@@ -43,7 +45,8 @@ impl CheckedSet {
     /// Makes a set.
     #[must_use]
     pub fn new(turns: Turns, fault: CallFault) -> CheckedSet {
-        CheckedSet { call: Call::new(&Queue::new(), fault), turns }
+        let call = Call::new(&Queue::new(), fault);
+        CheckedSet { nudger: call.nudger(), call, turns }
     }
 
     /// Makes the memory of a stream ring with as many slots and this fault, for a set that waits for what the end of
@@ -97,7 +100,7 @@ impl CheckedSet {
                 let (parking, role) = end.bed().expect("memory to sleep on");
                 (parking, role, *wakes)
             });
-            self.sleep(beds.take(up_to(turns == Turns::SleepsOnOne)), LIMIT);
+            self.sleep(beds.take(up_to(turns == Turns::SleepsOnOne)), LIMIT, true);
         }
         wanted.iter_mut().take(announced).for_each(|(end, _)| end.rise());
     }
@@ -108,6 +111,10 @@ fn interests<'a>(wanted: &'a mut [Wanted<'_>]) -> Vec<Interest<'a, CheckedParkin
 }
 
 impl Sleeps<CheckedParking> for CheckedSet {
+    fn waker(&self) -> &Waker {
+        &self.nudger
+    }
+
     fn was_called(&mut self) -> bool {
         self.call.take()
     }
@@ -121,13 +128,13 @@ impl Sleeps<CheckedParking> for CheckedSet {
         Some(0)
     }
 
-    fn sleep<'a>(&mut self, beds: impl Iterator<Item = (&'a CheckedParking, Role, u64)>, limit: Duration) {
+    fn sleep<'a>(&mut self, beds: impl Iterator<Item = (&'a CheckedParking, Role, u64)>, limit: Duration, _: bool) {
         let beds: Vec<_> = beds.collect();
         if beds.iter().any(|(parking, ..)| parking.times_out(limit)) {
             return;
         }
         let queue = self.call.queue();
-        assert!(beds.iter().all(|(parking, role, _)| Rc::ptr_eq(parking.queue(*role), queue)), "another queue");
+        assert!(beds.iter().all(|(parking, role, _)| Arc::ptr_eq(parking.queue(*role), queue)), "another queue");
         queue.sleep_if(|| {
             let nobody_called = self.turns == Turns::SleepsThroughCalls || self.call.is_silent();
             nobody_called && beds.iter().all(|(parking, role, wakes)| parking.is_silent(*role, *wakes))

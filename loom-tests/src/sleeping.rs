@@ -5,11 +5,13 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use loom::sync::Mutex;
 
 use crate::calls::{Call, CallFault};
 use crate::checked::{CheckedMemory, CheckedWord};
+use crate::drivers::CheckedBell;
 use crate::model::reached;
 use crate::parking::{CheckedParking, Fences, Queue};
 use crate::ring::memory::{Memory, Role};
@@ -28,6 +30,8 @@ pub struct SleepingMemory {
     /// Whether the lock of a role is held, as the kernel answers that.
     held: Rc<[Mutex<bool>; 2]>,
     parking: Option<CheckedParking>,
+    /// Where this end leaves what wakes it, if something else sleeps for it, or it sleeps until there is a hint.
+    bell: Option<Rc<CheckedBell>>,
 }
 
 impl SleepingMemory {
@@ -45,15 +49,26 @@ impl SleepingMemory {
 
     /// Makes the memory of a stream ring with as many slots and this fault, where a set sleeps in this queue until the
     /// end of `role` wakes it.
-    pub(crate) fn in_set(slots: usize, fault: Fault, role: Role, queue: &Rc<Queue>) -> Self {
+    pub(crate) fn in_set(slots: usize, fault: Fault, role: Role, queue: &Arc<Queue>) -> Self {
         SleepingMemory::over(CheckedMemory::new(slots), None, fault, Some((role, queue)))
     }
 
-    fn over(memory: CheckedMemory, site: Option<Site>, fault: Fault, set: Option<(Role, &Rc<Queue>)>) -> Self {
-        SleepingMemory { memory, held: Rc::default(), parking: Some(CheckedParking::new(site, fault, set)) }
+    fn over(memory: CheckedMemory, site: Option<Site>, fault: Fault, set: Option<(Role, &Arc<Queue>)>) -> Self {
+        let parking = Some(CheckedParking::new(site, fault, set));
+        SleepingMemory { memory, held: Rc::default(), parking, bell: None }
     }
 
-    fn words(&self) -> &CheckedParking {
+    /// Returns the memory as an end sees it that leaves there what wakes it.
+    #[must_use]
+    pub fn with_bell(&self, bell: &Rc<CheckedBell>) -> Self {
+        SleepingMemory { bell: Some(Rc::clone(bell)), ..self.clone() }
+    }
+
+    pub(crate) fn bell(&self) -> Option<&CheckedBell> {
+        self.bell.as_deref()
+    }
+
+    pub(crate) fn words(&self) -> &CheckedParking {
         self.parking.as_ref().expect("memory to sleep on")
     }
 

@@ -1,7 +1,9 @@
 //! What the system tells an end that waits, and what may be wrong with the order in which it asks.
 
+use std::task::Waker;
 use std::time::Duration;
 
+use crate::drivers::CheckedBell;
 use crate::internals::Internals;
 use crate::model::reached;
 use crate::ring::endpoint::{Endpoint, Kind, Side};
@@ -9,7 +11,7 @@ use crate::ring::error::Broken;
 use crate::ring::memory::{Memory, Role};
 use crate::ring::message::PeekBatch;
 use crate::ring::presence::{self, Presence};
-use crate::ring::wait::{Ended, Limit, Waits};
+use crate::ring::wait::{Ended, Limit, Waits, Watched};
 use crate::sleeping::{LIMIT, SleepingMemory};
 
 /// How a wait ends that does not succeed.
@@ -47,6 +49,10 @@ impl Limit for Patience {
         self == Patience::Over
     }
 
+    fn rest(self) -> Duration {
+        LIMIT
+    }
+
     fn slice(self) -> Duration {
         LIMIT
     }
@@ -74,6 +80,14 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, SleepingMemory> {
     fn tell(&self, Ended { error, peer }: Ended<WaitError>) -> WaitError {
         self.ends.told(&self.memory, R::ROLE, peer);
         error
+    }
+
+    fn watch(&mut self, waker: &Waker) -> Watched {
+        self.memory.bell().map_or(Watched::Sliced, |bell| bell.wait(waker))
+    }
+
+    fn hinted(&self) -> Option<bool> {
+        self.memory.bell().map(CheckedBell::hinted)
     }
 
     fn called(&self) -> Option<WaitError> {

@@ -41,7 +41,8 @@
 //! A publisher that starts to fence makes one, too, and loads `parking` again: `wakes` may again be what it was before
 //! it stopped, and a sleeper that loaded that must be seen, or see what was published in between.
 //!
-//! A sleep is cut into slices by its caller, because the death of a process wakes nobody.
+//! The death of a process wakes nobody. So a sleep is cut into slices by its caller, or lasts because something else tells
+//! of a death (`segment/watch.rs`).
 
 use core::sync::atomic::{Ordering, compiler_fence, fence};
 use core::time::Duration;
@@ -58,7 +59,7 @@ const NEVER: u64 = u64::MAX;
 pub(super) const ASLEEP: u64 = COUNT;
 
 /// How long a sleep is at most if a wake may be lost.
-pub(super) const NAP: Duration = Duration::from_millis(1);
+pub const NAP: Duration = Duration::from_millis(1);
 
 /// How long a producer at a full ring waits for a quarter of it before what it needs is enough.
 pub const GATHERING: Duration = Duration::from_millis(5);
@@ -274,7 +275,8 @@ impl Sleeper {
         }
         // Observe: pairs with the Release in `Waker::notice`. What was published without fences is seen.
         let wakes = parking.wakes(self.role.peer()).load(Ordering::Acquire);
-        self.word = self.word.wrapping_add(ASLEEP);
+        // One that an end has announced and not taken back, because something else sleeps for it, is replaced.
+        self.word = self.word.wrapping_add(ASLEEP + (self.word & ASLEEP));
         // Publish: pairs with the Acquire in `Waker::notice`, which then finds what is wanted.
         parking.parking(self.role).store(self.word, Ordering::Release);
         wakes
@@ -289,7 +291,7 @@ impl Sleeper {
 
     /// Says that it is awake.
     pub fn end<M: Memory>(&mut self, memory: &M) {
-        self.store(memory, self.word.wrapping_add(ASLEEP));
+        self.store(memory, self.word.wrapping_add(self.word & ASLEEP));
     }
 
     fn store<M: Memory>(&mut self, memory: &M, word: u64) {

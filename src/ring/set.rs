@@ -17,13 +17,15 @@
 
 use core::fmt;
 use core::iter::FusedIterator;
+use core::sync::atomic::Ordering;
+use core::task::Waker;
 use core::time::Duration;
 
 use super::endpoint::{Endpoint, Kind, Side};
-use super::memory::{Memory, Parking, Role};
+use super::memory::{Memory, Parking, Role, Word};
 use super::park::{FENCES, NAP};
 use super::presence::Presence;
-use super::wait::{Limit, Waits};
+use super::wait::{Limit, Waits, Watched};
 
 /// At how many rings a set can wait. The system takes 128 words at once, and one of them is that of calls.
 pub const MOST: usize = 127;
@@ -84,7 +86,9 @@ impl fmt::Debug for Ready {
 pub enum Doubt {
     /// Nothing, unless its own word says that it may have ended.
     None,
-    /// Whether it lives.
+    /// Whether it lives, if there is a hint that it does not.
+    Hints,
+    /// The same, and also if nobody gives hints.
     Some,
     /// The same, so closely as is too dear for all rings at once.
     Close,
@@ -95,6 +99,9 @@ pub trait Member<P> {
     /// Returns what the other end last said of itself, and whether this end is ready. In doubt, the system is asked
     /// whether the other end still lives.
     fn look(&mut self, need: u64, doubt: Doubt) -> (Presence, bool);
+
+    /// Has the waker called, once, when there is a reason to ask how the other end has ended.
+    fn watch(&mut self, waker: &Waker) -> Watched;
 
     /// Says that this end sleeps, and returns how often the other one had woken it by then.
     fn announce(&mut self, need: u64) -> u64;
@@ -122,8 +129,9 @@ where
         }
         let seen = self.peer_presence();
         // What has ended stays so until the other end says something else, and need not be asked again.
+        let asks = doubt != Doubt::None && self.hinted().unwrap_or(doubt != Doubt::Hints);
         let has_ended = self.waiter.ended == Some(seen)
-            || (doubt != Doubt::None || self.may_have_ended())
+            || (asks || self.may_have_ended())
                 && match self.ended(doubt == Doubt::Close) {
                     Ok(None) => false,
                     Ok(Some(ended)) => {
@@ -137,6 +145,10 @@ where
                     }
                 };
         (seen, has_ended || self.is_ready(need) != Ok(false))
+    }
+
+    fn watch(&mut self, waker: &Waker) -> Watched {
+        Waits::watch(self, waker)
     }
 
     fn announce(&mut self, need: u64) -> u64 {
@@ -194,6 +206,9 @@ impl<P> fmt::Debug for Interest<'_, P> {
 
 /// What only the system and the clock know of a wait at several rings.
 pub trait Sleeps<P> {
+    /// Returns what ends a sleep when there is a hint that an end has ended.
+    fn waker(&self) -> &Waker;
+
     /// Takes a call, and returns whether there was one.
     fn was_called(&mut self) -> bool;
 
@@ -205,8 +220,8 @@ pub trait Sleeps<P> {
     fn doubt(&mut self) -> Option<usize>;
 
     /// Sleeps until a bed's other end, or somebody who calls, wakes it for the first time since the count of wakes that
-    /// is given with the bed, at most for `limit`. May return earlier.
-    fn sleep<'a>(&mut self, beds: impl Iterator<Item = (&'a P, Role, u64)>, limit: Duration)
+    /// is given with the bed, at most for `limit`. May return earlier, and is cut into slices unless it `lasts`.
+    fn sleep<'a>(&mut self, beds: impl Iterator<Item = (&'a P, Role, u64)>, limit: Duration, lasts: bool)
     where
         P: 'a;
 }
@@ -228,6 +243,7 @@ pub fn settle<P>(
     for (at, interest) in interests.iter_mut().enumerate() {
         let is_ready;
         let doubt = match close {
+            None if asks => Doubt::Hints,
             None => Doubt::None,
             Some(close) if close == at => Doubt::Close,
             Some(_) => Doubt::Some,
@@ -261,12 +277,20 @@ pub fn sleep_until_ready<P: Parking>(
         if let Some(woken) = settle(interests, system, true, limit.is_over()) {
             return woken;
         }
-        sleep(interests, system, limit.slice());
+        sleep(interests, system, limit.rest());
     }
 }
 
 /// Sleeps once.
 fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps<P>, limit: Duration) {
+    let mut lasts = true;
+    for interest in &mut *interests {
+        match interest.end.watch(system.waker()) {
+            Watched::Hinted => return,
+            Watched::Lasting => {}
+            Watched::Sliced => lasts = false,
+        }
+    }
     let mut all_fence = true;
     for interest in &mut *interests {
         interest.wakes = interest.end.announce(interest.need);
@@ -279,9 +303,45 @@ fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps
             let (parking, role) = interest.end.bed()?;
             Some((parking, role, interest.wakes))
         });
-        system.sleep(beds, if is_sure { limit } else { limit.min(NAP) });
+        system.sleep(beds, if is_sure { limit } else { limit.min(NAP) }, lasts);
     }
     interests.iter_mut().for_each(|interest| interest.end.rise());
+}
+
+/// Returns whether an end is ready for which something else sleeps: a driver. If it is not, it clears what an earlier
+/// wake has left, and announces that it sleeps. The waker is then called once, as soon as the driver finds a wake, or
+/// there is a hint that the other end may have ended; or at once, if something has come meanwhile.
+pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, clear: impl FnOnce()) -> bool {
+    let Interest { end, need, .. } = interest;
+    let (seen, is_ready) = end.look(*need, Doubt::Hints);
+    if is_ready {
+        end.rise();
+        return true;
+    }
+    clear();
+    if end.watch(waker) == Watched::Hinted {
+        waker.wake_by_ref();
+        return false;
+    }
+    let wakes = end.announce(*need);
+    if let Some((parking, _)) = end.bed() {
+        // A driver naps where neither end can make it.
+        parking.fence_to_sleep(wakes & FENCES != 0);
+    }
+    if end.has_changed(*need, seen) {
+        waker.wake_by_ref();
+    }
+    false
+}
+
+/// Loads how often an end was woken, for a driver, and returns it, and whether the other end makes its own fences.
+///
+/// The driver then locks what the end has left its waker in. Either the waker is there; or the end leaves it later, and
+/// then loads this count, or a later one, as it announces itself: so its last look finds what was published.
+pub fn woken<W: Word>(wakes: &W) -> (u64, bool) {
+    // That load is an Acquire, and so is the one of whoever is woken, before it sleeps again.
+    let wakes = wakes.load(Ordering::Relaxed);
+    (wakes, wakes & FENCES != 0)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! What only the system and the clock know is asked through [`Waits`] and [`Limit`]. All else is here, and the models
 //! run it.
 
+use core::task::Waker;
 use core::time::Duration;
 
 use super::endpoint::{Endpoint, Kind, Side};
@@ -24,8 +25,22 @@ pub trait Limit: Copy {
     /// Returns whether that time has come.
     fn is_over(self) -> bool;
 
-    /// Returns how long a sleep may be.
+    /// Returns how much time is left; [`Duration::MAX`] if there is no end to it.
+    fn rest(self) -> Duration;
+
+    /// Returns how long a sleep may be that nobody ends when the other end is gone.
     fn slice(self) -> Duration;
+}
+
+/// What becomes of a sleep when there is a reason to ask how the other end has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// There is one now.
+    Hinted,
+    /// The waker is called, so it can last.
+    Lasting,
+    /// Nobody may end it: it is cut into slices.
+    Sliced,
 }
 
 /// An end of the other side that was not told yet.
@@ -53,6 +68,17 @@ pub trait Waits {
 
     /// Returns an end to the user, and notes that it was told.
     fn tell(&self, ended: Ended<Self::Error>) -> Self::Error;
+
+    /// Has the waker called, once, as soon as there is a hint that the other end may have ended.
+    fn watch(&mut self, _waker: &Waker) -> Watched {
+        Watched::Sliced
+    }
+
+    /// Takes a hint, and returns whether there was one; `None` if nobody gives any, so that the system has to be asked
+    /// now and then.
+    fn hinted(&self) -> Option<bool> {
+        None
+    }
 
     /// Takes a call that ends the wait, if there is one, and returns the error that says so.
     fn called(&self) -> Option<Self::Error>;

@@ -94,6 +94,11 @@ pub(super) fn seal_against_writers(file: BorrowedFd<'_>) -> Result<bool, Error> 
     }
 }
 
+/// Returns whether the descriptor of a ring may be given to who is to look at it and not to write it.
+pub(super) fn has_onlookers(file: BorrowedFd<'_>) -> bool {
+    seals(file).map_or(true, |seals| !seals.contains(SealFlags::SEAL) || seals.contains(SealFlags::FUTURE_WRITE))
+}
+
 fn seals(file: BorrowedFd<'_>) -> Result<SealFlags, Error> {
     match rustix::fs::fcntl_get_seals(file) {
         // A file that cannot be sealed, such as one on a disk.

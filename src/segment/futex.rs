@@ -23,16 +23,16 @@ use crate::ring::set::MOST;
 
 /// What this process may ask of the system.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Barriers {
+pub(crate) struct Barriers {
     /// Whether others may have fences made in this process.
     pub(super) is_registered: bool,
     /// Whether this process may have fences made in others.
-    pub(super) is_allowed: bool,
+    pub(crate) is_allowed: bool,
 }
 
 impl Barriers {
     /// Registers this process, and finds out what it may do.
-    pub(super) fn prepare() -> Barriers {
+    pub(crate) fn prepare() -> Barriers {
         let is_registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
         Barriers { is_registered, is_allowed: membarrier(MembarrierCommand::GlobalExpedited).is_ok() }
     }
@@ -156,10 +156,11 @@ fn wait_of(word: &AtomicU32, value: u32, flags: WaitFlags) -> futex::Wait {
 /// Waits for a wake of any of these words for as long as all of them hold their values, at most for `limit`.
 fn wait_for_any(waits: &[futex::Wait], limit: Duration) -> Result<(), Errno> {
     let now = clock_gettime(ClockId::Monotonic);
-    let end = Duration::new(now.tv_sec as u64, now.tv_nsec as u32).saturating_add(limit);
-    // The clock counts from the start of the machine, so this is no time that it cannot say.
-    let end = Timespec { tv_sec: end.as_secs() as i64, tv_nsec: i64::from(end.subsec_nanos()) };
-    futex::waitv(waits, WaitvFlags::empty(), Some(&end), ClockId::Monotonic).map(|_| ())
+    // A time that no clock reaches is none.
+    let end = Duration::new(now.tv_sec as u64, now.tv_nsec as u32).checked_add(limit);
+    let seconds = end.and_then(|end| i64::try_from(end.as_secs()).ok());
+    let end = seconds.zip(end).map(|(tv_sec, end)| Timespec { tv_sec, tv_nsec: i64::from(end.subsec_nanos()) });
+    futex::waitv(waits, WaitvFlags::empty(), end.as_ref(), ClockId::Monotonic).map(|_| ())
 }
 
 /// Wakes all sleepers on a word of this process.

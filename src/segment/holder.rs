@@ -93,6 +93,17 @@ impl Looker {
         is_gone
     }
 
+    /// Learns that a process is gone.
+    pub(super) fn learn_of(&self, gone: Notes) {
+        self.gone.set(Some(gone));
+    }
+
+    /// Returns the process, if it is in this namespace, and another one than this.
+    pub(super) fn other(&self, notes: Notes) -> Option<Pid> {
+        let pid = i32::try_from(notes.pid).ok().filter(|_| self.namespace == Some(notes.namespace))?;
+        Pid::from_raw(pid).filter(|_| notes.pid != u64::from(std::process::id()))
+    }
+
     /// The same for repeated calls: reads `/proc` once in 100 ms.
     pub(super) fn is_gone_now_and_then(&self, notes: Notes) -> bool {
         if self.looked.get().is_some_and(|looked| looked.elapsed() < INTERVAL) {

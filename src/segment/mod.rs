@@ -9,6 +9,7 @@ pub(crate) mod anonymous;
 mod attach;
 pub(crate) mod descriptor;
 mod directory;
+mod event;
 mod exit;
 mod futex;
 mod holder;
@@ -24,25 +25,31 @@ mod unmapped;
 mod view;
 mod waker;
 mod wanted;
+mod watch;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::task;
 use std::time::Duration;
 
 pub use attach::Creation;
 pub(crate) use attach::Request;
 pub use attach::{unlink, unlink_if_free};
-pub(crate) use futex::Bed;
+pub(crate) use event::Event;
+pub(crate) use futex::{Barriers, Bed};
 pub use layout::Features;
 pub(crate) use object::Access;
 pub(crate) use place::Place;
+pub(crate) use process::{Epoch, PerProcess, start_thread};
 pub use roles::PeerState;
 pub use view::Permissions;
 pub(crate) use view::{View, names};
 pub use waker::Waker;
 pub(crate) use wanted::{Terms, Wanted};
+pub(crate) use watch::{Bell, lock};
 
 pub(crate) use rustix::param::page_size;
 
@@ -51,13 +58,15 @@ use crate::ring::ends::Ends;
 use crate::ring::memory::{Memory, Parking, Role};
 use crate::ring::park;
 use crate::ring::presence::{self, Presence};
+use crate::ring::wait::Watched;
 use attach::Attached;
 use exit::{Entry, Registration};
-use futex::{Alarm, Barriers};
+use futex::Alarm;
 use holder::{Looker, Notes};
 use layout::Header;
 use leave::Parting;
 use mapping::{Mapping, WipedOnFork};
+use watch::Watch;
 
 /// Returns the effective user of this process.
 pub(crate) fn effective_user() -> u32 {
@@ -104,6 +113,8 @@ pub struct Segment {
     bed: Bed,
     /// Ends a wait of this end from outside; `None` if its user has none.
     waker: Option<Waker>,
+    /// Hints that the other end may have ended; `None` if this end has not slept in a set or by a driver.
+    watch: Option<Watch>,
     /// Holds no lock: for questions.
     questions: OwnedFd,
     /// Where the handle keeps its positions.
@@ -147,6 +158,7 @@ impl Segment {
             looker: Looker::new(),
             bed: Bed::default(),
             waker: None,
+            watch: None,
             questions,
             own: WipedOnFork::new()?,
             mapping,
@@ -202,6 +214,30 @@ impl Segment {
     /// Takes a call by it, and returns whether there was one.
     pub(crate) fn was_called(&self) -> bool {
         self.waker.as_ref().is_some_and(Waker::take)
+    }
+
+    /// Has the waker called, once, as soon as there is a hint that the other end may have ended.
+    pub(crate) fn watch(&mut self, waker: &task::Waker) -> Watched {
+        self.bell();
+        let slot = self.header().slot(self.role.peer());
+        let (said, notes) = (presence::observe(&slot.presence), || Notes::read(slot));
+        self.watch.as_ref().map_or(Watched::Sliced, |watch| watch.wait(waker, said, notes, &self.looker))
+    }
+
+    /// Takes such a hint, and returns whether there was one; `None` if there was none, and nobody gives any.
+    pub(crate) fn hinted(&self) -> Option<bool> {
+        self.watch.as_ref()?.hinted(self.questions.as_fd(), &self.looker)
+    }
+
+    /// Returns where those who wait at this handle leave what wakes them.
+    pub(crate) fn bell(&mut self) -> &Arc<Bell> {
+        let begin = || Watch::begin(self.questions.as_fd(), self.mapping.process());
+        self.watch.get_or_insert_with(begin).bell()
+    }
+
+    /// Returns where the other end wakes this one.
+    pub(crate) fn word_of_wakes(&self) -> Result<Wakes, Error> {
+        Ok(Wakes { header: Mapping::new(self.questions.as_fd(), size_of::<Header>())?, role: self.role.peer() })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -528,6 +564,22 @@ impl Parking for Segment {
     fn fence_to_sleep(&self, publisher_fences: bool) -> bool {
         park::full_fence();
         publisher_fences || (self.barriers.is_allowed && futex::barrier())
+    }
+}
+
+/// The word by which one end wakes the other, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Wakes {
+    header: Mapping,
+    /// Who wakes.
+    role: Role,
+}
+
+impl Wakes {
+    /// Returns the word. The process is the one that made this.
+    pub(crate) fn word(&self) -> &AtomicU64 {
+        // SAFETY: the mapping is as long as a header, and every byte of that is an atomic or padding.
+        unsafe { &self.header.header().as_ref().slot(self.role).wakes }
     }
 }
 

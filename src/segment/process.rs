@@ -15,9 +15,9 @@
 
 #![allow(unsafe_code, reason = "tells the system what to do with a page of this process in a forked child")]
 
-use std::io;
-use std::ptr::from_ref;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ptr::{from_ref, null_mut};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::{io, mem, thread};
 
 use crate::error::Error;
 
@@ -42,7 +42,7 @@ static LAST: AtomicU64 = AtomicU64::new(NOBODY);
 
 /// The number of a process that has attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Epoch(u64);
+pub(crate) struct Epoch(u64);
 
 impl Epoch {
     /// Returns the number of this process.
@@ -50,7 +50,7 @@ impl Epoch {
     /// # Errors
     ///
     /// [`Error::Exiting`], and [`Error::Os`] if the system has no memory for the handler.
-    pub(super) fn current() -> Result<Epoch, Error> {
+    pub(crate) fn current() -> Result<Epoch, Error> {
         loop {
             // Nothing is read that this word publishes.
             let found = CURRENT.0.load(Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl Epoch {
 
     /// Returns whether this is still the process, and it is not exiting.
     #[inline(always)]
-    pub(super) fn is_current(self) -> bool {
+    pub(crate) fn is_current(self) -> bool {
         // Set by this thread before its handle was made, by the thread that the handle came from, or by the kernel in a
         // fork.
         CURRENT.0.load(Ordering::Relaxed) == self.0
@@ -86,6 +86,58 @@ impl Epoch {
     pub(super) fn number(self) -> u64 {
         self.0
     }
+}
+
+/// A value that each process has for itself. A forked child does not see its parent's, whose locks another thread may
+/// have held.
+#[derive(Debug)]
+pub(crate) struct PerProcess<T>(AtomicPtr<(Epoch, T)>);
+
+impl<T: Default + Sync> PerProcess<T> {
+    pub(crate) const fn new() -> PerProcess<T> {
+        PerProcess(AtomicPtr::new(null_mut()))
+    }
+
+    /// Returns the value of this process, which makes it at the first call. It is never dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Epoch::current`].
+    pub(crate) fn get(&self) -> Result<&'static T, Error> {
+        let own = Epoch::current()?;
+        // Pairs with the Release below.
+        let mut found = self.0.load(Ordering::Acquire);
+        loop {
+            // SAFETY: null, or made below from a box that nobody drops.
+            if let Some((_, value)) = unsafe { found.as_ref() }.filter(|(process, _)| *process == own) {
+                return Ok(value);
+            }
+            let made = Box::into_raw(Box::new((own, T::default())));
+            found = match self.0.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => made,
+                Err(faster) => {
+                    // SAFETY: made from a box a moment ago, and seen by nobody.
+                    drop(unsafe { Box::from_raw(made) });
+                    faster
+                }
+            };
+        }
+    }
+}
+
+/// Starts a thread of the library's, on which no signal is handled.
+pub(crate) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // SAFETY: zero is a value of this struct of integers.
+    let mut all: libc::sigset_t = unsafe { mem::zeroed() };
+    let mut before = all;
+    // SAFETY: it fills the set.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: it reads one set and writes another one. A thread starts with the mask of the one that starts it.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+    let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+    // SAFETY: it reads one set.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, null_mut()) };
+    started.map(drop)
 }
 
 /// Refuses all handles of this process from here on, and returns its number; `None` if it has none, or is exiting

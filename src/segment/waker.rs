@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::task;
 
 use super::futex;
 use crate::ring::call;
@@ -30,11 +31,28 @@ use crate::ring::call;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Waker(Arc<AtomicU32>);
+pub struct Waker(Arc<Word>);
+
+/// The word of calls.
+#[derive(Default)]
+struct Word(AtomicU32);
+
+impl task::Wake for Word {
+    fn wake(self: Arc<Self>) {
+        call::nudge(&self.0);
+        futex::wake_own(&self.0);
+    }
+}
 
 impl Waker {
     pub(crate) fn new() -> Waker {
-        Waker(Arc::new(AtomicU32::new(call::SILENT)))
+        // Nobody has called.
+        Waker(Arc::default())
+    }
+
+    /// Returns what has the sleeper look again, and is no call.
+    pub(crate) fn nudger(&self) -> task::Waker {
+        Arc::clone(&self.0).into()
     }
 
     /// Ends the wait that is made now, or the next one. Makes one system call.
@@ -43,18 +61,18 @@ impl Waker {
     /// clone or a drop of a waker may not be made there; a handler finds it in a static, such as a
     /// [`OnceLock`](std::sync::OnceLock).
     pub fn wake(&self) {
-        call::call(&*self.0);
-        futex::wake_own(&self.0);
+        call::call(&self.0.0);
+        futex::wake_own(&self.0.0);
     }
 
     /// Takes a call, and returns whether there was one.
     pub(crate) fn take(&self) -> bool {
-        call::take(&*self.0)
+        call::take(&self.0.0)
     }
 
     /// Returns the word of calls.
     pub(super) fn word(&self) -> &AtomicU32 {
-        &self.0
+        &self.0.0
     }
 }
 

@@ -1,10 +1,13 @@
 //! Waiting, as an adverb: `tx.blocking().push(7)`, `rx.within(limit).pop()`. How a handle waits, and how a wait ends.
 
+mod driver;
 mod error;
+mod readiness;
 mod set;
 
 use std::fmt;
 use std::hint::spin_loop;
+use std::task::{self, Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::pause;
@@ -12,13 +15,17 @@ use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::error::Broken;
 use crate::ring::memory::Memory;
 use crate::ring::presence::Presence;
-use crate::ring::wait::{Ended, Limit};
+use crate::ring::set::poll;
+use crate::ring::wait::{Ended, Limit, Watched};
 use crate::segment::{PeerState, Segment, Waker};
 
 pub(crate) use crate::ring::wait::Waits;
 pub use crate::ring::waiter::Wait;
 pub(crate) use crate::ring::waiter::Waiter;
+pub use driver::Driver;
+pub(crate) use driver::Seat;
 pub use error::{Unfinished, WaitError};
+pub use readiness::Readiness;
 pub use set::{Interest, Ready, WaitSet, Woken};
 
 /// A handle, a batch or a view whose calls wait: for as long as it takes (`blocking`), or up to a limit (`within`).
@@ -146,8 +153,12 @@ impl Limit for Deadline {
         self.end.is_some_and(|end| Instant::now() >= end)
     }
 
+    fn rest(self) -> Duration {
+        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
+    }
+
     fn slice(self) -> Duration {
-        self.end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()).min(SLICE))
+        self.rest().min(SLICE)
     }
 }
 
@@ -175,6 +186,29 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
             Wait::Park => {}
         }
         self.sleep_until_ready(need, deadline)
+    }
+
+    /// Returns whether `need` units of positions are there, or free, or how the wait for them has ended. If it goes on,
+    /// the driver of the seat, which is that of this handle, wakes the context once, when to ask again.
+    #[allow(dead_code, reason = "for futures")]
+    pub(crate) fn poll_until_ready(
+        &mut self,
+        _seat: &Seat,
+        need: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), WaitError>> {
+        if self.is_ready(need)? {
+            return Poll::Ready(Ok(()));
+        }
+        if !poll(&mut Interest::new(self, need, 0, 0), context.waker(), || ()) {
+            return Poll::Pending;
+        }
+        if self.settle(need, true, false)? {
+            return Poll::Ready(Ok(()));
+        }
+        // The next holder has come since.
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Waits without a sleep.
@@ -248,6 +282,14 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
             self.ends.told(&self.memory, R::ROLE, peer);
         }
         error
+    }
+
+    fn watch(&mut self, waker: &task::Waker) -> Watched {
+        self.memory.watch(waker)
+    }
+
+    fn hinted(&self) -> Option<bool> {
+        self.memory.hinted()
     }
 
     fn called(&self) -> Option<WaitError> {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::hint::spin_loop;
-use std::mem;
 use std::time::{Duration, Instant};
+use std::{mem, task};
 
 use super::{Deadline, POLLS_PER_CLOCK, SLICE, Wait, WaitError, Waiter, waiter};
 use crate::ring::memory::{Memory, Parking, Role};
@@ -42,15 +42,24 @@ pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 /// # What it costs
 ///
 /// A sleep costs a load and a store or two for each ring, one `membarrier` for all of them, and one `futex_waitv`,
-/// which takes the system longer the more rings there are. It is cut into slices of 100 ms, because the death of a
-/// process wakes nobody, nor does an `abandon` say more than a death: after each one, and as often if there was none,
-/// the set asks the system for each ring how long it is and whether the process at the other end lives. So a crash is
-/// told within 100 ms, and whoever waits at N rings to which nothing comes makes about 140 + 30 N system calls a
-/// second. A process that is gone though something keeps its lock is looked for at one ring after the other, and told
-/// within N times 100 ms.
+/// which takes the system longer the more rings there are. It lasts until something comes: a set to whose rings nothing
+/// comes makes no system call.
 ///
-/// A ring that another process shortens is found then, too. Until then the set may touch what is gone, if another ring
-/// wakes it (SECURITY.md); a ring without a name cannot be shortened.
+/// The death of a process wakes nobody, so a thread of the library's tells the set to ask how the other end is: one per
+/// process, started by its first sleep in a set, in which the system watches the rings (`inotify`) and the processes at
+/// their other ends. A crash, an `abandon`, a ring that is shortened and a name that is removed are told within 10 ms; a
+/// process that is gone though something keeps its lock, as soon as the system has written its core. The first sleep at a
+/// handle takes some 50 us more, and a handle that has slept keeps a descriptor of that process.
+///
+/// Where the system refuses that (`fs.inotify.max_user_instances`, a filter, no `/proc`, no more threads), sleeps are cut
+/// into slices of 100 ms. After each one the set asks the system for each ring how long it is and whether the process at
+/// the other end lives: about 140 + 30 N system calls a second at N rings. What is said above is told within 100 ms then,
+/// and a process whose lock something keeps within N times that. Sleeps are cut, too, at a ring that users may read who
+/// may not write it, by its [`mode`](crate::Options::mode) or a descriptor that is [sealed](crate::Options::sealable):
+/// they could take the sleeper from the word by which it is woken.
+///
+/// When another process has shortened a ring, the set may touch what is gone, if another ring wakes it before it knows
+/// (SECURITY.md); a ring without a name cannot be shortened.
 ///
 /// If the system has no `futex_waitv` (before Linux 5.16), or a filter refuses it, the set sleeps in naps of 1 ms.
 ///
@@ -91,6 +100,8 @@ pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 /// ```
 pub struct WaitSet {
     waker: Waker,
+    /// Has it look again, and is no call.
+    nudger: task::Waker,
     bed: Bed,
     /// How it waits, and how long it spun lately.
     waiter: Waiter,
@@ -103,11 +114,13 @@ pub struct WaitSet {
 }
 
 impl WaitSet {
-    /// Makes a set. It holds no descriptor, no thread, and nothing of any ring.
+    /// Makes a set. It holds no descriptor, and nothing of any ring.
     #[must_use]
     pub fn new() -> WaitSet {
+        let waker = Waker::new();
         WaitSet {
-            waker: Waker::new(),
+            nudger: waker.nudger(),
+            waker,
             bed: Bed::default(),
             waiter: waiter(Wait::default()),
             asked: None,
@@ -132,7 +145,7 @@ impl WaitSet {
     /// it takes. A list of nothing waits for a waker.
     ///
     /// A call by a waker comes first; the next wait then looks at the rings before it takes another one. With a limit
-    /// of 0 it only asks what is ready, without a system call but for what is said above of every 100 ms.
+    /// of 0 it only asks what is ready, and each 100 ms the system about handles at which no set has slept.
     ///
     /// # Errors
     ///
@@ -198,6 +211,10 @@ impl fmt::Debug for WaitSet {
 }
 
 impl Sleeps<<Segment as Memory>::Parking> for WaitSet {
+    fn waker(&self) -> &task::Waker {
+        &self.nudger
+    }
+
     fn was_called(&mut self) -> bool {
         self.looks_first = self.waker.take();
         self.looks_first
@@ -221,9 +238,11 @@ impl Sleeps<<Segment as Memory>::Parking> for WaitSet {
         &mut self,
         beds: impl Iterator<Item = (&'a <Segment as Memory>::Parking, Role, u64)>,
         limit: Duration,
+        lasts: bool,
     ) {
-        let until_asked = self.asked.map_or(SLICE, |asked| SLICE.saturating_sub(asked.elapsed()));
+        let until_asked = || self.asked.map_or(SLICE, |asked| SLICE.saturating_sub(asked.elapsed()));
+        let limit = if lasts { limit } else { limit.min(until_asked()) };
         let words = beds.map(|(parking, role, wakes)| (parking.wakes(role), wakes));
-        self.bed.sleep_on_all(words, &self.waker, limit.min(until_asked));
+        self.bed.sleep_on_all(words, &self.waker, limit);
     }
 }

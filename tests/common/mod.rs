@@ -10,6 +10,7 @@
 mod ability;
 mod elements;
 pub(crate) mod ends;
+pub(crate) mod events;
 pub(crate) mod filter;
 pub(crate) mod forks;
 pub(crate) mod group;
@@ -25,12 +26,12 @@ mod ring;
 mod running;
 
 use std::cell::RefCell;
-use std::env;
 use std::fmt::Debug;
 use std::hint::spin_loop;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use ringmain::PopError;
 use ringmain::stream::{Consumer, Producer};
@@ -57,6 +58,15 @@ macro_rules! refuses {
     };
 }
 pub(crate) use refuses;
+
+/// Counts what this process has: descriptors, threads, and what it watches.
+pub(crate) fn possessions() -> [usize; 3] {
+    let count = |folder: &str| fs::read_dir(folder).unwrap().count();
+    let watched = fs::read_dir("/proc/self/fdinfo").unwrap().flatten();
+    let texts = watched.filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    let watches = texts.map(|text| text.matches("inotify wd:").count()).sum();
+    [count("/proc/self/fd"), count("/proc/self/task"), watches]
+}
 
 /// Attaches to a role whose holder was killed a moment ago: the kernel may need another one to notice.
 #[track_caller]

@@ -7,13 +7,16 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
-use ringmain::{Broken, Error, Options, PeerState, PopError, PushError, Role, Wait, WaitError, message, stream};
+use ringmain::{
+    Broken, Driver, Error, Interest, Options, PeerState, PopError, PushError, Readiness, Role, Wait, WaitError,
+    message, stream,
+};
 
 use super::messages::header;
-use super::{Part, Ring, word};
+use super::{Part, Ring, succeed, word};
 pub(crate) use play::{
     LONG, SOON, STRATEGIES, attach_peer, check_gone, check_hand_over, check_held, hold, move_late, move_with_pauses,
-    mover, obey, outcome,
+    mover, obey, outcome, told_in_a_set,
 };
 
 /// One end of either ring.
@@ -65,6 +68,10 @@ pub(crate) trait End: Debug + Sized + Send + 'static {
     fn feed_by_hand(ring: &Ring);
 
     fn wait_ready(&mut self, limit: Duration) -> Result<(), WaitError>;
+    /// Waits in a set, or in an event loop, for one number to go.
+    fn wanted(&mut self) -> Interest<'_>;
+    /// Has a driver sleep for it: this one, or one of the process's own.
+    fn ready_by(self, driver: Option<&Driver>) -> Result<Readiness<Self>, Error>;
     fn set_wait(&mut self, strategy: Wait);
     /// Says that it pauses, if it can: a consumer.
     fn pause(&mut self) {}
@@ -83,6 +90,41 @@ pub(crate) trait End: Debug + Sized + Send + 'static {
     }
     fn abandon(self);
     fn into_fd(self) -> OwnedFd;
+}
+
+/// An end of any ring, as a set waits at it.
+pub(crate) trait Line {
+    fn interest(&mut self) -> Interest<'_>;
+
+    /// Moves a number, unless it would have to wait.
+    fn try_go(&mut self, number: u64) -> bool;
+
+    /// Says how a call ends that waits for no time.
+    fn outcome(&mut self) -> Result<(), WaitError>;
+}
+
+impl<E: End> Line for E {
+    fn interest(&mut self) -> Interest<'_> {
+        self.wanted()
+    }
+
+    fn try_go(&mut self, number: u64) -> bool {
+        End::try_go(self, number)
+    }
+
+    fn outcome(&mut self) -> Result<(), WaitError> {
+        self.wait_ready(Duration::ZERO)
+    }
+}
+
+/// Attaches one of the four ends, by its number; its peer's differs in the last bit.
+pub(crate) fn attach_line(at: usize, options: &Options) -> Box<dyn Line> {
+    match at % 4 {
+        0 => Box::new(succeed(|| stream::Producer::attach(options))),
+        1 => Box::new(succeed(|| stream::Consumer::attach(options))),
+        2 => Box::new(succeed(|| message::Producer::attach(options))),
+        _ => Box::new(succeed(|| message::Consumer::attach(options))),
+    }
 }
 
 /// The options of a small ring of either kind.
@@ -149,7 +191,16 @@ macro_rules! message_sizes {
 }
 
 macro_rules! common_calls {
-    ($wait:ident($($len:expr)?)) => {
+    ($wait:ident($($len:expr)?), $interest:ident($($units:expr)?)) => {
+        fn wanted(&mut self) -> Interest<'_> {
+            self.$interest($($units)?)
+        }
+        fn ready_by(self, driver: Option<&Driver>) -> Result<Readiness<Self>, Error> {
+            match driver {
+                None => self.into_readiness(),
+                Some(driver) => self.into_readiness_with(driver),
+            }
+        }
         fn wait_ready(&mut self, limit: Duration) -> Result<(), WaitError> {
             self.within(limit).$wait($($len)?)
         }
@@ -232,7 +283,7 @@ impl End for stream::Producer<u64> {
         ring.set_word(word::HEAD, 2);
     }
 
-    common_calls!(until_free(1));
+    common_calls!(until_free(1), writable(1));
 }
 
 impl End for stream::Consumer<u64> {
@@ -274,7 +325,7 @@ impl End for stream::Consumer<u64> {
         self.release();
     }
 
-    common_calls!(until_available(1));
+    common_calls!(until_available(1), readable());
 }
 
 impl End for message::Producer {
@@ -313,7 +364,7 @@ impl End for message::Producer {
         ring.set_word(word::HEAD, 2 * 64);
     }
 
-    common_calls!(until_free(8));
+    common_calls!(until_free(8), writable(8));
 }
 
 impl End for message::Consumer {
@@ -364,7 +415,7 @@ impl End for message::Consumer {
         self.release();
     }
 
-    common_calls!(until_available());
+    common_calls!(until_available(), readable());
 }
 
 /// Runs a check for each of the four handles: one after the other, or at once if they mostly sleep.

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringmain::inspect::Inspection;
-use ringmain::{Error, PeerState, Role, Wait, WaitError};
+use ringmain::{Error, PeerState, Role, Wait, WaitError, WaitSet, Woken};
 
 use super::{End, small};
 use crate::common::{Lateness, Part, Random, Ring, check_busy, refuses, spin, succeed};
@@ -89,6 +89,25 @@ pub(crate) fn check_gone<E: End>(ring: &Ring, peer: &mut E::Peer, holder: u32) {
     let text = refused.as_ref().unwrap_err().to_string();
     refuses!(refused, Error::HolderGone { role, holder: found, .. } if (role, found) == (E::ROLE, holder));
     assert!(text.contains(&format!("process {holder}, is gone")) && text.contains(ring.name()), "{text}");
+}
+
+/// Does what ends the wait of a set at an end that has to wait, when the set sleeps, and returns how long it took until
+/// that was told.
+#[track_caller]
+pub(crate) fn told_in_a_set<E: End>(end: &mut E, ends: impl FnOnce()) -> Duration {
+    thread::scope(|scope| {
+        let sleeper = scope.spawn(|| {
+            let woken = WaitSet::new().wait(&mut [end.wanted()], LONG);
+            (woken, Instant::now())
+        });
+        thread::sleep(SOON);
+        assert!(!sleeper.is_finished(), "{:?}", sleeper.join());
+        let start = Instant::now();
+        ends();
+        let (woken, told) = sleeper.join().unwrap();
+        assert!(matches!(woken, Ok(Woken::Ready(_))), "{woken:?}");
+        told - start
+    })
 }
 
 /// Makes the peer one that has to wait: the ring is full or empty for it.

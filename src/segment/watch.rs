@@ -1,0 +1,369 @@
+//! How a sleeper learns that the other end may have ended, without a timer.
+//!
+//! A thread of this process waits for hints: that a descriptor of the ring was closed that could write it (a holder that
+//! dies or abandons its role closes its own), that the ring was shortened, that its name was removed (`inotify`); or
+//! that the process at the other end is gone, though something may keep its lock (a descriptor of that process). A hint
+//! proves nothing. Whoever sleeps is woken, and asks the system how the other end is.
+//!
+//! **The system tells of a close before it gives back the lock of what is closed.** So a hint of that kind is given
+//! again, after 1, 8, 64 and 512 ms. The descriptor of a process becomes readable only when all that was its own is
+//! given back.
+//!
+//! The thread is started by the first sleeper of a process, and ends when there has been nothing to watch for a second.
+//! If it cannot be started, or the system watches no more, sleeps are cut into slices. They are so too where another
+//! user may read the ring, who could move a sleeper away from the word by which it is woken ([`Bed`](super::Bed)).
+
+use std::cell::Cell;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use rustix::event::{Timespec, epoll};
+use rustix::fs::inotify;
+use rustix::io::Errno;
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use super::anonymous;
+use super::descriptor::lift;
+use super::holder::{Looker, Notes};
+use super::object;
+use super::process::{Epoch, PerProcess, start_thread};
+use crate::ring::presence::Presence;
+use crate::ring::wait::Watched;
+
+/// After how long a hint is given again first; each time after eight times as long, up to the longest.
+const AGAIN: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(512);
+
+/// For how long the thread stays when there is nothing to watch.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Locks what no code leaves half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where whoever waits at a handle leaves what wakes it. Other threads find it there, when there is a wake of the other
+/// end, or a hint.
+#[derive(Debug)]
+pub(crate) struct Bell(Mutex<Rung>);
+
+#[derive(Debug)]
+struct Rung {
+    waker: Option<Waker>,
+    is_hinted: bool,
+    /// The process that is known to be gone.
+    gone: Option<Notes>,
+    /// Whether the thread gives hints.
+    is_watched: bool,
+    /// Whether sleeps at the handle may last.
+    lasts: bool,
+}
+
+impl Bell {
+    /// Wakes whoever waits, once.
+    pub(crate) fn strike(&self) {
+        let waker = lock(&self.0).waker.take();
+        waker.inspect(Waker::wake_by_ref);
+    }
+
+    /// Has whoever waits ask the system about the other end.
+    pub(crate) fn hint(&self) {
+        self.hint_of(None);
+    }
+
+    /// The same at the end of a slice, if nobody else gives hints.
+    pub(crate) fn end_slice(&self) {
+        let is_watched = lock(&self.0).is_watched;
+        if !is_watched {
+            self.hint();
+        }
+    }
+
+    fn hint_of(&self, gone: Option<Notes>) {
+        let waker = {
+            let mut rung = lock(&self.0);
+            rung.is_hinted = true;
+            rung.gone = gone.or(rung.gone);
+            rung.waker.take()
+        };
+        waker.inspect(Waker::wake_by_ref);
+    }
+
+    /// Forgets whom to wake.
+    pub(crate) fn forget_waker(&self) {
+        let waker = lock(&self.0).waker.take();
+        drop(waker);
+    }
+
+    /// Returns whether sleeps at the handle may last.
+    pub(crate) fn lasts(&self) -> bool {
+        lock(&self.0).lasts
+    }
+
+    /// Leaves what wakes whoever waits, unless there is a hint.
+    fn wait(&self, waker: &Waker) -> Watched {
+        let mut rung = lock(&self.0);
+        if rung.is_hinted {
+            return Watched::Hinted;
+        }
+        if !rung.waker.as_ref().is_some_and(|last| last.will_wake(waker)) {
+            let last = rung.waker.replace(waker.clone());
+            let lasts = rung.lasts;
+            drop(rung);
+            drop(last);
+            return if lasts { Watched::Lasting } else { Watched::Sliced };
+        }
+        if rung.lasts { Watched::Lasting } else { Watched::Sliced }
+    }
+}
+
+/// What a handle has of the thread. It is dropped before the descriptor of the ring.
+#[derive(Debug)]
+pub(super) struct Watch {
+    bell: Arc<Bell>,
+    process: Epoch,
+    /// What the other end said of itself when its process was looked up.
+    followed: Cell<Presence>,
+}
+
+impl Watch {
+    /// Watches the ring behind a descriptor. There is a hint at first: what was before is asked.
+    pub(super) fn begin(file: BorrowedFd<'_>, process: Epoch) -> Watch {
+        let rung = Rung { waker: None, is_hinted: true, gone: None, is_watched: false, lasts: false };
+        let bell = Arc::new(Bell(Mutex::new(rung)));
+        watcher().map(|watcher| watcher.begin(&bell, file));
+        Watch { bell, process, followed: Cell::new(Presence::Never) }
+    }
+
+    pub(super) fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+
+    /// Has the waker called, once, as soon as there is a hint. `said` is what the other end says of itself, and the notes
+    /// are those of its process.
+    pub(super) fn wait(
+        &self,
+        waker: &Waker,
+        said: Presence,
+        notes: impl FnOnce() -> Notes,
+        looker: &Looker,
+    ) -> Watched {
+        if self.followed.replace(said) != said && matches!(said, Presence::Came { .. }) {
+            let notes = notes();
+            watcher().inspect(|watcher| watcher.follow(&self.bell, notes, looker));
+            if looker.is_gone(notes) {
+                self.bell.hint();
+            }
+        }
+        self.bell.wait(waker)
+    }
+
+    /// Takes a hint, and returns whether there was one; `None` if there was none, and nobody gives any.
+    pub(super) fn hinted(&self, file: BorrowedFd<'_>, looker: &Looker) -> Option<bool> {
+        let mut rung = lock(&self.bell.0);
+        if !rung.is_hinted {
+            return rung.is_watched.then_some(false);
+        }
+        rung.is_hinted = false;
+        rung.gone.take().inspect(|gone| looker.learn_of(*gone));
+        drop(rung);
+        let is_watched = watcher().is_some_and(|watcher| watcher.watches(&self.bell));
+        let lasts = is_watched && !may_be_read_by_others(file);
+        let mut rung = lock(&self.bell.0);
+        (rung.is_watched, rung.lasts) = (is_watched, lasts);
+        Some(true)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.process.is_of_this_process() {
+            self.bell.forget_waker();
+            watcher().inspect(|watcher| watcher.end(&self.bell));
+        } else {
+            // The lock may be held by a thread that is not there.
+            mem::forget(Arc::clone(&self.bell));
+        }
+    }
+}
+
+/// Returns whether somebody may read the ring who is neither its owner nor given its descriptor to write it.
+fn may_be_read_by_others(file: BorrowedFd<'_>) -> bool {
+    object::stat(file).map_or(true, |stat| stat.st_mode & 0o077 != 0) || anonymous::has_onlookers(file)
+}
+
+fn watcher() -> Option<&'static Watcher> {
+    static WATCHER: PerProcess<Watcher> = PerProcess::new();
+    WATCHER.get().ok()
+}
+
+/// The thread, and what it watches.
+#[derive(Debug, Default)]
+struct Watcher(Mutex<Option<Eyes>>);
+
+/// What the thread waits on while it runs.
+#[derive(Debug)]
+struct Eyes {
+    epoll: Arc<OwnedFd>,
+    inotify: Arc<OwnedFd>,
+    entries: Vec<Entry>,
+}
+
+/// What is watched for a handle.
+#[derive(Debug)]
+struct Entry {
+    /// Its address tells it from others.
+    bell: Arc<Bell>,
+    /// The system's number for the object.
+    object: i32,
+    /// When the hint is given again, and how long after the one before.
+    again: Option<(Instant, Duration)>,
+    /// The process at the other end.
+    holder: Option<(Notes, OwnedFd)>,
+}
+
+impl Eyes {
+    fn open() -> Result<Eyes, Errno> {
+        let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).and_then(lift)?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(lift)?;
+        epoll::add(&epoll, &inotify, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
+        Ok(Eyes { epoll: Arc::new(epoll), inotify: Arc::new(inotify), entries: Vec::new() })
+    }
+
+    /// Returns what has this address.
+    fn find(&mut self, address: usize) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| address_of(&entry.bell) == address)
+    }
+
+    /// Watches the process at the other end of an entry no more, and returns which it was.
+    fn close_holder(&mut self, address: usize) -> Option<Notes> {
+        let (notes, descriptor) = self.find(address)?.holder.take()?;
+        // A forked child may have the descriptor, too.
+        let _ = epoll::delete(&self.epoll, descriptor);
+        Some(notes)
+    }
+
+    /// Reads what has happened to the objects.
+    fn read(&mut self, room: &mut [MaybeUninit<u8>], now: Instant, hints: &mut Vec<(Arc<Bell>, Option<Notes>)>) {
+        let mut reader = inotify::Reader::new(self.inotify.as_fd(), room);
+        while let Ok(event) = reader.next() {
+            let (object, what) = (event.wd(), event.events());
+            // Where too much has happened at once, anything may have.
+            let concerned = |entry: &&mut Entry| object == -1 || entry.object == object;
+            for entry in self.entries.iter_mut().filter(concerned) {
+                hints.push((Arc::clone(&entry.bell), None));
+                if what.intersects(inotify::ReadFlags::CLOSE_WRITE | inotify::ReadFlags::QUEUE_OVERFLOW) {
+                    entry.again = Some((now + AGAIN, AGAIN));
+                }
+            }
+        }
+    }
+
+    /// Gives hints again whose time has come, and returns how long it is until the next one.
+    fn again(&mut self, now: Instant, hints: &mut Vec<(Arc<Bell>, Option<Notes>)>) -> Option<Duration> {
+        for entry in &mut self.entries {
+            if let Some((_, pause)) = entry.again.filter(|(when, _)| *when <= now) {
+                hints.push((Arc::clone(&entry.bell), None));
+                entry.again = Some((now + 8 * pause, 8 * pause)).filter(|_| pause < LONGEST);
+            }
+        }
+        let next = self.entries.iter().filter_map(|entry| Some(entry.again?.0)).min();
+        next.map(|when| when.saturating_duration_since(now))
+    }
+}
+
+fn address_of(bell: &Arc<Bell>) -> usize {
+    Arc::as_ptr(bell).addr()
+}
+
+impl Watcher {
+    /// Watches an object for a handle, from now on.
+    fn begin(&'static self, bell: &Arc<Bell>, file: BorrowedFd<'_>) -> Option<()> {
+        let mut guard = lock(&self.0);
+        if guard.is_none() {
+            let eyes = Eyes::open().ok()?;
+            let epoll = Arc::clone(&eyes.epoll);
+            start_thread("ringmain-watch", move || self.run(&epoll)).ok()?;
+            *guard = Some(eyes);
+        }
+        let eyes = guard.as_mut()?;
+        // That it was opened, or closed by who could only read it, tells nothing.
+        let what = inotify::WatchFlags::CLOSE_WRITE
+            | inotify::WatchFlags::MODIFY
+            | inotify::WatchFlags::ATTRIB
+            | inotify::WatchFlags::MOVE_SELF;
+        let object = inotify::add_watch(&eyes.inotify, anonymous::path_of(file.as_raw_fd()), what).ok()?;
+        eyes.entries.push(Entry { bell: Arc::clone(bell), object, again: None, holder: None });
+        Some(())
+    }
+
+    /// Watches the process at the other end, if it can be told from here, instead of the one before it.
+    fn follow(&self, bell: &Arc<Bell>, notes: Notes, looker: &Looker) {
+        let mut guard = lock(&self.0);
+        let Some(eyes) = guard.as_mut() else { return };
+        eyes.close_holder(address_of(bell));
+        let opened = looker.other(notes).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).and_then(lift).ok());
+        let Some(descriptor) = opened else { return };
+        let data = epoll::EventData::new_u64(address_of(bell) as u64);
+        let is_watched = epoll::add(&eyes.epoll, &descriptor, data, epoll::EventFlags::IN).is_ok();
+        if let Some(entry) = eyes.find(address_of(bell)).filter(|_| is_watched) {
+            entry.holder = Some((notes, descriptor));
+        }
+    }
+
+    fn watches(&self, bell: &Arc<Bell>) -> bool {
+        lock(&self.0).as_mut().is_some_and(|eyes| eyes.find(address_of(bell)).is_some())
+    }
+
+    /// Ends what was begun for a handle.
+    fn end(&self, bell: &Arc<Bell>) {
+        let mut guard = lock(&self.0);
+        let Some(eyes) = guard.as_mut() else { return };
+        eyes.close_holder(address_of(bell));
+        let Some(at) = eyes.entries.iter().position(|entry| Arc::ptr_eq(&entry.bell, bell)) else { return };
+        let entry = eyes.entries.swap_remove(at);
+        if eyes.entries.iter().all(|other| other.object != entry.object) {
+            // The system tells the thread, which then looks whether anything is left.
+            let _ = inotify::remove_watch(&eyes.inotify, entry.object);
+        }
+    }
+
+    /// What the thread does.
+    fn run(&self, epoll: &OwnedFd) {
+        let (mut events, mut room) = (Vec::with_capacity(16), [MaybeUninit::uninit(); 4096]);
+        let mut limit = Some(LINGER);
+        loop {
+            let timeout =
+                limit.map(|limit| Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() });
+            events.clear();
+            let waited = epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
+            let mut hints = Vec::new();
+            let mut guard = lock(&self.0);
+            let Some(eyes) = guard.as_mut() else { return };
+            let is_needed = waited != Ok(0) || !eyes.entries.is_empty();
+            if !is_needed || !matches!(waited, Ok(_) | Err(Errno::INTR)) {
+                // If the system does not let it wait, whoever is watched is told to ask by itself.
+                let eyes = guard.take();
+                drop(guard);
+                eyes.into_iter().flat_map(|eyes| eyes.entries).for_each(|entry| entry.bell.hint());
+                return;
+            }
+            let now = Instant::now();
+            for event in &events {
+                match event.data.u64() as usize {
+                    0 => eyes.read(&mut room, now, &mut hints),
+                    address => {
+                        let gone = eyes.close_holder(address);
+                        hints.extend(eyes.find(address).map(|entry| (Arc::clone(&entry.bell), gone)));
+                    }
+                }
+            }
+            limit = eyes.again(now, &mut hints).or(eyes.entries.is_empty().then_some(LINGER));
+            drop(guard);
+            hints.into_iter().for_each(|(bell, gone)| bell.hint_of(gone));
+        }
+    }
+}
