@@ -73,6 +73,9 @@ pub mod generic {
     pub use crate::ring::stream::{Claim, Elements, Peek};
 }
 
+#[doc(hidden)]
+pub use wait::Descriptor;
+
 pub use bytemuck;
 pub use error::{Attribute, Broken, Corrupted, DirectoryFault, Error, PopError, PushError, Role, SharedWord};
 pub use options::Options;

@@ -26,8 +26,8 @@
  * text ends with a 0. NULL is refused, and so is a handle of another kind; what is freed cannot be told.
  *
  * Threads. A handle may be used by one thread at a time, any one: the role follows the handle. Different handles are
- * independent of each other. No call starts a thread or changes how a signal is handled; pushing, popping and waiting
- * allocate no memory.
+ * independent of each other. No call but ringmain_readiness_fd() starts a thread, none changes how a signal is handled;
+ * pushing, popping and waiting allocate no memory.
  *
  * Trust. What pushes and pops copies, so it is safe against whatever the other process does. Pointers into the ring (a
  * claim, a peek) are not: whoever uses them trusts every process that can write to the ring to keep to the protocol.
@@ -667,6 +667,23 @@ int ringmain_wake(const struct ringmain_waker *waker);
 
 // Frees a waker. NULL is allowed. No thread, and no handler of a signal, uses it then or later.
 void ringmain_waker_free(struct ringmain_waker *waker);
+
+// Returns a descriptor by which an event loop (epoll, poll, libuv) waits for this handle, together with sockets and
+// timers. It is readable at first, and from each wake on until ringmain_is_ready() returns 0; wait for it as readable
+// at either end of a ring, by level or by edge, and neither read nor write it. It is the handle's: each call returns
+// the same one, which lives as long as the handle, and is not closed by the caller.
+//
+// A thread of the library's own sleeps for the handles of up to 32 such descriptors; it blocks all signals, and the
+// library stays loaded from then on.
+int ringmain_readiness_fd(struct ringmain_end *end);
+
+// Returns 1 if a call that waits for `need`, as for ringmain_wait(), would not wait: because that is there, or free, or
+// because the wait has ended, which that call then tells. Returns 0 if not; then the descriptor of
+// ringmain_readiness_fd() is readable as soon as it may be so.
+//
+// Ask again and again, take or send what is there, and go back to the loop when it returns 0. Each question replaces
+// the one before, and a call of this handle that waits ends what it has begun: ask again after one.
+int ringmain_is_ready(struct ringmain_end *end, size_t need);
 
 // Sends the descriptor of a ring without a name through a Unix socket, and asks for no answer. Waits as the socket
 // does. The descriptor stays the caller's.

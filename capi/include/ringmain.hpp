@@ -256,6 +256,9 @@ public:
     }
     /* What a set waits for at this handle: as much as `wait` would. It must not move or close meanwhile. */
     ringmain_interest interest(std::size_t need = 1) const noexcept { return {end_, need, 0, 0}; }
+    /* A descriptor for an event loop, which stays this handle's; `is_ready` says whether to go back to the loop. */
+    result<int> readiness_fd() { return of_int(ringmain_readiness_fd(end_)); }
+    result<int> is_ready(std::size_t need = 1) { return of_int(ringmain_is_ready(end_, need)); }
     /* Ends a call of this handle that waits. */
     result<ringmain::waker> waker() {
         ringmain::waker made;

@@ -254,6 +254,8 @@ impl Refusal for Error {
             Error::Unsupported { .. } | Error::NoProc { .. } => libc::ENOSYS,
             Error::Unsealable { .. } => libc::EPERM,
             Error::Exiting => libc::ESHUTDOWN,
+            // There is always room at a driver of the process's own, but not in a forked child.
+            Error::Undriven { .. } => libc::ECHILD,
             Error::Os { source, .. } => of_system(source),
             _ => libc::EIO,
         }

@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
-use ringmain::{Broken, Error, PeerState, PopError, PushError, WaitError, message, stream};
+use ringmain::{Broken, Descriptor, Error, PeerState, PopError, PushError, WaitError, message, stream};
 
 use crate::code::{Passing, Refusal, counted, invalid, status};
 use crate::options::{
@@ -38,6 +38,8 @@ pub struct ringmain_end {
     /// Which end it is, as long as nothing is open and no set waits at it; else [`BUSY`].
     idle: u32,
     guard: Guard,
+    /// For an event loop, if it was asked for. It is dropped before the ring.
+    readiness: Option<Descriptor>,
     ring: Ring,
     facts: ringmain_info,
     /// What `facts` points to.
@@ -339,6 +341,20 @@ pub(crate) unsafe fn return_ring(end: *mut ringmain_end) {
     unsafe { (*end).idle = (*end).facts.which };
 }
 
+/// Returns the ring of an idle end, and where its descriptor for an event loop is kept.
+///
+/// # Safety
+///
+/// As [`idle`].
+pub(crate) unsafe fn readiness(
+    end: *mut ringmain_end,
+) -> Result<(&'static mut Ring, &'static mut Option<Descriptor>), c_int> {
+    // SAFETY: the same promise.
+    let ring = unsafe { idle(end) }?;
+    // SAFETY: the same; it does not overlap the ring.
+    Ok((ring, unsafe { &mut (*end).readiness }))
+}
+
 /// Fails if what was just ended has done nothing, since this is a child that was forked meanwhile.
 ///
 /// # Safety
@@ -523,7 +539,7 @@ impl ringmain_end {
             reserved: 0,
         };
         let idle = facts.which;
-        Box::into_raw(Box::new(ringmain_end { idle, guard: Guard::Nothing, ring, facts, _name: name }))
+        Box::into_raw(Box::new(ringmain_end { idle, guard: Guard::Nothing, readiness: None, ring, facts, _name: name }))
     }
 
     /// Takes the handle back from the heap. What is open is given up.

@@ -1,13 +1,15 @@
-//! Waiting at many rings at once, and ending a wait from outside.
+//! Waiting at many rings at once, or in an event loop, and ending a wait from outside.
 
-use core::ffi::c_int;
-use std::mem::MaybeUninit;
+use core::ffi::{c_char, c_int, c_void};
+use std::mem::{MaybeUninit, transmute};
+use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
+use std::sync::Once;
 
 use ringmain::{Interest, WaitError, WaitSet, Waker, Woken};
 
 use crate::code::{Refusal, counted, invalid, of_entry, status};
-use crate::end::{Ring, each, idle, lend_ring, out, return_ring, ringmain_end};
+use crate::end::{Ring, each, idle, lend_ring, out, readiness, return_ring, ringmain_end};
 use crate::options::{limit, strategy};
 
 /// At how many handles a set waits at most.
@@ -217,4 +219,65 @@ pub unsafe extern "C" fn ringmain_waker_free(waker: *mut ringmain_waker) {
         // SAFETY: the caller's promise: it came from ringmain_waitset_waker() or ringmain_end_waker().
         drop(unsafe { Box::from_raw(waker) });
     }
+}
+
+/// Returns a descriptor by which an event loop (epoll, poll, libuv) waits for this handle, together with sockets and
+/// timers. It is readable at first, and from each wake on until ringmain_is_ready() returns 0; wait for it as readable
+/// at either end of a ring, by level or by edge, and neither read nor write it. It is the handle's: each call returns
+/// the same one, which lives as long as the handle, and is not closed by the caller.
+///
+/// A thread of the library's own sleeps for the handles of up to 32 such descriptors; it blocks all signals, and the
+/// library stays loaded from then on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_readiness_fd(end: *mut ringmain_end) -> c_int {
+    // SAFETY: the caller's promise.
+    let descriptor = unsafe { readiness(end) }.and_then(|(ring, kept)| {
+        if kept.is_none() {
+            stay_loaded();
+            *kept = Some(each!(ring, handle => handle.readiness()).map_err(Refusal::refuse)?);
+        }
+        Ok(kept.as_ref().map_or(-1, |descriptor| descriptor.as_fd().as_raw_fd()))
+    });
+    descriptor.unwrap_or_else(|code| code)
+}
+
+/// Returns 1 if a call that waits for `need`, as for ringmain_wait(), would not wait: because that is there, or free, or
+/// because the wait has ended, which that call then tells. Returns 0 if not; then the descriptor of
+/// ringmain_readiness_fd() is readable as soon as it may be so.
+///
+/// Ask again and again, take or send what is there, and go back to the loop when it returns 0. Each question replaces
+/// the one before, and a call of this handle that waits ends what it has begun: ask again after one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ringmain_is_ready(end: *mut ringmain_end, need: usize) -> c_int {
+    // SAFETY: the caller's promise.
+    let is_ready = unsafe { readiness(end) }.and_then(|(ring, kept)| match kept {
+        Some(descriptor) => descriptor.is_ready(asked_of(ring, need)).map_err(Refusal::refuse),
+        None => Err(invalid(format_args!("the handle has no descriptor: call ringmain_readiness_fd() before"))),
+    });
+    is_ready.map_or_else(|code| code, c_int::from)
+}
+
+/// Keeps the code where it is: a thread runs it, also after a `dlclose`. A program that is linked with the library as a
+/// whole has nothing to unload, and may have no `dlopen`.
+fn stay_loaded() {
+    type Open = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let mut place = MaybeUninit::<libc::Dl_info>::uninit();
+        // SAFETY: the address is only looked up, and the result is written if there is one.
+        if unsafe { libc::dladdr(stay_loaded as *const c_void, place.as_mut_ptr()) } == 0 {
+            return;
+        }
+        // SAFETY: it was written.
+        let place = unsafe { place.assume_init() };
+        // SAFETY: the name is a text that ends with a 0.
+        let open = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"dlopen".as_ptr()) };
+        if open.is_null() || place.dli_fname.is_null() {
+            return;
+        }
+        // SAFETY: that is what the function of this name is.
+        let open: Open = unsafe { transmute(open) };
+        // SAFETY: nothing is loaded. A reference that is not given back keeps the library, too.
+        unsafe { open(place.dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };
+    });
 }

@@ -158,6 +158,8 @@ static void sets() {
     CHECK(*set.wait(list) == 2 && list[0].ready == 1 && list[2].ready == 0);
     stop.wake();
     CHECK(fails(set.wait(list), -ECANCELED, "a waker") && set.set_wait(RINGMAIN_PARK) && *set.wait(list) == 2);
+    CHECK(fails(rx.is_ready(), -EINVAL, "no descriptor") && *rx.readiness_fd() > 2);
+    CHECK(*rx.readiness_fd() == rx.readiness_fd().value() && *rx.is_ready(2) == 1 && *rx.is_ready(3) == 0);
     auto own = rx.waker().value();
     auto moved = std::move(own);
     CHECK(*rx.pop() == 7 && *rx.pop() == 8);

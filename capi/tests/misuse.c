@@ -66,6 +66,8 @@ static void without_a_handle(void) {
     waker = (ringmain_waker *)bytes;
     FAILS(ringmain_waitset_waker(NULL, &waker), -EINVAL, "the set is NULL");
     CHECK(waker == NULL);
+    WITHOUT(ringmain_readiness_fd(NULL));
+    WITHOUT(ringmain_is_ready(NULL, 1));
     FAILS(ringmain_waitset_waker(NULL, NULL), -EINVAL, "waker is NULL");
     FAILS(ringmain_end_waker(NULL, NULL), -EINVAL, "waker is NULL");
     FAILS(ringmain_waitset_open(NULL), -EINVAL, "set is NULL");
