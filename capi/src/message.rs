@@ -274,23 +274,22 @@ fn keep_record(record: Record<'_>) -> Record<'static> {
 ///
 /// As [`guard`].
 #[inline(always)]
-unsafe fn commit(tx: *mut ringmain_end, len: usize, word: Option<u64>) -> c_int {
+unsafe fn commit(tx: *mut ringmain_end, len: usize, word: Option<u64>) -> Result<(), c_int> {
     // SAFETY: the caller's promise.
-    status(unsafe { guard(tx) }.and_then(|guard| {
-        let Guard::MessageClaim(claim) = guard else { return Err(not_open(guard, "a claim of room")) };
-        if len > claim.len() {
-            return Err(too_long(len, claim.len()));
-        }
-        if let Some(word) = word {
-            claim.set_word(word).map_err(Refusal::refuse)?;
-        }
-        // SAFETY: the caller's promise; it is open.
-        if let Guard::MessageClaim(claim) = unsafe { close(tx) } {
-            claim.commit_len(len);
-        }
-        // SAFETY: the caller's promise.
-        unsafe { check_not_forked::<Producer>(tx) }
-    }))
+    let guard = unsafe { guard(tx) }?;
+    let Guard::MessageClaim(claim) = guard else { return Err(not_open(guard, "a claim of room")) };
+    if len > claim.len() {
+        return Err(too_long(len, claim.len()));
+    }
+    if let Some(word) = word {
+        claim.set_word(word).map_err(Refusal::refuse)?;
+    }
+    // SAFETY: the caller's promise; it is open.
+    if let Guard::MessageClaim(claim) = unsafe { close(tx) } {
+        claim.commit_len(len);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { check_not_forked::<Producer>(tx) }
 }
 
 #[cold]
@@ -303,14 +302,14 @@ fn too_long(len: usize, room: usize) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_message_commit(tx: *mut ringmain_end, len: usize) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { commit(tx, len, None) }
+    status(unsafe { commit(tx, len, None) })
 }
 
 /// The same, with a word of the user's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_message_commit_tagged(tx: *mut ringmain_end, word: u64, len: usize) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { commit(tx, len, Some(word)) }
+    status(unsafe { commit(tx, len, Some(word)) })
 }
 
 /// Opens a batch: the messages that are pushed until ringmain_batch_commit() become visible together, or not at all. No
