@@ -51,10 +51,9 @@ fn compile(source: &Path, kind: &str, to: &Path) -> Result<(), String> {
     let mut rustc = Command::new(env::var_os("RUSTC").ok_or("no RUSTC")?);
     rustc.args(["--edition=2024", "--crate-type=lib", "-Copt-level=s", "-Cpanic=abort", "-Ccodegen-units=1"]);
     rustc.args(["-Crelocation-model=pic", "--emit", kind]).arg(source).arg("-o").arg(to);
-    if let (Some(host), Some(target)) = (env::var_os("HOST"), env::var_os("TARGET")) {
-        if host != target {
-            rustc.arg("--target").arg(target);
-        }
+    let target = env::var_os("TARGET").filter(|target| env::var_os("HOST").is_none_or(|host| host != *target));
+    if let Some(target) = target {
+        rustc.arg("--target").arg(target);
     }
     match rustc.output() {
         Ok(output) if output.status.success() => Ok(()),

@@ -100,11 +100,13 @@ static inline __attribute__((always_inline)) uint64_t play(ringmain_end *tx, rin
     return sum;
 }
 
-static ringmain_end *attach(int sends, int streams, const char *name, size_t size) {
+/* As both ends, it makes no pauses: their instructions depend on the time. */
+static ringmain_end *attach(int sends, int streams, const char *name, size_t size, int both) {
     ringmain_end *end;
     must(ringmain_attach((streams ? RINGMAIN_STREAM_PRODUCER : RINGMAIN_MESSAGE_PRODUCER) + (sends ? 0 : 1), name,
                          &RINGMAIN_OPTIONS(.capacity = streams ? 65536 / size : 65536, .element_size = size,
-                                           .element_align = 8, .wait = RINGMAIN_SPIN),
+                                           .element_align = 8, .wait = RINGMAIN_SPIN,
+                                           .flags = both ? RINGMAIN_PACE : 0),
                          &end) == 0,
          "attach");
     return end;
@@ -121,8 +123,8 @@ int main(int count, char **arguments) {
     CPU_ZERO(&processors);
     CPU_SET(strtoul(arguments[7], NULL, 10), &processors);
     sched_setaffinity(0, sizeof processors, &processors);
-    ringmain_end *tx = sends ? attach(1, streams, arguments[5], size) : NULL;
-    ringmain_end *rx = both || !sends ? attach(0, streams, arguments[5], size) : NULL;
+    ringmain_end *tx = sends ? attach(1, streams, arguments[5], size, both) : NULL;
+    ringmain_end *rx = both || !sends ? attach(0, streams, arguments[5], size, both) : NULL;
     uint64_t sum = 0;
     int64_t begun = now();
 #define CASE(is_stream, is_in_place, words)                                           \

@@ -313,7 +313,9 @@ pub(crate) unsafe fn open(end: *mut ringmain_end, guard: Guard) {
 #[inline(always)]
 pub(crate) unsafe fn close(end: *mut ringmain_end) -> Guard {
     // SAFETY: the caller's promise.
-    unsafe { (*end).idle = (*end).facts.which };
+    let which = unsafe { (*end).facts.which };
+    // SAFETY: the same.
+    unsafe { (*end).idle = which };
     // SAFETY: the same.
     mem::replace(unsafe { &mut (*end).guard }, Guard::Nothing)
 }
@@ -338,7 +340,9 @@ pub(crate) unsafe fn lend_ring(end: *mut ringmain_end) -> Result<&'static mut Ri
 /// The ring of this end was lent, and is not used any more.
 pub(crate) unsafe fn return_ring(end: *mut ringmain_end) {
     // SAFETY: the caller's promise.
-    unsafe { (*end).idle = (*end).facts.which };
+    let which = unsafe { (*end).facts.which };
+    // SAFETY: the same.
+    unsafe { (*end).idle = which };
 }
 
 /// Returns the ring of an idle end, and where its descriptor for an event loop is kept.
@@ -551,8 +555,8 @@ impl ringmain_end {
         if end.is_null() {
             return Err(null("the handle"));
         }
-        // SAFETY: the caller's promise. It is dropped before what it borrows from.
-        drop(unsafe { close(end) });
+        // SAFETY: the caller's promise. What it borrows from is dropped later.
+        let _: Guard = unsafe { close(end) };
         // SAFETY: `of` put it there, and nothing borrows from it.
         Ok(unsafe { Box::from_raw(end) }.ring)
     }
@@ -864,8 +868,8 @@ pub unsafe extern "C" fn ringmain_keep(rx: *mut ringmain_end) -> c_int {
 ///
 /// As [`close`].
 unsafe fn give_up(end: *mut ringmain_end) -> Result<(), c_int> {
-    // SAFETY: the caller's promise. It is dropped before what it borrows from is used.
-    drop(unsafe { close(end) });
+    // SAFETY: the caller's promise. What it borrows from is used later.
+    let _: Guard = unsafe { close(end) };
     // SAFETY: the same.
     match each!(unsafe { idle(end) }?, handle => handle.is_forked()) {
         true => Err(Broken::Forked.refuse()),

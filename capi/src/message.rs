@@ -317,10 +317,9 @@ pub unsafe extern "C" fn ringmain_message_commit_tagged(tx: *mut ringmain_end, w
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_batch_begin(tx: *mut ringmain_end) -> c_int {
     // SAFETY: the caller's promise.
-    status(unsafe { handle::<Producer>(tx) }.and_then(|producer| {
+    status(unsafe { handle::<Producer>(tx) }.map(|producer| {
         // SAFETY: the caller's promise. The batch borrows from the handle, and is kept beside it.
         unsafe { open(tx, Guard::Batch(producer.batch())) };
-        Ok(())
     }))
 }
 
