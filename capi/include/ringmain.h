@@ -26,8 +26,8 @@
  * text ends with a 0. NULL is refused, and so is a handle of another kind; what is freed cannot be told.
  *
  * Threads. A handle may be used by one thread at a time, any one: the role follows the handle. Different handles are
- * independent of each other. No call but ringmain_readiness_fd() starts a thread, none changes how a signal is handled;
- * pushing, popping and waiting allocate no memory.
+ * independent of each other. Sets that sleep and descriptors for event loops have a thread of the library's own; no other
+ * call starts one, and none changes how a signal is handled. Pushing, popping and waiting at a handle allocate nothing.
  *
  * Trust. What pushes and pops copies, so it is safe against whatever the other process does. Pointers into the ring (a
  * claim, a peek) are not: whoever uses them trusts every process that can write to the ring to keep to the protocol.
@@ -624,7 +624,8 @@ ptrdiff_t ringmain_message_copy_next(struct ringmain_end *rx, void *message, siz
 ptrdiff_t ringmain_message_release(struct ringmain_end *rx);
 
 // Makes a set, which holds no descriptor and nothing of any ring. It is stored in `*set`; ringmain_waitset_free() ends
-// it. It is used by one thread at a time.
+// it. It is used by one thread at a time. A thread of the library's own, which blocks all signals, learns of deaths for
+// sets that sleep; the library stays loaded from then on.
 int ringmain_waitset_open(struct ringmain_waitset **set);
 
 // Frees a set. NULL is allowed. Its wakers stay, and do nothing then.

@@ -43,11 +43,13 @@ pub struct ringmain_waker {
 }
 
 /// Makes a set, which holds no descriptor and nothing of any ring. It is stored in `*set`; ringmain_waitset_free() ends
-/// it. It is used by one thread at a time.
+/// it. It is used by one thread at a time. A thread of the library's own, which blocks all signals, learns of deaths for
+/// sets that sleep; the library stays loaded from then on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_waitset_open(set: *mut *mut ringmain_waitset) -> c_int {
     // SAFETY: the caller's promise.
     status(unsafe { out("set", set) }.map(|to| {
+        stay_loaded();
         to.write(Box::into_raw(Box::new(ringmain_waitset { set: WaitSet::new() })));
     }))
 }
