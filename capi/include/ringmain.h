@@ -26,8 +26,9 @@
  * text ends with a 0. NULL is refused, and so is a handle of another kind; what is freed cannot be told.
  *
  * Threads. A handle may be used by one thread at a time, any one: the role follows the handle. Different handles are
- * independent of each other. Sets that sleep and descriptors for event loops have a thread of the library's own; no other
- * call starts one, and none changes how a signal is handled. Pushing, popping and waiting at a handle allocate nothing.
+ * independent of each other. Sets that sleep and descriptors for event loops have a thread of the library's own; no
+ * other call starts one, and none changes how a signal is handled. Pushing, popping and waiting at a handle allocate no
+ * memory.
  *
  * Trust. What pushes and pops copies, so it is safe against whatever the other process does. Pointers into the ring (a
  * claim, a peek) are not: whoever uses them trusts every process that can write to the ring to keep to the protocol.
