@@ -221,7 +221,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             assert!(popped.is_ok_and(|(_, len)| len <= bytes.len()) || popped.is_err());
             of_pop(popped)
         }
-        0 if choices.below(2) == 0 => known(rx.pop_if_known(&mut bytes).inspect(|&len| assert!(len <= bytes.len()))),
+        0 if choices.below(8) == 0 => known(rx.pop_if_known(&mut bytes).inspect(|&len| assert!(len <= bytes.len()))),
         0 => {
             let popped = rx.pop(&mut bytes);
             assert!(popped.is_ok_and(|len| len <= bytes.len()) || popped.is_err());
@@ -234,7 +234,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
         }
         2 => of_pop(rx.pop_value::<u64>()),
         3 => of_pop(rx.pop_value::<[u64; 5]>()),
-        4 if choices.below(2) == 0 => known(rx.peek_if_known().map(|record| {
+        4 if choices.below(8) == 0 => known(rx.peek_if_known().map(|record| {
             assert!(!record.as_ptr().is_null());
             look(&record, max);
         })),
