@@ -20,9 +20,9 @@ fn main() {
 }
 
 /// A panic of the standard library reads debugging information, to show where it came from, and so does the end of a
-/// process without memory: a third of the library, for what is never to happen. Whatever panics calls one function, whose
-/// name only the compiler knows; the linker is told that one of panic.rs is meant by it, and leaves out what nobody calls
-/// any more. The name is that of any panic handler; that of the other function differs in its last part.
+/// process without memory: a third of the library, for what is never to happen. Whatever panics calls one function,
+/// whose name only the compiler knows; the linker is told that one of panic.rs is meant by it, and leaves out what
+/// nobody calls any more. The name is that of any panic handler; that of the other function differs in its last part.
 fn shorten_panics() -> Result<(), String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
     let (probe, source, object) = (out.join("probe.rs"), out.join("panic.rs"), out.join("panic.o"));

@@ -86,8 +86,8 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     }
 
     /// Returns whether every call of this handle fails as [`Forked`](crate::Broken::Forked), and a guard that ends has
-    /// done nothing: this is a child that was forked from the process of the handle, or the process is exiting. Makes no
-    /// system call.
+    /// done nothing: this is a child that was forked from the process of the handle, or the process is exiting. Makes
+    /// no system call.
     #[must_use]
     #[inline]
     pub fn is_forked(&self) -> bool {

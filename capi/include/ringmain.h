@@ -414,8 +414,8 @@ const char *ringmain_version(void);
 //
 // `which` is RINGMAIN_STREAM_PRODUCER, RINGMAIN_STREAM_CONSUMER, RINGMAIN_MESSAGE_PRODUCER or
 // RINGMAIN_MESSAGE_CONSUMER. `name` has 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot; if it is NULL, the ring has
-// no name: a new one, or the one behind `options->descriptor`, which is not given beside a name. `options` may be NULL.
-// The handle is stored in `*end` (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
+// no name: a new one, or the one behind `options->descriptor`, which is not given beside a name. `options` may be
+// NULL. The handle is stored in `*end` (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
 //
 // Fails with -ENOENT if there is no such ring and none may be created, -EBUSY if another handle has this end, -EPROTO
 // if the ring is another one than was asked for, and others.
@@ -625,8 +625,8 @@ ptrdiff_t ringmain_message_copy_next(struct ringmain_end *rx, void *message, siz
 ptrdiff_t ringmain_message_release(struct ringmain_end *rx);
 
 // Makes a set, which holds no descriptor and nothing of any ring. It is stored in `*set`; ringmain_waitset_free() ends
-// it. It is used by one thread at a time. A thread of the library's own, which blocks all signals, learns of deaths for
-// sets that sleep; the library stays loaded from then on.
+// it. It is used by one thread at a time. A thread of the library's own, which blocks all signals, learns of deaths
+// for sets that sleep; the library stays loaded from then on.
 int ringmain_waitset_open(struct ringmain_waitset **set);
 
 // Frees a set. NULL is allowed. Its wakers stay, and do nothing then.
@@ -679,8 +679,8 @@ void ringmain_waker_free(struct ringmain_waker *waker);
 // library stays loaded from then on.
 int ringmain_readiness_fd(struct ringmain_end *end);
 
-// Returns 1 if a call that waits for `need`, as for ringmain_wait(), would not wait: because that is there, or free, or
-// because the wait has ended, which that call then tells. Returns 0 if not; then the descriptor of
+// Returns 1 if a call that waits for `need`, as for ringmain_wait(), would not wait: because that is there, or free,
+// or because the wait has ended, which that call then tells. Returns 0 if not; then the descriptor of
 // ringmain_readiness_fd() is readable as soon as it may be so.
 //
 // Ask again and again, take or send what is there, and go back to the loop when it returns 0. Each question replaces

@@ -2,7 +2,8 @@
 //!
 //! A guard of the library borrows its handle. Here both lie in one value on the heap, which never moves, and while
 //! there is a guard nothing but that is used: each call goes through `idle`, `handle` or `guard`, which refuse
-//! all others. A guard is dropped before its handle. What a call that moves data asks is one word, [`ringmain_end::idle`].
+//! all others. A guard is dropped before its handle. What a call that moves data asks is one word,
+//! [`ringmain_end::idle`].
 
 use core::ffi::{c_char, c_int};
 use std::ffi::CString;
@@ -571,8 +572,8 @@ pub(crate) fn attach_as(which: u32, asked: &Asked) -> Result<*mut ringmain_end, 
 ///
 /// `which` is RINGMAIN_STREAM_PRODUCER, RINGMAIN_STREAM_CONSUMER, RINGMAIN_MESSAGE_PRODUCER or
 /// RINGMAIN_MESSAGE_CONSUMER. `name` has 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot; if it is NULL, the ring has
-/// no name: a new one, or the one behind `options->descriptor`, which is not given beside a name. `options` may be NULL.
-/// The handle is stored in `*end` (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
+/// no name: a new one, or the one behind `options->descriptor`, which is not given beside a name. `options` may be
+/// NULL. The handle is stored in `*end` (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
 ///
 /// Fails with -ENOENT if there is no such ring and none may be created, -EBUSY if another handle has this end, -EPROTO
 /// if the ring is another one than was asked for, and others.

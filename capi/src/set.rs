@@ -43,8 +43,8 @@ pub struct ringmain_waker {
 }
 
 /// Makes a set, which holds no descriptor and nothing of any ring. It is stored in `*set`; ringmain_waitset_free() ends
-/// it. It is used by one thread at a time. A thread of the library's own, which blocks all signals, learns of deaths for
-/// sets that sleep; the library stays loaded from then on.
+/// it. It is used by one thread at a time. A thread of the library's own, which blocks all signals, learns of deaths
+/// for sets that sleep; the library stays loaded from then on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_waitset_open(set: *mut *mut ringmain_waitset) -> c_int {
     // SAFETY: the caller's promise.
@@ -243,8 +243,8 @@ pub unsafe extern "C" fn ringmain_readiness_fd(end: *mut ringmain_end) -> c_int 
     descriptor.unwrap_or_else(|code| code)
 }
 
-/// Returns 1 if a call that waits for `need`, as for ringmain_wait(), would not wait: because that is there, or free, or
-/// because the wait has ended, which that call then tells. Returns 0 if not; then the descriptor of
+/// Returns 1 if a call that waits for `need`, as for ringmain_wait(), would not wait: because that is there, or free,
+/// or because the wait has ended, which that call then tells. Returns 0 if not; then the descriptor of
 /// ringmain_readiness_fd() is readable as soon as it may be so.
 ///
 /// Ask again and again, take or send what is there, and go back to the loop when it returns 0. Each question replaces
