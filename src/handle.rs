@@ -87,6 +87,15 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.memory.truncated().is_some()
     }
 
+    /// Returns whether every call of this handle fails as [`Forked`](crate::Broken::Forked), and a guard that ends has
+    /// done nothing: this is a child that was forked from the process of the handle, or the process is exiting. Makes
+    /// no system call.
+    #[must_use]
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        !self.is_here()
+    }
+
     /// Lends a descriptor of the ring that holds no role, to be passed to another process: a role ends with its handle,
     /// not with the last process that has the descriptor. `poll` reports nothing for it; it does for that of
     /// [`into_readiness`](Self::into_readiness).

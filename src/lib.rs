@@ -83,6 +83,9 @@ pub mod generic {
     pub use crate::ring::stream::{Claim, Elements, Peek};
 }
 
+#[doc(hidden)]
+pub use wait::Descriptor;
+
 #[cfg(feature = "async")]
 pub use awaiting::{Async, MessageSink};
 pub use bytemuck;

@@ -130,7 +130,7 @@ const CALLS: [Call<stream::Consumer<u64>, Came>; 20] = [
     ("peek_contiguous, waiting, dropped", |rx| (rx.blocking().peek_contiguous(4).unwrap().iter().collect(), 0)),
 ];
 
-const MESSAGE_CALLS: [Call<message::Consumer, Came>; 24] = [
+const MESSAGE_CALLS: [Call<message::Consumer, Came>; 26] = [
     ("pop", |rx| {
         let mut bytes = [0; 8];
         assert_eq!(rx.pop(&mut bytes), Ok(8));
@@ -145,6 +145,16 @@ const MESSAGE_CALLS: [Call<message::Consumer, Came>; 24] = [
         let mut bytes = [0; 8];
         assert_eq!(rx.pop_tagged(&mut bytes), Ok((0, 8)));
         (vec![number(&bytes)], 1)
+    }),
+    ("pop_if_known", |rx| {
+        let mut bytes = [0; 8];
+        drop(rx.peek().unwrap());
+        assert_eq!(rx.pop_if_known(&mut bytes), Some(8));
+        (vec![number(&bytes)], 1)
+    }),
+    ("peek_if_known, dropped", |rx| {
+        drop(rx.peek().unwrap());
+        (vec![number(&rx.peek_if_known().unwrap().to_vec())], 0)
     }),
     ("pop_value", |rx| (vec![rx.pop_value().unwrap()], 1)),
     ("pop_value thrice", |rx| ([(); 3].map(|()| rx.pop_value().unwrap()).to_vec(), 3)),

@@ -105,3 +105,53 @@ fn a_view_of_them_has_their_bytes_in_both_parts() {
     peek.release_first(2);
     assert_eq!(rx.pop_slice(&mut [0; 9]), Ok(1));
 }
+
+#[test]
+fn what_is_known_is_moved_and_nothing_else() {
+    for size in [8, 64] {
+        let ring = Ring::new();
+        let options = ring.options().capacity(4);
+        let mut tx = options.sized_stream_producer(layout(size)).unwrap();
+        let mut rx = options.sized_stream_consumer(layout(size)).unwrap();
+        let (bytes, mut found) = (elements(0, 4, size), vec![0; size]);
+        assert!(!tx.push_if_known(&bytes[..size - 1]) && tx.claim_if_known(5).is_none());
+        assert!(bytes.chunks(size).all(|element| tx.push_if_known(element)));
+        // The producer knows of no slot that is free, the consumer of no element.
+        assert!(!tx.push_if_known(&bytes[..size]) && tx.claim_if_known(1).is_none());
+        assert!(!rx.pop_if_known(&mut found) && rx.peek_if_known(1).is_none());
+        drop(rx.peek(1).unwrap());
+        assert!(!rx.pop_if_known(&mut found[1..]) && rx.pop_if_known(&mut found));
+        assert_eq!(found, bytes[..size]);
+        let peek = rx.peek_if_known(3).unwrap();
+        let (first, second) = peek.as_ptrs();
+        assert_eq!((peek.parts(), peek.len()), ((3, 0), 3));
+        // What follows the last slot is the first one.
+        assert_eq!(second.addr() + size, first.addr());
+        peek.release();
+        assert!(rx.peek_if_known(1).is_none());
+        drop(tx.claim(4).unwrap());
+        assert!(tx.push_if_known(&bytes[..size]));
+        let mut claim = tx.claim_if_known(3).unwrap();
+        let (first, second) = claim.as_mut_ptrs();
+        assert_eq!((claim.parts(), second.addr() + size), ((3, 0), first.addr()));
+        claim.commit();
+        assert_eq!(rx.len(), Ok(4));
+    }
+}
+
+#[test]
+fn a_size_that_is_no_small_number_of_words_takes_the_other_path() {
+    for size in [1, 4, 12, 72] {
+        let ring = Ring::new();
+        let options = ring.options().capacity(4);
+        let mut tx = options.sized_stream_producer(layout(size)).unwrap();
+        let mut rx = options.sized_stream_consumer(layout(size)).unwrap();
+        let (bytes, mut found) = (elements(0, 1, size), vec![0; size]);
+        assert!(!tx.push_if_known(&bytes));
+        assert_eq!(tx.push_slice(&bytes), Ok(1));
+        drop(rx.peek(1).unwrap());
+        assert!(!rx.pop_if_known(&mut found));
+        assert_eq!(rx.pop_slice(&mut found), Ok(1));
+        assert_eq!(found, bytes);
+    }
+}

@@ -1,5 +1,7 @@
 //! C against Rust: both rings, 8 and 64 bytes, one call for each and in place, between two processes on two processors.
-//! Each round has all four pairs of languages, in turn, and a ratio is that of one round. `make -C capi bench` runs it.
+//! Each round has all four pairs of languages, in turn, and a ratio is that of one round; from round to round both
+//! processors change their ends. Both peers write every word of each value, read every word, and know the size when
+//! they are compiled. `make -C capi bench` runs it.
 //!
 //! Usage: compare PEER-IN-C [ROUNDS [COUNT]]. This program is the peer in Rust too.
 
@@ -45,14 +47,10 @@ where
     [u64; WORDS]: ringmain::stream::Element,
 {
     let options = Options::new(name).capacity(if streams { 65_536 / (8 * WORDS) } else { 65_536 }).wait(Wait::Spin);
-    let value = |number| {
-        let mut value = [0; WORDS];
-        value[0] = number;
-        value
-    };
-    let (mut sum, mut begun) = (0, None);
-    let mut got = |number: u64| {
-        sum += number;
+    let value = |number: u64| std::array::from_fn::<u64, WORDS, _>(|at| number + at as u64);
+    let (mut sum, mut begun) = (0_u64, None);
+    let mut got = |value: &[u64; WORDS]| {
+        value.iter().for_each(|word| sum += word);
         begun.get_or_insert_with(Instant::now);
     };
     match (sends, streams) {
@@ -77,10 +75,10 @@ where
                     // SAFETY: as above.
                     let mut view = unsafe { rx.trust_peer() };
                     let peek = view.blocking().peek(1).unwrap();
-                    got(peek[0][0]);
+                    got(&peek[0]);
                     peek.release();
                 } else {
-                    got(rx.blocking().pop().unwrap()[0]);
+                    got(&rx.blocking().pop().unwrap());
                 }
             }
         }
@@ -100,29 +98,32 @@ where
         }
         (false, false) => {
             let mut rx = options.message_consumer().unwrap();
-            let mut bytes = [0; 64];
+            let mut value = [0; WORDS];
             for _ in 0..count {
                 if in_place {
                     // SAFETY: as above.
                     let mut view = unsafe { rx.trust_peer() };
                     let record = view.blocking().peek().unwrap();
-                    got(u64::from_ne_bytes(record[..8].try_into().unwrap()));
+                    // Its bytes begin at a word.
+                    got(ringmain::bytemuck::from_bytes(&record));
                     record.release();
                 } else {
-                    assert_eq!(rx.blocking().pop(&mut bytes), Ok(8 * WORDS));
-                    got(u64::from_ne_bytes(bytes[..8].try_into().unwrap()));
+                    assert_eq!(rx.blocking().pop(ringmain::bytemuck::cast_slice_mut(&mut value)), Ok(8 * WORDS));
+                    got(&value);
                 }
             }
         }
     }
     if !sends {
-        assert_eq!(sum, count * (count - 1) / 2);
+        let (words, beside) = (WORDS as u64, (0..WORDS as u64).sum::<u64>());
+        assert_eq!(sum, words * (count * (count - 1) / 2) + count * beside);
         println!("{}", begun.expect("something came").elapsed().as_nanos());
     }
 }
 
-/// Runs both ends, and returns the nanoseconds for each element or message.
-fn flow(producer: &str, consumer: &str, ring: &str, size: &str, way: &str, count: u64) -> f64 {
+/// Runs both ends on these processors, and returns the nanoseconds for each element or message.
+fn flow([producer, consumer]: [&str; 2], [first, second]: [&str; 2], what: [&str; 3], count: u64) -> f64 {
+    let [ring, size, way] = what;
     let name = format!("compare-{}", std::process::id());
     let _ = ringmain::unlink(&name);
     let start = |program: &str, role: &str, processor: &str| {
@@ -130,8 +131,8 @@ fn flow(producer: &str, consumer: &str, ring: &str, size: &str, way: &str, count
         command.args([role, ring, size, way, &name, &count.to_string(), processor]).stdout(Stdio::piped());
         command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"))
     };
-    let consumer = start(consumer, "consumer", "1");
-    let producer = start(producer, "producer", "0");
+    let consumer = start(consumer, "consumer", second);
+    let producer = start(producer, "producer", first);
     let said = consumer.wait_with_output().expect("it is a child");
     let sent = producer.wait_with_output().expect("it is a child");
     assert!(said.status.success() && sent.status.success(), "{said:?} {sent:?}");
@@ -158,12 +159,13 @@ fn compare(peer: &str, rounds: usize, count: u64) {
                 let mut times = Vec::new();
                 let mut ratios = [const { Vec::new() }; 3];
                 for round in 0..rounds {
-                    let pairs = [(&*rust, &*rust), (peer, peer), (peer, &*rust), (&*rust, peer)];
+                    let pairs = [[&*rust, &*rust], [peer, peer], [peer, &*rust], [&*rust, peer]];
+                    let processors = if round % 2 == 0 { ["0", "1"] } else { ["1", "0"] };
                     let mut found = [0.0; 4];
                     // Each round begins with another pair.
                     for at in 0..4 {
                         let at = (at + round) % 4;
-                        found[at] = flow(pairs[at].0, pairs[at].1, ring, size, way, count);
+                        found[at] = flow(pairs[at], processors, [ring, size, way], count);
                     }
                     times.push(found[0]);
                     ratios.iter_mut().zip(&found[1..]).for_each(|(ratios, time)| ratios.push(found[0] / time));

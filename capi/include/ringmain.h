@@ -7,6 +7,7 @@
  *
  *   -EAGAIN      the ring is full, or empty, and the limit is RINGMAIN_NOW
  *   -ETIMEDOUT   the limit has passed, or a process that makes or removes the ring does not finish
+ *   -ECANCELED   a waker has ended the wait; nothing was lost, and the call can be made again
  *   -EPIPE       the other end has closed the ring, and all that it sent has been read
  *   -ECONNRESET  the process at the other end is gone without having closed it
  *   -ENOTCONN    nobody is attached to the other end yet, and RINGMAIN_NO_AWAIT_FIRST_PEER was given
@@ -25,8 +26,9 @@
  * text ends with a 0. NULL is refused, and so is a handle of another kind; what is freed cannot be told.
  *
  * Threads. A handle may be used by one thread at a time, any one: the role follows the handle. Different handles are
- * independent of each other. No call starts a thread or changes how a signal is handled; pushing, popping and waiting
- * allocate no memory.
+ * independent of each other. Sets that sleep and descriptors for event loops have a thread of the library's own; no
+ * other call starts one, and none changes how a signal is handled. Pushing, popping and waiting at a handle allocate no
+ * memory.
  *
  * Trust. What pushes and pops copies, so it is safe against whatever the other process does. Pointers into the ring (a
  * claim, a peek) are not: whoever uses them trusts every process that can write to the ring to keep to the protocol.
@@ -125,6 +127,9 @@
 // The field `pace_ns` counts.
 #define RINGMAIN_PACE (1 << 9)
 
+// The field `descriptor` counts even if it is 0, the standard input. No call of this library returns that one.
+#define RINGMAIN_DESCRIPTOR (1 << 10)
+
 // Nobody was attached to the other end yet.
 #define RINGMAIN_PEER_NEVER 0
 
@@ -136,6 +141,9 @@
 
 // The last process at the other end is gone without having said so.
 #define RINGMAIN_PEER_CRASHED 3
+
+// At how many handles a set waits at most.
+#define RINGMAIN_MOST_INTERESTS 127
 
 // The other process attached to the ring.
 #define RINGMAIN_ATTACHED 1
@@ -197,6 +205,12 @@ typedef struct ringmain_list ringmain_list;
 // A ring that was sent, and that is to be answered.
 typedef struct ringmain_offer ringmain_offer;
 
+// Waits at many rings at once, of either kind, at either end.
+typedef struct ringmain_waitset ringmain_waitset;
+
+// Ends a wait of a set or of a handle from outside.
+typedef struct ringmain_waker ringmain_waker;
+
 // What a ring is to be. All fields but `size` may be 0: then it is as by default. RINGMAIN_OPTIONS() makes one. Later
 // versions append fields, and know by the size which a program has.
 typedef struct ringmain_options {
@@ -229,9 +243,10 @@ typedef struct ringmain_options {
     uint32_t mode;
     // The user that the ring may belong to; RINGMAIN_OWNER.
     uint32_t owner;
-    // Any of RINGMAIN_UNLINK_ON_CLOSE to RINGMAIN_PACE.
+    // Any of RINGMAIN_UNLINK_ON_CLOSE to RINGMAIN_DESCRIPTOR.
     uint32_t flags;
-    // If the ring has no name: a descriptor of it, which stays the caller's. 0: a new ring is created.
+    // If the ring has no name: a descriptor of it, which stays the caller's. 0: none, a new ring is created; see
+    // RINGMAIN_DESCRIPTOR. A negative one, of a call that failed, is refused, and so is one beside a name.
     int descriptor;
 } ringmain_options;
 
@@ -298,6 +313,19 @@ typedef struct ringmain_record {
     // Its position: how many bytes of records lie before it.
     uint64_t position;
 } ringmain_record;
+
+// What a set waits for at one handle.
+typedef struct ringmain_interest {
+    // The handle. Nothing is open at it, and nothing else uses it during the wait.
+    struct ringmain_end *end;
+    // As for ringmain_wait(): how many free slots, or elements; to the producer of a message ring, room for a message
+    // of how many bytes.
+    size_t need;
+    // After the wait: 1 if it is ready, else 0.
+    int ready;
+    // Not looked at.
+    int reserved;
+} ringmain_interest;
 
 // What is known of one end of a ring.
 typedef struct ringmain_end_stat {
@@ -386,8 +414,8 @@ const char *ringmain_version(void);
 //
 // `which` is RINGMAIN_STREAM_PRODUCER, RINGMAIN_STREAM_CONSUMER, RINGMAIN_MESSAGE_PRODUCER or
 // RINGMAIN_MESSAGE_CONSUMER. `name` has 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot; if it is NULL, the ring has
-// no name: a new one, or the one behind `options->descriptor`. `options` may be NULL. The handle is stored in `*end`
-// (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
+// no name: a new one, or the one behind `options->descriptor`, which is not given beside a name. `options` may be
+// NULL. The handle is stored in `*end` (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
 //
 // Fails with -ENOENT if there is no such ring and none may be created, -EBUSY if another handle has this end, -EPROTO
 // if the ring is another one than was asked for, and others.
@@ -595,6 +623,69 @@ ptrdiff_t ringmain_message_copy_next(struct ringmain_end *rx, void *message, siz
 
 // Gives the message of the peek, or all that were copied, back to the producer, and returns how many those are.
 ptrdiff_t ringmain_message_release(struct ringmain_end *rx);
+
+// Makes a set, which holds no descriptor and nothing of any ring. It is stored in `*set`; ringmain_waitset_free() ends
+// it. It is used by one thread at a time. A thread of the library's own, which blocks all signals, learns of deaths
+// for sets that sleep; the library stays loaded from then on.
+int ringmain_waitset_open(struct ringmain_waitset **set);
+
+// Frees a set. NULL is allowed. Its wakers stay, and do nothing then.
+void ringmain_waitset_free(struct ringmain_waitset *set);
+
+// Changes how a set waits, however its handles do: RINGMAIN_SPIN_THEN_PARK, as at first, RINGMAIN_SPIN or
+// RINGMAIN_PARK.
+int ringmain_waitset_set_wait(struct ringmain_waitset *set, uint32_t wait);
+
+// Waits until something of a list is ready, and returns how much is: `ready` of each says which. Returns 0 if the
+// limit passes before that. A list of nothing waits for a waker.
+//
+// One is ready as soon as a call on its handle that waits for as much would not wait: because that is there, or free,
+// or because the wait has ended, since the other end has left, is gone, or cannot come. The call that is made then
+// tells which; ringmain_wait() with RINGMAIN_NOW, too. What is left in a ring is ready again at the next wait, and an
+// end stays ready: take it out of the list. A crash is told within 100 ms.
+//
+// Fails with -ECANCELED if a waker of the set was used, which comes first: the next wait looks at the rings before it
+// takes another call. -EINVAL: more than RINGMAIN_MOST_INTERESTS, or a handle that is there twice, that has something
+// open, or that another set waits at; -EMSGSIZE: more is needed than its ring can ever hold.
+ptrdiff_t ringmain_waitset_wait(struct ringmain_waitset *set,
+                                struct ringmain_interest *interests,
+                                size_t count,
+                                int64_t limit_ns);
+
+// Stores what ends a wait of this set in `*waker`; ringmain_waker_free() frees it. All wakers of a set are the same.
+int ringmain_waitset_waker(struct ringmain_waitset *set, struct ringmain_waker **waker);
+
+// Stores what ends a call of this handle that waits in `*waker` (NULL, if the call fails); ringmain_waker_free() frees
+// it. All wakers of a handle are the same. A call that finds at once what it asked for is not ended.
+int ringmain_end_waker(struct ringmain_end *end, struct ringmain_waker **waker);
+
+// Ends the wait that is made now with -ECANCELED, or the next one: a call stays until a wait takes it, and several
+// that no wait has taken are one. What was done before it can be seen by whoever it ends the wait of.
+//
+// Any thread may call it at any time, and a handler of a signal: it takes no lock, allocates nothing, and leaves errno
+// as it is. After its set or handle is freed it does nothing, and in a forked child it ends no wait of the parent.
+// -EINVAL, for NULL, is all that can fail; ringmain_last_error() does not tell of it.
+int ringmain_wake(const struct ringmain_waker *waker);
+
+// Frees a waker. NULL is allowed. No thread, and no handler of a signal, uses it then or later.
+void ringmain_waker_free(struct ringmain_waker *waker);
+
+// Returns a descriptor by which an event loop (epoll, poll, libuv) waits for this handle, together with sockets and
+// timers. It is readable at first, and from each wake on until ringmain_is_ready() returns 0; wait for it as readable
+// at either end of a ring, by level or by edge, and neither read nor write it. It is the handle's: each call returns
+// the same one, which lives as long as the handle, and is not closed by the caller.
+//
+// A thread of the library's own sleeps for the handles of up to 32 such descriptors; it blocks all signals, and the
+// library stays loaded from then on.
+int ringmain_readiness_fd(struct ringmain_end *end);
+
+// Returns 1 if a call that waits for `need`, as for ringmain_wait(), would not wait: because that is there, or free,
+// or because the wait has ended, which that call then tells. Returns 0 if not; then the descriptor of
+// ringmain_readiness_fd() is readable as soon as it may be so.
+//
+// Ask again and again, take or send what is there, and go back to the loop when it returns 0. Each question replaces
+// the one before, and a call of this handle that waits ends what it has begun: ask again after one.
+int ringmain_is_ready(struct ringmain_end *end, size_t need);
 
 // Sends the descriptor of a ring without a name through a Unix socket, and asks for no answer. Waits as the socket
 // does. The descriptor stays the caller's.

@@ -164,7 +164,7 @@ public:
     /* Any of RINGMAIN_UNLINK_ON_CLOSE to RINGMAIN_AWAIT_SUCCESSOR, in addition to those before. */
     options &with(std::uint32_t flags) { return set(raw_.flags, raw_.flags | flags); }
     /* Of a ring without a name. It stays the caller's. */
-    options &descriptor(int descriptor) { return set(raw_.descriptor, descriptor); }
+    options &descriptor(int descriptor) { return set(raw_.descriptor, descriptor).with(RINGMAIN_DESCRIPTOR); }
 
     /* As C has them, for elements of this layout: good for as long as these are. */
     ringmain_options raw(std::size_t size = 0, std::size_t align = 0) const noexcept {
@@ -184,6 +184,25 @@ private:
 
     ringmain_options raw_;
     std::string tag_;
+};
+
+/* Ends a wait of a set or of a handle with -ECANCELED, or the next one; it may outlive both. */
+class waker {
+public:
+    waker() noexcept = default;
+    waker(waker &&other) noexcept : waker_(std::exchange(other.waker_, nullptr)) {}
+    waker &operator=(waker &&other) noexcept {
+        std::swap(waker_, other.waker_);
+        return *this;
+    }
+    ~waker() { ringmain_waker_free(waker_); }
+    /* From any thread, and from a handler of a signal. */
+    void wake() const noexcept { static_cast<void>(ringmain_wake(waker_)); }
+
+private:
+    friend class end;
+    friend class wait_set;
+    ringmain_waker *waker_ = nullptr;
 };
 
 /* What every handle has. It moves, and is not copied. */
@@ -234,6 +253,17 @@ public:
     /* Waits for `need` free slots or elements, room for a message of `need` bytes, or a message. */
     result<done> wait(std::size_t need, limit limit = forever) {
         return detail::of_status(ringmain_wait(end_, need, limit.count()));
+    }
+    /* What a set waits for at this handle: as much as `wait` would. It must not move or close meanwhile. */
+    ringmain_interest interest(std::size_t need = 1) const noexcept { return {end_, need, 0, 0}; }
+    /* A descriptor for an event loop, which stays this handle's; `is_ready` says whether to go back to the loop. */
+    result<int> readiness_fd() { return of_int(ringmain_readiness_fd(end_)); }
+    result<int> is_ready(std::size_t need = 1) { return of_int(ringmain_is_ready(end_, need)); }
+    /* Ends a call of this handle that waits. */
+    result<ringmain::waker> waker() {
+        ringmain::waker made;
+        const int status = ringmain_end_waker(end_, &made.waker_);
+        return status < 0 ? result<ringmain::waker>::failed(status) : result<ringmain::waker>(std::move(made));
     }
 
 protected:
@@ -543,6 +573,44 @@ public:
     result<std::size_t> release() { return detail::of_count(ringmain_message_release(end_)); }
     result<done> keep() { return detail::of_status(ringmain_keep(end_)); }
     result<done> pause() { return detail::of_status(ringmain_pause(end_)); }
+};
+
+/* Waits at many rings at once:
+ *
+ *     ringmain_interest list[] = {orders.interest(), ticks.interest(16), replies.interest()};
+ *     auto ready = set.wait(list, std::chrono::seconds(1)); // How many; 0 if the time has passed.
+ */
+class wait_set {
+public:
+    wait_set() noexcept = default;
+    wait_set(wait_set &&other) noexcept : set_(std::exchange(other.set_, nullptr)) {}
+    wait_set &operator=(wait_set &&other) noexcept {
+        std::swap(set_, other.set_);
+        return *this;
+    }
+    ~wait_set() { ringmain_waitset_free(set_); }
+    static result<wait_set> open() {
+        wait_set made;
+        const int status = ringmain_waitset_open(&made.set_);
+        return status < 0 ? result<wait_set>::failed(status) : result<wait_set>(std::move(made));
+    }
+    /* Fails with -ECANCELED if a waker of the set was used. */
+    result<std::size_t> wait(span<ringmain_interest> interests, limit limit = forever) {
+        const auto [data, size] = std::pair{interests.data(), interests.size()};
+        return detail::of_count(ringmain_waitset_wait(set_, data, size, limit.count()));
+    }
+    result<done> set_wait(std::uint32_t strategy) {
+        return detail::of_status(ringmain_waitset_set_wait(set_, strategy));
+    }
+    /* Ends a wait of this set. */
+    result<ringmain::waker> waker() {
+        ringmain::waker made;
+        const int status = ringmain_waitset_waker(set_, &made.waker_);
+        return status < 0 ? result<ringmain::waker>::failed(status) : result<ringmain::waker>(std::move(made));
+    }
+
+private:
+    ringmain_waitset *set_ = nullptr;
 };
 
 /* A ring that was sent through a socket, and that is to be answered. */

@@ -113,7 +113,7 @@ pub(crate) trait Passing: Refusal {
 
 fn of_broken(broken: &Broken) -> c_int {
     match broken {
-        Broken::Corrupted(_) => libc::EBADMSG,
+        Broken::Corrupted(_) | Broken::Truncated { .. } => libc::EBADMSG,
         Broken::Forked => libc::ECHILD,
         _ => libc::EIO,
     }
@@ -175,12 +175,13 @@ impl Refusal for WaitError {
     fn errno(&self) -> c_int {
         match self {
             WaitError::TimedOut => libc::ETIMEDOUT,
+            WaitError::Called => libc::ECANCELED,
             WaitError::Closed | WaitError::Short { crashed: false, .. } => libc::EPIPE,
             WaitError::Crashed | WaitError::Short { crashed: true, .. } => libc::ECONNRESET,
             WaitError::NotConnected => libc::ENOTCONN,
             WaitError::Orphaned => libc::ESTALE,
             WaitError::TooLong { .. } | WaitError::BufferTooShort { .. } => libc::EMSGSIZE,
-            WaitError::WrongSize { .. } | WaitError::NoWord { .. } => libc::EINVAL,
+            WaitError::WrongSize { .. } | WaitError::NoWord { .. } | WaitError::TooMany { .. } => libc::EINVAL,
             WaitError::Truncated { .. } => libc::EBADMSG,
             WaitError::Broken(broken) => of_broken(broken),
             _ => libc::EIO,
@@ -253,6 +254,8 @@ impl Refusal for Error {
             Error::Unsupported { .. } | Error::NoProc { .. } => libc::ENOSYS,
             Error::Unsealable { .. } => libc::EPERM,
             Error::Exiting => libc::ESHUTDOWN,
+            // There is always room at a driver of the process's own, but not in a forked child.
+            Error::Undriven { .. } => libc::ECHILD,
             Error::Os { source, .. } => of_system(source),
             _ => libc::EIO,
         }
@@ -304,6 +307,20 @@ pub(crate) fn invalid(words: fmt::Arguments<'_>) -> c_int {
     -libc::EINVAL
 }
 
+/// Says of which entry of a list the last words are, and returns the result of the call.
+#[cold]
+#[inline(never)]
+pub(crate) fn of_entry(at: usize, code: c_int) -> c_int {
+    LAST.with(|last| {
+        last.text();
+        // SAFETY: the text is this thread's alone, and is copied.
+        let words = unsafe { *last.text.get() };
+        let words = CStr::from_bytes_until_nul(&words).unwrap_or_default().to_str().unwrap_or_default();
+        last.write(format_args!("entry {at} of the list: {words}"));
+    });
+    code
+}
+
 /// Returns 0, or why not.
 #[inline(always)]
 pub(crate) fn status(result: Result<(), c_int>) -> c_int {
@@ -328,6 +345,7 @@ pub extern "C" fn ringmain_strerror(code: c_int) -> *const c_char {
         0 => c"success",
         libc::EAGAIN => c"the ring is full or empty: try again, or wait",
         libc::ETIMEDOUT => c"nothing came within the time that was given",
+        libc::ECANCELED => c"a waker has ended the wait",
         libc::EPIPE => c"the other end has closed the ring",
         libc::ECONNRESET => c"the process at the other end is gone without having closed the ring",
         libc::ENOTCONN => c"nobody is attached to the other end of the ring yet",

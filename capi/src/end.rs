@@ -2,21 +2,23 @@
 //!
 //! A guard of the library borrows its handle. Here both lie in one value on the heap, which never moves, and while
 //! there is a guard nothing but that is used: each call goes through `idle`, `handle` or `guard`, which refuse
-//! all others. A guard is dropped before its handle.
+//! all others. A guard is dropped before its handle. What a call that moves data asks is one word,
+//! [`ringmain_end::idle`].
 
 use core::ffi::{c_char, c_int};
 use std::ffi::CString;
+use std::hint::unreachable_unchecked;
 use std::mem;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
-use ringmain::{Error, PeerState, PopError, PushError, Trusted, WaitError, message, stream};
+use ringmain::{Broken, Descriptor, Error, PeerState, PopError, PushError, WaitError, message, stream};
 
 use crate::code::{Passing, Refusal, counted, invalid, status};
 use crate::options::{
     Asked, RINGMAIN_MESSAGE_CONSUMER, RINGMAIN_MESSAGE_PRODUCER, RINGMAIN_NOW, RINGMAIN_STREAM_CONSUMER,
-    RINGMAIN_STREAM_PRODUCER, limit, ringmain_options, strategy, text,
+    RINGMAIN_STREAM_PRODUCER, Source, limit, ringmain_options, strategy, text,
 };
 
 /// Nobody was attached to the other end yet.
@@ -28,10 +30,17 @@ pub const RINGMAIN_PEER_CLOSED: c_int = 2;
 /// The last process at the other end is gone without having said so.
 pub const RINGMAIN_PEER_CRASHED: c_int = 3;
 
+/// The word of an end that is not idle.
+const BUSY: u32 = 0;
+
 /// One end of a ring.
 #[derive(Debug)]
 pub struct ringmain_end {
+    /// Which end it is, as long as nothing is open and no set waits at it; else [`BUSY`].
+    idle: u32,
     guard: Guard,
+    /// For an event loop, if it was asked for. It is dropped before the ring.
+    readiness: Option<Descriptor>,
     ring: Ring,
     facts: ringmain_info,
     /// What `facts` points to.
@@ -51,15 +60,13 @@ pub(crate) enum Ring {
 #[derive(Debug)]
 pub(crate) enum Guard {
     Nothing,
-    /// Slots in place, and how many.
-    Claim(Trusted<stream::Claim<'static, [u8]>>, usize),
-    /// Elements in place, and how many.
-    Peek(Trusted<stream::Peek<'static, [u8]>>, usize),
-    /// Elements that were copied.
-    Copied(stream::Peek<'static, [u8]>),
-    MessageClaim(Trusted<message::Claim<'static>>),
+    /// Slots in place.
+    Claim(stream::Claim<'static, [u8]>),
+    /// Elements in place, or that were copied.
+    Peek(stream::Peek<'static, [u8]>),
+    MessageClaim(message::Claim<'static>),
     Batch(message::Batch<'static>),
-    Record(Trusted<message::Record<'static>>),
+    Record(message::Record<'static>),
     PeekBatch(message::PeekBatch<'static>),
 }
 
@@ -67,10 +74,8 @@ impl Guard {
     fn what(&self) -> &'static str {
         match self {
             Guard::Nothing => "nothing is open",
-            Guard::Claim(..) => "a claim of slots is open: end it by ringmain_stream_commit() or ringmain_abort()",
-            Guard::Peek(..) | Guard::Copied(_) => {
-                "a peek at elements is open: end it by ringmain_stream_release() or ringmain_keep()"
-            }
+            Guard::Claim(_) => "a claim of slots is open: end it by ringmain_stream_commit() or ringmain_abort()",
+            Guard::Peek(_) => "a peek at elements is open: end it by ringmain_stream_release() or ringmain_keep()",
             Guard::MessageClaim(_) => {
                 "a claim of room is open: end it by ringmain_message_commit() or ringmain_abort()"
             }
@@ -93,6 +98,7 @@ macro_rules! each {
         }
     };
 }
+pub(crate) use each;
 
 impl Ring {
     fn attach(which: u32, asked: &Asked) -> Result<Ring, Error> {
@@ -138,8 +144,15 @@ pub(crate) fn check_which(which: u32) -> Result<(), c_int> {
 pub(crate) trait Handle: Sized {
     const WHICH: u32;
 
-    /// Returns it, if the ring is of this kind.
-    fn of(ring: &mut Ring) -> Option<&mut Self>;
+    /// Returns it.
+    ///
+    /// # Safety
+    ///
+    /// The ring is of this kind.
+    unsafe fn of(ring: &mut Ring) -> &mut Self;
+
+    /// Returns whether this is a child that was forked from its process.
+    fn is_of_parent(&self) -> bool;
 }
 
 macro_rules! handles {
@@ -148,11 +161,17 @@ macro_rules! handles {
             const WHICH: u32 = $which;
 
             #[inline(always)]
-            fn of(ring: &mut Ring) -> Option<&mut Self> {
+            unsafe fn of(ring: &mut Ring) -> &mut Self {
                 match ring {
-                    Ring::$variant(handle) => Some(handle),
-                    _ => None,
+                    Ring::$variant(handle) => handle,
+                    // SAFETY: the caller's promise.
+                    _ => unsafe { unreachable_unchecked() },
                 }
+            }
+
+            #[inline(always)]
+            fn is_of_parent(&self) -> bool {
+                self.is_forked()
             }
         }
     )*};
@@ -183,6 +202,16 @@ pub(crate) fn not_open(guard: &Guard, expected: &str) -> c_int {
     invalid(format_args!("{}, expected {expected}", guard.what()))
 }
 
+/// Says why an end is not idle.
+#[cold]
+#[inline(never)]
+fn busy(guard: &Guard) -> c_int {
+    match guard {
+        Guard::Nothing => invalid(format_args!("a set waits at the handle, expected nothing else that uses it")),
+        guard => not_open(guard, "nothing"),
+    }
+}
+
 /// Returns the ring of an end that has nothing open.
 ///
 /// # Safety
@@ -195,9 +224,9 @@ pub(crate) unsafe fn idle(end: *mut ringmain_end) -> Result<&'static mut Ring, c
         return Err(null("the handle"));
     }
     // SAFETY: the caller's promise.
-    let guard = unsafe { &(*end).guard };
-    if !matches!(guard, Guard::Nothing) {
-        return Err(not_open(guard, "nothing"));
+    if unsafe { (*end).idle } == BUSY {
+        // SAFETY: the same.
+        return Err(busy(unsafe { &(*end).guard }));
     }
     // SAFETY: the caller's promise. No guard borrows from the ring.
     Ok(unsafe { &mut (*end).ring })
@@ -211,16 +240,46 @@ pub(crate) unsafe fn idle(end: *mut ringmain_end) -> Result<&'static mut Ring, c
 #[inline(always)]
 pub(crate) unsafe fn handle<H: Handle + 'static>(end: *mut ringmain_end) -> Result<&'static mut H, c_int> {
     // SAFETY: the same promise.
-    let ring = ptr::from_mut(unsafe { idle(end) }?);
-    // SAFETY: it was a reference, and nothing else uses it.
-    match H::of(unsafe { &mut *ring }) {
+    match unsafe { handle_of(end) } {
         Some(handle) => Ok(handle),
-        // SAFETY: the same; the reference before is gone.
-        None => Err(other_kind(unsafe { &*ring }, H::WHICH)),
+        // SAFETY: the same.
+        None => Err(unsafe { refused(end, H::WHICH) }),
     }
 }
 
-/// Returns what an end has open, to be replaced.
+/// The same, for a caller that says why not.
+///
+/// # Safety
+///
+/// As [`idle`].
+#[inline(always)]
+pub(crate) unsafe fn handle_of<H: Handle + 'static>(end: *mut ringmain_end) -> Option<&'static mut H> {
+    // SAFETY: the caller's promise.
+    if end.is_null() || unsafe { (*end).idle } != H::WHICH {
+        return None;
+    }
+    // SAFETY: the caller's promise. No guard borrows from the ring.
+    let ring = unsafe { &mut (*end).ring };
+    // SAFETY: the word says of which kind the ring is.
+    Some(unsafe { H::of(ring) })
+}
+
+/// Says why a handle is not the one of this kind that has nothing open.
+///
+/// # Safety
+///
+/// As [`idle`].
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn refused(end: *mut ringmain_end, expected: u32) -> c_int {
+    // SAFETY: the same promise.
+    match unsafe { idle(end) } {
+        Ok(ring) => other_kind(ring, expected),
+        Err(code) => code,
+    }
+}
+
+/// Returns what an end has open.
 ///
 /// # Safety
 ///
@@ -234,10 +293,94 @@ pub(crate) unsafe fn guard(end: *mut ringmain_end) -> Result<&'static mut Guard,
     Ok(unsafe { &mut (*end).guard })
 }
 
-/// Refuses a pointer to a result that is null.
+/// Keeps what its user has opened.
+///
+/// # Safety
+///
+/// As [`idle`], and the end is idle.
 #[inline(always)]
-pub(crate) fn out<'a, T>(what: &str, pointer: *mut T) -> Result<&'a mut mem::MaybeUninit<T>, c_int> {
-    // SAFETY: not null; that it is valid for a write, the header asks for.
+pub(crate) unsafe fn open(end: *mut ringmain_end, guard: Guard) {
+    // SAFETY: the caller's promise. Nothing is dropped that needs it.
+    unsafe { (*end).guard = guard };
+    // SAFETY: the same.
+    unsafe { (*end).idle = BUSY };
+}
+
+/// Takes what its user has opened, to end it. The end is idle then.
+///
+/// # Safety
+///
+/// As [`idle`], and there is a guard.
+#[inline(always)]
+pub(crate) unsafe fn close(end: *mut ringmain_end) -> Guard {
+    // SAFETY: the caller's promise.
+    let which = unsafe { (*end).facts.which };
+    // SAFETY: the same.
+    unsafe { (*end).idle = which };
+    // SAFETY: the same.
+    mem::replace(unsafe { &mut (*end).guard }, Guard::Nothing)
+}
+
+/// Lends the ring of an idle end to a set; no other call may use it until it is given back by [`return_ring`].
+///
+/// # Safety
+///
+/// As [`idle`].
+pub(crate) unsafe fn lend_ring(end: *mut ringmain_end) -> Result<&'static mut Ring, c_int> {
+    // SAFETY: the same promise.
+    let ring = unsafe { idle(end) }?;
+    // SAFETY: the same; the word does not overlap the ring.
+    unsafe { (*end).idle = BUSY };
+    Ok(ring)
+}
+
+/// Ends a loan.
+///
+/// # Safety
+///
+/// The ring of this end was lent, and is not used any more.
+pub(crate) unsafe fn return_ring(end: *mut ringmain_end) {
+    // SAFETY: the caller's promise.
+    let which = unsafe { (*end).facts.which };
+    // SAFETY: the same.
+    unsafe { (*end).idle = which };
+}
+
+/// Returns the ring of an idle end, and where its descriptor for an event loop is kept.
+///
+/// # Safety
+///
+/// As [`idle`].
+pub(crate) unsafe fn readiness(
+    end: *mut ringmain_end,
+) -> Result<(&'static mut Ring, &'static mut Option<Descriptor>), c_int> {
+    // SAFETY: the same promise.
+    let ring = unsafe { idle(end) }?;
+    // SAFETY: the same; it does not overlap the ring.
+    Ok((ring, unsafe { &mut (*end).readiness }))
+}
+
+/// Fails if what was just ended has done nothing, since this is a child that was forked meanwhile.
+///
+/// # Safety
+///
+/// `end` is an idle handle of this kind.
+#[inline(always)]
+pub(crate) unsafe fn check_not_forked<H: Handle + 'static>(end: *mut ringmain_end) -> Result<(), c_int> {
+    // SAFETY: the caller's promise. No guard borrows from the ring.
+    let ring = unsafe { &mut (*end).ring };
+    // SAFETY: the caller's promise.
+    if unsafe { H::of(ring) }.is_of_parent() { Err(Broken::Forked.refuse()) } else { Ok(()) }
+}
+
+/// Refuses a pointer to a result that is null.
+///
+/// # Safety
+///
+/// `pointer` is null, or valid for a write for as long as the result is used.
+#[inline(always)]
+pub(crate) unsafe fn out<'a, T>(what: &str, pointer: *mut T) -> Result<&'a mut mem::MaybeUninit<T>, c_int> {
+    // SAFETY: the caller's promise; it need not be initialised.
     unsafe { pointer.cast::<mem::MaybeUninit<T>>().as_mut() }.ok_or_else(|| null(what))
 }
 
@@ -279,38 +422,6 @@ fn bad_bytes(what: &str, len: usize) -> c_int {
     }
 }
 
-/// Makes a call that does not wait. If it came too early and there is a limit, waits for what it needs, and makes it
-/// once more: then that is there, and nobody else takes it.
-#[inline(always)]
-pub(crate) fn patiently<H, T, E: Passing>(
-    handle: &mut H,
-    limit_ns: i64,
-    mut call: impl FnMut(&mut H) -> Result<T, E>,
-    wait: impl FnOnce(&mut H, Option<Duration>) -> Result<(), WaitError>,
-) -> Result<T, c_int> {
-    match call(handle) {
-        Ok(result) => Ok(result),
-        Err(error) => once_more(handle, limit_ns, error, call, wait),
-    }
-}
-
-/// Out of line, so that a call that succeeds at once keeps its values in registers.
-#[cold]
-#[inline(never)]
-fn once_more<H, T, E: Passing>(
-    handle: &mut H,
-    limit_ns: i64,
-    error: E,
-    mut call: impl FnMut(&mut H) -> Result<T, E>,
-    wait: impl FnOnce(&mut H, Option<Duration>) -> Result<(), WaitError>,
-) -> Result<T, c_int> {
-    if limit_ns <= RINGMAIN_NOW || !error.passes() {
-        return Err(error.refuse());
-    }
-    wait(handle, limit(limit_ns)).map_err(Refusal::refuse)?;
-    call(handle).map_err(Refusal::refuse)
-}
-
 /// Returns a handle with calls that wait.
 macro_rules! waiting {
     ($handle:expr, $limit:expr) => {
@@ -320,7 +431,65 @@ macro_rules! waiting {
         }
     };
 }
-pub(crate) use waiting;
+
+/// What waits until a call has what it needs.
+pub(crate) trait Waits {
+    /// Waits for `need` slots or elements, for room for a message of `need` bytes, or for a message.
+    fn wait(&mut self, need: usize, limit: Option<Duration>) -> Result<(), WaitError>;
+}
+
+macro_rules! waits {
+    ($($handle:ty: $call:ident($($need:ident)?);)*) => {$(
+        impl Waits for $handle {
+            fn wait(&mut self, _need: usize, limit: Option<Duration>) -> Result<(), WaitError> {
+                $(let $need = _need;)?
+                waiting!(self, limit).$call($($need)?).map(|_| ())
+            }
+        }
+    )*};
+}
+
+waits! {
+    stream::Producer<[u8]>: until_free(need);
+    stream::Consumer<[u8]>: until_available(need);
+    message::Producer: until_free(need);
+    message::Batch<'static>: until_free(need);
+    message::Consumer: until_available();
+    message::PeekBatch<'static>: next_len();
+}
+
+/// Makes a call that does not wait. If it came too early and there is a limit, waits for what it needs, and makes it
+/// once more: then that is there, and nobody else takes it. A macro, since a closure would not be inlined for size.
+macro_rules! patiently {
+    ($handle:expr, $need:expr, $limit_ns:expr, |$name:ident| $call:expr) => {{
+        let ($name, mut limit_ns) = ($handle, $limit_ns);
+        loop {
+            match $call {
+                Ok(result) => break Ok(result),
+                Err(error) => match $crate::end::wait_for($name, $need, limit_ns, error) {
+                    Ok(()) => limit_ns = $crate::options::RINGMAIN_NOW,
+                    Err(code) => break Err(code),
+                },
+            }
+        }
+    }};
+}
+pub(crate) use patiently;
+
+/// Out of line, so that a call that succeeds at once keeps its values in registers.
+#[cold]
+#[inline(never)]
+pub(crate) fn wait_for<H: Waits, E: Passing>(
+    handle: &mut H,
+    need: usize,
+    limit_ns: i64,
+    error: E,
+) -> Result<(), c_int> {
+    if limit_ns <= RINGMAIN_NOW || !error.passes() {
+        return Err(error.refuse());
+    }
+    handle.wait(need, limit(limit_ns)).map_err(Refusal::refuse)
+}
 
 /// What an end is. It does not change while it is attached.
 #[derive(Clone, Copy, Debug)]
@@ -374,7 +543,8 @@ impl ringmain_end {
             which: ring.which(),
             reserved: 0,
         };
-        Box::into_raw(Box::new(ringmain_end { guard: Guard::Nothing, ring, facts, _name: name }))
+        let idle = facts.which;
+        Box::into_raw(Box::new(ringmain_end { idle, guard: Guard::Nothing, readiness: None, ring, facts, _name: name }))
     }
 
     /// Takes the handle back from the heap. What is open is given up.
@@ -383,8 +553,11 @@ impl ringmain_end {
     ///
     /// As [`idle`], and the handle is never used again.
     unsafe fn take(end: *mut ringmain_end) -> Result<Ring, c_int> {
-        // SAFETY: the caller's promise. It is dropped before what it borrows from.
-        drop(mem::replace(unsafe { guard(end) }?, Guard::Nothing));
+        if end.is_null() {
+            return Err(null("the handle"));
+        }
+        // SAFETY: the caller's promise. What it borrows from is dropped later.
+        let _: Guard = unsafe { close(end) };
         // SAFETY: `of` put it there, and nothing borrows from it.
         Ok(unsafe { Box::from_raw(end) }.ring)
     }
@@ -399,8 +572,8 @@ pub(crate) fn attach_as(which: u32, asked: &Asked) -> Result<*mut ringmain_end, 
 ///
 /// `which` is RINGMAIN_STREAM_PRODUCER, RINGMAIN_STREAM_CONSUMER, RINGMAIN_MESSAGE_PRODUCER or
 /// RINGMAIN_MESSAGE_CONSUMER. `name` has 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot; if it is NULL, the ring has
-/// no name: a new one, or the one behind `options->descriptor`. `options` may be NULL. The handle is stored in `*end`
-/// (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
+/// no name: a new one, or the one behind `options->descriptor`, which is not given beside a name. `options` may be
+/// NULL. The handle is stored in `*end` (NULL, if the call fails); ringmain_close() or ringmain_abandon() ends it.
 ///
 /// Fails with -ENOENT if there is no such ring and none may be created, -EBUSY if another handle has this end, -EPROTO
 /// if the ring is another one than was asked for, and others.
@@ -411,11 +584,12 @@ pub unsafe extern "C" fn ringmain_attach(
     options: *const ringmain_options,
     end: *mut *mut ringmain_end,
 ) -> c_int {
-    status(out("end", end).and_then(|end| {
+    // SAFETY: the caller's promise.
+    status(unsafe { out("end", end) }.and_then(|end| {
         end.write(ptr::null_mut());
         check_which(which)?;
         // SAFETY: the caller's promise.
-        let asked = unsafe { Asked::read(name, options, None) }?;
+        let asked = unsafe { Asked::read(name, options, Source::Given) }?;
         end.write(attach_as(which, &asked).map_err(Refusal::refuse)?);
         Ok(())
     }))
@@ -427,7 +601,7 @@ pub unsafe extern "C" fn ringmain_attach(
 pub unsafe extern "C" fn ringmain_create(which: u32, name: *const c_char, options: *const ringmain_options) -> c_int {
     let created = check_which(which).and_then(|()| {
         // SAFETY: the caller's promise.
-        let asked = unsafe { Asked::read(name, options, None) }?;
+        let asked = unsafe { Asked::read(name, options, Source::Given) }?;
         let created = match which {
             RINGMAIN_STREAM_PRODUCER | RINGMAIN_STREAM_CONSUMER => {
                 asked.layout().and_then(|element| asked.options.create_stream(element))
@@ -483,21 +657,32 @@ pub unsafe extern "C" fn ringmain_seal(end: *mut ringmain_end) -> c_int {
     status(unsafe { idle(end) }.and_then(|ring| each!(ring, handle => handle.seal()).map_err(Refusal::refuse)))
 }
 
+/// Returns how many bytes a struct of the caller's says that it has, `first` at least.
+///
+/// # Safety
+///
+/// `to` is null, or begins with its size.
+pub(crate) unsafe fn check_size<T: Copy>(what: &str, to: *mut T, first: usize) -> Result<usize, c_int> {
+    if to.is_null() {
+        return Err(null(what));
+    }
+    // SAFETY: the caller's promise.
+    match unsafe { to.cast::<usize>().read() } {
+        size if size < first => {
+            Err(invalid(format_args!("{what} of {size} bytes, expected at least {first}: its size comes first")))
+        }
+        size => Ok(size),
+    }
+}
+
 /// Fills a struct of the caller's, as far as it knows the fields.
 ///
 /// # Safety
 ///
 /// `to` begins with its size, and is valid for writes of as many bytes.
 pub(crate) unsafe fn fill<T: Copy>(what: &str, to: *mut T, first: usize, from: &T) -> Result<(), c_int> {
-    if to.is_null() {
-        return Err(null(what));
-    }
     // SAFETY: the caller's promise.
-    let size = unsafe { to.cast::<usize>().read() };
-    if size < first {
-        return Err(invalid(format_args!("{what} of {size} bytes, expected at least {first}: its size comes first")));
-    }
-    let known = size.min(size_of::<T>());
+    let known = unsafe { check_size(what, to, first) }?.min(size_of::<T>());
     // SAFETY: the caller's promise; the other is as long or longer.
     unsafe { ptr::copy_nonoverlapping(ptr::from_ref(from).cast::<u8>(), to.cast::<u8>(), known) };
     // SAFETY: the same.
@@ -524,7 +709,8 @@ pub unsafe extern "C" fn ringmain_end_info(end: *const ringmain_end, info: *mut 
 /// lie before it. It only grows, across processes too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_position(end: *mut ringmain_end, position: *mut u64) -> c_int {
-    status(out("position", position).and_then(|position| {
+    // SAFETY: the caller's promise.
+    status(unsafe { out("position", position) }.and_then(|position| {
         // SAFETY: the caller's promise.
         position.write(each!(unsafe { idle(end) }?, handle => handle.position()));
         Ok(())
@@ -577,7 +763,8 @@ pub unsafe extern "C" fn ringmain_peer_state(end: *mut ringmain_end) -> c_int {
 /// Stores how often the other end has been taken.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_peer_generation(end: *mut ringmain_end, generation: *mut u64) -> c_int {
-    status(out("generation", generation).and_then(|generation| {
+    // SAFETY: the caller's promise.
+    status(unsafe { out("generation", generation) }.and_then(|generation| {
         // SAFETY: the caller's promise.
         generation.write(each!(unsafe { idle(end) }?, handle => handle.peer_generation()));
         Ok(())
@@ -626,12 +813,7 @@ pub unsafe extern "C" fn ringmain_wait(end: *mut ringmain_end, need: usize, limi
     let limit = limit(limit_ns);
     // SAFETY: the caller's promise.
     status(unsafe { idle(end) }.and_then(|ring| {
-        let waited = match ring {
-            Ring::StreamProducer(tx) => waiting!(tx, limit).until_free(need),
-            Ring::StreamConsumer(rx) => waiting!(rx, limit).until_available(need),
-            Ring::MessageProducer(tx) => waiting!(tx, limit).until_free(need),
-            Ring::MessageConsumer(rx) => waiting!(rx, limit).until_available(),
-        };
+        let waited = each!(&mut *ring, handle => handle.wait(need, limit));
         waited.map_err(|error| match (error, ring) {
             (WaitError::TimedOut, Ring::StreamProducer(_) | Ring::MessageProducer(_)) if limit_ns <= RINGMAIN_NOW => {
                 PushError::Full(0).refuse()
@@ -664,10 +846,8 @@ pub unsafe extern "C" fn ringmain_pause(rx: *mut ringmain_end) -> c_int {
 pub unsafe extern "C" fn ringmain_abort(tx: *mut ringmain_end) -> c_int {
     // SAFETY: the caller's promise.
     status(unsafe { guard(tx) }.and_then(|guard| match guard {
-        Guard::Claim(..) | Guard::MessageClaim(_) | Guard::Batch(_) => {
-            *guard = Guard::Nothing;
-            Ok(())
-        }
+        // SAFETY: the same.
+        Guard::Claim(_) | Guard::MessageClaim(_) | Guard::Batch(_) => unsafe { give_up(tx) },
         other => Err(not_open(other, "a claim or a batch")),
     }))
 }
@@ -677,12 +857,25 @@ pub unsafe extern "C" fn ringmain_abort(tx: *mut ringmain_end) -> c_int {
 pub unsafe extern "C" fn ringmain_keep(rx: *mut ringmain_end) -> c_int {
     // SAFETY: the caller's promise.
     status(unsafe { guard(rx) }.and_then(|guard| match guard {
-        Guard::Peek(..) | Guard::Copied(_) | Guard::Record(_) | Guard::PeekBatch(_) => {
-            *guard = Guard::Nothing;
-            Ok(())
-        }
+        // SAFETY: the same.
+        Guard::Peek(_) | Guard::Record(_) | Guard::PeekBatch(_) => unsafe { give_up(rx) },
         other => Err(not_open(other, "a peek")),
     }))
+}
+
+/// Ends what is open: nothing was pushed, or released.
+///
+/// # Safety
+///
+/// As [`close`].
+unsafe fn give_up(end: *mut ringmain_end) -> Result<(), c_int> {
+    // SAFETY: the caller's promise. What it borrows from is used later.
+    let _: Guard = unsafe { close(end) };
+    // SAFETY: the same.
+    match each!(unsafe { idle(end) }?, handle => handle.is_forked()) {
+        true => Err(Broken::Forked.refuse()),
+        false => Ok(()),
+    }
 }
 
 /// Removes the name of a ring, whatever its state. Processes that are attached go on.

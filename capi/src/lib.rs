@@ -29,6 +29,8 @@ pub mod stream;
 
 pub mod message;
 
+pub mod set;
+
 pub mod pass;
 
 pub mod look;

@@ -9,7 +9,7 @@ use ringmain::inspect::{Condition, Found, Inspection, Kind, Objects};
 use ringmain::{Error, Role};
 
 use crate::code::{Refusal, copy_text, invalid, status};
-use crate::end::{fill, out, peer_number};
+use crate::end::{check_size, fill, out, peer_number};
 use crate::options::text;
 
 /// A ring.
@@ -259,7 +259,8 @@ pub struct ringmain_list {
 /// fails); ringmain_list_free() ends it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_list_open(list: *mut *mut ringmain_list) -> c_int {
-    status(out("list", list).and_then(|list| {
+    // SAFETY: the caller's promise.
+    status(unsafe { out("list", list) }.and_then(|list| {
         list.write(ptr::null_mut());
         let objects = Inspection::all().map_err(Refusal::refuse)?;
         list.write(Box::into_raw(Box::new(ringmain_list { objects })));
@@ -273,6 +274,11 @@ pub unsafe extern "C" fn ringmain_list_open(list: *mut *mut ringmain_list) -> c_
 pub unsafe extern "C" fn ringmain_list_next(list: *mut ringmain_list, stat: *mut ringmain_stat) -> c_int {
     // SAFETY: the caller's promise.
     let Some(list) = (unsafe { list.as_mut() }) else { return invalid(format_args!("the list is NULL")) };
+    // Before an object is taken, which would be lost.
+    // SAFETY: the caller's promise.
+    if let Err(code) = unsafe { check_size("stat", stat, FIRST_STAT) } {
+        return code;
+    }
     let Some(found) = list.objects.next() else { return 0 };
     // SAFETY: the caller's promise.
     match unsafe { fill("stat", stat, FIRST_STAT, &ringmain_stat::found(found)) } {

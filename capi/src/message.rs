@@ -2,15 +2,17 @@
 
 use core::ffi::{c_int, c_void};
 use std::io::IoSlice;
-use std::mem::{replace, transmute};
-use std::time::Duration;
+use std::mem::transmute;
+use std::slice;
 
 use libc::iovec;
-use ringmain::message::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
-use ringmain::{Trusted, WaitError};
+use ringmain::message::{Claim, Consumer, PeekBatch, Producer, Record};
 
 use crate::code::{Refusal, counted, invalid, status};
-use crate::end::{Guard, buffer, bytes, guard, handle, not_open, out, patiently, ringmain_end, waiting};
+use crate::end::{
+    Guard, Handle, buffer, bytes, check_not_forked, close, guard, handle, handle_of, not_open, open, out, patiently,
+    refused, ringmain_end,
+};
 
 /// A message of a peek, in place: to be read.
 #[derive(Clone, Copy, Debug)]
@@ -31,14 +33,16 @@ pub struct ringmain_record {
 enum Message<'a> {
     Plain(&'a [u8]),
     Tagged(u64, &'a [u8]),
-    Parts(&'a [IoSlice<'a>]),
+    /// With the number of their bytes.
+    Parts(&'a [IoSlice<'a>], usize),
 }
 
 impl Message<'_> {
+    #[inline(always)]
     fn len(&self) -> usize {
-        match self {
+        match *self {
             Message::Plain(bytes) | Message::Tagged(_, bytes) => bytes.len(),
-            Message::Parts(parts) => parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len())),
+            Message::Parts(_, len) => len,
         }
     }
 }
@@ -49,7 +53,7 @@ macro_rules! push {
         match $message {
             Message::Plain(bytes) => $to.push(bytes),
             Message::Tagged(word, bytes) => $to.push_tagged(word, bytes),
-            Message::Parts(parts) => $to.push_vectored(parts),
+            Message::Parts(parts, _) => $to.push_vectored(parts),
         }
     };
 }
@@ -62,22 +66,26 @@ macro_rules! push {
 #[inline(always)]
 unsafe fn push(tx: *mut ringmain_end, limit_ns: i64, message: Message<'_>) -> c_int {
     // SAFETY: the caller's promise.
-    let pushed = match unsafe { guard(tx) } {
-        Ok(Guard::Batch(batch)) => add(batch, limit_ns, message),
-        // SAFETY: the same; nothing is open, or the call is refused.
-        Ok(_) => unsafe { handle::<Producer>(tx) }.and_then(|tx| {
-            let wait = |tx: &mut Producer, limit| waiting!(tx, limit).until_free(message.len());
-            patiently(tx, limit_ns, |tx| push!(tx, message), wait)
-        }),
-        Err(code) => Err(code),
-    };
-    status(pushed)
+    match unsafe { handle_of::<Producer>(tx) } {
+        Some(producer) => status(patiently!(producer, message.len(), limit_ns, |tx| push!(tx, message))),
+        // SAFETY: the same.
+        None => unsafe { add(tx, limit_ns, message) },
+    }
 }
 
+/// Adds a message to the batch that is open, or says why there is none.
+///
+/// # Safety
+///
+/// As [`handle`].
 #[inline(never)]
-fn add(batch: &mut Batch<'static>, limit_ns: i64, message: Message<'_>) -> Result<(), c_int> {
-    let wait = |batch: &mut Batch<'static>, limit| waiting!(batch, limit).until_free(message.len());
-    patiently(batch, limit_ns, |batch| push!(batch, message), wait)
+unsafe fn add(tx: *mut ringmain_end, limit_ns: i64, message: Message<'_>) -> c_int {
+    // SAFETY: the caller's promise.
+    match unsafe { guard(tx) } {
+        Ok(Guard::Batch(batch)) => status(patiently!(batch, message.len(), limit_ns, |batch| push!(batch, message))),
+        // SAFETY: the same.
+        _ => unsafe { refused(tx, Producer::WHICH) },
+    }
 }
 
 /// Pushes one message of `len` bytes. It is visible when this returns, or, if a batch is open, with the batch. Waits
@@ -89,6 +97,37 @@ pub unsafe extern "C" fn ringmain_message_push(
     len: usize,
     limit_ns: i64,
 ) -> c_int {
+    // SAFETY: the caller's promise.
+    match unsafe { push_known(tx, message.cast(), len) } {
+        Some(()) => 0,
+        // SAFETY: the same.
+        None => unsafe { push_plain(tx, message, len, limit_ns) },
+    }
+}
+
+/// Pushes one short message if room for it is known: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_message_push`].
+#[inline(always)]
+unsafe fn push_known(tx: *mut ringmain_end, message: *const u8, len: usize) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let tx = unsafe { handle_of::<Producer>(tx) }?;
+    if message.is_null() || len > isize::MAX as usize {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    tx.push_if_known(unsafe { slice::from_raw_parts(message, len) }).then_some(())
+}
+
+/// Does all that [`ringmain_message_push`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn push_plain(tx: *mut ringmain_end, message: *const c_void, len: usize, limit_ns: i64) -> c_int {
     // SAFETY: the caller's promise.
     match unsafe { bytes("the message", message.cast(), len) } {
         // SAFETY: the caller's promise.
@@ -126,34 +165,35 @@ pub unsafe extern "C" fn ringmain_message_push_vectored(
     // SAFETY: the caller's promise.
     match unsafe { slices(parts, count) } {
         // SAFETY: the caller's promise.
-        Ok(parts) => unsafe { push(tx, limit_ns, Message::Parts(parts)) },
+        Ok((parts, len)) => unsafe { push(tx, limit_ns, Message::Parts(parts, len)) },
         Err(code) => code,
     }
 }
 
-/// Returns parts of C's, each of which is checked.
+/// Returns parts of C's, each of which is checked, and how many bytes they have together.
 ///
 /// # Safety
 ///
 /// `parts` is valid for reads of `count` parts, and each of them as [`bytes`].
-unsafe fn slices<'a>(parts: *const iovec, count: usize) -> Result<&'a [IoSlice<'a>], c_int> {
+unsafe fn slices<'a>(parts: *const iovec, count: usize) -> Result<(&'a [IoSlice<'a>], usize), c_int> {
     if count > 0 && (parts.is_null() || !parts.is_aligned()) || count > isize::MAX as usize / size_of::<iovec>() {
         return Err(invalid(format_args!("{count} parts at {parts:?}, expected an array of them")));
     }
     if count == 0 {
-        return Ok(&[]);
+        return Ok((&[], 0));
     }
     // SAFETY: the caller's promise.
-    let given = unsafe { std::slice::from_raw_parts(parts, count) };
+    let (given, mut len) = (unsafe { slice::from_raw_parts(parts, count) }, 0_usize);
     for part in given {
         // SAFETY: the caller's promise.
         unsafe { bytes("a part of the message", part.iov_base.cast_const().cast(), part.iov_len) }?;
         if part.iov_base.is_null() {
             return Err(invalid(format_args!("a part of the message is NULL, expected an address even for 0 bytes")));
         }
+        len = len.saturating_add(part.iov_len);
     }
     // SAFETY: an `IoSlice` has the layout of an `iovec`, and each of them is a slice.
-    Ok(unsafe { std::slice::from_raw_parts(parts.cast(), count) })
+    Ok((unsafe { slice::from_raw_parts(parts.cast(), count) }, len))
 }
 
 /// Takes room for a message of up to `len` bytes in place, and stores its address in `*bytes`: it holds older bytes.
@@ -168,59 +208,108 @@ pub unsafe extern "C" fn ringmain_message_claim(
     bytes: *mut *mut c_void,
 ) -> c_int {
     // SAFETY: the caller's promise.
+    match unsafe { claim_known(tx, len, bytes) } {
+        Some(()) => 0,
+        // SAFETY: the same.
+        None => unsafe { claim_some(tx, len, limit_ns, bytes) },
+    }
+}
+
+/// Takes room that is known: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_message_claim`].
+#[inline(always)]
+unsafe fn claim_known(tx: *mut ringmain_end, len: usize, bytes: *mut *mut c_void) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let producer = unsafe { handle_of::<Producer>(tx) }?;
+    if bytes.is_null() {
+        return None;
+    }
+    let mut claim = keep_claim(producer.claim_if_known(len)?);
+    // SAFETY: the caller's promise.
+    unsafe { bytes.write(claim.as_mut_ptr().cast()) };
+    // SAFETY: the same.
+    unsafe { open(tx, Guard::MessageClaim(claim)) };
+    Some(())
+}
+
+/// Does all that [`ringmain_message_claim`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn claim_some(tx: *mut ringmain_end, len: usize, limit_ns: i64, bytes: *mut *mut c_void) -> c_int {
+    // SAFETY: the caller's promise.
     status(unsafe { handle::<Producer>(tx) }.and_then(|producer| {
-        let bytes = out("bytes", bytes)?;
-        let take = |tx: &mut Producer| {
-            // SAFETY: whoever uses the address trusts the peer: the header says so.
-            unsafe { tx.trust_peer() }.claim(len).map(keep_claim)
-        };
-        let mut claim = patiently(producer, limit_ns, take, |tx, limit| waiting!(tx, limit).until_free(len))?;
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { out("bytes", bytes) }?;
+        let mut claim = patiently!(producer, len, limit_ns, |tx| tx.claim(len).map(keep_claim))?;
         bytes.write(claim.as_mut_ptr().cast());
         // SAFETY: the caller's promise.
-        *unsafe { guard(tx) }? = Guard::MessageClaim(claim);
+        unsafe { open(tx, Guard::MessageClaim(claim)) };
         Ok(())
     }))
 }
 
 /// Lets a claim be kept beside the handle that it borrows from: `end.rs`.
-fn keep_claim(claim: Trusted<Claim<'_>>) -> Trusted<Claim<'static>> {
+#[inline(always)]
+fn keep_claim(claim: Claim<'_>) -> Claim<'static> {
     // SAFETY: the handle lies on the heap, is not used while there is a claim, and is dropped after it.
     unsafe { transmute(claim) }
 }
 
 /// Lets a record be kept beside the handle that it borrows from: `end.rs`.
-fn keep_record(record: Trusted<Record<'_>>) -> Trusted<Record<'static>> {
+#[inline(always)]
+fn keep_record(record: Record<'_>) -> Record<'static> {
     // SAFETY: the handle lies on the heap, is not used while there is a record, and is dropped after it.
     unsafe { transmute(record) }
 }
 
-fn commit(guard: &mut Guard, len: usize, word: Option<u64>) -> Result<(), c_int> {
+/// Ends a claim.
+///
+/// # Safety
+///
+/// As [`guard`].
+#[inline(always)]
+unsafe fn commit(tx: *mut ringmain_end, len: usize, word: Option<u64>) -> Result<(), c_int> {
+    // SAFETY: the caller's promise.
+    let guard = unsafe { guard(tx) }?;
     let Guard::MessageClaim(claim) = guard else { return Err(not_open(guard, "a claim of room")) };
     if len > claim.len() {
-        let room = claim.len();
-        return Err(invalid(format_args!("commit of {len} bytes, but {room} were claimed; it is still open")));
+        return Err(too_long(len, claim.len()));
     }
     if let Some(word) = word {
         claim.set_word(word).map_err(Refusal::refuse)?;
     }
-    if let Guard::MessageClaim(claim) = replace(guard, Guard::Nothing) {
+    // SAFETY: the caller's promise; it is open.
+    if let Guard::MessageClaim(claim) = unsafe { close(tx) } {
         claim.commit_len(len);
     }
-    Ok(())
+    // SAFETY: the caller's promise.
+    unsafe { check_not_forked::<Producer>(tx) }
+}
+
+#[cold]
+#[inline(never)]
+fn too_long(len: usize, room: usize) -> c_int {
+    invalid(format_args!("commit of {len} bytes, but {room} were claimed; it is still open"))
 }
 
 /// Pushes the first `len` bytes of the claim as one message.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_message_commit(tx: *mut ringmain_end, len: usize) -> c_int {
     // SAFETY: the caller's promise.
-    status(unsafe { guard(tx) }.and_then(|guard| commit(guard, len, None)))
+    status(unsafe { commit(tx, len, None) })
 }
 
 /// The same, with a word of the user's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_message_commit_tagged(tx: *mut ringmain_end, word: u64, len: usize) -> c_int {
     // SAFETY: the caller's promise.
-    status(unsafe { guard(tx) }.and_then(|guard| commit(guard, len, Some(word))))
+    status(unsafe { commit(tx, len, Some(word)) })
 }
 
 /// Opens a batch: the messages that are pushed until ringmain_batch_commit() become visible together, or not at all. No
@@ -228,10 +317,9 @@ pub unsafe extern "C" fn ringmain_message_commit_tagged(tx: *mut ringmain_end, w
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_batch_begin(tx: *mut ringmain_end) -> c_int {
     // SAFETY: the caller's promise.
-    status(unsafe { handle::<Producer>(tx) }.and_then(|producer| {
+    status(unsafe { handle::<Producer>(tx) }.map(|producer| {
         // SAFETY: the caller's promise. The batch borrows from the handle, and is kept beside it.
-        *unsafe { guard(tx) }? = Guard::Batch(producer.batch());
-        Ok(())
+        unsafe { open(tx, Guard::Batch(producer.batch())) };
     }))
 }
 
@@ -242,7 +330,8 @@ pub unsafe extern "C" fn ringmain_batch_commit(tx: *mut ringmain_end) -> isize {
     counted(unsafe { guard(tx) }.and_then(|guard| {
         let Guard::Batch(batch) = guard else { return Err(not_open(guard, "a batch")) };
         let len = batch.len();
-        if let Guard::Batch(batch) = replace(guard, Guard::Nothing) {
+        // SAFETY: the caller's promise; it is open.
+        if let Guard::Batch(batch) = unsafe { close(tx) } {
             batch.commit();
         }
         // A handle that can no longer be used has committed nothing.
@@ -250,10 +339,6 @@ pub unsafe extern "C" fn ringmain_batch_commit(tx: *mut ringmain_end) -> isize {
         let producer = unsafe { handle::<Producer>(tx) }?;
         producer.free().map(|_| len).map_err(Refusal::refuse)
     }))
-}
-
-fn until_available(rx: &mut Consumer, limit: Option<Duration>) -> Result<(), WaitError> {
-    waiting!(rx, limit).until_available()
 }
 
 /// Pops one message into a buffer of `size` bytes, and returns its length. Waits for one. A message that is longer
@@ -266,10 +351,41 @@ pub unsafe extern "C" fn ringmain_message_pop(
     limit_ns: i64,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { pop_known(rx, message.cast(), size) } {
+        Some(len) => len as isize,
+        // SAFETY: the same.
+        None => unsafe { pop_plain(rx, message, size, limit_ns) },
+    }
+}
+
+/// Pops one short message that is known to be there: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_message_pop`].
+#[inline(always)]
+unsafe fn pop_known(rx: *mut ringmain_end, message: *mut u8, size: usize) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    let rx = unsafe { handle_of::<Consumer>(rx) }?;
+    if message.is_null() || size > isize::MAX as usize {
+        return None;
+    }
+    // SAFETY: the caller's promise. The bytes are written and not read.
+    rx.pop_if_known(unsafe { slice::from_raw_parts_mut(message, size) })
+}
+
+/// Does all that [`ringmain_message_pop`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn pop_plain(rx: *mut ringmain_end, message: *mut c_void, size: usize, limit_ns: i64) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Consumer>(rx) }.and_then(|rx| {
         // SAFETY: the caller's promise.
         let message = unsafe { buffer("the message", message.cast(), size) }?;
-        patiently(rx, limit_ns, |rx| rx.pop(message), until_available)
+        patiently!(rx, 1, limit_ns, |rx| rx.pop(message))
     }))
 }
 
@@ -284,10 +400,11 @@ pub unsafe extern "C" fn ringmain_message_pop_tagged(
 ) -> isize {
     // SAFETY: the caller's promise.
     counted(unsafe { handle::<Consumer>(rx) }.and_then(|rx| {
-        let word = out("word", word)?;
+        // SAFETY: the caller's promise.
+        let word = unsafe { out("word", word) }?;
         // SAFETY: the caller's promise.
         let message = unsafe { buffer("the message", message.cast(), size) }?;
-        let (found, len) = patiently(rx, limit_ns, |rx| rx.pop_tagged(message), until_available)?;
+        let (found, len) = patiently!(rx, 1, limit_ns, |rx| rx.pop_tagged(message))?;
         word.write(found);
         Ok(len)
     }))
@@ -299,7 +416,7 @@ pub unsafe extern "C" fn ringmain_message_next_len(rx: *mut ringmain_end, limit_
     // SAFETY: the caller's promise.
     counted(
         unsafe { handle::<Consumer>(rx) }
-            .and_then(|rx| patiently(rx, limit_ns, |rx| rx.peek().map(|record| record.len()), until_available)),
+            .and_then(|rx| patiently!(rx, 1, limit_ns, |rx| rx.peek().map(|record| record.len()))),
     )
 }
 
@@ -314,23 +431,61 @@ pub unsafe extern "C" fn ringmain_message_peek(
     record: *mut ringmain_record,
 ) -> c_int {
     // SAFETY: the caller's promise.
+    match unsafe { peek_known(rx, record) } {
+        Some(()) => 0,
+        // SAFETY: the same.
+        None => unsafe { peek_some(rx, limit_ns, record) },
+    }
+}
+
+/// Peeks at a message that is known to be there: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_message_peek`].
+#[inline(always)]
+unsafe fn peek_known(rx: *mut ringmain_end, record: *mut ringmain_record) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let consumer = unsafe { handle_of::<Consumer>(rx) }?;
+    if record.is_null() {
+        return None;
+    }
+    let found = keep_record(consumer.peek_if_known()?);
+    // SAFETY: the caller's promise.
+    unsafe { open_record(rx, found, record) };
+    Some(())
+}
+
+/// Does all that [`ringmain_message_peek`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn peek_some(rx: *mut ringmain_end, limit_ns: i64, record: *mut ringmain_record) -> c_int {
+    // SAFETY: the caller's promise.
     status(unsafe { handle::<Consumer>(rx) }.and_then(|consumer| {
-        let to = out("record", record)?;
-        let look = |rx: &mut Consumer| {
-            // SAFETY: whoever uses the address trusts the peer: the header says so.
-            unsafe { rx.trust_peer() }.peek().map(keep_record)
-        };
-        let record = patiently(consumer, limit_ns, look, until_available)?;
-        to.write(ringmain_record {
-            bytes: record.as_ptr().cast(),
-            len: record.len(),
-            word: record.word(),
-            position: record.position(),
-        });
         // SAFETY: the caller's promise.
-        *unsafe { guard(rx) }? = Guard::Record(record);
+        unsafe { out("record", record) }?;
+        let found = patiently!(consumer, 1, limit_ns, |rx| rx.peek().map(keep_record))?;
+        // SAFETY: the caller's promise.
+        unsafe { open_record(rx, found, record) };
         Ok(())
     }))
+}
+
+/// Says where a message lies, and keeps the record.
+///
+/// # Safety
+///
+/// `to` is valid for a write; otherwise as [`open`].
+#[inline(always)]
+unsafe fn open_record(rx: *mut ringmain_end, record: Record<'static>, to: *mut ringmain_record) {
+    let (bytes, len, word) = (record.as_ptr().cast(), record.len(), record.word());
+    // SAFETY: the caller's promise.
+    unsafe { to.write(ringmain_record { bytes, len, word, position: record.position() }) };
+    // SAFETY: the same.
+    unsafe { open(rx, Guard::Record(record)) };
 }
 
 /// Copies the next message to a buffer of `size` bytes, leaves it in the ring, and returns its length. Waits for one.
@@ -356,14 +511,13 @@ pub unsafe extern "C" fn ringmain_message_copy_next(
         let mut batch = unsafe { handle::<Consumer>(rx) }?.peek_batch();
         let len = copy_next(&mut batch, message, limit_ns)?;
         // SAFETY: the same.
-        *unsafe { guard(rx) }? = Guard::PeekBatch(batch);
+        unsafe { open(rx, Guard::PeekBatch(batch)) };
         Ok(len)
     }))
 }
 
 fn copy_next(batch: &mut PeekBatch<'static>, message: &mut [u8], limit_ns: i64) -> Result<usize, c_int> {
-    let wait = |batch: &mut PeekBatch<'static>, limit| waiting!(batch, limit).next_len().map(|_| ());
-    patiently(batch, limit_ns, |batch| batch.copy_next(message), wait)
+    patiently!(batch, 1, limit_ns, |batch| batch.copy_next(message))
 }
 
 /// Gives the message of the peek, or all that were copied, back to the producer, and returns how many those are.
@@ -374,21 +528,32 @@ pub unsafe extern "C" fn ringmain_message_release(rx: *mut ringmain_end) -> isiz
         if !matches!(guard, Guard::Record(_) | Guard::PeekBatch(_)) {
             return Err(not_open(guard, "a peek at messages"));
         }
-        Ok(match replace(guard, Guard::Nothing) {
+        // SAFETY: the caller's promise; it is open.
+        match unsafe { close(rx) } {
             Guard::Record(record) => {
                 record.release();
-                1
+                // SAFETY: the caller's promise.
+                unsafe { check_not_forked::<Consumer>(rx) }.map(|()| 1)
             }
-            Guard::PeekBatch(batch) => {
-                let len = batch.len();
-                batch.release();
-                // A handle that can no longer be used has released nothing.
-                // SAFETY: the caller's promise; the guard is closed.
-                let consumer = unsafe { handle::<Consumer>(rx) }?;
-                consumer.available().map_err(Refusal::refuse)?;
-                len
-            }
-            _ => 0,
-        })
+            // SAFETY: the caller's promise; the guard is taken.
+            Guard::PeekBatch(batch) => unsafe { release(rx, batch) },
+            _ => Ok(0),
+        }
     }))
+}
+
+/// Gives all messages of a batch back.
+///
+/// # Safety
+///
+/// As [`handle`].
+#[inline(never)]
+unsafe fn release(rx: *mut ringmain_end, batch: PeekBatch<'static>) -> Result<usize, c_int> {
+    let len = batch.len();
+    batch.release();
+    // A handle that can no longer be used has released nothing.
+    // SAFETY: the caller's promise.
+    let consumer = unsafe { handle::<Consumer>(rx) }?;
+    consumer.available().map_err(Refusal::refuse)?;
+    Ok(len)
 }

@@ -58,8 +58,10 @@ pub const RINGMAIN_AWAIT_SUCCESSOR: u32 = 1 << 7;
 pub const RINGMAIN_OWNER: u32 = 1 << 8;
 /// The field `pace_ns` counts.
 pub const RINGMAIN_PACE: u32 = 1 << 9;
+/// The field `descriptor` counts even if it is 0, the standard input. No call of this library returns that one.
+pub const RINGMAIN_DESCRIPTOR: u32 = 1 << 10;
 
-const FLAGS: u32 = (1 << 10) - 1;
+const FLAGS: u32 = (1 << 11) - 1;
 
 /// What a ring is to be. All fields but `size` may be 0: then it is as by default. RINGMAIN_OPTIONS() makes one. Later
 /// versions append fields, and know by the size which a program has.
@@ -95,9 +97,10 @@ pub struct ringmain_options {
     pub mode: u32,
     /// The user that the ring may belong to; RINGMAIN_OWNER.
     pub owner: u32,
-    /// Any of RINGMAIN_UNLINK_ON_CLOSE to RINGMAIN_PACE.
+    /// Any of RINGMAIN_UNLINK_ON_CLOSE to RINGMAIN_DESCRIPTOR.
     pub flags: u32,
-    /// If the ring has no name: a descriptor of it, which stays the caller's. 0: a new ring is created.
+    /// If the ring has no name: a descriptor of it, which stays the caller's. 0: none, a new ring is created; see
+    /// RINGMAIN_DESCRIPTOR. A negative one, of a call that failed, is refused, and so is one beside a name.
     pub descriptor: c_int,
 }
 
@@ -176,6 +179,14 @@ unsafe fn sized<T: Copy>(what: &str, from: *const T, first: usize, rest: T) -> R
     }
 }
 
+/// Where a ring comes from.
+pub(crate) enum Source {
+    /// It has the name, or is behind the descriptor of the options, or is a new one.
+    Given,
+    /// It comes through a socket, or will.
+    Socket(Option<OwnedFd>),
+}
+
 /// What was asked for, as the library has it.
 pub(crate) struct Asked {
     pub(crate) options: Options,
@@ -183,7 +194,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Reads options of C's. The ring is `received`, or has the name, or is behind the descriptor of the options.
+    /// Reads options of C's.
     ///
     /// # Safety
     ///
@@ -192,21 +203,36 @@ impl Asked {
     pub(crate) unsafe fn read(
         name: *const c_char,
         options: *const ringmain_options,
-        received: Option<OwnedFd>,
+        source: Source,
     ) -> Result<Asked, c_int> {
         // SAFETY: the caller's promise.
         let given = unsafe { sized("options", options, FIRST_SIZE, DEFAULTS) }?;
         if given.flags & !FLAGS != 0 {
             return Err(invalid(format_args!("flags {:#x}, expected none beyond {FLAGS:#x}", given.flags)));
         }
-        let place = match received {
-            Some(descriptor) => Options::from_fd(descriptor),
-            // SAFETY: the caller's promise.
-            None if !name.is_null() => Options::new(unsafe { text("the name", name) }?),
-            None if given.descriptor == 0 => Options::anonymous(),
-            None => Options::from_fd(copy("the descriptor", given.descriptor)?),
-        };
         let has = |flag: u32| given.flags & flag != 0;
+        let descriptor = Some(given.descriptor).filter(|&number| number != 0 || has(RINGMAIN_DESCRIPTOR));
+        let place = match (source, descriptor) {
+            (Source::Socket(Some(received)), None) => Options::from_fd(received),
+            // To be checked.
+            (Source::Socket(None), None) => Options::anonymous(),
+            (Source::Socket(_), Some(number)) => {
+                return Err(invalid(format_args!(
+                    "the descriptor {number} was given for a ring that comes through a socket, expected none"
+                )));
+            }
+            // SAFETY: the caller's promise.
+            (Source::Given, None) if !name.is_null() => Options::new(unsafe { text("the name", name) }?),
+            (Source::Given, None) => Options::anonymous(),
+            (Source::Given, Some(number)) if !name.is_null() => {
+                // SAFETY: the caller's promise.
+                let name = unsafe { text("the name", name) }?;
+                return Err(invalid(format_args!(
+                    "both the name {name:?} and the descriptor {number} were given, expected one of them"
+                )));
+            }
+            (Source::Given, Some(number)) => Options::from_fd(copy("the descriptor", number)?),
+        };
         let mut options = place
             .create(match given.create {
                 RINGMAIN_CREATE_IF_MISSING => Creation::IfMissing,

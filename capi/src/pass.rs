@@ -10,7 +10,7 @@ use ringmain::pass::{self, Answer, Offer};
 
 use crate::code::{Refusal, copy_text, invalid, status};
 use crate::end::{attach_as, check_which, out, ringmain_end};
-use crate::options::{Asked, borrow, copy, ringmain_options, text};
+use crate::options::{Asked, Source, borrow, copy, ringmain_options, text};
 
 /// The other process attached to the ring.
 pub const RINGMAIN_ATTACHED: c_int = 1;
@@ -70,7 +70,8 @@ pub unsafe extern "C" fn ringmain_offer_send(
     descriptor: c_int,
     offer: *mut *mut ringmain_offer,
 ) -> c_int {
-    status(out("offer", offer).and_then(|to| {
+    // SAFETY: the caller's promise.
+    status(unsafe { out("offer", offer) }.and_then(|to| {
         to.write(ptr::null_mut());
         let socket = Box::into_raw(Box::new(socket(socket_fd)?));
         // SAFETY: it was just put there, and is freed after the offer.
@@ -122,16 +123,17 @@ pub unsafe extern "C" fn ringmain_accept(
     options: *const ringmain_options,
     end: *mut *mut ringmain_end,
 ) -> c_int {
-    status(out("end", end).and_then(|end| {
+    // SAFETY: the caller's promise.
+    status(unsafe { out("end", end) }.and_then(|end| {
         end.write(ptr::null_mut());
         check_which(which)?;
         // Before anything is received: what is wrong with them is no answer to the sender.
         // SAFETY: the caller's promise.
-        unsafe { Asked::read(ptr::null(), options, None) }?;
+        unsafe { Asked::read(ptr::null(), options, Source::Socket(None)) }?;
         let socket = socket(socket_fd)?;
         let attached = pass::accept(&socket, |ring| {
             // SAFETY: the same. They were read a moment ago.
-            let asked = unsafe { Asked::read(ptr::null(), options, Some(ring)) };
+            let asked = unsafe { Asked::read(ptr::null(), options, Source::Socket(Some(ring))) };
             asked.map_or(Err(ringmain::Error::NoCapacity), |asked| attach_as(which, &asked))
         });
         end.write(attached.map_err(Refusal::refuse)?);

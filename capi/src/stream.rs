@@ -1,14 +1,17 @@
 //! Elements of one size: copied, or in place.
 
 use core::ffi::{c_int, c_void};
-use std::mem::{replace, transmute};
-use std::time::{Duration, Instant};
+use std::mem::transmute;
+use std::slice;
+use std::time::Instant;
 
-use ringmain::Trusted;
 use ringmain::stream::{Claim, Consumer, Peek, Producer};
 
-use crate::code::{Refusal, counted, invalid, status};
-use crate::end::{Guard, buffer, bytes, guard, handle, not_open, out, patiently, ringmain_end, waiting};
+use crate::code::{counted, invalid, status};
+use crate::end::{
+    Guard, buffer, bytes, check_not_forked, close, guard, handle, handle_of, not_open, open, out, patiently,
+    ringmain_end,
+};
 use crate::options::limit;
 
 type Tx = Producer<[u8]>;
@@ -66,6 +69,38 @@ pub unsafe extern "C" fn ringmain_stream_push(
     limit_ns: i64,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { push_one(tx, elements.cast(), count) } {
+        Some(()) => 1,
+        // SAFETY: the same.
+        None => unsafe { push_some(tx, elements, count, limit_ns) },
+    }
+}
+
+/// Pushes one small element if a slot is known to be free: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_stream_push`].
+#[inline(always)]
+unsafe fn push_one(tx: *mut ringmain_end, element: *const u8, count: usize) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let tx = unsafe { handle_of::<Tx>(tx) }?;
+    if count != 1 || element.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise: one element.
+    let element = unsafe { slice::from_raw_parts(element, tx.element_size()) };
+    tx.push_if_known(element).then_some(())
+}
+
+/// Does all that [`ringmain_stream_push`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn push_some(tx: *mut ringmain_end, elements: *const c_void, count: usize, limit_ns: i64) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Tx>(tx) }.and_then(|tx| {
         // SAFETY: the caller's promise.
         let elements = unsafe { bytes("elements", elements.cast(), len_of(count, tx.element_size())?) }?;
@@ -73,9 +108,9 @@ pub unsafe extern "C" fn ringmain_stream_push(
     }))
 }
 
-#[inline(always)]
+#[inline(never)]
 fn push(tx: &mut Tx, elements: &[u8], limit_ns: i64) -> Result<usize, c_int> {
-    patiently(tx, limit_ns, |tx| tx.push_slice(elements), |tx, limit| waiting!(tx, limit).until_free(1))
+    patiently!(tx, 1, limit_ns, |tx| tx.push_slice(elements))
 }
 
 /// Pops as many elements as are there, at most `count`, and returns how many that is: at least one, unless `count` is
@@ -88,6 +123,38 @@ pub unsafe extern "C" fn ringmain_stream_pop(
     limit_ns: i64,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { pop_one(rx, elements.cast(), count) } {
+        Some(()) => 1,
+        // SAFETY: the same.
+        None => unsafe { pop_some(rx, elements, count, limit_ns) },
+    }
+}
+
+/// Pops one small element if one is known to be there: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_stream_pop`].
+#[inline(always)]
+unsafe fn pop_one(rx: *mut ringmain_end, element: *mut u8, count: usize) -> Option<()> {
+    // SAFETY: the caller's promise.
+    let rx = unsafe { handle_of::<Rx>(rx) }?;
+    if count != 1 || element.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise: room for one element, which is written and not read.
+    let element = unsafe { slice::from_raw_parts_mut(element, rx.element_size()) };
+    rx.pop_if_known(element).then_some(())
+}
+
+/// Does all that [`ringmain_stream_pop`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn pop_some(rx: *mut ringmain_end, elements: *mut c_void, count: usize, limit_ns: i64) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Rx>(rx) }.and_then(|rx| {
         // SAFETY: the caller's promise.
         let elements = unsafe { buffer("elements", elements.cast(), len_of(count, rx.element_size())?) }?;
@@ -95,9 +162,9 @@ pub unsafe extern "C" fn ringmain_stream_pop(
     }))
 }
 
-#[inline(always)]
+#[inline(never)]
 fn pop(rx: &mut Rx, elements: &mut [u8], limit_ns: i64) -> Result<usize, c_int> {
-    patiently(rx, limit_ns, |rx| rx.pop_slice(elements), |rx, limit| waiting!(rx, limit).until_available(1))
+    patiently!(rx, 1, limit_ns, |rx| rx.pop_slice(elements))
 }
 
 /// Makes a call again and again until all elements are moved, or the limit has passed for all of them together. Returns
@@ -183,13 +250,17 @@ pub unsafe extern "C" fn ringmain_stream_pop_all(
 }
 
 /// Checks how many elements a claim or a peek is to have.
+#[inline(always)]
 fn check_range(least: usize, most: usize) -> Result<usize, c_int> {
-    match least <= most && most > 0 {
-        true => Ok(least.max(1)),
-        false => Err(invalid(format_args!(
-            "at least {least} and at most {most} elements were asked for, expected 1 or more, and no empty range"
-        ))),
-    }
+    if least <= most && most > 0 { Ok(least.max(1)) } else { Err(empty_range(least, most)) }
+}
+
+#[cold]
+#[inline(never)]
+fn empty_range(least: usize, most: usize) -> c_int {
+    invalid(format_args!(
+        "at least {least} and at most {most} elements were asked for, expected 1 or more, and no empty range"
+    ))
 }
 
 /// Takes slots in place: as many as are free, at least `least` and at most `most`, and returns how many. Waits for
@@ -206,36 +277,87 @@ pub unsafe extern "C" fn ringmain_stream_claim(
     slots: *mut ringmain_slots,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { claim_known(tx, least, most, slots) } {
+        Some(count) => count as isize,
+        // SAFETY: the same.
+        None => unsafe { claim_some(tx, least, most, limit_ns, slots) },
+    }
+}
+
+/// Takes slots that are known to be free: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_stream_claim`].
+#[inline(always)]
+unsafe fn claim_known(tx: *mut ringmain_end, least: usize, most: usize, slots: *mut ringmain_slots) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    let producer = unsafe { handle_of::<Tx>(tx) }?;
+    if least > most || most == 0 || slots.is_null() {
+        return None;
+    }
+    let claim = keep_claim(producer.claim_if_known(most)?);
+    // SAFETY: the caller's promise.
+    unsafe { open_claim(tx, claim, slots) };
+    Some(most)
+}
+
+/// Does all that [`ringmain_stream_claim`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn claim_some(
+    tx: *mut ringmain_end,
+    least: usize,
+    most: usize,
+    limit_ns: i64,
+    slots: *mut ringmain_slots,
+) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Tx>(tx) }.and_then(|producer| {
-        let (slots, size) = (out("slots", slots)?, producer.element_size());
-        let least = check_range(least, most)?;
-        let take = |tx: &mut Tx| {
-            // For an error that says how many were asked for; `claim_up_to` is content with one.
-            drop(tx.claim(least)?);
-            // SAFETY: whoever uses the pointers trusts the peer: the header says so.
-            unsafe { tx.trust_peer() }.claim_up_to(most).map(keep_claim)
-        };
-        let wait = |tx: &mut Tx, limit: Option<Duration>| waiting!(tx, limit).until_free(least);
-        let mut claim = patiently(producer, limit_ns, take, wait)?;
-        let (first, second) = claim.as_mut_slices();
-        let [first_count, second_count] = [first.len() / size, second.len() / size];
-        let [first, second] = [first, second].map(|part| part.as_mut_ptr().cast());
-        slots.write(ringmain_slots { first, first_count, second, second_count });
-        let count = first_count + second_count;
         // SAFETY: the caller's promise.
-        *unsafe { guard(tx) }? = Guard::Claim(claim, count);
+        unsafe { out("slots", slots) }?;
+        let least = check_range(least, most)?;
+        let claim = patiently!(producer, least, limit_ns, |tx| match tx.claim_up_to(most).map(keep_claim) {
+            // Content with one; whoever wanted more gets an error that says so.
+            Ok(claim) if claim.len() < least => tx.claim(least).map(keep_claim),
+            result => result,
+        })?;
+        let count = claim.len();
+        // SAFETY: the caller's promise.
+        unsafe { open_claim(tx, claim, slots) };
         Ok(count)
     }))
 }
 
+/// Says where the slots of a claim lie, and keeps it.
+///
+/// # Safety
+///
+/// `slots` is valid for a write; otherwise as [`open`].
+#[inline(always)]
+unsafe fn open_claim(tx: *mut ringmain_end, mut claim: Claim<'static, [u8]>, slots: *mut ringmain_slots) {
+    let (first_count, second_count) = claim.parts();
+    let (first, second) = claim.as_mut_ptrs();
+    let (first, second) = (first.cast(), second.cast());
+    // SAFETY: the caller's promise.
+    unsafe { slots.write(ringmain_slots { first, first_count, second, second_count }) };
+    // SAFETY: the same.
+    unsafe { open(tx, Guard::Claim(claim)) };
+}
+
 /// Lets a claim be kept beside the handle that it borrows from: `end.rs`.
-fn keep_claim(claim: Trusted<Claim<'_, [u8]>>) -> Trusted<Claim<'static, [u8]>> {
+#[inline(always)]
+fn keep_claim(claim: Claim<'_, [u8]>) -> Claim<'static, [u8]> {
     // SAFETY: the handle lies on the heap, is not used while there is a claim, and is dropped after it.
     unsafe { transmute(claim) }
 }
 
 /// Lets a peek be kept beside the handle that it borrows from: `end.rs`.
-fn keep_peek(peek: Trusted<Peek<'_, [u8]>>) -> Trusted<Peek<'static, [u8]>> {
+#[inline(always)]
+fn keep_peek(peek: Peek<'_, [u8]>) -> Peek<'static, [u8]> {
     // SAFETY: the handle lies on the heap, is not used while there is a peek, and is dropped after it.
     unsafe { transmute(peek) }
 }
@@ -244,15 +366,17 @@ fn keep_peek(peek: Trusted<Peek<'_, [u8]>>) -> Trusted<Peek<'static, [u8]>> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_stream_commit(tx: *mut ringmain_end, count: usize) -> c_int {
     // SAFETY: the caller's promise.
-    status(unsafe { guard(tx) }.and_then(|guard| match guard {
-        Guard::Claim(_, len) if count > *len => Err(beyond("commit", count, "slots were claimed", *len)),
-        Guard::Claim(..) => {
-            if let Guard::Claim(claim, _) = replace(guard, Guard::Nothing) {
-                claim.commit_first(count);
-            }
-            Ok(())
+    status(unsafe { guard(tx) }.and_then(|guard| {
+        let Guard::Claim(claim) = guard else { return Err(not_open(guard, "a claim of slots")) };
+        if count > claim.len() {
+            return Err(beyond("commit", count, "slots were claimed", claim.len()));
         }
-        other => Err(not_open(other, "a claim of slots")),
+        // SAFETY: the caller's promise; it is open.
+        if let Guard::Claim(claim) = unsafe { close(tx) } {
+            claim.commit_first(count);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { check_not_forked::<Tx>(tx) }
     }))
 }
 
@@ -269,26 +393,80 @@ pub unsafe extern "C" fn ringmain_stream_peek(
     elements: *mut ringmain_elements,
 ) -> isize {
     // SAFETY: the caller's promise.
+    match unsafe { peek_known(rx, least, most, elements) } {
+        Some(count) => count as isize,
+        // SAFETY: the same.
+        None => unsafe { peek_some(rx, least, most, limit_ns, elements) },
+    }
+}
+
+/// Peeks at elements that are known to be there: for speed only, a path without a call.
+///
+/// # Safety
+///
+/// As [`ringmain_stream_peek`].
+#[inline(always)]
+unsafe fn peek_known(
+    rx: *mut ringmain_end,
+    least: usize,
+    most: usize,
+    elements: *mut ringmain_elements,
+) -> Option<usize> {
+    // SAFETY: the caller's promise.
+    let consumer = unsafe { handle_of::<Rx>(rx) }?;
+    if least > most || most == 0 || elements.is_null() {
+        return None;
+    }
+    let peek = keep_peek(consumer.peek_if_known(most)?);
+    // SAFETY: the caller's promise.
+    unsafe { open_peek(rx, peek, elements) };
+    Some(most)
+}
+
+/// Does all that [`ringmain_stream_peek`] does.
+///
+/// # Safety
+///
+/// As that.
+#[inline(never)]
+unsafe fn peek_some(
+    rx: *mut ringmain_end,
+    least: usize,
+    most: usize,
+    limit_ns: i64,
+    elements: *mut ringmain_elements,
+) -> isize {
+    // SAFETY: the caller's promise.
     counted(unsafe { handle::<Rx>(rx) }.and_then(|consumer| {
-        let (elements, size, position) = (out("elements", elements)?, consumer.element_size(), consumer.position());
-        let least = check_range(least, most)?;
-        let take = |rx: &mut Rx| {
-            // For an error that says how many were asked for; `peek_up_to` is content with one.
-            drop(rx.peek(least)?);
-            // SAFETY: whoever uses the pointers trusts the peer: the header says so.
-            unsafe { rx.trust_peer() }.peek_up_to(most).map(keep_peek)
-        };
-        let wait = |rx: &mut Rx, limit: Option<Duration>| waiting!(rx, limit).until_available(least);
-        let peek = patiently(consumer, limit_ns, take, wait)?;
-        let (first, second) = peek.as_slices();
-        let [first_count, second_count] = [first.len() / size, second.len() / size];
-        let [first, second] = [first, second].map(|part| part.as_ptr().cast());
-        elements.write(ringmain_elements { first, first_count, second, second_count, position });
-        let count = first_count + second_count;
         // SAFETY: the caller's promise.
-        *unsafe { guard(rx) }? = Guard::Peek(peek, count);
+        unsafe { out("elements", elements) }?;
+        let least = check_range(least, most)?;
+        let peek = patiently!(consumer, least, limit_ns, |rx| match rx.peek_up_to(most).map(keep_peek) {
+            // Content with one; whoever wanted more gets an error that says so.
+            Ok(peek) if peek.len() < least => rx.peek(least).map(keep_peek),
+            result => result,
+        })?;
+        let count = peek.len();
+        // SAFETY: the caller's promise.
+        unsafe { open_peek(rx, peek, elements) };
         Ok(count)
     }))
+}
+
+/// Says where the elements of a peek lie, and keeps it.
+///
+/// # Safety
+///
+/// `elements` is valid for a write; otherwise as [`open`].
+#[inline(always)]
+unsafe fn open_peek(rx: *mut ringmain_end, peek: Peek<'static, [u8]>, elements: *mut ringmain_elements) {
+    let (first_count, second_count) = peek.parts();
+    let (first, second) = peek.as_ptrs();
+    let (first, second, position) = (first.cast(), second.cast(), peek.position());
+    // SAFETY: the caller's promise.
+    unsafe { elements.write(ringmain_elements { first, first_count, second, second_count, position }) };
+    // SAFETY: the same.
+    unsafe { open(rx, Guard::Peek(peek)) };
 }
 
 /// Copies as many elements as are there, at most `count`, leaves them in the ring, and returns how many that is: at
@@ -306,13 +484,11 @@ pub unsafe extern "C" fn ringmain_stream_copy(
         // SAFETY: the caller's promise.
         let elements = unsafe { buffer("elements", elements.cast(), len_of(count, consumer.element_size())?) }?;
         check_range(1, count)?;
-        let one = |rx: &mut Rx| rx.peek(1).map(|_| ());
-        patiently(consumer, limit_ns, one, |rx, limit| waiting!(rx, limit).until_available(1))?;
-        let peek = consumer.peek_up_to(count).map_err(Refusal::refuse)?;
+        let peek = patiently!(consumer, 1, limit_ns, |rx| rx.peek_up_to(count).map(keep_peek))?;
         peek.copy_to_slice(elements);
         let count = peek.len();
-        // SAFETY: the caller's promise. The peek borrows from the handle, and is kept beside it.
-        *unsafe { guard(rx) }? = Guard::Copied(peek);
+        // SAFETY: the caller's promise.
+        unsafe { open(rx, Guard::Peek(peek)) };
         Ok(count)
     }))
 }
@@ -323,20 +499,16 @@ pub unsafe extern "C" fn ringmain_stream_copy(
 pub unsafe extern "C" fn ringmain_stream_release(rx: *mut ringmain_end, count: usize) -> c_int {
     // SAFETY: the caller's promise.
     status(unsafe { guard(rx) }.and_then(|guard| {
-        let len = match guard {
-            Guard::Peek(_, len) => *len,
-            Guard::Copied(peek) => peek.len(),
-            other => return Err(not_open(other, "a peek at elements")),
-        };
-        if count > len {
-            return Err(beyond("release", count, "elements were peeked at", len));
+        let Guard::Peek(peek) = guard else { return Err(not_open(guard, "a peek at elements")) };
+        if count > peek.len() {
+            return Err(beyond("release", count, "elements were peeked at", peek.len()));
         }
-        match replace(guard, Guard::Nothing) {
-            Guard::Peek(peek, _) => peek.release_first(count),
-            Guard::Copied(peek) => peek.release_first(count),
-            _ => {}
+        // SAFETY: the caller's promise; it is open.
+        if let Guard::Peek(peek) = unsafe { close(rx) } {
+            peek.release_first(count);
         }
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { check_not_forked::<Rx>(rx) }
     }))
 }
 

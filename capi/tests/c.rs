@@ -87,7 +87,7 @@ fn compile(source: &Path, scratch: &Path) -> PathBuf {
 }
 
 /// The tests in C, by their names.
-const TESTS: [&str; 6] = ["ends", "message", "misuse", "pass", "stream", "unload"];
+const TESTS: [&str; 8] = ["ends", "message", "misuse", "pass", "ready", "stream", "unload", "wait"];
 
 #[track_caller]
 fn passes(test: &str) {
@@ -117,6 +117,16 @@ fn rings_are_attached_left_and_looked_at_in_c() {
 #[test]
 fn rings_without_a_name_are_passed_in_c() {
     passes("pass");
+}
+
+#[test]
+fn handles_have_descriptors_for_event_loops_in_c() {
+    passes("ready");
+}
+
+#[test]
+fn sets_wait_and_wakers_wake_in_c() {
+    passes("wait");
 }
 
 #[test]

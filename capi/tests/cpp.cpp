@@ -143,6 +143,36 @@ static void passed() {
     CHECK(descriptor > 2 && close(descriptor) == 0 && close(pair[0]) == 0 && close(pair[1]) == 0);
 }
 
+static void sets() {
+    auto one = ringmain::stream_producer<int>::open(nullptr, ringmain::options().capacity(4)).value();
+    const auto behind = ringmain::options().descriptor(one.descriptor().value());
+    auto rx = ringmain::stream_consumer<int>::open(nullptr, behind).value();
+    auto messages = ringmain::message_producer::open(nullptr, ringmain::options().capacity(4096)).value();
+    auto set = ringmain::wait_set::open().value();
+    auto stop = set.waker().value();
+    ringmain_interest list[] = {rx.interest(2), messages.interest(5000), one.interest(4)};
+    CHECK(fails(set.wait(list, 1ms), -EMSGSIZE, "5000"));
+    list[1] = messages.interest(100);
+    CHECK(*set.wait(list) == 2 && list[0].ready == 0 && list[1].ready == 1 && list[2].ready == 1);
+    CHECK(*one.push(7) == 1 && *set.wait({list, 1}, 1ms) == 0 && *one.push(8) == 1);
+    CHECK(*set.wait(list) == 2 && list[0].ready == 1 && list[2].ready == 0);
+    stop.wake();
+    CHECK(fails(set.wait(list), -ECANCELED, "a waker") && set.set_wait(RINGMAIN_PARK) && *set.wait(list) == 2);
+    CHECK(fails(rx.is_ready(), -EINVAL, "no descriptor") && *rx.readiness_fd() > 2);
+    CHECK(*rx.readiness_fd() == rx.readiness_fd().value() && *rx.is_ready(2) == 1 && *rx.is_ready(3) == 0);
+    auto own = rx.waker().value();
+    auto moved = std::move(own);
+    CHECK(*rx.pop() == 7 && *rx.pop() == 8);
+    moved.wake();
+    CHECK(fails(rx.pop(ringmain::forever), -ECANCELED, "a waker") && fails(rx.pop(1ms), -ETIMEDOUT, "within"));
+    /* They outlive what they were made by. */
+    set = ringmain::wait_set();
+    CHECK(rx.close());
+    stop.wake();
+    moved.wake();
+    CHECK(fails(ringmain::wait_set().wait(list), -EINVAL, "the set is NULL"));
+}
+
 static void exceptions() {
 #if defined(__cpp_exceptions)
     try {
@@ -158,6 +188,7 @@ int main() {
     streams();
     messages();
     passed();
+    sets();
     exceptions();
     return 0;
 }

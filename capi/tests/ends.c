@@ -150,6 +150,77 @@ static void ends(void) {
     IS(ringmain_close(rx), 0);
 }
 
+/* What a process had open when it forked: whatever ends it in the child did nothing, and says so. */
+static void ended_in_a_child(void) {
+    char name[64];
+    uint64_t number = 7;
+    void *bytes;
+    int what;
+    ringmain_options numbers = numbers_of(8), messages = options_of(4096);
+    ringmain_slots slots;
+    ringmain_elements elements;
+    ringmain_record record;
+    numbers.flags = messages.flags = RINGMAIN_UNLINK_ON_CLOSE;
+    strcpy(name, name_of("child-s"));
+    ringmain_end *tx = attach(RINGMAIN_STREAM_PRODUCER, name, &numbers);
+    ringmain_end *rx = attach(RINGMAIN_STREAM_CONSUMER, name, &numbers);
+    strcpy(name, name_of("child-m"));
+    ringmain_end *writer = attach(RINGMAIN_MESSAGE_PRODUCER, name, &messages);
+    ringmain_end *reader = attach(RINGMAIN_MESSAGE_CONSUMER, name, &messages);
+    for (what = 0; what < 11; what++) {
+        IS(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW), 1);
+        IS(ringmain_message_push(writer, &number, 8, RINGMAIN_NOW), 0);
+        if (what <= 1) IS(ringmain_stream_claim(tx, 1, 1, RINGMAIN_NOW, &slots), 1);
+        if (what == 2 || what == 3) IS(ringmain_stream_peek(rx, 1, 1, RINGMAIN_NOW, &elements), 1);
+        if (what == 4) IS(ringmain_stream_copy(rx, &number, 1, RINGMAIN_NOW), 1);
+        if (what == 5 || what == 6) IS(ringmain_message_claim(writer, 8, RINGMAIN_NOW, &bytes), 0);
+        if (what == 7) IS(ringmain_batch_begin(writer), 0);
+        if (what == 8 || what == 9) IS(ringmain_message_peek(reader, RINGMAIN_NOW, &record), 0);
+        if (what == 10) IS(ringmain_message_copy_next(reader, &number, 8, RINGMAIN_NOW), 8);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+#define REFUSED(call) FAILS(call, -ECHILD, "was forked from")
+            if (what == 0) REFUSED(ringmain_stream_commit(tx, 1));
+            if (what == 1) REFUSED(ringmain_abort(tx));
+            if (what == 2) REFUSED(ringmain_stream_release(rx, 1));
+            if (what == 3) REFUSED(ringmain_keep(rx));
+            if (what == 4) REFUSED(ringmain_stream_release(rx, 0));
+            if (what == 5) REFUSED(ringmain_message_commit(writer, 8));
+            if (what == 6) REFUSED(ringmain_abort(writer));
+            if (what == 7) REFUSED(ringmain_message_push(writer, "x", 1, RINGMAIN_NOW));
+            if (what == 7) REFUSED(ringmain_batch_commit(writer));
+            if (what == 8) REFUSED(ringmain_message_release(reader));
+            if (what == 9) REFUSED(ringmain_keep(reader));
+            if (what == 10) REFUSED(ringmain_message_release(reader));
+            /* It is no longer open, and the handle is refused as before. */
+            REFUSED(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW));
+            REFUSED(ringmain_stream_pop(rx, &number, 1, RINGMAIN_NOW));
+            REFUSED(ringmain_message_push(writer, &number, 8, RINGMAIN_NOW));
+            REFUSED(ringmain_message_pop(reader, &number, 8, RINGMAIN_NOW));
+            IS(ringmain_close(tx), 0);
+            IS(ringmain_close(rx), 0);
+            IS(ringmain_close(writer), 0);
+            IS(ringmain_close(reader), 0);
+            exit(0);
+        }
+        IS(ended(child), 0);
+        /* Nothing has become of it here. */
+        if (what <= 1) IS(ringmain_stream_commit(tx, 0), 0);
+        if (what >= 2 && what <= 4) IS(ringmain_stream_release(rx, 0), 0);
+        if (what == 5 || what == 6) IS(ringmain_abort(writer), 0);
+        if (what == 7) IS(ringmain_batch_commit(writer), 0);
+        if (what >= 8) IS(ringmain_keep(reader), 0);
+        IS(ringmain_stream_pop(rx, &number, 1, RINGMAIN_NOW), 1);
+        IS(ringmain_message_pop(reader, &number, 8, RINGMAIN_NOW), 8);
+        IS(number, 7);
+    }
+    IS(ringmain_close(tx), 0);
+    IS(ringmain_close(rx), 0);
+    IS(ringmain_close(writer), 0);
+    IS(ringmain_close(reader), 0);
+}
+
 /* A process writes a number that no producer can have written, or takes the memory away. */
 static void damage(void) {
     char name[64], path[80], bytes[8];
@@ -228,13 +299,17 @@ static void looks(void) {
     CHECK(other != NULL && fputs("something else", other) > 0 && fclose(other) == 0);
     FAILS(ringmain_look(strrchr(path, '/') + 1, &stat), -EPROTO, "is no ring");
     IS(ringmain_list_open(&list), 0);
-    while ((next = ringmain_list_next(list, &stat)) == 1) {
+    for (;;) {
+        /* A wrong call takes nothing from the list. */
+        stat.size = 8;
+        FAILS(ringmain_list_next(list, &stat), -EINVAL, "stat of 8 bytes, expected at least");
+        stat.size = sizeof stat;
+        if ((next = ringmain_list_next(list, &stat)) != 1) break;
         if (strcmp(stat.name, name) == 0) {
             rings += stat.condition == RINGMAIN_IS_RING && stat.error == 0 && stat.used == 64;
         } else if (strcmp(stat.name, strrchr(path, '/') + 1) == 0) {
             others += stat.condition == RINGMAIN_IS_NO_RING && stat.error == -EPROTO;
         }
-        stat.size = sizeof stat;
     }
     IS(next, 0);
     IS(rings, 1);
@@ -261,6 +336,7 @@ int main(void) {
     facts();
     ways_to_attach();
     ends();
+    ended_in_a_child();
     damage();
     damaged_batch();
     looks();

@@ -60,6 +60,22 @@ static void without_a_handle(void) {
     WITHOUT(ringmain_message_peek(NULL, RINGMAIN_NOW, &record));
     WITHOUT(ringmain_message_copy_next(NULL, bytes, 1, RINGMAIN_NOW));
     WITHOUT(ringmain_message_release(NULL));
+    ringmain_waker *waker = (ringmain_waker *)bytes;
+    WITHOUT(ringmain_end_waker(NULL, &waker));
+    CHECK(waker == NULL);
+    waker = (ringmain_waker *)bytes;
+    FAILS(ringmain_waitset_waker(NULL, &waker), -EINVAL, "the set is NULL");
+    CHECK(waker == NULL);
+    WITHOUT(ringmain_readiness_fd(NULL));
+    WITHOUT(ringmain_is_ready(NULL, 1));
+    FAILS(ringmain_waitset_waker(NULL, NULL), -EINVAL, "waker is NULL");
+    FAILS(ringmain_end_waker(NULL, NULL), -EINVAL, "waker is NULL");
+    FAILS(ringmain_waitset_open(NULL), -EINVAL, "set is NULL");
+    FAILS(ringmain_waitset_set_wait(NULL, RINGMAIN_SPIN), -EINVAL, "the set is NULL");
+    FAILS(ringmain_waitset_wait(NULL, NULL, 0, RINGMAIN_NOW), -EINVAL, "the set is NULL");
+    ringmain_waitset_free(NULL);
+    IS(ringmain_wake(NULL), -EINVAL);
+    ringmain_waker_free(NULL);
     FAILS(ringmain_offer_answer(NULL), -EINVAL, "the offer is NULL");
     FAILS(ringmain_list_next(NULL, NULL), -EINVAL, "the list is NULL");
 }
@@ -154,6 +170,10 @@ static void without_a_place_for_the_result(void) {
     FAILS(ringmain_list_open(NULL), -EINVAL, "list is NULL");
     IS(ringmain_list_open(&list), 0);
     FAILS(ringmain_list_next(list, NULL), -EINVAL, "stat is NULL");
+    ringmain_waitset *set = NULL;
+    IS(ringmain_waitset_open(&set), 0);
+    FAILS(ringmain_waitset_set_wait(set, 3), -EINVAL, "wait is 3");
+    ringmain_waitset_free(set);
     ringmain_list_free(list);
     FAILS(ringmain_offer_send(0, 0, NULL), -EINVAL, "offer is NULL");
     FAILS(ringmain_inherit(0, NULL, 64), -EINVAL, "a note at 0x0");
@@ -200,6 +220,18 @@ static void with_other_sizes(void) {
     later.options.wait = 3;
     FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, NULL, &later.options, &end), -EINVAL, "wait is 3");
     later.options.wait = 0;
+    later.options.descriptor = 1;
+    FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, "both", &later.options, &end), -EINVAL,
+          "both the name \"both\" and the descriptor 1 were given");
+    FAILS(ringmain_create(RINGMAIN_MESSAGE_PRODUCER, "both", &later.options), -EINVAL, "expected one of them");
+    FAILS(ringmain_accept(0, RINGMAIN_MESSAGE_PRODUCER, &later.options, &end), -EINVAL, "the descriptor 1 was given");
+    /* Of a call that failed. */
+    later.options.descriptor = -1;
+    FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, NULL, &later.options, &end), -EINVAL, "the descriptor is -1");
+    later.options.descriptor = 0;
+    later.options.flags = RINGMAIN_DESCRIPTOR;
+    FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, "both", &later.options, &end), -EINVAL, "the descriptor 0");
+    later.options.flags = 0;
     later.options.record_alignment = 24;
     FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, NULL, &later.options, &end), -EINVAL, "alignment of 24 bytes");
 #if !defined(__cplusplus)

@@ -144,12 +144,36 @@ static void handed_on_and_sealed(void) {
     FAILS(ringmain_attach(RINGMAIN_STREAM_CONSUMER, NULL, &from, &rx), -EINVAL, "the descriptor is -1");
 }
 
+/* A ring that came as the standard input of this process. */
+static void as_standard_input(void) {
+    uint64_t number = 7;
+    ringmain_options options = numbers_of(8);
+    ringmain_end *tx = attach(RINGMAIN_STREAM_PRODUCER, NULL, &options), *rx = NULL;
+    IS(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW), 1);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(dup2(ringmain_descriptor(tx), 0) == 0);
+        options = numbers_of(0);
+        /* Without the flag, 0 is no descriptor, and there is no capacity for a new ring. */
+        FAILS(ringmain_attach(RINGMAIN_STREAM_CONSUMER, NULL, &options, &rx), -EINVAL, "no capacity");
+        options.flags = RINGMAIN_DESCRIPTOR;
+        rx = attach(RINGMAIN_STREAM_CONSUMER, NULL, &options);
+        IS(ringmain_stream_pop(rx, &number, 1, RINGMAIN_NOW), 1);
+        IS(number, 7);
+        exit(ringmain_close(rx));
+    }
+    IS(ended(child), 0);
+    IS(ringmain_close(tx), 0);
+}
+
 int main(int count, char **arguments) {
     if (count > 1) {
         pop_from(ringmain_inherited(VARIABLE), 11);
         return 0;
     }
     through_a_socket();
+    as_standard_input();
     by_a_program(arguments[0]);
     handed_on_and_sealed();
     return 0;

@@ -6,7 +6,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 
 use super::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
 use crate::ring::error::{PopError, PushError};
-use crate::ring::message::Sends;
+use crate::ring::message::{Sends, total_len};
 use crate::segment::Segment;
 use crate::wait::{Deadline, Interest, WaitError, Waiting};
 
@@ -60,8 +60,7 @@ impl<'a, H: Sends<Segment>> Waiting<'a, H> {
     /// As [`push`](Self::push).
     #[inline]
     pub fn push_vectored(self, parts: &[IoSlice<'_>]) -> Result<(), WaitError> {
-        let len = parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
-        self.send(len, |sender| sender.send_parts(parts))
+        self.send(total_len(parts), |sender| sender.send_parts(parts))
     }
 
     /// Pushes the bytes of a value as one message, as soon as there is room.

@@ -79,6 +79,9 @@ const FEW_BESIDE_BLOCKS: usize = 256;
 /// The longest type of words, in bytes, that is copied in word by word.
 const FEW_WORDS: usize = 64;
 
+/// The longest message in bytes that is copied without a call, where its length is known at run time alone.
+pub const SHORT: usize = 256;
+
 /// Sixteen bytes in a vector register.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 type Wide = core::arch::x86_64::__m128i;
@@ -392,6 +395,35 @@ pub unsafe fn copy_in<T>(from: *const u8, to: *mut u8, count: usize) {
     let len = size_of::<T>() * count;
     // SAFETY: the caller's promise, in words that divide an element; private and shared memory do not overlap.
     unsafe { way(len, words)(from, to, len) }
+}
+
+/// Returns whether an element of `size` bytes, known at run time, is copied by [`slot_in`] and [`slot_out`]: without a
+/// call.
+#[inline(always)]
+pub fn is_small(size: usize) -> bool {
+    size <= FEW_WORDS && size % size_of::<u64>() == 0
+}
+
+/// Copies one small element out of shared memory.
+///
+/// # Safety
+///
+/// As [`slots_out`], and it [`is_small`].
+#[inline(always)]
+pub unsafe fn slot_out(from: *const u8, to: *mut u8, size: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { pieces_out::<u64>(from, to, size) };
+}
+
+/// Copies one small element into shared memory.
+///
+/// # Safety
+///
+/// As [`slots_in`], and it [`is_small`].
+#[inline(always)]
+pub unsafe fn slot_in(from: *const u8, to: *mut u8, size: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { units_in::<u64>(from, to, size) };
 }
 
 /// Copies `len` bytes out of shared memory: whole elements of `size` bytes, which is known at run time.

@@ -369,6 +369,7 @@ impl Segment {
         self.questions.try_clone().map_err(|error| object::os("fcntl(F_DUPFD_CLOEXEC)", error))
     }
 
+    #[inline(always)]
     fn header(&self) -> &Header {
         // SAFETY: the mapping is at least as long as a header, lives as long as `self`, and every byte of a header is
         // an atomic or padding, so whatever a peer writes there is a value.
@@ -414,6 +415,7 @@ unsafe impl Memory for Segment {
         self.mapping.is_mirrored()
     }
 
+    #[inline(always)]
     fn is_here(&self) -> bool {
         self.mapping.is_here()
     }
@@ -447,7 +449,7 @@ unsafe impl Memory for Segment {
     #[inline(always)]
     unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
         // SAFETY: the same promise.
-        unsafe { self.write(offset, len, |bytes| access(bytes)) }
+        access(unsafe { self.write(offset, len, |bytes| bytes.cast_const()) })
     }
 
     #[inline(always)]

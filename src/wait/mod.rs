@@ -24,7 +24,7 @@ pub(crate) use crate::ring::waiter::Waiter;
 pub use driver::Driver;
 pub(crate) use driver::Seat;
 pub use error::{Unfinished, WaitError};
-pub use readiness::Readiness;
+pub use readiness::{Descriptor, Readiness};
 pub use set::{Interest, Ready, WaitSet, Woken};
 
 /// A handle, a batch or a view whose calls wait: for as long as it takes (`blocking`), or up to a limit (`within`).

@@ -58,11 +58,51 @@ use crate::segment::{Event, Segment};
 /// ```
 #[must_use = "dropping it gives the role of its handle back"]
 pub struct Readiness<H> {
+    /// Before the handle, and so dropped before it.
+    descriptor: Descriptor,
+    handle: H,
+}
+
+/// What a [`Readiness`] has beside its handle: for the library for C, whose handles stay where they are.
+#[doc(hidden)]
+pub struct Descriptor {
     seat: Seat,
     event: Arc<Event>,
     /// Has the event happen.
     waker: Waker,
-    handle: H,
+}
+
+impl Descriptor {
+    fn new(seat: Seat) -> Result<Descriptor, Error> {
+        let event = Arc::new(Event::new()?);
+        Ok(Descriptor { seat, waker: Arc::clone(&event).into(), event })
+    }
+
+    /// As [`Readiness::is_ready`], of the handle that this was made for.
+    #[doc(hidden)]
+    pub fn is_ready(&self, mut interest: Interest<'_>) -> Result<bool, WaitError> {
+        if let Some((len, max)) = interest.too_long() {
+            return Err(WaitError::TooLong { len, max });
+        }
+        let is_ready = poll(&mut interest, &self.waker, || self.event.clear());
+        if is_ready {
+            // The end is awake, so the other one need not wake it, and the descriptor must say it by itself.
+            self.seat.strike();
+        }
+        Ok(is_ready)
+    }
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}
+
+impl fmt::Debug for Descriptor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Descriptor").finish_non_exhaustive()
+    }
 }
 
 /// # In an event loop
@@ -76,8 +116,8 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     ///
     /// The role is left then, as by a drop.
     pub fn into_readiness(mut self) -> Result<Readiness<Self>, Error> {
-        let seat = self.take_seat(None)?;
-        Readiness::new(seat, self)
+        let descriptor = self.readiness()?;
+        Ok(Readiness { descriptor, handle: self })
     }
 
     /// The same, with a driver of the user's.
@@ -86,17 +126,19 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     ///
     /// As [`into_readiness`](Self::into_readiness); [`Error::Undriven`] also if the driver has no room.
     pub fn into_readiness_with(mut self, driver: &Driver) -> Result<Readiness<Self>, Error> {
-        let seat = self.take_seat(Some(driver))?;
-        Readiness::new(seat, self)
+        let descriptor = Descriptor::new(self.take_seat(Some(driver))?)?;
+        Ok(Readiness { descriptor, handle: self })
+    }
+
+    /// Makes the descriptor of [`into_readiness`](Self::into_readiness), to be kept beside this handle and dropped
+    /// before it: for the library for C.
+    #[doc(hidden)]
+    pub fn readiness(&mut self) -> Result<Descriptor, Error> {
+        Descriptor::new(self.take_seat(None)?)
     }
 }
 
 impl<H> Readiness<H> {
-    fn new(seat: Seat, handle: H) -> Result<Readiness<H>, Error> {
-        let event = Arc::new(Event::new()?);
-        Ok(Readiness { seat, waker: Arc::clone(&event).into(), event, handle })
-    }
-
     /// Returns whether what is asked for is there, or free, or the wait for it has ended. If not, the descriptor is
     /// readable as soon as it may be; until then it is not, unless something has come meanwhile.
     ///
@@ -107,16 +149,7 @@ impl<H> Readiness<H> {
     ///
     /// [`WaitError::TooLong`]: more is asked for than the ring can ever hold.
     pub fn is_ready(&mut self, ask: impl FnOnce(&mut H) -> Interest<'_>) -> Result<bool, WaitError> {
-        let mut interest = ask(&mut self.handle);
-        if let Some((len, max)) = interest.too_long() {
-            return Err(WaitError::TooLong { len, max });
-        }
-        let is_ready = poll(&mut interest, &self.waker, || self.event.clear());
-        if is_ready {
-            // The end is awake, so the other one need not wake it, and the descriptor must say it by itself.
-            self.seat.strike();
-        }
-        Ok(is_ready)
+        self.descriptor.is_ready(ask(&mut self.handle))
     }
 
     /// Returns the handle. What it pushes or pops needs no question before.
@@ -132,7 +165,7 @@ impl<H> Readiness<H> {
 
 impl<H> AsFd for Readiness<H> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.event.as_fd()
+        self.descriptor.as_fd()
     }
 }
 

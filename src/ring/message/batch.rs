@@ -11,8 +11,7 @@ use bytemuck::NoUninit;
 use super::super::error::PushError;
 use super::super::memory::Memory;
 use super::geometry::header;
-use super::producer::total_len;
-use super::{Claim, NO_WORD, Producer, Sends};
+use super::{Claim, NO_WORD, Producer, Sends, total_len};
 
 /// Messages that become visible together. Dropping it aborts all of them.
 #[must_use = "a batch that is dropped pushes nothing"]

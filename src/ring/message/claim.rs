@@ -32,6 +32,7 @@ impl<'a, M: Memory> Claim<'a, M> {
     }
 
     /// Returns the number of bytes that were taken.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -148,6 +149,15 @@ impl<'a, M: Memory> Claim<'a, M> {
 
     /// Gives the room back: nothing was pushed.
     pub fn abort(self) {}
+
+    /// Returns the address of the bytes that were taken, which is good as long as the claim.
+    ///
+    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
+    #[inline]
+    #[must_use]
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.address()
+    }
 
     /// Returns the address of the bytes that were taken.
     #[inline]

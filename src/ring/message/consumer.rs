@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use bytemuck::AnyBitPattern;
 
-use super::super::copy::{by_value, bytes_out, copy_out, whole_words};
+use super::super::copy::{SHORT, by_value, bytes_out, copy_out, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, Corrupted, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -91,6 +91,43 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         unsafe { self.take(head, target.as_mut_ptr(), len) };
         self.pass(head, self.kind.geometry.size(len));
         Ok(len)
+    }
+
+    /// Returns the length of the message at the head if it is known to be there and its header is right.
+    #[inline(always)]
+    fn len_if_known(&self, head: u64) -> Option<usize> {
+        let known = self.cursor.known_end().wrapping_sub(head);
+        if known == 0 {
+            return None;
+        }
+        // SAFETY: the head starts a record.
+        let word = unsafe { header_at(&self.memory, head, self.kind.geometry) };
+        // It was observed with the tail or the header that the known end comes from.
+        self.kind.geometry.len(word.load(Ordering::Relaxed), known).ok()
+    }
+
+    /// Pops one short message if it is known to be there and fits, or does nothing: what is inlined into the library
+    /// for C.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn pop_if_known(&mut self, bytes: &mut [u8]) -> Option<usize> {
+        let head = self.cursor.position();
+        let len = self.len_if_known(head)?;
+        if len > SHORT || len > bytes.len() {
+            return None;
+        }
+        // SAFETY: the message at the head has as many bytes, and so has the buffer.
+        unsafe { self.take(head, bytes.as_mut_ptr(), len) };
+        self.pass(head, self.kind.geometry.size(len));
+        Some(len)
+    }
+
+    /// Peeks at the next message if it is known to be there: the same for a peek.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn peek_if_known(&mut self) -> Option<Record<'_, M>> {
+        let len = self.len_if_known(self.cursor.position())?;
+        Some(Record::new(self, len))
     }
 
     /// Pops one message into a buffer, and returns the word that its producer gave it and its length. The word is 0 if

@@ -45,10 +45,12 @@ impl Geometry {
         Geometry { mask: capacity - 1, starts: !(align - 1), payload, more: payload + align - 1 }
     }
 
+    #[inline(always)]
     pub fn capacity(self) -> usize {
         self.mask + 1
     }
 
+    #[inline(always)]
     pub fn alignment(self) -> usize {
         !self.starts + 1
     }
@@ -79,6 +81,7 @@ impl Geometry {
     }
 
     /// Returns the length of the largest message.
+    #[inline(always)]
     pub fn max_len(self) -> usize {
         self.most() as usize - self.payload()
     }

@@ -40,6 +40,7 @@ pub use claim::Claim;
 pub use consumer::Messages;
 pub use geometry::{Geometry, LARGEST_ALIGN, SMALLEST_ALIGN};
 pub use peek_batch::PeekBatch;
+pub(crate) use producer::total_len;
 pub use record::Record;
 
 use super::endpoint::{Endpoint, Kind, Reader, Side, Writer};

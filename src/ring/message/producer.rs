@@ -8,7 +8,7 @@ use std::io::IoSlice;
 
 use bytemuck::NoUninit;
 
-use super::super::copy::{bytes_in, copy_in, whole_words};
+use super::super::copy::{SHORT, bytes_in, copy_in, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError, SharedWord};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
@@ -86,6 +86,36 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     #[inline(always)]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
         self.push_with(NO_WORD, bytes)
+    }
+
+    /// Pushes one short message if room for it is known, or does nothing: what is inlined into the library for C.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn push_if_known(&mut self, bytes: &[u8]) -> bool {
+        let size = self.kind.geometry.size(bytes.len().min(SHORT));
+        if bytes.len() > SHORT || self.cursor.known() < size {
+            return false;
+        }
+        // SAFETY: there is room for a record of as many bytes.
+        let put = |producer: &Self| unsafe { producer.put(0, bytes) };
+        // SAFETY: the same, and `put` writes them.
+        unsafe { self.publish_after(put, header(bytes.len()), Some(NO_WORD), size) };
+        true
+    }
+
+    /// Takes room for a message if that is known: the same for a claim.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn claim_if_known(&mut self, len: usize) -> Option<Claim<'_, M>> {
+        if len > self.kind.geometry.max_len() {
+            return None;
+        }
+        let size = self.kind.geometry.size(len);
+        if self.cursor.known() < size {
+            return None;
+        }
+        self.write_over(size);
+        Some(Claim::new(self, None, len))
     }
 
     /// Pushes one message with a word beside its header: a type, a time, a number, which takes no byte of the payload.
@@ -519,7 +549,7 @@ impl<M: Memory> Sends<M> for Producer<M> {
 }
 
 /// Adds up the lengths of parts. Parts that no address space could hold count as the longest slice.
-pub(super) fn total_len(parts: &[IoSlice<'_>]) -> usize {
+pub(crate) fn total_len(parts: &[IoSlice<'_>]) -> usize {
     parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len())).min(isize::MAX as usize)
 }
 

@@ -27,6 +27,7 @@ impl<'a, M: Memory> Record<'a, M> {
     }
 
     /// Returns its length in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -37,6 +38,7 @@ impl<'a, M: Memory> Record<'a, M> {
     }
 
     /// Returns its position: how many bytes of records lie before it.
+    #[inline]
     pub fn position(&self) -> u64 {
         self.consumer.position()
     }
@@ -102,6 +104,15 @@ impl<'a, M: Memory> Record<'a, M> {
         if self.is_here() {
             self.consumer.pass(self.consumer.position(), self.consumer.kind.geometry.size(self.len));
         }
+    }
+
+    /// Returns the address of its bytes, which is good as long as the record.
+    ///
+    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
+    #[inline]
+    #[must_use]
+    pub fn as_ptr(&self) -> *const u8 {
+        self.address()
     }
 
     /// Returns the address of its bytes.

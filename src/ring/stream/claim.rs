@@ -27,6 +27,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
 
     /// Returns the number of slots.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -39,6 +40,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
 
     /// Returns how many slots lie before the end of the buffer and how many after it.
     #[must_use]
+    #[inline]
     pub fn parts(&self) -> (usize, usize) {
         split(self.producer.cursor.position(), self.len, self.producer.kind.capacity())
     }
@@ -105,6 +107,19 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
         let (first, _) = self.parts();
         // SAFETY: the slots are the claim's.
         unsafe { self.producer.slots_to_write(self.producer.cursor.position(), first, access) }
+    }
+}
+
+/// # Slots whose size is known at run time
+impl<M: Memory> Claim<'_, [u8], M> {
+    /// Returns the addresses of the slots before the end of the buffer and of those after it; [`parts`](Self::parts)
+    /// says how many lie there. They are good as long as the claim.
+    ///
+    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
+    #[inline]
+    #[must_use]
+    pub fn as_mut_ptrs(&mut self) -> (*mut u8, *mut u8) {
+        self.parts_in_place()
     }
 }
 

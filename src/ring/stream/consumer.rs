@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, copy_out, slots_out};
+use super::super::copy::{by_value, copy_out, is_small, slot_out, slots_out};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -342,9 +342,9 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
     ///
     /// - [`PopError::Empty`]: none is there.
     /// - [`PopError::Broken`]: the handle can no longer be used.
-    #[inline]
+    #[inline(always)]
     pub fn pop_slice(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let (size, head, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
+        let (size, head) = (self.kind.size, self.cursor.position());
         if bytes.len() == size && head != self.cursor.known_end() {
             // For speed only: one element is one part.
             let to = bytes.as_mut_ptr();
@@ -355,6 +355,36 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
             self.advance_from(head, 1);
             return Ok(1);
         }
+        self.pop_many(bytes)
+    }
+
+    /// Pops one small element if one is known to be there, or does nothing: what is inlined into the library for C.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn pop_if_known(&mut self, bytes: &mut [u8]) -> bool {
+        let (size, head) = (self.kind.size, self.cursor.position());
+        if bytes.len() != size || !is_small(size) || head == self.cursor.known_end() {
+            return false;
+        }
+        // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and the buffer is private.
+        let read = |slot: *const u8| unsafe { slot_out(slot, bytes.as_mut_ptr(), size) };
+        // SAFETY: the head is before the known end.
+        unsafe { self.slots_to_read(head, 1, read) };
+        self.advance_from(head, 1);
+        true
+    }
+
+    /// Peeks at elements if as many are known to be there: the same for a peek.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn peek_if_known(&mut self, len: usize) -> Option<Peek<'_, [u8], M>> {
+        if self.cursor.known() < len as u64 { None } else { Some(Peek::new(self, len)) }
+    }
+
+    /// Pops any number of elements, or one after a load of the tail.
+    #[inline(never)]
+    fn pop_many(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
+        let wanted = self.kind.whole(bytes.len());
         if wanted == 0 {
             return self.check().map(|()| 0).map_err(PopError::Broken);
         }

@@ -31,6 +31,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
 
     /// Returns the number of elements.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -43,6 +44,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
 
     /// Returns how many elements lie before the end of the buffer and how many after it.
     #[must_use]
+    #[inline]
     pub fn parts(&self) -> (usize, usize) {
         split(self.consumer.cursor.position(), self.len, self.consumer.kind.capacity())
     }
@@ -121,6 +123,19 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
         if len > 0 && self.is_here() {
             self.consumer.advance_from(self.position(), len as u64);
         }
+    }
+}
+
+/// # Elements whose size is known at run time
+impl<M: Memory> Peek<'_, [u8], M> {
+    /// Returns the addresses of the elements before the end of the buffer and of those after it;
+    /// [`parts`](Self::parts) says how many lie there. They are good as long as the peek.
+    ///
+    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
+    #[inline]
+    #[must_use]
+    pub fn as_ptrs(&self) -> (*const u8, *const u8) {
+        self.parts_in_place()
     }
 }
 

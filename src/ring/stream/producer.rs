@@ -4,7 +4,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, copy_in, slots_in};
+use super::super::copy::{by_value, copy_in, is_small, slot_in, slots_in};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
@@ -279,9 +279,9 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
     ///
     /// - [`PushError::Full`]: there is no free slot.
     /// - [`PushError::Broken`]: the handle can no longer be used.
-    #[inline]
+    #[inline(always)]
     pub fn push_slice(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
-        let (size, tail, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
+        let (size, tail) = (self.kind.size, self.cursor.position());
         if bytes.len() == size && tail != self.cursor.known_end() {
             // For speed only: one element is one part.
             // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and these are private.
@@ -291,6 +291,36 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
             self.publish_from(tail, 1);
             return Ok(1);
         }
+        self.push_many(bytes)
+    }
+
+    /// Pushes one small element if a slot is known to be free, or does nothing: what is inlined into the library for C.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn push_if_known(&mut self, bytes: &[u8]) -> bool {
+        let (size, tail) = (self.kind.size, self.cursor.position());
+        if bytes.len() != size || !is_small(size) || tail == self.cursor.known_end() {
+            return false;
+        }
+        // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and these are private.
+        let write = |slot: *mut u8| unsafe { slot_in(bytes.as_ptr(), slot, size) };
+        // SAFETY: the tail is before the known end, so its slot is free.
+        unsafe { self.slots_to_write(tail, 1, write) };
+        self.publish_from(tail, 1);
+        true
+    }
+
+    /// Takes slots if as many are known to be free: the same for a claim.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn claim_if_known(&mut self, len: usize) -> Option<Claim<'_, [u8], M>> {
+        if self.cursor.known() < len as u64 { None } else { Some(Claim::new(self, len)) }
+    }
+
+    /// Pushes any number of elements, or one after a load of the head.
+    #[inline(never)]
+    fn push_many(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
+        let (size, tail, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
         let free = self.free_up_to(wanted)?;
         if free == 0 && wanted > 0 {
             return Err(PushError::Full(0));

@@ -86,11 +86,19 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
     }
     let bytes = &BYTES[..choices.len(USUAL).min(BYTES.len())];
     match choices.below(9) {
+        0 if choices.below(2) == 0 => known(tx.push_if_known(bytes).then_some(())),
         0 => of_push(tx.push(bytes)),
         1 if tx.record_alignment() > 8 => of_push(tx.push_tagged(7, bytes)),
         1 => of_push(tx.push_vectored(&[bytes, &[], bytes].map(IoSlice::new))),
         2 => of_push(tx.push_value(&7_u64)),
         3 => of_push(tx.push_value(&[7_u64; 5])),
+        4 if choices.below(2) == 0 => match tx.claim_if_known(choices.len(USUAL)) {
+            Some(mut claim) => {
+                assert!(!claim.as_mut_ptr().is_null());
+                claimed(Ok(claim), choices)
+            }
+            None => Outcome::Never,
+        },
         4 => claimed(tx.claim(choices.len(USUAL)), choices),
         5 | 6 => {
             let mut batch = tx.batch();
@@ -114,7 +122,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
         _ => {
             let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned(), tx.is_truncated());
             let _ = (tx.name(), tx.generation(), tx.position(), tx.capacity(), tx.record_alignment());
-            let _ = (tx.ring_id(), tx.first_position(), tx.peer(), tx.descriptor());
+            let _ = (tx.ring_id(), tx.first_position(), tx.peer(), tx.descriptor(), tx.is_forked());
             tx.set_wait(strategy(choices));
             if choices.below(4) == 0 {
                 drop(tx.waker());
@@ -122,6 +130,11 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
             Outcome::Never
         }
     }
+}
+
+/// A call that only does what is known to be possible says nothing of all else.
+fn known<T>(done: Option<T>) -> Outcome {
+    done.map_or(Outcome::Never, |_| Outcome::Done)
 }
 
 fn add(batch: &mut Batch<'_>, bytes: &[u8], choices: &impl Choices) -> Outcome {
@@ -208,6 +221,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             assert!(popped.is_ok_and(|(_, len)| len <= bytes.len()) || popped.is_err());
             of_pop(popped)
         }
+        0 if choices.below(8) == 0 => known(rx.pop_if_known(&mut bytes).inspect(|&len| assert!(len <= bytes.len()))),
         0 => {
             let popped = rx.pop(&mut bytes);
             assert!(popped.is_ok_and(|len| len <= bytes.len()) || popped.is_err());
@@ -220,6 +234,10 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
         }
         2 => of_pop(rx.pop_value::<u64>()),
         3 => of_pop(rx.pop_value::<[u64; 5]>()),
+        4 if choices.below(8) == 0 => known(rx.peek_if_known().map(|record| {
+            assert!(!record.as_ptr().is_null());
+            look(&record, max);
+        })),
         4 => of_pop(rx.peek().map(|record| look(&record, max))),
         5 => of_pop(rx.peek().map(|mut record| {
             look(&record, max);
@@ -251,7 +269,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             rx.release();
             let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned(), rx.is_truncated());
             let _ = (rx.name(), rx.generation(), rx.position(), rx.capacity(), rx.record_alignment());
-            let _ = (rx.ring_id(), rx.first_position(), rx.peer(), rx.descriptor());
+            let _ = (rx.ring_id(), rx.first_position(), rx.peer(), rx.descriptor(), rx.is_forked());
             rx.set_wait(strategy(choices));
             if choices.below(4) == 0 {
                 drop(rx.waker());

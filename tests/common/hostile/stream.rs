@@ -169,7 +169,7 @@ fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) 
         7 => {
             let _ = (tx.peer_state(), tx.peer_generation(), tx.peer_changed(), tx.is_orphaned(), tx.is_truncated());
             let _ = (tx.name(), tx.generation(), tx.position(), tx.ring_id(), tx.first_position());
-            let _ = (tx.peer(), tx.descriptor());
+            let _ = (tx.peer(), tx.descriptor(), tx.is_forked());
             tx.set_wait(strategy(choices));
             if choices.below(4) == 0 {
                 drop(tx.waker());
@@ -283,7 +283,7 @@ fn pop<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices, patience: u64) -
         7 => {
             let _ = (rx.peer_state(), rx.peer_generation(), rx.peer_changed(), rx.is_orphaned(), rx.is_truncated());
             let _ = (rx.name(), rx.generation(), rx.position(), rx.ring_id(), rx.first_position());
-            let _ = (rx.peer(), rx.descriptor());
+            let _ = (rx.peer(), rx.descriptor(), rx.is_forked());
             rx.set_wait(strategy(choices));
             if choices.below(4) == 0 {
                 drop(rx.waker());
