@@ -118,6 +118,11 @@ const MESSAGE_POPS: [Call<message::Consumer>; 15] = [
         assert_eq!(batch.append_next(&mut Vec::new()), Ok(8));
         batch.release();
     }),
+    ("release_to of a batch", |rx| {
+        let mut batch = rx.peek_batch();
+        assert_eq!(batch.append_next(&mut Vec::new()), Ok(8));
+        assert_eq!(batch.release_to(batch.position()), Ok(Some(1)));
+    }),
     ("peek of a view", |rx| trust!(rx).peek().unwrap().release()),
     ("drain of a view", |rx| assert_eq!(trust!(rx).drain(1, |bytes| assert_eq!(bytes.len(), 8)), Ok(1))),
 ];
