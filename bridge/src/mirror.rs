@@ -182,7 +182,7 @@ impl Mirror {
             Tx::Messages(tx) => push_messages(tx, records)?,
             Tx::Elements(tx) => {
                 let size = tx.element_size();
-                if records.len() % size != 0 {
+                if !records.len().is_multiple_of(size) {
                     let text = format!("{} bytes are no elements of {size}", records.len());
                     return Err(Refusal::Damaged(text));
                 }

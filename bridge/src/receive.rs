@@ -140,10 +140,13 @@ impl Receive {
 }
 
 /// A query that is not answered yet.
+#[derive(Clone)]
 struct Waiting {
     query: zenoh::query::Query,
     came: Instant,
     len: usize,
+    /// How many bytes of its records are pushed.
+    done: usize,
 }
 
 /// Where the producer of ring B is.
@@ -153,7 +156,7 @@ enum Place {
     #[default]
     Away,
     /// It may be used.
-    Here(Mirror),
+    Here(Box<Mirror>),
     /// The keeper has it.
     Lent,
 }
@@ -221,19 +224,26 @@ impl Desk {
         state.last = Some(came);
         let is_taken = state.sender.as_ref().is_some_and(|sender| sender.id == asked.sender);
         let is_first = state.waiting.is_empty();
-        if let Place::Here(mirror) = &mut state.place {
-            if is_taken && is_first && asked.end.is_none() && mirror.ring_id() == asked.shape.ring_id {
-                let done = match self.push(mirror, &asked, &query) {
-                    Ok(Pushed::Part(_)) => None,
-                    Ok(_) => Some(Answer::At { tail: mirror.tail(), free: mirror.free() }),
-                    Err(Refusal::Damaged(text)) => Some(Answer::Refused(text)),
-                    // The keeper finds that again, and leaves the ring.
-                    Err(Refusal::Unusable(_)) => None,
-                };
-                if let Some(answer) = done {
-                    drop(state);
-                    return self.answer(&query, &answer);
+        let mut done = 0;
+        if let Place::Here(mirror) = &mut state.place
+            && is_taken
+            && is_first
+            && asked.end.is_none()
+            && mirror.ring_id() == asked.shape.ring_id
+        {
+            let answer = match self.push(mirror, &asked, &query) {
+                Ok(Pushed::Part(bytes)) => {
+                    done = bytes;
+                    None
                 }
+                Ok(_) => Some(Answer::At { tail: mirror.tail(), free: mirror.free() }),
+                Err(Refusal::Damaged(text)) => Some(Answer::Refused(text)),
+                // The keeper finds that again, and leaves the ring.
+                Err(Refusal::Unusable(_)) => None,
+            };
+            if let Some(answer) = answer {
+                drop(state);
+                return self.answer(&query, &answer);
             }
         }
         let len = bytes.len();
@@ -244,7 +254,7 @@ impl Desk {
             return self.answer(&query, &Answer::Refused("too many queries wait for room".into()));
         }
         state.bytes += len;
-        state.waiting.push_back(Waiting { query, came, len });
+        state.waiting.push_back(Waiting { query, came, len, done });
         self.metrics.waiting.store(state.waiting.len() as u64, Relaxed);
         drop(state);
         self.came.notify_one();
@@ -290,37 +300,43 @@ impl Desk {
             let waiting = {
                 let mut state = self.lock();
                 loop {
-                    if let Some(waiting) = state.waiting.pop_front() {
-                        state.bytes -= waiting.len;
-                        self.metrics.waiting.store(state.waiting.len() as u64, Relaxed);
-                        break waiting;
+                    // It stays the first: what comes meanwhile waits behind it.
+                    if let Some(waiting) = state.waiting.front() {
+                        break waiting.clone();
                     }
                     state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
             };
             let bytes = waiting.query.payload().map(zenoh::bytes::ZBytes::to_bytes).unwrap_or_default();
-            // It was read before.
-            let Ok(asked) = Query::read(&bytes) else { continue };
-            let answer = match self.accept(&asked) {
-                Ok(()) => {
-                    let mut mirror = match mem::replace(&mut self.lock().place, Place::Lent) {
-                        Place::Here(mirror) => Some(mirror),
-                        Place::Away | Place::Lent => None,
-                    };
-                    let answer = self.serve(&mut mirror, &mut told, &asked, &waiting);
-                    self.lock().place = mirror.map_or(Place::Away, Place::Here);
-                    answer
-                }
-                Err(text) => Answer::Refused(text),
+            let answer = match Query::read(&bytes) {
+                Ok(asked) => self.accept(&asked).map(|()| self.lend(&mut told, &asked, &waiting)),
+                Err(malformed) => Err(malformed.to_string()),
             };
+            let answer = answer.unwrap_or_else(Answer::Refused);
             match &answer {
                 Answer::Refused(text) => refused.say(format!("refused: {text}")),
                 Answer::At { .. } => {
                     refused.forget();
                 }
             }
+            let mut state = self.lock();
+            state.waiting.pop_front();
+            state.bytes -= waiting.len;
+            self.metrics.waiting.store(state.waiting.len() as u64, Relaxed);
+            drop(state);
             self.answer(&waiting.query, &answer);
         }
+    }
+
+    /// Serves a query with the producer of the ring, which nobody else can use meanwhile.
+    fn lend(&self, told: &mut Option<Told>, asked: &Query<'_>, waiting: &Waiting) -> Answer {
+        let mut mirror = match mem::replace(&mut self.lock().place, Place::Lent) {
+            Place::Here(mirror) => Some(*mirror),
+            Place::Away | Place::Lent => None,
+        };
+        let answer = self.serve(&mut mirror, told, asked, waiting);
+        self.lock().place = mirror.map_or(Place::Away, |mirror| Place::Here(Box::new(mirror)));
+        answer
     }
 
     /// Makes sure that the sender of a query is the one whose queries are taken: the first, until it is gone.
@@ -366,11 +382,11 @@ impl Desk {
         asked: &Query<'_>,
         waiting: &Waiting,
     ) -> Answer {
-        if let (Some(end), None) = (asked.end, &place) {
-            if *told == Some((asked.shape.ring_id, asked.first, end)) {
-                // Its sender did not hear the answer, or was followed by another one.
-                return Answer::At { tail: asked.first, free: 0 };
-            }
+        if let (Some(end), None) = (asked.end, &place)
+            && *told == Some((asked.shape.ring_id, asked.first, end))
+        {
+            // Its sender did not hear the answer, or was followed by another one.
+            return Answer::At { tail: asked.first, free: 0 };
         }
         if place.as_ref().is_some_and(|mirror| mirror.ring_id() != asked.shape.ring_id) {
             // The sender was accepted: that of the other ring is gone. Whether this one may follow, the attach says.
@@ -413,27 +429,30 @@ impl Desk {
             return Answer::Refused(refusal.to_string());
         }
         let answer = Answer::At { tail: mirror.tail(), free: mirror.free() };
-        if let Some(end) = asked.end.filter(|_| mirror.tail() == asked.first) {
-            if let Some(mirror) = place.take() {
-                let tail = mirror.tail();
-                match end {
-                    // It is left also where its name cannot be removed, which nobody asked for.
-                    End::Closed => drop(mirror.close()),
-                    End::Crashed => mirror.abandon(),
-                }
-                say(&format!("end: the producer {end}, at position {tail}"));
-                *told = Some((asked.shape.ring_id, tail, end));
-                let _ = self.ended.send(end);
+        if let Some(end) = asked.end.filter(|_| mirror.tail() == asked.first)
+            && let Some(mirror) = place.take()
+        {
+            let tail = mirror.tail();
+            match end {
+                // It is left also where its name cannot be removed, which nobody asked for.
+                End::Closed => drop(mirror.close()),
+                End::Crashed => mirror.abandon(),
             }
+            say(&format!("end: the producer {end}, at position {tail}"));
+            *told = Some((asked.shape.ring_id, tail, end));
+            let _ = self.ended.send(end);
         }
         answer
     }
 
     /// Pushes a batch piece by piece as there is room, until its time is over.
     fn push_in_time(&self, mirror: &mut Mirror, asked: &Query<'_>, waiting: &Waiting) -> Result<(), Refusal> {
-        let mut done = match self.push(mirror, asked, &waiting.query)? {
-            Pushed::Part(bytes) => bytes,
-            _ => return Ok(()),
+        let mut done = match waiting.done {
+            0 => match self.push(mirror, asked, &waiting.query)? {
+                Pushed::Part(bytes) => bytes,
+                _ => return Ok(()),
+            },
+            done => done,
         };
         loop {
             let left = HOLD.saturating_sub(waiting.came.elapsed());
@@ -442,6 +461,9 @@ impl Desk {
                 return Ok(());
             }
             let rest = &asked.records[done..];
+            if mirror.tail() != asked.first.wrapping_add((done / asked.shape.kind.unit()) as u64) {
+                return Ok(());
+            }
             if mirror.wait(rest, left)? {
                 let pushed = mirror.push_here(rest)?;
                 self.count(mirror, rest.len(), pushed);

@@ -41,6 +41,12 @@ impl Place {
         Process::start(&[&["receive", &self.b, "--from", &self.key, "--listen", &self.endpoint], more].concat())
     }
 
+    /// Another ring A at the same key.
+    fn beside(&self) -> Place {
+        let [b, key, endpoint] = [&self.b, &self.key, &self.endpoint].map(String::clone);
+        Place { a: format!("{}2", self.a), b, key, endpoint }
+    }
+
     /// Makes ring A.
     fn a(&self) -> message::Producer {
         Options::new(&self.a).capacity(1 << 16).record_alignment(16).type_tag("order").message_producer().unwrap()
@@ -326,12 +332,7 @@ fn a_second_sender_is_refused_by_name_until_the_first_one_is_gone() {
     push(&mut tx, 0..1);
     let mut rx = place.b();
     pop(&mut rx, 0..1);
-    let other = Place {
-        a: format!("{}2", place.a),
-        b: place.b.clone(),
-        key: place.key.clone(),
-        endpoint: place.endpoint.clone(),
-    };
+    let other = place.beside();
     let mut second_tx = other.a();
     push(&mut second_tx, 0..1);
     let second = other.send(&[]);
@@ -428,7 +429,7 @@ fn what_is_counted_stands_in_a_file() {
     ];
     let end = Instant::now() + LONG;
     while !expected.iter().all(|(file, row)| has(file, row)) {
-        assert!(Instant::now() < end, "{expected:#?}\n{:#?}", files.map(fs::read_to_string));
+        assert!(Instant::now() < end, "{expected:#?}\n{:#?}", files.each_ref().map(fs::read_to_string));
         thread::sleep(Duration::from_millis(50));
     }
     fs::remove_dir_all(directory).unwrap();
@@ -452,7 +453,8 @@ fn configured(place: &Place, files: [&str; 2]) -> (PathBuf, [String; 2]) {
 
 #[test]
 fn tls_asks_both_sides_for_a_certificate() {
-    let place = Place { key: "plant/7/ticks".into(), ..Place::new() };
+    let mut place = Place::new();
+    place.key = "plant/7/ticks".into();
     let mut tx = place.a();
     let (directory, [send_file, receive_file]) = configured(&place, ["send-tls.json5", "receive-tls.json5"]);
     let port = place.endpoint.rsplit(':').next().unwrap();
@@ -464,12 +466,7 @@ fn tls_asks_both_sides_for_a_certificate() {
     push(&mut tx, 0..100);
     pop(&mut place.b(), 0..100);
     // Without a certificate, or without TLS, nobody gets through.
-    let strange = Place {
-        a: format!("{}2", place.a),
-        b: String::from("none"),
-        key: place.key.clone(),
-        endpoint: place.endpoint.clone(),
-    };
+    let strange = place.beside();
     push(&mut strange.a(), 0..1);
     strange.send(&["--give-up", "2"]).exits(4);
     fs::remove_dir_all(directory).unwrap();
@@ -477,7 +474,8 @@ fn tls_asks_both_sides_for_a_certificate() {
 
 #[test]
 fn only_a_user_with_its_password_may_send() {
-    let place = Place { key: "plant/7/ticks".into(), ..Place::new() };
+    let mut place = Place::new();
+    place.key = "plant/7/ticks".into();
     let mut tx = place.a();
     let (directory, [send_file, receive_file]) = configured(&place, ["send-users.json5", "receive-users.json5"]);
     let receive =
