@@ -60,7 +60,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        [&self.a, &self.b].map(|name| drop(ringmain::unlink(name)));
+        for name in [&self.a, &self.b] {
+            let _ = ringmain::unlink(name);
+        }
     }
 }
 
