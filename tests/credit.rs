@@ -100,7 +100,7 @@ const POPS: [Call<stream::Consumer<u64>>; 14] = [
     }),
 ];
 
-const MESSAGE_POPS: [Call<message::Consumer>; 15] = [
+const MESSAGE_POPS: [Call<message::Consumer>; 16] = [
     ("pop", |rx| assert_eq!(rx.pop(&mut [0; 8]), Ok(8))),
     ("pop_into", |rx| assert_eq!(rx.pop_into(&mut Vec::new()), Ok(8))),
     ("pop_value", |rx| assert!(rx.pop_value::<u64>().is_ok())),

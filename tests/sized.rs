@@ -113,7 +113,8 @@ fn a_view_of_them_has_their_bytes_in_both_parts() {
         assert!(bytes[expected.len()..].iter().all(|&byte| byte == 0));
     }
     // SAFETY: the same.
-    let peek = unsafe { rx.trust_peer() }.blocking().peek_up_to(9).unwrap();
+    let mut view = unsafe { rx.trust_peer() };
+    let peek = view.blocking().peek_up_to(9).unwrap();
     peek.release_first(2);
     assert_eq!(rx.pop_slice(&mut [0; 9]), Ok(1));
 }

@@ -30,8 +30,8 @@ impl fmt::Display for Failure {
         match self {
             Failure::Lost(Lost { tail, head }) => write!(
                 formatter,
-                "the receiver's ring ends at position {tail}, and this one begins at {head}: what lies between is gone. \
-                 It was made anew, or it never was a copy of this one: remove it, and start the receiver again"
+                "the receiver's ring ends at position {tail}, and this one begins at {head}: what lies between is \
+                 gone. It was made anew, or it never was a copy of this one: remove it, and start the receiver again"
             ),
             Failure::Impossible(tail) => write!(
                 formatter,

@@ -267,8 +267,8 @@ fn capacity(wanted: &Wanted, shape: &Shape) -> Result<usize> {
         (Some(bytes), _) => (bytes / unit).max(1),
         (None, Some(bytes)) if bytes <= LARGEST => bytes / unit,
         _ => bail!(
-            "ring {:#018x} has a capacity of {} times {unit} bytes, and a copy is made of {LARGEST} bytes at most unless \
-             it is asked for: start the receiver with --capacity",
+            "ring {:#018x} has a capacity of {} times {unit} bytes, and a copy is made of {LARGEST} bytes at most \
+             unless it is asked for: start the receiver with --capacity",
             shape.ring_id,
             shape.capacity
         ),

@@ -8,8 +8,9 @@ use std::fmt;
 /// The version of all that follows. A receiver refuses another one, and says which it speaks.
 pub const VERSION: u16 = 1;
 
-/// How many bytes of records a batch has at most, unless one record has more.
-pub const LARGEST_BATCH: usize = 1 << 16;
+/// How many bytes of records a batch has at most, unless one record has more: with all that goes before them they fit
+/// one frame of Zenoh's, of 65535 bytes, and are not cut in two.
+pub const LARGEST_BATCH: usize = 63 << 10;
 
 /// The longest type tag of a ring.
 const LONGEST_TAG: usize = 64;

@@ -1,5 +1,5 @@
-//! Records of messages as they lie in a ring: a header, a word where the alignment leaves room for one, the payload, and
-//! zeros up to the next multiple of the alignment. docs/format.md of the library has the bytes.
+//! Records of messages as they lie in a ring: a header, a word where the alignment leaves room for one, the payload,
+//! and zeros up to the next multiple of the alignment. docs/format.md of the library has the bytes.
 
 use std::fmt;
 
