@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,9 @@ impl Place {
 
     /// Makes ring A.
     fn a(&self) -> message::Producer {
-        Options::new(&self.a).capacity(1 << 16).record_alignment(16).type_tag("order").message_producer().unwrap()
+        let options = Options::new(&self.a).capacity(1 << 16).record_alignment(16).type_tag("order");
+        // The sender is killed now and then.
+        options.await_successor(true).message_producer().unwrap()
     }
 
     /// Attaches to ring B, once there is one.
@@ -233,34 +235,43 @@ fn either_side_is_killed_and_nothing_is_lost_or_comes_twice() {
     let (mut send, mut receive) = (place.send(&[]), place.receive(&[]));
     let options = Options::new(&place.b).type_tag("order").wait_for(LONG).await_successor(true);
     let mut rx = options.message_consumer().unwrap();
+    // Both go on until all kills are done, so that each of them hits something under way.
+    let (stop, stopped) = mpsc::channel::<()>();
     let writer = thread::spawn(move || {
-        // Slowly enough that every kill hits something under way.
-        for part in 0..40 {
-            push(&mut tx, 500 * part..500 * part + 500);
-            thread::sleep(Duration::from_millis(25));
+        let mut pushed = 0;
+        while stopped.try_recv() == Err(TryRecvError::Empty) {
+            push(&mut tx, pushed..pushed + 100);
+            pushed += 100;
+            thread::sleep(Duration::from_millis(1));
         }
-        tx
+        (tx, pushed)
     });
     let reader = thread::spawn(move || {
-        pop(&mut rx, 0..20_000);
-        rx
+        let mut popped = 0;
+        while rx.within(Duration::from_secs(5)).until_available().is_ok() {
+            pop(&mut rx, popped..popped + 1);
+            popped += 1;
+        }
+        (rx, popped)
     });
-    for round in 0..6 {
-        send.says("connected");
-        thread::sleep(Duration::from_millis(40 + 30 * round));
-        if round % 2 == 0 {
+    for round in 0..8 {
+        let [is_sender, is_receiver] = [round % 3 != 0, round % 2 == 0];
+        thread::sleep(Duration::from_millis(30 * round));
+        if is_receiver {
             receive.kill();
             receive = place.receive(&[]);
+            receive.says("attached: ");
         }
-        if round % 3 != 0 {
+        if is_sender {
             send.kill();
             send = place.send(&[]);
+            send.says("connected: ");
         }
     }
-    let tx = writer.join().unwrap();
-    let rx = reader.join().unwrap();
-    assert_eq!(rx.position(), tx.position());
-    assert!(matches!(rx.is_empty(), Ok(true)));
+    drop(stop);
+    let (tx, pushed) = writer.join().unwrap();
+    let (rx, popped) = reader.join().unwrap();
+    assert_eq!((popped, rx.position()), (pushed, tx.position()));
 }
 
 #[test]
