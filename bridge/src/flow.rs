@@ -121,6 +121,10 @@ impl Flow {
             records: &[],
         };
         let mut payload = mem::take(&mut self.spare);
+        if !greets {
+            // Once, and not again and again while it grows.
+            payload.reserve(LARGEST_BATCH + 256);
+        }
         query.begin(&mut payload);
         let len = if greets { 0 } else { source.read(&mut payload, LARGEST_BATCH)? };
         if len == 0 && !greets {
@@ -166,6 +170,12 @@ impl Flow {
         }
         self.note();
         Ok(())
+    }
+
+    /// Returns whether what is under way takes a quarter of the ring at most.
+    #[must_use]
+    pub fn is_ring_free(&self) -> bool {
+        self.window.next().wrapping_sub(self.window.head()) <= self.shape.capacity / 4
     }
 
     /// Sends at once: somebody is there who was not before.

@@ -15,7 +15,7 @@ use crate::protocol::{Answer, Malformed};
 pub enum Event {
     /// The answer to a query of this number.
     Answered(u64, Result<Answer, Malformed>),
-    /// The query of this number has ended: it had its answer before, or gets none.
+    /// The query of this number has ended without an answer.
     Ended(u64),
     /// Somebody answers at the key who did not before.
     Matched,
@@ -27,6 +27,8 @@ enum Owner {
     #[default]
     Busy,
     AtTheRing,
+    /// The same, and it does not mind to hear of an answer later.
+    AtTheRingForLong,
     AtTheInbox,
 }
 
@@ -57,12 +59,14 @@ impl Inbox {
     /// Adds an event.
     pub fn post(&self, event: Event) {
         let mut inner = self.lock();
+        let is_answer = matches!(event, Event::Answered(_, Ok(Answer::At { .. })));
         inner.events.push_back(event);
         let owner = inner.owner;
         drop(inner);
         match owner {
             Owner::Busy => {}
-            Owner::AtTheRing => self.waker.wake(),
+            Owner::AtTheRingForLong if is_answer => {}
+            Owner::AtTheRing | Owner::AtTheRingForLong => self.waker.wake(),
             Owner::AtTheInbox => self.came.notify_one(),
         }
     }
@@ -82,14 +86,15 @@ impl Inbox {
         }
     }
 
-    /// Waits by `wait`, which the waker ends; not at all if there is an event: `None`.
-    pub fn wait_at<R>(&self, wait: impl FnOnce() -> R) -> Option<R> {
+    /// Waits by `wait`, which the waker ends; not at all if there is an event: `None`. With `is_patient` an answer does
+    /// not end it: for a wait that is short by itself.
+    pub fn wait_at<R>(&self, is_patient: bool, wait: impl FnOnce() -> R) -> Option<R> {
         {
             let mut inner = self.lock();
             if !inner.events.is_empty() {
                 return None;
             }
-            inner.owner = Owner::AtTheRing;
+            inner.owner = if is_patient { Owner::AtTheRingForLong } else { Owner::AtTheRing };
         }
         let waited = wait();
         self.lock().owner = Owner::Busy;
@@ -124,7 +129,7 @@ mod tests {
             });
             while inbox.take().is_none() {
                 if at_the_ring {
-                    inbox.wait_at(|| rx.within(LONG).pop());
+                    inbox.wait_at(true, || rx.within(LONG).pop());
                 } else {
                     inbox.wait(LONG);
                 }
@@ -134,12 +139,24 @@ mod tests {
     }
 
     #[test]
+    fn a_patient_wait_goes_on_after_an_answer() {
+        let mut rx = ringmain::Options::anonymous().capacity(8).stream_consumer::<u8>().unwrap();
+        let inbox = Inbox::new(rx.waker());
+        let waited = inbox.wait_at(true, || {
+            inbox.post(Event::Answered(7, Ok(Answer::At { tail: 0, free: 0 })));
+            rx.within(Duration::from_millis(1)).pop()
+        });
+        assert_eq!(waited, Some(Err(ringmain::WaitError::TimedOut)));
+        assert!(matches!(inbox.take(), Some(Event::Answered(7, Ok(_)))));
+    }
+
+    #[test]
     fn what_came_before_is_not_waited_for() {
         let mut rx = ringmain::Options::anonymous().capacity(8).stream_consumer::<u8>().unwrap();
         let inbox = Inbox::new(rx.waker());
         inbox.post(Event::Ended(7));
         inbox.wait(LONG);
-        assert!(inbox.wait_at(|| rx.within(LONG).pop()).is_none());
+        assert!(inbox.wait_at(false, || rx.within(LONG).pop()).is_none());
         assert!(matches!(inbox.take(), Some(Event::Ended(7))));
     }
 }

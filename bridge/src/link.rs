@@ -1,6 +1,7 @@
 //! The sender's side of the network: queries at the key of its ring, and the token that says that it lives.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::Result;
 use zenoh::liveliness::LivelinessToken;
@@ -20,15 +21,18 @@ pub struct Link {
     _token: LivelinessToken,
 }
 
-/// Tells that a query has ended, when Zenoh forgets it.
+/// Tells that a query has ended without an answer, when Zenoh forgets it.
 struct Ended {
     number: u64,
     inbox: Arc<Inbox>,
+    is_answered: AtomicBool,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.inbox.post(Event::Ended(self.number));
+        if !*self.is_answered.get_mut() {
+            self.inbox.post(Event::Ended(self.number));
+        }
     }
 }
 
@@ -74,13 +78,14 @@ impl Link {
         self.querier.matching_status().wait().is_ok_and(|status| status.matching())
     }
 
-    /// Makes a query. Its answer and its end come to the inbox.
+    /// Makes a query. Its answer comes to the inbox, or that it ended without one.
     pub fn ask(&self, number: u64, payload: Vec<u8>) {
-        let ended = Ended { number, inbox: Arc::clone(&self.inbox) };
+        let ended = Ended { number, inbox: Arc::clone(&self.inbox), is_answered: AtomicBool::new(false) };
         let answered = move |reply: zenoh::query::Reply| {
             // What is no sample is Zenoh's own word that the time is over.
             if let Ok(sample) = reply.result() {
                 let answer = Answer::read(&sample.payload().to_bytes());
+                ended.is_answered.store(true, Relaxed);
                 ended.inbox.post(Event::Answered(ended.number, answer));
             }
         };

@@ -29,13 +29,14 @@ pub struct Network {
     pub zenoh_config: Option<PathBuf>,
 }
 
-/// What Zenoh would do, and a bridge does not, unless a file of configuration says so: search for others, and wait for
-/// seconds before it connects again.
-const QUIET: [(&str, &str); 5] = [
+/// What Zenoh would do, and a bridge does not, unless a file of configuration says so: search for others, wait for
+/// seconds before it connects again, and take a side for alive of which nothing was heard for 10 s.
+const QUIET: [(&str, &str); 6] = [
     ("scouting/multicast/enabled", "false"),
     ("scouting/gossip/enabled", "false"),
     ("connect/timeout_ms", "-1"),
     ("connect/exit_on_failure", "false"),
+    ("transport/link/tx/lease", "3000"),
     ("connect/retry", "{ period_init_ms: 100, period_max_ms: 1000, period_increase_factor: 2 }"),
 ];
 

@@ -25,6 +25,9 @@ use crate::source::{Ahead, Ring, Waited, layout};
 /// How often to look at what tells nobody that it changed.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long what has arrived may stay in ring A while most of it is free.
+const SOON: Duration = Duration::from_millis(5);
+
 /// How often to look whether somebody follows a producer that has left, or whether the ring is there.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -278,11 +281,16 @@ impl Pump {
                     return Ok(Pumped::Ended(end));
                 }
                 if ended.is_none() {
-                    match self.inbox.wait_at(|| source.wait(TICK)).transpose()? {
+                    // A message that waits behind the wake of an answer would be late: while most of the ring is free,
+                    // what arrived is given back a little later, or with the next message.
+                    let is_patient = !is_idle && self.flow.is_ring_free();
+                    let limit = if is_patient { SOON } else { TICK };
+                    match self.inbox.wait_at(is_patient, || source.wait(limit)).transpose()? {
                         None | Some(Waited::Some) => {}
                         Some(Waited::Ended(how)) => ended = Some(how),
                         Some(Waited::Orphaned) if is_idle => return Ok(Pumped::Orphaned),
                         Some(Waited::Orphaned | Waited::Full) => self.inbox.wait(TICK),
+                        Some(Waited::Nothing) if is_patient => {}
                         Some(Waited::Nothing) => is_matched = self.link.is_matched(),
                     }
                 } else {
