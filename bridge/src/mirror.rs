@@ -264,7 +264,8 @@ fn capacity(wanted: &Wanted, shape: &Shape) -> Result<usize> {
     let unit = shape.kind.unit();
     let bytes = usize::try_from(shape.capacity).ok().and_then(|capacity| capacity.checked_mul(unit));
     let capacity = match (wanted.capacity, bytes) {
-        (Some(bytes), _) => (bytes / unit).max(1),
+        (Some(bytes), _) if bytes < unit => bail!("an element of {unit} bytes does not fit a --capacity of {bytes}"),
+        (Some(bytes), _) => bytes / unit,
         (None, Some(bytes)) if bytes <= LARGEST => bytes / unit,
         _ => bail!(
             "ring {:#018x} has a capacity of {} times {unit} bytes, and a copy is made of {LARGEST} bytes at most \
@@ -410,6 +411,9 @@ mod tests {
         let small = Wanted { capacity: Some(4096), ..name.0.clone() };
         let refused = Mirror::attach(&small, &Shape { capacity: 8192, ..shape(Kind::Message(8)) }, 0).unwrap_err();
         assert!(refused.to_string().contains("8192 or more"), "{refused}");
+        let element = Shape { capacity: 1, ..shape(Kind::Stream(Layout::new::<[u64; 1024]>())) };
+        let refused = Mirror::attach(&small, &element, 0).unwrap_err().to_string();
+        assert!(refused.contains("8192") && refused.contains("4096"), "{refused}");
         // Elements are no longer than each other: any capacity will do.
         let elements = Shape { capacity: 1 << 20, ..shape(Kind::Stream(Layout::new::<u64>())) };
         assert!(Mirror::attach(&small, &elements, 0).is_ok());
