@@ -74,6 +74,10 @@ impl Network {
                 set(key, value)?;
             }
         }
+        // A router passes no query from peer to peer: it takes it that they reach each other.
+        if self.listen.is_empty() && is_standard("mode") && is_standard("listen/endpoints") {
+            set("mode", "\"client\"")?;
+        }
         for (key, endpoints) in [("connect/endpoints", &self.connect), ("listen/endpoints", &self.listen)] {
             // By itself a peer listens at a port that nobody knows.
             if !endpoints.is_empty() || is_standard(key) {
@@ -151,6 +155,14 @@ mod tests {
         assert_eq!(found(&config, "listen/endpoints"), "[]");
         assert_eq!(found(&config, "connect/endpoints"), r#"["tcp/10.0.0.2:7447"]"#);
         assert_eq!(found(&config, "transport/link/rx/max_message_size"), "1048576");
+    }
+
+    #[test]
+    fn a_side_that_only_connects_is_a_client_so_that_a_router_serves_it() {
+        let config = Network { connect: vec!["tcp/10.0.0.2:7447".into()], ..network() }.config(1 << 20).unwrap();
+        assert_eq!(found(&config, "mode"), r#""client""#);
+        let config = Network { listen: vec!["tcp/10.0.0.2:7447".into()], ..network() }.config(1 << 20).unwrap();
+        assert_ne!(found(&config, "mode"), r#""client""#);
     }
 
     #[test]
