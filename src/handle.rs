@@ -30,8 +30,8 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.memory.name()
     }
 
-    /// Returns the number of the ring, chosen at random when it was created: a later ring of the same name has another
-    /// one.
+    /// Returns the number of the ring, chosen at random when it was created, or given by
+    /// [`Options::ring_id`](crate::Options::ring_id): a later ring of the same name has another one.
     #[must_use]
     pub fn ring_id(&self) -> u64 {
         self.memory.ring_id()

@@ -1,6 +1,7 @@
 //! How a ring is named, sized, created and attached.
 
 use std::alloc::Layout;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub struct Options {
     type_tag: String,
     any_type: bool,
     first_position: u64,
+    ring_id: Option<NonZeroU64>,
     wait_strategy: Wait,
     awaits_first: bool,
     awaits_successor: bool,
@@ -137,6 +139,7 @@ impl Options {
             type_tag: String::new(),
             any_type: false,
             first_position: 0,
+            ring_id: None,
             wait_strategy: Wait::default(),
             awaits_first: true,
             awaits_successor: false,
@@ -378,6 +381,34 @@ impl Options {
         self
     }
 
+    /// Gives a ring that is created this number instead of a random one: with [`start_at`](Options::start_at) and a
+    /// number that another ring has ([`ring_id`](crate::message::Producer::ring_id)), it says for ever which ring it
+    /// mirrors.
+    ///
+    /// An existing ring keeps its number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::num::NonZeroU64;
+    /// use ringmain::Options;
+    ///
+    /// let original = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+    /// let mut mirror = Options::anonymous().capacity(64).start_at(original.position());
+    /// if let Some(id) = NonZeroU64::new(original.ring_id()) {
+    ///     mirror = mirror.ring_id(id);
+    /// }
+    /// assert_eq!(mirror.stream_producer::<u64>()?.ring_id(), original.ring_id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn ring_id(mut self, id: NonZeroU64) -> Options {
+        self.ring_id = Some(id);
+        self
+    }
+
     /// Says how the calls that wait do so; by default they spin a little, then sleep.
     ///
     /// A sleeper is woken at the cost of one system call for the end that publishes, about 50 us before it runs again.
@@ -600,6 +631,7 @@ impl Options {
             capacity: None,
             record_align: None,
             first_position: self.first_position,
+            ring_id: self.ring_id,
         }
     }
 

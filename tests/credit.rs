@@ -100,7 +100,7 @@ const POPS: [Call<stream::Consumer<u64>>; 14] = [
     }),
 ];
 
-const MESSAGE_POPS: [Call<message::Consumer>; 15] = [
+const MESSAGE_POPS: [Call<message::Consumer>; 16] = [
     ("pop", |rx| assert_eq!(rx.pop(&mut [0; 8]), Ok(8))),
     ("pop_into", |rx| assert_eq!(rx.pop_into(&mut Vec::new()), Ok(8))),
     ("pop_value", |rx| assert!(rx.pop_value::<u64>().is_ok())),
@@ -117,6 +117,11 @@ const MESSAGE_POPS: [Call<message::Consumer>; 15] = [
         let mut batch = rx.peek_batch();
         assert_eq!(batch.append_next(&mut Vec::new()), Ok(8));
         batch.release();
+    }),
+    ("release_to of a batch", |rx| {
+        let mut batch = rx.peek_batch();
+        assert_eq!(batch.append_next(&mut Vec::new()), Ok(8));
+        assert_eq!(batch.release_to(batch.position()), Ok(Some(1)));
     }),
     ("peek of a view", |rx| trust!(rx).peek().unwrap().release()),
     ("drain of a view", |rx| assert_eq!(trust!(rx).drain(1, |bytes| assert_eq!(bytes.len(), 8)), Ok(1))),

@@ -195,6 +195,8 @@ impl Calls for message::Consumer {
         said.check("next_len of a batch", batch.next_len());
         said.check("append_next of a batch", batch.append_next(&mut Vec::new()));
         said.check("copy_next of a batch", batch.copy_next(&mut [0; 64]));
+        said.check("next_word of a batch", batch.next_word());
+        said.check("release_to of a batch", batch.release_to(0));
         batch.release();
         self.release();
         let mut trusted = trust!(self);
@@ -401,6 +403,7 @@ fn guards(part: &mut Part) {
         "peek batch",
         assert!(batch.as_mut().unwrap().next_len().is_err()),
         assert!(batch.as_mut().unwrap().append_next(&mut Vec::new()).is_err()),
+        assert!(batch.as_mut().unwrap().release_to(0).is_err()),
         batch.take().unwrap().release()
     );
     part.say("end");

@@ -78,6 +78,44 @@ fn a_batch_that_is_dropped_leaves_its_messages() {
 }
 
 #[test]
+fn a_batch_gives_back_up_to_a_position_and_keeps_what_it_read_after_that() {
+    for (align, word) in [(8, 0), (16, 7), (64, 7)] {
+        let ring = Ring::new();
+        let mut tx = ring.options().capacity(4096).record_alignment(align).message_producer().unwrap();
+        let mut rx = ring.options().message_consumer().unwrap();
+        let mut ends = Vec::new();
+        for len in [0, 1, 100, 31] {
+            match word {
+                0 => tx.push(&vec![len; len as usize]).unwrap(),
+                word => tx.push_tagged(word, &vec![len; len as usize]).unwrap(),
+            }
+            ends.push(tx.position());
+        }
+        let mut batch = rx.peek_batch();
+        for &end in &ends[..3] {
+            assert_eq!(batch.next_word(), Ok(word));
+            batch.append_next(&mut Vec::new()).unwrap();
+            assert_eq!(batch.position(), end);
+        }
+        // Where no record ends, what was not read yet, and what lies before the head.
+        for nowhere in [ends[2] - 1, ends[1] + 1, ends[3], 0_u64.wrapping_sub(align as u64)] {
+            assert_eq!(batch.release_to(nowhere), Ok(None), "{nowhere}");
+        }
+        assert_eq!((batch.release_to(0), ring.word(word::HEAD)), (Ok(Some(0)), 0));
+        assert_eq!((batch.release_to(ends[1]), ring.word(word::HEAD)), (Ok(Some(2)), ends[1]));
+        assert_eq!((batch.len(), batch.position()), (1, ends[2]));
+        assert_eq!(batch.release_to(ends[0]), Ok(None));
+        // The one that is under way is read again after that.
+        batch.rewind();
+        let mut bytes = Vec::new();
+        while batch.append_next(&mut bytes).is_ok() {}
+        assert_eq!((bytes.len(), batch.position()), (131, ends[3]));
+        assert_eq!((batch.release_to(ends[3]), batch.is_empty()), (Ok(Some(2)), true));
+        assert_eq!((ring.word(word::HEAD), batch.next_word()), (ends[3], Err(PopError::Empty)));
+    }
+}
+
+#[test]
 fn a_batch_after_a_lie_is_refused_and_gives_nothing_back() {
     let ring = Ring::new();
     let mut tx = ring.options().capacity(4096).message_producer().unwrap();

@@ -75,6 +75,9 @@ fn they_can_be_waited_for_and_looked_at() {
     let mut bytes = [0xee; 8];
     peek.copy_to_slice(&mut bytes);
     assert_eq!((peek.len(), &bytes), (2, b"onetwo\xee\xee"));
+    peek.copy_from(1, &mut bytes);
+    peek.copy_from(2, &mut bytes);
+    assert_eq!(&bytes, b"twotwo\xee\xee");
     peek.release_first(1);
     let mut bytes = [0; 6];
     assert_eq!(rx.blocking().pop_some(&mut bytes), Ok(1));
@@ -102,6 +105,16 @@ fn a_view_of_them_has_their_bytes_in_both_parts() {
     assert_eq!(view.peek(4).unwrap_err(), PopError::Short { available: 3, len: 4 });
     let peek = view.blocking().peek_up_to(9).unwrap();
     assert_eq!(peek.as_slices(), (&b"twosix"[..], &b"ten"[..]));
+    drop(peek);
+    for (at, expected) in [(0, "twosixten"), (1, "sixten"), (2, "ten"), (3, "")] {
+        let mut bytes = [0; 12];
+        rx.peek(3).unwrap().copy_from(at, &mut bytes);
+        assert_eq!(&bytes[..expected.len()], expected.as_bytes());
+        assert!(bytes[expected.len()..].iter().all(|&byte| byte == 0));
+    }
+    // SAFETY: the same.
+    let mut view = unsafe { rx.trust_peer() };
+    let peek = view.blocking().peek_up_to(9).unwrap();
     peek.release_first(2);
     assert_eq!(rx.pop_slice(&mut [0; 9]), Ok(1));
 }

@@ -3,7 +3,7 @@
 //! A guard of the library borrows its handle. Here both lie in one value on the heap, which never moves, and while
 //! there is a guard nothing but that is used: each call goes through `idle`, `handle` or `guard`, which refuse
 //! all others. A guard is dropped before its handle. What a call that moves data asks is one word,
-//! [`ringmain_end::idle`].
+//! `ringmain_end::idle`.
 
 use core::ffi::{c_char, c_int};
 use std::ffi::CString;

@@ -1,6 +1,7 @@
 //! What a caller wants a ring to be: what is written at its creation, and what an existing one is compared with.
 
 use std::alloc::Layout;
+use std::num::NonZeroU64;
 
 use super::layout::{
     DATA_OFFSET, Features, HEADER_LENGTH, INCOMPATIBLE, Identity, InvalidTag, LAYOUT_VERSION, LONGEST_TAG, MESSAGE,
@@ -25,6 +26,8 @@ pub(crate) struct Wanted {
     record_align: Option<u64>,
     /// Of a ring that is created.
     first_position: u64,
+    /// The same, in place of a random one.
+    ring_id: Option<NonZeroU64>,
     /// Whether nothing of the ring will be changed.
     only_looks: bool,
 }
@@ -49,6 +52,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) record_align: Option<usize>,
     /// Of a ring that is created.
     pub(crate) first_position: u64,
+    /// The same, in place of a random one.
+    pub(crate) ring_id: Option<NonZeroU64>,
 }
 
 impl Wanted {
@@ -78,6 +83,7 @@ impl Wanted {
             capacity: terms.capacity.map(|capacity| capacity as u64),
             record_align: terms.record_align.map(|align| align as u64),
             first_position: terms.first_position,
+            ring_id: terms.ring_id,
             only_looks: false,
         })
     }
@@ -99,6 +105,7 @@ impl Wanted {
             capacity: None,
             record_align: is_stream.then_some(0),
             first_position: found.first_position,
+            ring_id: None,
             only_looks: true,
         }
     }
@@ -123,7 +130,7 @@ impl Wanted {
             record_align: self.record_align.unwrap_or(SMALLEST_ALIGN as u64),
             header_length: HEADER_LENGTH,
             features: Features::default(),
-            ring_id: birth.ring_id,
+            ring_id: self.ring_id.map_or(birth.ring_id, NonZeroU64::get),
             created: birth.time,
             first_position: self.first_position,
             tag: self.tag,
@@ -304,6 +311,17 @@ mod tests {
                 assert_eq!((found, expected), (header_length, nearest));
             }
         }
+    }
+
+    #[test]
+    fn a_ring_has_the_number_that_was_asked_for() {
+        let numbered = Terms { ring_id: NonZeroU64::new(9), ..terms() };
+        let wanted = Wanted::stream(&numbered, Layout::new::<u64>()).unwrap();
+        assert_eq!(wanted.identity(BIRTH).ring_id, 9);
+        assert_eq!(stream().identity(BIRTH).ring_id, BIRTH.ring_id);
+        // One that stands keeps its own.
+        let found = stream().identity(BIRTH);
+        wanted.check("none", found, found.segment_length).unwrap();
     }
 
     #[test]

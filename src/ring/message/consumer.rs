@@ -516,11 +516,17 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// Reads the user's word of the record at the head, which is there: 0 if records have none.
     #[inline(always)]
     pub(super) fn front_word(&self) -> u64 {
+        self.word_of(self.cursor.position())
+    }
+
+    /// Reads the user's word of the record at `position`, which was found there: 0 if records have none.
+    #[inline(always)]
+    pub(super) fn word_of(&self, position: u64) -> u64 {
         if !self.kind.geometry.has_words() {
             return NO_WORD;
         }
-        // SAFETY: the head starts a record, and records have words.
-        let word = unsafe { word_at(&self.memory, self.cursor.position(), self.kind.geometry) };
+        // SAFETY: a record starts there, and records have words.
+        let word = unsafe { word_at(&self.memory, position, self.kind.geometry) };
         // It was observed with the tail or the header by which the record was found.
         word.load(Ordering::Relaxed)
     }

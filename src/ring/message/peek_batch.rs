@@ -38,6 +38,11 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         self.consumer.position().wrapping_add(self.passed)
     }
 
+    /// Begins anew with the first message that is in the ring: what was read is read again.
+    pub fn rewind(&mut self) {
+        (self.passed, self.len) = (0, 0);
+    }
+
     /// Returns the length of the next message.
     ///
     /// # Errors
@@ -46,6 +51,18 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     #[inline]
     pub fn next_len(&mut self) -> Result<usize, PopError> {
         self.consumer.front(self.passed).map_err(|nothing| self.consumer.refusal(nothing))
+    }
+
+    /// Returns the word that the producer gave the next message; 0 if none was given, and in a ring with a
+    /// [`record_alignment`](crate::Options::record_alignment) of 8.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeekBatch::next_len`].
+    #[inline]
+    pub fn next_word(&mut self) -> Result<u64, PopError> {
+        self.next_len()?;
+        Ok(self.consumer.word_of(self.position()))
     }
 
     /// Copies the next message to the end of a vector, and returns its length.
@@ -88,6 +105,58 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     /// Returns the consumer, and how many bytes of records were read.
     pub(crate) fn parts(&mut self) -> (&mut Consumer<M>, u64) {
         (self.consumer, self.passed)
+    }
+
+    /// Gives the messages before `position` back to the producer, at once, and keeps those that were read after it.
+    /// Returns how many that is; `None`, and gives nothing back, if none of those that were read ends at `position`,
+    /// and none was read from there on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+    /// # let options = ringmain::Options::from_fd(ring);
+    /// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+    /// tx.push(b"one")?;
+    /// tx.push(b"two")?;
+    /// let mut sent = Vec::new();
+    /// let mut batch = rx.peek_batch();
+    /// batch.append_next(&mut sent)?;
+    /// let first = batch.position();
+    /// batch.append_next(&mut sent)?;
+    /// // The first one has arrived, the second one is under way.
+    /// assert_eq!(batch.release_to(first)?, Some(1));
+    /// assert_eq!((batch.len(), batch.release_to(first + 1)?), (1, None));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Broken`]: the handle can no longer be used.
+    pub fn release_to(&mut self, position: u64) -> Result<Option<usize>, PopError> {
+        self.consumer.check()?;
+        let released = position.wrapping_sub(self.consumer.position());
+        if released > self.passed {
+            return Ok(None);
+        }
+        // Each header is loaded a second time, and checked as at the first one: the producer may have changed it.
+        let (mut walked, mut count) = (0, 0);
+        while walked < released {
+            let len = self.consumer.front(walked).map_err(|nothing| self.consumer.refusal(nothing))?;
+            walked += self.consumer.kind.geometry.size(len);
+            count += 1;
+        }
+        if walked != released {
+            return Ok(None);
+        }
+        if count > 0 {
+            self.consumer.pass(self.consumer.position(), released);
+            self.passed -= released;
+            self.len = self.len.saturating_sub(count);
+        }
+        Ok(Some(count))
     }
 
     /// Gives all messages that were read back to the producer, at once.

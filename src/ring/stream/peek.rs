@@ -201,12 +201,18 @@ impl<M: Memory> Peek<'_, [u8], M> {
     /// Copies the elements, from the first on, as far as whole ones fit.
     #[inline]
     pub fn copy_to_slice(&self, bytes: &mut [u8]) {
-        if !self.is_here() {
+        self.copy_from(0, bytes);
+    }
+
+    /// Copies the elements from `at` on, as far as whole ones fit; none from the end of the peek on.
+    #[inline]
+    pub fn copy_from(&self, at: usize, bytes: &mut [u8]) {
+        if at >= self.len || !self.is_here() {
             return;
         }
-        let (size, first) = (self.consumer.kind.size, self.position());
-        let len = self.len.min(self.consumer.kind.whole(bytes.len()));
-        let before = self.parts().0.min(len);
+        let (size, first) = (self.consumer.kind.size, self.position().wrapping_add(at as u64));
+        let len = (self.len - at).min(self.consumer.kind.whole(bytes.len()));
+        let (before, _) = split(first, len, self.consumer.kind.capacity());
         let (part, rest) = bytes[..len * size].split_at_mut(before * size);
         let read = |part: &mut [u8]| {
             let (to, len) = (part.as_mut_ptr(), part.len());

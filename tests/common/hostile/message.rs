@@ -329,6 +329,13 @@ fn pop_patiently(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
                 1 => Outcome::of(batch.within(limit).append_next(&mut bytes), Outcome::of_wait),
                 _ => Outcome::of(batch.within(limit).copy_next(&mut [0; 64]), Outcome::of_wait),
             };
+            let read = batch.position();
+            match (batch.append_next(&mut bytes), batch.release_to(read)) {
+                (_, Ok(Some(released))) => assert!(released <= 1),
+                // The header was changed since it was read, or the handle is poisoned.
+                (_, Ok(None)) | (_, Err(PopError::Broken(_) | PopError::Empty)) => {}
+                (read, released) => panic!("{read:?}, {released:?}"),
+            }
             batch.release();
             outcome
         }

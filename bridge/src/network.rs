@@ -1,0 +1,198 @@
+//! The session of Zenoh that both sides have.
+
+use std::path::PathBuf;
+use std::process;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use zenoh::key_expr::KeyExpr;
+use zenoh::{Config, Session, Wait};
+
+use crate::protocol::SenderId;
+
+/// How long a query waits for its answer: longer than any answer takes, but for a line that is gone.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How to find the other side.
+#[derive(Clone, Debug, Args)]
+pub struct Network {
+    /// Connect to this endpoint, such as tcp/10.0.0.2:7447; may be given several times
+    #[arg(long, value_name = "ENDPOINT")]
+    pub connect: Vec<String>,
+    /// Listen at this endpoint, such as tcp/0.0.0.0:7447; may be given several times
+    #[arg(long, value_name = "ENDPOINT")]
+    pub listen: Vec<String>,
+    /// Read Zenoh's configuration from this file: TLS, users and passwords, access control. --connect and --listen take
+    /// the place of its endpoints
+    #[arg(long, value_name = "FILE")]
+    pub zenoh_config: Option<PathBuf>,
+}
+
+/// What Zenoh would do, and a bridge does not, unless a file of configuration says so: search for others, wait for
+/// seconds before it connects again, and take a side for alive of which nothing was heard for 10 s.
+const QUIET: [(&str, &str); 6] = [
+    ("scouting/multicast/enabled", "false"),
+    ("scouting/gossip/enabled", "false"),
+    ("connect/timeout_ms", "-1"),
+    ("connect/exit_on_failure", "false"),
+    ("transport/link/tx/lease", "3000"),
+    ("connect/retry", "{ period_init_ms: 100, period_max_ms: 1000, period_increase_factor: 2 }"),
+];
+
+/// Turns an error of Zenoh into one of ours.
+pub fn failed(what: &str) -> impl Fn(zenoh::Error) -> anyhow::Error {
+    move |error| anyhow!("{what}: {error}")
+}
+
+impl Network {
+    /// Returns whether there is anybody to talk to.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.connect.is_empty() && self.listen.is_empty() && self.zenoh_config.is_none()
+    }
+
+    /// Makes the configuration. No message that comes may be longer than `longest`.
+    fn config(&self, longest: usize) -> Result<Config> {
+        let standard = Config::default();
+        let given = match &self.zenoh_config {
+            None => standard.clone(),
+            Some(file) => Config::from_file(file)
+                .map_err(|error| anyhow!("{error}"))
+                .with_context(|| format!("cannot read the configuration in {}", file.display()))?,
+        };
+        let is_standard = |key: &str| given.get_json(key).ok() == standard.get_json(key).ok();
+        let mut config = given.clone();
+        let mut set = |key: &str, value: &str| {
+            config
+                .insert_json5(key, value)
+                .map_err(|error| anyhow!("{error}"))
+                .with_context(|| format!("{key}: {value}"))
+        };
+        for (key, value) in QUIET {
+            if is_standard(key) {
+                set(key, value)?;
+            }
+        }
+        // A router passes no query from peer to peer: it takes it that they reach each other.
+        if self.listen.is_empty() && is_standard("mode") && is_standard("listen/endpoints") {
+            set("mode", "\"client\"")?;
+        }
+        for (key, endpoints) in [("connect/endpoints", &self.connect), ("listen/endpoints", &self.listen)] {
+            // By itself a peer listens at a port that nobody knows.
+            if !endpoints.is_empty() || is_standard(key) {
+                let quoted: Vec<String> = endpoints.iter().map(|endpoint| format!("{endpoint:?}")).collect();
+                set(key, &format!("[{}]", quoted.join(", ")))?;
+            }
+        }
+        if is_standard("transport/link/rx/max_message_size") {
+            set("transport/link/rx/max_message_size", &longest.to_string())?;
+        }
+        Ok(config)
+    }
+
+    /// Opens a session. No message that comes may be longer than `longest` bytes.
+    ///
+    /// # Errors
+    ///
+    /// The configuration cannot be, or an endpoint cannot be listened at.
+    pub fn open(&self, longest: usize) -> Result<Session> {
+        zenoh::open(self.config(longest)?).wait().map_err(failed("cannot open a session of Zenoh"))
+    }
+}
+
+/// Reads a key: no wildcards, no parts without a character.
+///
+/// # Errors
+///
+/// A text: it is none.
+pub fn parse_key(text: &str) -> Result<String, String> {
+    let key = KeyExpr::new(text.to_owned()).map_err(|error| format!("{text:?} is no key of Zenoh: {error}"))?;
+    if key.is_wild() {
+        return Err(format!("{text:?} has a wildcard: a bridge needs a key of its own"));
+    }
+    Ok(key.to_string())
+}
+
+/// Returns the key of a ring's queries.
+#[must_use]
+pub fn key_of_ring(key: &str, ring_id: u64) -> String {
+    format!("{key}/{ring_id:016x}")
+}
+
+/// Returns the key of the token that a sender keeps while it lives.
+#[must_use]
+pub fn key_of_sender(key: &str, ring_id: u64, sender: &SenderId) -> String {
+    let digits: String = sender.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}/sender/{digits}", key_of_ring(key, ring_id))
+}
+
+/// Returns what this process is called: its host, its number, and that of its session.
+#[must_use]
+pub fn own_name(session: &Session) -> String {
+    let host = rustix::system::uname();
+    let host = String::from_utf8_lossy(host.nodename().to_bytes()).into_owned();
+    format!("{host}/{}/{}", process::id(), session.zid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network() -> Network {
+        Network { connect: Vec::new(), listen: Vec::new(), zenoh_config: None }
+    }
+
+    fn found(config: &Config, key: &str) -> String {
+        config.get_json(key).unwrap()
+    }
+
+    #[test]
+    fn nobody_is_searched_for_and_nothing_listens_by_itself() {
+        let config = Network { connect: vec!["tcp/10.0.0.2:7447".into()], ..network() }.config(1 << 20).unwrap();
+        assert_eq!(found(&config, "scouting/multicast/enabled"), "false");
+        assert_eq!(found(&config, "scouting/gossip/enabled"), "false");
+        assert_eq!(found(&config, "listen/endpoints"), "[]");
+        assert_eq!(found(&config, "connect/endpoints"), r#"["tcp/10.0.0.2:7447"]"#);
+        assert_eq!(found(&config, "transport/link/rx/max_message_size"), "1048576");
+    }
+
+    #[test]
+    fn a_side_that_only_connects_is_a_client_so_that_a_router_serves_it() {
+        let config = Network { connect: vec!["tcp/10.0.0.2:7447".into()], ..network() }.config(1 << 20).unwrap();
+        assert_eq!(found(&config, "mode"), r#""client""#);
+        let config = Network { listen: vec!["tcp/10.0.0.2:7447".into()], ..network() }.config(1 << 20).unwrap();
+        assert_ne!(found(&config, "mode"), r#""client""#);
+    }
+
+    #[test]
+    fn what_a_file_says_stays() {
+        let file = std::env::temp_dir().join(format!("ringmain-bridge-config-{}.json5", process::id()));
+        std::fs::write(&file, r#"{ mode: "client", scouting: { multicast: { enabled: true } } }"#).unwrap();
+        let config = Network { zenoh_config: Some(file.clone()), listen: vec!["tcp/[::1]:7".into()], ..network() };
+        let config = config.config(1 << 20);
+        std::fs::remove_file(file).unwrap();
+        let config = config.unwrap();
+        assert_eq!(found(&config, "scouting/multicast/enabled"), "true");
+        assert_eq!(found(&config, "scouting/gossip/enabled"), "false");
+        assert_eq!(found(&config, "mode"), r#""client""#);
+        assert_eq!(found(&config, "listen/endpoints"), r#"["tcp/[::1]:7"]"#);
+    }
+
+    #[test]
+    fn an_endpoint_that_is_none_is_named() {
+        let refused = Network { connect: vec!["nowhere".into()], ..network() }.config(1 << 20).unwrap_err();
+        assert!(format!("{refused:#}").contains("nowhere"), "{refused:#}");
+    }
+
+    #[test]
+    fn keys_have_no_wildcards() {
+        assert_eq!(parse_key("plant/7/ticks"), Ok("plant/7/ticks".into()));
+        for text in ["", "/a", "a/", "a//b", "a/*", "**", "a/b?c", "a#b"] {
+            assert!(parse_key(text).is_err(), "{text}");
+        }
+        let sender = key_of_sender("a/b", 0x1f, &[0xab; 16]);
+        assert_eq!(sender, format!("a/b/000000000000001f/sender/{}", "ab".repeat(16)));
+        assert!(KeyExpr::new(sender).is_ok());
+    }
+}
