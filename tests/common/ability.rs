@@ -28,6 +28,8 @@ pub(crate) enum Ability {
     MemoryGroup,
     /// To hold up the writing of a core: root, FUSE, and a system that writes cores.
     CoreDump,
+    /// To have networks of its own: root, and `ip`.
+    NetworkNamespace,
 }
 
 impl Display for Ability {
@@ -42,6 +44,7 @@ impl Display for Ability {
             Ability::LimitedSharedMemory => "limited-shared-memory",
             Ability::MemoryGroup => "memory-group",
             Ability::CoreDump => "core-dump",
+            Ability::NetworkNamespace => "network-namespace",
         })
     }
 }

@@ -123,6 +123,9 @@ const UNTOLD_FOR: Duration = Duration::from_millis(5);
 /// In one call of so many it is looked whether what was moved is published: a system call.
 const CALLS_PER_LOOK: u64 = 8;
 
+/// After so many calls in vain a worker makes longer pauses.
+const CALLS_IN_VAIN: u64 = 1000;
+
 /// Calls that a worker makes before it makes its mistake.
 const CALLS_BEFORE_A_PLANT: u64 = 300;
 
@@ -150,7 +153,7 @@ impl<W: Work> End<'_, W> {
             self.past.told = 0;
         }
         journal.write(side, Entry::Attached, self.work.generation());
-        let mut calls: u64 = 0;
+        let (mut calls, mut in_vain) = (0u64, 0u64);
         loop {
             let asked = journal.read(side, Entry::Asked);
             match asked {
@@ -174,8 +177,9 @@ impl<W: Work> End<'_, W> {
             if calls.is_multiple_of(512) || moved == 0 && calls.is_multiple_of(8) {
                 self.ask()?;
             }
+            in_vain = if moved == 0 { in_vain + 1 } else { 0 };
             if moved == 0 {
-                self.idle();
+                self.idle(in_vain);
             }
             if self.job.manner.pauses && calls.is_multiple_of(64) {
                 let pause = Duration::from_micros(self.work.choices().rng.u64(..200));
@@ -315,9 +319,11 @@ impl<W: Work> End<'_, W> {
         if self.work.is_orphaned() { self.told_orphaned() } else { Ok(()) }
     }
 
-    /// Lets others run, since nothing went.
-    fn idle(&mut self) {
+    /// Lets others run, since nothing went in so many calls.
+    fn idle(&mut self, in_vain: u64) {
         match self.work.choices().rng.u8(..8) {
+            // The other end is away for long, behind a line that is cut.
+            0..=3 if in_vain > CALLS_IN_VAIN => thread::sleep(Duration::from_millis(1)),
             0 => thread::sleep(Duration::from_micros(50)),
             1..=3 => thread::yield_now(),
             _ => {}

@@ -1,0 +1,45 @@
+//! The programs at both ends of a bridged pair of rings: the workers of `ringmain chaos`, which note what they do and
+//! know by its position what must come. Positions of both rings are the same numbers, so one journal serves both.
+
+#![allow(dead_code, unused_imports, reason = "the command uses more of these files")]
+
+#[path = "../../../../cli/src/chaos/content.rs"]
+pub(crate) mod content;
+#[path = "../../../../cli/src/chaos/finding.rs"]
+pub(crate) mod finding;
+#[path = "../../../../cli/src/chaos/job.rs"]
+pub(crate) mod job;
+#[path = "../../../../cli/src/chaos/journal.rs"]
+pub(crate) mod journal;
+#[path = "../../../../cli/src/chaos/judge.rs"]
+pub(crate) mod judge;
+#[path = "../../../../cli/src/chaos/keeper.rs"]
+pub(crate) mod keeper;
+#[path = "../../../../cli/src/chaos/message.rs"]
+mod message;
+#[path = "../../../../cli/src/chaos/plan.rs"]
+pub(crate) mod plan;
+#[path = "../../../../cli/src/chaos/segment.rs"]
+pub(crate) mod segment;
+#[path = "../../../../cli/src/chaos/stream.rs"]
+mod stream;
+#[path = "../../../../cli/src/chaos/work.rs"]
+mod work;
+#[path = "../../../../cli/src/chaos/worker.rs"]
+mod worker;
+
+/// Serves as one end of a ring, as the supervisor that started this process says.
+///
+/// # Errors
+/// - the supervisor has said nothing that makes sense
+pub fn run(job: &str) -> anyhow::Result<()> {
+    worker::run(job)
+}
+
+/// Removes the names of rings when all that use them have ended.
+///
+/// # Errors
+/// - one cannot be removed
+pub fn keep(names: &[String]) -> anyhow::Result<()> {
+    keeper::run(names)
+}
