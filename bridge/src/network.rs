@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 use std::process;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -10,9 +11,13 @@ use zenoh::key_expr::KeyExpr;
 use zenoh::{Config, Session, Wait};
 
 use crate::protocol::SenderId;
+use crate::say::{Once, say};
 
 /// How long a query waits for its answer: longer than any answer takes, but for a line that is gone.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait before a session is opened again that found nobody.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// How to find the other side.
 #[derive(Clone, Debug, Args)]
@@ -91,13 +96,36 @@ impl Network {
         Ok(config)
     }
 
-    /// Opens a session. No message that comes may be longer than `longest` bytes.
+    /// Opens a session. No message that comes may be longer than `longest` bytes. Where nothing is listened at, a
+    /// session begins with a connection: tries again for as long as it takes, or `give_up` says, and then returns
+    /// `None`.
     ///
     /// # Errors
     ///
     /// The configuration cannot be, or an endpoint cannot be listened at.
-    pub fn open(&self, longest: usize) -> Result<Session> {
-        zenoh::open(self.config(longest)?).wait().map_err(failed("cannot open a session of Zenoh"))
+    pub fn open(&self, longest: usize, give_up: Option<Duration>) -> Result<Option<Session>> {
+        let mut config = self.config(longest)?;
+        let is_client = config.get_json("mode").is_ok_and(|mode| mode == "\"client\"");
+        if is_client && config.get_json("connect/timeout_ms").is_ok_and(|limit| limit == "-1") {
+            // By itself it would not come back to say that it waits.
+            let limit = PATIENCE.min(give_up.unwrap_or(PATIENCE)).as_millis().to_string();
+            config.insert_json5("connect/timeout_ms", &limit).map_err(failed("connect/timeout_ms"))?;
+        }
+        let (start, mut said) = (Instant::now(), Once::default());
+        loop {
+            match zenoh::open(config.clone()).wait() {
+                Ok(session) => return Ok(Some(session)),
+                Err(error) if is_client => {
+                    said.say(format!("waiting: nobody answers at {}: {error}", self.connect.join(", ")));
+                    if give_up.is_some_and(|limit| start.elapsed() >= limit) {
+                        say(&format!("nothing got through for {} s: giving up", start.elapsed().as_secs()));
+                        return Ok(None);
+                    }
+                    thread::sleep(RETRY);
+                }
+                Err(error) => return Err(failed("cannot open a session of Zenoh")(error)),
+            }
+        }
     }
 }
 

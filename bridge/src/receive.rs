@@ -86,7 +86,9 @@ impl Receive {
     /// The key cannot be answered at.
     pub fn run(&self, fault: Option<Fault>) -> Result<Exit> {
         // The largest record is smaller than the ring; what comes before it is short.
-        let session = self.network.open(self.capacity.unwrap_or(LARGEST).max(LARGEST_BATCH) + 4096)?;
+        let longest = self.capacity.unwrap_or(LARGEST).max(LARGEST_BATCH) + 4096;
+        let give_up = self.give_up.map(Duration::from_secs);
+        let Some(session) = self.network.open(longest, give_up)? else { return Ok(Exit::GivenUp) };
         let (ended, end) = mpsc::channel();
         let desk = Arc::new(Desk {
             key: self.from.clone(),
@@ -131,7 +133,7 @@ impl Receive {
             if let Some(exit) = exit.filter(|_| silent >= LINGER) {
                 return Ok(exit);
             }
-            if self.give_up.is_some_and(|limit| silent >= Duration::from_secs(limit)) {
+            if give_up.is_some_and(|limit| silent >= limit) {
                 say(&format!("no query came for {} s: giving up", silent.as_secs()));
                 return Ok(Exit::GivenUp);
             }

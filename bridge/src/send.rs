@@ -73,7 +73,8 @@ impl Send {
     ///
     /// The ring cannot be used, or the rings do not belong together.
     pub fn run(&self, fault: Option<Fault>) -> Result<Exit> {
-        let session = self.network.open(LONGEST_ANSWER)?;
+        let give_up = self.give_up.map(Duration::from_secs);
+        let Some(session) = self.network.open(LONGEST_ANSWER, give_up)? else { return Ok(Exit::GivenUp) };
         let metrics = Arc::new(Metrics::new(Side::Send, &self.name));
         let (reporting, mut reporter) = (Arc::clone(&metrics), Reporter::new(&self.shown));
         thread::spawn(move || {
