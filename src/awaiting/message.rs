@@ -93,7 +93,7 @@ impl Async<Consumer> {
         peek() -> Record<'_>, until_available();
     }
 
-    /// As [`drain`](Waiting::drain).
+    /// As [`drain`](crate::Waiting::drain).
     ///
     /// # Errors
     ///

@@ -285,7 +285,7 @@ impl<T> Cause for Unfinished<T> {
 /// Calls that are made at each poll.
 macro_rules! calls {
     ($($call:ident $(<$type:ident: $bound:ident>)? ($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {$(
-        #[doc = concat!("As [`", stringify!($call), "`](Waiting::", stringify!($call), ").")]
+        #[doc = concat!("As [`", stringify!($call), "`](crate::Waiting::", stringify!($call), ").")]
         ///
         /// # Errors
         ///
@@ -300,7 +300,7 @@ macro_rules! calls {
 /// Calls whose result borrows the handle: as much as they need is awaited, and then they are made.
 macro_rules! calls_in_place {
     ($($call:ident($($argument:ident: $kind:ty)?) -> $guard:ty, $wait:ident($($len:expr)?);)*) => {$(
-        #[doc = concat!("As [`", stringify!($call), "`](Waiting::", stringify!($call), ").")]
+        #[doc = concat!("As [`", stringify!($call), "`](crate::Waiting::", stringify!($call), ").")]
         ///
         /// # Errors
         ///

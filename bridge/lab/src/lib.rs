@@ -19,4 +19,4 @@ pub mod space;
 pub mod statistics;
 pub mod wire;
 
-pub use ends::{keep, run as work};
+pub use ends::part;

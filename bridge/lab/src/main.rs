@@ -26,19 +26,16 @@ enum Command {
     /// One end of what is measured
     #[command(hide = true)]
     Load(load::Load),
-    #[command(hide = true)]
-    ChaosWorker { job: String },
-    #[command(hide = true)]
-    ChaosKeeper { names: Vec<String> },
 }
 
 fn main() -> Result<()> {
+    if let Some(part) = std::env::args().next().and_then(|name| ringmain_bridge_lab::part(&name)) {
+        return part();
+    }
     match Arguments::parse().command {
         Command::Chaos(chaos) => chaos::run(chaos),
         Command::Bench(bench) => bench::run(&bench),
         Command::Router { listen } => router::run(&listen),
         Command::Load(load) => load::run(&load),
-        Command::ChaosWorker { job } => ringmain_bridge_lab::work(&job),
-        Command::ChaosKeeper { names } => ringmain_bridge_lab::keep(&names),
     }
 }

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
+use ringmain_measure::Channel;
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
 
 /// How long anything may take that must happen soon.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -94,6 +96,16 @@ impl Process {
     pub fn start(what: &str, command: &mut Command, log: &Log) -> Result<Process> {
         command.stdin(Stdio::null()).stdout(log.share()?).stderr(log.share()?);
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        Ok(Process { child, what: what.to_owned() })
+    }
+
+    /// Starts a program that finds a packet at its standard input, and says what it says into a log.
+    ///
+    /// # Errors
+    /// - it cannot be started
+    pub fn start_with(what: &str, mut command: Command, packet: &impl Serialize, log: &Log) -> Result<Process> {
+        command.stdout(log.share()?).stderr(log.share()?);
+        let (child, _) = Channel::start(command, packet)?;
         Ok(Process { child, what: what.to_owned() })
     }
 

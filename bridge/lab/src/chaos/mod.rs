@@ -25,7 +25,7 @@ use crate::ends::finding::Fault;
 use crate::ends::keeper::Keeper;
 use crate::ends::plan::Kind;
 
-pub(crate) use crate::ends::job::SUBCOMMAND as WORKER;
+pub(crate) use crate::ends::job::NAME as WORKER;
 
 /// What a run is to be.
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! A pair of rings, the processes at it, and the judgement of what they do.
 
 use std::alloc::Layout;
+use std::os::unix::process::CommandExt;
 use std::process::{self, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -141,9 +142,9 @@ impl<'a> Pair<'a> {
             // of this one's leaving would contradict.
             plant: Some(Plant::Untold),
         };
-        let job = serde_json::to_string(&job).context("cannot write a job")?;
-        let mut command: Command = self.site.lab(machine, [WORKER, &job]);
-        Ok(Process::start(&side.to_string(), &mut command, &self.log)?)
+        let mut command: Command = self.site.lab(machine, [""; 0]);
+        command.arg0(WORKER);
+        Ok(Process::start_with(&side.to_string(), command, &job, &self.log)?)
     }
 
     /// Opens ring B, if there is one by now whose producer has said that it came: workers take it that both ends were

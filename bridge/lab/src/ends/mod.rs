@@ -28,18 +28,13 @@ mod work;
 #[path = "../../../../cli/src/chaos/worker.rs"]
 mod worker;
 
-/// Serves as one end of a ring, as the supervisor that started this process says.
-///
-/// # Errors
-/// - the supervisor has said nothing that makes sense
-pub fn run(job: &str) -> anyhow::Result<()> {
-    worker::run(job)
-}
-
-/// Removes the names of rings when all that use them have ended.
-///
-/// # Errors
-/// - one cannot be removed
-pub fn keep(names: &[String]) -> anyhow::Result<()> {
-    keeper::run(names)
+/// Returns what this program does under a name by which chaos starts it again: it serves as one end of a ring, or
+/// removes the names of rings when all that use them have ended.
+#[must_use]
+pub fn part(name: &str) -> Option<fn() -> anyhow::Result<()>> {
+    match name {
+        job::NAME => Some(worker::run),
+        keeper::NAME => Some(keeper::run),
+        _ => None,
+    }
 }
