@@ -17,7 +17,8 @@ impl<T: Element> Async<Producer<T>> {
         push_some(values: &[T]) -> Result<usize, WaitError>;
     }
 
-    /// As [`push_slice`](Waiting::push_slice). If it is dropped before it is ready, some of the values may be pushed.
+    /// As [`push_slice`](crate::Waiting::push_slice). If it is dropped before it is ready, some of the values may be
+    /// pushed.
     ///
     /// # Errors
     ///
@@ -60,7 +61,8 @@ impl<T: Element> Async<Consumer<T>> {
         pop_some(values: &mut [T]) -> Result<usize, WaitError>;
     }
 
-    /// As [`pop_slice`](Waiting::pop_slice). If it is dropped before it is ready, some of the values may be popped.
+    /// As [`pop_slice`](crate::Waiting::pop_slice). If it is dropped before it is ready, some of the values may be
+    /// popped.
     ///
     /// # Errors
     ///
