@@ -72,7 +72,9 @@ impl Call {
         self.0.queue.wake(false);
     }
 
-    pub(crate) fn take(&self) -> bool {
+    /// Takes a call, and a nudge.
+    #[must_use]
+    pub fn take(&self) -> bool {
         call::take(&*self.0)
     }
 
@@ -80,8 +82,9 @@ impl Call {
         &self.0.queue
     }
 
-    /// Returns whether nobody has called.
-    pub(crate) fn is_silent(&self) -> bool {
+    /// Returns whether nobody has called, or nudged.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
         self.0.word.load(Ordering::Relaxed) == SILENT
     }
 }
@@ -108,7 +111,9 @@ impl CallWord for Called {
             _ => self.word.swap(value, ordering),
         }
     }
+
     fn replace(&self, old: u32, new: u32, ordering: Ordering) {
+        let ordering = if self.fault == CallFault::NotPublished { Ordering::Relaxed } else { ordering };
         match self.fault {
             CallFault::NudgeStored => self.word.store(new, ordering),
             _ => drop(self.word.compare_exchange(old, new, ordering, Ordering::Relaxed)),

@@ -1,7 +1,10 @@
 //! A driver sleeps for an end: whatever comes wakes whoever waits there, and so does a hint that the other end is gone.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use loom::sync::atomic::AtomicU32;
 use loom::thread;
 use loom_tests::calls::{Call, CallFault};
 use loom_tests::drivers::{Asks, CheckedBell, CheckedDriver, DriverFault, Task};
@@ -167,6 +170,35 @@ fn a_set_hears_a_hint_and_no_hint_hides_a_call() {
     check(|| a_set_is_hinted(false, CallFault::None, DriverFault::None));
     check(|| a_set_is_hinted(true, CallFault::None, DriverFault::None));
     assert_reached(&["a call", "a hint"]);
+}
+
+/// A thread does something, and nudges; another one that takes the nudge looks at it.
+fn a_nudge_is_taken(fault: CallFault) {
+    let set = CheckedSet::new(Turns::Shipped, fault);
+    let call = set.call();
+    let done = Arc::new(AtomicU32::new(0));
+    let other = thread::spawn({
+        let (nudger, done) = (call.nudger(), Arc::clone(&done));
+        move || {
+            done.store(1, Ordering::Relaxed);
+            nudger.wake();
+        }
+    });
+    if !call.is_silent() {
+        assert!(!call.take(), "a nudge is no call");
+        assert_eq!(done.load(Ordering::Relaxed), 1, "what was done before a nudge is not seen");
+        reached("a nudge");
+    }
+    other.join().unwrap();
+}
+
+#[test]
+fn what_was_done_before_a_nudge_is_seen_by_whoever_takes_it() {
+    check(|| a_nudge_is_taken(CallFault::None));
+    assert_reached(&["a nudge"]);
+    for fault in [CallFault::NotPublished, CallFault::NotObserved] {
+        fails("what was done before a nudge is not seen", move || a_nudge_is_taken(fault));
+    }
 }
 
 #[test]

@@ -44,9 +44,10 @@ fn is_checked(line: &&str) -> bool {
 /// answer to its own store of `parking`, and loom never lets a load read what is stored later. An observer loads
 /// nothing but Relaxed, and makes a fence for each of its Acquires: `observer.rs` leaves them out.
 ///
-/// Calls are weakened by the faults of `calls.rs`.
-const BEYOND_THE_SITES: [(&str, &str, Ordering); 9] = [
+/// Calls and nudges are weakened by the faults of `calls.rs`.
+const BEYOND_THE_SITES: [(&str, &str, Ordering); 10] = [
     ("call.rs", "call", Ordering::Release),
+    ("call.rs", "nudge", Ordering::Release),
     ("call.rs", "take", Ordering::Acquire),
     ("park.rs", "full_fence", Ordering::SeqCst),
     ("park.rs", "announce", Ordering::Acquire),

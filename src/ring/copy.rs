@@ -401,7 +401,7 @@ pub unsafe fn copy_in<T>(from: *const u8, to: *mut u8, count: usize) {
 /// call.
 #[inline(always)]
 pub fn is_small(size: usize) -> bool {
-    size <= FEW_WORDS && size == size.next_multiple_of(size_of::<u64>())
+    size <= FEW_WORDS && size & (size_of::<u64>() - 1) == 0
 }
 
 /// Copies one small element out of shared memory.
