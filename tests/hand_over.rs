@@ -130,7 +130,7 @@ const CALLS: [Call<stream::Consumer<u64>, Came>; 20] = [
     ("peek_contiguous, waiting, dropped", |rx| (rx.blocking().peek_contiguous(4).unwrap().iter().collect(), 0)),
 ];
 
-const MESSAGE_CALLS: [Call<message::Consumer, Came>; 26] = [
+const MESSAGE_CALLS: [Call<message::Consumer, Came>; 27] = [
     ("pop", |rx| {
         let mut bytes = [0; 8];
         assert_eq!(rx.pop(&mut bytes), Ok(8));
@@ -188,6 +188,14 @@ const MESSAGE_CALLS: [Call<message::Consumer, Came>; 26] = [
     ("peek_batch, dropped", |rx| (batch(rx, |_| {}), 0)),
     ("peek_batch, forgotten", |rx| (batch(rx, |batch| mem::forget(batch)), 0)),
     ("peek_batch and release", |rx| (batch(rx, |batch| batch.release()), 3)),
+    ("peek_batch and release_to", |rx| {
+        let (mut batch, mut bytes) = (rx.peek_batch(), Vec::new());
+        (0..2).for_each(|_| assert_eq!(batch.append_next(&mut bytes), Ok(8)));
+        let second = batch.position();
+        assert_eq!(batch.append_next(&mut bytes), Ok(8));
+        assert_eq!(batch.release_to(second), Ok(Some(2)));
+        (bytes.chunks(8).map(number).collect(), 2)
+    }),
     ("drain of a view", |rx| {
         let mut values = Vec::new();
         let mut view = trust!(rx);

@@ -256,7 +256,7 @@ fn joined(input: &[u8], before: &[u8], next: &[u8], most: usize) -> usize {
 
 #[test]
 fn readers_that_are_killed_lose_nothing_and_repeat_one_piece() {
-    const PIECE: usize = 128 << 10;
+    const PIECE: usize = 32 << 10;
     for (framing, repeats) in [("bytes", PIECE), ("fixed:8", PIECE), ("lines", PIECE + 64)] {
         let ring = Ring::new();
         let input: String = (0..1_000_000).map(|line| format!("{line:07}\n")).collect();

@@ -20,7 +20,7 @@ use crate::words::count;
 const WHOLE: usize = 4096;
 
 /// The largest write, or that plus a message: what the next reader repeats where this one is killed.
-const PIECE: usize = 1 << 17;
+const PIECE: usize = 1 << 15;
 
 #[derive(Debug, Args)]
 pub(crate) struct Read {

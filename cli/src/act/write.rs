@@ -17,8 +17,8 @@ use super::meter::Meter;
 use super::peer::{End, Reader};
 use crate::streams::{self, SLICE, Stream, is_ready};
 
-/// The largest read: what a process that is killed can lose.
-const PIECE: usize = 1 << 17;
+/// The largest read: what a process that is killed can lose. With larger ones the two ends take turns, and the pipes do.
+const PIECE: usize = 1 << 15;
 
 /// What is read while the ring is full: a page, so that what follows starts at one where stdin comes in such.
 const SPARE: usize = 4096;
