@@ -336,6 +336,8 @@ fn pop_patiently(rx: &mut Consumer, choices: &impl Choices) -> Outcome {
                 (_, Ok(None)) | (_, Err(PopError::Broken(_) | PopError::Empty)) => {}
                 (read, released) => panic!("{read:?}, {released:?}"),
             }
+            batch.rewind();
+            assert!(matches!(batch.next_word(), Ok(_) | Err(PopError::Broken(_) | PopError::Empty)));
             batch.release();
             outcome
         }
