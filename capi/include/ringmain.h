@@ -8,8 +8,8 @@
  *   -EAGAIN      the ring is full, or empty, and the limit is RINGMAIN_NOW
  *   -ETIMEDOUT   the limit has passed, or a process that makes or removes the ring does not finish
  *   -ECANCELED   a waker has ended the wait; nothing was lost, and the call can be made again
- *   -EPIPE       the other end has closed the ring, and all that it sent has been read
- *   -ECONNRESET  the process at the other end is gone without having closed it
+ *   -EPIPE       the other end has closed the ring, and less is left than was asked for: read it by less at a time
+ *   -ECONNRESET  the same, where the process at the other end is gone without having closed it
  *   -ENOTCONN    nobody is attached to the other end yet, and RINGMAIN_NO_AWAIT_FIRST_PEER was given
  *   -ESTALE      nobody is at the other end, and the ring's name is gone: nobody can come
  *   -EMSGSIZE    more than the ring can ever hold, or than the buffer has room for
@@ -27,8 +27,8 @@
  *
  * Threads. A handle may be used by one thread at a time, any one: the role follows the handle. Different handles are
  * independent of each other. Sets that sleep and descriptors for event loops have a thread of the library's own; no
- * other call starts one, and none changes how a signal is handled. Pushing, popping and waiting at a handle allocate no
- * memory.
+ * other call starts one, and none changes how a signal is handled. Pushing and popping allocate no memory;
+ * a wait that sleeps reads /proc ten times a second, and allocates for that.
  *
  * Trust. What pushes and pops copies, so it is safe against whatever the other process does. Pointers into the ring (a
  * claim, a peek) are not: whoever uses them trusts every process that can write to the ring to keep to the protocol.

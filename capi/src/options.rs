@@ -126,6 +126,8 @@ const DEFAULTS: ringmain_options = ringmain_options {
 
 /// The size that the first version of the options had.
 const FIRST_SIZE: usize = 104;
+/// More than any struct of a later version has: what says so was not given a size.
+const MOST_SIZE: usize = 4096;
 
 const _: () = assert!(size_of::<ringmain_options>() >= FIRST_SIZE);
 
@@ -153,8 +155,8 @@ pub(crate) unsafe fn text<'a>(what: &str, text: *const c_char) -> Result<&'a str
 ///
 /// # Safety
 ///
-/// `from` is null or aligned and valid for reads of as many bytes as it begins with, if these are at least 8; and every
-/// bit pattern is a `T`.
+/// `from` is null or aligned and valid for reads of as many bytes as it begins with, if these are 8 to [`MOST_SIZE`];
+/// and every bit pattern is a `T`.
 unsafe fn sized<T: Copy>(what: &str, from: *const T, first: usize, rest: T) -> Result<T, c_int> {
     let (mut whole, own) = (rest, size_of::<T>());
     if from.is_null() {
@@ -162,9 +164,9 @@ unsafe fn sized<T: Copy>(what: &str, from: *const T, first: usize, rest: T) -> R
     }
     // SAFETY: the caller's promise; the size comes first.
     let size = unsafe { from.cast::<usize>().read() };
-    if size < first {
+    if !(first..=MOST_SIZE).contains(&size) {
         return Err(invalid(format_args!(
-            "{what} of {size} bytes, expected at least {first}; begin it with its size, as RINGMAIN_OPTIONS() does"
+            "{what} of {size} bytes, expected {first} to {MOST_SIZE}; begin with its size, as RINGMAIN_OPTIONS() does"
         )));
     }
     // SAFETY: both have as many bytes, and do not overlap.

@@ -106,11 +106,11 @@ pub unsafe extern "C" fn ringmain_waitset_wait(
     counted(unsafe { set_of(set) }.and_then(|set| {
         // SAFETY: the caller's promise.
         let given = unsafe { list_of(interests, count) }?;
+        given.iter_mut().for_each(|interest| interest.ready = 0);
         let mut list = [const { MaybeUninit::<Interest<'_>>::uninit() }; RINGMAIN_MOST_INTERESTS];
         let mut len = 0;
         let mut woken = Ok(Woken::TimedOut);
         for (interest, place) in given.iter_mut().zip(&mut list) {
-            interest.ready = 0;
             // SAFETY: the caller's promise. It is given back below.
             match unsafe { lend_ring(interest.end) } {
                 Ok(ring) => place.write(asked_of(ring, interest.need)),

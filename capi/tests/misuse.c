@@ -210,6 +210,8 @@ static void with_other_sizes(void) {
     FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, NULL, &later.options, &end), -EINVAL, "more than the");
     later.options.size = 0;
     FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, NULL, &later.options, &end), -EINVAL, "options of 0 bytes");
+    later.options.size = (size_t)-1;
+    FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, NULL, &later.options, &end), -EINVAL, "expected 104 to 4096");
     later.options.size = sizeof later.options;
     later.options.flags = 1u << 31;
     FAILS(ringmain_attach(RINGMAIN_MESSAGE_PRODUCER, NULL, &later.options, &end), -EINVAL, "flags 0x80000000");

@@ -44,6 +44,16 @@ const ROWS: &[Row] = &[
     ),
     // The command stands in the path of the shell here. To build it once more takes minutes.
     (&["cargo install --path cli"], &["ringmain --version", "test -f \"$ROOT/cli/Cargo.toml\""]),
+    // In the folder `bridge`, a workspace of its own: .ci/run builds its programs and runs them for a shorter time.
+    (
+        &[
+            "cargo build --release --workspace",
+            "target/release/ringmain-bridge-lab chaos --kills 1000 --cuts 100",
+            "target/release/ringmain-bridge-lab bench flow",
+            "RINGMAIN_STANDSTILL_SECONDS=60 cargo test --workspace --features planted --test standstill",
+        ],
+        &["grep 'ringmain-bridge-lab\" chaos' \"$ROOT/.ci/run\"", "test -f \"$ROOT/bridge/lab/tests/standstill.rs\""],
+    ),
     (&[".ci/run"], &["bash -n \"$ROOT/.ci/run\""]),
     (&["cargo run --release -p ringmain-cli -- chaos --minutes 5"], &["ringmain chaos --seconds 1"]),
 ];

@@ -127,9 +127,7 @@ impl Looker {
 
 /// Returns whether `/proc` has another process of this number, or this one, dead.
 fn is_over(notes: Notes) -> bool {
-    let is_ours =
-        fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == std::process::id().to_string().as_str());
-    let Some(stat) = Stat::read(&notes.pid.to_string()).filter(|_| is_ours) else { return false };
+    let Some(stat) = Stat::read(&notes.pid.to_string()).filter(|_| proc_is_ours()) else { return false };
     if stat.started != notes.started {
         return has_our_clock(notes.pid);
     }

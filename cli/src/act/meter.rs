@@ -45,6 +45,7 @@ struct Count {
     bytes: Arc<AtomicU64>,
     /// How many bytes there are to move, where that is known.
     size: Option<u64>,
+    start: Instant,
     ended: mpsc::Receiver<()>,
 }
 
@@ -58,7 +59,7 @@ impl Meter {
         let shown = shows.then(|| {
             let (end, ended) = mpsc::channel();
             let size = size.filter(|&size| size > 0);
-            let count = Count { ring: ring.to_owned(), bytes: Arc::clone(&bytes), size, ended };
+            let count = Count { ring: ring.to_owned(), bytes: Arc::clone(&bytes), size, start: Instant::now(), ended };
             let show = move || if is_bar { count.bar() } else { count.lines() };
             Shown { end, thread: thread::spawn(show) }
         });
@@ -90,8 +91,8 @@ impl Count {
     fn bar(&self) {
         const EVERY: Duration = Duration::from_millis(200);
         const MOVED: &str = "{prefix}: {binary_bytes} {elapsed_precise} [{binary_bytes_per_sec}]";
-        let bar = ProgressBar::with_draw_target(self.size, bar::target());
-        bar.set_prefix(self.ring.clone());
+        // Nothing is drawn before it has its style.
+        let bar = ProgressBar::with_draw_target(self.size, bar::target()).with_prefix(self.ring.clone());
         let rest = if self.size.is_some() { " [{wide_bar}] {percent}% ETA {eta_precise}" } else { "" };
         let bar = match ProgressStyle::with_template(&format!("{MOVED}{rest}")) {
             Ok(style) => bar.with_style(style.progress_chars("=> ")),
@@ -108,11 +109,11 @@ impl Count {
 
     fn lines(&self) {
         const EVERY: Duration = Duration::from_secs(1);
-        let start = Instant::now();
         let mut goes_on = true;
         while goes_on {
             goes_on = self.goes_on(EVERY);
-            let text = line(&self.ring, self.bytes.load(Ordering::Relaxed), self.size, start.elapsed().as_secs_f64());
+            let seconds = self.start.elapsed().as_secs_f64();
+            let text = line(&self.ring, self.bytes.load(Ordering::Relaxed), self.size, seconds);
             if bar::is_in_front() {
                 output::say(&text);
             }

@@ -17,7 +17,7 @@ use super::meter::Meter;
 use super::peer::{End, Reader};
 use crate::streams::{self, SLICE, Stream, is_ready};
 
-/// The largest read: what a process that is killed can lose. With larger ones the two ends take turns, and the pipes do.
+/// The largest read: what a process that is killed can lose. With larger ones the two ends take turns, and so do pipes.
 const PIECE: usize = 1 << 15;
 
 /// What is read while the ring is full: a page, so that what follows starts at one where stdin comes in such.
