@@ -74,6 +74,16 @@ fn run(model: impl Fn() + Send + Sync + 'static) {
     builder.check(model);
 }
 
+/// Runs a model whose interleavings are too many for a larger bound than the usual one, whatever is asked for.
+pub fn check_large(model: impl Fn() + Send + Sync + 'static) {
+    with_panics(Told::Briefly, || {
+        REACHED.take();
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(PREEMPTIONS);
+        builder.check(model);
+    });
+}
+
 /// Runs a model in every interleaving, without a bound.
 pub fn check_unbounded(model: impl Fn() + Send + Sync + 'static) {
     with_panics(Told::Briefly, || {

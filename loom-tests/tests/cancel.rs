@@ -5,7 +5,7 @@ use std::rc::Rc;
 use loom::thread;
 use loom_tests::calls::Call;
 use loom_tests::drivers::{CheckedBell, CheckedDriver, DriverFault, Task};
-use loom_tests::model::{assert_reached, check, consumer, fails, pop, producer, push, reached};
+use loom_tests::model::{assert_reached, check_large, consumer, fails, pop, producer, push, reached};
 use loom_tests::ring::memory::Role;
 use loom_tests::ring::stream::{Consumer, Producer};
 use loom_tests::sleeping::{Fault, LOST_WAKE, SleepingMemory};
@@ -170,8 +170,8 @@ fn room_comes(next: Next, call: CallFault, fault: Fault) {
 #[test]
 fn calls_that_are_dropped_at_each_poll_lose_nothing_and_the_next_one_is_woken() {
     for next in [Next::Awaited, Next::DroppedAwake, Next::Blocking] {
-        check(move || an_element_comes(next, CallFault::None, Fault::None));
-        check(move || room_comes(next, CallFault::None, Fault::None));
+        check_large(move || an_element_comes(next, CallFault::None, Fault::None));
+        check_large(move || room_comes(next, CallFault::None, Fault::None));
     }
     assert_reached(&["a call waits"]);
 }
