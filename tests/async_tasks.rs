@@ -15,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::ends::{End, LONG, as_end, small};
+use common::feeders::{flooder, ticker};
 use common::filter::{Watcher, be_watched};
 use common::{Ability, Child, Part, Random, Ring, missing, rounds, spin, succeed, turn, wait_for};
 use futures::executor::block_on;
@@ -162,25 +163,6 @@ fn calls_that_are_dropped_while_they_wait_lose_nothing_and_do_nothing_twice() {
     for strategy in [Wait::Park, Wait::SpinThenPark] {
         for_each_task_end!(check, strategy);
     }
-}
-
-/// Pushes elements as fast as they go.
-fn flooder(part: &mut Part) {
-    let mut tx: stream::Producer<u64> = part.options().stream_producer().unwrap();
-    part.say("attached");
-    while tx.blocking().push(0).is_ok() {}
-}
-
-/// Pushes a message each millisecond.
-fn ticker(part: &mut Part) {
-    let mut tx = part.options().message_producer().unwrap();
-    part.say("attached");
-    part.hear();
-    for number in 0..part.argument(0) {
-        thread::sleep(Duration::from_millis(1));
-        tx.blocking().push_value::<u64>(&number).unwrap();
-    }
-    part.hear();
 }
 
 #[test]

@@ -70,6 +70,11 @@ fn check_at_once(what: &str, mut times: Vec<Duration>) {
     assert!(times[times.len() / 2] < AT_ONCE, "{what}: {times:?}");
 }
 
+/// Returns how long it takes until the end is told what is done, and the end.
+fn told<E: End>(in_a_set: bool, mut end: E, ends: impl FnOnce()) -> (Duration, E) {
+    if in_a_set { (told_in_a_set(&mut end, ends), end) } else { told_by_a_descriptor(end, ends) }
+}
+
 #[test]
 fn a_crash_an_abandon_and_a_close_are_told_at_once() {
     fn check<E: End>(how: &str) {
@@ -78,15 +83,9 @@ fn a_crash_an_abandon_and_a_close_are_told_at_once() {
             for _ in 0..ROUNDS {
                 let mut child = Child::start(E::Peer::PART, ring.name(), &[]);
                 child.says("attached");
-                let mut end = attach_peer::<E>(&ring);
+                let end = attach_peer::<E>(&ring);
                 let ends = || if how == "kill" { child.kill() } else { child.say(how) };
-                let time = if in_a_set {
-                    told_in_a_set(&mut end, ends)
-                } else {
-                    let told = told_by_a_descriptor(end, ends);
-                    end = told.1;
-                    told.0
-                };
+                let (time, mut end) = told(in_a_set, end, ends);
                 times.push(time);
                 let expected = if how == "close" { WaitError::Closed } else { WaitError::Crashed };
                 assert_eq!(end.wait_ready(Duration::ZERO), Err(expected));
@@ -108,18 +107,12 @@ fn a_ring_that_is_shortened_or_loses_its_name_is_told_at_once() {
         let mut times = Vec::new();
         for _ in 0..ROUNDS {
             let ring = Ring::new();
-            let mut end = attach_peer::<E>(&ring);
+            let end = attach_peer::<E>(&ring);
             let ends = || match shortens {
                 true => File::options().write(true).open(ring.path()).unwrap().set_len(4096).unwrap(),
                 false => ringmain::unlink(ring.name()).unwrap(),
             };
-            let time = if in_a_set {
-                told_in_a_set(&mut end, ends)
-            } else {
-                let told = told_by_a_descriptor(end, ends);
-                end = told.1;
-                told.0
-            };
+            let (time, mut end) = told(in_a_set, end, ends);
             times.push(time);
             let error = end.wait_ready(Duration::ZERO).unwrap_err();
             let is_it = matches!(error, WaitError::Truncated { len: 4096, .. }) == shortens;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::ends::{End, LONG, SOON, for_each_end, mover, parts_of_ends, small};
 use common::events::Events;
+use common::feeders::{flooder, ticker};
 use common::forks::{code, exit, fork};
 use common::{Child, Part, Random, Ring, SLICE, possessions, spin, wait_for};
 use ringmain::{Broken, Driver, Error, Options, PopError, Readiness, WaitError, message, stream};
@@ -84,25 +85,6 @@ fn all_that_comes_is_told_by_level_and_by_edge_by_drivers_of_both_kinds() {
             for_each_end!(check_moves, by_edge, own_driver);
         }
     }
-}
-
-/// Pushes elements as fast as they go.
-fn flooder(part: &mut Part) {
-    let mut tx: stream::Producer<u64> = part.options().stream_producer().unwrap();
-    part.say("attached");
-    while tx.blocking().push(0).is_ok() {}
-}
-
-/// Pushes a message each millisecond.
-fn ticker(part: &mut Part) {
-    let mut tx = part.options().message_producer().unwrap();
-    part.say("attached");
-    part.hear();
-    for number in 0..part.argument(0) {
-        thread::sleep(Duration::from_millis(1));
-        tx.blocking().push_value::<u64>(&number).unwrap();
-    }
-    part.hear();
 }
 
 #[test]

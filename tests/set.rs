@@ -14,6 +14,7 @@ use common::ends::{
     End, LONG, Line, SOON, STRATEGIES, attach_line as attach, for_each_end, hold, parts_of_ends, small,
 };
 use common::events::Events;
+use common::feeders::{flooder, ticker};
 use common::filter::{Verdict, Watcher, be_watched, refuse};
 use common::forks::{code, exit, fork};
 use common::{Ability, Child, Part, Random, Ring, SLICE, missing, path, possessions, rounds, spin, succeed, wait_for};
@@ -125,25 +126,6 @@ fn two_processes_hand_all_over_by_sets_at_the_ends_of_both_rings() {
 #[test]
 fn a_set_that_may_not_wait_for_several_words_naps() {
     check_moves(1, 2, 200, true);
-}
-
-/// Pushes elements as fast as they go.
-fn flooder(part: &mut Part) {
-    let mut tx: stream::Producer<u64> = part.options().stream_producer().unwrap();
-    part.say("attached");
-    while tx.blocking().push(0).is_ok() {}
-}
-
-/// Pushes a message each millisecond.
-fn ticker(part: &mut Part) {
-    let mut tx = part.options().message_producer().unwrap();
-    part.say("attached");
-    part.hear();
-    for number in 0..part.argument(0) {
-        thread::sleep(Duration::from_millis(1));
-        tx.blocking().push_value::<u64>(&number).unwrap();
-    }
-    part.hear();
 }
 
 #[test]

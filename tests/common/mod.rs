@@ -11,6 +11,7 @@ mod ability;
 mod elements;
 pub(crate) mod ends;
 pub(crate) mod events;
+pub(crate) mod feeders;
 pub(crate) mod filter;
 pub(crate) mod forks;
 pub(crate) mod group;
