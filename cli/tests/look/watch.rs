@@ -152,7 +152,7 @@ fn a_watch_fits_any_terminal() {
         (60, &["NAME", "STATE", "PUSHED", "POPPED", "LAG"][..]),
         (80, &["NAME", "STATE", "PUSHED", "POPPED", "LAG", "PRODUCER", "CONSUMER"]),
         (200, &["NAME", "STATE", "PUSHED", "POPPED", "BAR", "USED", "LAG", "PRODUCER", "CONSUMER"]),
-        (30, &["NAME", "STATE"]),
+        (28, &["NAME", "STATE"]),
         (5, &["NAME"]),
     ] {
         // The system tells the watch by `SIGWINCH`.
