@@ -7,7 +7,7 @@ use std::fs;
 use common::messages::ring_of;
 use common::{Child, Numbered, Part, Random, Ring, Tick, Wait, word};
 use ringmain::Trusted;
-use ringmain::stream::{Consumer, Producer};
+use ringmain::stream::{Consumer, Element, Producer};
 use ringmain::{PopError, PushError};
 
 #[test]
@@ -91,6 +91,47 @@ fn a_claim_of_slots_is_a_slice_in_place_that_is_seen_from_its_commit_on() {
     assert_eq!(tx.trust().claim_contiguous(100).unwrap().len(), 3);
     tx.trust().claim_contiguous(100).unwrap().commit();
     assert!(matches!(tx.trust().claim_contiguous(1), Err(PushError::Full(_))));
+}
+
+/// Fills a claim that passes the end of the buffer by values of this many words, in place or by a copy.
+#[track_caller]
+fn check_filled<const WORDS: usize>()
+where
+    [u64; WORDS]: Element,
+{
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(8).stream_producer::<[u64; WORDS]>().unwrap();
+    let mut rx = ring.options().stream_consumer::<[u64; WORDS]>().unwrap();
+    let numbers = |from: u64| (from..).map(|number| [number; WORDS]);
+    // SAFETY: nobody but this thread writes to the ring.
+    let mut view = unsafe { tx.trust_peer() };
+    let mut claim = view.claim(5).unwrap();
+    // As many as there are slots, and no value more is asked for.
+    let mut asked = 0;
+    assert_eq!(claim.fill_from(numbers(0).inspect(|_| asked += 1)), 5);
+    claim.commit();
+    assert_eq!(asked, 5);
+    for number in 0..5 {
+        assert_eq!(rx.pop(), Ok([number; WORDS]));
+    }
+    // Three slots before the end of the buffer, and five behind it, of which one stays.
+    let mut claim = view.claim(8).unwrap();
+    assert_eq!(claim.fill_from(numbers(5).take(7)), 7);
+    claim.commit_first(7);
+    for number in 5..12 {
+        assert_eq!(rx.pop(), Ok([number; WORDS]));
+    }
+    assert_eq!(view.claim(1).unwrap().fill_from([]), 0);
+}
+
+#[test]
+fn a_claim_of_slots_is_filled_by_values_of_any_size() {
+    check_filled::<1>();
+    check_filled::<4>();
+    check_filled::<8>();
+    check_filled::<32>();
+    check_filled::<64>();
+    check_filled::<128>();
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::ops::{Deref, DerefMut};
 use std::slice;
 
 use super::{Claim, Consumer, Element, Peek, Producer, Slot};
+use crate::ring::copy::SHORT;
 use crate::ring::error::{PopError, PushError};
+use crate::ring::memory::LINE;
 use crate::trusted::Trusted;
 use crate::wait::{WaitError, Waiting};
 
@@ -107,6 +109,43 @@ impl<T: Element> Trusted<Claim<'_, T>> {
         // SAFETY: the same, of slots that are not among the first.
         let second = unsafe { slice::from_raw_parts_mut(second.cast(), after) };
         (first, second)
+    }
+}
+
+impl<T: Element> Trusted<Claim<'_, T>> {
+    /// Writes the slots from the first on, one for each value, until either ends, and returns how many were written.
+    ///
+    /// Values are made in the slots if that is fast. What a compiler stores in place is a mixture of pieces, some of
+    /// which cross cache lines and wait for both: values of a line to 256 bytes are made aside and copied.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut tx = ringmain::Options::anonymous().capacity(64).stream_producer::<[u64; 4]>()?;
+    /// // SAFETY: nobody else has the segment.
+    /// let mut view = unsafe { tx.trust_peer() };
+    /// let mut claim = view.claim_up_to(32)?;
+    /// let filled = claim.fill_from((0..3).map(|number| [number; 4]));
+    /// claim.commit_first(filled);
+    /// assert_eq!(tx.len(), Ok(3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn fill_from(&mut self, values: impl IntoIterator<Item = T>) -> usize {
+        if (LINE..=SHORT).contains(&size_of::<T>()) {
+            return self.0.fill(values);
+        }
+        let (mut values, mut filled) = (values.into_iter().fuse(), 0);
+        let (first, second) = self.as_mut_slices();
+        for part in [first, second] {
+            for (slot, value) in part.iter_mut().zip(&mut values) {
+                *slot = value;
+                filled += 1;
+            }
+        }
+        filled
     }
 }
 

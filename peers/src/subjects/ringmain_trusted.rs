@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use ringmain::Trusted;
-use ringmain::stream::{self, Producer};
+use ringmain::stream::{self, Claim, Producer};
 
 use super::ringmain_stream::Stream;
 use crate::processes::Processes;
@@ -39,15 +39,13 @@ impl<const WORDS: usize> Sender<WORDS> {
     }
 
     #[inline(always)]
-    fn push_many(&mut self, first: u64, count: usize) -> Option<()> {
+    fn push_many(&mut self, count: usize, fill: impl FnOnce(&mut Trusted<Claim<'_, Value<WORDS>>>)) -> Option<()> {
         let mut view = self.view();
         let mut claim = view.claim_contiguous(count).ok()?;
         if claim.len() < count {
             return None;
         }
-        for (number, slot) in (first..).zip(claim.iter_mut()) {
-            *slot = values::of_number(number);
-        }
+        fill(&mut claim);
         claim.commit();
         Some(())
     }
@@ -76,12 +74,14 @@ impl<const WORDS: usize> Receiver<WORDS> {
 impl<const WORDS: usize> work::Sender for Sender<WORDS> {
     #[inline(always)]
     fn push(&mut self, number: u64) -> Option<()> {
-        self.push_many(number, 1)
+        self.push_many(1, |claim| claim[0] = values::of_number(number))
     }
 
     #[inline(always)]
     fn push_batch(&mut self, first: u64) -> Option<()> {
-        self.push_many(first, BATCH)
+        self.push_many(BATCH, |claim| {
+            claim.fill_from((first..first + BATCH as u64).map(values::of_number));
+        })
     }
 }
 
