@@ -165,8 +165,8 @@ fn a_framing_that_a_ring_cannot_have_is_refused() {
     let (bytes, messages) = (Ring::new(), Ring::new());
     drop(bytes.options().capacity(64).create_stream(std::alloc::Layout::new::<u8>()).unwrap());
     drop(messages.options().capacity(64).create_message().unwrap());
-    assert!(write(&[bytes.name(), "--framing", "lines"], "", 2).contains("stream of bytes"));
-    assert!(write(&[messages.name(), "--framing", "fixed"], "", 2).contains("fixed:N"));
+    assert!(write(&[bytes.name(), "--framing", "lines"], "", 1).contains("stream of bytes"));
+    assert!(write(&[messages.name(), "--framing", "fixed"], "", 1).contains("fixed:N"));
     assert!(write(&[messages.name(), "--framing", "words"], "", 2).contains("expected lines"));
     assert!(write(&[bytes.name(), "--capacity", "128"], "", 1).contains("capacity"));
     write(&[messages.name()], "abc\n", 0);
@@ -175,6 +175,10 @@ fn a_framing_that_a_ring_cannot_have_is_refused() {
     let missing = Ring::new();
     for verb in ["read", "write"] {
         assert!(run(&[verb, missing.name(), "--no-create"], 1).1.contains("no ring"));
+        assert!(run(&[verb, missing.name(), "--no-create", "--framing", "fixed"], 1).1.contains("'ringmain ls'"));
+        assert!(run(&[verb, missing.name(), "--framing", "fixed"], 1).1.contains("--framing fixed:N"));
+        // No ring could have these elements.
+        assert!(run(&[verb, missing.name(), "--framing", &format!("fixed:{}", u64::MAX)], 2).1.contains("address"));
     }
     assert!(!missing.exists());
 }

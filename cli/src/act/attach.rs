@@ -113,7 +113,12 @@ impl Ring {
                 | Error::Unfinished { .. }
                 | Error::Changing { .. },
             ) => {
-                return Ok(Found { cargo: Cargo::of_a_new_ring(self.framing)?, stands: false });
+                let cargo = match Cargo::of_a_new_ring(&self.name, self.framing) {
+                    // The attach refuses what is not there.
+                    Err(_) if self.no_create => Cargo::Bytes,
+                    cargo => cargo?,
+                };
+                return Ok(Found { cargo, stands: false });
             }
             Err(error) => return Err(error.into()),
         };

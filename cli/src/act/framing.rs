@@ -4,11 +4,10 @@ use std::alloc::Layout;
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ringmain::inspect::Kind;
 
 use super::size::parse_size;
-use crate::usage::UsageError;
 use crate::words::count;
 
 /// What is asked for on the command line.
@@ -93,16 +92,17 @@ pub(super) fn of_bytes(size: usize) -> Result<Layout> {
 
 impl Cargo {
     /// Returns what a ring carries that is to be made.
-    pub(super) fn of_a_new_ring(framing: Option<Framing>) -> Result<Cargo> {
+    pub(super) fn of_a_new_ring(name: &str, framing: Option<Framing>) -> Result<Cargo> {
         Ok(match framing {
             None | Some(Framing::Bytes | Framing::Fixed(Some(1))) => Cargo::Bytes,
             Some(Framing::Lines) => Cargo::Messages(Frame::Line),
             Some(Framing::Length) => Cargo::Messages(Frame::Length),
             Some(Framing::Fixed(Some(size))) => Cargo::Elements(size),
             Some(Framing::Fixed(None)) => {
-                return Err(usage(
-                    "--framing fixed makes no ring, since it does not say how large its elements are; use fixed:N",
-                ));
+                bail!(
+                    "there is no ring {name:?}, and --framing fixed makes none, since it does not say how large its \
+                     elements are; use --framing fixed:N"
+                );
             }
         })
     }
@@ -116,7 +116,7 @@ impl Cargo {
                 Some(Framing::Bytes) => Frame::Chunk,
                 Some(Framing::Fixed(Some(size))) => Frame::Fixed(size),
                 Some(Framing::Fixed(None)) => {
-                    return Err(usage(&format!("messages of ring {name:?} have any length; use --framing fixed:N")));
+                    bail!("messages of ring {name:?} have any length; use --framing fixed:N");
                 }
             })),
             (Kind::Stream { element_size: 1, .. }, None | Some(Framing::Bytes | Framing::Fixed(None | Some(1)))) => {
@@ -126,21 +126,17 @@ impl Cargo {
             (Kind::Stream { element_size, .. }, Some(Framing::Fixed(Some(size)))) if size == element_size => {
                 Ok(Cargo::Elements(size))
             }
-            (Kind::Stream { element_size: 1, .. }, Some(framing)) => Err(usage(&format!(
+            (Kind::Stream { element_size: 1, .. }, Some(framing)) => bail!(
                 "ring {name:?} is a stream of bytes, which has no frames; leave --framing {framing} out, or use \
                  another name, for which a ring of messages is made"
-            ))),
-            (Kind::Stream { element_size, .. }, Some(framing)) => Err(usage(&format!(
+            ),
+            (Kind::Stream { element_size, .. }, Some(framing)) => bail!(
                 "ring {name:?} is a stream of elements of {}; use --framing fixed:{element_size} instead of {framing}",
                 count(element_size as u64, "byte")
-            ))),
-            (kind, _) => Err(usage(&format!("ring {name:?} carries {kind:?}, which this version does not know"))),
+            ),
+            (kind, _) => bail!("ring {name:?} carries {kind:?}, which this version does not know"),
         }
     }
-}
-
-fn usage(text: &str) -> anyhow::Error {
-    UsageError(text.to_owned()).into()
 }
 
 #[cfg(test)]

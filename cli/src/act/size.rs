@@ -16,6 +16,7 @@ pub(super) fn parse_size(text: &str) -> Result<usize> {
     let number: usize = digits.parse().context("expected a number, and K, M or G behind it or nothing")?;
     let size = number.checked_mul(1 << shift).context("more than there can be")?;
     ensure!(size > 0, "expected at least 1");
+    ensure!(isize::try_from(size).is_ok(), "more than an address space has");
     Ok(size)
 }
 
@@ -34,7 +35,7 @@ mod tests {
         for (text, size) in [("7", 7), ("4K", 4096), ("1M", 1 << 20), ("2g", 2 << 30), ("64KiB", 65_536), ("3b", 3)] {
             assert_eq!(parse_size(text).unwrap(), size, "{text}");
         }
-        for text in ["", "K", "0", "1T", "-1", "1.5M", "99999999999G", "1 M"] {
+        for text in ["", "K", "0", "1T", "-1", "1.5M", "99999999999G", "8589934592G", "1 M"] {
             assert!(parse_size(text).is_err(), "{text}");
         }
     }

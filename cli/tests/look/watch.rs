@@ -271,9 +271,20 @@ impl Session {
         fs::read_to_string(children).unwrap().split_whitespace().last().unwrap().parse().unwrap()
     }
 
+    /// Waits until a watch has taken the terminal, and drawn. What one that was stopped has drawn may stand there still.
     fn await_watch(&mut self) {
-        self.screen.see("a watch", |screen| (screen.is_other() && view(screen, 20).is_some()).then_some(()));
-        assert_ne!(self.screen.terminal.state(), self.before);
+        let before = &self.before;
+        self.screen.see("a watch", |screen| {
+            let is_drawn = screen.is_other() && view(screen, 20).is_some();
+            (is_drawn && screen.terminal.state() != *before).then_some(())
+        });
+    }
+
+    /// Fetches a watch that was stopped, and waits for what it draws then.
+    fn fetch(&mut self) {
+        self.command("clear; fg");
+        self.screen.see("that nothing is stopped", |screen| (!screen.has("Stopped")).then_some(()));
+        self.await_watch();
     }
 
     /// Checks that the shell has its terminal as it was, and says this of its job.
@@ -315,21 +326,26 @@ impl Session {
     }
 }
 
+/// Whether a process has ended. A shell that waits for a command reaps some of its jobs at the next one only.
+fn has_ended(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Behind the name of the program, which may have any letters.
+    stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z'))
+}
+
 #[test]
 fn a_watch_that_is_stopped_by_a_key_gives_the_terminal_back_and_takes_it_again() {
     let mut session = Session::new();
     session.watch();
     session.screen.terminal.type_keys(b"\x1a");
     session.check_shell("Stopped");
-    session.command("clear; fg");
-    session.await_watch();
+    session.fetch();
     session.screen.terminal.type_keys(b"\x1a");
     session.check_shell("Stopped");
     // In the background it draws nothing, and is stopped at once.
     session.command("clear; bg");
     session.await_stop_in_background();
-    session.command("clear; fg");
-    session.await_watch();
+    session.fetch();
     session.quit();
 }
 
@@ -338,8 +354,7 @@ fn a_watch_that_begins_in_the_background_waits_until_it_is_fetched() {
     let mut session = Session::new();
     session.command("$W watch --interval 20ms &");
     session.await_stop_in_background();
-    session.command("clear; fg");
-    session.await_watch();
+    session.fetch();
     session.quit();
 }
 
@@ -352,13 +367,12 @@ fn a_watch_that_was_stopped_by_a_signal_goes_on_and_ends_wherever_it_is() {
         session.screen.read("Stopped");
         // A shell sees to the keyboard itself, and nothing of the screen is hidden.
         session.check_ready();
-        session.command("clear; fg");
-        session.await_watch();
+        session.fetch();
         screen::signal(watch, signal);
         session.screen.read("Stopped");
         // What ends it finds it in the background, where it changes nothing any more.
         session.command("kill %1");
-        wait_for("its end", || fs::metadata(format!("/proc/{watch}")).is_err().then_some(()));
+        wait_for("its end", || has_ended(watch).then_some(()));
         session.check_shell("$W watch");
     }
 }
