@@ -459,16 +459,17 @@ impl<'a> Request<'a> {
         }
         let slot = Unmapped(questions).slot(role);
         let (said, notes, looker) = (roles::said(&slot), Notes::read(&slot), Looker::new());
-        match (looker.is_gone(notes), said) {
-            (false, Presence::Came { .. }) => {
+        match said {
+            // Its holder is just attaching, or just leaving: the notes may be those of the one before.
+            Presence::Never | Presence::Left { .. } => Ok(Look::Unsettled),
+            Presence::Came { .. } if !looker.is_gone(notes) => {
                 Err(Error::Busy { name: self.place.name().to_owned(), role, holder: looker.name(notes) })
             }
             // The notes are those of one process, unless another one attached meanwhile.
-            (true, _) if roles::said(&Unmapped(questions).slot(role)) == said => {
+            Presence::Came { .. } if roles::said(&Unmapped(questions).slot(role)) == said => {
                 Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone))
             }
-            // Its holder is just attaching, or just leaving.
-            _ => Ok(Look::Unsettled),
+            Presence::Came { .. } => Ok(Look::Unsettled),
         }
     }
 
