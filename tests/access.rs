@@ -6,6 +6,8 @@ use std::error::Error as _;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::thread;
+use std::time::Duration;
 
 use common::ends::{End, as_end, for_each_end, for_each_ring, small};
 use common::limits::{NOBODY, give_up_privileges};
@@ -29,10 +31,12 @@ fn masked<E: End>(part: &mut Part) {
     part.say(outcome(E::attach(&small(part.options()).mode(part.argument(2)))));
 }
 
-/// Attaches as another user, to a ring of the given owner.
+/// Attaches as another user, to a ring of the given owner that others may write.
 fn stranger<E: End>(part: &mut Part) {
     give_up_privileges();
-    part.say(outcome(E::attach(&small(part.options()).owner(part.argument(1)))));
+    let options = small(part.options()).mode(0o666).owner(part.argument(1)).wait_for(Duration::from_secs(60));
+    part.say("ready");
+    part.say(outcome(E::attach(&options)));
 }
 
 fn outcome<H>(attach: Result<H, Error>) -> String {
@@ -162,6 +166,7 @@ fn a_ring_that_was_given_to_another_user_is_refused_unless_he_is_named() {
 #[track_caller]
 fn outcome_for_a_stranger<E: End>(ring: &Ring, owner: u32) -> String {
     let mut stranger = Child::start("stranger", ring.name(), &[&E::PART, &owner]);
+    stranger.says("ready");
     let outcome = stranger.hear();
     stranger.join();
     outcome
@@ -174,6 +179,25 @@ fn a_ring_that_the_system_keeps_a_user_out_of_is_denied() {
         assert_eq!(outcome_for_a_stranger::<E>(&ring, 0), format!("denied: {:?}", io::ErrorKind::PermissionDenied));
         set_mode(&ring, 0o666);
         assert_eq!(outcome_for_a_stranger::<E>(&ring, NOBODY), format!("owner 0, expected {NOBODY}"));
+    }
+    if may_change_users() {
+        for_each_end!(check);
+    }
+}
+
+#[test]
+fn a_ring_that_its_creator_has_not_opened_to_others_yet_is_waited_for() {
+    fn check<E: End>() {
+        let ring = made::<E>();
+        // As the creator has it until it has locked what it needs.
+        set_mode(&ring, 0o1600);
+        assert_eq!(outcome_for_a_stranger::<E>(&ring, NOBODY), format!("owner 0, expected {NOBODY}"));
+        let mut stranger = Child::start("stranger", ring.name(), &[&E::PART, &0]);
+        stranger.says("ready");
+        thread::sleep(Duration::from_millis(100));
+        set_mode(&ring, 0o666);
+        stranger.says("attached");
+        stranger.join();
     }
     if may_change_users() {
         for_each_end!(check);

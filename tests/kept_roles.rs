@@ -328,6 +328,31 @@ fn whoever_follows_waits_while_the_lock_of_a_process_that_is_gone_is_still_to_be
     for_each_ring!(check);
 }
 
+#[test]
+fn a_role_that_was_left_in_order_and_is_locked_by_who_comes_next_is_waited_for() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        let mut holder = Child::start("holder", ring.name(), &[&E::PART]);
+        holder.says("attached");
+        let pid = u64::from(holder.pid());
+        holder.say("leave");
+        holder.join();
+        // The process of the notes is gone, and has said that it left: they say nothing of the lock.
+        assert_eq!((ring.word(E::PRESENCE), ring.word(E::PRESENCE + 8)), (2, pid));
+        let object = OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
+        lock_role(&object, E::ROLE);
+        thread::scope(|scope| {
+            let attach = scope.spawn(|| E::attach(&small(ring.options()).wait_for(Duration::from_secs(60))));
+            // Longer than the system takes to give back the lock of a process that is gone.
+            thread::sleep(Duration::from_millis(400));
+            assert!(!attach.is_finished(), "{:?}", attach.join().unwrap().map(drop));
+            drop(object);
+            assert_eq!(attach.join().unwrap().unwrap().generation(), 2);
+        });
+    }
+    for_each_ring!(check);
+}
+
 /// A FIFO that is removed with its test.
 struct Fifo(PathBuf);
 

@@ -142,8 +142,9 @@ static bool notes_show_gone(int fd, enum ring_role role) {
     struct process process = {0};
     snprintf(pid, sizeof pid, "%d", (int)notes[0]);
     if (notes[1] == 0 || !proc_is_ours() || !read_process(pid, &process)) return false;
-    if (process.started != notes[1] && same_time_namespace(pid)) return true;
-    if ((process.state == 'Z' || process.state == 'X') && process.threads <= 1) return true;
+    if (process.started != notes[1]) return same_time_namespace(pid);
+    bool ended = process.state == 'Z' || process.state == 'X' || process.state == 'x';
+    if (ended && process.threads <= 1) return true;
     snprintf(path, sizeof path, "/proc/%s/status", pid);
     read_file(path, text, sizeof text);
     return strstr(text, "\nCoreDumping:\t1") != NULL;
@@ -272,6 +273,12 @@ static void publish(struct ring *ring, unsigned wanted) {
 
 /* ---- Sleeping: to sleep ---- */
 
+/* An object that was cut has no words any more behind its end. */
+static uint64_t object_length(const struct ring *ring) {
+    struct stat status;
+    return fstat(ring->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
 /* One sleep of at most `limit` nanoseconds; `presence` is the one with which we last found out who is there. */
 static enum ring_status sleep_once(struct ring *ring, uint64_t need, uint64_t presence, int64_t limit, bool first) {
     uint64_t wanted;
@@ -281,7 +288,7 @@ static enum ring_status sleep_once(struct ring *ring, uint64_t need, uint64_t pr
         store(at(ring, AT_CONSUMER + WANTED), wanted);
     } else {
         uint64_t needed = wanted = ring->position + need - ring->span;
-        uint64_t quarter = ring->position + ring->capacity / 4 - ring->span;
+        uint64_t quarter = ring->position + ring->span / 4 - ring->span;
         if (!ring->smallest && first && ring->surplus && at_or_past(quarter, needed + 1)) {
             wanted = quarter;
             limit = limit < 5 * MS ? limit : 5 * MS;
@@ -310,13 +317,16 @@ static enum ring_status sleep_once(struct ring *ring, uint64_t need, uint64_t pr
         ring->sleeps++;
         ring->overslept += limit_came;
         if (slept != 0 && errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT)
-            poison(ring, "the error of the futex", (uint64_t)errno); /* somebody shortened the object */
+            nanosleep(&(struct timespec){.tv_nsec = MS}, NULL); /* the system refuses */
+        uint64_t length = object_length(ring);
+        if (length < ring->length) poison(ring, "the length of the object", length);
+        if (length < HEADER_BYTES) return RING_CORRUPTED; /* the word of step 7 is gone */
         ring->late += limit_came && look(ring, need) == RING_OK;
     }
     ring->parking += 2; /* 7 */
     store(at(ring, own(ring) + PARKING), ring->parking);
     if (ring->role == RING_PRODUCER && !ring->poisoned && load_head(ring) == RING_OK)
-        ring->surplus = at_or_past(ring->known, wanted + 1);
+        ring->surplus = ring->span - (ring->position - ring->known) >= 2 * need;
     return ring->poisoned ? RING_CORRUPTED : found;
 }
 
@@ -511,6 +521,7 @@ static enum ring_status check_identity(struct ring *ring, const struct ring_opti
 
 struct rounds { /* what the attach loop remembers from round to round */
     int64_t start, pause, changed, gone;
+    ino_t inode;
     off_t length;
     blkcnt_t blocks;
 };
@@ -520,6 +531,19 @@ static enum ring_status pause_round(struct rounds *t) {
     nanosleep(&time, NULL);
     t->pause = 2 * t->pause < 5 * MS ? 2 * t->pause : 5 * MS;
     return RING_AGAIN;
+}
+
+/* A ring in the making is waited for while its creator makes progress. */
+static enum ring_status await_creator(struct ring *ring, struct rounds *t, const struct stat *status) {
+    bool same = t->inode == status->st_ino && t->length == status->st_size && t->blocks == status->st_blocks;
+    if (t->changed == 0 || !same) {
+        t->changed = ring_now();
+        t->inode = status->st_ino;
+        t->length = status->st_size;
+        t->blocks = status->st_blocks;
+    } else if (ring_now() - t->changed > 5000 * MS)
+        return fail(ring, RING_TIMEOUT, "not ready: nothing changed for 5 s in a ring that is being made");
+    return pause_round(t);
 }
 
 static bool valid_name(const char *name) {
@@ -685,14 +709,8 @@ static enum ring_status repair(struct ring *ring, const struct ring_options *o, 
     struct stat status;
     uint64_t magic = 0;
     if (fstat(ring->fd, &status) != 0) return fail(ring, RING_OTHER, "cannot look at the object: %s", strerror(errno));
-    if (t->changed == 0 || t->length != status.st_size || t->blocks != status.st_blocks) {
-        t->changed = ring_now();
-        t->length = status.st_size;
-        t->blocks = status.st_blocks;
-    } else if (ring_now() - t->changed > 5000 * MS)
-        return fail(ring, RING_TIMEOUT, "not ready: nothing changed for 5 s in a ring that is being made");
     if (!lock(ring->fd, ADMINISTRATION, F_WRLCK))
-        return pause_round(t); /* its creator is alive */
+        return await_creator(ring, t, &status); /* its creator is alive */
     unsigned char bytes[4096] = {0};
     ssize_t got = pread(ring->fd, bytes, sizeof bytes, 0);
     memcpy(&magic, bytes, sizeof magic);
@@ -707,7 +725,6 @@ static enum ring_status repair(struct ring *ring, const struct ring_options *o, 
                                (i >= AT_FIRST && i < AT_TAG + TAG_BYTES)))
             return fail(ring, RING_LAYOUT, "no ring: byte %#zx is set, which no creator sets", i);
     if (name_is(o->name, ring->fd)) unlink_name(o->name);
-    t->changed = 0;
     return RING_AGAIN;
 }
 
@@ -718,7 +735,7 @@ static enum ring_status occupied(struct ring *ring, const struct ring_options *o
     off_t presence = slot_of(o->role) + PRESENCE;
     if (pread(ring->fd, notes, sizeof notes, presence) != sizeof notes)
         return fail(ring, RING_OTHER, "cannot read the notes");
-    if (notes[0] != 0 && notes_show_gone(ring->fd, o->role)) {
+    if (notes[0] % 2 == 1 && notes_show_gone(ring->fd, o->role)) { /* behind an even presence they say nothing */
         if (pread(ring->fd, &again, sizeof again, presence) == sizeof again && again != notes[0]) return pause_round(t);
         if (t->gone == 0) t->gone = ring_now();
         if (ring_now() - t->gone > 100 * MS)
@@ -732,10 +749,27 @@ static enum ring_status occupied(struct ring *ring, const struct ring_options *o
     return pause_round(t);
 }
 
+static enum ring_status check_access(struct ring *ring, const struct stat *status) {
+    if (!S_ISREG(status->st_mode)) return fail(ring, RING_LAYOUT, "no ring: not a regular file");
+    if (status->st_uid != geteuid() || (status->st_mode & 022) != 0)
+        return fail(ring, RING_OTHER, "owned by user %u with mode %o, expected yourself and no writers but you",
+                    (unsigned)status->st_uid, (unsigned)status->st_mode & 07777);
+    return RING_OK;
+}
+
 static enum ring_status attach_round(struct ring *ring, const struct ring_options *o, struct rounds *t) {
     struct stat status;
     uint64_t magic = 0, identity[HEADER_BYTES / 8];
     ring->fd = open_name(o->name, 0, 0);
+    if (ring->fd < 0 && errno == EACCES) {
+        char path[48];
+        snprintf(path, sizeof path, "/dev/shm/%.30s", o->name);
+        if (lstat(path, &status) == 0 && (status.st_mode & STICKY)) {
+            enum ring_status allowed = check_access(ring, &status);
+            return allowed == RING_OK ? await_creator(ring, t, &status) : allowed;
+        }
+        ring->fd = open_name(o->name, 0, 0); /* it may have been finished just now */
+    }
     if (ring->fd < 0 && errno != ENOENT)
         return fail(ring, errno == ELOOP ? RING_LAYOUT : RING_OTHER, "cannot open: %s", strerror(errno));
     if (ring->fd < 0 && o->capacity != 0) {
@@ -745,11 +779,9 @@ static enum ring_status attach_round(struct ring *ring, const struct ring_option
     }
     if (ring->fd < 0)
         return ring_now() - t->start < o->wait_ns ? pause_round(t) : fail(ring, RING_NOT_FOUND, "no ring of this name");
-    if (fstat(ring->fd, &status) != 0 || !S_ISREG(status.st_mode))
-        return fail(ring, RING_LAYOUT, "no ring: not a regular file");
-    if (status.st_uid != geteuid() || (status.st_mode & 022) != 0)
-        return fail(ring, RING_OTHER, "owned by user %u with mode %o, expected yourself and no writers but you",
-                    (unsigned)status.st_uid, (unsigned)status.st_mode & 07777);
+    if (fstat(ring->fd, &status) != 0) return fail(ring, RING_OTHER, "cannot look at the object: %s", strerror(errno));
+    enum ring_status allowed = check_access(ring, &status);
+    if (allowed != RING_OK) return allowed;
     if (status.st_size == 0) return repair(ring, o, t);
     if (status.st_size < 4096)
         return fail(ring, RING_LAYOUT, "no ring: an object of %lld bytes", (long long)status.st_size);
@@ -810,7 +842,7 @@ enum ring_status ring_create(struct ring *ring, const struct ring_options *optio
 /* ---- Leaving it ---- */
 
 void ring_close(struct ring *ring) {
-    if (ring->base != NULL && ring->role != RING_NO_ROLE) {
+    if (ring->base != NULL && ring->role != RING_NO_ROLE && object_length(ring) >= HEADER_BYTES) {
         uint64_t last = generation_of(load_acquire(at(ring, other(ring) + PRESENCE)));
         if (ring->role == RING_CONSUMER && last != 0 && at_or_past(last, ring->concerns))
             store(at(ring, AT_CONSUMER + TOLD), last);

@@ -471,6 +471,46 @@ static void a_kept_lock_hides_no_death(int profiles) {
     gone(&rx);
 }
 
+/* The notes behind an even presence are of a process that is gone, and not of who has the lock. */
+static void whoever_comes_to_a_role_that_was_left_is_waited_for(void) {
+    struct ring ring;
+    struct ring_options o = options_of(RING_PRODUCER, RING_STREAM, 16, 8, false);
+    struct flock byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    fresh_name();
+    o.wait_ns = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        attach(&ring, o);
+        ring_close(&ring);
+        _exit(0);
+    }
+    reap(child, 0);
+    int fd = shm_open(path, O_RDWR, 0);
+    CHECK(fd >= 0 && fcntl(fd, F_OFD_SETLK, &byte) == 0, "the byte of the role");
+    child = fork();
+    if (child == 0) { /* it shares the lock, and gives it back */
+        usleep(400000);
+        byte.l_type = F_UNLCK;
+        _exit(fcntl(fd, F_OFD_SETLK, &byte) == 0 ? 0 : 1);
+    }
+    attach(&ring, o);
+    reap(child, 0);
+    close(fd);
+    gone(&ring);
+}
+
+static void a_ring_that_was_cut_ends_the_use_of_the_handle(void) {
+    struct ring tx, rx;
+    fresh_name();
+    attach(&tx, options_of(RING_PRODUCER, RING_STREAM, 1024, 8, false));
+    attach(&rx, options_of(RING_CONSUMER, RING_STREAM, 1024, 8, false));
+    CHECK(ftruncate(tx.fd, 4096) == 0, "the header is left");
+    expect(RING_CORRUPTED, wait_one(&rx, SECOND));
+    expect(RING_CORRUPTED, wait_one(&rx, 0));
+    ring_close(&tx);
+    gone(&rx);
+}
+
 /* Each item is its own position in the ring. Either end is killed again and again, and followed by another process. */
 static pid_t worker(struct ring_options o, uint64_t step) {
     pid_t child = fork();
@@ -641,6 +681,8 @@ int main(int count, char **arguments) {
     }
     a_dead_creator_is_repaired_and_others_are_left_alone();
     a_ring_of_another_shape_is_refused();
+    whoever_comes_to_a_role_that_was_left_is_waited_for();
+    a_ring_that_was_cut_ends_the_use_of_the_handle();
     for (int profiles = 0; profiles < 4; profiles++) {
         for (int late = 0; late < 2; late++) {
             a_killed_producer_is_succeeded(RING_STREAM, 8, RING_STEP_PAYLOAD, profiles, late);

@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::Stat;
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -114,6 +115,11 @@ impl Look {
         mapped.map_or(Look::Unsettled, |(mapping, identity)| {
             Look::Attached(Attached { mapping, identity: Box::new(identity), questions })
         })
+    }
+
+    /// How far the creator of an object has got.
+    fn being_made(stat: &Stat) -> Look {
+        Look::BeingMade([stat.st_ino, stat.st_size as u64, stat.st_blocks as u64])
     }
 }
 
@@ -279,7 +285,19 @@ impl<'a> Request<'a> {
     }
 
     fn look_at(&self, name: &str) -> Result<Look, Error> {
-        let Some(file) = object::open(name)? else {
+        let opened = match object::open(name) {
+            Err(Error::PermissionDenied { .. }) => match object::status(name)? {
+                // Its creator opens it, to others and under a umask to itself, when it has locked what it needs.
+                Some(stat) if object::is_in_the_making(&stat) => {
+                    object::check_access(name, &stat, self.access)?;
+                    return Ok(Look::being_made(&stat));
+                }
+                // It may have been finished, or removed, between the two calls.
+                _ => object::open(name)?,
+            },
+            opened => opened?,
+        };
+        let Some(file) = opened else {
             return if self.may_create() { self.create(name) } else { Ok(Look::Absent) };
         };
         object::check_access(name, &object::stat(file.as_fd())?, self.access)?;
@@ -459,16 +477,17 @@ impl<'a> Request<'a> {
         }
         let slot = Unmapped(questions).slot(role);
         let (said, notes, looker) = (roles::said(&slot), Notes::read(&slot), Looker::new());
-        match (looker.is_gone(notes), said) {
-            (false, Presence::Came { .. }) => {
+        match said {
+            // Its holder is just attaching, or just leaving: the notes may be those of the one before.
+            Presence::Never | Presence::Left { .. } => Ok(Look::Unsettled),
+            Presence::Came { .. } if !looker.is_gone(notes) => {
                 Err(Error::Busy { name: self.place.name().to_owned(), role, holder: looker.name(notes) })
             }
             // The notes are those of one process, unless another one attached meanwhile.
-            (true, _) if roles::said(&Unmapped(questions).slot(role)) == said => {
+            Presence::Came { .. } if roles::said(&Unmapped(questions).slot(role)) == said => {
                 Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone))
             }
-            // Its holder is just attaching, or just leaving.
-            _ => Ok(Look::Unsettled),
+            Presence::Came { .. } => Ok(Look::Unsettled),
         }
     }
 
@@ -502,8 +521,7 @@ impl<'a> Request<'a> {
             if Lock::Administration.is_kept_by_a_reader(file)? {
                 return Ok(Look::ReadLocked(Lock::Administration));
             }
-            let stat = object::stat(file)?;
-            return Ok(Look::BeingMade([stat.st_ino, stat.st_size as u64, stat.st_blocks as u64]));
+            return Ok(Look::being_made(&object::stat(file)?));
         }
         // Its creator may have finished, and another may have repaired it, before the lock was ours.
         if self.observe(file)?.is_none() {

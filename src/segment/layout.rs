@@ -1,8 +1,8 @@
 //! The bytes at the start of a segment. `docs/format.md` draws them; a test compares the two.
 //!
-//! Every field is one 64-bit word in the machine's byte order, with one writer. What different processes write lies
-//! [`APART`] bytes apart, so that no cache line, and no pair of lines that a processor fetches together, has two
-//! writers.
+//! Every field is one 64-bit word in the machine's byte order, with one writer. What different processes write lies in
+//! different aligned blocks of [`APART`] bytes, so that no cache line, and no pair of lines that a processor fetches
+//! together, has two writers.
 
 use std::array;
 use std::mem::{offset_of, size_of};
@@ -14,7 +14,7 @@ use crossbeam_utils::CachePadded;
 use crate::error::Attribute;
 use crate::ring::memory::{DATA_ALIGN, Role};
 
-/// The distance in bytes between words with different writers. It is part of the format, on every target.
+/// The size in bytes of the aligned blocks of which each has one writer. It is part of the format, on every target.
 pub(super) const APART: usize = 128;
 
 /// The first word of a finished segment: `RINGMAIN` in ASCII, the first letter in the lowest byte.
@@ -435,7 +435,7 @@ mod tests {
             format!("layout version is {LAYOUT_VERSION}"),
             format!("{STREAM} = stream"),
             format!("{MESSAGE} = message"),
-            format!("{APART} bytes apart"),
+            format!("aligned blocks of {APART} bytes"),
             format!("{HEADER_LENGTH:#x}"),
             format!("{LONGEST_TAG} bytes"),
         ] {
