@@ -27,8 +27,8 @@
  *
  * Threads. A handle may be used by one thread at a time, any one: the role follows the handle. Different handles are
  * independent of each other. Sets that sleep and descriptors for event loops have a thread of the library's own; no
- * other call starts one, and none changes how a signal is handled. Pushing and popping allocate no memory;
- * a wait that sleeps reads /proc ten times a second, and allocates for that.
+ * other call starts one, and none changes how a signal is handled. Pushing, popping and waiting allocate no memory; a
+ * set does when it first sleeps at a handle.
  *
  * Trust. What pushes and pops copies, so it is safe against whatever the other process does. Pointers into the ring (a
  * claim, a peek) are not: whoever uses them trusts every process that can write to the ring to keep to the protocol.
