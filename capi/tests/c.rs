@@ -87,16 +87,23 @@ fn compile(source: &Path, scratch: &Path) -> PathBuf {
 }
 
 /// The tests in C, by their names.
-const TESTS: [&str; 9] = ["ends", "fork", "message", "misuse", "pass", "ready", "stream", "unload", "wait"];
+const TESTS: [&str; 10] = ["ends", "fork", "golden", "message", "misuse", "pass", "ready", "stream", "unload", "wait"];
 
 #[track_caller]
 fn passes(test: &str) {
     let program = compile(&folder().join(format!("tests/{test}.c")), &scratch(test));
     let mut command = Command::new(program);
-    if test == "unload" {
-        command.arg(installed().join("lib/libringmain.so"));
+    match test {
+        "golden" => _ = command.arg(folder().join("../conformance/golden")),
+        "unload" => _ = command.arg(installed().join("lib/libringmain.so")),
+        _ => {}
     }
     run(&mut command);
+}
+
+#[test]
+fn calls_in_c_leave_the_golden_bytes() {
+    passes("golden");
 }
 
 #[test]
@@ -195,6 +202,17 @@ fn every_function_is_called_in_a_forked_child_and_refused_there_if_it_takes_a_ha
     };
     let missing: Vec<&String> = functions.iter().filter(|name| lacks(name)).collect();
     assert!(missing.is_empty(), "tests/fork.c lacks {missing:?}");
+}
+
+#[test]
+fn every_function_has_its_place_in_the_header_for_cpp() {
+    let header = read("include/ringmain.hpp");
+    let functions = functions();
+    let missing: Vec<&String> = functions
+        .iter()
+        .filter(|name| !["(", ",", ")"].iter().any(|end| header.contains(&format!("{name}{end}"))))
+        .collect();
+    assert!(missing.is_empty(), "include/ringmain.hpp lacks {missing:?}");
 }
 
 /// The structs of the header, each with its fields.
