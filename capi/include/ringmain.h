@@ -447,8 +447,8 @@ int ringmain_descriptor(const struct ringmain_end *end);
 // Closes a ring without a name that was created with RINGMAIN_SEALABLE to all processes that are not attached.
 int ringmain_seal(struct ringmain_end *end);
 
-// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open, and in a
-// forked child.
+// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open, and in
+// a forked child.
 int ringmain_end_info(const struct ringmain_end *end, struct ringmain_info *info);
 
 // Stores the position of what this end writes or reads next: how many elements, or bytes of the records of messages,

@@ -701,8 +701,8 @@ pub(crate) unsafe fn fill<T: Copy>(what: &str, to: *mut T, first: usize, from: &
 /// The size that the first version of `ringmain_info` had.
 const FIRST_INFO: usize = 80;
 
-/// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open, and in a
-/// forked child.
+/// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open, and in
+/// a forked child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_end_info(end: *const ringmain_end, info: *mut ringmain_info) -> c_int {
     if end.is_null() {

@@ -1,4 +1,4 @@
-/* The golden bytes of the conformance kit, as they are left by calls in C: its descriptions, played by both ends here. */
+/* The golden bytes of the conformance kit, as calls in C leave them: its descriptions, played by both ends here. */
 #include "check.h"
 
 #include "../../conformance/c/descriptions.h"
