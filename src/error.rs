@@ -277,7 +277,7 @@ pub enum Error {
         /// What was found.
         source: Corrupted,
     },
-    /// A ring without a name was asked for, and no capacity was given.
+    /// A new ring was asked for, as each ring without a name is, and no capacity was given.
     NoCapacity,
     /// The length of the object behind a descriptor is not final, or it cannot be written.
     Seals {
@@ -488,6 +488,13 @@ impl fmt::Display for Error {
                 formatter,
                 "mode {mode:#o}; expected permission bits only, with read and write for the owner, such as 0o600"
             ),
+            Error::NotFound { name, .. } if name == ANONYMOUS => formatter.write_str(
+                "no ring without a name can be found by itself; attach by its descriptor (Options::from_fd), or let \
+                 a new one be made",
+            ),
+            Error::NotFound { name, waited } if waited.is_zero() => {
+                write!(formatter, "no ring {name:?}; look whether that is its name, or start the side that creates it")
+            }
             Error::NotFound { name, waited } => write!(
                 formatter,
                 "no ring {name:?} after {waited:?}; start the side that creates it, wait longer, or give a capacity \
@@ -663,8 +670,8 @@ impl fmt::Display for Error {
                 write!(formatter, "ring {name:?} is damaged; unlink it and create it anew")
             }
             Error::NoCapacity => formatter.write_str(
-                "a ring without a name is created by each attach, and has no capacity; give one, or attach to one \
-                 that stands by its descriptor (Options::from_fd)",
+                "a new ring was asked for, as each ring without a name is, and no capacity; give one, or attach to a \
+                 ring that stands: by its name and not as a new one, or by its descriptor (Options::from_fd)",
             ),
             Error::Seals { found, expected } => write!(
                 formatter,

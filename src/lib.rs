@@ -84,6 +84,8 @@ pub mod generic {
 }
 
 #[doc(hidden)]
+pub use segment::Epoch;
+#[doc(hidden)]
 pub use wait::Descriptor;
 
 #[cfg(feature = "async")]

@@ -3,6 +3,7 @@
 mod common;
 
 use std::alloc::Layout;
+use std::time::Duration;
 
 use common::{Ring, check_flow, refuses};
 use ringmain::inspect::{Inspection, Kind};
@@ -60,6 +61,10 @@ fn what_no_ring_can_be_is_not_made() {
         refuses!(ring.options().capacity(4).create_stream(layout), Error::InvalidElement { .. });
     }
     refuses!(Options::anonymous().create_message(), Error::NoCapacity);
+    // There is nothing to wait for.
+    let new = ring.options().create(Creation::New).wait_for(Duration::MAX);
+    refuses!(new.create_stream(Layout::new::<u64>()), Error::NoCapacity);
+    refuses!(new.message_consumer(), Error::NoCapacity);
     assert!(!ring.exists());
 }
 

@@ -12,9 +12,9 @@
  *   -ECONNRESET  the same, where the process at the other end is gone without having closed it
  *   -ENOTCONN    nobody is attached to the other end yet, and RINGMAIN_NO_AWAIT_FIRST_PEER was given
  *   -ESTALE      nobody is at the other end, and the ring's name is gone: nobody can come
- *   -EMSGSIZE    more than the ring can ever hold, or than the buffer has room for
+ *   -EMSGSIZE    more than the ring can ever hold, or beside the batch that is open, or than the buffer has room for
  *   -EBADMSG     the ring is damaged: another process wrote an impossible number, or shortened it
- *   -ECHILD      the handle belongs to the process that this one was forked from
+ *   -ECHILD      the handle belongs to the process that this one was forked from: it can be closed here, and no more
  *   -EINVAL      an argument is wrong: a null pointer, a handle of another kind, a size that does not fit
  *   -EBUSY       another handle holds the role, or another process a lock
  *   -EPROTO      what is there is not such a ring: another layout, kind, type, capacity, or no ring at all
@@ -27,14 +27,14 @@
  *
  * Threads. A handle may be used by one thread at a time, any one: the role follows the handle. Different handles are
  * independent of each other. Sets that sleep and descriptors for event loops have a thread of the library's own; no
- * other call starts one, and none changes how a signal is handled. Pushing and popping allocate no memory;
- * a wait that sleeps reads /proc ten times a second, and allocates for that.
+ * other call starts one, and none changes how a signal is handled. Pushing, popping and waiting allocate no memory; a
+ * set does when it first sleeps at a handle.
  *
  * Trust. What pushes and pops copies, so it is safe against whatever the other process does. Pointers into the ring (a
  * claim, a peek) are not: whoever uses them trusts every process that can write to the ring to keep to the protocol.
  *
  * While a claim, a peek or a batch is open, only calls that go on with it or end it are allowed on that handle, and
- * ringmain_close, ringmain_abandon and ringmain_end_info.
+ * ringmain_close, ringmain_abandon, ringmain_into_fd, ringmain_end_info and ringmain_descriptor.
  */
 
 #ifndef RINGMAIN_H
@@ -441,13 +441,14 @@ int ringmain_abandon(struct ringmain_end *end);
 int ringmain_into_fd(struct ringmain_end *end);
 
 // Returns a descriptor of the ring that stays the handle's: to be passed to another process (ringmain_offer_send,
-// ringmain_inherit), not to be closed or polled.
-int ringmain_descriptor(struct ringmain_end *end);
+// ringmain_inherit), not to be closed or polled. Allowed while something is open, and in a forked child.
+int ringmain_descriptor(const struct ringmain_end *end);
 
 // Closes a ring without a name that was created with RINGMAIN_SEALABLE to all processes that are not attached.
 int ringmain_seal(struct ringmain_end *end);
 
-// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open.
+// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open, and in
+// a forked child.
 int ringmain_end_info(const struct ringmain_end *end, struct ringmain_info *info);
 
 // Stores the position of what this end writes or reads next: how many elements, or bytes of the records of messages,
@@ -560,7 +561,7 @@ ptrdiff_t ringmain_stream_copy(struct ringmain_end *rx, void *elements, size_t c
 int ringmain_stream_release(struct ringmain_end *rx, size_t count);
 
 // Pushes one message of `len` bytes. It is visible when this returns, or, if a batch is open, with the batch. Waits
-// for room.
+// for room. -EMSGSIZE: the ring can never hold it, or not beside those of the batch.
 int ringmain_message_push(struct ringmain_end *tx, const void *message, size_t len, int64_t limit_ns);
 
 // Pushes one message with a word of the user's, which its reader finds beside it: a kind, a number, a time. It needs
@@ -571,7 +572,7 @@ int ringmain_message_push_tagged(struct ringmain_end *tx,
                                  size_t len,
                                  int64_t limit_ns);
 
-// Pushes one message that lies in `count` parts. Else as ringmain_message_push().
+// Pushes one message that lies in `count` parts; one of 0 bytes may be NULL. Else as ringmain_message_push().
 int ringmain_message_push_vectored(struct ringmain_end *tx, const struct iovec *parts, size_t count, int64_t limit_ns);
 
 // Takes room for a message of up to `len` bytes in place, and stores its address in `*bytes`: it holds older bytes.
@@ -618,7 +619,7 @@ int ringmain_message_peek(struct ringmain_end *rx, int64_t limit_ns, struct ring
 // them: whoever is killed before a release gets them again.
 //
 // A message that is longer than the buffer stays the next one: -EMSGSIZE. With RINGMAIN_NOW, -EAGAIN says that there
-// is no further one yet.
+// is no further one; there can be none before a release once those that were copied fill the ring.
 ptrdiff_t ringmain_message_copy_next(struct ringmain_end *rx, void *message, size_t size, int64_t limit_ns);
 
 // Gives the message of the peek, or all that were copied, back to the producer, and returns how many those are.
@@ -646,7 +647,8 @@ int ringmain_waitset_set_wait(struct ringmain_waitset *set, uint32_t wait);
 //
 // Fails with -ECANCELED if a waker of the set was used, which comes first: the next wait looks at the rings before it
 // takes another call. -EINVAL: more than RINGMAIN_MOST_INTERESTS, or a handle that is there twice, that has something
-// open, or that another set waits at; -EMSGSIZE: more is needed than its ring can ever hold.
+// open, or that another set waits at; -ECHILD: a handle of another process; -EMSGSIZE: more is needed than its ring
+// can ever hold.
 ptrdiff_t ringmain_waitset_wait(struct ringmain_waitset *set,
                                 struct ringmain_interest *interests,
                                 size_t count,

@@ -25,6 +25,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include <unistd.h>
 #if __has_include(<span>) && __cplusplus >= 202002L
 #include <span>
 #endif
@@ -95,10 +97,17 @@ public:
     int code() const noexcept { return code_; }
     ringmain::error error() const { return ringmain::error(code_); }
     /* Only if it succeeded. */
-    T &operator*() noexcept { return value_; }
+    T &operator*() & noexcept { return value_; }
+    const T &operator*() const & noexcept { return value_; }
+    T &&operator*() && noexcept { return std::move(value_); }
     T *operator->() noexcept { return &value_; }
+    const T *operator->() const noexcept { return &value_; }
     /* Throws if it failed. */
     T &value() & {
+        check();
+        return value_;
+    }
+    const T &value() const & {
         check();
         return value_;
     }
@@ -106,6 +115,7 @@ public:
         check();
         return std::move(value_);
     }
+    T value_or(T other) const & { return code_ == 0 ? value_ : std::move(other); }
     T value_or(T other) && { return code_ == 0 ? std::move(value_) : std::move(other); }
 
 private:
@@ -136,6 +146,38 @@ inline result<done> of_status(int status) {
 inline result<std::size_t> of_count(std::ptrdiff_t count) {
     return count < 0 ? result<std::size_t>::failed(static_cast<int>(count))
                      : result<std::size_t>(static_cast<std::size_t>(count));
+}
+
+} // namespace detail
+
+/* A descriptor, which is closed with this. Of a ring without a name it is a way to it. */
+class descriptor {
+public:
+    descriptor() noexcept = default;
+    /* Takes one over; -1 is none. */
+    explicit descriptor(int number) noexcept : number_(number) {}
+    descriptor(descriptor &&other) noexcept : number_(other.release()) {}
+    descriptor &operator=(descriptor &&other) noexcept {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    ~descriptor() {
+        if (number_ >= 0) static_cast<void>(::close(number_));
+    }
+    int get() const noexcept { return number_; }
+    /* Gives it to the caller, who closes it. */
+    int release() noexcept { return std::exchange(number_, -1); }
+
+private:
+    int number_ = -1;
+};
+
+namespace detail {
+
+inline result<int> of_int(int value) { return value < 0 ? result<int>::failed(value) : result<int>(value); }
+
+inline result<descriptor> of_descriptor(int number) {
+    return number < 0 ? result<descriptor>::failed(number) : result<descriptor>(descriptor(number));
 }
 
 } // namespace detail
@@ -222,8 +264,11 @@ public:
     ringmain_end *get() const noexcept { return end_; }
     result<done> close() { return detail::of_status(ringmain_close(std::exchange(end_, nullptr))); }
     result<done> abandon() { return detail::of_status(ringmain_abandon(std::exchange(end_, nullptr))); }
-    result<int> into_fd() { return of_int(ringmain_into_fd(std::exchange(end_, nullptr))); }
-    result<int> descriptor() const { return of_int(ringmain_descriptor(end_)); }
+    result<ringmain::descriptor> into_fd() {
+        return detail::of_descriptor(ringmain_into_fd(std::exchange(end_, nullptr)));
+    }
+    /* One of the ring that stays this handle's. */
+    result<int> descriptor() const { return detail::of_int(ringmain_descriptor(end_)); }
     result<done> seal() { return detail::of_status(ringmain_seal(end_)); }
     result<ringmain_info> info() const {
         ringmain_info info{};
@@ -238,17 +283,17 @@ public:
     }
     result<std::size_t> len() const { return detail::of_count(ringmain_len(end_)); }
     /* RINGMAIN_PEER_NEVER to RINGMAIN_PEER_CLOSED, without a system call. */
-    result<int> peer() const { return of_int(ringmain_peer(end_)); }
+    result<int> peer() const { return detail::of_int(ringmain_peer(end_)); }
     /* RINGMAIN_PEER_NEVER to RINGMAIN_PEER_CRASHED. */
-    result<int> peer_state() const { return of_int(ringmain_peer_state(end_)); }
+    result<int> peer_state() const { return detail::of_int(ringmain_peer_state(end_)); }
     result<std::uint64_t> peer_generation() const {
         std::uint64_t generation = 0;
         const int status = ringmain_peer_generation(end_, &generation);
         return status < 0 ? result<std::uint64_t>::failed(status) : result<std::uint64_t>(generation);
     }
-    result<int> peer_changed() { return of_int(ringmain_peer_changed(end_)); }
-    result<int> is_orphaned() const { return of_int(ringmain_is_orphaned(end_)); }
-    result<int> is_truncated() const { return of_int(ringmain_is_truncated(end_)); }
+    result<int> peer_changed() { return detail::of_int(ringmain_peer_changed(end_)); }
+    result<int> is_orphaned() const { return detail::of_int(ringmain_is_orphaned(end_)); }
+    result<int> is_truncated() const { return detail::of_int(ringmain_is_truncated(end_)); }
     result<done> set_wait(std::uint32_t strategy) { return detail::of_status(ringmain_set_wait(end_, strategy)); }
     /* Waits for `need` free slots or elements, room for a message of `need` bytes, or a message. */
     result<done> wait(std::size_t need, limit limit = forever) {
@@ -257,8 +302,8 @@ public:
     /* What a set waits for at this handle: as much as `wait` would. It must not move or close meanwhile. */
     ringmain_interest interest(std::size_t need = 1) const noexcept { return {end_, need, 0, 0}; }
     /* A descriptor for an event loop, which stays this handle's; `is_ready` says whether to go back to the loop. */
-    result<int> readiness_fd() { return of_int(ringmain_readiness_fd(end_)); }
-    result<int> is_ready(std::size_t need = 1) { return of_int(ringmain_is_ready(end_, need)); }
+    result<int> readiness_fd() { return detail::of_int(ringmain_readiness_fd(end_)); }
+    result<int> is_ready(std::size_t need = 1) { return detail::of_int(ringmain_is_ready(end_, need)); }
     /* Ends a call of this handle that waits. */
     result<ringmain::waker> waker() {
         ringmain::waker made;
@@ -269,9 +314,6 @@ public:
 protected:
     end() noexcept = default;
 
-    static result<int> of_int(int value) {
-        return value < 0 ? result<int>::failed(value) : result<int>(value);
-    }
     template <typename E>
     static result<E> attach(std::uint32_t which, const char *name, const ringmain_options &options) {
         E end;
@@ -367,7 +409,8 @@ class stream_end : public end {
     static_assert(!std::is_same_v<std::remove_cv_t<T>, bool>,
                   "another process may write bytes that are no bool: use unsigned char");
 
-protected:
+public:
+    /* Options of a ring of these elements, as C has them. */
     static ringmain_options raw(const options &options) noexcept { return options.raw(sizeof(T), alignof(T)); }
 };
 
@@ -629,16 +672,65 @@ public:
         return status < 0 ? result<offer>::failed(status) : result<offer>(std::move(sent));
     }
     /* RINGMAIN_ATTACHED or RINGMAIN_RECEIVED. */
-    result<int> answer() {
-        const int answer = ringmain_offer_answer(offer_);
-        return answer < 0 ? result<int>::failed(answer) : result<int>(answer);
-    }
+    result<int> answer() { return detail::of_int(ringmain_offer_answer(offer_)); }
 
 private:
     ringmain_offer *offer_ = nullptr;
 };
 
+/* Sends a ring without a name by its descriptor, which stays the caller's, and asks for no answer. */
+inline result<done> send(int socket, int descriptor) {
+    return detail::of_status(ringmain_send(socket, descriptor));
+}
+
+/* Receives a ring without a name: `options.descriptor` attaches to it. */
+inline result<descriptor> receive(int socket) { return detail::of_descriptor(ringmain_receive(socket)); }
+
+/* A ring for a program that is about to be started: a descriptor, which is to be kept open until then and inherited by
+ * that program alone (ringmain_inherit says how), and the text for the environment variable that names it. */
+struct inheritance {
+    ringmain::descriptor descriptor;
+    std::string note;
+};
+
+inline result<inheritance> inherit(int descriptor) {
+    char note[RINGMAIN_NOTE];
+    const int copy = ringmain_inherit(descriptor, note, sizeof note);
+    if (copy < 0) return result<inheritance>::failed(copy);
+    return inheritance{ringmain::descriptor(copy), note};
+}
+
+/* The ring that this process inherited, by the environment variable that names it. */
+inline result<descriptor> inherited(const char *variable) {
+    return detail::of_descriptor(ringmain_inherited(variable));
+}
+
+/* Creates a ring of elements, if it is missing, and takes neither end. One without a name (null) lives as long as its
+ * descriptor. */
+template <typename T>
+result<descriptor> create_stream(const char *name, const options &options) {
+    const ringmain_options raw = stream_end<T>::raw(options);
+    return detail::of_descriptor(ringmain_create(RINGMAIN_STREAM_PRODUCER, name, &raw));
+}
+
+/* The same for messages. */
+inline result<descriptor> create_message(const char *name, const options &options) {
+    const ringmain_options raw = options.raw();
+    return detail::of_descriptor(ringmain_create(RINGMAIN_MESSAGE_PRODUCER, name, &raw));
+}
+
 inline result<done> unlink(const char *name) { return detail::of_status(ringmain_unlink(name)); }
+
+/* Only if nobody is attached. */
+inline result<done> unlink_if_free(const char *name, limit limit = now) {
+    return detail::of_status(ringmain_unlink_if_free(name, limit.count()));
+}
+
+/* The version of the library that is linked, such as "0.1.0". */
+inline std::string_view version() noexcept { return ringmain_version(); }
+
+/* What a code means, in a few words. For the reason of one failure see `error`. */
+inline std::string_view strerror(int code) noexcept { return ringmain_strerror(code); }
 
 inline result<ringmain_stat> look(const char *name) {
     ringmain_stat stat{};

@@ -123,7 +123,8 @@ fn keep(cause: Cause) {
     LAST.with(|last| last.cause.set(cause));
 }
 
-fn write(words: fmt::Arguments<'_>) {
+/// Keeps words as the reason.
+pub(crate) fn write(words: fmt::Arguments<'_>) {
     LAST.with(|last| last.write(words));
 }
 

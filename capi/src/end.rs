@@ -2,8 +2,8 @@
 //!
 //! A guard of the library borrows its handle. Here both lie in one value on the heap, which never moves, and while
 //! there is a guard nothing but that is used: each call goes through `idle`, `handle` or `guard`, which refuse
-//! all others. A guard is dropped before its handle. What a call that moves data asks is one word,
-//! `ringmain_end::idle`.
+//! all others, and refuse a child that was forked, which only closes its copy. A guard is dropped before its handle.
+//! What a call that moves data asks is one word, `ringmain_end::idle`: what it takes from there is nothing in a child.
 
 use core::ffi::{c_char, c_int};
 use std::ffi::CString;
@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
-use ringmain::{Broken, Descriptor, Error, PeerState, PopError, PushError, WaitError, message, stream};
+use ringmain::{Broken, Descriptor, Epoch, Error, PeerState, PopError, PushError, WaitError, message, stream};
 
 use crate::code::{Passing, Refusal, counted, invalid, status};
 use crate::options::{
@@ -38,7 +38,11 @@ const BUSY: u32 = 0;
 pub struct ringmain_end {
     /// Which end it is, as long as nothing is open and no set waits at it; else [`BUSY`].
     idle: u32,
+    /// The one that it belongs to.
+    process: Epoch,
     guard: Guard,
+    /// That of the ring, which it keeps.
+    descriptor: c_int,
     /// For an event loop, if it was asked for. It is dropped before the ring.
     readiness: Option<Descriptor>,
     ring: Ring,
@@ -150,9 +154,6 @@ pub(crate) trait Handle: Sized {
     ///
     /// The ring is of this kind.
     unsafe fn of(ring: &mut Ring) -> &mut Self;
-
-    /// Returns whether this is a child that was forked from its process.
-    fn is_of_parent(&self) -> bool;
 }
 
 macro_rules! handles {
@@ -167,11 +168,6 @@ macro_rules! handles {
                     // SAFETY: the caller's promise.
                     _ => unsafe { unreachable_unchecked() },
                 }
-            }
-
-            #[inline(always)]
-            fn is_of_parent(&self) -> bool {
-                self.is_forked()
             }
         }
     )*};
@@ -196,6 +192,13 @@ fn other_kind(found: &Ring, expected: u32) -> c_int {
     invalid(format_args!("the handle is {}, expected {}", name_of(found.which()), name_of(expected)))
 }
 
+/// Says that the handle belongs to another process.
+#[cold]
+#[inline(never)]
+fn forked() -> c_int {
+    Broken::Forked.refuse()
+}
+
 #[cold]
 #[inline(never)]
 pub(crate) fn not_open(guard: &Guard, expected: &str) -> c_int {
@@ -212,17 +215,29 @@ fn busy(guard: &Guard) -> c_int {
     }
 }
 
+/// Refuses a null pointer, and a handle of the process that this one was forked from, whatever is open at it.
+///
+/// # Safety
+///
+/// As [`idle`].
+#[inline(always)]
+unsafe fn check(end: *mut ringmain_end) -> Result<(), c_int> {
+    if end.is_null() {
+        return Err(null("the handle"));
+    }
+    // SAFETY: the caller's promise. No guard borrows the word.
+    if unsafe { (*end).process }.is_current() { Ok(()) } else { Err(forked()) }
+}
+
 /// Returns the ring of an end that has nothing open.
 ///
 /// # Safety
 ///
 /// `end` is null, or a handle that was attached and not closed, and no other thread uses it now. The result is not used
 /// after the call, but by a guard that is kept in `end`.
-#[inline(always)]
 pub(crate) unsafe fn idle(end: *mut ringmain_end) -> Result<&'static mut Ring, c_int> {
-    if end.is_null() {
-        return Err(null("the handle"));
-    }
+    // SAFETY: the same promise.
+    unsafe { check(end) }?;
     // SAFETY: the caller's promise.
     if unsafe { (*end).idle } == BUSY {
         // SAFETY: the same.
@@ -241,7 +256,8 @@ pub(crate) unsafe fn idle(end: *mut ringmain_end) -> Result<&'static mut Ring, c
 pub(crate) unsafe fn handle<H: Handle + 'static>(end: *mut ringmain_end) -> Result<&'static mut H, c_int> {
     // SAFETY: the same promise.
     match unsafe { handle_of(end) } {
-        Some(handle) => Ok(handle),
+        // SAFETY: the same.
+        Some(handle) => unsafe { check(end) }.map(|()| handle),
         // SAFETY: the same.
         None => Err(unsafe { refused(end, H::WHICH) }),
     }
@@ -286,9 +302,8 @@ pub(crate) unsafe fn refused(end: *mut ringmain_end, expected: u32) -> c_int {
 /// As [`idle`].
 #[inline(always)]
 pub(crate) unsafe fn guard(end: *mut ringmain_end) -> Result<&'static mut Guard, c_int> {
-    if end.is_null() {
-        return Err(null("the handle"));
-    }
+    // SAFETY: the same promise.
+    unsafe { check(end) }?;
     // SAFETY: the caller's promise. A guard does not overlap what it borrows from.
     Ok(unsafe { &mut (*end).guard })
 }
@@ -358,19 +373,6 @@ pub(crate) unsafe fn readiness(
     let ring = unsafe { idle(end) }?;
     // SAFETY: the same; it does not overlap the ring.
     Ok((ring, unsafe { &mut (*end).readiness }))
-}
-
-/// Fails if what was just ended has done nothing, since this is a child that was forked meanwhile.
-///
-/// # Safety
-///
-/// `end` is an idle handle of this kind.
-#[inline(always)]
-pub(crate) unsafe fn check_not_forked<H: Handle + 'static>(end: *mut ringmain_end) -> Result<(), c_int> {
-    // SAFETY: the caller's promise. No guard borrows from the ring.
-    let ring = unsafe { &mut (*end).ring };
-    // SAFETY: the caller's promise.
-    if unsafe { H::of(ring) }.is_of_parent() { Err(Broken::Forked.refuse()) } else { Ok(()) }
 }
 
 /// Refuses a pointer to a result that is null.
@@ -520,8 +522,8 @@ pub struct ringmain_info {
 }
 
 impl ringmain_end {
-    /// Puts a handle on the heap.
-    fn of(ring: Ring) -> *mut ringmain_end {
+    /// Puts a handle of this process on the heap.
+    fn of(ring: Ring, process: Epoch) -> *mut ringmain_end {
         // A name has no 0.
         let name = CString::new(each!(&ring, handle => handle.name())).unwrap_or_default();
         let (element_size, record_alignment, max_len) = match &ring {
@@ -543,8 +545,10 @@ impl ringmain_end {
             which: ring.which(),
             reserved: 0,
         };
-        let idle = facts.which;
-        Box::into_raw(Box::new(ringmain_end { idle, guard: Guard::Nothing, readiness: None, ring, facts, _name: name }))
+        let descriptor = each!(&ring, handle => handle.descriptor().as_raw_fd());
+        let (idle, guard, readiness) = (facts.which, Guard::Nothing, None);
+        let end = ringmain_end { idle, process, guard, descriptor, readiness, ring, facts, _name: name };
+        Box::into_raw(Box::new(end))
     }
 
     /// Takes the handle back from the heap. What is open is given up.
@@ -565,7 +569,8 @@ impl ringmain_end {
 
 /// Attaches by `asked`, and hands the handle over.
 pub(crate) fn attach_as(which: u32, asked: &Asked) -> Result<*mut ringmain_end, Error> {
-    Ring::attach(which, asked).map(ringmain_end::of)
+    let ring = Ring::attach(which, asked)?;
+    Ok(ringmain_end::of(ring, Epoch::current()?))
 }
 
 /// Attaches to one end of a ring, and creates the ring if the options allow it.
@@ -643,11 +648,14 @@ pub unsafe extern "C" fn ringmain_into_fd(end: *mut ringmain_end) -> c_int {
 }
 
 /// Returns a descriptor of the ring that stays the handle's: to be passed to another process (ringmain_offer_send,
-/// ringmain_inherit), not to be closed or polled.
+/// ringmain_inherit), not to be closed or polled. Allowed while something is open, and in a forked child.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ringmain_descriptor(end: *mut ringmain_end) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { idle(end) }.map_or_else(|code| code, |ring| each!(ring, handle => handle.descriptor().as_raw_fd()))
+pub unsafe extern "C" fn ringmain_descriptor(end: *const ringmain_end) -> c_int {
+    if end.is_null() {
+        return null("the handle");
+    }
+    // SAFETY: the caller's promise. It is borrowed by nobody.
+    unsafe { (*end).descriptor }
 }
 
 /// Closes a ring without a name that was created with RINGMAIN_SEALABLE to all processes that are not attached.
@@ -693,7 +701,8 @@ pub(crate) unsafe fn fill<T: Copy>(what: &str, to: *mut T, first: usize, from: &
 /// The size that the first version of `ringmain_info` had.
 const FIRST_INFO: usize = 80;
 
-/// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open.
+/// Says what an end is: `info->size` is sizeof(ringmain_info) before the call. Allowed while something is open, and in
+/// a forked child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_end_info(end: *const ringmain_end, info: *mut ringmain_info) -> c_int {
     if end.is_null() {
@@ -869,13 +878,9 @@ pub unsafe extern "C" fn ringmain_keep(rx: *mut ringmain_end) -> c_int {
 ///
 /// As [`close`].
 unsafe fn give_up(end: *mut ringmain_end) -> Result<(), c_int> {
-    // SAFETY: the caller's promise. What it borrows from is used later.
+    // SAFETY: the caller's promise.
     let _: Guard = unsafe { close(end) };
-    // SAFETY: the same.
-    match each!(unsafe { idle(end) }?, handle => handle.is_forked()) {
-        true => Err(Broken::Forked.refuse()),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 /// Removes the name of a ring, whatever its state. Processes that are attached go on.

@@ -241,6 +241,8 @@ const FIRST_STAT: usize = 536;
 pub unsafe extern "C" fn ringmain_look(name: *const c_char, stat: *mut ringmain_stat) -> c_int {
     // SAFETY: the caller's promise.
     status(unsafe { text("the name", name) }.and_then(|name| {
+        // SAFETY: the caller's promise.
+        unsafe { check_size("stat", stat, FIRST_STAT) }?;
         let ring = Inspection::open(name).map_err(Refusal::refuse)?;
         let mut found = ringmain_stat::of(&ring);
         copy_text(name, &mut found.name);

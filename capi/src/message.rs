@@ -1,17 +1,17 @@
 //! Messages of any length: copied, in place, and in batches.
 
 use core::ffi::{c_int, c_void};
-use std::io::IoSlice;
 use std::mem::transmute;
 use std::slice;
 
 use libc::iovec;
-use ringmain::message::{Claim, Consumer, PeekBatch, Producer, Record};
+use ringmain::PushError;
+use ringmain::message::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
 
-use crate::code::{Refusal, counted, invalid, status};
+use crate::code::{Refusal, counted, invalid, status, write};
 use crate::end::{
-    Guard, Handle, buffer, bytes, check_not_forked, close, guard, handle, handle_of, not_open, open, out, patiently,
-    refused, ringmain_end,
+    Guard, Handle, buffer, bytes, close, guard, handle, handle_of, not_open, open, out, patiently, refused,
+    ringmain_end,
 };
 
 /// A message of a peek, in place: to be read.
@@ -33,8 +33,8 @@ pub struct ringmain_record {
 enum Message<'a> {
     Plain(&'a [u8]),
     Tagged(u64, &'a [u8]),
-    /// With the number of their bytes.
-    Parts(&'a [IoSlice<'a>], usize),
+    /// Each of them was checked; with the number of their bytes.
+    Parts(&'a [iovec], usize),
 }
 
 impl Message<'_> {
@@ -53,9 +53,27 @@ macro_rules! push {
         match $message {
             Message::Plain(bytes) => $to.push(bytes),
             Message::Tagged(word, bytes) => $to.push_tagged(word, bytes),
-            Message::Parts(parts, _) => $to.push_vectored(parts),
+            // SAFETY: the parts are those that the caller promised.
+            Message::Parts(parts, len) => $to.claim(len).map(|claim| unsafe { gather(claim, parts) }),
         }
     };
+}
+
+/// Pushes parts, each of which was checked, as one message.
+///
+/// # Safety
+///
+/// Each of them is as [`bytes`].
+unsafe fn gather(mut claim: Claim<'_>, parts: &[iovec]) {
+    let mut at = 0;
+    for part in parts {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { bytes("a part of the message", part.iov_base.cast_const().cast(), part.iov_len) };
+        let bytes = bytes.unwrap_or_default();
+        claim.write_at(at, bytes);
+        at += bytes.len();
+    }
+    claim.commit_len(at);
 }
 
 /// Pushes one message, or adds it to the batch that is open.
@@ -81,15 +99,32 @@ unsafe fn push(tx: *mut ringmain_end, limit_ns: i64, message: Message<'_>) -> c_
 #[inline(never)]
 unsafe fn add(tx: *mut ringmain_end, limit_ns: i64, message: Message<'_>) -> c_int {
     // SAFETY: the caller's promise.
-    match unsafe { guard(tx) } {
-        Ok(Guard::Batch(batch)) => status(patiently!(batch, message.len(), limit_ns, |batch| push!(batch, message))),
+    let batch = match unsafe { guard(tx) } {
+        Ok(Guard::Batch(batch)) => batch,
         // SAFETY: the same.
-        _ => unsafe { refused(tx, Producer::WHICH) },
-    }
+        _ => return unsafe { refused(tx, Producer::WHICH) },
+    };
+    let len = message.len();
+    status(patiently!(batch, len, limit_ns, |batch| match push!(batch, message) {
+        // It will never have the room, however much is read.
+        Err(PushError::Full(_)) if batch.max_len().is_none_or(|max| len > max) => return too_many(batch, len),
+        result => result,
+    }))
+}
+
+#[cold]
+#[inline(never)]
+fn too_many(batch: &Batch<'_>, len: usize) -> c_int {
+    let (count, max) = (batch.len(), batch.max_len().unwrap_or(0));
+    write(format_args!(
+        "{len} bytes after {count} messages of the batch that is open: the ring can hold {max} beside those; commit \
+         the batch, and begin another"
+    ));
+    -libc::EMSGSIZE
 }
 
 /// Pushes one message of `len` bytes. It is visible when this returns, or, if a batch is open, with the batch. Waits
-/// for room.
+/// for room. -EMSGSIZE: the ring can never hold it, or not beside those of the batch.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_message_push(
     tx: *mut ringmain_end,
@@ -154,7 +189,7 @@ pub unsafe extern "C" fn ringmain_message_push_tagged(
     }
 }
 
-/// Pushes one message that lies in `count` parts. Else as ringmain_message_push().
+/// Pushes one message that lies in `count` parts; one of 0 bytes may be NULL. Else as ringmain_message_push().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_message_push_vectored(
     tx: *mut ringmain_end,
@@ -163,7 +198,7 @@ pub unsafe extern "C" fn ringmain_message_push_vectored(
     limit_ns: i64,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    match unsafe { slices(parts, count) } {
+    match unsafe { checked(parts, count) } {
         // SAFETY: the caller's promise.
         Ok((parts, len)) => unsafe { push(tx, limit_ns, Message::Parts(parts, len)) },
         Err(code) => code,
@@ -175,7 +210,7 @@ pub unsafe extern "C" fn ringmain_message_push_vectored(
 /// # Safety
 ///
 /// `parts` is valid for reads of `count` parts, and each of them as [`bytes`].
-unsafe fn slices<'a>(parts: *const iovec, count: usize) -> Result<(&'a [IoSlice<'a>], usize), c_int> {
+unsafe fn checked<'a>(parts: *const iovec, count: usize) -> Result<(&'a [iovec], usize), c_int> {
     if count > 0 && (parts.is_null() || !parts.is_aligned()) || count > isize::MAX as usize / size_of::<iovec>() {
         return Err(invalid(format_args!("{count} parts at {parts:?}, expected an array of them")));
     }
@@ -187,13 +222,9 @@ unsafe fn slices<'a>(parts: *const iovec, count: usize) -> Result<(&'a [IoSlice<
     for part in given {
         // SAFETY: the caller's promise.
         unsafe { bytes("a part of the message", part.iov_base.cast_const().cast(), part.iov_len) }?;
-        if part.iov_base.is_null() {
-            return Err(invalid(format_args!("a part of the message is NULL, expected an address even for 0 bytes")));
-        }
         len = len.saturating_add(part.iov_len);
     }
-    // SAFETY: an `IoSlice` has the layout of an `iovec`, and each of them is a slice.
-    Ok((unsafe { slice::from_raw_parts(parts.cast(), count) }, len))
+    Ok((given, len))
 }
 
 /// Takes room for a message of up to `len` bytes in place, and stores its address in `*bytes`: it holds older bytes.
@@ -288,8 +319,7 @@ unsafe fn commit(tx: *mut ringmain_end, len: usize, word: Option<u64>) -> Result
     if let Guard::MessageClaim(claim) = unsafe { close(tx) } {
         claim.commit_len(len);
     }
-    // SAFETY: the caller's promise.
-    unsafe { check_not_forked::<Producer>(tx) }
+    Ok(())
 }
 
 #[cold]
@@ -493,7 +523,7 @@ unsafe fn open_record(rx: *mut ringmain_end, record: Record<'static>, to: *mut r
 /// them: whoever is killed before a release gets them again.
 ///
 /// A message that is longer than the buffer stays the next one: -EMSGSIZE. With RINGMAIN_NOW, -EAGAIN says that there
-/// is no further one yet.
+/// is no further one; there can be none before a release once those that were copied fill the ring.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_message_copy_next(
     rx: *mut ringmain_end,
@@ -532,8 +562,7 @@ pub unsafe extern "C" fn ringmain_message_release(rx: *mut ringmain_end) -> isiz
         match unsafe { close(rx) } {
             Guard::Record(record) => {
                 record.release();
-                // SAFETY: the caller's promise.
-                unsafe { check_not_forked::<Consumer>(rx) }.map(|()| 1)
+                Ok(1)
             }
             // SAFETY: the caller's promise; the guard is taken.
             Guard::PeekBatch(batch) => unsafe { release(rx, batch) },

@@ -94,7 +94,8 @@ pub unsafe extern "C" fn ringmain_waitset_set_wait(set: *mut ringmain_waitset, w
 ///
 /// Fails with -ECANCELED if a waker of the set was used, which comes first: the next wait looks at the rings before it
 /// takes another call. -EINVAL: more than RINGMAIN_MOST_INTERESTS, or a handle that is there twice, that has something
-/// open, or that another set waits at; -EMSGSIZE: more is needed than its ring can ever hold.
+/// open, or that another set waits at; -ECHILD: a handle of another process; -EMSGSIZE: more is needed than its ring
+/// can ever hold.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ringmain_waitset_wait(
     set: *mut ringmain_waitset,

@@ -8,10 +8,7 @@ use std::time::Instant;
 use ringmain::stream::{Claim, Consumer, Peek, Producer};
 
 use crate::code::{counted, invalid, status};
-use crate::end::{
-    Guard, buffer, bytes, check_not_forked, close, guard, handle, handle_of, not_open, open, out, patiently,
-    ringmain_end,
-};
+use crate::end::{Guard, buffer, bytes, close, guard, handle, handle_of, not_open, open, out, patiently, ringmain_end};
 use crate::options::limit;
 
 type Tx = Producer<[u8]>;
@@ -321,9 +318,9 @@ unsafe fn claim_some(
         unsafe { out("slots", slots) }?;
         let least = check_range(least, most)?;
         let claim = patiently!(producer, least, limit_ns, |tx| match tx.claim_up_to(most).map(keep_claim) {
-            // Content with one; whoever wanted more gets an error that says so.
-            Ok(claim) if claim.len() < least => tx.claim(least).map(keep_claim),
-            result => result,
+            Ok(claim) if claim.len() >= least => Ok(claim),
+            // Says how much is missing, and what never fits.
+            _ => tx.claim(least).map(keep_claim),
         })?;
         let count = claim.len();
         // SAFETY: the caller's promise.
@@ -375,8 +372,7 @@ pub unsafe extern "C" fn ringmain_stream_commit(tx: *mut ringmain_end, count: us
         if let Guard::Claim(claim) = unsafe { close(tx) } {
             claim.commit_first(count);
         }
-        // SAFETY: the caller's promise.
-        unsafe { check_not_forked::<Tx>(tx) }
+        Ok(())
     }))
 }
 
@@ -442,9 +438,9 @@ unsafe fn peek_some(
         unsafe { out("elements", elements) }?;
         let least = check_range(least, most)?;
         let peek = patiently!(consumer, least, limit_ns, |rx| match rx.peek_up_to(most).map(keep_peek) {
-            // Content with one; whoever wanted more gets an error that says so.
-            Ok(peek) if peek.len() < least => rx.peek(least).map(keep_peek),
-            result => result,
+            Ok(peek) if peek.len() >= least => Ok(peek),
+            // Says how much is missing, and what never fits.
+            _ => rx.peek(least).map(keep_peek),
         })?;
         let count = peek.len();
         // SAFETY: the caller's promise.
@@ -507,8 +503,7 @@ pub unsafe extern "C" fn ringmain_stream_release(rx: *mut ringmain_end, count: u
         if let Guard::Peek(peek) = unsafe { close(rx) } {
             peek.release_first(count);
         }
-        // SAFETY: the caller's promise.
-        unsafe { check_not_forked::<Rx>(rx) }
+        Ok(())
     }))
 }
 

@@ -87,16 +87,23 @@ fn compile(source: &Path, scratch: &Path) -> PathBuf {
 }
 
 /// The tests in C, by their names.
-const TESTS: [&str; 8] = ["ends", "message", "misuse", "pass", "ready", "stream", "unload", "wait"];
+const TESTS: [&str; 10] = ["ends", "fork", "golden", "message", "misuse", "pass", "ready", "stream", "unload", "wait"];
 
 #[track_caller]
 fn passes(test: &str) {
     let program = compile(&folder().join(format!("tests/{test}.c")), &scratch(test));
     let mut command = Command::new(program);
-    if test == "unload" {
-        command.arg(installed().join("lib/libringmain.so"));
+    match test {
+        "golden" => _ = command.arg(folder().join("../conformance/golden")),
+        "unload" => _ = command.arg(installed().join("lib/libringmain.so")),
+        _ => {}
     }
     run(&mut command);
+}
+
+#[test]
+fn calls_in_c_leave_the_golden_bytes() {
+    passes("golden");
 }
 
 #[test]
@@ -112,6 +119,11 @@ fn messages_move_in_each_way_that_c_has() {
 #[test]
 fn rings_are_attached_left_and_looked_at_in_c() {
     passes("ends");
+}
+
+#[test]
+fn a_forked_child_has_no_handles_but_its_own_in_c() {
+    passes("fork");
 }
 
 #[test]
@@ -165,6 +177,42 @@ fn every_function_is_called_by_a_test_in_c() {
         })
         .collect();
     assert_eq!(not_refused, [""; 0], "tests/misuse.c gives no wrong argument to these");
+}
+
+/// Returns whether a function of the header takes a handle.
+fn takes_a_handle(name: &str) -> bool {
+    let header = read("include/ringmain.h");
+    let code: Vec<&str> = header.lines().filter(|line| !line.trim_start().starts_with(['/', '*'])).collect();
+    let code = code.join(" ");
+    let (_, declared) = code.split_once(&format!("{name}(")).unwrap();
+    let parameters = declared.split_once(')').unwrap().0;
+    parameters.split(',').any(|parameter| parameter.contains("ringmain_end *") && !parameter.contains("**"))
+}
+
+#[test]
+fn every_function_is_called_in_a_forked_child_and_refused_there_if_it_takes_a_handle() {
+    // They end the child's copy of a handle, or say what it is.
+    let is_allowed = |name: &str| ["close", "abandon", "into_fd", "descriptor", "end_info"].contains(&&name[9..]);
+    let (test, functions) = (read("tests/fork.c"), functions());
+    let takers: Vec<&String> = functions.iter().filter(|name| takes_a_handle(name)).collect();
+    assert!(takers.len() > 40 && takers.len() < functions.len() - 15, "{takers:?}");
+    let lacks = |name: &str| match takes_a_handle(name) && !is_allowed(name) {
+        true => !test.contains(&format!("REFUSED({name}(")),
+        false => !test.contains(&format!("{name}(")),
+    };
+    let missing: Vec<&String> = functions.iter().filter(|name| lacks(name)).collect();
+    assert!(missing.is_empty(), "tests/fork.c lacks {missing:?}");
+}
+
+#[test]
+fn every_function_has_its_place_in_the_header_for_cpp() {
+    let header = read("include/ringmain.hpp");
+    let functions = functions();
+    let missing: Vec<&String> = functions
+        .iter()
+        .filter(|name| !["(", ",", ")"].iter().any(|end| header.contains(&format!("{name}{end}"))))
+        .collect();
+    assert!(missing.is_empty(), "include/ringmain.hpp lacks {missing:?}");
 }
 
 /// The structs of the header, each with its fields.
@@ -266,7 +314,10 @@ fn the_programs_of_the_guide_are_the_examples() {
     for example in ["producer.c", "consumer.c"] {
         let text = read(&format!("examples/{example}"));
         assert!(blocks.contains(&text), "docs/c.md has another {example}");
-        assert!(text.lines().count() <= 36, "{example} is no short program any more");
+    }
+    for example in ["producer.c", "consumer.c", "consumer.py", "go/consumer.go"] {
+        let lines = read(&format!("examples/{example}")).lines().count();
+        assert!(lines <= 30, "{example} has {lines} lines: it is no short program any more");
     }
 }
 

@@ -1,6 +1,7 @@
 /* ringmain.hpp: each class and call, by results and by exceptions. */
 #include <ringmain.hpp>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -139,8 +140,57 @@ static void passed() {
     CHECK(rx.get() == nullptr && moved.get() != nullptr);
     rx = std::move(moved);
     CHECK(rx.close());
-    const int descriptor = tx.into_fd().value();
-    CHECK(descriptor > 2 && close(descriptor) == 0 && close(pair[0]) == 0 && close(pair[1]) == 0);
+    /* The ring lives as long as one of its descriptors; each closes itself. */
+    auto kept = tx.into_fd().value();
+    CHECK(kept.get() > 2 && ringmain::send(pair[0], kept.get()));
+    auto received = ringmain::receive(pair[1]).value();
+    const int number = received.get();
+    auto from = ringmain::descriptor(received.release());
+    CHECK(received.get() == -1 && from.get() == number && from.get() != kept.get());
+    kept = ringmain::descriptor();
+    auto next = ringmain::stream_producer<int>::open(nullptr, ringmain::options().descriptor(from.get()));
+    CHECK(fails(std::move(next), -EPROTO, "the seals"));
+    from = ringmain::descriptor();
+    CHECK(fcntl(number, F_GETFD) == -1 && close(pair[0]) == 0);
+    CHECK(fails(ringmain::send(pair[1], -1), -EINVAL, "the descriptor is -1"));
+    CHECK(fails(ringmain::receive(pair[0]), -EBADF, "") && close(pair[1]) == 0);
+}
+
+/* Rings of nobody's, and for a program that is started: this one finds it by its own environment. */
+static void made_and_inherited() {
+    const std::string ring = name("made");
+    const auto sized = ringmain::options().capacity(64);
+    CHECK(ringmain::create_stream<tick>(ring.c_str(), sized) && ringmain::look(ring.c_str())->capacity == 64);
+    CHECK(fails(ringmain::create_message(ring.c_str(), sized), -EPROTO, "has kind 1, expected 2"));
+    CHECK(fails(ringmain::create_message(nullptr, ringmain::options()), -EINVAL, "no capacity"));
+    {
+        auto tx = ringmain::stream_producer<tick>::open(ring.c_str()).value();
+        CHECK(fails(ringmain::unlink_if_free(ring.c_str()), -EBUSY, "has a producer already"));
+    }
+    CHECK(ringmain::unlink_if_free(ring.c_str(), 1s) && fails(ringmain::look(ring.c_str()), -ENOENT, "no ring"));
+
+    const auto made = ringmain::create_message(nullptr, ringmain::options().capacity(4096)).value();
+    const auto left = ringmain::inherit(made.get());
+    CHECK(left && left->descriptor.get() > 2 && !(*left).note.empty() && left.value().note == left->note);
+    CHECK(fcntl(left->descriptor.get(), F_SETFD, 0) == 0 && setenv("CPP_TEST_RING", left->note.c_str(), 1) == 0);
+    const auto found = ringmain::inherited("CPP_TEST_RING").value();
+    auto tx = ringmain::message_producer::open(nullptr, ringmain::options().descriptor(made.get())).value();
+    auto rx = ringmain::message_consumer::open(nullptr, ringmain::options().descriptor(found.get())).value();
+    CHECK(tx.push("to the child") && rx.pop().value() == "to the child");
+    CHECK(fails(ringmain::inherited("CPP_TEST_NOTHING"), -ENOENT, "CPP_TEST_NOTHING"));
+    CHECK(fails(ringmain::inherit(-1), -EINVAL, "the descriptor is -1"));
+}
+
+/* A result that does not change. */
+static void constant_results() {
+    const auto good = ringmain::list();
+    const ringmain::result<int> seven(7), bad = ringmain::result<int>::failed(-EPIPE);
+    CHECK(good && good->size() == (*good).size() && good.value().size() == good->size());
+    CHECK(*seven == 7 && seven.value() == 7 && seven.value_or(1) == 7);
+    CHECK(!bad && bad.code() == -EPIPE && bad.value_or(1) == 1 && bad.error().code() == -EPIPE);
+    static_assert(std::is_same_v<decltype(*std::declval<const ringmain::result<int> &>()), const int &>);
+    static_assert(std::is_same_v<decltype(*std::declval<ringmain::result<int>>()), int &&>);
+    CHECK(ringmain::version() == RINGMAIN_TEST_VERSION && ringmain::strerror(-EPIPE) == ringmain_strerror(EPIPE));
 }
 
 static void sets() {
@@ -181,6 +231,13 @@ static void exceptions() {
     } catch (const ringmain::error &error) {
         CHECK(error.code() == -ENOENT && std::string(error.what()).find("no ring \"cpp-nobody\"") == 0);
     }
+    try {
+        const auto missing = ringmain::inherited("CPP_TEST_NOTHING");
+        static_cast<void>(missing.value());
+        CHECK(false);
+    } catch (const std::exception &error) {
+        CHECK(std::string(error.what()).find("CPP_TEST_NOTHING") != std::string::npos);
+    }
 #endif
 }
 
@@ -188,6 +245,8 @@ int main() {
     streams();
     messages();
     passed();
+    made_and_inherited();
+    constant_results();
     sets();
     exceptions();
     return 0;

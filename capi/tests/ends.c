@@ -58,7 +58,10 @@ static void ways_to_attach(void) {
     CHECK(rx == NULL);
     options.create = RINGMAIN_CREATE_NEVER;
     FAILS(ringmain_attach(RINGMAIN_STREAM_PRODUCER, name, &options, &rx), -ENOENT, "no ring");
-    options.create = RINGMAIN_CREATE_NEW;
+    none.create = options.create = RINGMAIN_CREATE_NEW;
+    FAILS(ringmain_attach(RINGMAIN_STREAM_CONSUMER, name, &none, &rx), -EINVAL, "and no capacity; give one");
+    FAILS(ringmain_create(RINGMAIN_STREAM_CONSUMER, name, &none), -EINVAL, "a new ring was asked for");
+    none.create = RINGMAIN_CREATE_IF_MISSING;
     options.type_tag = "price";
     IS(close(ringmain_create(RINGMAIN_STREAM_CONSUMER, name, &options)), 0);
     FAILS(ringmain_create(RINGMAIN_STREAM_PRODUCER, name, &options), -EEXIST, "exists");
@@ -148,77 +151,6 @@ static void ends(void) {
     IS(ringmain_unlink(name), 0);
     FAILS(ringmain_message_pop(rx, bytes, 8, LONG), -ESTALE, "the ring's name is gone");
     IS(ringmain_close(rx), 0);
-}
-
-/* What a process had open when it forked: whatever ends it in the child did nothing, and says so. */
-static void ended_in_a_child(void) {
-    char name[64];
-    uint64_t number = 7;
-    void *bytes;
-    int what;
-    ringmain_options numbers = numbers_of(8), messages = options_of(4096);
-    ringmain_slots slots;
-    ringmain_elements elements;
-    ringmain_record record;
-    numbers.flags = messages.flags = RINGMAIN_UNLINK_ON_CLOSE;
-    strcpy(name, name_of("child-s"));
-    ringmain_end *tx = attach(RINGMAIN_STREAM_PRODUCER, name, &numbers);
-    ringmain_end *rx = attach(RINGMAIN_STREAM_CONSUMER, name, &numbers);
-    strcpy(name, name_of("child-m"));
-    ringmain_end *writer = attach(RINGMAIN_MESSAGE_PRODUCER, name, &messages);
-    ringmain_end *reader = attach(RINGMAIN_MESSAGE_CONSUMER, name, &messages);
-    for (what = 0; what < 11; what++) {
-        IS(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW), 1);
-        IS(ringmain_message_push(writer, &number, 8, RINGMAIN_NOW), 0);
-        if (what <= 1) IS(ringmain_stream_claim(tx, 1, 1, RINGMAIN_NOW, &slots), 1);
-        if (what == 2 || what == 3) IS(ringmain_stream_peek(rx, 1, 1, RINGMAIN_NOW, &elements), 1);
-        if (what == 4) IS(ringmain_stream_copy(rx, &number, 1, RINGMAIN_NOW), 1);
-        if (what == 5 || what == 6) IS(ringmain_message_claim(writer, 8, RINGMAIN_NOW, &bytes), 0);
-        if (what == 7) IS(ringmain_batch_begin(writer), 0);
-        if (what == 8 || what == 9) IS(ringmain_message_peek(reader, RINGMAIN_NOW, &record), 0);
-        if (what == 10) IS(ringmain_message_copy_next(reader, &number, 8, RINGMAIN_NOW), 8);
-        pid_t child = fork();
-        CHECK(child >= 0);
-        if (child == 0) {
-#define REFUSED(call) FAILS(call, -ECHILD, "was forked from")
-            if (what == 0) REFUSED(ringmain_stream_commit(tx, 1));
-            if (what == 1) REFUSED(ringmain_abort(tx));
-            if (what == 2) REFUSED(ringmain_stream_release(rx, 1));
-            if (what == 3) REFUSED(ringmain_keep(rx));
-            if (what == 4) REFUSED(ringmain_stream_release(rx, 0));
-            if (what == 5) REFUSED(ringmain_message_commit(writer, 8));
-            if (what == 6) REFUSED(ringmain_abort(writer));
-            if (what == 7) REFUSED(ringmain_message_push(writer, "x", 1, RINGMAIN_NOW));
-            if (what == 7) REFUSED(ringmain_batch_commit(writer));
-            if (what == 8) REFUSED(ringmain_message_release(reader));
-            if (what == 9) REFUSED(ringmain_keep(reader));
-            if (what == 10) REFUSED(ringmain_message_release(reader));
-            /* It is no longer open, and the handle is refused as before. */
-            REFUSED(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW));
-            REFUSED(ringmain_stream_pop(rx, &number, 1, RINGMAIN_NOW));
-            REFUSED(ringmain_message_push(writer, &number, 8, RINGMAIN_NOW));
-            REFUSED(ringmain_message_pop(reader, &number, 8, RINGMAIN_NOW));
-            IS(ringmain_close(tx), 0);
-            IS(ringmain_close(rx), 0);
-            IS(ringmain_close(writer), 0);
-            IS(ringmain_close(reader), 0);
-            exit(0);
-        }
-        IS(ended(child), 0);
-        /* Nothing has become of it here. */
-        if (what <= 1) IS(ringmain_stream_commit(tx, 0), 0);
-        if (what >= 2 && what <= 4) IS(ringmain_stream_release(rx, 0), 0);
-        if (what == 5 || what == 6) IS(ringmain_abort(writer), 0);
-        if (what == 7) IS(ringmain_batch_commit(writer), 0);
-        if (what >= 8) IS(ringmain_keep(reader), 0);
-        IS(ringmain_stream_pop(rx, &number, 1, RINGMAIN_NOW), 1);
-        IS(ringmain_message_pop(reader, &number, 8, RINGMAIN_NOW), 8);
-        IS(number, 7);
-    }
-    IS(ringmain_close(tx), 0);
-    IS(ringmain_close(rx), 0);
-    IS(ringmain_close(writer), 0);
-    IS(ringmain_close(reader), 0);
 }
 
 /* A process writes a number that no producer can have written, or takes the memory away. */
@@ -317,7 +249,12 @@ static void looks(void) {
     ringmain_list_free(list);
     ringmain_list_free(NULL);
     unlink(path);
-    FAILS(ringmain_look("c-nobody", &stat), -ENOENT, "no ring");
+    FAILS(ringmain_look("c-nobody", &stat), -ENOENT, "no ring \"c-nobody\"; look whether that is its name");
+    FAILS(ringmain_unlink("c-nobody"), -ENOENT, "no ring \"c-nobody\"; look whether that is its name");
+    FAILS(ringmain_unlink_if_free("c-nobody", LONG), -ENOENT, "no ring \"c-nobody\"; look whether that is its name");
+    stat.size = 8;
+    FAILS(ringmain_look("c-nobody", &stat), -EINVAL, "stat of 8 bytes, expected at least");
+    FAILS(ringmain_look("c-nobody", NULL), -EINVAL, "stat is NULL");
     IS(ringmain_close(tx), 0);
 }
 
@@ -336,7 +273,6 @@ int main(void) {
     facts();
     ways_to_attach();
     ends();
-    ended_in_a_child();
     damage();
     damaged_batch();
     looks();

@@ -70,6 +70,23 @@ static void with_words_and_parts(void) {
     FAILS(ringmain_message_pop_tagged(rx, &word, found, 1, SOON), -ETIMEDOUT, "within the time");
     parts[1].iov_base = NULL;
     FAILS(ringmain_message_push_vectored(tx, parts, 3, RINGMAIN_NOW), -EINVAL, "a part of the message is NULL");
+    /* An empty part has no address, as for writev(). */
+    parts[1].iov_len = 0;
+    IS(ringmain_message_push_vectored(tx, parts, 3, RINGMAIN_NOW), 0);
+    IS(ringmain_message_pop(rx, found, sizeof found, RINGMAIN_NOW), 4);
+    CHECK(memcmp(found, "buy ", 4) == 0);
+    IS(ringmain_message_push_vectored(tx, parts + 1, 1, RINGMAIN_NOW), 0);
+    IS(ringmain_message_pop(rx, found, sizeof found, RINGMAIN_NOW), 0);
+    IS(ringmain_batch_begin(tx), 0);
+    IS(ringmain_message_push_vectored(tx, parts, 2, RINGMAIN_NOW), 0);
+    IS(ringmain_message_push_vectored(tx, parts + 1, 1, RINGMAIN_NOW), 0);
+    IS(ringmain_batch_commit(tx), 2);
+    IS(ringmain_message_pop(rx, found, sizeof found, RINGMAIN_NOW), 4);
+    IS(ringmain_message_pop(rx, found, sizeof found, RINGMAIN_NOW), 0);
+    /* More than there are addresses for. */
+    parts[1].iov_base = parts[2].iov_base = parts[0].iov_base;
+    parts[1].iov_len = parts[2].iov_len = SIZE_MAX / 2;
+    FAILS(ringmain_message_push_vectored(tx, parts, 3, RINGMAIN_NOW), -EMSGSIZE, "asked for, the ring can hold");
     FAILS(ringmain_message_push_vectored(tx, NULL, 1, RINGMAIN_NOW), -EINVAL, "1 parts at 0x0");
     close_both();
 }
@@ -169,6 +186,60 @@ static void in_batches(void) {
     close_both();
 }
 
+/* What the ring can never hold, beside the messages of a batch too, is refused as that, whatever the limit is. */
+static void never_fits(void) {
+    static const int64_t limits[] = {RINGMAIN_NOW, SOON, RINGMAIN_FOREVER};
+    static char large[5000];
+    void *bytes = NULL;
+    struct iovec part;
+    ringmain_info info;
+    int at;
+    open_both(4096, 16);
+    info.size = sizeof info;
+    IS(ringmain_end_info(tx, &info), 0);
+    part.iov_base = large;
+    for (at = 0; at < 6; at++) {
+        const int64_t limit = limits[at % 3];
+        const size_t more = info.max_len + 1;
+        /* Full, or empty. */
+        if (at == 3) IS(ringmain_message_push(tx, large, info.max_len, RINGMAIN_NOW), 0);
+        part.iov_len = more;
+        FAILS(ringmain_message_push(tx, large, more, limit), -EMSGSIZE, "asked for, the ring can hold 4064");
+        FAILS(ringmain_message_push_tagged(tx, 1, large, more, limit), -EMSGSIZE, "the ring can hold 4064");
+        FAILS(ringmain_message_push_vectored(tx, &part, 1, limit), -EMSGSIZE, "the ring can hold 4064");
+        FAILS(ringmain_message_claim(tx, more, limit, &bytes), -EMSGSIZE, "the ring can hold 4064");
+        FAILS(ringmain_wait(tx, more, limit), -EMSGSIZE, "the ring can hold 4064");
+        /* In a batch: alone, and after others. */
+        IS(ringmain_batch_begin(tx), 0);
+        FAILS(ringmain_message_push(tx, large, more, limit), -EMSGSIZE, "the ring can hold 4064");
+        if (at < 3) {
+            IS(ringmain_message_push(tx, large, 1000, RINGMAIN_NOW), 0);
+            IS(ringmain_message_push(tx, large, 1000, RINGMAIN_NOW), 0);
+            part.iov_len = 2017;
+            const char *words = "2017 bytes after 2 messages of the batch that is open: the ring can hold 2016 beside";
+            FAILS(ringmain_message_push(tx, large, 2017, limit), -EMSGSIZE, words);
+            FAILS(ringmain_message_push_tagged(tx, 1, large, 2017, limit), -EMSGSIZE, words);
+            FAILS(ringmain_message_push_vectored(tx, &part, 1, limit), -EMSGSIZE, words);
+            IS(ringmain_message_push(tx, large, 2016, RINGMAIN_NOW), 0);
+            FAILS(ringmain_message_push(tx, NULL, 0, limit), -EMSGSIZE, "0 bytes after 3 messages");
+            /* It is still open, and what it has is sent. */
+            IS(ringmain_batch_commit(tx), 3);
+            for (; ringmain_len(rx) > 0;) CHECK(ringmain_message_pop(rx, large, sizeof large, RINGMAIN_NOW) >= 1000);
+        } else {
+            /* What has no room yet may get it. */
+            FAILS(ringmain_message_push(tx, large, 10, RINGMAIN_NOW), -EAGAIN, "full");
+            FAILS(ringmain_message_push(tx, large, 10, SOON), -ETIMEDOUT, "within the time");
+            IS(ringmain_abort(tx), 0);
+        }
+    }
+    /* Copies that fill the ring leave room for no further message before they are released. */
+    IS(ringmain_message_copy_next(rx, large, sizeof large, RINGMAIN_NOW), 4064);
+    FAILS(ringmain_message_copy_next(rx, large, sizeof large, RINGMAIN_NOW), -EAGAIN, "empty");
+    FAILS(ringmain_message_copy_next(rx, large, sizeof large, LONG), -EMSGSIZE, "the ring can hold");
+    IS(ringmain_message_release(rx), 1);
+    close_both();
+}
+
 /* Messages of all lengths, in two processes. */
 static void between_processes(void) {
     char name[64];
@@ -205,6 +276,7 @@ int main(void) {
     with_words_and_parts();
     in_place();
     in_batches();
+    never_fits();
     between_processes();
     return 0;
 }

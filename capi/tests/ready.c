@@ -81,29 +81,6 @@ static void both_rings(void) {
     IS(ringmain_close(reader), 0);
 }
 
-/* In a forked child there is no descriptor of its parent's handles to be had, and what is there can be closed. */
-static void forked(void) {
-    ringmain_options numbers = numbers_of(4);
-    ringmain_end *one = attach(RINGMAIN_STREAM_CONSUMER, NULL, &numbers);
-    ringmain_end *two = attach(RINGMAIN_STREAM_PRODUCER, NULL, &numbers);
-    quiet(one, 1);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        FAILS(ringmain_readiness_fd(two), -ECHILD, "");
-        IS(ringmain_is_ready(one, 1), 1);
-        FAILS(ringmain_wait(one, 1, LONG), -ECHILD, "was forked from");
-        IS(ringmain_close(one), 0);
-        IS(ringmain_close(two), 0);
-        /* No look for leaks: what a thread of the parent had is nobody's here. */
-        _exit(0);
-    }
-    IS(ended(child), 0);
-    IS(ringmain_is_ready(one, 1), 0);
-    IS(ringmain_close(one), 0);
-    IS(ringmain_close(two), 0);
-}
-
 /* A loop that waits for many rings, by edge, while another process sends and dies. */
 static void by_edge(void) {
     enum { RINGS = 8, EACH = 500 };
@@ -162,7 +139,6 @@ static void by_edge(void) {
 
 int main(void) {
     both_rings();
-    forked();
     by_edge();
     return 0;
 }

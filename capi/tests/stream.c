@@ -64,6 +64,31 @@ static void in_bulk(void) {
     IS(ringmain_close(rx), 0);
 }
 
+/* What a ring of `capacity` elements can never hold is refused as that, also if it is full or empty now, and whatever
+ * the limit is. */
+static void never_fits(size_t capacity) {
+    static const int64_t limits[] = {RINGMAIN_NOW, SOON, RINGMAIN_FOREVER};
+    static const uint64_t numbers[64] = {0};
+    uint64_t found[64];
+    ringmain_slots slots;
+    ringmain_elements elements;
+    const size_t more = capacity + 1;
+    for (size_t at = 0; at < 9; at++) {
+        const int64_t limit = limits[at % 3];
+        /* Empty, with one element, and full. */
+        const size_t used = at < 3 ? 0 : at < 6 ? 1 : capacity;
+        IS(ringmain_stream_push(tx, numbers, used, RINGMAIN_NOW), used);
+        FAILS(ringmain_stream_peek(rx, more, more, limit, &elements), -EMSGSIZE, "asked for, the ring can hold");
+        FAILS(ringmain_stream_peek(rx, more, SIZE_MAX, limit, &elements), -EMSGSIZE, "asked for, the ring can hold");
+        FAILS(ringmain_stream_claim(tx, more, more, limit, &slots), -EMSGSIZE, "asked for, the ring can hold");
+        FAILS(ringmain_stream_claim(tx, more, SIZE_MAX, limit, &slots), -EMSGSIZE, "asked for, the ring can hold");
+        FAILS(ringmain_wait(tx, more, limit), -EMSGSIZE, "asked for, the ring can hold");
+        FAILS(ringmain_wait(rx, more, limit), -EMSGSIZE, "asked for, the ring can hold");
+        /* What takes as much as there is has no such bound. */
+        IS(ringmain_stream_pop(rx, found, 64, RINGMAIN_NOW), used == 0 ? -EAGAIN : (long long)used);
+    }
+}
+
 static void in_place(void) {
     uint64_t number = 0;
     ringmain_slots slots;
@@ -108,8 +133,7 @@ static void in_place(void) {
     FAILS(ringmain_stream_copy(rx, &number, 1, SOON), -ETIMEDOUT, "within the time");
     FAILS(ringmain_stream_peek(rx, 1, 1, SOON, &elements), -ETIMEDOUT, "within the time");
     FAILS(ringmain_stream_peek(rx, 1, 1, RINGMAIN_NOW, &elements), -EAGAIN, "empty");
-    FAILS(ringmain_stream_peek(rx, 9, 9, RINGMAIN_FOREVER, &elements), -EMSGSIZE, "9 asked for, the ring can hold 8");
-    FAILS(ringmain_stream_claim(tx, 9, 9, RINGMAIN_FOREVER, &slots), -EMSGSIZE, "9 asked for, the ring can hold 8");
+    never_fits(8);
     FAILS(ringmain_stream_claim(tx, 3, 2, RINGMAIN_NOW, &slots), -EINVAL, "at least 3 and at most 2");
     FAILS(ringmain_keep(rx), -EINVAL, "nothing is open, expected a peek");
     FAILS(ringmain_abort(tx), -EINVAL, "nothing is open, expected a claim or a batch");

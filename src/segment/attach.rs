@@ -298,7 +298,11 @@ impl<'a> Request<'a> {
             opened => opened?,
         };
         let Some(file) = opened else {
-            return if self.may_create() { self.create(name) } else { Ok(Look::Absent) };
+            return match self.wanted.is_complete() {
+                false if self.creation == Creation::New => Err(Error::NoCapacity),
+                true if self.creation != Creation::Never => self.create(name),
+                _ => Ok(Look::Absent),
+            };
         };
         object::check_access(name, &object::stat(file.as_fd())?, self.access)?;
         match self.observe(file.as_fd())? {
@@ -347,10 +351,6 @@ impl<'a> Request<'a> {
             }
             given => given,
         }
-    }
-
-    fn may_create(&self) -> bool {
-        self.wanted.is_complete() && self.creation != Creation::Never
     }
 
     /// Says why the wait ends after this attempt.

@@ -4,11 +4,18 @@
 //! the descriptor, one that it started by `vfork` shares its memory, and while the system writes a core it keeps all of
 //! it. So if a lock is held, the notes tell whether the process behind it runs. What is not known counts as running:
 //! the notes of another PID namespace, a `/proc` that is not there, hides processes, or is that of another namespace.
+//!
+//! Whoever sleeps comes here ten times a second, and allocates nothing: what is read of `/proc` is short, and lies on
+//! the stack.
 
 use std::cell::Cell;
-use std::fs;
+use std::ffi::CStr;
+use std::fmt::Display;
+use std::io::Write;
+use std::str;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -118,7 +125,7 @@ impl Looker {
     pub(super) fn name(&self, notes: Notes) -> Option<u32> {
         let pid = notes.pid()?;
         let is_it = || match proc_is_ours() {
-            true => Stat::read(&pid.to_string()).is_some_and(|stat| stat.started == notes.started),
+            true => Stat::read(pid).is_some_and(|stat| stat.started == notes.started),
             false => !self.is_absent(notes),
         };
         (self.namespace == Some(notes.namespace) && is_it()).then_some(pid)
@@ -127,23 +134,43 @@ impl Looker {
 
 /// Returns whether `/proc` has another process of this number, or this one, dead.
 fn is_over(notes: Notes) -> bool {
-    let Some(stat) = Stat::read(&notes.pid.to_string()).filter(|_| proc_is_ours()) else { return false };
+    let Some(stat) = Stat::read(notes.pid).filter(|_| proc_is_ours()) else { return false };
     if stat.started != notes.started {
         return has_our_clock(notes.pid);
     }
     stat.is_dead() || (stat.may_dump() && is_dumping(notes.pid))
 }
 
+/// Returns the path of a file of a process, with a 0 behind it.
+fn path(process: impl Display, file: &str) -> [u8; 64] {
+    let mut path = [0; 64];
+    let (text, _end) = path.split_at_mut(63);
+    write!({ text }, "/proc/{process}/{file}").map_or([0; 64], |()| path)
+}
+
+/// Reads a file of a process, as much as the buffer has room for.
+fn read(process: impl Display, file: &str, text: &mut [u8]) -> Option<usize> {
+    let path = path(process, file);
+    let file = rustix::fs::open(c_str(&path), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    rustix::io::read(file, text).ok()
+}
+
+fn c_str(path: &[u8]) -> &CStr {
+    CStr::from_bytes_until_nul(path).unwrap_or_default()
+}
+
 /// Returns whether `/proc` counts processes as this process's namespace does.
 fn proc_is_ours() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == std::process::id().to_string().as_str())
+    let mut own = [0; 24];
+    let len = rustix::fs::readlinkat_raw(CWD, "/proc/self", &mut own[..]).unwrap_or(0);
+    str::from_utf8(&own[..len]).is_ok_and(|own| own.parse() == Ok(std::process::id()))
 }
 
 /// Returns whether a process counts its start from the same boot: a time namespace may move that. If the system has no
 /// such namespaces, all do.
 fn has_our_clock(pid: u64) -> bool {
-    let namespace = |process: &str| rustix::fs::stat(format!("/proc/{process}/ns/time")).map(|stat| stat.st_ino);
-    match (namespace("self"), namespace(&pid.to_string())) {
+    let namespace = |path: [u8; 64]| rustix::fs::stat(c_str(&path)).map(|stat| stat.st_ino);
+    match (namespace(path("self", "ns/time")), namespace(path(pid, "ns/time"))) {
         (Ok(own), Ok(other)) => own == other,
         (Err(Errno::NOENT), Err(Errno::NOENT)) => true,
         _ => false,
@@ -152,9 +179,10 @@ fn has_our_clock(pid: u64) -> bool {
 
 /// Returns whether the system writes the core of a process: it does not run any more, but its memory is still there.
 fn is_dumping(pid: u64) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let dumping = status.lines().find_map(|line| line.strip_prefix("CoreDumping:"));
-    dumping.is_some_and(|dumping| dumping.trim() == "1")
+    // A process of hundreds of groups is not known to, and its lock ends soon.
+    let mut status = [0; 4096];
+    let len = read(pid, "status", &mut status).unwrap_or(0);
+    status[..len].split(|&byte| byte == b'\n').any(|line| line == b"CoreDumping:\t1")
 }
 
 /// What `/proc/PID/stat` says of a process.
@@ -167,14 +195,16 @@ struct Stat {
 }
 
 impl Stat {
-    fn read(process: &str) -> Option<Stat> {
-        Stat::parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+    fn read(process: impl Display) -> Option<Stat> {
+        let mut text = [0; 1024];
+        let len = read(process, "stat", &mut text)?;
+        Stat::parse(&text[..len])
     }
 
-    fn parse(text: &str) -> Option<Stat> {
-        // The name in parentheses may hold anything, also parentheses. Field 3 follows it.
-        let (_, fields) = text.rsplit_once(')')?;
-        let mut fields = fields.split_whitespace();
+    fn parse(text: &[u8]) -> Option<Stat> {
+        // The name in parentheses may hold any bytes, also parentheses. Field 3 follows it.
+        let name = text.iter().rposition(|&byte| byte == b')')?;
+        let mut fields = str::from_utf8(&text[name + 1..]).ok()?.split_whitespace();
         let state = fields.next()?.chars().next()?;
         let flags = fields.nth(5)?.parse().ok()?;
         let threads = fields.nth(10)?.parse().ok()?;
@@ -207,13 +237,14 @@ mod tests {
 
     use super::*;
 
-    const LINE: &str = "7 (a) Z 1 ) S 23421 23393 7935 0 -1 4227148 220 0 0 0 0 0 0 0 20 0 3 0 99518 0 0 0";
+    const LINE: &[u8] = b"7 (a) Z 1 ) S 23421 23393 7935 0 -1 4227148 220 0 0 0 0 0 0 0 20 0 3 0 99518 0 0 0";
 
     #[test]
     fn a_line_of_a_process_is_read_whatever_its_name_is() {
         let expected = Stat { state: 'S', flags: 4_227_148, threads: 3, started: 99_518 };
         assert_eq!(Stat::parse(LINE), Some(expected));
-        assert_eq!(Stat::parse("7 (a) S 1"), None);
+        assert_eq!(Stat::parse(&[b"7 (\xff\xfe) ", &LINE[12..]].concat()), Some(expected));
+        assert_eq!(Stat::parse(b"7 (a) S 1"), None);
     }
 
     #[test]
@@ -266,7 +297,7 @@ mod tests {
         // SAFETY: it waits for the child's end without reaping it, and writes one `siginfo_t`.
         let status = unsafe { libc::waitid(libc::P_PID, pid as u32, &raw mut ended, libc::WEXITED | libc::WNOWAIT) };
         assert_eq!(status, 0);
-        let started = Stat::read(&pid.to_string()).unwrap().started;
+        let started = Stat::read(pid).unwrap().started;
         let notes = Notes { pid, started, ..Notes::own() };
         assert!(!looker.is_absent(notes), "it is still there to be reaped");
         assert!(looker.is_gone(notes));

@@ -40,9 +40,9 @@ static CURRENT: Page = Page(AtomicU64::new(NOBODY));
 /// The highest number that was given out, by this process and its ancestors.
 static LAST: AtomicU64 = AtomicU64::new(NOBODY);
 
-/// The number of a process that has attached.
+/// The number of a process that has attached. The handles of the library for C keep it beside what a guard borrows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch(u64);
+pub struct Epoch(u64);
 
 impl Epoch {
     /// Returns the number of this process.
@@ -50,7 +50,7 @@ impl Epoch {
     /// # Errors
     ///
     /// [`Error::Exiting`], and [`Error::Os`] if the system has no memory for the handler.
-    pub(crate) fn current() -> Result<Epoch, Error> {
+    pub fn current() -> Result<Epoch, Error> {
         loop {
             // Nothing is read that this word publishes.
             let found = CURRENT.0.load(Ordering::Relaxed);
@@ -70,7 +70,8 @@ impl Epoch {
 
     /// Returns whether this is still the process, and it is not exiting.
     #[inline(always)]
-    pub(crate) fn is_current(self) -> bool {
+    #[must_use]
+    pub fn is_current(self) -> bool {
         // Set by this thread before its handle was made, by the thread that the handle came from, or by the kernel in a
         // fork.
         CURRENT.0.load(Ordering::Relaxed) == self.0

@@ -1,62 +1,30 @@
 // Receives the ticks that producer.c sends, by cgo: go run . [NAME].
 package main
 
-/*
-#cgo pkg-config: ringmain
-#include <ringmain.h>
-#include <stdlib.h>
-
-struct tick {
-    uint64_t time;
-    double price;
-};
-
-// cgo knows no macros with arguments.
-static ringmain_end *attach(const char *name) {
-    ringmain_end *rx = NULL;
-    ringmain_attach(RINGMAIN_STREAM_CONSUMER, name,
-                    &RINGMAIN_OPTIONS(.capacity = 1 << 16, .type_tag = "tick", RINGMAIN_ELEMENT(struct tick),
-                                      .flags = RINGMAIN_UNLINK_ON_CLOSE), &rx);
-    return rx;
-}
-*/
+// #cgo pkg-config: ringmain
+// #include <ringmain.h>
+// typedef struct { uint64_t time; double price; } tick;
 import "C"
-
-import (
-	"fmt"
-	"os"
-	"runtime"
-	"syscall"
-	"unsafe"
-)
+import "fmt"
+import "os"
+import "runtime"
+import "unsafe"
 
 func main() {
-	name := "ticks"
-	if len(os.Args) > 1 {
-		name = os.Args[1]
-	}
 	runtime.LockOSThread() // The words of the last error are those of a thread.
-	text := C.CString(name)
-	defer C.free(unsafe.Pointer(text))
-	rx := C.attach(text)
-	if rx == nil {
-		fmt.Fprintln(os.Stderr, C.GoString(C.ringmain_last_error()))
-		os.Exit(1)
+	options := C.ringmain_options{size: C.sizeof_ringmain_options, capacity: 1 << 16, type_tag: C.CString("tick"),
+		element_size: C.sizeof_tick, element_align: 8, flags: C.RINGMAIN_UNLINK_ON_CLOSE}
+	rx, ticks, number, sum := (*C.ringmain_end)(nil), [256]C.tick{}, 0, 0.0
+	name := C.CString(append(os.Args[1:], "ticks")[0])
+	popped := C.ptrdiff_t(C.ringmain_attach(C.RINGMAIN_STREAM_CONSUMER, name, &options, &rx))
+	for popped >= 0 {
+		popped = C.ringmain_stream_pop(rx, unsafe.Pointer(&ticks[0]), C.size_t(len(ticks)), C.RINGMAIN_FOREVER)
+		for at := 0; at < int(popped); at++ {
+			number, sum = number+1, sum+float64(ticks[at].price)
+		}
 	}
-	var ticks [256]C.struct_tick
-	number, sum := 0, 0.0
-	for {
-		popped := int(C.ringmain_stream_pop(rx, unsafe.Pointer(&ticks[0]), C.size_t(len(ticks)), C.RINGMAIN_FOREVER))
-		if popped < 0 {
-			fmt.Printf("%d ticks, sum %.1f; %s\n", number, sum, C.GoString(C.ringmain_last_error()))
-			if C.ringmain_close(rx) < 0 || syscall.Errno(-popped) != syscall.EPIPE {
-				os.Exit(1)
-			}
-			return
-		}
-		number += popped
-		for _, tick := range ticks[:popped] {
-			sum += float64(tick.price)
-		}
+	fmt.Printf("%d ticks, sum %.1f; %s\n", number, sum, C.GoString(C.ringmain_last_error()))
+	if popped != -C.EPIPE || C.ringmain_close(rx) < 0 {
+		os.Exit(1)
 	}
 }

@@ -70,12 +70,18 @@ impl<'a, M: Memory> Batch<'a, M> {
         self.staged.count == 0
     }
 
+    /// Returns the length of the longest message that an empty ring has room for after those of the batch; `None` if it
+    /// has none for any.
+    pub fn max_len(&self) -> Option<usize> {
+        self.producer.max_len().checked_sub(self.staged.bytes as usize)
+    }
+
     /// Adds one message.
     ///
     /// # Errors
     ///
-    /// - [`PushError::Full`]: there is no room for it after the others until the consumer has read more. A batch larger
-    ///   than the ring never gets it: commit, and begin another.
+    /// - [`PushError::Full`]: there is no room for it after the others until the consumer has read more. One that is
+    ///   longer than [`max_len`](Self::max_len) never gets it: commit, and begin another batch.
     /// - [`PushError::TooLong`]: it is longer than the producer's `max_len`.
     /// - [`PushError::Broken`]: the handle can no longer be used.
     #[inline]

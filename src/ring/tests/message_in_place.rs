@@ -268,6 +268,21 @@ fn a_batch_that_finds_the_ring_full_keeps_what_it_has<P: Place>() {
     }
 }
 
+fn a_batch_knows_what_can_never_be_added_to_it<P: Place>() {
+    for geometry in smallest::<P>() {
+        let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
+        let mut batch = producer.batch();
+        assert_eq!(batch.max_len(), Some(geometry.max_len()));
+        batch.push(&message(20)).unwrap();
+        let max = batch.max_len().unwrap();
+        assert!(matches!(batch.push(&message(max + 1)), Err(PushError::Full(_))));
+        batch.push(&message(max)).unwrap();
+        assert!(batch.max_len().is_none() && matches!(batch.push(&[]), Err(PushError::Full(_))));
+        batch.commit();
+        [20, max].into_iter().for_each(|len| pop(&mut consumer, len));
+    }
+}
+
 fn a_batch_finds_the_room_that_was_given_back_since_it_began<P: Place>() {
     let geometry = smallest::<P>()[0];
     let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
@@ -355,6 +370,7 @@ scenarios! {
     a_claim_in_a_batch_is_one_of_its_messages,
     a_batch_with_nothing_but_a_claim_that_was_given_up_is_empty,
     a_batch_that_finds_the_ring_full_keeps_what_it_has,
+    a_batch_knows_what_can_never_be_added_to_it,
     a_batch_finds_the_room_that_was_given_back_since_it_began,
     a_peek_leaves_the_message_until_it_is_released,
     a_peek_is_copied_as_far_as_there_is_room,

@@ -101,12 +101,14 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
         },
         4 => claimed(tx.claim(choices.len(USUAL)), choices),
         5 | 6 => {
+            let max = tx.max_len();
             let mut batch = tx.batch();
             let mut outcome = Outcome::Never;
             for _ in 0..choices.below(4) {
                 outcome = add(&mut batch, bytes, choices);
             }
             assert_eq!(batch.is_empty(), matches!(batch.len(), 0));
+            assert!(batch.max_len().is_none_or(|len| len <= max));
             match choices.below(5) {
                 0..=2 => batch.commit(),
                 3 => mem::forget(batch),
@@ -124,6 +126,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
             let _ = (tx.name(), tx.generation(), tx.position(), tx.capacity(), tx.record_alignment());
             let _ = (tx.ring_id(), tx.first_position(), tx.peer(), tx.descriptor(), tx.is_forked());
             tx.set_wait(strategy(choices));
+            let _ = tx.wake_in_vain();
             if choices.below(4) == 0 {
                 drop(tx.waker());
             }
@@ -271,6 +274,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             let _ = (rx.name(), rx.generation(), rx.position(), rx.capacity(), rx.record_alignment());
             let _ = (rx.ring_id(), rx.first_position(), rx.peer(), rx.descriptor(), rx.is_forked());
             rx.set_wait(strategy(choices));
+            let _ = rx.wake_in_vain();
             if choices.below(4) == 0 {
                 drop(rx.waker());
             }

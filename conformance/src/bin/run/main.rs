@@ -8,12 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use conformance::peer::Program;
 use conformance::scenarios::{Played, SCENARIOS, Scenario, play};
 
-const USAGE: &str = "usage: conformance/run [--seconds N] [--seed S] [--only NAME[,NAME]...] PEER [PEER2]
-       conformance/run --list
-  PEER is a command line that speaks the protocol of conformance/README.md; PEER2 is rust-peer if it is not given.
-  --seconds  how long the scenarios at random go on, in each direction (10)
-  --seed     the choices of an earlier run
-  --only     these scenarios alone";
+/// `conformance/run --help` prints it, before it has built anything.
+const USAGE: &str = include_str!("usage.txt");
 
 struct Asked {
     seconds: f64,
@@ -30,7 +26,7 @@ fn arguments() -> Result<Option<Asked>> {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value\n{USAGE}"));
         match &*argument {
             "--help" | "-h" => {
-                println!("{USAGE}");
+                print!("{USAGE}");
                 return Ok(None);
             }
             "--list" => {

@@ -17,6 +17,8 @@ pub(crate) trait Handle {
     fn generation(&self) -> u64;
     fn peer_state(&self) -> PeerState;
     fn set_wait(&mut self, strategy: Wait);
+    /// Wakes the other end in vain.
+    fn wake(&mut self) -> Refused;
     fn close(self: Box<Self>) -> Result<(), Error>;
     fn abandon(self: Box<Self>);
 }
@@ -75,6 +77,10 @@ macro_rules! handles {
 
             fn set_wait(&mut self, strategy: Wait) {
                 self.set_wait(strategy);
+            }
+
+            fn wake(&mut self) -> Refused {
+                self.wake_in_vain().map_err(|broken| pop_refused(PopError::Broken(broken)))
             }
 
             fn close(self: Box<Self>) -> Result<(), Error> {
