@@ -281,6 +281,10 @@ fn check_kept<E: End>(kill: fn(&mut Child), is_reaped: bool) {
     let expected = if is_reaped { PeerState::Crashed } else { PeerState::Alive };
     assert_eq!(peer.peer_state(), expected);
     check_gone::<E>(&ring, &mut peer, holder.pid());
+    // What was told is told: whoever follows the peer hears of what comes.
+    drop(peer);
+    let mut peer = attach_peer::<E::Peer>(&ring);
+    assert_eq!(peer.wait_ready(Duration::from_millis(300)), Err(WaitError::TimedOut));
     drop(object);
     let end = E::attach(&small(ring.options())).unwrap();
     assert_eq!((end.generation(), peer.peer_generation(), peer.peer_state()), (2, 2, PeerState::Alive));

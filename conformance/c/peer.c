@@ -524,6 +524,7 @@ struct rounds { /* what the attach loop remembers from round to round */
     ino_t inode;
     off_t length;
     blkcnt_t blocks;
+    struct timespec touched;
 };
 
 static enum ring_status pause_round(struct rounds *t) {
@@ -535,12 +536,14 @@ static enum ring_status pause_round(struct rounds *t) {
 
 /* A ring in the making is waited for while its creator makes progress. */
 static enum ring_status await_creator(struct ring *ring, struct rounds *t, const struct stat *status) {
-    bool same = t->inode == status->st_ino && t->length == status->st_size && t->blocks == status->st_blocks;
+    bool same = t->inode == status->st_ino && t->length == status->st_size && t->blocks == status->st_blocks &&
+                t->touched.tv_sec == status->st_ctim.tv_sec && t->touched.tv_nsec == status->st_ctim.tv_nsec;
     if (t->changed == 0 || !same) {
         t->changed = ring_now();
         t->inode = status->st_ino;
         t->length = status->st_size;
         t->blocks = status->st_blocks;
+        t->touched = status->st_ctim;
     } else if (ring_now() - t->changed > 5000 * MS)
         return fail(ring, RING_TIMEOUT, "not ready: nothing changed for 5 s in a ring that is being made");
     return pause_round(t);

@@ -39,7 +39,8 @@ use crate::ring::memory::Role;
 use crate::ring::presence::Presence;
 
 /// How long a living creator may make no progress, beyond what the caller waits anyway. Reserving a gigabyte takes
-/// about half a second, and each page of it is progress.
+/// about half a second, and each page of it is progress. To bring its pages into place takes as long, by pieces, and
+/// between two of them it changes the object.
 pub(super) const CREATION: Duration = Duration::from_secs(5);
 
 /// How long a handle that is closed waits at most for its turn to remove the name, whoever holds it up.
@@ -119,12 +120,13 @@ impl Look {
 
     /// How far the creator of an object has got.
     fn being_made(stat: &Stat) -> Look {
-        Look::BeingMade([stat.st_ino, stat.st_size as u64, stat.st_blocks as u64])
+        let changed = [stat.st_ctime as u64, stat.st_ctime_nsec as u64];
+        Look::BeingMade([stat.st_ino, stat.st_size as u64, stat.st_blocks as u64, changed[0], changed[1]])
     }
 }
 
-/// How far a creator has got: which object it is, and its length and blocks.
-type Progress = [u64; 3];
+/// How far a creator has got: which object it is, its length and blocks, and when it was changed last.
+type Progress = [u64; 5];
 
 /// The result of an attempt to lock a role.
 enum Locking {
@@ -419,7 +421,11 @@ impl<'a> Request<'a> {
         } else {
             anonymous::reserve(questions, len)?
         }
-        self.settle(&mapping)?;
+        self.settle(&mapping, || match is_named {
+            // Nothing but a sign of life for those who wait.
+            true => object::set_mode(questions, self.access.mode | object::IN_THE_MAKING),
+            false => Ok(()),
+        })?;
         let header = header(&mapping);
         let (rows, first) = (header.identity_rows(), identity.first_position);
         let words = [&rows[..], &[&*header.tail, &*header.head]].concat();
@@ -447,7 +453,7 @@ impl<'a> Request<'a> {
         if let Some(role) = self.role {
             roles::introduce(header(&mapping).slot(role));
         }
-        self.settle(&mapping)?;
+        self.settle(&mapping, || Ok(()))?;
         Ok(Look::attached(Some((mapping, identity)), questions))
     }
 
@@ -499,13 +505,19 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Brings every page of a mapping into place, and locks it in memory, if asked to.
-    fn settle(&self, mapping: &Mapping) -> Result<(), Error> {
-        if self.prefault {
-            mapping.prefault()?;
-        }
-        if self.lock_memory {
-            mapping.lock()?;
+    /// Brings every page of a mapping into place, and locks it in memory, if asked to. That can take many seconds, so
+    /// `say` is called between two pieces.
+    fn settle(&self, mapping: &Mapping, say: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
+        for piece in mapping.pieces() {
+            if piece.start > 0 {
+                say()?;
+            }
+            if self.prefault {
+                mapping.prefault(piece.clone())?;
+            }
+            if self.lock_memory {
+                mapping.lock(piece)?;
+            }
         }
         Ok(())
     }

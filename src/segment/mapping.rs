@@ -3,11 +3,12 @@
 #![allow(unsafe_code, reason = "the address of a mapping is computed from raw pointers")]
 
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mprotect};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, madvise, mlock, mmap, mprotect};
 use rustix::param::page_size;
 use rustix::process::{Resource, getrlimit};
 
@@ -15,6 +16,9 @@ use super::layout::{DATA_OFFSET, Header};
 use super::object::os;
 use super::process::Epoch;
 use crate::error::Error;
+
+/// How many bytes are brought into place at once: some tenths of a second on a machine with other load.
+const PIECE: usize = 128 << 20;
 
 /// A shared mapping of a segment, at least as long as its header.
 ///
@@ -67,11 +71,17 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// Gives every page its place in the page table, so that the data path takes no fault.
+    /// Returns the ranges of bytes that are prefaulted or locked at once.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Range<usize>> {
+        let len = self.bytes.len();
+        (0..len).step_by(PIECE).map(move |start| start..len.min(start + PIECE))
+    }
+
+    /// Gives every page of a piece its place in the page table, so that the data path takes no fault.
     ///
     /// If another process has shortened the object meanwhile, that is an error, not a signal.
-    pub(super) fn prefault(&self) -> Result<(), Error> {
-        match self.bytes.advise(Advice::PopulateWrite) {
+    pub(super) fn prefault(&self, piece: Range<usize>) -> Result<(), Error> {
+        match self.bytes.advise_range(Advice::PopulateWrite, piece.start, piece.len()) {
             Ok(()) => return Ok(()),
             Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
                 return Err(os("madvise(MADV_POPULATE_WRITE)", error));
@@ -79,7 +89,7 @@ impl Mapping {
             // Kernels before 5.14 lack the advice.
             Err(_) => {}
         }
-        for offset in (0..self.bytes.len()).step_by(page_size()) {
+        for offset in piece.step_by(page_size()) {
             // SAFETY: the offset is below the length of the mapping.
             let page = unsafe { self.bytes.as_ptr().add(offset) };
             // SAFETY: the page is mapped and readable; a volatile read is defined whatever a peer writes meanwhile.
@@ -98,12 +108,14 @@ impl Mapping {
         }
     }
 
-    /// Keeps every page in memory.
-    pub(super) fn lock(&self) -> Result<(), Error> {
-        self.bytes.lock().map_err(|source| Error::MemoryLock {
+    /// Keeps every page of a piece in memory, for as long as this is mapped.
+    pub(super) fn lock(&self, piece: Range<usize>) -> Result<(), Error> {
+        let start = self.bytes.as_mut_ptr().wrapping_add(piece.start).cast();
+        // SAFETY: it changes nothing that a program sees of these pages, which are mapped.
+        unsafe { mlock(start, piece.len()) }.map_err(|error| Error::MemoryLock {
             needed: self.bytes.len() as u64,
             limit: getrlimit(Resource::Memlock).current.unwrap_or(u64::MAX),
-            source,
+            source: error.into(),
         })
     }
 
@@ -190,9 +202,9 @@ mod tests {
         let len = 8 * rustix::param::page_size();
         object.set_len(len as u64).unwrap();
         let mapping = Mapping::new(object.as_fd(), len).unwrap();
-        mapping.prefault().unwrap();
+        mapping.prefault(0..len).unwrap();
         object.set_len(len as u64 / 2).unwrap();
-        match mapping.prefault() {
+        match mapping.prefault(0..len) {
             Err(Error::Os { call: "madvise(MADV_POPULATE_WRITE)", source }) => {
                 assert_eq!(source.raw_os_error(), Some(libc::EFAULT));
             }

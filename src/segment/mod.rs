@@ -189,10 +189,11 @@ impl Segment {
         }
     }
 
-    /// Returns what the last holder of the other role said of itself, and whether it is there.
+    /// Returns what the last holder of the other role said of itself, and whether it is there. As closely as waits ask:
+    /// an end that they tell must not be news to whoever attaches after it.
     pub(crate) fn peer_now(&self) -> (Presence, bool) {
         let said = presence::observe(self.presence(self.role.peer()));
-        (said, self.peer_state() == PeerState::Alive)
+        (said, self.examine_peer() == PeerState::Alive)
     }
 
     /// Finds out which ends of the other role concern this holder, which has just attached and found the other role so.
