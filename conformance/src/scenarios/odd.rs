@@ -49,19 +49,24 @@ fn wakes_in_vain(stage: &mut Stage<'_>, shape: Shape) -> Result<()> {
         if role == Role::Producer {
             track.push(&mut tx, 1000)?;
         }
-        let (sleeper, waker, wakes) = match role {
-            Role::Producer => (&mut tx, &mut rx, wakes_second),
-            Role::Consumer => (&mut rx, &mut tx, wakes_first),
+        let (sleeper, waker, other, wakes) = match role {
+            Role::Producer => (&mut tx, &mut rx, Role::Consumer, wakes_second),
+            Role::Consumer => (&mut rx, &mut tx, Role::Producer, wakes_first),
         };
-        let start = Instant::now();
+        let made = || memory.word(other.slot() + slot::WAKES).map(|wakes| wakes / 2);
+        let (start, before, mut chances) = (Instant::now(), made()?, 0);
         sleeper.send(&format!("park {} {}", limit.as_millis(), shape.longest().min(300)))?;
         while start.elapsed() < limit / 2 {
             wake_in_vain(&memory)?;
             if wakes {
+                chances += u64::from(memory.word(role.slot() + slot::PARKING)? & 2 != 0);
                 waker.says("wake", "")?;
             }
             thread::sleep(Duration::from_micros(stage.random.u64(0..4000)));
         }
+        // Once or twice it may have been awake just then.
+        let count = made()?.wrapping_sub(before);
+        ensure!(count > 0 || chances < 4, "{role:?}: `wake` found it asleep {chances} times, and made no wake");
         sleeper.is_refused(&[Kind::Timeout])?;
         let took = start.elapsed();
         ensure!(took >= limit, "{role:?}: a wait of {limit:?} was over after {took:?}");
