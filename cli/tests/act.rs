@@ -342,6 +342,26 @@ fn what_is_no_ring_or_damaged_has_one_reason_and_one_advice_that_works() {
 }
 
 #[test]
+fn what_cannot_be_printed_makes_no_ring() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let create = |ring: &Ring, more: &[&str]| {
+        ringmain(&[&["create", ring.name(), "--kind", "message", "--capacity", "64K"], more].concat())
+    };
+    for more in [&[][..], &["--exclusive"]] {
+        let ring = Ring::new();
+        let (_, error) = check(Running::start(create(&ring, more).stdout(full())), 1);
+        assert!(error.contains("cannot write to stdout") && !ring.exists(), "{error}");
+        check(Running::start(create(&ring, more).stdout(deserted())), 141);
+        assert!(!ring.exists());
+        // One that stood before stays.
+        check(Running::start(&mut create(&ring, more)), 0);
+        check(Running::start(create(&ring, &[]).stdout(full())), 1);
+        check(Running::start(create(&ring, &[]).stdout(deserted())), 141);
+        assert!(ring.exists());
+    }
+}
+
+#[test]
 fn the_doctor_says_of_each_check_how_it_is() {
     let (text, _) = run(&["doctor"], 0);
     let text = String::from_utf8(text).unwrap();
