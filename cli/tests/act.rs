@@ -342,6 +342,20 @@ fn what_is_no_ring_or_damaged_has_one_reason_and_one_advice_that_works() {
 }
 
 #[test]
+fn a_doctor_that_makes_no_ring_advises_what_lets_it() {
+    for (limit, found) in [("-S -f 0", "the file size limit is 0"), ("-S -n 4", "Too many open files")] {
+        let script = format!(
+            r#"limited() {{ (ulimit {limit}; eval "$1"; exec "$0" doctor --json) | grep '"ofd-locks"'; }}
+            limited : >&2; cure=$(limited : | sed 's/.*"cure":"\([^";]*\)[;"].*/\1/'); limited "$cure""#
+        );
+        let done = output(Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_ringmain")]));
+        let [after, before] = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(before.contains("no ring can be made") && before.contains(found), "{before}");
+        assert!(after.contains("a role is held by one handle alone"), "{before}{after}");
+    }
+}
+
+#[test]
 fn what_cannot_be_printed_makes_no_ring() {
     let full = || fs::File::options().write(true).open("/dev/full").unwrap();
     let create = |ring: &Ring, more: &[&str]| {
