@@ -376,6 +376,14 @@ fn what_cannot_be_printed_makes_no_ring() {
 }
 
 #[test]
+fn a_reader_of_nothing_is_refused_and_makes_nothing() {
+    let ring = Ring::new();
+    let (_, error) = run(&["read", ring.name(), "--count", "0"], 2);
+    assert!(error.contains("--count") && !ring.exists(), "{error}");
+    assert!(String::from_utf8(run(&["read", "--help"], 0).0).unwrap().contains("at least 1"));
+}
+
+#[test]
 fn the_doctor_says_of_each_check_how_it_is() {
     let (text, _) = run(&["doctor"], 0);
     let text = String::from_utf8(text).unwrap();
