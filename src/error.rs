@@ -562,6 +562,12 @@ impl fmt::Display for Error {
                     instead(name)
                 )
             }
+            // Of what is shorter than a header nothing was read.
+            Error::NotARing { name, len, magic: 0 } => write!(
+                formatter,
+                "the object {name:?} of {len} bytes is no ring: it has no header; remove it, or {}",
+                instead(name)
+            ),
             Error::NotARing { name, len, magic } => write!(
                 formatter,
                 "the object {name:?} of {len} bytes is no ring: it begins with {magic:#018x}; remove it, or {}",

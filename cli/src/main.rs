@@ -13,6 +13,7 @@ mod limits;
 mod look;
 mod output;
 mod pages;
+mod printable;
 mod streams;
 mod usage;
 mod words;

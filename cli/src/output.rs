@@ -1,9 +1,7 @@
-//! What the program prints: on which stream, whether in colours, how text from strangers is shown, and how JSON is
-//! written.
+//! What the program prints: on which stream, whether in colours, and how JSON is written.
 
 use std::env;
 use std::io::{self, IsTerminal};
-use std::ops::RangeInclusive;
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
@@ -14,6 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::ending::Ending;
+use crate::printable::is_hidden;
 use crate::streams::{self, Stream};
 use crate::words;
 
@@ -74,7 +73,8 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
 /// Sorts an error of stdout.
 pub(crate) fn of_stdout(error: io::Error) -> anyhow::Error {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => Ending::BrokenPipe.into(),
+        // A socket says one or the other, by what had come from its peer before that was gone.
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Ending::BrokenPipe.into(),
         _ => anyhow::Error::new(error).context("cannot write to stdout"),
     }
 }
@@ -89,22 +89,6 @@ pub(crate) fn say_error(error: &anyhow::Error) {
     say(&format!("error: {}\n", words::of_any(error)));
 }
 
-/// Makes bytes from outside text of one line that is harmless for a terminal: control characters, characters that turn
-/// the direction of text or cannot be seen, and bytes that are no text are escaped.
-pub(crate) fn printable(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            match is_hidden(letter) {
-                true => text.extend(letter.escape_default()),
-                false => text.push(letter),
-            }
-        }
-        chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02x}"));
-    }
-    text
-}
-
 /// Writes JSON, as one line that is harmless for a terminal. It is the same JSON: what is escaped can stand within
 /// strings only.
 pub(crate) fn json(value: &Value) -> String {
@@ -116,22 +100,6 @@ pub(crate) fn json(value: &Value) -> String {
         }
     }
     text
-}
-
-/// Returns whether a character does something other than to be seen.
-fn is_hidden(letter: char) -> bool {
-    const HIDDEN: [RangeInclusive<char>; 9] = [
-        '\u{ad}'..='\u{ad}',
-        '\u{61c}'..='\u{61c}',
-        '\u{180e}'..='\u{180e}',
-        '\u{200b}'..='\u{200f}',
-        '\u{2028}'..='\u{202e}',
-        '\u{2060}'..='\u{206f}',
-        '\u{feff}'..='\u{feff}',
-        '\u{fff9}'..='\u{fffb}',
-        '\u{e0000}'..='\u{e0fff}',
-    ];
-    letter.is_control() || HIDDEN.iter().any(|range| range.contains(&letter))
 }
 
 /// The largest whole number that is the same in every reader of JSON: many keep numbers as floating-point ones.
@@ -150,18 +118,7 @@ pub(crate) fn serialize_number<S: Serializer>(value: &u64, serializer: S) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// C0, DEL, C1, characters that turn the direction or are not seen, and letters.
-    const HOSTILE: &str = "a\0\x1b[2J\n\x7f\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}\u{feff}\u{e0041}\u{e9}";
-
-    #[test]
-    fn text_from_strangers_is_one_harmless_line() {
-        let controls = r"a\u{0}\u{1b}[2J\n\u{7f}\u{9b}2J";
-        let hidden = r"\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}\u{feff}\u{e0041}";
-        let expected = format!("{controls}{hidden}\u{e9}");
-        assert_eq!(printable(HOSTILE.as_bytes()), expected);
-        assert_eq!(printable(b"\xff\xc3(\xe2\x80"), "\\xff\\xc3(\\xe2\\x80");
-    }
+    use crate::printable::tests::HOSTILE;
 
     #[test]
     fn whole_numbers_are_strings_where_a_reader_may_not_keep_them() {

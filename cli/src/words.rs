@@ -4,6 +4,8 @@ use std::error::Error as _;
 
 use ringmain::{Attribute, Corrupted, Error, WaitError};
 
+use crate::printable::unambiguous;
+
 /// Says whatever went wrong.
 pub(crate) fn of_any(error: &anyhow::Error) -> String {
     match (error.downcast_ref::<Error>(), error.downcast_ref::<WaitError>()) {
@@ -17,12 +19,32 @@ pub(crate) fn of_any(error: &anyhow::Error) -> String {
 pub(crate) fn of(error: &Error) -> String {
     match error {
         Error::NotFound { name, .. } => format!("no ring {name:?}; 'ringmain ls' lists those that are there"),
+        Error::InvalidName { name, reason } => invalid_name(name.as_bytes(), reason),
         Error::AlreadyExists { name } => {
-            format!("ring {name:?} exists; remove it ('ringmain rm {name}'), or leave --exclusive out")
+            format!("ring {name:?} exists; remove it ({}), or leave --exclusive out", command("rm", name))
         }
         Error::Unfinished { name } => format!(
-            "ring {name:?} has no contents: the process that was making it was killed; the next 'ringmain write' or \
-             'ringmain read' makes it anew, and 'ringmain rm {name}' removes it"
+            "ring {name:?} has no contents: the process that was making it was killed; {} or {} makes it anew, and {} \
+             removes it",
+            command("write", name),
+            command("read", name),
+            command("rm", name)
+        ),
+        Error::NotARing { name, len, magic } => {
+            let len = count(*len, "byte");
+            let found = match (&*len, magic) {
+                ("0 bytes", _) => "is no ring: it is empty, and not marked as a ring in the making".to_owned(),
+                // Of what is shorter than a header nothing is read.
+                (_, 0) => format!("of {len} is no ring: it has no header"),
+                _ => format!("of {len} is no ring: it begins with {magic:#018x}"),
+            };
+            format!("the object {name:?} {found}; remove it ({}), or use another name", command("rm --force", name))
+        }
+        Error::Sparse { name, len, reserved } => format!(
+            "ring {name:?} has memory for {reserved} of its {}, expected all: it was not made by ringmain, or holes \
+             were punched into it; {}",
+            count(*len, "byte"),
+            anew(name)
         ),
         Error::WrongOwner { name, found, expected } => format!(
             "ring {name:?} belongs to user {found}, expected {expected}; if you trust that user, read and write take \
@@ -49,8 +71,9 @@ pub(crate) fn of(error: &Error) -> String {
             None => error.to_string(),
         },
         Error::OtherTypeTag { name, found, expected } => format!(
-            "ring {name:?} has type tag {found:?}, expected {expected:?}; give --type-tag as it stands, or use another \
-             name"
+            "ring {name:?} has type tag \"{}\", expected \"{}\"; give --type-tag as it stands, or use another name",
+            unambiguous(found.as_bytes()),
+            unambiguous(expected.as_bytes())
         ),
         Error::Corrupted { name, source } => damaged(name, source),
         error => match error.source() {
@@ -58,6 +81,24 @@ pub(crate) fn of(error: &Error) -> String {
             None => plain(&error.to_string()),
         },
     }
+}
+
+/// Says that no ring can have a name: which is shown as lists show it.
+pub(crate) fn invalid_name(name: &[u8], reason: &str) -> String {
+    let name = unambiguous(name);
+    format!("ring name \"{name}\" {reason}; use 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot")
+}
+
+/// Divides a text into what was found and what to do.
+pub(crate) fn parts(text: &str) -> (&str, &str) {
+    // Names and tags come from others, but no name of a ring has a blank.
+    text.split_once("; ").unwrap_or((text, ""))
+}
+
+/// Returns a command that does something with a ring, as a shell takes it.
+pub(crate) fn command(verb: &str, name: &str) -> String {
+    let options_end = if name.starts_with('-') { "-- " } else { "" };
+    format!("'ringmain {verb} {options_end}{name}'")
 }
 
 /// Says that the positions of a ring cannot be.
@@ -103,8 +144,8 @@ fn kind(number: u64) -> &'static str {
 }
 
 /// Says how a ring is made anew that cannot be used.
-fn anew(name: &str) -> String {
-    format!("remove it ('ringmain rm --force {name}') and make it anew")
+pub(crate) fn anew(name: &str) -> String {
+    format!("remove it ({}) and make it anew", command("rm --force", name))
 }
 
 /// Counts things.

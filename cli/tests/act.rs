@@ -2,16 +2,24 @@
 
 mod shell;
 
+// That of the library's tests.
+#[path = "../../tests/common/ability.rs"]
+#[allow(dead_code, reason = "one is used here")]
+mod ability;
+
 use std::alloc::Layout;
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
 
+use ability::{Ability, missing};
 use ringmain::Role;
 use ringmain::inspect::{Inspection, Kind};
 use ringmain::stream::{Consumer, Producer};
 use serde_json::Value;
-use shell::{Ring, feed, output, run, start, write};
+use shell::{NOBODY, Program, Ring, Running, check, deserted, feed, output, ringmain, run, start, write};
 
 #[test]
 fn a_stream_is_created_as_it_was_asked_for() {
@@ -214,6 +222,167 @@ fn stale_rings_are_those_whose_holder_was_killed() {
     reader.kill();
 }
 
+/// Leaves a ring whose reader was killed.
+fn leave(ring: &Ring, mode: &str) {
+    let mut killed = start(&["read", ring.name(), "--mode", mode]);
+    ring.await_holder(Role::Consumer);
+    killed.kill();
+}
+
+#[test]
+fn a_dry_run_says_what_the_run_does() {
+    if !rustix::process::geteuid().is_root() {
+        return missing(Ability::OtherUsers, "only root acts as another user");
+    }
+    let program = Program::copied();
+    let as_nobody = |arguments: &[&str]| {
+        let output = Running::start(&mut program.as_nobody(arguments)).output();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), text, String::from_utf8(output.stderr).unwrap())
+    };
+    // Of another owner, and writable: by the sticky bit of the directory it stays. Not writable. One's own.
+    let [sticky, closed, own] = [(); 3].map(|()| Ring::new());
+    for (ring, mode) in [(&sticky, "0666"), (&closed, "0644"), (&own, "0600")] {
+        leave(ring, mode);
+    }
+    chown(own.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let (_, listed, _) = as_nobody(&["rm", "--stale", "--dry-run"]);
+    let is_listed = |ring: &&Ring| listed.lines().any(|line| line == format!("would remove {}", ring.name()));
+    assert_eq!([&sticky, &closed, &own].iter().map(is_listed).collect::<Vec<_>>(), [false, false, true], "{listed}");
+    for ring in [&sticky, &closed, &own] {
+        for how in [&[][..], &["--stale"], &["--force"]] {
+            let dry = as_nobody(&[&["rm", "--dry-run"], how, &[ring.name()]].concat());
+            let (code, said, errors) = as_nobody(&[&["rm"], how, &[ring.name()]].concat());
+            assert_eq!(dry, (code, said.replace("removed", "would remove"), errors), "{how:?}");
+            assert_eq!(code, Some(i32::from(ring.exists())));
+            assert_eq!(code == Some(0), ring.name() == own.name());
+            if !ring.exists() {
+                leave(ring, "0600");
+                chown(ring.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+    }
+    // Without names all that this user may remove: not by a real run here, since other tests have stale rings.
+    assert_eq!(as_nobody(&["rm", "--stale", "--dry-run"]).0, Some(0));
+}
+
+#[test]
+fn what_is_stale_is_not_removed_by_force() {
+    let ring = Ring::new();
+    leave(&ring, "0600");
+    for names in [&[][..], &[ring.name()]] {
+        let (_, error) = run(&[&["rm", "--stale", "--force"], names].concat(), 2);
+        assert!(error.contains("'--stale'") && error.contains("'--force'"), "{error}");
+    }
+    assert!(ring.exists());
+}
+
+/// Runs what is advised, in a shell that finds the command.
+#[track_caller]
+fn obey(advice: &str) {
+    let program = Path::new(env!("CARGO_BIN_EXE_ringmain")).parent().unwrap();
+    let script = format!("PATH={}:$PATH; {advice}", program.display());
+    let done = output(Command::new("sh").args(["-c", &script]));
+    assert!(done.status.success(), "{advice}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// The commands within quotes.
+fn advised(text: &str) -> Vec<&str> {
+    text.match_indices("'ringmain ").map(|(at, _)| text[at + 1..].split('\'').next().unwrap()).collect()
+}
+
+/// Makes an object of something, or of a ring.
+type Make<'a> = &'a dyn Fn(&Path);
+
+#[test]
+fn what_is_no_ring_or_damaged_has_one_reason_and_one_advice_that_works() {
+    // Where it has the tail, from docs/format.md.
+    const TAIL: u64 = 0x0180;
+    let damage = |path: &Path, word: u64, value: u64| {
+        fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(&value.to_ne_bytes(), word).unwrap();
+    };
+    // The object, and what is said of it.
+    let kinds: [(Make<'_>, &str); 6] = [
+        (&|path| fs::write(path, "").unwrap(), "is no ring: it is empty"),
+        (&|path| fs::write(path, "a note").unwrap(), "of 6 bytes is no ring: it has no header"),
+        (&|path| fs::write(path, [0; 8192]).unwrap(), "of 8192 bytes is no ring: it has no header"),
+        (&|path| fs::write(path, [7; 5000]).unwrap(), "of 5000 bytes is no ring: it begins with 0x0707070707070707"),
+        (&|path| damage(path, TAIL, u64::MAX), "is damaged"),
+        (&|path| fs::File::options().write(true).open(path).unwrap().set_len(4096).unwrap(), "object length"),
+    ];
+    // No name of these is one that a shell or the command takes for something else.
+    let names = [format!("act-broken-{}", std::process::id()), format!("-act-broken-{}", std::process::id())];
+    for name in &names {
+        let path = Path::new("/dev/shm").join(name);
+        for (make, reason) in &kinds {
+            for verb in ["stat", "ls", "read", "write", "rm"] {
+                let _ = fs::remove_file(&path);
+                if reason.starts_with("is damaged") || reason.starts_with("object") {
+                    drop(ringmain::Options::new(name).capacity(8).create_stream(Layout::new::<u64>()).unwrap());
+                }
+                make(&path);
+                let arguments: &[&str] = match verb {
+                    "stat" => &["stat", "-o", "name,state,reason", "--", name],
+                    "ls" => &["ls", "-o", "name,reason"],
+                    "rm" => &["rm", "--", name],
+                    verb => &[verb, "--no-create", "--", name],
+                };
+                let done = Running::start(&mut ringmain(arguments)).output();
+                let text = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+                let lines = text.lines().filter(|line| !line.starts_with("ringmain")).collect::<Vec<_>>();
+                let line = lines.iter().find(|line| line.contains(reason) && line.contains(&**name));
+                let line = line.unwrap_or_else(|| panic!("{verb} of {reason}: {text}"));
+                let advice = advised(line);
+                assert!(matches!(&advice[..], [advice] if advice.ends_with(&**name)), "{verb}: {line}");
+                obey(advice[0]);
+                assert!(!path.exists(), "{}", advice[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_doctor_that_makes_no_ring_advises_what_lets_it() {
+    for (limit, found) in [("-S -f 0", "the file size limit is 0"), ("-S -n 4", "Too many open files")] {
+        let script = format!(
+            r#"limited() {{ (ulimit {limit}; eval "$1"; exec "$0" doctor --json) | grep '"ofd-locks"'; }}
+            limited : >&2; cure=$(limited : | sed 's/.*"cure":"\([^";]*\)[;"].*/\1/'); limited "$cure""#
+        );
+        let done = output(Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_ringmain")]));
+        let [after, before] = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(before.contains("no ring can be made") && before.contains(found), "{before}");
+        assert!(after.contains("a role is held by one handle alone"), "{before}{after}");
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_makes_no_ring() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let create = |ring: &Ring, more: &[&str]| {
+        ringmain(&[&["create", ring.name(), "--kind", "message", "--capacity", "64K"], more].concat())
+    };
+    for more in [&[][..], &["--exclusive"]] {
+        let ring = Ring::new();
+        let (_, error) = check(Running::start(create(&ring, more).stdout(full())), 1);
+        assert!(error.contains("cannot write to stdout") && !ring.exists(), "{error}");
+        check(Running::start(create(&ring, more).stdout(deserted())), 141);
+        assert!(!ring.exists());
+        // One that stood before stays.
+        check(Running::start(&mut create(&ring, more)), 0);
+        check(Running::start(create(&ring, &[]).stdout(full())), 1);
+        check(Running::start(create(&ring, &[]).stdout(deserted())), 141);
+        assert!(ring.exists());
+    }
+}
+
+#[test]
+fn a_reader_of_nothing_is_refused_and_makes_nothing() {
+    let ring = Ring::new();
+    let (_, error) = run(&["read", ring.name(), "--count", "0"], 2);
+    assert!(error.contains("--count") && !ring.exists(), "{error}");
+    assert!(String::from_utf8(run(&["read", "--help"], 0).0).unwrap().contains("at least 1"));
+}
+
 #[test]
 fn the_doctor_says_of_each_check_how_it_is() {
     let (text, _) = run(&["doctor"], 0);
@@ -282,5 +451,5 @@ fn a_role_that_is_held_is_refused_with_its_holder() {
     let (_, error) = run(&["read", ring.name()], 1);
     assert!(error.contains("has a consumer already: process"), "{error}");
     feed(&["write", ring.name()], "abc").end();
-    assert_eq!(shell::check(reader, 0).0, b"abc");
+    assert_eq!(check(reader, 0).0, b"abc");
 }

@@ -11,21 +11,16 @@ use std::alloc::Layout;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use ability::{Ability, missing};
 use ringmain::{Role, message, stream};
-use shell::{Ring, Running, deserted, redirected, ringmain, start, write};
+use shell::{Program, Ring, Running, deserted, redirected, ringmain, start, write};
 
 /// Where the header has the tail, from `docs/format.md`.
 const TAIL: u64 = 0x0180;
-
-/// A user without privileges.
-const NOBODY: u32 = 65_534;
 
 fn docs() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/command.md")).unwrap()
@@ -135,17 +130,12 @@ fn meet(cause: &str, verb: &str) -> Option<Met> {
         "a framing that the ring cannot have" => plain(filled(), &["--framing", "lines"]),
         "a ring that others may not read" => {
             let ring = filled();
+            if !rustix::process::geteuid().is_root() {
+                missing(Ability::OtherUsers, "only root acts as another user");
+                return None;
+            }
             let program = Program::copied();
-            let mut command = Command::new(&program.0);
-            command.args(arguments(verb, ring.name())).stdin(Stdio::null()).stdout(Stdio::piped());
-            command.stderr(Stdio::piped());
-            match rustix::process::geteuid().is_root() {
-                true => command.uid(NOBODY).gid(NOBODY),
-                false => {
-                    missing(Ability::OtherUsers, "only root acts as another user");
-                    return None;
-                }
-            };
+            let command = program.as_nobody(&arguments(verb, ring.name()));
             Some(Met { _program: Some(program), ..Met::at(command, ring) })
         }
         "its role is held" => {
@@ -206,29 +196,6 @@ fn meet(cause: &str, verb: &str) -> Option<Met> {
             Some(Met::at(ringmain(&["read", ring.name()]), ring))
         }
         cause => panic!("the table has a cause that is not known here: {cause}"),
-    }
-}
-
-/// A copy of the program where everybody may run it, removed when this is dropped.
-struct Program(PathBuf);
-
-impl Program {
-    fn copied() -> Program {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("ringmain-codes-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let program = Program(std::env::temp_dir().join(name));
-        // By another process: one that this one starts meanwhile would keep a copy open to be written, and a program
-        // that somebody may write cannot be run.
-        let copied = Running::start(Command::new("cp").arg(env!("CARGO_BIN_EXE_ringmain")).arg(&program.0)).end();
-        assert!(copied.success());
-        fs::set_permissions(&program.0, fs::Permissions::from_mode(0o755)).unwrap();
-        program
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
     }
 }
 

@@ -4,6 +4,7 @@ mod shell;
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use ringmain::inspect::Inspection;
 use ringmain::{PeerState, Role};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::Signal;
 use shell::{Ring, Running, check, deserted, feed, redirected, ringmain, run, start, wait_for, write};
 
 #[test]
@@ -105,6 +107,56 @@ fn a_reader_that_waits_sees_nobody_left_at_stdout() {
         check(reader, 141);
         await_free(&ring, Role::Consumer);
     }
+}
+
+/// A socket as a server gives it to a reader, and its other end.
+fn served(ring: &Ring) -> (Running, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (near, _) = listener.accept().unwrap();
+    let reader = Running::start(ringmain(&["read", ring.name(), "--follow"]).stdout(OwnedFd::from(near)));
+    ring.await_holder(Role::Consumer);
+    (reader, far)
+}
+
+#[test]
+fn a_reader_learns_that_the_peer_of_its_socket_is_gone_by_what_it_sends() {
+    let ring = Ring::new();
+    let (mut reader, mut far) = served(&ring);
+    let mut writer = Running::start(ringmain(&["write", ring.name()]).stdin(Stdio::piped()));
+    let mut send = |text: &[u8]| writer.child().stdin.as_mut().unwrap().write_all(text).unwrap();
+    let mut some = [0; 5];
+    // A peer that will send nothing more gets all.
+    far.shutdown(Shutdown::Write).unwrap();
+    send(b"some\n");
+    far.read_exact(&mut some).unwrap();
+    assert_eq!(&some, b"some\n");
+    // Nothing tells that it is gone, until it answers what is sent.
+    drop(far);
+    thread::sleep(Duration::from_millis(350));
+    assert!(reader.child().try_wait().unwrap().is_none());
+    send(b"lost\n");
+    check(reader, 141);
+    assert_eq!(writer.end().code(), Some(141));
+    await_free(&ring, Role::Consumer);
+    // It is lost, and what comes after it is not.
+    write(&[ring.name()], "kept\n", 0);
+    assert_eq!(run(&["read", ring.name()], 0).0, b"kept\n");
+
+    // One that leaves something unread says so at once, also to a reader that writes before it asks.
+    for has_more in [false, true] {
+        let (reader, far) = served(&ring);
+        write(&[ring.name()], "unread", 0);
+        wait_for("what is unread", || (far.peek(&mut [0; 6]).unwrap() == 6).then_some(()));
+        if has_more {
+            reader.signal(Signal::STOP);
+            write(&[ring.name()], "more", 0);
+        }
+        drop(far);
+        reader.signal(Signal::CONT);
+        check(reader, 141);
+    }
+    assert_eq!(run(&["read", ring.name()], 0).0, b"more");
 }
 
 /// Ends of a pipe, which can be asked without waiting, and of a socket, which has to be asked before.

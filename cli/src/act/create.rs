@@ -1,12 +1,13 @@
 //! `ringmain create`.
 
 use std::alloc::Layout;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use ringmain::inspect::{Inspection, Kind as Found};
-use ringmain::{Creation, Options};
+use ringmain::{Creation, Error, Options, PeerState, Role};
 
 use super::size::{parse_mode, parse_size};
 use crate::output::print;
@@ -52,12 +53,52 @@ pub(crate) struct Create {
     exclusive: bool,
 }
 
+/// How often to look anew where a ring came or went between two attempts.
+const ATTEMPTS: usize = 20;
+
+/// How long to wait for whoever takes or leaves a ring that is removed again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 impl Create {
     pub(super) fn run(&self) -> Result<()> {
-        let creation = if self.exclusive { Creation::New } else { Creation::IfMissing };
+        let has_made = self.find_or_make()?;
+        let ring = Inspection::open(&self.name)?;
+        let said = print(&self.describe(&ring, if has_made { "created" } else { "found" }));
+        if said.is_err() && has_made {
+            self.remove(&ring);
+        }
+        said
+    }
+
+    /// Returns whether there was none. One of both exactly: it is known who made a ring.
+    fn find_or_make(&self) -> Result<bool> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.attempt(Creation::New) {
+                Err(error) if !self.exclusive && matches!(error.downcast_ref(), Some(Error::AlreadyExists { .. })) => {}
+                made => return made.map(|()| true),
+            }
+            match self.attempt(Creation::Never) {
+                Err(error) if attempts < ATTEMPTS && matches!(error.downcast_ref(), Some(Error::NotFound { .. })) => {}
+                found => return found.map(|()| false),
+            }
+        }
+    }
+
+    /// Removes a ring that was made in vain, unless somebody has come to it since. What cannot be removed stays: that
+    /// something went wrong is said already.
+    fn remove(&self, made: &Inspection) {
+        let is_new = |role| made.end(role).is_ok_and(|end| end.state == PeerState::Never);
+        if made.is_orphaned().is_ok_and(|is_orphaned| !is_orphaned) && is_new(Role::Producer) && is_new(Role::Consumer)
+        {
+            let _ = ringmain::unlink_if_free(&self.name, PATIENCE);
+        }
+    }
+
+    fn attempt(&self, creation: Creation) -> Result<()> {
         let mut options =
             Options::new(&self.name).capacity(self.capacity).type_tag(&self.type_tag).mode(self.mode).create(creation);
-        let stood = Inspection::open(&self.name).is_ok();
         match self.kind {
             Kind::Stream => {
                 refuse("--alignment", self.alignment, "stream; elements have --element-align")?;
@@ -72,8 +113,7 @@ impl Create {
                 options.create_message()?;
             }
         }
-        let text = self.describe(if stood { "found" } else { "created" })?;
-        print(&text)
+        Ok(())
     }
 
     fn layout(&self) -> Result<Layout> {
@@ -90,11 +130,10 @@ impl Create {
             })
     }
 
-    fn describe(&self, done: &str) -> Result<String> {
-        let ring = Inspection::open(&self.name)?;
+    fn describe(&self, ring: &Inspection, done: &str) -> String {
         let length = ByteSize(ring.segment_length()).display().iec();
         let (name, capacity) = (&self.name, ring.capacity());
-        Ok(match ring.kind() {
+        match ring.kind() {
             Found::Stream { element_size, element_align } => format!(
                 "{done} {name}: a stream of {} of {} aligned to {element_align}, {length}\n",
                 count(capacity as u64, "element"),
@@ -104,7 +143,7 @@ impl Create {
                 format!("{done} {name}: {capacity} bytes for messages, at multiples of {record_alignment}, {length}\n")
             }
             _ => format!("{done} {name}: {length}\n"),
-        })
+        }
     }
 }
 

@@ -39,8 +39,8 @@ pub(crate) enum Act {
     ///
     /// Whoever comes first, the writer or the reader, makes the ring: a stream of bytes of 1 MiB, unless --framing or
     /// --capacity say otherwise. It ends when the writer has left and all is read. Room is given back when stdout has
-    /// taken what was in it: where a reader is killed, the next one repeats at most the 128 KiB, or the one message,
-    /// that were under way.
+    /// taken what was in it: where a reader is killed, the next one repeats at most 32 KiB, or as many and one
+    /// message more, that were under way.
     #[command(after_help = EXIT_CODES)]
     Read(read::Read),
     /// Look at what this machine offers to rings, and say what to change

@@ -29,8 +29,8 @@ pub(crate) struct Read {
     /// Wait for the next writer when one has left or was killed
     #[arg(long)]
     follow: bool,
-    /// End after so many frames: lines, messages, elements, or bytes of a stream of bytes
-    #[arg(long, value_name = "N")]
+    /// End after so many frames, at least 1: lines, messages, elements, or bytes of a stream of bytes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// Remove the ring's name when all is read; not after an error
     #[arg(long)]

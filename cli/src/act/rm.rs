@@ -7,9 +7,12 @@ use anyhow::{Result, bail};
 use clap::Args;
 use ringmain::inspect::Inspection;
 use ringmain::{Error, PeerState, Role};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::ending::Ending;
-use crate::output::{print, printable, say_error};
+use crate::output::{print, say_error};
+use crate::printable::printable;
 use crate::words;
 
 #[derive(Debug, Args)]
@@ -18,14 +21,14 @@ pub(crate) struct Remove {
     #[arg(value_name = "NAME", required_unless_present = "stale")]
     names: Vec<String>,
     /// Remove only rings that nobody holds and whose last holder, or whose creator, was killed: of those named, or of
-    /// all that this user may write
+    /// all that this user may remove
     #[arg(long)]
     stale: bool,
     /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
     /// Remove also what is held, and what is damaged or no ring; not with --stale
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stale")]
     force: bool,
 }
 
@@ -74,7 +77,8 @@ impl Remove {
         }
         // One is open at a time. What is a ring has a name that is text.
         let stale = Inspection::all()?.filter(|found| is_stale(&found.ring));
-        Ok(stale.filter_map(|found| found.name.into_string().ok()).collect())
+        let names = stale.filter_map(|found| found.name.into_string().ok());
+        Ok(names.filter(|name| check_removable(name).is_ok()).collect())
     }
 
     /// Removes one, and waits until `end` for those who make or remove it at this moment. Returns what to print.
@@ -87,18 +91,22 @@ impl Remove {
         if self.stale && !has_gone && !is_stale(&ring) {
             return Ok(format!("kept {name}: it is not stale\n"));
         }
-        let is_forced = self.force && !self.stale;
+        let all_the_same = || words::command("rm --force", name);
         match obstacle(ring)? {
-            Some(Obstacle::Held(why)) if !is_forced => {
-                bail!("ring {name:?} is held: {why}; end that first, or remove the name under it with --force")
+            Some(Obstacle::Held(why)) if !self.force => {
+                bail!("ring {name:?} is held: {why}; end that first, or remove the name under it by {}", all_the_same())
             }
-            Some(Obstacle::Broken(why)) if !is_forced => bail!("{why}; remove it all the same with --force"),
+            // What else is advised there is for whoever wants to use it.
+            Some(Obstacle::Broken(why)) if !self.force => {
+                bail!("{}; {} removes it all the same", words::parts(&why).0, all_the_same())
+            }
             _ => {}
         }
         if self.dry_run {
+            check_removable(name)?;
             return Ok(format!("would remove {name}\n"));
         }
-        match is_forced {
+        match self.force {
             true => ringmain::unlink(name)?,
             // Whoever has come since keeps it.
             false => ringmain::unlink_if_free(name, end.saturating_duration_since(Instant::now()))?,
@@ -129,6 +137,22 @@ fn obstacle(ring: Result<Inspection, Error>) -> Result<Option<Obstacle>> {
         return Ok(Some(Obstacle::Held(held.join(", "))));
     }
     Ok(ring.positions().err().map(|cause| Obstacle::Broken(words::damaged(ring.name(), &cause))))
+}
+
+/// Finds out whether this user may remove a name, as the removal does: by opening the object, and by the system's own
+/// rule, of which the sticky bit of the directory, capabilities and the mount are parts. Nothing is removed: what is no
+/// directory is refused as one, after that rule.
+fn check_removable(name: &str) -> Result<(), Error> {
+    let path = format!("/dev/shm/{name}");
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let tried = rustix::fs::open(&*path, flags, Mode::empty()).and_then(|_| rustix::fs::rmdir(&*path));
+    let name = name.to_owned();
+    match tried {
+        Ok(()) | Err(Errno::NOTDIR) => Ok(()),
+        Err(Errno::NOENT) => Err(Error::NotFound { name, waited: Duration::ZERO }),
+        Err(error @ (Errno::ACCESS | Errno::PERM)) => Err(Error::PermissionDenied { name, source: error.into() }),
+        Err(error) => Err(Error::Os { call: "shm_unlink", source: error.into() }),
+    }
 }
 
 /// Says who holds a role, if anybody does.

@@ -5,14 +5,19 @@ use ringmain::PeerState;
 use ringmain::inspect::{Features, Permissions};
 use serde_json::{Value, json};
 
-use super::seen::End;
+use super::seen::{End, Seen};
 use super::units::{self, Style};
-use crate::output::{number, printable};
+use crate::output::number;
+use crate::printable::{printable, unambiguous};
 
 /// Something that is told of a ring.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cell<'a> {
     Word(&'a str),
+    /// Of an object.
+    Name(&'a Seen),
+    /// Text that whoever made a ring chose.
+    Tag(&'a str),
     Number(u64),
     Bytes(u64),
     /// Where records start, beside sizes of elements.
@@ -43,6 +48,8 @@ impl Cell<'_> {
     pub(super) fn text(self, style: Style) -> String {
         match self {
             Cell::Word(word) => printable(word.as_bytes()),
+            Cell::Name(seen) => seen.shown_name(),
+            Cell::Tag(tag) => unambiguous(tag.as_bytes()),
             Cell::Number(value) => value.to_string(),
             Cell::Bytes(value) => units::bytes(value, style.is_plain),
             Cell::Alignment(value) if style.is_plain => value.to_string(),
@@ -65,7 +72,8 @@ impl Cell<'_> {
 
     pub(super) fn json(self) -> Value {
         match self {
-            Cell::Word(word) => word.into(),
+            Cell::Word(word) | Cell::Tag(word) => word.into(),
+            Cell::Name(seen) => seen.name.as_str().into(),
             Cell::Number(value) | Cell::Bytes(value) | Cell::Alignment(value) => number(value),
             Cell::Part(value)
             | Cell::Bar(value)

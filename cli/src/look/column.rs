@@ -81,7 +81,7 @@ impl Column {
 
 /// All columns, in the order in which `stat` tells them.
 pub(super) const ALL: [Column; 41] = [
-    Column::word("name", 12, |of| Some(Cell::Word(&of.seen.name))),
+    Column::word("name", 12, |of| Some(Cell::Name(of.seen))),
     Column::word("state", 6, |of| Some(Cell::Word(of.seen.state().name()))),
     Column::word("reason", 6, |of| of.seen.reason.as_deref().map(Cell::Word)),
     Column::word("kind", 7, |of| Some(Cell::Word(if of.ring()?.is_stream { "stream" } else { "message" }))),
@@ -117,7 +117,7 @@ pub(super) const ALL: [Column; 41] = [
     Column::figure("data-offset", 9, |of| Some(Cell::Bytes(of.ring()?.data_offset()))),
     Column::figure("layout", 6, |of| Some(Cell::Number(of.ring()?.layout))),
     Column::word("type-id", 18, |of| Some(Cell::Id(of.ring()?.type_id))),
-    Column::word("type-tag", 8, |of| Some(Cell::Word(&of.ring()?.type_tag)).filter(|_| of.has_tag())),
+    Column::word("type-tag", 8, |of| Some(Cell::Tag(&of.ring()?.type_tag)).filter(|_| of.has_tag())),
     Column::word("ring-id", 18, |of| Some(Cell::Id(of.ring()?.ring_id))),
     Column::word("created", 20, |of| Some(Cell::Date(of.ring()?.created))),
     Column::figure("first-position", 9, |of| Some(Cell::Number(of.ring()?.first_position))),

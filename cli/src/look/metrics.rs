@@ -8,7 +8,7 @@ use std::fmt::Write;
 use ringmain::PeerState;
 
 use super::seen::{End, Ring, Seen, State};
-use crate::output::printable;
+use crate::printable::unambiguous;
 
 /// A family of metrics: what one name stands for.
 struct Family {
@@ -121,7 +121,7 @@ pub(super) fn text(seen: &[Seen]) -> String {
     }
     head(&mut text, "ringmain_ring_info", "gauge", None, "What the ring is; always 1.");
     for (seen, ring) in rings(seen) {
-        let tag = printable(ring.type_tag.as_bytes());
+        let tag = unambiguous(ring.type_tag.as_bytes());
         let [name, id] = identity(seen, ring);
         let kind = if ring.is_stream { "stream" } else { "message" };
         let more = [("kind", kind), ("type_tag", &*tag)];
@@ -170,7 +170,7 @@ fn rings(seen: &[Seen]) -> impl Iterator<Item = (&Seen, &Ring)> {
 
 /// A new ring under an old name is another one.
 fn identity(seen: &Seen, ring: &Ring) -> [String; 2] {
-    [printable(seen.name.as_bytes()), format!("{:#018x}", ring.ring_id)]
+    [seen.shown_name(), format!("{:#018x}", ring.ring_id)]
 }
 
 fn flag(is_so: bool) -> f64 {
@@ -247,7 +247,8 @@ mod tests {
         let mut seen = stream();
         seen.ring.as_mut().unwrap().type_tag = "a\"b\\c\n\u{1b}".to_owned();
         let text = text(&[seen]);
-        assert!(text.contains(r#"type_tag="a\"b\\c\\n\\u{1b}""#), "{text}");
+        // A backslash that is shown as two, which are escaped once more.
+        assert!(text.contains(r#"type_tag="a\"b\\\\c\\n\\u{1b}""#), "{text}");
     }
 
     #[test]

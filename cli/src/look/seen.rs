@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use ringmain::inspect::{Condition, Features, Found, Inspection, Kind, Permissions, Positions, Tapped};
 use ringmain::{Error, PeerState, Role};
 
-use crate::output::printable;
+use crate::printable::{printable, unambiguous};
 use crate::words;
 
 /// What was seen of one ring.
@@ -17,7 +17,7 @@ use crate::words;
 pub(super) struct Seen {
     /// Seconds since 1970.
     pub(super) time: f64,
-    /// As it is, if it is text.
+    /// As it is, if it is text without a backslash, else as it is shown: no two objects have the same.
     pub(super) name: String,
     /// What it is.
     pub(super) condition: Condition,
@@ -142,8 +142,13 @@ impl Seen {
 
     /// Tells of an object that cannot be looked into.
     pub(super) fn from_error(name: &OsStr, error: &Error) -> Seen {
-        let name = name.to_str().map_or_else(|| printable(name.as_bytes()), str::to_owned);
-        let reason = Some(words::of(error));
+        let reason = Some(match error {
+            // Which has lost what is no text.
+            Error::InvalidName { reason, .. } => words::invalid_name(name.as_bytes(), reason),
+            error => words::of(error),
+        });
+        let plain = name.to_str().filter(|text| !text.contains('\\'));
+        let name = plain.map_or_else(|| unambiguous(name.as_bytes()), str::to_owned);
         Seen { time: now(), name, condition: Condition::of_error(error), reason, ring: None }
     }
 
@@ -202,6 +207,12 @@ impl Seen {
         // Whatever was read of a ring that changed meanwhile may be of none.
         ring.check()?;
         Ok(seen)
+    }
+
+    /// Returns its name as it is shown.
+    pub(super) fn shown_name(&self) -> String {
+        // What has a backslash was shown so already.
+        if self.name.contains('\\') { self.name.clone() } else { unambiguous(self.name.as_bytes()) }
     }
 
     pub(super) fn state(&self) -> State {
@@ -293,7 +304,7 @@ impl Ring {
 
 /// Says what is wrong with a ring that became shorter.
 pub(super) fn truncated(name: &str) -> String {
-    format!("ring {name:?} is shorter than its header says: a process truncated it; remove it and create it anew")
+    format!("ring {name:?} is shorter than its header says: a process truncated it; {}", words::anew(name))
 }
 
 /// Returns the name of a process's program.

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::output::{self, printable};
+use crate::output;
+use crate::printable::printable;
 
 /// How to write elements and messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

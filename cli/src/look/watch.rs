@@ -118,16 +118,18 @@ fn title(count: usize, interval: Duration) -> String {
     format!("{}, every {interval:?}; q ends", words::count(count as u64, "object"))
 }
 
-/// Sorts rings: those first at which somebody is, the busiest before the others; then what may need attention. Rates
-/// that are alike change no order: rows that moved at each look could not be read.
+/// Sorts rings: those first at which somebody is, or was since the last look, as what has passed there shows, the
+/// busiest before the others; then what may need attention. Rates that are alike change no order: rows that moved at
+/// each look could not be read.
 fn order<'a>(subject: &Subject<'a>) -> impl Ord + use<'a> {
+    let load = (subject.bytes_per_second() as u64).checked_ilog2();
     let place = match subject.seen.state() {
         State::Live => 0,
+        State::Idle | State::Unknown if load.is_some() => 0,
         State::Idle => 2,
         State::Other(Condition::NotARing | Condition::Gone) => 3,
         State::Stale | State::Unknown | State::Other(_) => 1,
     };
-    let load = (subject.bytes_per_second() as u64).checked_ilog2();
     (place, Reverse(load), &*subject.seen.name)
 }
 
@@ -221,6 +223,8 @@ impl Rings {
 
 #[cfg(test)]
 mod tests {
+    use ringmain::PeerState;
+
     use super::super::seen::tests::{broken, message, stream};
     use super::*;
 
@@ -272,6 +276,31 @@ mod tests {
         // These are alike.
         assert_eq!(sorted(rates(1.0), rates(1.1)), "cdba");
         assert_eq!(sorted(rates(0.0), None), "cdba");
+    }
+
+    #[test]
+    fn those_at_work_are_before_those_that_need_attention() {
+        let ended = |state| {
+            let mut seen = stream();
+            let ring = seen.ring.as_mut().unwrap();
+            (ring.producer.state, ring.consumer.state) = (Some(state), Some(PeerState::Closed));
+            seen
+        };
+        let named = |seen: Seen, name: &str| Seen { name: name.to_owned(), ..seen };
+        let (busy, quiet) = (Some(Rates { pushed: 1e3, popped: 1e3 }), Some(Rates { pushed: 0.0, popped: 0.0 }));
+        // Somebody was there between the looks alone, both ends are there and nothing passes, a busy one crashed.
+        let rings = [
+            (named(broken(), "a"), None),
+            (named(ended(PeerState::Crashed), "b"), busy),
+            (named(ended(PeerState::Crashed), "c"), quiet),
+            (named(ended(PeerState::Closed), "d"), quiet),
+            (named(stream(), "e"), quiet),
+            (named(ended(PeerState::Closed), "f"), busy),
+            (named(stream(), "g"), None),
+        ];
+        let mut subjects: Vec<_> = rings.iter().map(|(seen, rates)| Subject { seen, rates: *rates }).collect();
+        subjects.sort_by(|one, other| order(one).cmp(&order(other)));
+        assert_eq!(subjects.iter().map(|subject| &*subject.seen.name).collect::<String>(), "fegbacd");
     }
 
     #[test]

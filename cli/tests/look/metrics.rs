@@ -168,7 +168,7 @@ fn metrics_are_as_openmetrics_has_them() {
     assert_eq!(of("ringmain_used_bytes", &[ring]), 32.0);
     assert_eq!(of("ringmain_capacity_bytes", &[ring]), 512.0);
     assert_eq!(of("ringmain_element_bytes", &[ring]), 8.0);
-    assert_eq!(of("ringmain_ring_info", &[ring, ("kind", "stream"), ("type_tag", "a \"tag\"\\\\n")]), 1.0);
+    assert_eq!(of("ringmain_ring_info", &[ring, ("kind", "stream"), ("type_tag", "a \"tag\"\\\\\\n")]), 1.0);
     for (role, attached) in [("producer", 1.0), ("consumer", 0.0)] {
         assert_eq!(of("ringmain_end_attached", &[ring, ("role", role)]), attached);
         assert_eq!(of("ringmain_end_attaches", &[ring, ("role", role)]), 1.0);
@@ -182,6 +182,30 @@ fn metrics_are_as_openmetrics_has_them() {
     let one = metrics(&[&message.0]);
     assert_eq!(value(&one, "ringmain_pushed_bytes", &[]), 32.0);
     assert_eq!(value(&one, "ringmain_rings", &[("state", "live")]), 1.0);
+}
+
+#[test]
+fn no_two_tags_have_one_label() {
+    // What a terminal would obey, and what it is shown as; what ends a value, and a label that another tag seems to be.
+    let tags = ["\x1b", r"\u{1b}", r"\\u{1b}", "\n", r"\n", "\"", r#"\""#, r#"",id="0"#, "\u{202e}", "é ", " ", "\\"];
+    let rings = tags.map(|tag| {
+        let name = Name::new();
+        drop(name.options().capacity(64).type_tag(tag).stream_producer::<u64>().unwrap());
+        name
+    });
+    let text = text(&["stat", "--format", "openmetrics"]);
+    assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n' || letter == '\u{202e}'), "{text:?}");
+    let families = parse(&text).unwrap();
+    let info = families.iter().find(|family| family.name == "ringmain_ring_info").unwrap();
+    let label = |name: &Name| {
+        let mut samples = info.samples.iter().filter(|(labels, _)| labels["ring"] == name.0);
+        let (labels, _) = samples.next().unwrap();
+        assert!(samples.next().is_none());
+        labels["type_tag"].clone()
+    };
+    let labels: BTreeSet<String> = rings.iter().map(label).collect();
+    assert_eq!(labels.len(), tags.len(), "{labels:?}");
+    assert_eq!(label(&rings[7]), r#"",id="0"#);
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! What cannot be looked at, or not be written.
 
-use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::BufRead;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
+use std::process::Stdio;
 
 use crate::program::{check_ends, check_refused, json, line, ringmain, spawn, text};
 use crate::ring::{LAYOUT_VERSION, Name, TAIL, messages};
-use crate::shell::{self, Running, deserted};
+use crate::shell::{self, Program, Running, deserted};
 
 #[test]
 fn what_nobody_reads_ends_quietly() {
@@ -107,7 +107,6 @@ fn what_is_not_there_or_no_ring_is_refused() {
 
 #[test]
 fn a_ring_that_may_not_be_read_is_refused_and_its_row_says_so() {
-    const NOBODY: u32 = 65_534;
     let name = Name::new();
     let _tx = messages(&name, &[b"one"]);
     let is_root = rustix::process::geteuid().is_root();
@@ -117,12 +116,7 @@ fn a_ring_that_may_not_be_read_is_refused_and_its_row_says_so() {
     // To root everything is allowed, and the program may have been built where nobody else may go.
     let program = Program::copied();
     let stranger = |arguments: &[&str]| {
-        let mut command = Command::new(&program.0);
-        command.args(arguments).stdin(Stdio::null());
-        if is_root {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        command
+        if is_root { program.as_nobody(arguments) } else { ringmain(arguments) }
     };
     for verb in ["stat", "watch", "tap"] {
         check_refused(&mut stranger(&[verb, &name.0]), 1, &["no permission to read", &name.0]);
@@ -132,23 +126,6 @@ fn a_ring_that_may_not_be_read_is_refused_and_its_row_says_so() {
     assert_eq!(list.status.code(), Some(1), "{texts:?}");
     assert!(line(&texts[0], &name).starts_with(&format!("{} not readable no permission", name.0)), "{}", texts[0]);
     assert!(texts[1].contains("could not be read"), "{}", texts[1]);
-}
-
-/// A copy of the program where everybody may run it, removed when this is dropped.
-struct Program(PathBuf);
-
-impl Program {
-    fn copied() -> Program {
-        let program = Program(env::temp_dir().join(format!("ringmain-look-{}", process::id())));
-        fs::copy(env!("CARGO_BIN_EXE_ringmain"), &program.0).unwrap();
-        program
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 #[test]
@@ -177,6 +154,35 @@ fn what_a_terminal_would_obey_is_escaped_wherever_it_comes_from() {
     assert_eq!(texts[5], format!("{expected}\\xff\n"));
     // It is the same to whoever reads the JSON.
     assert_eq!(serde_json::from_str::<serde_json::Value>(&texts[3]).unwrap()["type-tag"], HOSTILE);
+}
+
+#[test]
+fn hostile_names_look_the_same_in_every_column_and_no_two_of_them_alike() {
+    let own = Name::new();
+    let names: [&[u8]; 7] = [b"\x1b", br"\u{1b}", b"\xff", br"\xff", b"\n", br"\n", b"a \"b\""];
+    let shown = [r"\u{1b}", r"\\u{1b}", r"\xff", r"\\xff", r"\n", r"\\n", "a \"b\""];
+    let paths = names.map(|name| {
+        let name = [own.0.as_bytes(), name].concat();
+        PathBuf::from("/dev/shm").join(OsStr::from_bytes(&name))
+    });
+    paths.iter().for_each(|path| fs::write(path, "no ring").unwrap());
+    let list = text(&["ls", "-n", "-o", "name,reason"]);
+    let objects = text(&["ls", "--json", "-o", "name,reason"]);
+    paths.iter().for_each(|path| fs::remove_file(path).unwrap());
+    let objects: Vec<serde_json::Value> = objects.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let in_json = ["\x1b", r"\\u{1b}", r"\xff", r"\\xff", "\n", r"\\n", "a \"b\""];
+    for (shown, in_json) in shown.into_iter().zip(in_json) {
+        let name = format!("{}{shown}", own.0);
+        let reason = format!("ring name \"{name}\" ");
+        let is_its_row = |line: &&str| line.starts_with(&format!("{name} ")) && line.contains(&reason);
+        assert_eq!(list.lines().filter(is_its_row).count(), 1, "{name} in:\n{list}");
+        let is_it = |object: &&serde_json::Value| object["name"] == format!("{}{in_json}", own.0);
+        let found: Vec<_> = objects.iter().filter(is_it).collect();
+        assert_eq!(found.len(), 1, "{in_json:?} in {objects:?}");
+        assert!(found[0]["reason"].as_str().unwrap().starts_with(&reason), "{}", found[0]);
+    }
+    // A name on the command line is shown so, too.
+    check_refused(&mut ringmain(&["stat", "a\u{1b}\\"]), 2, &[r#"ring name "a\u{1b}\\" has"#]);
 }
 
 #[test]

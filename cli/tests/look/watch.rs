@@ -204,7 +204,10 @@ fn what_does_not_fit_is_counted_and_can_be_scrolled_to() {
 #[test]
 fn those_at_work_are_first_and_the_busiest_before_the_others() {
     let (_names, _child) = rings(3);
-    let (slow, fast) = (Name::new(), Name::new());
+    let (slow, fast, quiet, stale) = (Name::new(), Name::new(), Name::new(), Name::new());
+    let _tx = quiet.options().capacity(64).stream_producer::<u64>().unwrap();
+    let _rx = quiet.options().stream_consumer::<u64>().unwrap();
+    stale.options().capacity(64).stream_producer::<u64>().unwrap().abandon();
     let ended = AtomicBool::new(false);
     let mut ends = [&slow, &fast].map(|name| {
         let options = name.options().capacity(1 << 16);
@@ -230,7 +233,8 @@ fn those_at_work_are_first_and_the_busiest_before_the_others() {
                 let place = |what: &str| rows.iter().position(|row| row.starts_with(&format!("{what} ")));
                 let last_live = rows.iter().rposition(|row| row.contains(" live "))?;
                 let first_other = rows.iter().position(|row| row.contains(" stale ") || row.contains(" idle "))?;
-                (place(&fast.0)? < place(&slow.0)? && last_live < first_other).then_some(())
+                let is_sorted = [&fast, &slow, &quiet, &stale].map(|name| place(&name.0)).is_sorted();
+                (place(&fast.0).is_some() && is_sorted && last_live < first_other).then_some(())
             });
         }));
         ended.store(true, Ordering::Relaxed);
@@ -271,7 +275,7 @@ impl Session {
         fs::read_to_string(children).unwrap().split_whitespace().last().unwrap().parse().unwrap()
     }
 
-    /// Waits until a watch has taken the terminal, and drawn. What one that was stopped has drawn may stand there still.
+    /// Waits until a watch has taken the terminal, and drawn: what one drew that was stopped may stand there still.
     fn await_watch(&mut self) {
         let before = &self.before;
         self.screen.see("a watch", |screen| {
@@ -393,7 +397,10 @@ fn a_watch_that_is_killed_leaves_the_terminal_as_it_was() {
     screen::signal(watch, Signal::KILL);
     session.screen.read("Killed");
     session.check_ready();
-    session.command("printf '\\033[?1049l'");
+    // docs/command.md says what brings it back.
+    let docs = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/command.md")).unwrap();
+    assert!(docs.contains("`tput rmcup` brings back the screen"));
+    session.command("tput rmcup");
     session.check_shell("ready> ");
 }
 

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{PipeWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -87,6 +88,40 @@ pub(crate) fn ringmain(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmain"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// A user without privileges.
+pub(crate) const NOBODY: u32 = 65_534;
+
+/// A copy of the program where everybody may run it, removed when this is dropped.
+pub(crate) struct Program(PathBuf);
+
+impl Program {
+    pub(crate) fn copied() -> Program {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("ringmain-copy-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let program = Program(std::env::temp_dir().join(name));
+        // By another process: one that this one starts meanwhile would keep a copy open to be written, and a program
+        // that somebody may write cannot be run.
+        let copied = Running::start(Command::new("cp").arg(env!("CARGO_BIN_EXE_ringmain")).arg(&program.0)).end();
+        assert!(copied.success());
+        fs::set_permissions(&program.0, fs::Permissions::from_mode(0o755)).unwrap();
+        program
+    }
+
+    /// Runs it as a user without privileges, which root alone can.
+    pub(crate) fn as_nobody(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.0);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.uid(NOBODY).gid(NOBODY);
+        command
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// An end of a pipe that nobody reads, nor a process that was just forked from this one.

@@ -1,9 +1,11 @@
 //! Whether rings work here at all: one is made, and attached to.
 
 use ringmain::{Error, Options, Role};
+use rustix::io::Errno;
 use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
 
 use super::finding::Finding;
+use crate::words;
 
 pub(super) fn look() -> Vec<Finding> {
     vec![locks(), barrier()]
@@ -11,7 +13,11 @@ pub(super) fn look() -> Vec<Finding> {
 
 fn locks() -> Finding {
     const CHECK: &str = "ofd-locks";
-    let no_ring = |error: Error| Finding::attention(CHECK, format!("no ring can be made: {error}"), "do what it says");
+    let no_ring = |error: Error| {
+        let text = words::of(&error);
+        let (found, advice) = words::parts(&text);
+        Finding::attention(CHECK, format!("no ring can be made: {found}"), cure(&error).unwrap_or(advice))
+    };
     let ends = match Options::anonymous().capacity(1).create_stream(std::alloc::Layout::new::<u8>()) {
         Ok(ring) => Options::from_fd(ring),
         // Locks are those of rings with a name too, which need no /proc.
@@ -31,7 +37,7 @@ fn locks() -> Finding {
         }
         (Err(error), _) => Finding::attention(
             CHECK,
-            format!("no role can be taken: {error}"),
+            format!("no role can be taken: {}", words::parts(&words::of(&error)).0),
             "allow fcntl(F_OFD_SETLK), which Linux has since 3.15; a seccomp filter may refuse it",
         ),
         (Ok(_), _) => Finding::attention(
@@ -39,6 +45,23 @@ fn locks() -> Finding {
             "two handles hold one role",
             "do not use rings here: this kernel, or what stands in for one, does not keep locks",
         ),
+    }
+}
+
+/// Returns a command that lets rings be made, where the error advises what a caller of the library does.
+fn cure(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::FileSizeLimit { .. } => Some("ulimit -S -f unlimited; or LimitFSIZE= of the systemd unit"),
+        Error::NoSpace { .. } => Some("ringmain rm --stale; or mount -o remount,size=2g /dev/shm"),
+        Error::NoMemory { .. } => Some("ps -eo rss,pid,comm --sort=-rss | head: end what uses memory"),
+        Error::Unsupported { .. } => {
+            Some("grep Seccomp /proc/self/status: where it says 2, allow the call in that filter")
+        }
+        Error::Os { source, .. } if Errno::from_io_error(source) == Some(Errno::MFILE) => {
+            Some("ulimit -S -n 1024; or LimitNOFILE= of the systemd unit")
+        }
+        Error::Os { .. } => Some("strace -f ringmain doctor: look which call fails, and with what"),
+        _ => None,
     }
 }
 
