@@ -158,7 +158,7 @@ inline futex_wake()
     }
 }
 
-/* Waker::tell, with Waker::notice */
+/* Notifier::tell, with Notifier::notice */
 inline tell(news)
 {
     do

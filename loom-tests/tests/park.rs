@@ -7,7 +7,7 @@ use loom_tests::internals::Internals;
 use loom_tests::model::{assert_reached, check, consumer, fails, fails_without, pop, producer, push, reached, ring};
 use loom_tests::ring::error::{PopError, PushError};
 use loom_tests::ring::memory::{Memory, Parking, Role, Word};
-use loom_tests::ring::park::{Sleeper, Waker};
+use loom_tests::ring::park::{Notifier, Sleeper};
 use loom_tests::ring::stream::{Consumer, Producer};
 use loom_tests::sleeping::{Fault, LIMIT, LOST_WAKE, SleepingMemory, seen};
 use loom_tests::weakened::Site;
@@ -77,7 +77,7 @@ fn a_publisher_that_forgets_what_it_answered_is_caught() {
             let mut producer = producer(publishers.of_a_stranger());
             for value in 0..2 {
                 push(&mut producer, value);
-                Waker::attach(&publishers, Role::Producer).published(&publishers, Role::Consumer, value + 1);
+                Notifier::attach(&publishers, Role::Producer).published(&publishers, Role::Consumer, value + 1);
             }
         });
         (0..2).for_each(|value| assert_eq!(pop_parked(&mut consumer, park_consumer), value));

@@ -19,7 +19,7 @@ use super::ends::Ends;
 use super::error::Broken;
 use super::memory::{Memory, Role};
 use super::pace::Pace;
-use super::park::{Sleeper, Waker};
+use super::park::{Notifier, Sleeper};
 use super::presence::{self, Presence};
 use super::waiter::Waiter;
 
@@ -74,7 +74,7 @@ pub struct Endpoint<K: Kind, R: Side, M: Memory> {
     /// Set once, by [`poison`](Self::poison). A forked child has `None` too: [`check`](Self::check) asks for that.
     pub(super) broken: Option<Broken>,
     /// The last parking word of the other end that was answered.
-    pub(super) waker: Waker,
+    pub(super) notifier: Notifier,
     /// This end's own parking word.
     sleeper: Sleeper,
     /// Which closings and crashes of the other side its user is to be told; fixed at attach.
@@ -89,7 +89,7 @@ pub struct Endpoint<K: Kind, R: Side, M: Memory> {
 impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     /// Starts at `position`, and knows of nothing. The caller holds the role.
     pub(super) fn begin(memory: M, kind: K, position: u64, pace: Pace) -> Endpoint<K, R, M> {
-        let (waker, sleeper) = (Waker::attach(&memory, R::ROLE), Sleeper::attach(&memory, R::ROLE));
+        let (notifier, sleeper) = (Notifier::attach(&memory, R::ROLE), Sleeper::attach(&memory, R::ROLE));
         // SAFETY: it lies in the handle beside the memory, and is the only cursor of this role over it.
         #[allow(unsafe_code, reason = "the memory outlives the cursor, being in the same value")]
         let cursor = unsafe { Cursor::new(&memory, R::ROLE, position, kind.most()) };
@@ -99,7 +99,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
             cursor,
             pace,
             broken: None,
-            waker,
+            notifier,
             sleeper,
             ends: Ends::default(),
             seen: 0,
@@ -181,7 +181,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
 
     /// Wakes the other end, if it sleeps, since the presence of this role has changed.
     pub(crate) fn wake(&mut self) {
-        self.waker.came_or_left(&self.memory);
+        self.notifier.came_or_left(&self.memory);
     }
 
     /// Asks the other end for fences, or stops asking, as the memory says now.
@@ -196,7 +196,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     #[inline]
     pub(crate) fn pause(&mut self) {
         if R::ROLE == Role::Consumer && self.memory.is_here() {
-            self.waker.paused(&self.memory, self.cursor.position());
+            self.notifier.paused(&self.memory, self.cursor.position());
         }
     }
 

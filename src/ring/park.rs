@@ -94,7 +94,7 @@ pub fn light_fence() {
 
 /// The end that publishes: wakes the other one if it sleeps.
 #[derive(Debug)]
-pub struct Waker {
+pub struct Notifier {
     role: Role,
     /// What the parking word of the other end holds while there is nothing to do: what was answered last, or if this
     /// end makes its own fences, [`NEVER`].
@@ -106,24 +106,24 @@ pub struct Waker {
     wakes: u64,
 }
 
-impl Waker {
+impl Notifier {
     /// Begins to wake. The caller holds the role.
-    pub fn attach<M: Memory>(memory: &M, role: Role) -> Waker {
-        let mut waker = Waker { role, expected: 0, answered: 0, is_registered: true, fences: false, wakes: 0 };
+    pub fn attach<M: Memory>(memory: &M, role: Role) -> Notifier {
+        let mut notifier = Notifier { role, expected: 0, answered: 0, is_registered: true, fences: false, wakes: 0 };
         if let Some(parking) = memory.parking() {
-            waker.is_registered = parking.is_registered();
-            waker.answered(0, false);
+            notifier.is_registered = parking.is_registered();
+            notifier.answered(0, false);
             let word = parking.wakes(role);
             // The word is the role's own; its last writer released the role's lock before this process took it.
-            waker.wakes = (word.load(Ordering::Relaxed) & !FENCES).wrapping_add(u64::from(waker.fences));
+            notifier.wakes = (word.load(Ordering::Relaxed) & !FENCES).wrapping_add(u64::from(notifier.fences));
             // Publish: pairs with the Acquire in `Sleeper::announce`. This holder has published nothing without its
             // fences.
-            word.store(waker.wakes, Ordering::Release);
+            word.store(notifier.wakes, Ordering::Release);
             // A sleeper that relies on the word of an earlier holder, which may have made its own fences, is seen from
             // here on.
             parking.fence_to_publish(true);
         }
-        waker
+        notifier
     }
 
     /// Wakes the other end after a position was published, if it sleeps and wants no more. Its role is an argument
@@ -273,11 +273,11 @@ impl Sleeper {
         if self.role == Role::Producer {
             parking.needed().store(needed, Ordering::Relaxed);
         }
-        // Observe: pairs with the Release in `Waker::notice`. What was published without fences is seen.
+        // Observe: pairs with the Release in `Notifier::notice`. What was published without fences is seen.
         let wakes = parking.wakes(self.role.peer()).load(Ordering::Acquire);
         // One that an end has announced and not taken back, because something else sleeps for it, is replaced.
         self.word = self.word.wrapping_add(ASLEEP + (self.word & ASLEEP));
-        // Publish: pairs with the Acquire in `Waker::notice`, which then finds what is wanted.
+        // Publish: pairs with the Acquire in `Notifier::notice`, which then finds what is wanted.
         parking.parking(self.role).store(self.word, Ordering::Release);
         wakes
     }

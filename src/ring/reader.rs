@@ -26,7 +26,7 @@ impl<K: Kind, M: Memory> Endpoint<K, Reader, M> {
         let head = self.cursor.advance_from(head, len);
         // Publish: pairs with the Acquire in `Writer::load_head`. What lies before it has been read.
         self.memory.head().store(head, Ordering::Release);
-        self.waker.published(&self.memory, Role::Producer, head);
+        self.notifier.published(&self.memory, Role::Producer, head);
     }
 
     /// Loads the producer's position and returns how much is there: elements, or bytes of records. There may be more by

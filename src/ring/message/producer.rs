@@ -473,7 +473,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         first.store(header, Ordering::Release);
         store_tail(tail, end);
         self.cursor.advance_from(start, size);
-        self.waker.published(&self.memory, Role::Consumer, end);
+        self.notifier.published(&self.memory, Role::Consumer, end);
         self.prepare(end, size);
     }
 
@@ -520,7 +520,7 @@ fn store_tail(tail: &impl Word, position: u64) {
     tail.store(position, Ordering::Release);
     // A successor after a crash begins at the stored tail, so no later write may come before it: it could wrap over the
     // record there. Of the instructions of one processor, a crash cuts off the last ones; only the compiler could swap
-    // them, and the check for a sleeper that follows prevents that (`Waker::published`).
+    // them, and the check for a sleeper that follows prevents that (`Notifier::published`).
 }
 
 impl<M: Memory> Sends<M> for Producer<M> {

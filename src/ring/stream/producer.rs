@@ -235,7 +235,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         let tail = self.cursor.advance_from(tail, len as u64);
         // Publish: pairs with the Acquire in `Consumer::load_tail_from`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
-        self.waker.published(&self.memory, Role::Consumer, tail);
+        self.notifier.published(&self.memory, Role::Consumer, tail);
         if T::size(&self.kind) >= M::SMALLEST_AHEAD && self.pace.is_awaited() && self.kind.ahead < self.cursor.known() {
             // SAFETY: as many slots and one more are free from the tail on.
             unsafe { self.prepare(tail.wrapping_add(self.kind.ahead)) };
