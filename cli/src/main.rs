@@ -138,10 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn no_verb_is_hidden() {
+    fn no_verb_no_option_and_no_value_is_hidden() {
         let command = Cli::command();
-        let hidden: Vec<&str> =
-            command.get_subcommands().filter(|verb| verb.is_hide_set()).map(clap::Command::get_name).collect();
-        assert_eq!(hidden, [""; 0]);
+        for verb in command.get_subcommands() {
+            assert!(!verb.is_hide_set(), "{}", verb.get_name());
+            for argument in verb.get_arguments() {
+                let hidden = argument.get_possible_values().into_iter().find(|value| value.is_hide_set());
+                assert!(!argument.is_hide_set() && hidden.is_none(), "{} {argument} {hidden:?}", verb.get_name());
+            }
+        }
     }
 }
