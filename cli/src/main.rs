@@ -9,6 +9,7 @@ mod bar;
 mod bench;
 mod chaos;
 mod ending;
+mod fit;
 mod limits;
 mod look;
 mod output;
@@ -106,7 +107,7 @@ fn print_answer(answer: &clap::Error) -> Result<()> {
         return Err(Ending::Refused.into());
     }
     Stream::Out.require()?;
-    output::print(&text(output::has_colours()))
+    output::print_prose(&text(output::has_colours()))
 }
 
 /// Returns the streams without which a command does nothing.

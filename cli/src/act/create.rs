@@ -9,7 +9,7 @@ use ringmain::inspect::{Inspection, Kind as Found};
 use ringmain::{Creation, Options};
 
 use super::size::{parse_mode, parse_size};
-use crate::output::print;
+use crate::output::print_prose;
 use crate::usage::UsageError;
 use crate::words::count;
 
@@ -73,7 +73,7 @@ impl Create {
             }
         }
         let text = self.describe(if stood { "found" } else { "created" })?;
-        print(&text)
+        print_prose(&text)
     }
 
     fn layout(&self) -> Result<Layout> {
