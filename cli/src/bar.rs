@@ -95,7 +95,7 @@ impl TermLike for Front {
     fn flush(&self) -> io::Result<()> {
         let drawn = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
         if is_in_front() {
-            output::say(&drawn);
+            output::draw(&drawn);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod bar;
 mod bench;
 mod chaos;
 mod ending;
+mod fit;
 mod limits;
 mod look;
 mod output;
@@ -107,7 +108,7 @@ fn print_answer(answer: &clap::Error) -> Result<()> {
         return Err(Ending::Refused.into());
     }
     Stream::Out.require()?;
-    output::print(&text(output::has_colours()))
+    output::print_prose(&text(output::has_colours()))
 }
 
 /// Returns the streams without which a command does nothing.
@@ -139,10 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn no_verb_is_hidden() {
+    fn no_verb_no_option_and_no_value_is_hidden() {
         let command = Cli::command();
-        let hidden: Vec<&str> =
-            command.get_subcommands().filter(|verb| verb.is_hide_set()).map(clap::Command::get_name).collect();
-        assert_eq!(hidden, [""; 0]);
+        for verb in command.get_subcommands() {
+            assert!(!verb.is_hide_set(), "{}", verb.get_name());
+            for argument in verb.get_arguments() {
+                let hidden = argument.get_possible_values().into_iter().find(|value| value.is_hide_set());
+                assert!(!argument.is_hide_set() && hidden.is_none(), "{} {argument} {hidden:?}", verb.get_name());
+            }
+        }
     }
 }

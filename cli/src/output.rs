@@ -1,17 +1,18 @@
 //! What the program prints: on which stream, whether in colours, and how JSON is written.
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::io;
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
 use anyhow::Result;
-use rustix::termios::tcgetwinsize;
+use rustix::termios::{isatty, tcgetwinsize};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::ending::Ending;
+use crate::fit::wrapped;
 use crate::printable::is_hidden;
 use crate::streams::{self, Stream};
 use crate::words;
@@ -35,10 +36,15 @@ pub(crate) fn is_dumb() -> bool {
 
 /// Returns how wide the terminal at stdout is, if it is one.
 pub(crate) fn columns() -> Option<usize> {
-    io::stdout().is_terminal().then(|| Size::of_screen().columns)
+    columns_of(Stream::Out)
 }
 
-/// How large the terminal at stdout is, in letters.
+/// The same of another stream.
+fn columns_of(stream: Stream) -> Option<usize> {
+    isatty(stream.descriptor()).then(|| Size::of(stream).columns)
+}
+
+/// How large a terminal is, in letters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
     pub(crate) rows: usize,
@@ -46,8 +52,13 @@ pub(crate) struct Size {
 }
 
 impl Size {
+    /// That of the terminal at stdout.
     pub(crate) fn of_screen() -> Size {
-        let told = tcgetwinsize(rustix::stdio::stdout()).ok();
+        Size::of(Stream::Out)
+    }
+
+    fn of(stream: Stream) -> Size {
+        let told = tcgetwinsize(stream.descriptor()).ok();
         let or = |told: Option<u16>, usual: usize| told.filter(|&told| told > 0).map_or(usual, usize::from);
         // As those were that had no other.
         Size { rows: or(told.map(|size| size.ws_row), 24), columns: or(told.map(|size| size.ws_col), 80) }
@@ -65,6 +76,22 @@ pub(crate) fn print(text: &str) -> Result<()> {
     write(text.as_bytes())
 }
 
+/// Prints sentences, in lines that fit a terminal.
+pub(crate) fn print_prose(text: &str) -> Result<()> {
+    print(&fitted(text, columns()))
+}
+
+/// Puts ends of lines between words where a terminal would put them within. A pipe gets lines as they are.
+fn fitted(text: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else { return text.to_owned() };
+    let line = |line: &str| {
+        let margin = line.len() - line.trim_start_matches(' ').len() + 2;
+        wrapped(line, margin, columns)
+    };
+    let fitted: Vec<String> = text.split('\n').map(line).collect();
+    fitted.join("\n")
+}
+
 /// Writes bytes to stdout, as [`print()`] does.
 pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     streams::write_all(Stream::Out.descriptor(), bytes).map_err(of_stdout)
@@ -79,8 +106,14 @@ pub(crate) fn of_stdout(error: io::Error) -> anyhow::Error {
     }
 }
 
-/// Says something on stderr. Nobody can be told that it could not be said, and nothing depends on it.
+/// Says something on stderr, in lines that fit a terminal. Nobody can be told that it could not be said, and nothing
+/// depends on it.
 pub(crate) fn say(text: &str) {
+    draw(&fitted(text, columns_of(Stream::Err)));
+}
+
+/// Writes what is drawn on stderr, as it is.
+pub(crate) fn draw(text: &str) {
     let _ = streams::write_all(Stream::Err.descriptor(), text.as_bytes());
 }
 
@@ -119,6 +152,16 @@ pub(crate) fn serialize_number<S: Serializer>(value: &u64, serializer: S) -> Res
 mod tests {
     use super::*;
     use crate::printable::tests::HOSTILE;
+
+    #[test]
+    fn sentences_fit_a_terminal_and_are_whole_in_a_pipe() {
+        let text = "\x1b[31merror:\x1b[0m no ring \"x\" here, which\n\n  tip: say --no-create for what is not there\n";
+        assert_eq!(fitted(text, None), text);
+        assert_eq!(fitted(text, Some(80)), text);
+        let expected =
+            "\x1b[31merror:\x1b[0m no ring \"x\" here,\n  which\n\n  tip: say --no-create for\n    what is not there\n";
+        assert_eq!(fitted(text, Some(26)), expected);
+    }
 
     #[test]
     fn whole_numbers_are_strings_where_a_reader_may_not_keep_them() {

@@ -1,14 +1,15 @@
 //! What helps to use the command: a manual page for each verb, and completions for shells.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use clap::builder::Resettable;
+use clap::builder::{Resettable, StyledStr};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{EnvCompleter, Shells};
-use clap_mangen::roff::{Roff, bold, roman};
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use ringmain::inspect::{Condition, Inspection};
 
 use crate::ending::EXIT_CODES;
@@ -131,16 +132,24 @@ const EXTRAS: &[Extra] = &[
         examples: &[
             ("ringmain chaos --seconds 20", "kills both ends of two rings again and again"),
             ("ringmain chaos --minutes 5 --seed 7", "follows the plan of a seed"),
+            ("ringmain chaos --seconds 60 --plant lose", "ends with 1: a worker leaves elements out"),
         ],
-        files: &[RING],
+        files: &[("/dev/shm/ringmain-chaos.PID.*", "the rings of a run; it removes them")],
     },
     Extra {
         verb: "completions",
-        examples: &[(
-            "source <(ringmain completions bash)",
-            "completes verbs, options, rings and columns in this shell",
-        )],
-        files: &[],
+        examples: &[
+            ("source <(ringmain completions bash)", "completes verbs, options, rings and columns in this shell"),
+            (
+                "ringmain completions fish > ~/.config/fish/completions/ringmain.fish",
+                "does so in each shell that is started from now on",
+            ),
+        ],
+        files: &[
+            ("~/.local/share/bash-completion/completions/ringmain", "where bash looks for those of a user"),
+            ("~/.local/share/zsh/site-functions/_ringmain", "for zsh, if the folder is in its fpath"),
+            ("~/.config/fish/completions/ringmain.fish", "for fish"),
+        ],
     },
     Extra {
         verb: "man",
@@ -148,7 +157,7 @@ const EXTRAS: &[Extra] = &[
             ("ringmain man write | man -l -", "shows the page of a verb"),
             ("ringmain man --to ~/.local/share/man/man1", "installs all pages"),
         ],
-        files: &[],
+        files: &[("~/.local/share/man/man1", "where man looks for the pages of a user")],
     },
 ];
 
@@ -188,7 +197,7 @@ impl Man {
 /// Returns the command as the pages show it.
 fn prepared(command: &clap::Command) -> clap::Command {
     let mut command = command.clone().disable_help_subcommand(true).after_help(Resettable::Reset);
-    command = command.mut_subcommands(|verb| verb.after_help(Resettable::Reset));
+    command = command.mut_subcommands(|verb| verb.after_help(Resettable::Reset)).subcommand_help_heading("COMMANDS");
     command.build();
     command
 }
@@ -202,23 +211,77 @@ fn pages(command: &clap::Command) -> Result<Vec<(String, String)>> {
     own.into_iter().map(Ok).chain(others).collect()
 }
 
+/// Writes a page, with the sections and in the order of man-pages(7).
 fn page(command: &clap::Command, verb: &str) -> Result<String> {
-    let mut text = Vec::new();
-    clap_mangen::Man::new(command.clone()).manual("ringmain").render(&mut text)?;
+    let name = if verb.is_empty() { "ringmain".to_owned() } else { format!("ringmain-{verb}") };
+    // By hand: an argument that is empty, as the date is, would be left out, and the next one taken for it.
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!(".TH {name} 1 \"\" \"ringmain {version}\" \"User Commands\"\n").into_bytes();
+    let page = clap_mangen::Man::new(command.clone());
+    page.render_name_section(&mut text)?;
     let mut more = Roff::new();
-    if let Some(extra) = EXTRAS.iter().find(|extra| extra.verb == verb) {
-        listed(&mut more, "EXAMPLES", extra.examples.iter().copied());
-        listed(&mut more, "FILES", extra.files.iter().copied());
+    more.control("SH", ["SYNOPSIS"]);
+    // No hyphen stands in an option that is not its own.
+    more.control("ad", ["l"]).control("nh", []).text(synopsis(command)).control("hy", []).control("ad", ["b"]);
+    text.extend(more.render().replace(UNBROKEN, "\\ ").bytes());
+    page.render_description_section(&mut text)?;
+    page.render_options_section(&mut text)?;
+    if verb.is_empty() {
+        page.render_subcommands_section(&mut text)?;
     }
+    let mut more = Roff::new();
+    let extra = EXTRAS.iter().find(|extra| extra.verb == verb);
+    let extra = extra.with_context(|| format!("{name} has no files and no examples"))?;
     listed(&mut more, "EXIT STATUS", exit_codes().iter().map(|(code, means)| (code.as_str(), means.as_str())));
+    listed(&mut more, "FILES", extra.files.iter().copied());
+    listed(&mut more, "EXAMPLES", extra.examples.iter().copied());
     more.control("SH", ["SEE ALSO"]);
-    more.text([roman(if verb.is_empty() {
-        "The pages of the verbs; docs/command.md and docs/operations.md in the sources."
-    } else {
-        "ringmain(1)"
-    })]);
+    let verbs = command.get_subcommands().map(|verb| format!("ringmain-{}(1)", verb.get_name()));
+    let others: Vec<String> = if verb.is_empty() { verbs.collect() } else { vec!["ringmain(1)".to_owned()] };
+    more.text([roman(others.join(", "))]);
     more.to_writer(&mut text)?;
     Ok(String::from_utf8(text)?)
+}
+
+/// Stands between an option and its value, which stay in one line.
+const UNBROKEN: char = '\u{a0}';
+
+/// Writes what can stand on the command line: each option with its value, and what has no name.
+fn synopsis(command: &clap::Command) -> Vec<Inline> {
+    let mut line = vec![bold(command.get_bin_name().unwrap_or_else(|| command.get_name()))];
+    let (positionals, options): (Vec<_>, Vec<_>) =
+        command.get_arguments().filter(|argument| !is_answered(argument)).partition(|it| it.is_positional());
+    for argument in options.into_iter().chain(positionals) {
+        let [open, close] = if argument.is_required_set() { ["", ""] } else { ["[", "]"] };
+        line.push(roman(format!(" {open}")));
+        let short = argument.get_short().map(|short| format!("-{short}"));
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        for (at, name) in short.into_iter().chain(long).enumerate() {
+            line.extend((at > 0).then(|| roman("|")));
+            line.push(bold(name));
+        }
+        let values = argument.get_num_args().unwrap_or_default();
+        if values.takes_values() {
+            let name = argument.get_value_names().unwrap_or_default().join(" ");
+            let between = if argument.is_positional() { String::new() } else { UNBROKEN.to_string() };
+            match values.min_values() {
+                0 if argument.is_require_equals_set() => line.extend([roman("[="), italic(name), roman("]")]),
+                _ => line.extend([roman(between), italic(name)]),
+            }
+        }
+        let is_many = argument.is_positional() && values.max_values() > 1;
+        line.push(roman(format!("{close}{}", if is_many { "..." } else { "" })));
+    }
+    if command.has_subcommands() {
+        line.extend([roman(" "), italic("COMMAND"), roman(" ...")]);
+    }
+    line
+}
+
+/// Returns whether an option is answered with a text, which no page has to say.
+fn is_answered(argument: &clap::Arg) -> bool {
+    use clap::ArgAction::{Help, HelpLong, HelpShort, Version};
+    matches!(argument.get_action(), Help | HelpLong | HelpShort | Version)
 }
 
 /// Adds a section of terms, each with what it means; none if there are none.
@@ -270,28 +333,60 @@ impl Completions {
     }
 }
 
-/// Tells the completions of a command line what its values can be: rings that stand, and columns.
+/// Tells the completions of a command line what its values can be: verbs, rings that stand, and columns.
 pub(crate) fn with_candidates(command: clap::Command) -> clap::Command {
+    let verbs = command.get_subcommands().map(|verb| (verb.get_name().to_owned(), verb.get_about().cloned()));
+    let verbs: Vec<(String, Option<StyledStr>)> = verbs.collect();
     command.mut_subcommands(|verb| {
         // A name for a new ring is none that stands.
-        let takes_rings = verb.get_name() != "create";
+        let (takes_rings, verbs) = (verb.get_name() != "create", verbs.clone());
         verb.mut_args(move |argument| match argument.get_id().as_str() {
             "name" | "names" if takes_rings => argument.add(ArgValueCandidates::new(rings)),
             "output" => argument.add(ArgValueCandidates::new(columns)),
+            "verb" => {
+                let verbs = verbs.clone();
+                let candidate =
+                    |(name, does): &(String, Option<StyledStr>)| CompletionCandidate::new(name).help(does.clone());
+                argument.add(ArgValueCandidates::new(move || verbs.iter().map(candidate).collect()))
+            }
             _ => argument,
         })
     })
 }
 
+/// The words behind the verb of the command line that a shell asks about, but for the one that it is to complete, and
+/// that one.
+struct Words {
+    others: Vec<OsString>,
+    asked: OsString,
+}
+
+impl Words {
+    fn of_shell() -> Words {
+        let mut words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+        // As the completions for bash, zsh and elvish say; the others give nothing that is behind the cursor.
+        let index = std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse::<usize>().ok());
+        let index = index.unwrap_or(usize::MAX).min(words.len().saturating_sub(1));
+        let asked = if index < words.len() { words.remove(index) } else { OsString::new() };
+        Words { others: words.into_iter().skip(2).collect(), asked }
+    }
+}
+
+/// The rings that stand, but for those that the command line has already.
 fn rings() -> Vec<CompletionCandidate> {
-    let found = Inspection::all().into_iter().flatten();
+    let given = Words::of_shell().others;
+    let found = Inspection::all().into_iter().flatten().filter(|found| !given.contains(&found.name));
     let rings = found.filter(|found| matches!(found.condition(), Condition::Ring | Condition::OtherVersion));
     // The names of rings need no quotes.
     rings.map(|found| CompletionCandidate::new(found.name)).collect()
 }
 
+/// The columns, but for those that stand before the comma already.
 fn columns() -> Vec<CompletionCandidate> {
-    look::column_names().into_iter().map(CompletionCandidate::new).collect()
+    let asked = Words::of_shell().asked.to_string_lossy().into_owned();
+    let given = asked.rsplit_once(',').map_or("", |(given, _)| given);
+    let given: Vec<&str> = given.split([',', '=']).collect();
+    look::column_names().into_iter().filter(|name| !given.contains(name)).map(CompletionCandidate::new).collect()
 }
 
 #[cfg(test)]
@@ -307,9 +402,11 @@ mod tests {
         let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
         assert!(names.contains(&"ringmain.1") && names.contains(&"ringmain-write.1"), "{names:?}");
         for (name, page) in &pages {
-            for section in ["NAME", "SYNOPSIS", "EXAMPLES", "\"EXIT STATUS\"", "\"SEE ALSO\""] {
-                assert!(page.lines().any(|line| line == format!(".SH {section}")), "{name} has no {section}");
-            }
+            let own = if name == "ringmain.1" { &["COMMANDS"][..] } else { &[] };
+            let before = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"];
+            let expected = [&before[..], own, &["\"EXIT STATUS\"", "FILES", "EXAMPLES", "\"SEE ALSO\""]].concat();
+            let sections: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+            assert_eq!(sections, expected, "{name}");
             let plain = page.replace("\\-", "-");
             for (at, _) in plain.match_indices("(1)") {
                 let start = plain[..at]
@@ -321,6 +418,54 @@ mod tests {
         }
         let verbs = EXTRAS.iter().filter(|extra| !extra.verb.is_empty()).count();
         assert_eq!(verbs + 1, pages.len(), "examples of a verb that is not there");
+    }
+
+    /// What a page has as its synopsis, without what makes it bold.
+    fn synopsis_of(verb: &str) -> String {
+        let command = prepared(&Cli::command());
+        let line = synopsis(if verb.is_empty() { &command } else { command.find_subcommand(verb).unwrap() });
+        let text = line.iter().map(|part| match part {
+            Inline::Roman(text) | Inline::Bold(text) | Inline::Italic(text) => text.as_str(),
+            Inline::LineBreak => "\n",
+        });
+        text.collect::<String>().replace(UNBROKEN, " ")
+    }
+
+    #[test]
+    fn a_synopsis_has_what_is_required_what_may_be_said_and_what_may_be_said_often() {
+        assert_eq!(synopsis_of(""), "ringmain COMMAND ...");
+        assert_eq!(synopsis_of("rm"), "ringmain rm [--stale] [--dry-run] [--force] [NAME]...");
+        assert_eq!(synopsis_of("doctor"), "ringmain doctor [--json] [--strict]");
+        assert_eq!(synopsis_of("completions"), "ringmain completions SHELL");
+        assert_eq!(synopsis_of("man"), "ringmain man [--to DIR] [VERB]");
+        assert_eq!(synopsis_of("ls"), "ringmain ls [-o|--output COLUMN,...] [--json] [-n|--noheadings] [-b|--bytes]");
+        let create = synopsis_of("create");
+        assert!(create.starts_with("ringmain create --kind KIND --capacity N [--element-size BYTES]"), "{create}");
+        assert!(create.ends_with(" [--exclusive] NAME"), "{create}");
+        let read = synopsis_of("read");
+        assert!(read.contains(" [--framing FRAMING] ") && read.contains(" [--progress[=WHEN]] "), "{read}");
+    }
+
+    #[test]
+    fn each_option_of_a_verb_stands_in_its_synopsis_and_among_its_options() {
+        let command = prepared(&Cli::command());
+        for verb in command.get_subcommands() {
+            let (line, page) = (synopsis_of(verb.get_name()), page(verb, verb.get_name()).unwrap());
+            for option in verb.get_arguments().filter_map(clap::Arg::get_long).filter(|option| *option != "help") {
+                let escaped = format!("\\fB\\-\\-{}\\fR", option.replace('-', "\\-"));
+                assert!(line.contains(&format!("--{option}")), "{option}: {line}");
+                assert_eq!(page.matches(&escaped).count(), 2, "{option}: {page}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_says_its_name_its_version_and_no_date() {
+        let command = prepared(&Cli::command());
+        let page = page(command.find_subcommand("rm").unwrap(), "rm").unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!(".TH ringmain-rm 1 \"\" \"ringmain {version}\" \"User Commands\"");
+        assert_eq!(page.lines().next(), Some(&*expected));
     }
 
     #[test]

@@ -2,10 +2,16 @@
 
 mod shell;
 
+// That of the library's tests.
+#[path = "../../tests/common/ability.rs"]
+#[allow(dead_code, reason = "one is used here")]
+mod ability;
+
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
+use ability::{Ability, missing};
 use shell::{Ring, output, ringmain};
 
 /// Asks as the completions for bash do, for the last of these words.
@@ -38,6 +44,90 @@ fn rings_columns_and_verbs_are_completed() {
     assert!(candidates(&["ls", "-o", "name,prod"]).contains(&"name,producer".to_owned()));
     let verbs = candidates(&[""]);
     assert!(verbs.contains(&"write".to_owned()) && verbs.contains(&"completions".to_owned()), "{verbs:?}");
+}
+
+/// The verbs that the help names, but for `help`.
+fn own_verbs(help: &str) -> Vec<&str> {
+    verbs(help).into_iter().filter(|verb| *verb != "help").collect()
+}
+
+/// What is offered but options.
+fn values(words: &[&str]) -> Vec<String> {
+    candidates(words).into_iter().filter(|word| !word.starts_with('-')).collect()
+}
+
+#[test]
+fn verbs_of_pages_and_framings_are_completed() {
+    let help = String::from_utf8(output(&mut ringmain(&["help"])).stdout).unwrap();
+    assert_eq!(values(&["man", ""]), own_verbs(&help));
+    assert_eq!(values(&["man", "do"]), ["doctor"]);
+    for verb in ["read", "write"] {
+        assert_eq!(values(&[verb, "x", "--framing", ""]), ["lines", "fixed", "length", "bytes"]);
+        assert_eq!(
+            values(&[verb, "--framing=le"]).len(),
+            0,
+            "a word of its own: {:?}",
+            candidates(&[verb, "--framing=le"])
+        );
+    }
+}
+
+#[test]
+fn what_is_said_already_is_not_offered_again() {
+    let rings = [Ring::new(), Ring::new()];
+    let [one, other] = [0, 1].map(|at| rings[at].name());
+    for ring in &rings {
+        ring.options().capacity(8).create_stream(std::alloc::Layout::new::<u8>()).unwrap();
+    }
+    let offered = candidates(&["rm", "--force", one, "act-"]);
+    assert!(offered.contains(&other.to_owned()) && !offered.contains(&one.to_owned()), "{offered:?}");
+    // The word that is asked about is whole.
+    assert!(candidates(&["rm", one]).contains(&one.to_owned()));
+    assert_eq!(values(&["ls", "-o", "name,state,na"]), [""; 0]);
+    assert_eq!(values(&["ls", "-o", "name,sta"]), ["name,state"]);
+    assert_eq!(values(&["ls", "--output=kind,kin"]), [""; 0]);
+}
+
+/// As bash does it, with what `completions` prints.
+#[test]
+fn bash_completes_by_what_is_printed_for_it() {
+    let script = r#"source <("$0" completions bash)
+        COMP_WORDS=(ringmain man doc) COMP_CWORD=2 COMP_TYPE=9
+        _clap_complete_ringmain ringmain doc man
+        echo "${COMPREPLY[@]}""#;
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_ringmain"));
+    let folders = std::env::var_os("PATH").unwrap();
+    let path =
+        std::env::join_paths([program.parent().unwrap().to_owned()].into_iter().chain(std::env::split_paths(&folders)));
+    let mut bash = Command::new("bash");
+    bash.args(["-c", script]).arg(program).env("PATH", path.unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Output { stdout, stderr, status } = output(&mut bash);
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    assert_eq!(String::from_utf8(stdout).unwrap(), "doctor\n");
+}
+
+#[test]
+fn each_page_is_set_without_a_warning() {
+    let folder = std::env::temp_dir().join(format!("ringmain-set-{}", std::process::id()));
+    assert!(output(&mut ringmain(&["man", "--to", folder.to_str().unwrap()])).status.success());
+    let pages: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(pages.len() > 10);
+    let mut groff = Command::new("groff");
+    groff.args(["-man", "-ww", "-Tutf8"]).args(&pages).stdin(Stdio::null());
+    let is_there = Command::new("groff").arg("--version").stdout(Stdio::null()).status();
+    if let Err(error) = is_there {
+        fs::remove_dir_all(&folder).unwrap();
+        return missing(Ability::Typesetter, error);
+    }
+    let Output { stdout, stderr, status } = output(groff.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!((status.code(), String::from_utf8_lossy(&stderr).as_ref()), (Some(0), ""));
+    let text = String::from_utf8(stdout).unwrap();
+    assert_eq!(text.matches("User Commands").count(), pages.len());
+    let parts = text.split("SYNOPSIS\n").skip(1).map(|rest| rest.split("DESCRIPTION").next().unwrap());
+    for synopsis in parts {
+        assert!(!synopsis.contains('\u{2010}'), "an option in two parts: {synopsis}");
+    }
 }
 
 /// What the command once took as hidden verbs, and the names under which it starts itself.
@@ -90,7 +180,7 @@ fn each_verb_of_the_help_has_a_page_in_the_folder() {
     let written = output(&mut ringmain(&["man", "--to", folder.to_str().unwrap()]));
     assert!(written.status.success() && written.stdout.is_empty(), "{written:?}");
     let help = String::from_utf8(output(&mut ringmain(&["help"])).stdout).unwrap();
-    let verbs: Vec<&str> = verbs(&help).into_iter().filter(|verb| *verb != "help").collect();
+    let verbs = own_verbs(&help);
     for verb in &verbs {
         let page = fs::read_to_string(folder.join(format!("ringmain-{verb}.1"))).unwrap();
         assert_eq!(String::from_utf8(output(&mut ringmain(&["man", verb])).stdout).unwrap(), page);

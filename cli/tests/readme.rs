@@ -80,6 +80,20 @@ fn the_pages_show_the_commands_that_are_run_here_and_no_others() {
     assert_eq!(shown(), rows);
 }
 
+#[test]
+fn the_readme_is_short_and_its_table_of_figures_has_two_processors() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.lines().count() <= 130, "{} lines", readme.lines().count());
+    let (_, section) = readme.split_once("\n## How fast\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let lines: Vec<&str> = section.lines().collect();
+    let heads: Vec<&str> = lines.windows(2).filter(|pair| pair[1].starts_with("|---")).map(|pair| pair[0]).collect();
+    let [head] = heads[..] else { panic!("one table, found {heads:?}") };
+    let processors = head.trim_matches('|').split('|').skip(1).filter(|title| title.contains(" family ")).count();
+    let rows = lines.iter().filter(|line| line.starts_with('|')).count() - 2;
+    assert!(processors >= 2 && rows <= 8, "{head}: {rows} rows");
+}
+
 /// Builds the examples as this test was built, and returns the folders of all programs.
 fn programs() -> [PathBuf; 2] {
     let command = Path::new(env!("CARGO_BIN_EXE_ringmain")).parent().unwrap().to_owned();

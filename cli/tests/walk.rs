@@ -2,7 +2,11 @@
 //!
 //! They are written anew where `RINGMAIN_WRITE` is set, as `scripts/walk` does. What differs from run to run is
 //! replaced: process ids, ids of rings, times, rates. Where a terminal has to go on in its next row, a line ends with
-//! `⏎`.
+//! `⏎`: no line of any verb does.
+//!
+//! `bench` is walked through with a report of fixed figures (`walk/results.json`), since columns are as wide as what
+//! stands in them. What it measures here, what `chaos` did and what `doctor` finds is checked for its layout as it is
+//! printed, and then only its frame is kept.
 
 mod shell;
 
@@ -74,13 +78,28 @@ const WALK: [(&str, &[&str]); 14] = [
             "ringmain read damaged",
         ],
     ),
-    ("doctor", &["ringmain doctor"]),
-    ("bench", &["ringmain bench --from missing.json", "ringmain bench --size 7"]),
-    ("chaos", &["ringmain chaos --seconds 0"]),
+    ("doctor", &["ringmain doctor", "ringmain doctor --json"]),
+    (
+        "bench",
+        &[
+            "ringmain bench --from results.json --compare results.json",
+            "ringmain bench --from results.json --json | cut -c 1-60",
+            MEASURED,
+            "ringmain bench --from missing.json",
+            "ringmain bench --size 7",
+        ],
+    ),
+    ("chaos", &[KILLED, "ringmain chaos --seconds 1 --json", "ringmain chaos --seconds 0"]),
     ("completions", &["ringmain completions tcsh", "ringmain completions fish | cut -c 1-60"]),
     ("man", &["ringmain man wrte", "ringmain man rm | head -n 6"]),
     ("help", &["ringmain", "ringmain help", "ringmain --version", "ringmain lss"]),
 ];
+
+/// The shortest that measures everything.
+const MEASURED: &str = "ringmain bench --quick --rounds 1 --test rtt,throughput,waitset,paced,idle --transport \
+                        message,unix-seqpacket --size 64 --rate 1k --rings 8";
+
+const KILLED: &str = "ringmain chaos --seconds 1 --seed 7";
 
 /// How wide the terminals are. Where there is none: a pipe.
 const PLACES: [Option<u16>; 4] = [Some(60), Some(80), Some(200), None];
@@ -159,17 +178,27 @@ fn walks() {
         let help = if verb == "help" { vec![] } else { vec![format!("ringmain {verb} --help")] };
         let commands: Vec<String> = commands.iter().map(|&command| command.to_owned()).chain(help).collect();
         let mut text = String::new();
+        let mut wrapped = Vec::new();
         for place in PLACES {
             let name = place.map_or_else(|| "a pipe".to_owned(), |columns| format!("{columns} columns"));
             for command in commands.iter().filter(|command| place.is_none() || !is_for_programs(command)) {
                 let sizes: &[u16] =
                     if verb == "watch" && !command.contains("help") && place.is_some() { &[24, 8] } else { &[500] };
                 for rows in sizes {
+                    let seen = scene.run(command, place, *rows);
+                    wrapped
+                        .extend(seen.lines().filter(|line| line.ends_with('⏎')).map(|line| format!("{name}: {line}")));
                     text += &format!("== {name} == $ {command}\n");
-                    text += &scene.masked(verb, &scene.run(command, place, *rows));
+                    text += &match (verb, *command == *MEASURED) {
+                        ("doctor", _) if !command.contains("help") => findings(&seen, place),
+                        ("chaos", _) if command.contains(" 1 ") => counts(&seen),
+                        (_, true) => sections(&seen),
+                        _ => scene.masked(&seen),
+                    };
                 }
             }
         }
+        assert!(wrapped.is_empty(), "{verb}: lines that a terminal has cut:\n{}", wrapped.join("\n"));
         fs::write(folder.join(format!("{verb}.txt")), text).unwrap();
     }
 }
@@ -239,7 +268,7 @@ impl Scene {
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", line]).stdin(Stdio::null()).env("PATH", &self.path).env("TERM", "xterm");
-        command.env_remove("NO_COLOR").env_remove("COLUMNS").current_dir("/");
+        command.env_remove("NO_COLOR").env_remove("COLUMNS").current_dir(snapshots());
         command
     }
 
@@ -277,7 +306,7 @@ impl Scene {
     }
 
     /// Replaces what differs from run to run.
-    fn masked(&self, verb: &str, text: &str) -> String {
+    fn masked(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for holder in &self.holders {
             let (pid, mask) = (holder.id().to_string(), "P".repeat(holder.id().to_string().len()));
@@ -285,15 +314,96 @@ impl Scene {
                 text = text.replace(&format!("{before}{pid}{after}"), &format!("{before}{mask}{after}"));
             }
         }
-        if verb == "doctor" && !text.contains("Usage:") {
-            // What it finds is the machine's: here, whether it fits.
-            assert!(text.starts_with("ok ") || text.starts_with("attention "), "{text}");
-            assert!(!text.contains('⏎'), "{text}");
-            return "...\n\n".to_owned();
-        }
         let head = text.lines().find(|line| line.starts_with("NAME ")).unwrap_or_default().to_owned();
         text.lines().map(|line| masked(line, &head) + "\n").collect()
     }
+}
+
+/// What `doctor` has looked at. What it found is the machine's, and so is how many lines that takes: each is where it
+/// belongs, and the first of each check stays.
+fn findings(text: &str, place: Option<u16>) -> String {
+    /// Where the text of a finding begins.
+    const MARGIN: usize = 27;
+    let mut kept = String::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if let Ok(mut finding) = serde_json::from_str::<Value>(line) {
+            for key in ["status", "found", "cure"] {
+                assert!(finding[key].is_string() || key == "cure" && finding[key].is_null(), "{line}");
+                finding[key] = "...".into();
+            }
+            kept += &format!("{finding}\n");
+            continue;
+        }
+        let (head, found) = line.split_at_checked(MARGIN).unwrap_or_else(|| panic!("no finding: {line:?}"));
+        let status = ["ok         ", "attention  "].into_iter().find_map(|status| head.strip_prefix(status));
+        let is_next = head.trim().is_empty() && (found.starts_with("-> ") || place.is_some());
+        assert!(!found.is_empty() && (status.is_some() || is_next), "no finding: {line:?}");
+        let columns = place.map_or(usize::MAX, usize::from);
+        assert!(line.chars().count() <= columns, "wider than {columns}: {line}");
+        kept += &status.map_or_else(String::new, |check| format!("...        {check}...\n"));
+    }
+    // Not every machine has one.
+    let (governor, kept): (Vec<&str>, Vec<&str>) = kept.lines().partition(|line| line.contains("governor"));
+    assert!(governor.len() <= 1, "{governor:?}");
+    kept.iter().map(|line| format!("{line}\n")).collect::<String>() + "\n"
+}
+
+/// What `chaos` has counted: what is wrong as it is, and of the rest that there is a number, which stands to the left.
+fn counts(text: &str) -> String {
+    const FAULTS: [&str; 8] =
+        ["lost", "torn", "invented", "repeated", "withheld", "told-wrongly", "hangs", "other-failures"];
+    let is_fault = |name: &str| FAULTS.contains(&&*name.trim_end().replace(' ', "-"));
+    let line = |line: &str| {
+        let name = line.split("  ").next().unwrap_or_default();
+        if is_fault(name) { line.to_owned() } else { without_numbers(line) }
+    };
+    let object = |text: &str| {
+        let mut object = serde_json::from_str::<Value>(text).ok()?;
+        let counts = object.as_object_mut()?.iter_mut().filter(|(name, _)| !is_fault(name));
+        counts.for_each(|(_, count)| *count = "...".into());
+        Some(object.to_string())
+    };
+    text.lines().map(|text| object(text).unwrap_or_else(|| line(text)) + "\n").collect()
+}
+
+/// The titles of what `bench` has measured, of which everything is in a table that is straight.
+fn sections(text: &str) -> String {
+    let mut tables = 0;
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("══") || line.starts_with("=="))
+    {
+        let width = line.chars().count();
+        let (top, head) = (lines[at - 2], lines[at - 1]);
+        let rows: Vec<&str> = lines[at + 1..].iter().copied().take_while(|line| *line != top).collect();
+        assert!(top.chars().count() == width && at + 1 + rows.len() < lines.len(), "no table: {text}");
+        // Between two columns all rows are empty.
+        let is_empty = |at: usize| rows.iter().chain([&head]).all(|row| row.chars().nth(at).is_none_or(|it| it == ' '));
+        let begins = |at: usize| !is_empty(at) && (at == 0 || at > 1 && is_empty(at - 1) && is_empty(at - 2));
+        let titles = head.split("  ").filter(|title| !title.trim().is_empty()).count();
+        assert!(!rows.is_empty() && (0..width).filter(|at| begins(*at)).count() >= titles, "no columns: {text}");
+        assert!(rows.iter().all(|row| row.chars().count() <= width), "{text}");
+        tables += 1;
+    }
+    assert_eq!(tables, 6, "{text}");
+    let is_first = |at: usize| at == 0 || lines[at - 1].is_empty();
+    let first = lines.iter().enumerate().filter(|(at, line)| is_first(*at) && !line.is_empty()).map(|(_, line)| *line);
+    // The axis of the picture, and the machine.
+    let titles = first.filter(|line| !line.starts_with(' ') && !line.starts_with("processor"));
+    titles.map(|line| without_numbers(line) + "\n").collect::<String>() + "\n"
+}
+
+/// Puts an N for each number.
+fn without_numbers(line: &str) -> String {
+    let mut text = String::new();
+    for letter in line.chars() {
+        match letter {
+            '0'..='9' if text.ends_with('N') => {}
+            '0'..='9' => text.push('N'),
+            '.' if text.ends_with('N') => {}
+            _ => text.push(letter),
+        }
+    }
+    text
 }
 
 fn code(code: Option<i32>) -> String {

@@ -30,6 +30,8 @@ pub(crate) enum Ability {
     CoreDump,
     /// To have networks of its own: root, and `ip`.
     NetworkNamespace,
+    /// To set manual pages: `groff`.
+    Typesetter,
 }
 
 impl Display for Ability {
@@ -45,6 +47,7 @@ impl Display for Ability {
             Ability::MemoryGroup => "memory-group",
             Ability::CoreDump => "core-dump",
             Ability::NetworkNamespace => "network-namespace",
+            Ability::Typesetter => "typesetter",
         })
     }
 }

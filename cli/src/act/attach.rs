@@ -3,10 +3,11 @@
 use anyhow::Result;
 use bytesize::ByteSize;
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use ringmain::inspect::Inspection;
 use ringmain::{Creation, Error, Options};
 
-use super::framing::{Cargo, Framing};
+use super::framing::{Cargo, Framing, candidates};
 use super::meter::When;
 use super::size::{parse_mode, parse_size};
 use crate::streams::Stream;
@@ -24,7 +25,7 @@ pub(super) struct Ring {
     pub(super) name: String,
     /// How bytes are divided: lines, fixed:N, length or bytes [default: what the ring carries: lines for messages, else
     /// bytes or fixed]
-    #[arg(long, value_name = "FRAMING", long_help = FRAMINGS)]
+    #[arg(long, value_name = "FRAMING", long_help = FRAMINGS, add = ArgValueCandidates::new(candidates))]
     framing: Option<Framing>,
     /// How large a ring is made where there is none, in bytes with K, M or G [default: 1M]
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]

@@ -10,7 +10,7 @@ use ringmain::inspect::{Inspection, Kind as Found};
 use ringmain::{Creation, Error, Options, PeerState, Role};
 
 use super::size::{parse_mode, parse_size};
-use crate::output::print;
+use crate::output::print_prose;
 use crate::usage::UsageError;
 use crate::words::count;
 
@@ -63,7 +63,7 @@ impl Create {
     pub(super) fn run(&self) -> Result<()> {
         let has_made = self.find_or_make()?;
         let ring = Inspection::open(&self.name)?;
-        let said = print(&self.describe(&ring, if has_made { "created" } else { "found" }));
+        let said = print_prose(&self.describe(&ring, if has_made { "created" } else { "found" }));
         if said.is_err() && has_made {
             self.remove(&ring);
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
+use clap_complete::engine::CompletionCandidate;
 use ringmain::inspect::Kind;
 
 use super::size::parse_size;
@@ -22,6 +23,18 @@ pub(super) enum Framing {
     /// No frames.
     Bytes,
 }
+
+/// Those that a shell can offer: what `fixed:` needs behind it is not known.
+pub(super) fn candidates() -> Vec<CompletionCandidate> {
+    CANDIDATES.iter().map(|(name, means)| CompletionCandidate::new(name).help(Some((*means).into()))).collect()
+}
+
+const CANDIDATES: [(&str, &str); 4] = [
+    ("lines", "a message per line"),
+    ("fixed", "elements or messages of one size; fixed:N says which"),
+    ("length", "before each message its length"),
+    ("bytes", "a plain stream of bytes"),
+];
 
 impl FromStr for Framing {
     type Err = anyhow::Error;
@@ -148,6 +161,7 @@ mod tests {
         for text in ["lines", "length", "bytes", "fixed", "fixed:24"] {
             assert_eq!(text.parse::<Framing>().unwrap().to_string(), text);
         }
+        assert!(CANDIDATES.iter().all(|(name, _)| name.parse::<Framing>().is_ok()));
         for text in ["", "line", "fixed:", "fixed:0", "fixed:x"] {
             assert!(text.parse::<Framing>().is_err(), "{text}");
         }

@@ -36,8 +36,8 @@ pub(crate) struct Bench {
     /// Where the records of the message ring start: at multiples of 8, 16, 32 or 64 bytes
     #[arg(long, value_name = "BYTES", value_parser = parse_align, default_value = "64")]
     align: usize,
-    /// Measure rings also with a fence after each message, to see what they save without
-    #[arg(long, hide = true)]
+    /// Measure rings also with a fence after each message in rtt, throughput and waitset, to see what they save without
+    #[arg(long)]
     fenced: bool,
     /// How many rings there are each way in waitset, each number a case [default: 1,8,32,100]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = parse_rings)]

@@ -28,11 +28,11 @@ pub(crate) struct Chaos {
     /// What the plan is drawn from [default: another one each time, which is printed]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// How many seconds anything that must happen may take
-    #[arg(long, value_name = "SECONDS", default_value = "30", hide = true)]
+    /// How many seconds anything that must happen may take: more on a slow machine, or under an emulator
+    #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=600_000))]
     patience: u64,
     /// Make a mistake in the workers, to see that it is found
-    #[arg(long, value_name = "MISTAKE", hide = true)]
+    #[arg(long, value_name = "MISTAKE")]
     plant: Option<Plant>,
     /// Print the report as JSON
     #[arg(long)]

@@ -49,25 +49,25 @@ impl fmt::Display for Side {
 /// A mistake that a worker makes on purpose, so that it is seen that a run finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 pub(crate) enum Plant {
-    /// A producer leaves an element out.
+    /// A producer leaves an element out
     Lose,
-    /// A producer alters a byte.
+    /// A producer alters a byte
     Tear,
-    /// A producer pushes an element twice.
+    /// A producer pushes an element twice
     Twice,
-    /// A consumer takes what it has looked at for popped.
+    /// A consumer takes what it has looked at for popped
     Repeat,
-    /// A producer pushes what it has not announced.
+    /// A producer pushes what it has not announced
     Invent,
-    /// An end leaves in order and does not note it.
+    /// An end leaves in order and does not note it
     Untold,
-    /// A consumer comes as if none before it had been told of an end.
+    /// A consumer comes as if none before it had been told of an end
     ToldTwice,
-    /// A consumer comes as if one before it had been told of every end.
+    /// A consumer comes as if one before it had been told of every end
     ToldNever,
-    /// A consumer holds back what it has given back.
+    /// A consumer holds back what it has given back
     Credit,
-    /// A consumer stops reading.
+    /// A consumer stops reading
     Hang,
 }
 

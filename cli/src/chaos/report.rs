@@ -99,6 +99,7 @@ impl Report {
         }
     }
 
+    /// Writes a line for each figure, none of which is wider than a narrow terminal.
     pub(crate) fn text(&self) -> String {
         let totals = &self.totals;
         let mut text = String::new();
@@ -106,9 +107,10 @@ impl Report {
             // Writing into a string does not fail.
             let _ = writeln!(text, "{name:<26}{value}");
         };
-        let (producers, consumers, creators) =
-            (totals.producers_killed, totals.consumers_killed, totals.creators_killed);
-        line("kills", format!("{} ({producers} producers, {consumers} consumers, {creators} creators)", self.kills));
+        line("kills", self.kills.to_string());
+        line("producers killed", totals.producers_killed.to_string());
+        line("consumers killed", totals.consumers_killed.to_string());
+        line("creators killed", totals.creators_killed.to_string());
         line("restarts", totals.restarts.to_string());
         line("orderly closes", totals.closes.to_string());
         line("rings", format!("{}, of which {} passed 2^64", totals.rings, totals.wraps));

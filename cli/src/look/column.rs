@@ -7,6 +7,7 @@ use super::cell::Cell;
 use super::rates::Rates;
 use super::seen::{End, Ring, Seen};
 use super::units::Style;
+use crate::fit::Flex;
 
 /// A ring, and how fast it is where that was looked at.
 #[derive(Clone, Copy, Debug)]
@@ -27,19 +28,6 @@ pub(super) struct Column {
 
 /// Reads what a column has of a ring, if there is anything.
 type Read = for<'a> fn(&Subject<'a>) -> Option<Cell<'a>>;
-
-/// What becomes of the contents of a column that there is no room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flex {
-    /// They are told as a whole, or not at all.
-    None,
-    /// The middle is left out: names differ at their ends.
-    Name,
-    /// The same of a program's name; the process before it stays.
-    Holder,
-    /// It goes on in the next line.
-    Prose,
-}
 
 impl PartialEq for Column {
     fn eq(&self, other: &Column) -> bool {

@@ -4,7 +4,6 @@
 
 mod cell;
 mod column;
-mod fit;
 mod keys;
 mod ls;
 mod metrics;

@@ -1,14 +1,22 @@
 //! Tables of rings: one line per ring, or one per property.
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
 use ringmain::inspect::Condition;
 
 use super::column::{Column, Subject};
-use super::fit::{GAP, Strip, beginning, fit};
 use super::seen::State;
 use super::units;
+use crate::fit::{self, GAP, Order, Strip, beginning, between_words};
 use crate::output::painted;
+
+/// The columns that a terminal keeps.
+const ORDER: Order = Order {
+    names: &[
+        "name", "state", "pushed", "popped", "lag", "producer", "consumer", "used", "capacity", "kind", "element",
+        "bar",
+    ],
+    lesser: 8,
+};
 
 /// What a table is to look like.
 #[derive(Clone, Copy, Debug)]
@@ -28,36 +36,22 @@ pub(super) fn lines(columns: &[Column], subjects: &[Subject<'_>], look: Look, we
         let heading = look.has_headings.then(|| column.name.to_uppercase());
         let texts = subjects.iter().map(|subject| column.text(subject, look.style));
         let least = if look.is_steady { usize::from(column.width).max(column.name.len()) } else { 0 };
-        Strip::new(*column, heading.into_iter().chain(texts).collect(), least)
+        Strip::new(column.name, column.flex(), column.is_figure, heading.into_iter().chain(texts).collect(), least)
     };
     let mut strips: Vec<Strip> = columns.iter().map(strip).collect();
     if let Some(width) = look.width {
-        strips = fit(strips, width, !were_asked_for, !look.is_steady);
+        strips = fit::fit(strips, width, ORDER, !were_asked_for, !look.is_steady);
     }
     let headings = look.has_headings.then_some(BOLD);
     let styles = headings.into_iter().chain(subjects.iter().map(|subject| style(subject.seen.state())));
-    let mut table = new();
-    let mut styles_of_lines = Vec::new();
-    for (row, style) in styles.enumerate() {
-        let texts = || strips.iter().map(|strip| &*strip.texts[row]);
-        let height = texts().map(|text| text.lines().count()).max().unwrap_or(1);
-        styles_of_lines.extend(std::iter::repeat_n(style, height));
-        table.add_row(texts());
-    }
-    for (index, strip) in strips.iter().enumerate() {
-        let Some(set) = table.column_mut(index) else { continue };
-        set.set_padding((0, GAP as u16));
-        if strip.column.is_figure {
-            set.set_cell_alignment(CellAlignment::Right);
-        }
-        // It includes the padding.
-        set.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed((strip.width + GAP) as u16)));
-    }
-    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    let styles: Vec<Style> = styles.collect();
     // What is drawn stays on its line.
     let cut = |line: String| look.width.filter(|_| look.is_steady).map_or(line.clone(), |it| beginning(&line, it));
-    let paint = |(line, style)| if look.has_colours { painted(style, &cut(line)) } else { cut(line) };
-    lines.zip(styles_of_lines).map(paint).collect()
+    let paint = |(row, line): (usize, String)| match look.has_colours {
+        true => painted(styles[row], &cut(line)),
+        false => cut(line),
+    };
+    fit::lines(&strips).into_iter().map(paint).collect()
 }
 
 /// Returns the lines of a table of one ring: a property each, and more where a value is longer than a terminal is wide.
@@ -71,7 +65,7 @@ pub(super) fn properties(columns: &[Column], subject: &Subject<'_>, look: Look) 
         let style = if tells_state { style(subject.seen.state()) } else { Style::new() };
         let paint = |style, text: &str| if look.has_colours { painted(style, text) } else { text.to_owned() };
         let text = column.text(subject, look.style);
-        for (number, part) in textwrap::wrap(&text, room).iter().enumerate() {
+        for (number, part) in textwrap::wrap(&text, between_words(room)).iter().enumerate() {
             let name = if number == 0 && look.has_headings { column.name } else { "" };
             lines.push(paint(BOLD, name) + &paint(style, &format!("{:1$}{part}", "", names - name.len())));
         }
@@ -90,12 +84,6 @@ fn style(state: State) -> Style {
         State::Other(Condition::BeingMade | Condition::Unfinished) => AnsiColor::Yellow.on_default(),
         State::Other(_) => AnsiColor::Red.on_default(),
     }
-}
-
-fn new() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use anyhow::Result;
 use ringmain::inspect::{Condition, Inspection};
 
 use super::column::{self, Column, Subject, TIME, named};
-use super::fit;
 use super::keys::Scroll;
 use super::output::{self, Format};
 use super::rates::Rates;
@@ -16,6 +15,7 @@ use super::seen::{Seen, State, explain, is_told};
 use super::table::{self, Look};
 use super::terminal::{self, Event, Terminal};
 use super::units;
+use crate::fit;
 use crate::output::{Size, json};
 use crate::words;
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::fit::wrapped;
 use crate::output;
 
 /// What was looked at, and what was found.
@@ -48,14 +49,11 @@ impl Finding {
     /// What was found and what to do, in lines as wide as a terminal, if it is for one.
     pub(super) fn lines(&self, columns: Option<usize>) -> String {
         let status = if self.status == Status::Ok { "ok" } else { "attention" };
-        let width = columns.unwrap_or(usize::MAX).max(MARGIN + 20);
-        let part = |first: &str, margin: usize, text: &str| {
-            let next = " ".repeat(margin);
-            let options = textwrap::Options::new(width).initial_indent(first).subsequent_indent(&next);
-            textwrap::fill(text, options) + "\n"
+        let part = |line: String, margin: usize| {
+            columns.map_or_else(|| line.clone(), |columns| wrapped(&line, margin, columns)) + "\n"
         };
-        let found = part(&format!("{status:9}  {:14}  ", self.check), MARGIN, &self.found);
-        let cure = |cure| part(&format!("{:MARGIN$}-> ", ""), MARGIN + 3, cure);
+        let found = part(format!("{status:9}  {:14}  {}", self.check, self.found), MARGIN);
+        let cure = |cure| part(format!("{:MARGIN$}-> {cure}", ""), MARGIN + 3);
         found + &self.cure.as_deref().map_or(String::new(), cure)
     }
 }
@@ -80,9 +78,9 @@ mod tests {
         let lines = Finding::judge("shm", "64 MiB of memory, all of it used", false, "have more of it, if you can");
         let margin = " ".repeat(MARGIN);
         let expected = [
-            "attention  shm             64 MiB of memory,\n".to_owned(),
-            format!("{margin}all of it used\n{margin}-> have more of it,\n{margin}   if you can\n"),
+            "attention  shm             64 MiB of memory, all\n".to_owned(),
+            format!("{margin}of it used\n{margin}-> have more of it, if\n{margin}   you can\n"),
         ];
-        assert_eq!(lines.lines(Some(44)), expected.concat());
+        assert_eq!(lines.lines(Some(50)), expected.concat());
     }
 }

@@ -10,21 +10,22 @@ use super::table::{Columns, NONE};
 pub(super) const TITLE: &str = "compared: this run beside an earlier one";
 
 pub(super) const CAPTION: &str = "\
-rtt and throughput: medians of the rounds of one regime; paced: p50; idle: processor time. The two runs did not take
-turns, so 'now / then' has in it what the machine did meanwhile. The last column is a ratio of ratios to the cache line,
-each of which was taken within rounds: what slows the cache line too is not in it.";
+rtt and throughput: medians of the rounds of one regime; paced: p50; idle: processor time. The two runs did not take \
+turns, so 'now / then' has in it what the machine did meanwhile. The last column is a ratio of ratios to the cache \
+line, each of which was taken within rounds: what slows the cache line too is not in it.";
 
 /// Writes all of a comparison.
 pub(super) fn text(style: Style, comparison: &Comparison) -> String {
-    let mut parts = vec![style.title(TITLE), format!("then: {}", comparison.earlier), CAPTION.to_owned()];
+    let then = style.line(2, &format!("then: {}", comparison.earlier));
+    let mut parts = vec![style.title(TITLE), then, style.prose(0, CAPTION)];
     parts.extend(regimes(style, comparison));
     if comparison.rows.is_empty() {
-        parts.push("Nothing was measured in both runs that can be compared.".to_owned());
+        parts.push(style.line(0, "Nothing was measured in both runs that can be compared."));
     } else {
         parts.push(table(style, comparison).text());
     }
     for (keys, title) in [(&comparison.only_then, "only then"), (&comparison.only_now, "only now")] {
-        parts.extend(keys.iter().map(|key| format!("{title}: {}", described(*key))));
+        parts.extend(keys.iter().map(|key| style.line(2, &format!("{title}: {}", described(*key)))));
     }
     parts.join("\n")
 }
@@ -35,15 +36,16 @@ fn regimes(style: Style, comparison: &Comparison) -> Vec<String> {
     let named = |regimes: &[Regime]| regimes.iter().map(Regime::to_string).collect::<Vec<_>>().join(", ");
     if comparison.has_no_regime() {
         let (then, now) = (named(then), named(now));
-        return vec![style.warning(&format!(
+        let warning = format!(
             "warning: rtt and throughput are not compared: the bare line's round trip was {then} then and is {now} \
-             now, and\nfigures of one distance say nothing about another"
-        ))];
+             now, and figures of one distance say nothing about another"
+        );
+        return vec![style.warning(2, &warning)];
     }
-    let pairs = pairs.iter().map(|pair| format!("regime: {} then, {} now", pair.then, pair.now));
+    let pairs = pairs.iter().map(|pair| style.line(2, &format!("regime: {} then, {} now", pair.then, pair.now)));
     let alone = [(then, "then"), (now, "now")].into_iter().filter(|(regimes, _)| !regimes.is_empty());
     let alone = alone.map(|(regimes, when)| {
-        style.warning(&format!("warning: rounds only {when}, which are not compared: {}", named(regimes)))
+        style.warning(2, &format!("warning: rounds only {when}, which are not compared: {}", named(regimes)))
     });
     pairs.chain(alone).collect()
 }

@@ -4,9 +4,10 @@ use ringmain_measure::SameCore;
 
 use super::super::results::{Report, Subject};
 use super::super::wait::Wait;
+use super::style::{MARGIN, Style};
 
 /// Writes it, without a line's end after the last line.
-pub(super) fn text(report: &Report) -> String {
+pub(super) fn text(report: &Report, style: Style) -> String {
     let host = &report.host;
     let [first, second] = host.cpus;
     let place = match (first == second, host.same_core) {
@@ -21,25 +22,29 @@ pub(super) fn text(report: &Report) -> String {
     };
     let method = match report.results.first().map(|one| one.values.len()) {
         Some(rounds) => format!(
-            "\
-two processes, {rounds} rounds; each round measures everything once, in turn; medians and ranges are over
-            the rounds, and so are ratios, each of which is taken within a round; paced and idle are measured once"
+            "two processes, {rounds} rounds; each round measures everything once, in turn; medians and ranges are over \
+             the rounds, and so are ratios, each of which is taken within a round; paced and idle are measured once"
         ),
         None => "two processes, each case once".to_owned(),
     };
-    let mut lines = vec![
-        format!("processor   {}", host.processor),
-        format!("kernel      {}", host.kernel),
-        format!("used        {place}"),
-        format!("date        {}", host.date),
-        format!("method      {method}"),
-    ];
-    lines.extend(waiting(report));
+    let mut lines: Vec<String> = [
+        ("processor", &host.processor),
+        ("kernel", &host.kernel),
+        ("used", &place),
+        ("date", &host.date),
+        ("method", &method),
+    ]
+    .into_iter()
+    .map(|(title, text)| style.prose(MARGIN, &format!("{title:<MARGIN$}{text}")))
+    .collect();
+    lines.extend(waiting(report, style));
     lines.join("\n")
 }
 
 /// Says what the ways to wait are that occur.
-fn waiting(report: &Report) -> Vec<String> {
+fn waiting(report: &Report, style: Style) -> Vec<String> {
+    /// Where it says what a way is.
+    const MEANING: usize = MARGIN + 10;
     let subjects = report.results.iter().map(|one| one.subject);
     let subjects = subjects.chain(report.paced.iter().map(|one| one.subject));
     let subjects: Vec<Subject> = subjects.chain(report.idle.iter().map(|one| one.subject)).collect();
@@ -54,18 +59,17 @@ fn waiting(report: &Report) -> Vec<String> {
     ] {
         if subjects.iter().any(|subject| subject.wait == wait) {
             let title = if lines.is_empty() { "waiting" } else { "" };
-            lines.push(format!("{title:<12}{wait:<8}  {meaning}"));
+            lines.push(style.prose(MEANING, &format!("{title:<MARGIN$}{wait:<8}  {meaning}")));
         }
     }
     if subjects.iter().any(|subject| subject.fenced) {
-        lines.push(format!("{:<12}+fence    the sender makes a sequentially consistent fence after each message", ""));
+        let fences = "+fence    the sender makes a sequentially consistent fence after each message";
+        lines.push(style.prose(MEANING, &format!("{:MARGIN$}{fences}", "")));
     }
     if !report.results.is_empty() {
-        lines.push(format!(
-            "{:<12}a ratio to pipe or stream is to one that waits alike; where none was measured, to another: that \
-             compares\n{:<12}spinning with sleeping",
-            "", ""
-        ));
+        let ratios = "a ratio to pipe or stream is to one that waits alike; where none was measured, to another: that \
+                      compares spinning with sleeping";
+        lines.push(style.prose(MARGIN, &format!("{:MARGIN$}{ratios}", "")));
     }
     lines
 }

@@ -23,10 +23,10 @@ pub(crate) use self::style::Style;
 
 /// Writes all of it as text, and how it compares with an earlier run where there is one.
 pub(crate) fn text(report: &Report, comparison: Option<&Comparison>, style: Style) -> String {
-    let mut parts = vec![summary::text(report, style) + "\n", head::text(report)];
-    parts.extend(report.warnings.iter().map(|warning| style.warning(&format!("warning: {warning}"))));
+    let mut parts = vec![summary::text(report, style) + "\n", head::text(report, style)];
+    parts.extend(report.warnings.iter().map(|warning| style.warning(2, &format!("warning: {warning}"))));
     let mut section = |title: &str, caption: &str, table: table::Columns| {
-        parts.push(format!("\n{}\n{caption}\n{}", style.title(title), table.text()));
+        parts.push(format!("\n{}\n{}\n{}", style.title(title), style.prose(0, caption), table.text()));
     };
     // Each regime has tables of its own, which say which one it is.
     let regimes: Vec<(String, Vec<Cell>)> =
@@ -67,8 +67,8 @@ fn left_out(report: &Report, style: Style) -> Option<String> {
         .iter()
         .map(|one| {
             let key = Key { subject: one.subject, rate: one.rate };
-            format!("{}: {}", comparison::described(key), one.reason)
+            style.line(2, &format!("{}: {}", comparison::described(key), one.reason))
         })
         .collect();
-    (!lines.is_empty()).then(|| format!("\n{}\n{}", style.warning("left out"), lines.join("\n")))
+    (!lines.is_empty()).then(|| format!("\n{}\n{}", style.warning(0, "left out"), lines.join("\n")))
 }

@@ -9,7 +9,7 @@ use super::table::{BAR, Columns};
 pub(super) const PACED: &str = "\
 paced: time of a message in one direction, from before it is sent until it was received, at a fixed rate";
 pub(super) const PACED_CAPTION: &str = "\
-Each case was measured once, one after the other: for ratios there is rtt. Processor times are those of one processor.
+Each case was measured once, one after the other: for ratios there is rtt. Processor times are those of one processor. \
 Above 1k/s the source spins until a message is due, which is part of its processor time.";
 
 pub(super) fn paced(style: Style, outcomes: &[Paced]) -> Columns {

@@ -28,11 +28,9 @@ pub(super) fn size(cells: &[Cell]) -> Option<usize> {
 
 pub(super) fn caption(bytes: usize) -> String {
     format!(
-        "\
-Messages of {bytes} bytes; the other sizes are in --json and --export. A reading of the clock is part of each time, \
-and the
-next message is sent when the last one is back: one that is late delays no other. A percentile needs enough times to be
-told from the longest one."
+        "Messages of {bytes} bytes; the other sizes are in --json and --export. A reading of the clock is part of each \
+         time, and the next message is sent when the last one is back: one that is late delays no other. A percentile \
+         needs enough times to be told from the longest one."
     )
 }
 
@@ -72,7 +70,7 @@ mod tests {
         let cells = Cell::of_one_regime(&cases.map(|(transport, bytes)| measured(transport, bytes)));
         assert_eq!((size(&cells), size(&cells[..3]), size(&cells[..2])), (Some(64), Some(8), None));
         let names = |bytes| {
-            let text = table(Style::Plain, &cells, bytes).text();
+            let text = table(Style::PLAIN, &cells, bytes).text();
             let rows = text.lines().filter(|line| line.contains("spin"));
             rows.map(|row| row.split_whitespace().next().unwrap().to_owned()).collect::<Vec<_>>()
         };

@@ -1,14 +1,20 @@
 //! A small picture in text: of each case a dot with its range, over one logarithmic axis.
 
+use std::ops::RangeInclusive;
+
 use ringmain_measure::Summary;
 
 use super::super::regimes::STEADY;
 use super::super::results::Cell;
 use super::figures::figure;
 use super::style::Style;
+use crate::fit::GAP;
 
-/// Columns of the axis.
-const WIDTH: usize = 40;
+/// Columns of the axis: as many as there is room for, and enough for the figures at its ends.
+const WIDTH: RangeInclusive<usize> = 18..=40;
+
+/// What stands behind the axis.
+const SCALE: &str = "log scale";
 
 /// Draws cases of one unit; nothing if there are fewer than two.
 pub(super) fn text(style: Style, cells: &[&Cell]) -> Option<String> {
@@ -20,11 +26,14 @@ pub(super) fn text(style: Style, cells: &[&Cell]) -> Option<String> {
         .iter()
         .map(|cell| cell.figures.summary)
         .fold((f64::MAX, 0.0), |(least, most), one| (one.min.min(least), one.max.max(most)));
+    let others = longest + SCALE.len() + 2 * GAP;
+    let room = style.width.map_or(usize::MAX, |width| width.saturating_sub(others));
+    let width = room.clamp(*WIDTH.start(), *WIDTH.end());
     let span = (most / least).ln().max(f64::MIN_POSITIVE);
-    let column = |value: f64| ((value / least).ln() / span * (WIDTH - 1) as f64).round() as usize;
+    let column = |value: f64| ((value / least).ln() / span * (width - 1) as f64).round() as usize;
     let [steady, unsteady, range] = style.signs();
     let [left, right] = [least, most].map(|end| figure(end, first.unit));
-    let mut lines = vec![format!("{:longest$}  {left}{right:>1$}  log scale", "", WIDTH - left.len())];
+    let mut lines = vec![format!("{:longest$}  {left}{right:>1$}  {SCALE}", "", width.saturating_sub(left.len()))];
     for (cell, name) in cells.iter().zip(names) {
         let Summary { median, min, max } = cell.figures.summary;
         let ends = column(min)..=column(max);
@@ -39,13 +48,14 @@ pub(super) fn text(style: Style, cells: &[&Cell]) -> Option<String> {
             }
         };
         let line =
-            format!("{name:longest$}  {}  {}", (0..WIDTH).map(sign).collect::<String>(), figure(median, cell.unit));
+            format!("{name:longest$}  {}  {}", (0..width).map(sign).collect::<String>(), figure(median, cell.unit));
         lines.push(if cell.subject.transport.is_ring() { style.ring(&line) } else { line });
     }
     if cells.iter().any(|cell| !cell.is_steady()) {
-        lines.push(style.warning(&format!(
-            "{unsteady} is not steady: half of its rounds differ by more than a factor of {STEADY}"
-        )));
+        lines.push(style.warning(
+            2,
+            &format!("{unsteady} is not steady: half of its rounds differ by more than a factor of {STEADY}"),
+        ));
     }
     Some(lines.join("\n"))
 }
@@ -79,7 +89,7 @@ mod tests {
     #[test]
     fn each_case_is_a_dot_with_its_range_where_it_is_on_the_axis() {
         check(
-            Style::Plain,
+            Style::PLAIN,
             &CASES,
             &[
                 "              100 ns                            100 us  log scale",
@@ -91,9 +101,24 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_has_a_short_axis() {
+        check(
+            Style { width: Some(48), ..Style::PLAIN },
+            &CASES,
+            &[
+                "              100 ns           100 us  log scale",
+                "message spin  -o                       120 ns",
+                "pipe spin                   ---?-----  20.0 us",
+                "? is not steady: half of its rounds differ by",
+                "  more than a factor of 1.5",
+            ],
+        );
+    }
+
+    #[test]
     fn a_terminal_has_dots_and_colours() {
         let cells = cells(&CASES);
-        let text = text(Style::Rich, &cells.iter().collect::<Vec<_>>()).unwrap();
+        let text = text(Style::RICH, &cells.iter().collect::<Vec<_>>()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("\x1b[32mmessage spin  ─●─ ") && lines[2].contains("─○─"), "{text}");
         assert!(lines[3].starts_with("\x1b[33m○ is not steady"), "{text}");
@@ -102,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_all_alike_or_damaged_is_drawn_without_an_end() {
         check(
-            Style::Plain,
+            Style::PLAIN,
             &[(Transport::Message, &[100.0]), (Transport::Stream, &[100.0])],
             &[
                 "              100 ns                            100 ns  log scale",
@@ -111,7 +136,7 @@ mod tests {
             ],
         );
         let cells = cells(&[(Transport::Message, &[0.0]), (Transport::Stream, &[f64::INFINITY])]);
-        assert!(text(Style::Plain, &cells.iter().collect::<Vec<_>>()).is_some());
-        assert!(text(Style::Plain, &[&cells[0]]).is_none());
+        assert!(text(Style::PLAIN, &cells.iter().collect::<Vec<_>>()).is_some());
+        assert!(text(Style::PLAIN, &[&cells[0]]).is_none());
     }
 }

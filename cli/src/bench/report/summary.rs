@@ -9,7 +9,7 @@ use super::super::results::{Cell, Idle, Paced, Report, Subject, Unit};
 use super::super::wait::Wait;
 use super::figures::{data, figure, nanoseconds, percent, rate, short};
 use super::picture;
-use super::style::Style;
+use super::style::{MARGIN, Style};
 
 /// Ratios this near to 1 are no difference.
 const ALIKE: f64 = 0.05;
@@ -20,16 +20,22 @@ pub(super) fn text(report: &Report, style: Style) -> String {
         let cells = report.cells(regime);
         let (mut rows, shown) = rows(&cells);
         rows.insert(rows.len().min(1), regime_row(report, regime));
-        rows.extend(report.regimes.unsteady(Some(regime)).map(|why| style.warning(&row("not steady", &why))));
+        let mut rows = lines(style, &rows);
+        let unsteady = report.regimes.unsteady(Some(regime)).map(|why| row("not steady", &why));
+        rows.extend(unsteady.map(|row| style.warning(MARGIN, &row)));
         rows.extend(picture::text(style, &shown).map(|picture| format!("\n{picture}")));
         rows.join("\n")
     };
     let regimes: Vec<String> = report.regimes.all.iter().map(of_regime).collect();
-    if regimes.is_empty() { once(report).join("\n") } else { regimes.join("\n\n") }
+    if regimes.is_empty() { lines(style, &once(report)).join("\n") } else { regimes.join("\n\n") }
 }
 
 fn row(title: &str, text: &str) -> String {
-    format!("{title:<12}{text}")
+    format!("{title:<MARGIN$}{text}")
+}
+
+fn lines(style: Style, rows: &[String]) -> Vec<String> {
+    rows.iter().map(|row| style.line(MARGIN, row)).collect()
 }
 
 /// Says how near the two processors were: how long the bare line's round trip took.

@@ -1,8 +1,9 @@
 //! Tables, as a style allows.
 
-use comfy_table::{CellAlignment, LineStyle, Table, presets};
+use unicode_width::UnicodeWidthStr;
 
 use super::style::Style;
+use crate::fit::{self, Flex, Order, Strip};
 
 /// A table with columns of text to the left, and of figures to the right.
 #[derive(Debug)]
@@ -21,6 +22,21 @@ struct Row {
 
 /// The columns of text; all others are of figures.
 const TEXT: [&str; 6] = ["test", "transport", "waits by", "regime", "what", BAR];
+/// The columns whose contents may lose their middle.
+const NAMES: [&str; 2] = ["transport", "waits by"];
+
+/// The columns that a terminal keeps: first what a row is about and its main figure, then what else it is about.
+#[rustfmt::skip]
+const ORDER: Order = Order {
+    names: &[
+        "transport", "waits by", "test", "median", "p50", "processor", "now / then", "bytes", "rate",
+        "/ alone", "/ pipe", "p99", "/ cache-line", "now", "then", "data", "/ stream", "min .. max", "sink", "source",
+        "max", "by cache-line", "p99.9", BAR, "regime", "/ memcpy", "/ spin", "/ cache-lines", "p90", "p99.99",
+        "messages", "round trips",
+    ],
+    lesser: 9,
+};
+
 /// The title of a column of bars.
 pub(super) const BAR: &str = "";
 /// What stands where there is no figure.
@@ -47,31 +63,35 @@ impl Columns {
         self
     }
 
-    /// Writes the table without spaces at the ends of lines.
+    /// Writes the table, and what of it a terminal has no room for.
     pub(super) fn text(&self) -> String {
-        let mut table = Table::new();
-        match self.style {
-            Style::Plain => table.load_style(presets::ASCII_HORIZONTAL_ONLY),
-            Style::Rich => table.load_style(presets::UTF8_HORIZONTAL_ONLY),
+        let strip = |(at, &name): (usize, &&'static str)| {
+            let texts = [name].into_iter().chain(self.rows.iter().map(|row| row.cells[at].as_str()));
+            let flex = if NAMES.contains(&name) { Flex::Name } else { Flex::None };
+            Strip::new(name, flex, !TEXT.contains(&name), texts.map(str::to_owned).collect(), 0)
         };
-        table.style_mut().row_separator = LineStyle::none();
-        table.set_header(self.header.clone());
-        for row in &self.rows {
-            table.add_row(row.cells.clone());
+        let mut strips: Vec<Strip> = self.header.iter().enumerate().map(strip).collect();
+        if let Some(width) = self.style.width {
+            strips = fit::fit(strips, width, ORDER, true, false);
         }
-        for (title, column) in self.header.iter().zip(table.column_iter_mut()) {
-            if !TEXT.contains(title) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
+        let lines = fit::lines(&strips);
+        let width = lines.iter().map(|(_, line)| line.width()).max().unwrap_or(0);
+        let [around, below] = self.style.rules().map(|sign| sign.to_string().repeat(width));
+        // The first one is the header.
+        let is_ring = |row: usize| row > 0 && self.rows[row - 1].ring;
+        let paint = |(row, line): (usize, String)| if is_ring(row) { self.style.ring(&line) } else { line };
+        let mut lines: Vec<String> = lines.into_iter().map(paint).collect();
+        lines.insert(1, below);
+        lines.insert(0, around.clone());
+        lines.push(around);
+        let is_shown = |name: &str| strips.iter().any(|strip| strip.name == name);
+        let missing = self.header.iter().filter(|name| **name != BAR && !is_shown(name));
+        // As one word each, so that none goes on in the next line.
+        let missing: Vec<String> = missing.map(|name| name.replace("/ ", "/")).collect();
+        if !missing.is_empty() {
+            lines.push(self.style.line(2, &format!("no room for: {}", missing.join(", "))));
         }
-        // A line above the header, the header, a line below it: then come the rows, each a line.
-        let rings = [false; 3].into_iter().chain(self.rows.iter().map(|row| row.ring)).chain([false]);
-        let lines = table.to_string();
-        let lines = lines.lines().zip(rings).map(|(line, ring)| {
-            let line = line.trim_end();
-            if ring { self.style.ring(line) } else { line.to_owned() }
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        lines.join("\n")
     }
 }
 
@@ -89,21 +109,34 @@ mod tests {
     #[test]
     fn a_plain_table_is_of_ascii() {
         let expected = "\
-------------------------------
- transport    median   / pipe
-==============================
- stream        12 ns     0.01
- pipe        1200 ns        -
-------------------------------";
-        assert_eq!(columns(Style::Plain).text(), expected);
+--------------------------
+transport   median  / pipe
+==========================
+stream       12 ns    0.01
+pipe       1200 ns       -
+--------------------------";
+        assert_eq!(columns(Style::PLAIN).text(), expected);
+    }
+
+    #[test]
+    fn a_narrow_table_says_what_it_leaves_out() {
+        let expected = "\
+------------------
+transport   median
+==================
+stream       12 ns
+pipe       1200 ns
+------------------
+no room for: /pipe";
+        assert_eq!(columns(Style { width: Some(20), ..Style::PLAIN }).text(), expected);
     }
 
     #[test]
     fn a_rich_table_shows_the_rows_of_rings_in_colour() {
-        let text = columns(Style::Rich).text();
+        let text = columns(Style::RICH).text();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 6);
-        assert_eq!(lines[3], "\x1b[32m stream        12 ns     0.01\x1b[0m");
-        assert_eq!(lines[4], " pipe        1200 ns        -");
+        assert_eq!(lines[3], "\x1b[32mstream       12 ns    0.01\x1b[0m");
+        assert_eq!(lines[4], "pipe       1200 ns       -");
     }
 }

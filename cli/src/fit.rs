@@ -1,60 +1,85 @@
-//! Tables that fit a terminal: columns are left out, and what is long is shortened or goes on in the next line.
+//! Text and tables that fit a terminal: lines end between words, columns are left out, and what is long is shortened.
 
+use textwrap::{Options, WordSplitter};
 use unicode_width::UnicodeWidthStr;
 
-use super::column::{Column, Flex};
+/// Where lines end: between words, of which an option or a name with hyphens is one.
+pub(crate) fn between_words<'a>(width: usize) -> Options<'a> {
+    Options::new(width).word_splitter(WordSplitter::NoHyphenation)
+}
 
-/// The columns in the order in which they are kept where not all fit. Others come after them.
-const KEPT: [&str; 12] =
-    ["name", "state", "pushed", "popped", "lag", "producer", "consumer", "used", "capacity", "kind", "element", "bar"];
-
-/// From here on they are kept only where names need not be shortened for them.
-const LESSER: usize = 8;
+/// Writes a line as several that are no wider than this, the second of which and all after it begin at a margin. A word
+/// that has no room stays whole.
+pub(crate) fn wrapped(line: &str, margin: usize, width: usize) -> String {
+    let indent = " ".repeat(margin);
+    textwrap::fill(line, between_words(width.max(margin + 20)).subsequent_indent(&indent).break_words(false))
+}
 
 /// How many letters stand between two columns.
-pub(super) const GAP: usize = 2;
+pub(crate) const GAP: usize = 2;
+
+/// Which columns of a table stay where not all fit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    /// Their names, in the order in which they are kept. Others come after them.
+    pub(crate) names: &'static [&'static str],
+    /// From this one on they are kept only where names need not be shortened for them.
+    pub(crate) lesser: usize,
+}
+
+/// What becomes of the contents of a column that there is no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flex {
+    /// They are told as a whole, or not at all.
+    None,
+    /// The middle is left out: names differ at their ends.
+    Name,
+    /// The same of a program's name; the process before it stays.
+    Holder,
+    /// It goes on in the next line.
+    Prose,
+}
 
 /// A column of a table with its contents, the heading among them if there is one.
 #[derive(Clone, Debug)]
-pub(super) struct Strip {
-    pub(super) column: Column,
-    pub(super) texts: Vec<String>,
+pub(crate) struct Strip {
+    pub(crate) name: &'static str,
+    flex: Flex,
+    /// Whether it stands to the right.
+    is_figure: bool,
+    texts: Vec<String>,
     /// How wide it is.
-    pub(super) width: usize,
+    width: usize,
 }
 
 impl Strip {
     /// A column that is as wide as its contents, and at least as this.
-    pub(super) fn new(column: Column, texts: Vec<String>, least: usize) -> Strip {
-        let width = texts.iter().map(|text| text.width()).max().unwrap_or(0).max(least);
-        Strip { column, texts, width }
+    pub(crate) fn new(name: &'static str, flex: Flex, is_figure: bool, texts: Vec<String>, least: usize) -> Strip {
+        let width = texts.iter().flat_map(|text| text.lines()).map(|line| line.width()).max().unwrap_or(0).max(least);
+        Strip { name, flex, is_figure, texts, width }
     }
 
     /// Returns the least width in which it still tells something, and the one from which on others need room more.
     fn bounds(&self) -> [usize; 2] {
-        let (least, usual) = match self.column.flex() {
+        let (least, usual) = match self.flex {
             Flex::None => (self.width, self.width),
             // As the longest name of a ring is.
             Flex::Name => (12, 30),
             Flex::Holder => (8, 24),
             Flex::Prose => (24, 40),
         };
-        [least.max(self.column.name.len()).min(self.width), usual.min(self.width)]
-    }
-
-    fn importance(&self) -> usize {
-        KEPT.iter().position(|name| *name == self.column.name).unwrap_or(KEPT.len())
+        [least.max(self.name.len()).min(self.width), usual.min(self.width)]
     }
 
     /// Shortens what is wider than the column.
     fn shorten(&mut self, wraps: bool) {
-        let (flex, width) = (self.column.flex(), self.width);
+        let (flex, width) = (self.flex, self.width);
         for text in self.texts.iter_mut().filter(|text| text.width() > width) {
             *text = match flex {
                 Flex::None => continue,
                 Flex::Name => without_middle(text, width),
                 Flex::Holder => holder(text, width),
-                Flex::Prose if wraps => textwrap::fill(text, width),
+                Flex::Prose if wraps => textwrap::fill(text, between_words(width)),
                 Flex::Prose => beginning(text, width),
             };
         }
@@ -62,16 +87,17 @@ impl Strip {
 }
 
 /// Makes a table as wide as a terminal at most. Where columns may not be left out, it can be wider.
-pub(super) fn fit(mut strips: Vec<Strip>, width: usize, may_leave_out: bool, wraps: bool) -> Vec<Strip> {
-    let mut order: Vec<usize> = (0..strips.len()).collect();
-    order.sort_by_key(|&at| strips[at].importance());
+pub(crate) fn fit(mut strips: Vec<Strip>, width: usize, order: Order, may_leave_out: bool, wraps: bool) -> Vec<Strip> {
+    let rank = |strip: &Strip| order.names.iter().position(|name| *name == strip.name).unwrap_or(order.names.len());
+    let mut sorted: Vec<usize> = (0..strips.len()).collect();
+    sorted.sort_by_key(|&at| rank(&strips[at]));
     let bounds: Vec<[usize; 2]> = strips.iter().map(Strip::bounds).collect();
     let full: Vec<usize> = strips.iter().map(|strip| strip.width).collect();
     let (mut widths, mut left) = (vec![0; strips.len()], width + GAP);
     let mut kept: Vec<usize> = Vec::new();
-    for &at in &order {
+    for &at in &sorted {
         let [least, usual] = bounds[at];
-        let is_lesser = may_leave_out && strips[at].importance() >= LESSER;
+        let is_lesser = may_leave_out && rank(&strips[at]) >= order.lesser;
         if is_lesser {
             kept.iter().for_each(|&at| grow(&mut widths[at], bounds[at][1], &mut left));
         }
@@ -96,6 +122,24 @@ pub(super) fn fit(mut strips: Vec<Strip>, width: usize, may_leave_out: bool, wra
     }
     kept.sort_unstable();
     kept.into_iter().map(|at| strips[at].clone()).collect()
+}
+
+/// Lays columns beside one another: the lines of each row, without spaces at their ends, and the number of the row.
+pub(crate) fn lines(strips: &[Strip]) -> Vec<(usize, String)> {
+    let rows = strips.first().map_or(0, |strip| strip.texts.len());
+    let height = |row: usize| strips.iter().map(|strip| strip.texts[row].lines().count()).max().unwrap_or(1).max(1);
+    let line = |row: usize, number: usize| {
+        let cells = strips.iter().map(|strip| {
+            let text = strip.texts[row].lines().nth(number).unwrap_or_default();
+            let room = strip.width.saturating_sub(text.width());
+            if strip.is_figure { format!("{:room$}{text}", "") } else { format!("{text}{:room$}", "") }
+        });
+        cells.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end().to_owned()
+    };
+    (0..rows)
+        .flat_map(|row| (0..height(row)).map(move |number| (row, number)))
+        .map(|(row, it)| (row, line(row, it)))
+        .collect()
 }
 
 /// Gives a column of what is left, up to this width.
@@ -131,7 +175,7 @@ fn without_middle(text: &str, width: usize) -> String {
 }
 
 /// Leaves out what is at the end of a text that is too wide.
-pub(super) fn beginning(text: &str, width: usize) -> String {
+pub(crate) fn beginning(text: &str, width: usize) -> String {
     if text.width() <= width { text.to_owned() } else { start(text, width.saturating_sub(1)).to_owned() + DOTS }
 }
 
@@ -147,21 +191,27 @@ fn holder(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::column::named;
     use super::*;
 
-    fn strips(contents: &[(&str, &str)]) -> Vec<Strip> {
-        let strip = |&(name, text): &(&str, &str)| {
-            let texts = vec![name.to_uppercase(), text.to_owned()];
-            Strip::new(named(&[name])[0], texts, 0)
+    const ORDER: Order = Order { names: &["name", "state", "producer", "bar"], lesser: 3 };
+
+    fn strips(contents: &[(&'static str, &str)]) -> Vec<Strip> {
+        let strip = |&(name, text): &(&'static str, &str)| {
+            let flex = match name {
+                "name" => Flex::Name,
+                "producer" => Flex::Holder,
+                "reason" => Flex::Prose,
+                _ => Flex::None,
+            };
+            Strip::new(name, flex, false, vec![name.to_uppercase(), text.to_owned()], 0)
         };
         contents.iter().map(strip).collect()
     }
 
     #[track_caller]
-    fn check(contents: &[(&str, &str)], width: usize, may_leave_out: bool, expected: &[(&str, &str)]) {
-        let fitted = fit(strips(contents), width, may_leave_out, true);
-        let found: Vec<_> = fitted.iter().map(|strip| (strip.column.name, &*strip.texts[1])).collect();
+    fn check(contents: &[(&'static str, &str)], width: usize, may_leave_out: bool, expected: &[(&str, &str)]) {
+        let fitted = fit(strips(contents), width, ORDER, may_leave_out, true);
+        let found: Vec<_> = fitted.iter().map(|strip| (strip.name, &*strip.texts[1])).collect();
         assert_eq!(found, expected);
         if may_leave_out {
             let whole: usize = fitted.iter().map(|strip| strip.width + GAP).sum();
@@ -207,8 +257,34 @@ mod tests {
         let reason = "shorter than its header says: a process truncated it";
         let expected = "shorter than its header\nsays: a process\ntruncated it";
         check(&[("name", "x"), ("reason", reason)], 30, false, &[("name", "x"), ("reason", expected)]);
-        let fitted = fit(strips(&[("reason", reason)]), 20, false, false);
+        let fitted = fit(strips(&[("reason", reason)]), 20, ORDER, false, false);
         assert_eq!(fitted[0].texts[1], "shorter than its he…");
+    }
+
+    #[test]
+    fn lines_end_between_words_and_go_on_at_a_margin() {
+        let text = "found      a name, which /dev/shm/no-ring-is-longer has: say --no-create";
+        let expected =
+            "found      a name, which\n           /dev/shm/no-ring-is-longer\n           has: say --no-create";
+        assert_eq!(wrapped(text, 11, 31), expected);
+        assert_eq!(wrapped(text, 0, 72), text);
+        // A terminal without room has lines that are wider.
+        assert!(wrapped(text, 11, 3).starts_with("found      a name, which\n"));
+    }
+
+    #[test]
+    fn columns_stand_beside_one_another_with_figures_to_the_right() {
+        let strip = |name, is_figure, texts: &[&str]| {
+            Strip::new(name, Flex::None, is_figure, texts.iter().map(|text| (*text).to_owned()).collect(), 0)
+        };
+        let strips = [
+            strip("a", false, &["A", "one\ntwo", ""]),
+            strip("b", true, &["B", "環", "100"]),
+            strip("c", false, &[""; 3]),
+        ];
+        let expected = [(0, "A      B"), (1, "one   環"), (1, "two"), (2, "     100")];
+        assert_eq!(lines(&strips), expected.map(|(row, line)| (row, line.to_owned())));
+        assert_eq!(lines(&[]), []);
     }
 
     #[test]
