@@ -120,13 +120,15 @@ impl Look {
 
     /// How far the creator of an object has got.
     fn being_made(stat: &Stat) -> Look {
-        let changed = [stat.st_ctime as u64, stat.st_ctime_nsec as u64];
-        Look::BeingMade([stat.st_ino, stat.st_size as u64, stat.st_blocks as u64, changed[0], changed[1]])
+        // Their types differ between processors.
+        let (seconds, nanoseconds) = (i128::from(stat.st_ctime), i128::from(stat.st_ctime_nsec));
+        let (ino, size, blocks) = (i128::from(stat.st_ino), i128::from(stat.st_size), i128::from(stat.st_blocks));
+        Look::BeingMade([ino, size, blocks, seconds, nanoseconds])
     }
 }
 
 /// How far a creator has got: which object it is, its length and blocks, and when it was changed last.
-type Progress = [u64; 5];
+type Progress = [i128; 5];
 
 /// The result of an attempt to lock a role.
 enum Locking {
