@@ -5,8 +5,8 @@ mod shell;
 
 use std::io::{Read, Write};
 use std::process::{ChildStdin, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -38,11 +38,16 @@ impl Division {
     }
 }
 
-/// What is sent: numbered lines of eight bytes, from any byte on.
-fn sent(start: usize, len: usize) -> Vec<u8> {
-    let (first, last) = (start / 8, (start + len).div_ceil(8));
-    let lines: String = (first..last).map(|line| format!("{line:07}\n")).collect();
-    lines.into_bytes()[start - 8 * first..][..len].to_vec()
+/// After so many bytes what is sent begins anew.
+const PERIOD: usize = 8 * 131_071;
+
+/// What is sent: numbered lines of eight bytes, twice.
+static LINES: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..PERIOD / 8).map(|line| format!("{line:07}\n")).collect::<String>().repeat(2).into_bytes());
+
+/// Returns what is sent from a byte on.
+fn sent(start: usize, len: usize) -> &'static [u8] {
+    &LINES[start % PERIOD..][..len]
 }
 
 /// A writer, and a thread that feeds it until it is killed or told to end.
@@ -76,12 +81,12 @@ impl Writer {
 fn feed(mut stdin: ChildStdin, mut from: usize, ends: &AtomicBool) {
     while !ends.load(Ordering::Relaxed) {
         let len = (64 << 10) - from % 8;
-        if stdin.write_all(&sent(from, len)).is_err() {
+        if stdin.write_all(sent(from, len)).is_err() {
             return;
         }
         from += len;
-        // Slower than both ends: there is time for all kills.
-        thread::sleep(Duration::from_millis(1));
+        // Slower than both ends, whose kills take their time.
+        thread::sleep(Duration::from_micros(200));
     }
 }
 
@@ -89,12 +94,16 @@ fn feed(mut stdin: ChildStdin, mut from: usize, ends: &AtomicBool) {
 struct Reader {
     process: Running,
     output: JoinHandle<Vec<u8>>,
+    /// Whether somebody takes that already.
+    is_taken: Arc<AtomicBool>,
     /// Where in all that is sent it begins.
     at: usize,
 }
 
 impl Reader {
-    fn start(ring: &Ring, division: Division, follows: bool) -> Reader {
+    /// Starts one that follows its writers, or one that ends with the last one. Where nobody takes what it writes, it
+    /// is killed in the middle of a write as a rule.
+    fn start(ring: &Ring, division: Division, follows: bool, is_taken: bool) -> Reader {
         // Nobody reads at this moment.
         let seen = Inspection::open(ring.name()).unwrap();
         let at = division.bytes_at(seen.positions().unwrap().head - seen.first_position());
@@ -102,17 +111,23 @@ impl Reader {
         let arguments = [&["read", ring.name(), "--framing", division.framing], more].concat();
         let mut process = Running::start(&mut ringmain(&arguments));
         let mut stdout = process.child().stdout.take().unwrap();
+        let is_taken = Arc::new(AtomicBool::new(is_taken));
+        let taken = Arc::clone(&is_taken);
         let collect = move || {
+            while !taken.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_micros(100));
+            }
             let mut bytes = Vec::new();
             stdout.read_to_end(&mut bytes).unwrap();
             bytes
         };
-        Reader { process, output: thread::spawn(collect), at }
+        Reader { process, output: thread::spawn(collect), is_taken, at }
     }
 
     /// Puts what it has written where it belongs.
     #[track_caller]
     fn put(self, received: &mut Vec<u8>) {
+        self.is_taken.store(true, Ordering::Relaxed);
         let bytes = self.output.join().unwrap();
         assert!(self.at <= received.len(), "{} bytes are lost", self.at - received.len());
         assert!(received.len() - self.at <= REPEATED, "{} bytes are repeated", received.len() - self.at);
@@ -136,13 +151,13 @@ fn check_restarts(division: Division) {
     let mut random = fastrand::Rng::with_seed(1);
     let mut writer = Writer::start(&ring, division, 0);
     wait_for("the ring", || Inspection::open(ring.name()).ok());
-    let (mut reader, mut received) = (Reader::start(&ring, division, true), Vec::new());
+    let (mut reader, mut received) = (Reader::start(&ring, division, true, true), Vec::new());
     for _ in 0..KILLS {
         thread::sleep(Duration::from_micros(random.u64(1_000..15_000)));
         if random.bool() {
             reader.process.kill();
             reader.put(&mut received);
-            reader = Reader::start(&ring, division, true);
+            reader = Reader::start(&ring, division, true, random.bool());
         } else {
             writer.kill();
             // What is left behind a tail is counted while nobody takes it.
@@ -154,14 +169,17 @@ fn check_restarts(division: Division) {
     reader.process.kill();
     reader.put(&mut received);
     // The last one ends with its writer.
-    let mut last = Reader::start(&ring, division, false);
+    let mut last = Reader::start(&ring, division, false, true);
     ring.await_holder(Role::Consumer);
     writer.end();
     assert_eq!(last.process.end().code(), Some(0));
     last.put(&mut received);
     let end = end_of(&ring, division);
     assert!(end > 64 << 10, "{end} bytes are too few");
-    assert!(received == sent(0, end), "{division:?}: {} bytes came of {end}", received.len());
+    assert_eq!(received.len(), end, "{division:?}");
+    for (part, bytes) in received.chunks(PERIOD).enumerate() {
+        assert!(bytes == sent(0, bytes.len()), "{division:?}, part {part}");
+    }
 }
 
 #[test]

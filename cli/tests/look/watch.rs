@@ -311,7 +311,8 @@ impl Session {
 
     /// Waits until the shell has heard that its job was stopped since it is in the background.
     fn await_stop_in_background(&mut self) {
-        self.command("while ! jobs -l | grep 'Stopped (tty output)'; do sleep 0.02; done");
+        // What is typed is seen, too, and is not what is waited for.
+        self.command("while ! jobs -l | grep 'Stopped (tty[ ]output)'; do sleep 0.02; done");
         self.check_shell("Stopped (tty output)");
         assert!(!self.screen.has("q ends"));
     }
