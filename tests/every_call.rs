@@ -139,7 +139,8 @@ fn every_call_that_waits_can_be_awaited_and_is_tested_so() {
         let is_awaited = |method: &str| {
             let lines = awaited.lines().map(str::trim_start);
             let mut rests = lines.filter_map(|line| {
-                let line = line.strip_prefix("pub async fn ").unwrap_or(line);
+                let starts = ["pub async fn ", "pub fn "];
+                let line = starts.iter().find_map(|start| line.strip_prefix(start)).unwrap_or(line);
                 line.strip_prefix(method)
             });
             rests.any(|rest| rest.starts_with(['(', '<']))

@@ -16,7 +16,10 @@ use ringmain::{Driver, Options, Readiness, WaitError, WaitSet, Woken, stream};
 const ROUNDS: usize = 15;
 
 /// A time that most of those who are told at once stay below, and most of those who ask every slice do not.
-const AT_ONCE: Duration = Duration::from_millis(25);
+const AT_ONCE: Duration = Duration::from_millis(10);
+
+/// How often that is tried: what else the machine does may delay most of those who are told in one series.
+const SERIES: usize = 6;
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -64,10 +67,18 @@ fn told_by_a_descriptor<E: End>(end: E, ends: impl FnOnce()) -> (Duration, E) {
 
 /// Checks that most ends of one kind are told at once.
 #[track_caller]
-fn check_at_once(what: &str, mut times: Vec<Duration>) {
-    times.sort_unstable();
-    println!("{what}: {times:?}");
-    assert!(times[times.len() / 2] < AT_ONCE, "{what}: {times:?}");
+fn check_at_once(what: &str, mut time: impl FnMut() -> Duration) {
+    let mut all = Vec::new();
+    for _ in 0..SERIES {
+        let mut times: Vec<Duration> = (0..ROUNDS).map(|_| time()).collect();
+        times.sort_unstable();
+        println!("{what}: {times:?}");
+        if times[ROUNDS / 2] <= AT_ONCE {
+            return;
+        }
+        all.push(times);
+    }
+    panic!("{what}: {all:?}");
 }
 
 /// Returns how long it takes until the end is told what is done, and the end.
@@ -79,21 +90,20 @@ fn told<E: End>(in_a_set: bool, mut end: E, ends: impl FnOnce()) -> (Duration, E
 fn a_crash_an_abandon_and_a_close_are_told_at_once() {
     fn check<E: End>(how: &str) {
         for in_a_set in [true, false] {
-            let (ring, mut times) = (Ring::new(), Vec::new());
-            for _ in 0..ROUNDS {
+            let ring = Ring::new();
+            check_at_once(&format!("{} {how}, in a set: {in_a_set}", E::PART), || {
                 let mut child = Child::start(E::Peer::PART, ring.name(), &[]);
                 child.says("attached");
                 let end = attach_peer::<E>(&ring);
                 let ends = || if how == "kill" { child.kill() } else { child.say(how) };
                 let (time, mut end) = told(in_a_set, end, ends);
-                times.push(time);
                 let expected = if how == "close" { WaitError::Closed } else { WaitError::Crashed };
                 assert_eq!(end.wait_ready(Duration::ZERO), Err(expected));
                 // The next two begin with a ring of their own.
                 drop((child, end));
                 let _ = ringmain::unlink(ring.name());
-            }
-            check_at_once(&format!("{} {how}, in a set: {in_a_set}", E::PART), times);
+                time
+            });
         }
     }
     for_each_end!(check, "kill");
@@ -104,8 +114,7 @@ fn a_crash_an_abandon_and_a_close_are_told_at_once() {
 #[test]
 fn a_ring_that_is_shortened_or_loses_its_name_is_told_at_once() {
     fn check<E: End>(in_a_set: bool, shortens: bool) {
-        let mut times = Vec::new();
-        for _ in 0..ROUNDS {
+        check_at_once(&format!("{} in a set: {in_a_set}, shortened: {shortens}", E::PART), || {
             let ring = Ring::new();
             let end = attach_peer::<E>(&ring);
             let ends = || match shortens {
@@ -113,12 +122,11 @@ fn a_ring_that_is_shortened_or_loses_its_name_is_told_at_once() {
                 false => ringmain::unlink(ring.name()).unwrap(),
             };
             let (time, mut end) = told(in_a_set, end, ends);
-            times.push(time);
             let error = end.wait_ready(Duration::ZERO).unwrap_err();
             let is_it = matches!(error, WaitError::Truncated { len: 4096, .. }) == shortens;
             assert!(is_it && (shortens || error == WaitError::Orphaned), "{error:?}");
-        }
-        check_at_once(&format!("{} in a set: {in_a_set}, shortened: {shortens}", E::PART), times);
+            time
+        });
     }
     for in_a_set in [true, false] {
         for_each_end!(check, in_a_set, false);

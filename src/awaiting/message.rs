@@ -160,7 +160,7 @@ impl Stream for Async<Consumer> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut bytes = Vec::new();
-        let poll = self.poll_item(context, |waiting| waiting.pop_into(&mut bytes));
+        let poll = self.poll_item(|rx| rx.poll(context, |waiting| waiting.pop_into(&mut bytes)));
         poll.map(|item| item.map(|result| result.map(|_| bytes)))
     }
 }
@@ -199,7 +199,7 @@ impl<B: AsRef<[u8]>> Sink<B> for MessageSink {
         if len > max {
             return Err(WaitError::TooLong { len, max });
         }
-        self.tx.or_fail(WaitError::TimedOut).push(bytes.as_ref())
+        self.tx.or_fail(&WaitError::TimedOut).push(bytes.as_ref())
     }
 
     #[inline]

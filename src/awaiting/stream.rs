@@ -1,7 +1,7 @@
 //! The calls of a stream ring that are awaited.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -13,8 +13,17 @@ use crate::wait::{Unfinished, WaitError};
 
 impl<T: Element> Async<Producer<T>> {
     calls! {
-        push(value: T) -> Result<(), Unfinished<T>>;
         push_some(values: &[T]) -> Result<usize, WaitError>;
+    }
+
+    /// As [`push`](crate::Waiting::push).
+    ///
+    /// # Errors
+    ///
+    /// As that call.
+    #[inline(always)]
+    pub fn push(&mut self, value: T) -> impl Future<Output = Result<(), Unfinished<T>>> {
+        self.until(move |waiting| waiting.push_from(&value))
     }
 
     /// As [`push_slice`](crate::Waiting::push_slice). If it is dropped before it is ready, some of the values may be
@@ -57,8 +66,43 @@ impl Async<Producer<[u8]>> {
 
 impl<T: Element> Async<Consumer<T>> {
     calls! {
-        pop() -> Result<T, WaitError>;
         pop_some(values: &mut [T]) -> Result<usize, WaitError>;
+    }
+
+    /// As [`pop`](crate::Waiting::pop).
+    ///
+    /// # Errors
+    ///
+    /// As that call.
+    #[inline(always)]
+    pub fn pop(&mut self) -> impl Future<Output = Result<T, WaitError>> {
+        Pop(self)
+    }
+
+    #[inline(always)]
+    fn poll_pop(&mut self, context: &mut Context<'_>) -> Poll<Result<T, WaitError>> {
+        loop {
+            if self.task.turns > 0 {
+                if let Some(value) = self.handle.pop_if_known() {
+                    self.task.turns -= 1;
+                    return Poll::Ready(Ok(value));
+                }
+            }
+            if let Err(error) = ready!(self.poll_available(context)) {
+                return Poll::Ready(Err(error));
+            }
+        }
+    }
+
+    /// Waits for one element.
+    #[inline(never)]
+    fn poll_available(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
+        let poll = self.poll(context, |waiting| waiting.until_available(1));
+        if let Poll::Ready(Ok(())) = poll {
+            // The pop that follows is the same call.
+            self.task.turns += 1;
+        }
+        poll
     }
 
     /// As [`pop_slice`](crate::Waiting::pop_slice). If it is dropped before it is ready, some of the values may be
@@ -76,6 +120,21 @@ impl<T: Element> Async<Consumer<T>> {
                 Err(cause) => return Err(Unfinished { value: popped, cause }),
             }
         }
+    }
+}
+
+/// A pop that is awaited.
+// Of its own, and not by `until`: an element that shares a result with an error from the start is taken apart where the
+// error has its tag, and goes by memory.
+#[must_use = "a call that is not awaited does nothing"]
+struct Pop<'a, T: Element>(&'a mut Async<Consumer<T>>);
+
+impl<T: Element> Future for Pop<'_, T> {
+    type Output = Result<T, WaitError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().0.poll_pop(context)
     }
 }
 
@@ -106,7 +165,7 @@ impl<T: Element> Stream for Async<Consumer<T>> {
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_item(context, |waiting| waiting.pop())
+        self.poll_item(|rx| rx.poll_pop(context))
     }
 }
 
@@ -125,7 +184,7 @@ impl<T: Element> Sink<T> for Async<Producer<T>> {
     /// [`WaitError::TimedOut`]: it was not ready, and there is no room.
     #[inline]
     fn start_send(mut self: Pin<&mut Self>, value: T) -> Result<(), WaitError> {
-        self.or_fail(WaitError::TimedOut).push(value).map_err(|unfinished| unfinished.cause)
+        self.or_fail(&WaitError::TimedOut).push(value).map_err(|unfinished| unfinished.cause)
     }
 
     #[inline]

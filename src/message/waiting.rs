@@ -288,7 +288,7 @@ impl Waiting<'_, PeekBatch<'_>> {
 
 /// Waits for a message after `passed` bytes of records.
 #[inline(never)]
-fn wait(consumer: &mut Consumer, passed: u64, deadline: &mut Deadline) -> Result<(), WaitError> {
+fn wait(consumer: &mut Consumer, passed: u64, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
     let need = passed + consumer.record_alignment() as u64;
     let max = consumer.most();
     if need > max {

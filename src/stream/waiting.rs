@@ -52,6 +52,23 @@ impl<T: Element> Waiting<'_, Producer<T>> {
         }
     }
 
+    /// The same, for a task: the element stays where the task has it, and is copied from there. A push that need not
+    /// wait stores nothing but the element and the positions: in a flow each other store would wait for those of the
+    /// lines that the other end has.
+    #[cfg(feature = "async")]
+    #[inline(always)]
+    pub(crate) fn push_from(self, value: &T) -> Result<(), Unfinished<T>> {
+        let Waiting { handle, mut deadline } = self;
+        while !handle.push_if_known(value) {
+            let mut begun = deadline;
+            if let Err(cause) = handle.wait_until_ready(1, &mut begun) {
+                return Err(Unfinished { value: *value, cause });
+            }
+            deadline = begun;
+        }
+        Ok(())
+    }
+
     /// Pushes all of the elements, as room becomes free. They become visible in as many parts as that takes.
     ///
     /// # Errors
@@ -333,7 +350,7 @@ pub(super) fn refused_pop<R>(result: Result<R, PopError>) -> Result<R, WaitError
 pub(super) fn wait<T: Slot + ?Sized>(
     consumer: &mut Consumer<T>,
     len: usize,
-    deadline: &mut Deadline,
+    deadline: &mut Deadline<'_>,
 ) -> Result<(), WaitError> {
     let max = consumer.capacity();
     if len > max {

@@ -50,7 +50,7 @@ pub use set::{Interest, Ready, WaitSet, Woken};
 #[must_use = "it waits when a call is made on it"]
 pub struct Waiting<'a, H> {
     pub(crate) handle: &'a mut H,
-    pub(crate) deadline: Deadline,
+    pub(crate) deadline: Deadline<'a>,
 }
 
 impl<'a, H> Waiting<'a, H> {
@@ -130,23 +130,23 @@ pub(crate) fn waiter(strategy: Wait) -> Waiter {
 
 /// When a wait ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Deadline {
+pub(crate) enum Deadline<'a> {
     Never,
     /// So long after it has begun. The clock is read when that is first needed: a call that does not wait reads none.
     After(Duration),
     At(Instant),
-    /// Before it sleeps, and by this error: a task waits.
+    /// Before it sleeps, and by this error: a task waits. By reference, so that a call that does not wait copies none.
     #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "there are no tasks"))]
-    BySleep(WaitError),
+    BySleep(&'a WaitError),
 }
 
-impl Deadline {
-    pub(crate) fn of(limit: Option<Duration>) -> Deadline {
+impl<'a> Deadline<'a> {
+    pub(crate) fn of(limit: Option<Duration>) -> Deadline<'a> {
         limit.map_or(Deadline::Never, Deadline::After)
     }
 
     /// Returns the deadline with its end fixed.
-    pub(crate) fn begin(&mut self) -> Deadline {
+    pub(crate) fn begin(&mut self) -> Deadline<'a> {
         if let Deadline::After(limit) = *self {
             // A limit that no clock can reach is none.
             *self = Instant::now().checked_add(limit).map_or(Deadline::Never, Deadline::At);
@@ -155,7 +155,7 @@ impl Deadline {
     }
 }
 
-impl Limit for Deadline {
+impl Limit for Deadline<'_> {
     fn is_over(self) -> bool {
         matches!(self, Deadline::At(end) if Instant::now() >= end)
     }
@@ -175,7 +175,7 @@ impl Limit for Deadline {
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// Waits until `need` units of positions are there, or free.
     #[inline(never)]
-    pub(crate) fn wait_until_ready(&mut self, need: u64, deadline: &mut Deadline) -> Result<(), WaitError> {
+    pub(crate) fn wait_until_ready(&mut self, need: u64, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
         let deadline = deadline.begin();
         if self.is_ready(need)? {
             return Ok(());
@@ -197,13 +197,13 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         }
         if let Deadline::BySleep(error) = deadline {
             self.waiter.need = need;
-            return Err(error);
+            return Err(*error);
         }
         self.sleep_until_ready(need, deadline)
     }
 
     /// Waits without a sleep.
-    fn spin(&mut self, need: u64, deadline: Deadline) -> Result<(), WaitError> {
+    fn spin(&mut self, need: u64, deadline: Deadline<'_>) -> Result<(), WaitError> {
         self.pause();
         let mut next_check = Instant::now() + SLICE;
         let mut polls = 0_u32;

@@ -189,7 +189,7 @@ impl WaitSet {
     }
 
     /// Polls so many times, and reads the clock now and then.
-    fn spin(&mut self, interests: &mut [Interest<'_>], polls: u32, deadline: Deadline) -> Option<Woken> {
+    fn spin(&mut self, interests: &mut [Interest<'_>], polls: u32, deadline: Deadline<'_>) -> Option<Woken> {
         (1..=polls).find_map(|poll| {
             spin_loop();
             let reads_clock = poll % POLLS_PER_CLOCK == 0;

@@ -2,6 +2,7 @@
 //! a socket.
 
 use std::error::Error;
+use std::ops::Range;
 use std::os::unix::net;
 
 use clap::ValueEnum;
@@ -19,6 +20,9 @@ const WORDS: usize = 8;
 /// The capacity of a ring, in values: about as many bytes as a socket of tokio's holds.
 const CAPACITY: usize = 4096;
 
+/// How many values a buffer holds: as many as that of a `BufWriter`, of 8 KiB.
+pub(super) const GATHERED: usize = 128;
+
 /// What a line is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -29,7 +33,11 @@ pub(super) enum Kind {
     UnixBuffered,
     /// ringmain's stream ring.
     Stream,
-    /// The same, with ends that do not spin (`Wait::Park`).
+    /// The same, with a writer that gathers as many values as the socket's does.
+    StreamBuffered,
+    /// The same, with a reader that takes as many, too.
+    StreamBothBuffered,
+    /// ringmain's stream ring, a call for each value, with ends that do not spin (`Wait::Park`).
     StreamPark,
     /// ringmain's message ring, with `record_alignment(64)`.
     Message,
@@ -77,6 +85,53 @@ impl Line for Streams {
     #[inline]
     async fn receive(&mut self) -> Result<u64, Box<dyn Error>> {
         Ok(values::number(&self.rx.pop().await?))
+    }
+}
+
+/// The same, with values that are gathered: those that are sent, and those that come if there is room for them.
+pub(super) struct Gathered {
+    line: Streams,
+    sent: Vec<Value<WORDS>>,
+    received: Vec<Value<WORDS>>,
+    /// Which of those that were received come next.
+    next: Range<usize>,
+}
+
+impl Gathered {
+    /// Reads up to so many at once: one at a time if it is none.
+    pub(super) fn attach(rings: [Options; 2], read: usize) -> Result<Gathered, Box<dyn Error>> {
+        let line = Streams::attach(rings, Wait::default())?;
+        Ok(Gathered { line, sent: Vec::with_capacity(GATHERED), received: vec![[0; WORDS]; read], next: 0..0 })
+    }
+}
+
+impl Line for Gathered {
+    #[inline]
+    async fn send(&mut self, number: u64) -> Result<(), Box<dyn Error>> {
+        if self.sent.len() == GATHERED {
+            self.flush().await?;
+        }
+        self.sent.push(values::of_number(number));
+        Ok(())
+    }
+
+    #[inline]
+    async fn flush(&mut self) -> Result<(), Box<dyn Error>> {
+        self.line.tx.push_slice(&self.sent).await?;
+        self.sent.clear();
+        Ok(())
+    }
+
+    #[inline]
+    async fn receive(&mut self) -> Result<u64, Box<dyn Error>> {
+        if self.received.is_empty() {
+            return self.line.receive().await;
+        }
+        if self.next.is_empty() {
+            self.next = 0..self.line.rx.pop_some(&mut self.received).await?;
+        }
+        let at = self.next.next().expect("at least one came");
+        Ok(values::number(&self.received[at]))
     }
 }
 

@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{LocalSet, spawn_local};
 
-use self::lines::{Kind, Line, Messages, Socket, Streams, rings};
+use self::lines::{GATHERED, Gathered, Kind, Line, Messages, Socket, Streams, rings};
 use crate::work::name;
 
 /// Values before those that are timed.
@@ -214,6 +214,8 @@ fn run(
         Kind::Unix => go(&runtime, task, is_first, say, Socket::plain(socket()?)?),
         Kind::UnixBuffered => go(&runtime, task, is_first, say, Socket::buffered(socket()?)?),
         Kind::Stream => go(&runtime, task, is_first, say, Streams::attach(rings, Wait::default())?),
+        Kind::StreamBuffered => go(&runtime, task, is_first, say, Gathered::attach(rings, 0)?),
+        Kind::StreamBothBuffered => go(&runtime, task, is_first, say, Gathered::attach(rings, GATHERED)?),
         Kind::StreamPark => go(&runtime, task, is_first, say, Streams::attach(rings, Wait::Park)?),
         Kind::Message => go(&runtime, task, is_first, say, Messages::attach(rings)?),
     }
@@ -336,14 +338,14 @@ fn text(rows: &[Row], arguments: &Arguments, processors: [usize; 2]) -> String {
     let mut text = format!(
         "{} interleaved rounds, processors {} and {}; values of 64 bytes, tokio's runtime of one thread at each end\n\
          unix: tokio's UnixStream with a buffered writer; paced: {} round trips a second\n\n\
-         figure          line                median  line/unix: median (lowest to highest)\n",
+         figure          line                         median  line/unix: median (lowest to highest)\n",
         arguments.rounds, processors[0], processors[1], arguments.rate,
     );
     for (row, figure, values, socket) in figures(rows) {
         let (median, ratio) = (Summary::of(&values).median, Summary::of_ratios(&values, &socket));
         let _ = writeln!(
             text,
-            "{figure:<15} {:<13} {median:>12.0}  {:>7.3} ({:.3} to {:.3})",
+            "{figure:<15} {:<22} {median:>12.0}  {:>7.3} ({:.3} to {:.3})",
             name(row.kind),
             ratio.median,
             ratio.min,

@@ -54,6 +54,20 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
         Ok(value)
     }
 
+    /// Pops one element if one is known to be there.
+    #[cfg(feature = "async")]
+    #[inline(always)]
+    pub(crate) fn pop_if_known(&mut self) -> Option<T> {
+        let head = self.cursor.position();
+        if head == self.cursor.known_end() {
+            return None;
+        }
+        // SAFETY: the head is before the known end.
+        let value = unsafe { self.take(head) };
+        self.advance_from(head, 1);
+        Some(value)
+    }
+
     /// Pops as many elements as are there and fit, and returns how many that is. The rest of `values` is left as it is.
     ///
     /// An empty slice pops 0 elements, also from an empty ring.

@@ -74,6 +74,22 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
         Ok(())
     }
 
+    /// Pushes one element if a slot is known to be free, and returns whether it is pushed. The element is copied from
+    /// where it lies.
+    #[cfg(feature = "async")]
+    #[inline(always)]
+    pub(crate) fn push_if_known(&mut self, value: &T) -> bool {
+        by_value::<T>();
+        let tail = self.cursor.position();
+        let is_free = tail != self.cursor.known_end();
+        if is_free {
+            // SAFETY: the tail is before the known end, so its slot is free.
+            unsafe { self.put(tail, core::slice::from_ref(value)) };
+            self.publish_from(tail, 1);
+        }
+        is_free
+    }
+
     /// Pushes as many of the elements, from the first on, as there are free slots, and returns how many that is.
     ///
     /// They become visible together. An empty slice pushes 0 elements, also to a full ring.
