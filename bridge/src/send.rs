@@ -44,7 +44,7 @@ pub struct Send {
     pub to: String,
     #[command(flatten)]
     network: Network,
-    /// How many batches of up to 63 KiB may be under way
+    /// How many batches of up to 252 KiB may be under way
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     window: u8,
     /// End when the producer has left and all was delivered, instead of waiting for the next one
