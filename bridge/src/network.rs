@@ -1,5 +1,6 @@
 //! The session of Zenoh that both sides have.
 
+use std::env;
 use std::path::PathBuf;
 use std::process;
 use std::thread;
@@ -46,6 +47,24 @@ const CHANGED: [(&str, &str); 7] = [
     ("transport/link/tx/queue/size/data", "16"),
     ("connect/retry", "{ period_init_ms: 100, period_max_ms: 1000, period_increase_factor: 2 }"),
 ];
+
+/// The variable from which Zenoh reads how many threads it has, and what a bridge needs: one that reads and keeps the
+/// time, beside the one that writes. A message so passes fewer threads.
+const THREADS: (&str, &str) = ("ZENOH_RUNTIME", "(rx: (worker_threads: 1), net: (handover: rx))");
+
+/// Lets Zenoh have as many threads as a bridge needs, unless the environment says how many.
+///
+/// # Safety
+///
+/// There is no other thread yet.
+#[allow(unsafe_code, reason = "the environment is all that Zenoh asks")]
+pub unsafe fn limit_threads() {
+    let (variable, threads) = THREADS;
+    if env::var_os(variable).is_none() {
+        // SAFETY: nobody else reads or writes the environment: the caller promises that there is no other thread.
+        unsafe { env::set_var(variable, threads) };
+    }
+}
 
 /// Turns an error of Zenoh into one of ours.
 pub fn failed(what: &str) -> impl Fn(zenoh::Error) -> anyhow::Error {
