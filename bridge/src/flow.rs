@@ -10,7 +10,7 @@ use ringmain::Broken;
 
 use crate::fault::Fault;
 use crate::metrics::Metrics;
-use crate::protocol::{End, LARGEST_BATCH, Query, SenderId, Shape};
+use crate::protocol::{End, LARGEST_BATCH, Query, SMALLER_BATCH, SenderId, Shape};
 use crate::source::Ahead;
 use crate::window::{Lost, Window};
 
@@ -62,6 +62,8 @@ pub struct Flow {
     lengths: Vec<(u64, usize)>,
     /// What a batch was begun in for which there was nothing.
     spare: Vec<u8>,
+    /// How many bytes of records a batch has at most, unless one record has more.
+    most: usize,
     fault: Option<Fault>,
     metrics: Arc<Metrics>,
 }
@@ -80,6 +82,7 @@ impl Flow {
     ) -> Flow {
         metrics.position.store(head, Relaxed);
         Flow {
+            most: most(&shape),
             shape,
             sender,
             name,
@@ -123,10 +126,10 @@ impl Flow {
         let mut payload = mem::take(&mut self.spare);
         if !greets {
             // Once, and not again and again while it grows.
-            payload.reserve(LARGEST_BATCH + 256);
+            payload.reserve(self.most + 256);
         }
         query.begin(&mut payload);
-        let len = if greets { 0 } else { source.read(&mut payload, LARGEST_BATCH)? };
+        let len = if greets { 0 } else { source.read(&mut payload, self.most)? };
         if len == 0 && !greets {
             self.spare = payload;
             return Ok(None);
@@ -205,7 +208,37 @@ impl Flow {
     }
 }
 
+/// Returns how many bytes of records a batch of this ring has at most, unless one record has more.
+fn most(shape: &Shape) -> usize {
+    let capacity = shape.capacity.saturating_mul(shape.kind.unit() as u64);
+    // If one batch took much of the ring, its producer would wait for each answer.
+    usize::try_from(capacity / 8).unwrap_or(usize::MAX).clamp(SMALLER_BATCH, LARGEST_BATCH)
+}
+
 /// Reads on where the receiver is ahead of what was read: it has that from a sender before this one.
 fn reach(source: &mut impl Ahead, position: u64) -> Result<bool, Broken> {
     if (source.position().wrapping_sub(position) as i64) < 0 { source.skip_to(position) } else { Ok(true) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::alloc::Layout;
+
+    use super::*;
+    use crate::protocol::Kind;
+
+    #[test]
+    fn a_batch_has_an_eighth_of_its_ring_within_bounds() {
+        let element = Kind::Stream(Layout::new::<[u64; 3]>());
+        for (kind, capacity, expected) in [
+            (Kind::Message(8), 1 << 12, SMALLER_BATCH),
+            (Kind::Message(8), 1 << 20, 1 << 17),
+            (Kind::Message(64), 1 << 26, LARGEST_BATCH),
+            (element, 1 << 15, 3 << 15),
+            (element, 1 << 63, LARGEST_BATCH),
+        ] {
+            let shape = Shape { ring_id: 7, kind, capacity, tag: String::new() };
+            assert_eq!(most(&shape), expected, "{kind:?}, {capacity}");
+        }
+    }
 }

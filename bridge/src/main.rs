@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use ringmain_bridge::receive::Receive;
 use ringmain_bridge::say::say;
 use ringmain_bridge::send::{Send, check_name};
-use ringmain_bridge::{exit, fault};
+use ringmain_bridge::{exit, fault, network};
 
 /// Joins a ring on this machine to one on another machine, over Zenoh. Nothing is lost, nothing comes twice, and the
 /// programs at both rings need not know of it.
@@ -27,7 +27,10 @@ enum Command {
     Receive(Box<Receive>),
 }
 
+#[allow(unsafe_code, reason = "see limit_threads")]
 fn main() {
+    // SAFETY: this is the first thread, and it has started none.
+    unsafe { network::limit_threads() };
     let arguments = Arguments::parse();
     let refuse = |text: &str| -> ! {
         say(text);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use ringmain::inspect::Inspection;
-use ringmain::{Creation, Error, Options, PushError, WaitError, message, stream};
+use ringmain::{Creation, Error, Options, PeerState, PushError, Role, WaitError, message, stream};
 
-use crate::protocol::{Kind, Shape};
+use crate::protocol::{End, Kind, Shape};
 use crate::records;
 
 /// How large ring B may become where its user did not say how large it is: what a stranger asks for is not made.
@@ -139,6 +139,20 @@ impl Mirror {
             check_capacity(tx.capacity(), shape)?;
         }
         Ok((mirror, !stands))
+    }
+
+    /// Returns how the copy of a ring was left, if that was at this position: what a receiver before this one told.
+    #[must_use]
+    pub fn ended(wanted: &Wanted, ring_id: u64, position: u64) -> Option<End> {
+        let ring = Inspection::open(&wanted.name).ok()?;
+        if ring.ring_id() != ring_id || ring.positions().ok()?.tail != position {
+            return None;
+        }
+        match ring.end(Role::Producer).ok()?.state {
+            PeerState::Closed => Some(End::Closed),
+            PeerState::Crashed => Some(End::Crashed),
+            _ => None,
+        }
     }
 
     /// Returns the number of the ring.
@@ -385,6 +399,22 @@ mod tests {
         mirror.push(0, &record(5, 32)).unwrap();
         let mut rx = Options::new(&name.0.name).type_tag("tick").message_consumer().unwrap();
         assert_eq!(rx.pop_tagged(&mut [0; 9]), Ok((9, 5)));
+    }
+
+    #[test]
+    fn how_and_where_a_copy_was_left_can_be_seen() {
+        let name = Name::new();
+        let shape = shape(Kind::Message(8));
+        let found = |position| Mirror::ended(&name.0, 7, position);
+        assert_eq!(found(0), None, "there is no ring");
+        let attach = || Mirror::attach(&name.0, &shape, 0).unwrap().0;
+        let mut mirror = attach();
+        mirror.push(0, &record(8, 8)).unwrap();
+        assert_eq!(found(16), None, "it is held");
+        mirror.abandon();
+        assert_eq!((found(0), found(16), Mirror::ended(&name.0, 8, 16)), (None, Some(End::Crashed), None));
+        attach().close().unwrap();
+        assert_eq!(found(16), Some(End::Closed));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The session of Zenoh that both sides have.
 
+use std::env;
 use std::path::PathBuf;
 use std::process;
 use std::thread;
@@ -35,15 +36,35 @@ pub struct Network {
 }
 
 /// What Zenoh would do, and a bridge does not, unless a file of configuration says so: search for others, wait for
-/// seconds before it connects again, and take a side for alive of which nothing was heard for 10 s.
-const QUIET: [(&str, &str); 6] = [
+/// seconds before it connects again, take a side for alive of which nothing was heard for 10 s, and keep no more than
+/// two frames that are to be written; 16 is the most that it allows.
+const CHANGED: [(&str, &str); 7] = [
     ("scouting/multicast/enabled", "false"),
     ("scouting/gossip/enabled", "false"),
     ("connect/timeout_ms", "-1"),
     ("connect/exit_on_failure", "false"),
     ("transport/link/tx/lease", "3000"),
+    ("transport/link/tx/queue/size/data", "16"),
     ("connect/retry", "{ period_init_ms: 100, period_max_ms: 1000, period_increase_factor: 2 }"),
 ];
+
+/// The variable from which Zenoh reads how many threads it has, and what a bridge needs: one that reads and keeps the
+/// time, beside the one that writes. A message so passes fewer threads.
+const THREADS: (&str, &str) = ("ZENOH_RUNTIME", "(rx: (worker_threads: 1), net: (handover: rx))");
+
+/// Lets Zenoh have as many threads as a bridge needs, unless the environment says how many.
+///
+/// # Safety
+///
+/// There is no other thread yet.
+#[allow(unsafe_code, reason = "the environment is all that Zenoh asks")]
+pub unsafe fn limit_threads() {
+    let (variable, threads) = THREADS;
+    if env::var_os(variable).is_none() {
+        // SAFETY: nobody else reads or writes the environment: the caller promises that there is no other thread.
+        unsafe { env::set_var(variable, threads) };
+    }
+}
 
 /// Turns an error of Zenoh into one of ours.
 pub fn failed(what: &str) -> impl Fn(zenoh::Error) -> anyhow::Error {
@@ -74,7 +95,7 @@ impl Network {
                 .map_err(|error| anyhow!("{error}"))
                 .with_context(|| format!("{key}: {value}"))
         };
-        for (key, value) in QUIET {
+        for (key, value) in CHANGED {
             if is_standard(key) {
                 set(key, value)?;
             }
@@ -181,6 +202,7 @@ mod tests {
         assert_eq!(found(&config, "scouting/multicast/enabled"), "false");
         assert_eq!(found(&config, "scouting/gossip/enabled"), "false");
         assert_eq!(found(&config, "listen/endpoints"), "[]");
+        assert_eq!(found(&config, "transport/link/tx/queue/size/data"), "16");
         assert_eq!(found(&config, "connect/endpoints"), r#"["tcp/10.0.0.2:7447"]"#);
         assert_eq!(found(&config, "transport/link/rx/max_message_size"), "1048576");
     }
@@ -196,12 +218,21 @@ mod tests {
     #[test]
     fn what_a_file_says_stays() {
         let file = std::env::temp_dir().join(format!("ringmain-bridge-config-{}.json5", process::id()));
-        std::fs::write(&file, r#"{ mode: "client", scouting: { multicast: { enabled: true } } }"#).unwrap();
+        std::fs::write(
+            &file,
+            r#"{
+            mode: "client",
+            scouting: { multicast: { enabled: true } },
+            transport: { link: { tx: { queue: { size: { data: 3 } } } } },
+        }"#,
+        )
+        .unwrap();
         let config = Network { zenoh_config: Some(file.clone()), listen: vec!["tcp/[::1]:7".into()], ..network() };
         let config = config.config(1 << 20);
         std::fs::remove_file(file).unwrap();
         let config = config.unwrap();
         assert_eq!(found(&config, "scouting/multicast/enabled"), "true");
+        assert_eq!(found(&config, "transport/link/tx/queue/size/data"), "3");
         assert_eq!(found(&config, "scouting/gossip/enabled"), "false");
         assert_eq!(found(&config, "mode"), r#""client""#);
         assert_eq!(found(&config, "listen/endpoints"), r#"["tcp/[::1]:7"]"#);

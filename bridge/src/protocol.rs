@@ -9,8 +9,11 @@ use std::fmt;
 pub const VERSION: u16 = 1;
 
 /// How many bytes of records a batch has at most, unless one record has more: with all that goes before them they fit
-/// one frame of Zenoh's, of 65535 bytes, and are not cut in two.
-pub const LARGEST_BATCH: usize = 63 << 10;
+/// four frames of Zenoh's, of 65160 bytes where packets have 1500.
+pub const LARGEST_BATCH: usize = 252 << 10;
+
+/// The same, where the ring has not room for eight of the largest: they fit one frame.
+pub const SMALLER_BATCH: usize = 63 << 10;
 
 /// The longest type tag of a ring.
 const LONGEST_TAG: usize = 64;

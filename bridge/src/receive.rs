@@ -390,6 +390,15 @@ impl Desk {
             // Its sender did not hear the answer, or was followed by another one.
             return Answer::At { tail: asked.first, free: 0 };
         }
+        if let (Some(end), None) = (asked.end, &place)
+            && Mirror::ended(&self.wanted, asked.shape.ring_id, asked.first) == Some(end)
+        {
+            // The receiver before this one was killed, or stopped, after it had told that.
+            say(&format!("end: the producer {end}, at position {}, as the ring says already", asked.first));
+            *told = Some((asked.shape.ring_id, asked.first, end));
+            let _ = self.ended.send(end);
+            return Answer::At { tail: asked.first, free: 0 };
+        }
         if place.as_ref().is_some_and(|mirror| mirror.ring_id() != asked.shape.ring_id) {
             // The sender was accepted: that of the other ring is gone. Whether this one may follow, the attach says.
             if self.wanted.follows_new {

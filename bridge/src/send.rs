@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use ringmain::inspect::{self, Inspection};
-use ringmain::{Creation, Error, Options};
+use ringmain::{Creation, Error, Options, Wait};
 use zenoh::Session;
 
 use crate::exit::Exit;
@@ -44,7 +44,7 @@ pub struct Send {
     pub to: String,
     #[command(flatten)]
     network: Network,
-    /// How many batches of up to 63 KiB may be under way
+    /// How many batches of up to 252 KiB may be under way
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     window: u8,
     /// End when the producer has left and all was delivered, instead of waiting for the next one
@@ -114,7 +114,10 @@ impl Send {
                 tag: ring.type_tag().to_owned(),
             };
             drop(ring);
+            // What comes goes through the network: a spin before a sleep saves little of that, and takes the processor
+            // from the threads that move it.
             let mut options = Options::new(&self.name).any_type(true).create(Creation::Never).close_on_exit(false);
+            options = options.wait(Wait::Park);
             if let Some(owner) = self.owner {
                 options = options.owner(owner);
             }

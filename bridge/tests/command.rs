@@ -11,7 +11,8 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringmain::{Error, Options, PeerState, WaitError, message};
+use ringmain::inspect::Inspection;
+use ringmain::{Error, Options, PeerState, Role, WaitError, message};
 
 /// No wait of a test is longer.
 const LONG: Duration = Duration::from_secs(60);
@@ -225,6 +226,45 @@ fn the_next_producer_of_a_ring_is_followed() {
         assert_eq!(rx.within(LONG).pop(&mut [0; 8]), Err(end));
         tx = place.a();
         receive.says("attached: ring");
+    }
+}
+
+#[test]
+fn an_end_is_told_once_whoever_is_killed_after_it() {
+    for is_crash in [false, true] {
+        let place = Place::new();
+        let mut tx = place.a();
+        let (mut send, mut receive) = (place.send(&[]), place.receive(&[]));
+        let mut rx = place.b();
+        push(&mut tx, 0..10);
+        pop(&mut rx, 0..10);
+        if is_crash {
+            tx.abandon()
+        } else {
+            tx.close().unwrap()
+        }
+        let end = if is_crash { WaitError::Crashed } else { WaitError::Closed };
+        assert_eq!(rx.within(LONG).pop(&mut [0; 8]), Err(end));
+        send.says("end: the producer");
+        for is_receiver in [false, true] {
+            if is_receiver {
+                receive.kill();
+                receive = place.receive(&[]);
+            }
+            send.kill();
+            send = place.send(&[]);
+            // The receiver has answered.
+            send.says("end: the producer");
+            let found = Inspection::open(&place.b).unwrap().end(Role::Producer).unwrap();
+            assert_eq!(found.generation, 1, "ring B had another producer: {found:?}");
+        }
+        // What comes later is not taken for what was told.
+        tx = place.a();
+        push(&mut tx, 10..20);
+        receive.says("attached: ring");
+        pop(&mut rx, 10..20);
+        tx.close().unwrap();
+        assert_eq!(rx.within(LONG).pop(&mut [0; 8]), Err(WaitError::Closed));
     }
 }
 

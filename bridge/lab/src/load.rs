@@ -1,6 +1,6 @@
 //! The programs at both ends of what is measured. Each prints nanoseconds, a line per figure.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -158,18 +158,14 @@ fn pop(ring: &str, much: Much) -> Result<()> {
 }
 
 fn write(address: &str, much: Much, buffer: usize) -> Result<()> {
-    let mut stream = connect(address)?;
-    let mut bytes = Vec::with_capacity(buffer + much.length);
+    // What is longer than the buffer is written by itself.
+    let mut stream = BufWriter::with_capacity(buffer, connect(address)?);
     let mut message = vec![0; much.length];
     for at in 0..much.messages {
         number(&mut message, at);
-        bytes.extend_from_slice(&message);
-        if bytes.len() >= buffer {
-            stream.write_all(&bytes)?;
-            bytes.clear();
-        }
+        stream.write_all(&message)?;
     }
-    stream.write_all(&bytes)?;
+    stream.flush()?;
     Ok(())
 }
 
@@ -185,26 +181,18 @@ fn connect(address: &str) -> Result<TcpStream> {
 }
 
 fn read(address: &str, much: Much) -> Result<()> {
-    let (mut stream, _) = TcpListener::bind(address)?.accept()?;
-    let mut bytes = vec![0; (1 << 17).max(2 * much.length)];
-    let (mut len, mut at) = (0, 0);
-    let mut start = None;
-    while at < much.messages {
-        let read = stream.read(&mut bytes[len..])?;
-        ensure!(read > 0, "the stream has ended after {at} messages");
-        len += read;
-        let whole = len / much.length * much.length;
-        for message in bytes[..whole].chunks(much.length) {
-            check(message, at, much.length)?;
-            at += 1;
+    let (stream, _) = TcpListener::bind(address)?.accept()?;
+    let mut stream = BufReader::with_capacity(1 << 17, stream);
+    let mut message = vec![0; much.length];
+    let mut start = Instant::now();
+    for at in 0..much.messages {
+        stream.read_exact(&mut message).with_context(|| format!("the stream has ended after {at} messages"))?;
+        check(&message, at, much.length)?;
+        if at == 0 {
+            start = Instant::now();
         }
-        if whole > 0 {
-            start.get_or_insert_with(Instant::now);
-        }
-        bytes.copy_within(whole..len, 0);
-        len -= whole;
     }
-    println!("{}", start.context("no message")?.elapsed().as_nanos());
+    println!("{}", start.elapsed().as_nanos());
     Ok(())
 }
 

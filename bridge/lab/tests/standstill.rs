@@ -13,8 +13,8 @@ use rustix::process::Signal;
 /// Says for how many seconds the receiver stands still.
 const SECONDS: &str = "RINGMAIN_STANDSTILL_SECONDS";
 
-/// How much a program of the bridge may grow meanwhile: the window's batches, 64 of 64 KiB at most, and what an
-/// allocator makes of them.
+/// How much a program of the bridge may grow meanwhile: twice the window's batches, 16 of 64 KiB for rings as small as
+/// these, Zenoh's queue of as many frames, and what an allocator makes of them.
 const GROWTH: u64 = 16 << 20;
 
 #[test]
