@@ -103,6 +103,7 @@ fn check_common<E: End>(end: &mut E, said: &mut Complaints) {
     said.equal("peer_generation", end.peer_generation(), 0);
     said.equal("peer_changed", end.peer_changed(), false);
     said.equal("generation", end.generation(), 1);
+    said.equal("position", end.position(), 0);
     said.equal("is_truncated", end.is_truncated(), false);
     end.is_orphaned();
     for strategy in common::ends::STRATEGIES {
