@@ -69,7 +69,9 @@ impl Callback {
 
 /// Calls the callback as a sound card would.
 fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
-    let mut callback = Callback { tx: ring(name).stream_producer()?, phase: 0.0, lost: 0 };
+    // It knows when all is played, so it removes the ring.
+    let tx = ring(name).unlink_on_close(true).await_successor(true).stream_producer()?;
+    let mut callback = Callback { tx, phase: 0.0, lost: 0 };
     let mut block = [0.0; BLOCK];
     let start = Instant::now();
     for number in 0..seconds * RATE / BLOCK {
@@ -77,6 +79,9 @@ fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
         thread::sleep(due.saturating_duration_since(Instant::now()));
         callback.call(&mut block);
     }
+    // The callback is over, so this may wait: until the rest was read, since a reader that comes later finds no ring.
+    let all = callback.tx.capacity();
+    callback.tx.blocking().until_free(all)?;
     println!("played {seconds} seconds, {} samples were lost", callback.lost);
     callback.tx.close()?;
     Ok(())
@@ -86,8 +91,9 @@ fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
 #[tokio::main(flavor = "current_thread")]
 async fn record(name: &str) -> Result<(), Box<dyn Error>> {
     // A task that awaits the first block sleeps at the ring, and its wake is a system call of the callback's: once.
-    let mut rx = ring(name).unlink_on_close(true).stream_consumer::<f32>()?.into_async()?;
-    rx.until_available(1).await?;
+    let mut rx = ring(name).stream_consumer::<f32>()?.into_async()?;
+    // An end of whoever played is told below once more.
+    let _ = rx.until_available(1).await;
     // From here on a clock wakes it, so a plain handle is enough.
     let mut rx = rx.into_inner();
     let mut clock = tokio::time::interval(Duration::from_millis(10));
@@ -98,7 +104,8 @@ async fn record(name: &str) -> Result<(), Box<dyn Error>> {
                 samples += len;
                 peak = block[..len].iter().fold(peak, |peak, sample| peak.max(sample.abs()));
             }
-            Err(WaitError::TimedOut) => drop(clock.tick().await),
+            // A player that was killed may be started again: this goes on with it.
+            Err(WaitError::TimedOut | WaitError::Crashed) => drop(clock.tick().await),
             Err(WaitError::Closed) => break,
             Err(error) => return Err(error.into()),
         }

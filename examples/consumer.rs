@@ -1,4 +1,5 @@
-//! Receives the numbers of the example `producer`, checks their order, and ends when the producer has.
+//! Receives the numbers of the example `producer`, checks their order, and ends when the producer has closed the ring.
+//! One that was killed it waits for to be started again.
 //!
 //! ```text
 //! cargo run --release --example consumer -- [name]
@@ -6,6 +7,7 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ringmain::{Options, WaitError};
@@ -22,27 +24,42 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
-    // Whoever comes first creates the ring; both give the same capacity. The consumer leaves last, so it removes it.
-    let options = Options::new(&name).capacity(65_536).unlink_on_close(true);
-    let mut rx = options.stream_consumer::<u64>()?;
+    // Whoever comes first creates the ring; both give the same capacity.
+    let mut rx = Options::new(&name).capacity(65_536).stream_consumer::<u64>()?;
     println!("consumer {} of {name}, peer {:?}", rx.generation(), rx.peer_state());
-    let (mut count, mut last, mut started) = (0_u64, None, None);
-    let ended = loop {
+    let (mut count, mut last, mut started) = (0_u64, None, Instant::now());
+    loop {
         match rx.blocking().pop() {
             Ok(number) => {
-                started.get_or_insert_with(Instant::now);
-                if last.is_some_and(|last| number != last + 1) {
-                    return Err(format!("number {number} came after {last:?}").into());
+                match last {
+                    Some(last) if number == last + 1 => {}
+                    // The numbers of each producer begin with 0, and those of the one before are all popped.
+                    Some(last) if number == 0 => {
+                        println!("another producer begins; {last} was the last number of the one before");
+                        count = 0;
+                    }
+                    Some(last) => return Err(format!("number {number} came after {last}").into()),
+                    None => {}
+                }
+                if count == 0 {
+                    started = Instant::now();
                 }
                 (count, last) = (count + 1, Some(number));
             }
             // All that it had pushed before was popped.
-            Err(ended @ (WaitError::Closed | WaitError::Crashed)) => break ended,
+            Err(WaitError::Closed) => break,
+            // The same; but it has not sent all that it wanted to.
+            Err(WaitError::Crashed) => {
+                println!("{}; waiting for the next one", WaitError::Crashed);
+                while !rx.peer_changed() {
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
             Err(error) => return Err(error.into()),
         }
-    };
-    println!("{ended}");
-    let seconds = started.map_or(Duration::ZERO, |started| started.elapsed()).as_secs_f64();
+    }
+    println!("{}", WaitError::Closed);
+    let seconds = started.elapsed().as_secs_f64();
     println!("received {count} numbers in {seconds:.3} s, the last is {last:?}");
     rx.close()?;
     Ok(())

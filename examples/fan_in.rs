@@ -1,5 +1,5 @@
 //! Reads many rings by one thread, whoever sends over them, until all have left or a line is entered. For several
-//! terminals, started in any order:
+//! terminals, started in any order; each may be killed and started again, and the others go on:
 //!
 //! ```text
 //! cargo run --release --example fan_in -- gather [name] [rings]
@@ -43,14 +43,14 @@ fn number<T: FromStr<Err: Error>>(what: &str, text: Option<String>, usual: T) ->
     text.parse().map_err(|error| format!("{what} {text:?}: {error}; expected a number"))
 }
 
-/// A ring of this number. Whoever comes first creates it.
+/// A ring of this number. Whoever comes first creates it, and goes on with whoever follows one that is gone.
 fn ring(name: &str, number: usize) -> Options {
-    Options::new(format!("{name}.{number}")).capacity(1 << 16).record_alignment(64)
+    Options::new(format!("{name}.{number}")).capacity(1 << 16).record_alignment(64).await_successor(true)
 }
 
-/// Reads all rings until their producers have left.
+/// Reads all rings until their producers have sent all and removed them.
 fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
-    let attach = |at| ring(name, at).unlink_on_close(true).message_consumer();
+    let attach = |at| ring(name, at).message_consumer();
     let mut consumers: Vec<Consumer> = (0..rings).map(attach).collect::<Result<_, _>>()?;
     let mut set = WaitSet::new();
     let stop = set.waker();
@@ -75,8 +75,8 @@ fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
             match consumers[at].within(Duration::ZERO).drain(100, |_message| messages += 1) {
                 // It was ready, and has nothing now: another wait tells.
                 Ok(_) | Err(WaitError::TimedOut) => {}
-                Err(ended @ (WaitError::Closed | WaitError::Crashed)) => {
-                    println!("{}: {ended}", consumers[at].name());
+                Err(WaitError::Orphaned) => {
+                    println!("{}: all is sent", consumers[at].name());
                     gone.push(at);
                 }
                 Err(error) => return Err(error.into()),
@@ -93,9 +93,13 @@ fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
 
 /// Sends so many messages over one ring.
 fn send(name: &str, number: usize, count: u64) -> Result<(), Box<dyn Error>> {
-    let mut tx = ring(name, number).message_producer()?;
+    let mut tx = ring(name, number).unlink_on_close(true).message_producer()?;
     for number in 0..count {
         tx.blocking().push_value(&number)?;
+    }
+    // A reader that comes later finds no ring.
+    while !tx.is_empty()? {
+        thread::sleep(Duration::from_millis(1));
     }
     println!("sent {count} messages over {}", tx.name());
     tx.close()?;

@@ -1,4 +1,5 @@
-//! Sends numbers through a ring until it is interrupted. Run it beside the example `consumer`, either started first:
+//! Sends numbers through a ring. Run it beside the example `consumer`, either started first; either may be stopped at any
+//! time and started again, and the other one goes on with it:
 //!
 //! ```text
 //! cargo run --release --example producer -- [name] [count]
@@ -28,13 +29,18 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
         None => 100_000_000,
     };
-    // Whoever comes first creates the ring; both give the same capacity.
-    let mut tx = Options::new(&name).capacity(65_536).stream_producer::<u64>()?;
+    // Whoever comes first creates the ring; both give the same capacity. The producer knows when all is sent, so it
+    // removes the ring. A consumer that is gone does not end it: the next one goes on.
+    let options = Options::new(&name).capacity(65_536).unlink_on_close(true).await_successor(true);
+    let mut tx = options.stream_producer::<u64>()?;
     println!("producer {} of {name}, peer {:?}", tx.generation(), tx.peer_state());
     for number in 0..count {
         // Where the ring is full, this waits for the consumer: the first one too, and nothing is lost meanwhile.
         tx.blocking().push(number)?;
     }
+    // Until all was popped: a consumer that comes later finds no ring.
+    let all = tx.capacity();
+    tx.blocking().until_free(all)?;
     println!("sent {count} numbers");
     tx.close()?;
     Ok(())

@@ -1,4 +1,5 @@
-//! Asks a question and waits for its answer: two message rings, one each way. For two terminals, either started first:
+//! Asks a question and waits for its answer: two message rings, one each way. For two terminals, either started first;
+//! either may be killed and started again, and the other one goes on with it:
 //!
 //! ```text
 //! cargo run --release --example request_reply -- serve [name]
@@ -7,7 +8,8 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytemuck::{Pod, Zeroable};
 use ringmain::{Options, WaitError};
@@ -64,21 +66,30 @@ fn rings(name: &str) -> (Options, Options) {
     (ring("request"), ring("reply"))
 }
 
-/// Answers until whoever asks has left.
+/// Answers until whoever asks has closed the rings.
 fn serve(name: &str) -> Result<(), Box<dyn Error>> {
     let (requests, replies) = rings(name);
-    let mut rx = requests.unlink_on_close(true).message_consumer()?;
-    let mut tx = replies.unlink_on_close(true).message_producer()?;
+    let mut rx = requests.message_consumer()?;
+    let mut tx = replies.await_successor(true).message_producer()?;
     println!("serving {name}");
     let mut answered = 0_u64;
     loop {
-        match rx.blocking().pop_value() {
-            Ok(Request { id, number }) => {
-                tx.blocking().push_value(&Reply { id, square: number.wrapping_mul(number) })?
+        let question = match rx.blocking().peek() {
+            Ok(question) => question,
+            Err(WaitError::Closed) => break,
+            Err(WaitError::Crashed) => {
+                println!("{}; waiting for the next one", WaitError::Crashed);
+                while !rx.peer_changed() {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                continue;
             }
-            Err(WaitError::Closed | WaitError::Crashed) => break,
             Err(error) => return Err(error.into()),
-        }
+        };
+        let Request { id, number } = question.value(0).ok_or("a question is too short; expected 16 bytes")?;
+        tx.blocking().push_value(&Reply { id, square: number.wrapping_mul(number) })?;
+        // Not before its answer is there: if this is killed, the next server finds the question.
+        question.release();
         answered += 1;
     }
     println!("answered {answered} questions");
@@ -87,20 +98,27 @@ fn serve(name: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks so many times, each time when the last answer has come.
+/// Asks so many times, each time when the last answer has come. It knows when it has asked all, so it removes the rings.
 fn ask(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
     let (requests, replies) = rings(name);
-    let mut tx = requests.message_producer()?;
-    let mut rx = replies.message_consumer()?;
+    // A server that is gone does not end it: the next one goes on.
+    let mut tx = requests.unlink_on_close(true).await_successor(true).message_producer()?;
+    let mut rx = replies.unlink_on_close(true).await_successor(true).message_consumer()?;
     let mut start = Instant::now();
-    for id in 0..count {
+    // No asker that is killed leaves questions with the ids of another one.
+    let first = u64::from(std::process::id()) << 32;
+    for id in first..first + count {
         tx.blocking().push_value(&Request { id, number: id })?;
         // The first answer may take as long as it takes to start the server.
-        let reply: Reply = rx.blocking().pop_value()?;
-        if id == 0 {
+        let mut reply: Reply = rx.blocking().pop_value()?;
+        // Answers to an asker that was killed, or to a question that a killed server had answered already.
+        while reply.id != id {
+            reply = rx.blocking().pop_value()?;
+        }
+        if id == first {
             start = Instant::now();
         }
-        if (reply.id, reply.square) != (id, id.wrapping_mul(id)) {
+        if reply.square != id.wrapping_mul(id) {
             return Err(format!("question {id} was answered by {reply:?}").into());
         }
     }

@@ -42,7 +42,8 @@ async fn main() -> Result<(), Failure> {
     loop {
         tokio::select! {
             ended = &mut server => return ended?,
-            // The runtime drops the task, and that its handles, which leaves the rings and removes their names.
+            // The runtime drops the task, and that its handles, which leaves the rings and removes their names: whoever
+            // asks then is told that nobody can come.
             _ = tokio::signal::ctrl_c() => break,
             _ = clock.tick() => {
                 let now = answered.load(Ordering::Relaxed);
@@ -57,25 +58,30 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Answers whoever asks, one after the other.
+/// Answers whoever asks, one after the other. One that is killed leaves its rings to the next.
 async fn serve(name: String, answered: Arc<AtomicU64>) -> Result<(), Failure> {
-    let ring =
-        |way: &str| Options::new(format!("{name}.{way}")).capacity(4096).record_alignment(64).unlink_on_close(true);
+    let ring = |way: &str| {
+        let ring = Options::new(format!("{name}.{way}")).capacity(4096).record_alignment(64);
+        ring.unlink_on_close(true).await_successor(true)
+    };
     loop {
-        // New rings for each, which hold nothing of what an earlier one has not read.
         let mut rx = ring("request").message_consumer()?.into_async()?;
         let mut tx = ring("reply").message_producer()?.into_async()?;
         loop {
-            let Request { id, number } = match rx.pop_value().await {
-                Ok(request) => request,
-                Err(WaitError::Closed | WaitError::Crashed) => break,
+            let question = match rx.peek().await {
+                Ok(question) => question,
+                // Who asked has closed the rings, and removed them.
+                Err(WaitError::Orphaned) => break,
                 Err(error) => return Err(error.into()),
             };
+            let Request { id, number } = question.value(0).ok_or("a question is too short; expected 16 bytes")?;
             match tx.push_value(&Reply { id, square: number.wrapping_mul(number) }).await {
                 Ok(()) => answered.fetch_add(1, Ordering::Relaxed),
-                Err(WaitError::Closed | WaitError::Crashed) => break,
+                Err(WaitError::Orphaned) => break,
                 Err(error) => return Err(error.into()),
             };
+            // Not before its answer is there: if this is killed, the next server finds the question.
+            question.release();
         }
     }
 }

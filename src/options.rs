@@ -448,6 +448,10 @@ impl Options {
     /// Says whether the calls that wait go on when the process at the other end has left or crashed, until another one
     /// takes its role. By default they return [`WaitError::Closed`](crate::WaitError::Closed) or
     /// [`WaitError::Crashed`](crate::WaitError::Crashed).
+    ///
+    /// If the name of the ring is gone too, so that nobody can come, they return
+    /// [`WaitError::Orphaned`](crate::WaitError::Orphaned). That does not say how much is left where fewer than were
+    /// asked for are: `len`, or a call that takes what is there, tells.
     #[must_use]
     pub fn await_successor(mut self, awaits: bool) -> Options {
         self.awaits_successor = awaits;

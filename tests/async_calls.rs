@@ -267,8 +267,9 @@ fn a_batch_of_peeks_awaits_messages() {
     let mut give = |bytes: &[u8]| tx.push(bytes).unwrap();
     let (mut bytes, mut all) = ([0; 8], Vec::new());
     let mut batch = rx.peek_batch();
-    assert_eq!(waits(batch.next_len(), || give(b"one")), Ok(3));
-    assert_eq!(ends(batch.append_next(&mut all)), Ok(3));
+    assert_eq!((waits(batch.next_len(), || give(b"one")), batch.position()), (Ok(3), 0));
+    // Behind a header, a word and three bytes, at a multiple of 16.
+    assert_eq!((ends(batch.append_next(&mut all)), batch.position()), (Ok(3), 32));
     assert_eq!(waits(batch.append_next(&mut all), || give(b"two")), Ok(3));
     assert_eq!((waits(batch.copy_next(&mut bytes), || give(b"three")), &bytes[..5]), (Ok(5), &b"three"[..]));
     assert_eq!(all, b"onetwo");

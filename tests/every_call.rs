@@ -7,12 +7,14 @@
 //! | `forgotten` | each guard is forgotten, with an honest peer and a hostile one |
 //! | `hand_over` | each call that takes something: its process is killed right after it |
 //! | `trusted` | each call of a view, whose peer is honest by promise |
+//! | `forked` | each call of a handle and of its guards, in a forked child |
+//! | `step-tests` | each call that moves something, whose process is killed at each of its instructions |
 
 use std::fs;
 use std::path::Path;
 
 /// What the lists leave out, and why.
-const LEFT_OUT: [(&str, &str, &str); 22] = [
+const LEFT_OUT: [(&str, &str, &str); 60] = [
     ("hostile/stream", "abandon", "it reads nothing that a peer writes: tests/exit.rs"),
     ("hostile/message", "abandon", "the same"),
     ("hostile/stream", "seal", "it reads nothing that a peer writes: tests/holes.rs"),
@@ -30,11 +32,49 @@ const LEFT_OUT: [(&str, &str, &str); 22] = [
     ("hostile/stream", "as_ptrs", "the same"),
     ("hostile/stream", "copy_from", "the same"),
     ("trusted", "set_word", "tests/tagged.rs has it"),
-    ("trusted", "position", "the same"),
     ("trusted", "claim", "claim_contiguous is the same for one part"),
     ("trusted", "claim_up_to", "the same"),
     ("trusted", "peek_up_to", "peek_contiguous is the same for one part"),
     ("trusted", "within", "`blocking` is the same without a limit"),
+    ("forked", "ring_id", "the handle's own copy, as it was"),
+    ("forked", "first_position", "the same"),
+    ("forked", "element_size", "the same"),
+    ("forked", "max_len", "the same"),
+    ("forked", "trust_peer", "the `trust!` of the test makes it"),
+    ("forked", "waker", "tests/set.rs and tests/waker.rs: it wakes the child alone"),
+    ("forked", "wake_in_vain", "for the conformance kit, which does not fork"),
+    ("forked", "push_if_known", "for the library in C: capi/tests/fork.c"),
+    ("forked", "claim_if_known", "the same"),
+    ("forked", "pop_if_known", "the same"),
+    ("forked", "peek_if_known", "the same"),
+    ("forked", "as_mut_ptr", "an address of a guard, and no access"),
+    ("forked", "as_mut_ptrs", "the same"),
+    ("forked", "as_ptr", "the same"),
+    ("forked", "as_ptrs", "the same"),
+    ("forked", "copy_from", "of elements whose size is known at run time; `copy_to_slice` is the same"),
+    ("steps", "push_tagged", "a push that stores the word among the payload's, before the header"),
+    ("steps", "set_word", "the same"),
+    ("steps", "push_value", "the push of a value's bytes"),
+    ("steps", "write_value_at", "`write_at` of a value's bytes"),
+    ("steps", "commit_len", "`commit` of fewer bytes: the same stores"),
+    ("steps", "commit_first", "`commit` of fewer elements: the same store"),
+    ("steps", "claim_up_to", "`claim`, which stores nothing, of as many as there are"),
+    ("steps", "claim_contiguous", "the same"),
+    ("steps", "fill", "`set` of several, which nobody sees before the commit"),
+    ("steps", "read_from", "the same, by the system"),
+    ("steps", "peek_up_to", "`peek`, which stores nothing, of as many as there are"),
+    ("steps", "peek_contiguous", "the same"),
+    ("steps", "release_first", "`release` of fewer elements: the same store"),
+    ("steps", "pop_tagged", "`pop`, and a load of the word before its store"),
+    ("steps", "pop_value", "`pop` into a value"),
+    ("steps", "pop_into", "`pop` into a vector, which is not among what a killed process is searched for"),
+    ("steps", "messages", "the same, one after the other"),
+    ("steps", "append_next", "`copy_next` into a vector"),
+    ("steps", "push_if_known", "the first part of `push`, inlined into the library in C"),
+    ("steps", "claim_if_known", "the same of `claim`"),
+    ("steps", "pop_if_known", "the same of `pop`"),
+    ("steps", "peek_if_known", "the same of `peek`"),
+    ("steps", "copy_from", "of elements whose size is known at run time; `copy_to_slice` is the same"),
 ];
 
 /// Reads a file, from the root of the repository.
@@ -191,6 +231,33 @@ fn every_call_that_takes_something_is_followed_by_a_kill() {
         assert!(methods.len() > 5, "{methods:?}");
         let missing = missing("hand_over", &list, &methods);
         assert!(missing.is_empty(), "tests/hand_over.rs lacks {missing:?} of {ring}");
+    }
+}
+
+#[test]
+fn every_call_is_made_in_a_forked_child() {
+    let list = read("tests/forked.rs");
+    for ring in ["stream", "message"] {
+        let text = plain(ring) + &waiting(ring);
+        let missing = missing("forked", &list, &methods(&text));
+        assert!(missing.is_empty(), "tests/forked.rs lacks {missing:?} of {ring}");
+    }
+}
+
+#[test]
+fn every_call_that_moves_something_is_killed_at_each_instruction() {
+    let list = read("step-tests/src/operations.rs");
+    let moves = |method: &str| {
+        let begins = ["push", "pop", "claim", "commit", "batch", "peek", "copy_", "append_", "drain", "messages"];
+        let others = ["iter", "release", "set_word", "write_at", "write_value_at", "fill", "read_from"];
+        method == "set" || begins.iter().chain(&others).any(|word| method.starts_with(word))
+    };
+    for ring in ["stream", "message"] {
+        let text = plain(ring);
+        let methods: Vec<&str> = methods(&text).into_iter().filter(|method| moves(method)).collect();
+        assert!(methods.len() > 15, "{methods:?}");
+        let missing = missing("steps", &list, &methods);
+        assert!(missing.is_empty(), "step-tests/src/operations.rs lacks {missing:?} of {ring}");
     }
 }
 

@@ -13,7 +13,7 @@ use std::{fs, io, process};
 use common::ends::{End, LONG, as_end, check_hand_over, check_held, for_each_end, for_each_ring, small, trust};
 use common::forks::{code, exit, fork};
 use common::{Ability, Child, Part, Ring, missing, path};
-use ringmain::{Broken, Options, PeerState, Role, message, stream};
+use ringmain::{Broken, Interest, Options, PeerState, Role, WaitSet, Woken, message, stream};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -78,6 +78,13 @@ impl Complaints {
         }
     }
 
+    /// Checks that a set finds a handle ready, so that its user's next call says what it is.
+    fn ready(&mut self, call: &str, interest: Interest<'_>) {
+        let woken = WaitSet::new().wait(&mut [interest], LONG);
+        let is_told = matches!(&woken, Ok(Woken::Ready(ready)) if ready.clone().eq([0]));
+        self.equal(call, (is_told, &woken), (true, &woken));
+    }
+
     /// Checks that something does not panic.
     fn calm(&mut self, call: &str, attempt: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(attempt)).is_err() {
@@ -103,7 +110,9 @@ fn check_common<E: End>(end: &mut E, said: &mut Complaints) {
     said.equal("peer_generation", end.peer_generation(), 0);
     said.equal("peer_changed", end.peer_changed(), false);
     said.equal("generation", end.generation(), 1);
+    said.equal("position", end.position(), 0);
     said.equal("is_truncated", end.is_truncated(), false);
+    said.equal("seal", end.seal().is_err(), true);
     end.is_orphaned();
     for strategy in common::ends::STRATEGIES {
         end.set_wait(strategy);
@@ -117,6 +126,8 @@ fn check_common<E: End>(end: &mut E, said: &mut Complaints) {
 impl Calls for stream::Producer<u64> {
     fn check(&mut self, said: &mut Complaints) {
         check_common(self, said);
+        said.equal("peer", self.peer(), PeerState::Never);
+        said.equal("is_forked", self.is_forked(), true);
         said.equal("capacity", self.capacity(), 8);
         let pushed = self.push(7);
         said.equal("the element of push", pushed.err().and_then(|error| error.into_value()), Some(7));
@@ -127,7 +138,16 @@ impl Calls for stream::Producer<u64> {
         said.check("claim_contiguous", self.claim_contiguous(3));
         said.check("claim_blocking", self.blocking().claim(1));
         said.check("claim_timeout", self.within(LONG).claim(1));
+        said.check("claim_up_to that waits", self.within(LONG).claim_up_to(3));
+        said.check("claim_contiguous that waits", self.within(LONG).claim_contiguous(3));
+        said.check("push that waits", self.within(LONG).push(7));
+        said.check("push_slice that waits", self.within(LONG).push_slice(&[7; 3]));
+        said.check("push_some", self.within(LONG).push_some(&[7; 3]));
+        said.check("until_free", self.within(LONG).until_free(1));
+        said.ready("writable", self.writable(1));
         said.check("free", self.free());
+        said.check("is_full", self.is_full());
+        said.equal("first_position", self.first_position(), 0);
         let mut trusted = trust!(self);
         said.check("claim_contiguous of a view", trusted.claim_contiguous(1));
     }
@@ -136,6 +156,8 @@ impl Calls for stream::Producer<u64> {
 impl Calls for stream::Consumer<u64> {
     fn check(&mut self, said: &mut Complaints) {
         check_common(self, said);
+        said.equal("peer", self.peer(), PeerState::Never);
+        said.equal("is_forked", self.is_forked(), true);
         said.equal("capacity", self.capacity(), 8);
         said.check("pop", self.pop());
         said.check("pop_slice", self.pop_slice(&mut [0; 3]));
@@ -144,6 +166,18 @@ impl Calls for stream::Consumer<u64> {
         said.check("peek_contiguous", self.peek_contiguous(3));
         said.check("peek_blocking", self.blocking().peek(1));
         said.check("peek_timeout", self.within(LONG).peek(1));
+        said.check("peek_up_to that waits", self.within(LONG).peek_up_to(3));
+        said.check("peek_contiguous that waits", self.within(LONG).peek_contiguous(3));
+        said.check("pop that waits", self.within(LONG).pop());
+        said.check("pop_slice that waits", self.within(LONG).pop_slice(&mut [0; 3]));
+        said.check("pop_some", self.within(LONG).pop_some(&mut [0; 3]));
+        said.check("until_available", self.within(LONG).until_available(1));
+        match self.within(LONG).iter().next() {
+            Some(result) => said.check("iter", result),
+            None => said.0.push("iter ends".into()),
+        }
+        said.ready("readable", self.readable());
+        said.ready("readable_for", self.readable_for(3));
         said.check("available", self.available());
         self.release();
         let mut trusted = trust!(self);
@@ -154,17 +188,29 @@ impl Calls for stream::Consumer<u64> {
 impl Calls for message::Producer {
     fn check(&mut self, said: &mut Complaints) {
         check_common(self, said);
+        said.equal("peer", self.peer(), PeerState::Never);
+        said.equal("is_forked", self.is_forked(), true);
         said.equal("alignment", self.record_alignment(), 64);
         said.check("push", self.push(b"seven"));
         said.check("push of nothing", self.push(b""));
         said.check("push_vectored", self.push_vectored(&[IoSlice::new(b"se"), IoSlice::new(b"ven")]));
         said.check("push_value", self.push_value(&7_u64));
+        said.check("push_tagged", self.push_tagged(7, b"seven"));
         said.check("claim", self.claim(8));
         said.check("claim_blocking", self.blocking().claim(8));
         said.check("claim_timeout", self.within(LONG).claim(8));
+        said.check("push that waits", self.within(LONG).push(b"seven"));
+        said.check("push_tagged that waits", self.within(LONG).push_tagged(7, b"seven"));
+        said.check("push_vectored that waits", self.within(LONG).push_vectored(&[IoSlice::new(b"seven")]));
+        said.check("push_value that waits", self.within(LONG).push_value(&7_u64));
+        said.check("until_free", self.within(LONG).until_free(8));
+        said.ready("writable", self.writable(8));
         said.check("can_push", self.can_push(8));
         let mut batch = self.batch();
         said.check("push of a batch", batch.push(b"seven"));
+        said.check("push_tagged of a batch", batch.push_tagged(7, b"seven"));
+        said.check("push of a batch that waits", batch.within(LONG).push(b"seven"));
+        said.check("until_free of a batch", batch.within(LONG).until_free(8));
         said.check("push_vectored of a batch", batch.push_vectored(&[IoSlice::new(b"seven")]));
         said.check("push_value of a batch", batch.push_value(&7_u64));
         said.check("claim of a batch", batch.claim(8));
@@ -177,6 +223,8 @@ impl Calls for message::Producer {
 impl Calls for message::Consumer {
     fn check(&mut self, said: &mut Complaints) {
         check_common(self, said);
+        said.equal("peer", self.peer(), PeerState::Never);
+        said.equal("is_forked", self.is_forked(), true);
         said.equal("alignment", self.record_alignment(), 64);
         said.check("pop", self.pop(&mut [0; 64]));
         said.check("pop into nothing", self.pop(&mut []));
@@ -185,6 +233,18 @@ impl Calls for message::Consumer {
         said.check("peek", self.peek());
         said.check("peek_blocking", self.blocking().peek());
         said.check("peek_timeout", self.within(LONG).peek());
+        said.check("pop that waits", self.within(LONG).pop(&mut [0; 64]));
+        said.check("pop_tagged", self.pop_tagged(&mut [0; 64]));
+        said.check("pop_tagged that waits", self.within(LONG).pop_tagged(&mut [0; 64]));
+        said.check("pop_into that waits", self.within(LONG).pop_into(&mut Vec::new()));
+        said.check("pop_value that waits", self.within(LONG).pop_value::<u64>());
+        said.check("until_available", self.within(LONG).until_available());
+        said.check("drain that waits", self.within(LONG).drain(3, |_| {}));
+        match self.within(LONG).messages().next() {
+            Some(result) => said.check("messages that wait", result),
+            None => said.0.push("messages that wait end".into()),
+        }
+        said.ready("readable", self.readable());
         said.check("drain", self.drain(3, |_| {}));
         said.check("is_empty", self.is_empty());
         match self.messages().next() {
@@ -192,7 +252,11 @@ impl Calls for message::Consumer {
             None => said.0.push("messages ends".into()),
         }
         let mut batch = self.peek_batch();
+        batch.rewind();
         said.check("next_len of a batch", batch.next_len());
+        said.check("next_len of a batch that waits", batch.within(LONG).next_len());
+        said.check("append_next of a batch that waits", batch.within(LONG).append_next(&mut Vec::new()));
+        said.check("copy_next of a batch that waits", batch.within(LONG).copy_next(&mut [0; 64]));
         said.check("append_next of a batch", batch.append_next(&mut Vec::new()));
         said.check("copy_next of a batch", batch.copy_next(&mut [0; 64]));
         said.check("next_word of a batch", batch.next_word());
@@ -240,6 +304,8 @@ where
             let mut said = Complaints::default();
             end.check(&mut said);
             peer.check(&mut said);
+            said.calm("abandon", || end.abandon());
+            said.calm("into_fd", || drop(peer.into_fd()));
             said.end();
         };
         said.equal("a child of the child", code(child), Some(0));
@@ -350,7 +416,7 @@ fn guards(part: &mut Part) {
     }
 
     let mut claim = tx.claim(2).unwrap();
-    child!("claim", claim.set(0, 7), claim.copy_from_slice(0, &[7, 8]), claim.fill([7]), claim.len());
+    child!("claim", claim.set(0, 7), claim.copy_from_slice(0, &[7, 8]), claim.fill([7]), claim.len(), claim.parts());
     let claim = tx.claim(2).unwrap();
     let mut claim = Some(claim);
     child!(
@@ -374,6 +440,8 @@ fn guards(part: &mut Part) {
         "claim of a message",
         claim.as_mut().unwrap().write_at(0, b"seven"),
         claim.as_mut().unwrap().write_value_at(0, &7_u64),
+        claim.as_mut().unwrap().set_word(7),
+        claim.as_mut().unwrap().written(),
         assert!(claim.as_mut().unwrap().write(b"seven").is_err()),
         claim.take().unwrap().commit(),
         claim.take().unwrap().commit_len(1),
@@ -394,6 +462,7 @@ fn guards(part: &mut Part) {
         record.as_ref().unwrap().copy_to(&mut [0; 16]),
         record.as_ref().unwrap().to_vec(),
         record.as_ref().unwrap().value::<u8>(0),
+        assert_eq!(record.as_ref().unwrap().word(), 0),
         record.take().unwrap().release()
     );
     let mut batch = message_rx.peek_batch();

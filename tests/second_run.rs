@@ -13,6 +13,7 @@ use common::ends::{End, LONG, SOON, for_each_end, for_each_ring, obey, parts_of_
 use common::{Child, PATIENCE, Part, Ring, Running, succeed, wait_for};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{PeerState, Role, WaitError};
+use rustix::process::{Pid, Signal, kill_process};
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -361,71 +362,164 @@ fn example(name: &str) -> PathBuf {
     program
 }
 
-/// An example at work.
-struct Example(Running);
+/// Two examples that work together: how each is started, and what each says in the end.
+struct Pair {
+    sends: [&'static str; 3],
+    receives: [&'static str; 3],
+    said: [&'static str; 2],
+    /// The ring, from the name that both are given.
+    ring: &'static str,
+}
 
-impl Example {
+/// Without an end, and with one: the last word is how much is sent. Words that are empty are left out.
+const PAIRS: [Pair; 5] = [
+    Pair {
+        sends: ["producer", "", "100000"],
+        receives: ["consumer", "", ""],
+        said: ["sent 100000 numbers", "received 100000 numbers"],
+        ring: "",
+    },
+    Pair {
+        sends: ["request_reply", "ask", "1000"],
+        receives: ["request_reply", "serve", ""],
+        said: ["asked 1000 questions", "answered "],
+        ring: ".request",
+    },
+    Pair {
+        sends: ["request_reply", "ask", "1000"],
+        receives: [SERVER, "", ""],
+        said: ["asked 1000 questions", "answered "],
+        ring: ".request",
+    },
+    Pair {
+        sends: ["fan_in", "send", "1000"],
+        receives: ["fan_in", "gather", "1"],
+        said: ["sent 1000 messages", "read "],
+        ring: ".0",
+    },
+    Pair {
+        sends: ["audio", "play", "1"],
+        receives: ["audio", "record", ""],
+        said: ["played 1 seconds", "recorded "],
+        ring: "",
+    },
+];
+
+/// The one that ends when it is interrupted, and by nothing else.
+const SERVER: &str = "tokio_server";
+
+/// How many numbers, questions, messages or seconds are more than can be sent before a kill.
+const ENDLESS: &str = "4000000000";
+
+impl Pair {
     #[track_caller]
-    fn start(name: &str, ring: &Ring, count: Option<u64>) -> Example {
-        let mut command = Command::new(example(name));
-        command.arg(ring.name()).args(count.map(|count| count.to_string()));
-        Example(Running::start(command.stdout(Stdio::piped())))
+    fn start(&self, [program, part, count]: [&str; 3], ring: &Ring) -> Running {
+        let name = ring.name();
+        // `fan_in send` is told the number of the ring too.
+        let number = if part == "send" { "0" } else { "" };
+        let words = [part, name, number, count];
+        let mut command = Command::new(example(program));
+        command.args(words.into_iter().filter(|word| !word.is_empty())).stdin(Stdio::null());
+        Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
     }
 
-    /// Waits for its end, and returns what it has said.
     #[track_caller]
-    fn said(self) -> String {
-        let output = self.0.output();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{}: {said}", output.status);
-        said
+    fn send(&self, ring: &Ring, count: &str) -> Running {
+        self.start([self.sends[0], self.sends[1], count], ring)
+    }
+
+    #[track_caller]
+    fn receive(&self, ring: &Ring) -> Running {
+        self.start(self.receives, ring)
+    }
+
+    /// Waits until so much was received.
+    #[track_caller]
+    fn flows(&self, ring: &Ring, beyond: u64) -> u64 {
+        let name = format!("{}{}", ring.name(), self.ring);
+        wait_for("a flow", || {
+            let looked = ringmain::inspect::Inspection::open(&name).ok()?;
+            looked.positions().ok().map(|positions| positions.head).filter(|head| *head > beyond)
+        })
+    }
+
+    /// Waits for the ends of both, and checks that each did all that it should.
+    #[track_caller]
+    fn ends(&self, run: &str, tx: Running, rx: Running) {
+        for ((running, [program, ..]), said) in [(tx, self.sends), (rx, self.receives)].into_iter().zip(self.said) {
+            if program == SERVER {
+                let pid = Pid::from_raw(running.id() as i32).unwrap();
+                kill_process(pid, Signal::INT).unwrap();
+            }
+            let output = running.output();
+            let [out, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+            assert!(output.status.success() && out.contains(said), "{said:?}, {run}: {}\n{out}{errors}", output.status);
+        }
+    }
+
+    /// Starts both, one after the other.
+    #[track_caller]
+    fn both(&self, ring: &Ring, first: &str, count: &str) -> (Running, Running) {
+        if first == "tx" {
+            let tx = self.send(ring, count);
+            thread::sleep(SOON);
+            (tx, self.receive(ring))
+        } else {
+            let rx = self.receive(ring);
+            thread::sleep(SOON);
+            (self.send(ring, count), rx)
+        }
     }
 }
 
 #[test]
-fn the_examples_go_on_in_either_order_after_either_was_killed() {
-    for (killed, first) in
-        ["consumer", "producer"].into_iter().flat_map(|killed| [(killed, "consumer"), (killed, "producer")])
-    {
-        let ring = Ring::new();
-        // The first run: an endless producer, and one of the two is killed. The other one ends by itself, or is told
-        // to.
-        let mut examples = [Example::start("producer", &ring, None), Example::start("consumer", &ring, None)];
-        wait_for("a first run", || {
-            let looked = ringmain::inspect::Inspection::open(ring.name()).ok()?;
-            (looked.positions().ok()?.head > 0).then_some(())
-        });
-        match killed {
-            "producer" => {
-                examples[0].0.kill();
-                let [_, consumer] = examples;
-                assert!(consumer.said().contains("is gone without having closed"), "{killed} {first}");
-            }
-            _ => {
-                examples[1].0.kill();
-                // It waits at the full ring, or hears of the crash: as if interrupted.
-                examples[0].0.kill();
-                // What the first run left is read, and its end is told, before the second run begins.
-                let said = Example::start("consumer", &ring, None).said();
-                assert!(said.contains("is gone without having closed"), "{said}");
+fn the_examples_go_on_in_either_order_after_either_was_closed_or_killed() {
+    let check = |pair: &Pair, ended: &str, first: &str| {
+        let run = format!("{} and {} after {ended}, {first} first", pair.sends[0], pair.receives[0]);
+        let (ring, count) = (Ring::new(), pair.sends[2]);
+        let is_endless = ended != "closed";
+        let (mut tx, mut rx) = pair.both(&ring, first, if is_endless { ENDLESS } else { count });
+        if !is_endless {
+            pair.ends(&run, tx, rx);
+        } else {
+            let head = pair.flows(&ring, 0);
+            // Nothing comes between: the one that is left goes on with the one that is started again.
+            match ended {
+                "tx" => {
+                    tx.kill();
+                    let tx = pair.send(&ring, count);
+                    return pair.ends(&run, tx, rx);
+                }
+                "rx" => {
+                    rx.kill();
+                    rx = pair.receive(&ring);
+                    pair.flows(&ring, head);
+                    // A producer that nobody reads from is ended too, so that the whole run ends.
+                    tx.kill();
+                    tx = pair.send(&ring, count);
+                    return pair.ends(&run, tx, rx);
+                }
+                "tx and rx" => {
+                    tx.kill();
+                    rx.kill();
+                }
+                _ => {
+                    rx.kill();
+                    thread::sleep(SOON);
+                    tx.kill();
+                }
             }
         }
-        // The second run.
-        let (tx, rx) = match first {
-            "consumer" => {
-                let rx = Example::start("consumer", &ring, None);
-                wait_for("a consumer", || ring.exists().then_some(()));
-                thread::sleep(SOON);
-                (Example::start("producer", &ring, Some(100_000)), rx)
-            }
-            _ => {
-                let tx = Example::start("producer", &ring, Some(100_000));
-                thread::sleep(SOON);
-                (tx, Example::start("consumer", &ring, None))
-            }
-        };
-        assert!(tx.said().contains("sent 100000 numbers"));
-        let said = rx.said();
-        assert!(said.contains("received 100000 numbers"), "{killed} {first}: {said}");
-    }
+        let (tx, rx) = pair.both(&ring, first, count);
+        pair.ends(&run, tx, rx);
+    };
+    thread::scope(|scope| {
+        for pair in &PAIRS {
+            scope.spawn(move || {
+                for ended in ["closed", "tx", "rx", "tx and rx", "rx and tx"] {
+                    ["tx", "rx"].into_iter().for_each(|first| check(pair, ended, first));
+                }
+            });
+        }
+    });
 }

@@ -115,6 +115,12 @@ impl Async<PeekBatch<'_>> {
         copy_next(bytes: &mut [u8]) -> Result<usize, WaitError>;
     }
 
+    /// Returns the position of the next message, as [`position`](PeekBatch::position) does.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.handle.position()
+    }
+
     /// Gives all messages that were read back to the producer, at once.
     pub fn release(self) {
         self.handle.release();

@@ -116,7 +116,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     }
 
     /// Returns the position of what this end writes or reads next: of elements, how many lie before it; of messages,
-    /// how many bytes their records have. It only grows, across processes too.
+    /// how many bytes their records have. It only grows, across processes too. Always 0 in a forked child.
     ///
     /// A program that stores a consumer's position with the result of the elements before it knows, after a crash,
     /// which were used.

@@ -243,6 +243,12 @@ impl Trusted<Peek<'_, [u8]>> {
 
 /// For any kind of slot.
 impl<T: Slot + ?Sized> Trusted<Peek<'_, T>> {
+    /// Returns the position of the first element, as [`Peek::position`] does.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.0.position()
+    }
+
     /// Gives all elements back to the producer, at once.
     #[inline]
     pub fn release(self) {

@@ -5,6 +5,7 @@
 
 use std::env;
 use std::hint::black_box;
+use std::io::IoSlice;
 use std::process::exit;
 
 use nix::sys::ptrace;
@@ -146,6 +147,12 @@ fn with_messages(call: &str, options: &Options, next: u64) {
             let mut tx = producer();
             between_marks!(black_box(&several).iter().try_for_each(|message| tx.push(message))).unwrap();
         }
+        "push_vectored" => {
+            let mut tx = producer();
+            let (first, second) = several[0].split_at(several[0].len() / 2);
+            let parts = [IoSlice::new(first), IoSlice::new(second)];
+            between_marks!(tx.push_vectored(black_box(&parts))).unwrap();
+        }
         "claim and commit" => {
             let mut tx = producer();
             between_marks!(claim_message(&mut tx, &several[0]));
@@ -161,6 +168,18 @@ fn with_messages(call: &str, options: &Options, next: u64) {
         "pop thrice" => {
             let mut rx = consumer();
             between_marks!(popped.iter_mut().for_each(|message| assert_ne!(rx.pop(message), Ok(0))));
+        }
+        "drain" => {
+            let mut rx = consumer();
+            between_marks!(drain_messages(&mut rx, &mut popped));
+        }
+        "peek_batch and release" => {
+            let mut rx = consumer();
+            between_marks!(peek_messages(&mut rx, &mut popped, false));
+        }
+        "peek_batch and release_to" => {
+            let mut rx = consumer();
+            between_marks!(peek_messages(&mut rx, &mut popped, true));
         }
         "peek and release" => {
             let mut rx = consumer();
@@ -216,6 +235,29 @@ fn send_batch(tx: &mut messages::Producer, several: &[Vec<u8>; SEVERAL]) {
     let mut batch = tx.batch();
     several.iter().for_each(|message| batch.push(message).unwrap());
     batch.commit();
+}
+
+#[inline(never)]
+fn drain_messages(rx: &mut messages::Consumer, popped: &mut [[u8; LONGEST]; SEVERAL]) {
+    let mut popped = popped.iter_mut();
+    let drained = rx.drain(SEVERAL, |record| {
+        record.copy_to(popped.next().unwrap());
+    });
+    assert_eq!(drained, Ok(SEVERAL));
+}
+
+/// Gives the messages back one by one, from the second one read on, or all together.
+#[inline(never)]
+fn peek_messages(rx: &mut messages::Consumer, popped: &mut [[u8; LONGEST]; SEVERAL], one_by_one: bool) {
+    let mut batch = rx.peek_batch();
+    for message in popped {
+        let begin = batch.position();
+        batch.copy_next(message).unwrap();
+        if one_by_one {
+            batch.release_to(begin).unwrap();
+        }
+    }
+    batch.release();
 }
 
 #[inline(never)]

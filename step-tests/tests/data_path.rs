@@ -40,10 +40,15 @@ fn a_process_can_be_killed_at_every_instruction_of_a_flow_of_messages() {
     check::<Message>(&[
         Operation::pushes("push", 1, true),
         Operation::pushes("push thrice", several, false),
+        Operation::pushes("push_vectored", 1, true),
         Operation::pushes("claim and commit", 1, true),
         Operation::pushes("batch", several, true),
         Operation::pops("pop", 1, 1),
         Operation::pops("pop thrice", several, 1),
         Operation::pops("peek and release", 1, 1),
+        Operation::pops("drain", several, 1),
+        Operation::pops("peek_batch and release", several, several),
+        // Each is given back when the next one was read.
+        Operation::pops("peek_batch and release_to", several, 2),
     ]);
 }
