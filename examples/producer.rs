@@ -1,5 +1,5 @@
-//! Sends numbers through a ring. Run it beside the example `consumer`, either started first; either may be stopped at any
-//! time and started again, and the other one goes on with it:
+//! Sends numbers through a ring. Run it beside the example `consumer`, either started first; either may be stopped at
+//! any time and started again, and the other one goes on with it:
 //!
 //! ```text
 //! cargo run --release --example producer -- [name] [count]

@@ -98,7 +98,8 @@ fn serve(name: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks so many times, each time when the last answer has come. It knows when it has asked all, so it removes the rings.
+/// Asks so many times, each time when the last answer has come. It knows when it has asked all, so it removes the
+/// rings.
 fn ask(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
     let (requests, replies) = rings(name);
     // A server that is gone does not end it: the next one goes on.
