@@ -8,6 +8,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -44,8 +45,13 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     match part.as_str() {
         "serve" => {
-            let listener = UnixListener::bind(&path)
-                .map_err(|error| format!("cannot listen at {path}: {error}; remove it if no server runs there"))?;
+            // One that was killed has left its socket, at which nobody listens.
+            if UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+                fs::remove_file(&path)?;
+            }
+            let listener = UnixListener::bind(&path).map_err(|error| {
+                format!("cannot listen at {path}: {error}; end the server that runs there, or give another path")
+            })?;
             let served = serve(&listener, count.unwrap_or(10_000_000));
             fs::remove_file(&path)?;
             served

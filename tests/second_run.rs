@@ -473,6 +473,30 @@ impl Pair {
 }
 
 #[test]
+fn the_server_of_a_ring_without_a_name_is_started_again_after_it_was_killed() {
+    let ring = Ring::new();
+    let socket = env::temp_dir().join(ring.name());
+    let start = |part: &str| {
+        let mut command = Command::new(example("anonymous_socket"));
+        command.arg(part).arg(&socket).arg("1000");
+        Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    };
+    let mut server = start("serve");
+    wait_for("a socket", || socket.exists().then_some(()));
+    server.kill();
+    let server = start("serve");
+    // The old socket refuses, until the new one is there.
+    let received = wait_for("a client that is served", || {
+        let output = start("receive").output();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    });
+    assert!(received.contains("received 1000 numbers, from Some(0) to Some(999)"), "{received}");
+    let output = server.output();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!socket.exists());
+}
+
+#[test]
 fn the_examples_go_on_in_either_order_after_either_was_closed_or_killed() {
     let check = |pair: &Pair, ended: &str, first: &str| {
         let run = format!("{} and {} after {ended}, {first} first", pair.sends[0], pair.receives[0]);
