@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::thread;
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use serde_json::Value;
 
 mod bench_common;
 mod shell;
@@ -87,7 +88,8 @@ fn what_the_system_does_not_allow_is_left_out_with_its_reason() {
 #[test]
 fn an_earlier_run_that_was_not_steady_is_told_so_first() {
     let scratch = Scratch::new("unsteady");
-    let mut report = check_json(&["--size", "64", "--transport", "message"]);
+    // Of figures that are always the same: in a run of its own the processors may move.
+    let mut report: Value = serde_json::from_str(include_str!("walk/results.json")).unwrap();
     let mut beginning = |factor: f64| {
         let line = &mut report["regimes"][0]["line"];
         line["max"] = (line["min"].as_f64().unwrap() * factor).into();
