@@ -263,7 +263,8 @@ fn readers_that_are_killed_lose_nothing_and_repeat_one_piece() {
     const PIECE: usize = 32 << 10;
     for (framing, repeats) in [("bytes", PIECE), ("fixed:8", PIECE), ("lines", PIECE + 64)] {
         let ring = Ring::new();
-        let input: String = (0..1_000_000).map(|line| format!("{line:07}\n")).collect();
+        // More than all of them can read, each up to its length and the 1 MiB of a pipe.
+        let input: String = (0..2_500_000).map(|line| format!("{line:07}\n")).collect();
         let input = input.into_bytes();
         let writer = feed(&["write", ring.name(), "--framing", framing, "--capacity", "256K"], input.clone());
         wait_for("the ring", || Inspection::open(ring.name()).ok());
