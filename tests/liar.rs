@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::Ordering;
 
 use common::hostile::Words;
-use common::outcomes::{Outcomes, visit};
+use common::outcomes::{Outcomes, is_enough, visit};
 use common::{Child, Part, Random, Ring, path, word};
 use ringmain::stream::{Consumer, Producer};
 
@@ -50,7 +50,9 @@ fn check_victims(capacity: usize) {
     liar.says("lies");
     let (mut pushes, mut pops) = (Outcomes::default(), Outcomes::default());
     let options = ring.options().await_first_peer(false);
-    for _ in 0..VISITS {
+    let mut visits = 0;
+    while !is_enough(visits, VISITS, [&pushes, &pops]) {
+        visits += 1;
         visit::<Producer<u64>>(&options, &random, &mut pushes);
         visit::<Consumer<u64>>(&options, &random, &mut pops);
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use common::hostile::Words;
 use common::messages::{header, ring_of};
-use common::outcomes::{Outcomes, visit};
+use common::outcomes::{Outcomes, is_enough, visit};
 use common::{Child, Part, Random, Ring, path, word};
 use ringmain::message::{Consumer, Producer};
 
@@ -60,7 +60,9 @@ fn check_victims(capacity: usize, align: usize) {
     liar.says("lies");
     let (mut pushes, mut pops) = (Outcomes::default(), Outcomes::default());
     let (options, mut attached) = (ring.options().await_first_peer(false), (0, 0));
-    for _ in 0..VISITS {
+    let mut visits = 0;
+    while !is_enough(visits, VISITS, [&pushes, &pops]) {
+        visits += 1;
         attached.0 += u64::from(visit::<Producer>(&options, &random, &mut pushes));
         attached.1 += u64::from(visit::<Consumer>(&options, &random, &mut pops));
         // The next ones may come: what lies in the past is right again.

@@ -28,13 +28,23 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Checks that there was something of each.
+    /// Returns whether there was something of each.
+    pub(crate) fn say_something(&self) -> bool {
+        self.done.min(self.refused).min(self.corrupted) > 0
+    }
+
+    /// Checks that there was.
     #[track_caller]
     pub(crate) fn check(&self, what: &str) {
         println!("{what}: {self:?}");
-        let Outcomes { done, refused, corrupted } = *self;
-        assert!(done.min(refused).min(corrupted) > 0, "{what}: {self:?} say nothing");
+        assert!(self.say_something(), "{what}: {self:?} say nothing");
     }
+}
+
+/// Counts the visits of two victims: so many, and more, up to fifty times as many, where a liar that shares a processor
+/// with them was too seldom in time.
+pub(crate) fn is_enough(visits: u64, least: u64, sides: [&Outcomes; 2]) -> bool {
+    visits >= least && (visits >= 50 * least || sides.iter().all(|side| side.say_something()))
 }
 
 /// Lets a victim come and make calls of every kind, if the words allow it at this moment; returns whether they did.
