@@ -345,7 +345,7 @@ pub extern "C" fn ringmain_strerror(code: c_int) -> *const c_char {
     let words: &CStr = match code.saturating_abs() {
         0 => c"success",
         libc::EAGAIN => c"the ring is full or empty: try again, or wait",
-        libc::ETIMEDOUT => c"nothing came within the time that was given",
+        libc::ETIMEDOUT => c"the time that was given is over, and what was waited for has not come",
         libc::ECANCELED => c"a waker has ended the wait",
         libc::EPIPE => c"the other end has closed the ring",
         libc::ECONNRESET => c"the process at the other end is gone without having closed the ring",

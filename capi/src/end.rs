@@ -595,6 +595,7 @@ pub unsafe extern "C" fn ringmain_attach(
         check_which(which)?;
         // SAFETY: the caller's promise.
         let asked = unsafe { Asked::read(name, options, Source::Given) }?;
+        asked.check(which)?;
         end.write(attach_as(which, &asked).map_err(Refusal::refuse)?);
         Ok(())
     }))
@@ -607,6 +608,7 @@ pub unsafe extern "C" fn ringmain_create(which: u32, name: *const c_char, option
     let created = check_which(which).and_then(|()| {
         // SAFETY: the caller's promise.
         let asked = unsafe { Asked::read(name, options, Source::Given) }?;
+        asked.check(which)?;
         let created = match which {
             RINGMAIN_STREAM_PRODUCER | RINGMAIN_STREAM_CONSUMER => {
                 asked.layout().and_then(|element| asked.options.create_stream(element))
@@ -827,6 +829,11 @@ pub unsafe extern "C" fn ringmain_wait(end: *mut ringmain_end, need: usize, limi
             (WaitError::TimedOut, Ring::StreamProducer(_) | Ring::MessageProducer(_)) if limit_ns <= RINGMAIN_NOW => {
                 PushError::Full(0).refuse()
             }
+            (WaitError::TimedOut, Ring::StreamConsumer(rx)) if limit_ns <= RINGMAIN_NOW => match rx.available() {
+                Ok(0) => PopError::Empty.refuse(),
+                Ok(available) => PopError::Short { available, len: need }.refuse(),
+                Err(broken) => broken.refuse(),
+            },
             (WaitError::TimedOut, _) if limit_ns <= RINGMAIN_NOW => PopError::Empty.refuse(),
             (error, _) => error.refuse(),
         })

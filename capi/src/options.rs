@@ -193,6 +193,7 @@ pub(crate) enum Source {
 pub(crate) struct Asked {
     pub(crate) options: Options,
     pub(crate) element: (usize, usize),
+    record_alignment: usize,
 }
 
 impl Asked {
@@ -273,9 +274,24 @@ impl Asked {
             options = options.owner(given.owner);
         }
         if has(RINGMAIN_PACE) {
+            if given.pace_ns < 0 {
+                return Err(invalid(format_args!("pace_ns is {}, expected 0 or more", given.pace_ns)));
+            }
             options = options.pace(limit(given.pace_ns).unwrap_or(Duration::MAX));
         }
-        Ok(Asked { options, element: (given.element_size, given.element_align) })
+        let element = (given.element_size, given.element_align);
+        Ok(Asked { options, element, record_alignment: given.record_alignment })
+    }
+
+    /// Checks that what was given is for this kind of ring.
+    pub(crate) fn check(&self, which: u32) -> Result<(), c_int> {
+        let is_stream = matches!(which, RINGMAIN_STREAM_PRODUCER | RINGMAIN_STREAM_CONSUMER);
+        match self.record_alignment {
+            alignment if is_stream && alignment > 0 => Err(invalid(format_args!(
+                "record_alignment is {alignment}, expected 0: elements of a stream ring have element_align"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the layout of an element.

@@ -98,6 +98,11 @@ static void ways_to_attach(void) {
     FAILS(ringmain_attach(RINGMAIN_MESSAGE_CONSUMER, NULL, NULL, &rx), -EINVAL, "no capacity; give one");
     FAILS(ringmain_attach(9, name, NULL, &rx), -EINVAL, "which is 9");
     FAILS(ringmain_create(0, name, NULL), -EINVAL, "which is 0");
+    ringmain_options wrong = RINGMAIN_OPTIONS(.capacity = 8, .element_size = 8, .element_align = 8, .record_alignment = 8);
+    FAILS(ringmain_attach(RINGMAIN_STREAM_CONSUMER, name, &wrong, &rx), -EINVAL, "record_alignment is 8");
+    FAILS(ringmain_create(RINGMAIN_STREAM_CONSUMER, name, &wrong), -EINVAL, "record_alignment is 8");
+    wrong = RINGMAIN_OPTIONS(.capacity = 8, .pace_ns = -1, .flags = RINGMAIN_PACE);
+    FAILS(ringmain_attach(RINGMAIN_MESSAGE_CONSUMER, name, &wrong, &rx), -EINVAL, "pace_ns is -1");
 }
 
 /* What the other end is told, of a process that leaves, is killed, or was never there. */
@@ -147,7 +152,7 @@ static void ends(void) {
     ringmain_end *rx = attach(RINGMAIN_MESSAGE_CONSUMER, name, &options);
     ringmain_end *tx = attach(RINGMAIN_MESSAGE_PRODUCER, name, &options);
     IS(ringmain_close(tx), 0);
-    FAILS(ringmain_message_pop(rx, bytes, 8, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_message_pop(rx, bytes, 8, SOON), -ETIMEDOUT, "the time that was given is over");
     IS(ringmain_unlink(name), 0);
     FAILS(ringmain_message_pop(rx, bytes, 8, LONG), -ESTALE, "the ring's name is gone");
     IS(ringmain_close(rx), 0);

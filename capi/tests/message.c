@@ -22,9 +22,9 @@ static void one_by_one(void) {
     FAILS(ringmain_message_pop(rx, found, sizeof found, RINGMAIN_NOW), -EAGAIN, "the ring is empty");
     /* A time that has passed. */
     FAILS(ringmain_message_pop(rx, found, sizeof found, -5), -EAGAIN, "the ring is empty");
-    FAILS(ringmain_message_pop(rx, found, sizeof found, SOON), -ETIMEDOUT, "within the time");
-    FAILS(ringmain_message_next_len(rx, SOON), -ETIMEDOUT, "within the time");
-    FAILS(ringmain_wait(rx, 1, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_message_pop(rx, found, sizeof found, SOON), -ETIMEDOUT, "the time that was given is over");
+    FAILS(ringmain_message_next_len(rx, SOON), -ETIMEDOUT, "the time that was given is over");
+    FAILS(ringmain_wait(rx, 1, SOON), -ETIMEDOUT, "the time that was given is over");
     IS(ringmain_message_push(tx, "buy 100", 7, RINGMAIN_NOW), 0);
     IS(ringmain_message_push(tx, NULL, 0, RINGMAIN_FOREVER), 0);
     IS(ringmain_wait(rx, 1, RINGMAIN_NOW), 0);
@@ -40,7 +40,7 @@ static void one_by_one(void) {
     IS(ringmain_wait(tx, 4000, RINGMAIN_NOW), 0);
     IS(ringmain_message_push(tx, found, 4000, RINGMAIN_NOW), 0);
     FAILS(ringmain_message_push(tx, found, 100, RINGMAIN_NOW), -EAGAIN, "the ring is full");
-    FAILS(ringmain_message_push(tx, found, 100, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_message_push(tx, found, 100, SOON), -ETIMEDOUT, "the time that was given is over");
     FAILS(ringmain_wait(tx, 100, RINGMAIN_NOW), -EAGAIN, "the ring is full");
     CHECK(ringmain_room(tx) < 100);
     CHECK(ringmain_len(rx) >= 4000);
@@ -67,7 +67,7 @@ static void with_words_and_parts(void) {
     IS(ringmain_message_pop_tagged(rx, &word, found, sizeof found, RINGMAIN_FOREVER), 7);
     CHECK(word == 0 && memcmp(found, "buy 100", 7) == 0);
     IS(ringmain_message_pop(rx, found, 0, RINGMAIN_NOW), 0);
-    FAILS(ringmain_message_pop_tagged(rx, &word, found, 1, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_message_pop_tagged(rx, &word, found, 1, SOON), -ETIMEDOUT, "the time that was given is over");
     parts[1].iov_base = NULL;
     FAILS(ringmain_message_push_vectored(tx, parts, 3, RINGMAIN_NOW), -EINVAL, "a part of the message is NULL");
     /* An empty part has no address, as for writev(). */
@@ -118,14 +118,14 @@ static void in_place(void) {
     FAILS(ringmain_message_release(rx), -EINVAL, "nothing is open, expected a peek at messages");
     FAILS(ringmain_message_commit(tx, 0), -EINVAL, "nothing is open, expected a claim of room");
     FAILS(ringmain_message_peek(rx, RINGMAIN_NOW, &record), -EAGAIN, "empty");
-    FAILS(ringmain_message_peek(rx, SOON, &record), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_message_peek(rx, SOON, &record), -ETIMEDOUT, "the time that was given is over");
     FAILS(ringmain_message_claim(tx, 5000, LONG, &bytes), -EMSGSIZE, "5000 asked for");
     IS(ringmain_message_claim(tx, 3000, LONG, &bytes), 0);
     IS(ringmain_abort(tx), 0);
     IS(ringmain_len(tx), 0);
     IS(ringmain_message_claim(tx, 3000, LONG, &bytes), 0);
     IS(ringmain_message_commit(tx, 3000), 0);
-    FAILS(ringmain_message_claim(tx, 3000, SOON, &bytes), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_message_claim(tx, 3000, SOON, &bytes), -ETIMEDOUT, "the time that was given is over");
     close_both();
     /* Without words, a tag is refused and the claim stays open. */
     open_both(4096, 8);
@@ -164,7 +164,7 @@ static void in_batches(void) {
         CHECK(memcmp(found, "two", 3) == 0);
         IS(ringmain_message_copy_next(rx, NULL, 0, LONG), 0);
         FAILS(ringmain_message_copy_next(rx, found, 3, RINGMAIN_NOW), -EAGAIN, "empty");
-        FAILS(ringmain_message_copy_next(rx, found, 3, SOON), -ETIMEDOUT, "within the time");
+        FAILS(ringmain_message_copy_next(rx, found, 3, SOON), -ETIMEDOUT, "the time that was given is over");
         FAILS(ringmain_message_pop(rx, found, 3, RINGMAIN_NOW), -EINVAL, "a peek at messages is open");
         if (round == 0) {
             IS(ringmain_keep(rx), 0);
@@ -228,7 +228,7 @@ static void never_fits(void) {
         } else {
             /* What has no room yet may get it. */
             FAILS(ringmain_message_push(tx, large, 10, RINGMAIN_NOW), -EAGAIN, "full");
-            FAILS(ringmain_message_push(tx, large, 10, SOON), -ETIMEDOUT, "within the time");
+            FAILS(ringmain_message_push(tx, large, 10, SOON), -ETIMEDOUT, "the time that was given is over");
             IS(ringmain_abort(tx), 0);
         }
     }

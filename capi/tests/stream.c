@@ -26,7 +26,7 @@ static void one_by_one(void) {
     }
     IS(ringmain_position(rx, &position), 0);
     IS(position, 100);
-    FAILS(ringmain_stream_pop(rx, &number, 1, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_stream_pop(rx, &number, 1, SOON), -ETIMEDOUT, "the time that was given is over");
     close_both();
 }
 
@@ -40,19 +40,19 @@ static void in_bulk(void) {
     IS(ringmain_room(tx), 0);
     IS(ringmain_len(rx), 4);
     FAILS(ringmain_stream_push(tx, numbers, 8, RINGMAIN_NOW), -EAGAIN, "the ring is full");
-    FAILS(ringmain_stream_push(tx, numbers, 8, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_stream_push(tx, numbers, 8, SOON), -ETIMEDOUT, "the time that was given is over");
     IS(ringmain_stream_push(tx, NULL, 0, RINGMAIN_NOW), 0);
     IS(ringmain_stream_pop(rx, found, 3, RINGMAIN_NOW), 3);
     IS(memcmp(found, numbers, 24), 0);
     /* All of them, as far as that goes. */
-    FAILS(ringmain_stream_push_all(tx, numbers, 8, SOON, &done), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_stream_push_all(tx, numbers, 8, SOON, &done), -ETIMEDOUT, "the time that was given is over");
     IS(done, 3);
     FAILS(ringmain_stream_push_all(tx, numbers, 8, RINGMAIN_NOW, NULL), -EAGAIN, "full");
     IS(ringmain_stream_pop_all(rx, found, 4, RINGMAIN_FOREVER, &done), 0);
     IS(done, 4);
     IS(found[0], 13);
     IS(memcmp(found + 1, numbers, 24), 0);
-    FAILS(ringmain_stream_pop_all(rx, found, 4, SOON, &done), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_stream_pop_all(rx, found, 4, SOON, &done), -ETIMEDOUT, "the time that was given is over");
     IS(done, 0);
     IS(ringmain_stream_push_all(tx, numbers, 4, LONG, &done), 0);
     IS(done, 4);
@@ -130,8 +130,8 @@ static void in_place(void) {
         FAILS(ringmain_stream_copy(rx, rest, 8, RINGMAIN_NOW), -EINVAL, "a peek at elements is open");
         IS(ringmain_stream_release(rx, 2), 0);
     }
-    FAILS(ringmain_stream_copy(rx, &number, 1, SOON), -ETIMEDOUT, "within the time");
-    FAILS(ringmain_stream_peek(rx, 1, 1, SOON, &elements), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_stream_copy(rx, &number, 1, SOON), -ETIMEDOUT, "the time that was given is over");
+    FAILS(ringmain_stream_peek(rx, 1, 1, SOON, &elements), -ETIMEDOUT, "the time that was given is over");
     FAILS(ringmain_stream_peek(rx, 1, 1, RINGMAIN_NOW, &elements), -EAGAIN, "empty");
     never_fits(8);
     FAILS(ringmain_stream_claim(tx, 3, 2, RINGMAIN_NOW, &slots), -EINVAL, "at least 3 and at most 2");
@@ -151,14 +151,14 @@ static void waiting(void) {
     uint64_t number = 1;
     open_both(2);
     FAILS(ringmain_wait(rx, 1, RINGMAIN_NOW), -EAGAIN, "the ring is empty");
-    FAILS(ringmain_wait(rx, 1, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_wait(rx, 1, SOON), -ETIMEDOUT, "the time that was given is over");
     IS(ringmain_wait(tx, 2, RINGMAIN_FOREVER), 0);
     FAILS(ringmain_wait(tx, 3, RINGMAIN_FOREVER), -EMSGSIZE, "3 asked for, the ring can hold 2");
     IS(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW), 1);
     IS(ringmain_wait(rx, 1, RINGMAIN_NOW), 0);
     FAILS(ringmain_wait(tx, 2, RINGMAIN_NOW), -EAGAIN, "the ring is full");
     IS(ringmain_set_wait(tx, RINGMAIN_PARK), 0);
-    FAILS(ringmain_wait(tx, 2, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_wait(tx, 2, SOON), -ETIMEDOUT, "the time that was given is over");
     FAILS(ringmain_set_wait(tx, 7), -EINVAL, "wait is 7, expected RINGMAIN_SPIN_THEN_PARK");
     IS(ringmain_close(tx), 0);
     /* One is left, two were asked for. */

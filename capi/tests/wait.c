@@ -44,6 +44,7 @@ static void what_is_ready(void) {
     CHECK(list[0].ready == 0 && list[1].ready == 0 && list[0].end == rx && list[0].need == 2);
     IS(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW), 1);
     IS(ringmain_waitset_wait(set, list, 2, RINGMAIN_NOW), 0);
+    FAILS(ringmain_wait(rx, 2, RINGMAIN_NOW), -EAGAIN, "2 elements asked for, 1 are there");
     IS(ringmain_message_push(writer, "hello", 5, RINGMAIN_NOW), 0);
     IS(ringmain_waitset_wait(set, list, 2, RINGMAIN_FOREVER), 1);
     CHECK(list[0].ready == 0 && list[1].ready == 1);
@@ -235,7 +236,7 @@ static void calls(void) {
     IS(ringmain_wake(stop), 0);
     IS(ringmain_stream_pop(rx, &number, 1, LONG), 1);
     FAILS(ringmain_stream_pop(rx, &number, 1, LONG), -ECANCELED, "a waker");
-    FAILS(ringmain_stream_pop(rx, &number, 1, SOON), -ETIMEDOUT, "within the time");
+    FAILS(ringmain_stream_pop(rx, &number, 1, SOON), -ETIMEDOUT, "the time that was given is over");
     /* The same one again. */
     IS(ringmain_end_waker(rx, &same), 0);
     IS(ringmain_wake(same), 0);

@@ -155,7 +155,9 @@ impl From<WaitError> for io::Error {
 impl fmt::Display for WaitError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            WaitError::TimedOut => formatter.write_str("nothing came within the time that was given"),
+            WaitError::TimedOut => {
+                formatter.write_str("the time that was given is over, and what was waited for has not come")
+            }
             WaitError::Called => formatter.write_str("a waker of the handle has ended the wait"),
             WaitError::Closed => formatter.write_str("the other end has closed the ring"),
             WaitError::Crashed => {
