@@ -98,11 +98,14 @@ static void ways_to_attach(void) {
     FAILS(ringmain_attach(RINGMAIN_MESSAGE_CONSUMER, NULL, NULL, &rx), -EINVAL, "no capacity; give one");
     FAILS(ringmain_attach(9, name, NULL, &rx), -EINVAL, "which is 9");
     FAILS(ringmain_create(0, name, NULL), -EINVAL, "which is 0");
-    ringmain_options wrong = RINGMAIN_OPTIONS(.capacity = 8, .element_size = 8, .element_align = 8, .record_alignment = 8);
+    ringmain_options wrong = numbers_of(8);
+    wrong.record_alignment = 8;
     FAILS(ringmain_attach(RINGMAIN_STREAM_CONSUMER, name, &wrong, &rx), -EINVAL, "record_alignment is 8");
     FAILS(ringmain_create(RINGMAIN_STREAM_CONSUMER, name, &wrong), -EINVAL, "record_alignment is 8");
-    wrong = RINGMAIN_OPTIONS(.capacity = 8, .pace_ns = -1, .flags = RINGMAIN_PACE);
-    FAILS(ringmain_attach(RINGMAIN_MESSAGE_CONSUMER, name, &wrong, &rx), -EINVAL, "pace_ns is -1");
+    wrong.record_alignment = 0;
+    wrong.pace_ns = -1;
+    wrong.flags |= RINGMAIN_PACE;
+    FAILS(ringmain_attach(RINGMAIN_STREAM_CONSUMER, name, &wrong, &rx), -EINVAL, "pace_ns is -1");
 }
 
 /* What the other end is told, of a process that leaves, is killed, or was never there. */
