@@ -6,7 +6,7 @@ use std::time::Duration;
 use ringmain::{Error, Options, WaitError};
 
 use crate::object::Object;
-use crate::operation::Operation;
+use crate::operation::{Finds, Operation};
 use crate::rings::Ring;
 use crate::world::{Survivor, World, expect, push};
 
@@ -19,6 +19,8 @@ const TRIES: usize = 100_000;
 /// How a process was killed.
 #[derive(Debug)]
 pub struct Death {
+    /// Whether it had begun its call.
+    pub begun: bool,
     /// Whether it had come to the end of its call.
     pub finished: bool,
     /// What it held that nobody else could see.
@@ -35,6 +37,7 @@ pub struct Death {
 pub fn judge<R: Ring>(world: World<R>, operation: &Operation, death: &Death) -> Result<(), String> {
     let World { object, survivor, first, next } = world;
     match survivor {
+        Survivor::Nobody if operation.finds == Finds::Ended => after_an_end::<R>(&object, next, death),
         Survivor::Nobody => created::<R>(&object),
         Survivor::Consumer(rx) => after_a_producer::<R>(&object, rx, first..next, operation, death),
         Survivor::Producer(tx) => after_a_consumer::<R>(&object, tx, first..next, operation, death),
@@ -50,6 +53,24 @@ fn created<R: Ring>(object: &Object) -> Result<(), String> {
     let mut rx = succeed::<R, _>(&copy, R::consumer)?;
     let mut tx = succeed::<R, _>(&copy, R::producer)?;
     flow::<R>(&mut tx, &mut rx, 0)
+}
+
+/// The end of the last producer is told once: to the killed consumer, or to the next one.
+fn after_an_end<R: Ring>(object: &Object, next: u64, death: &Death) -> Result<(), String> {
+    const TOLD: Result<(), WaitError> = Err(WaitError::Closed);
+    const NOT_TOLD: Result<(), WaitError> = Err(WaitError::TimedOut);
+    let mut rx = succeed::<R, _>(object, R::consumer)?;
+    match R::until_available(&mut rx, Duration::ZERO) {
+        TOLD if death.finished => return Err("an end is told twice: to the killed process and to the next".to_owned()),
+        NOT_TOLD if !death.begun => return Err("an end is never told: not to the first one that asks".to_owned()),
+        TOLD | NOT_TOLD => {}
+        other => return Err(format!("a successor hears {other:?}, expected {TOLD:?} or {NOT_TOLD:?}")),
+    }
+    drop(rx);
+    let mut rx = succeed::<R, _>(object, R::consumer)?;
+    expect(R::until_available(&mut rx, Duration::ZERO), NOT_TOLD)?;
+    let mut tx = succeed::<R, _>(object, R::producer)?;
+    flow::<R>(&mut tx, &mut rx, next)
 }
 
 /// What was committed is there, and of what was not, as much as may become visible at once.

@@ -193,7 +193,7 @@ impl Victim {
         let finished = !traced.run_to(point);
         let (point, private) = (traced.point(), traced.private_memory());
         traced.kill();
-        match judge(world, operation, &Death { finished, private, asleep }) {
+        match judge(world, operation, &Death { begun: point != Point::default(), finished, private, asleep }) {
             Ok(()) => Ok(finished),
             Err(what) => Err(Fault { point, what }),
         }

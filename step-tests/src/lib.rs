@@ -20,10 +20,12 @@
 //!   words;
 //! - no more comes again than one step of the head;
 //! - the survivor hears that its peer is gone, awake and asleep;
+//! - the end of a producer was told once, to the killed process or to the next one that asks;
 //! - the role is free, and the ring carries two fillings more, or the name is gone and a new ring does.
 //!
-//! The checks can fail: `src/bin/planted` is the library with one of four bugs, and each is caught
-//! (`tests/planted_bugs.rs`).
+//! The checks can fail: `src/bin/planted` is the library with one of seven bugs, and each is caught
+//! (`tests/planted_bugs.rs`). With another one it is a victim of the liars of `tests/flips.rs` and
+//! `tests/oscillation.rs` (`tests/planted_lies.rs`).
 //!
 //! ```text
 //! cargo test -p step-tests --release                  all of it

@@ -37,6 +37,8 @@ pub enum Finds {
     Ring,
     /// The same, and the last producer was killed between a header and its tail.
     TailBehind,
+    /// An empty ring without holders, whose last producer left in order, and no consumer was told of that.
+    Ended,
 }
 
 impl Operation {
@@ -63,6 +65,12 @@ impl Operation {
     pub const fn joins(name: &'static str, role: Role) -> Operation {
         // The last holder has left in order, and this one may not have said yet that it came.
         Operation { ends: &[WaitError::Closed, WaitError::Crashed], ..Operation::of(name, role) }
+    }
+
+    /// Is told, as a consumer that finds nothing to read, of the end of the last producer.
+    #[must_use]
+    pub const fn is_told(name: &'static str) -> Operation {
+        Operation { finds: Finds::Ended, ..Operation::of(name, Role::Consumer) }
     }
 
     /// Leaves a ring in order. A consumer has popped one element or message before.

@@ -7,6 +7,7 @@ use std::env;
 use std::hint::black_box;
 use std::io::IoSlice;
 use std::process::exit;
+use std::time::Duration;
 
 use nix::sys::ptrace;
 use step_tests::elements::{Element, LONGEST, element, message};
@@ -15,7 +16,7 @@ use step_tests::processor::mark;
 use step_tests::rings::{BYTES, SLOTS};
 use step_tests::tracer::NOT_PERMITTED;
 
-use crate::library::{Options, message as messages, stream};
+use crate::library::{Options, WaitError, message as messages, stream};
 
 /// Stops at the beginning and at the end of a call.
 macro_rules! between_marks {
@@ -81,6 +82,11 @@ fn with_elements(call: &str, options: &Options, next: u64) {
         "peek and release" => {
             let mut rx = consumer();
             between_marks!(peek_elements(&mut rx, &mut popped));
+        }
+        "be told" => {
+            let mut rx = consumer();
+            let told = between_marks!(rx.within(Duration::ZERO).until_available(1));
+            assert_eq!(told, Err(WaitError::Closed));
         }
         "create a producer" => {
             drop(between_marks!(options.clone().capacity(SLOTS).stream_producer::<Element>()).unwrap());
@@ -184,6 +190,11 @@ fn with_messages(call: &str, options: &Options, next: u64) {
         "peek and release" => {
             let mut rx = consumer();
             between_marks!(peek_message(&mut rx, &mut popped[0]));
+        }
+        "be told" => {
+            let mut rx = consumer();
+            let told = between_marks!(rx.within(Duration::ZERO).until_available());
+            assert_eq!(told, Err(WaitError::Closed));
         }
         "create a producer" => {
             drop(between_marks!(options.clone().capacity(BYTES).message_producer()).unwrap());

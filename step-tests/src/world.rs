@@ -25,7 +25,7 @@ pub struct World<R: Ring> {
 /// Who is at the other end.
 #[derive(Debug)]
 pub enum Survivor<R: Ring> {
-    /// Nobody: there is no ring.
+    /// Nobody: there is no ring, or one that its holders have left.
     Nobody,
     /// A producer.
     Producer(R::Producer),
@@ -56,6 +56,13 @@ impl<R: Ring> World<R> {
             push::<R>(&mut tx, number)?;
         }
         let survivor = match operation.role {
+            _ if operation.finds == Finds::Ended => {
+                while R::pop(&mut rx)?.is_some() {}
+                drop((rx, tx));
+                // The consumer has left, so nobody is told of this one's end.
+                drop(R::producer(&object.options()).map_err(|error| error.to_string())?);
+                Survivor::Nobody
+            }
             Role::Producer => Survivor::Consumer(rx),
             _ => {
                 drop(rx);

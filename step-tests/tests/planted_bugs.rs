@@ -32,6 +32,7 @@ fn without_a_bug_the_planted_library_survives() {
         let sound = Victim { program: PROGRAM, bug: "-" };
         sound.survives::<Stream>(&[STREAM_PUSHES[0], STREAM_POPS[0]], Victim::at_every_instruction::<Stream>);
         sound.survives::<Message>(&[MESSAGE_PUSHES[0], MESSAGE_POPS[0]], Victim::at_every_instruction::<Message>);
+        sound.survives::<Stream>(&IS_TOLD, Victim::at_every_change::<Stream>);
         sound.survives::<Stream>(&CREATES[..1], Victim::at_every_change::<Stream>);
     }
 }
@@ -93,4 +94,30 @@ fn a_head_that_is_published_before_the_copy_out_is_caught() {
     const BUG: &str = "release before read";
     is_caught::<Stream>(BUG, &STREAM_POPS, Victim::at_every_instruction::<Stream>, &["is lost"]);
     is_caught::<Message>(BUG, &MESSAGE_POPS, Victim::at_every_instruction::<Message>, &["is lost"]);
+}
+
+const IS_TOLD: [Operation; 1] = [Operation::is_told("be told")];
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "calls are twenty times as long without optimisation: add --release")]
+fn an_end_that_is_told_twice_is_caught() {
+    const BUG: &str = "told twice";
+    is_caught::<Stream>(BUG, &IS_TOLD, Victim::at_every_change::<Stream>, &["an end is told twice"]);
+    is_caught::<Message>(BUG, &IS_TOLD, Victim::at_every_change::<Message>, &["an end is told twice"]);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "calls are twenty times as long without optimisation: add --release")]
+fn an_end_that_is_never_told_is_caught() {
+    const BUG: &str = "told never";
+    is_caught::<Stream>(BUG, &IS_TOLD, Victim::at_every_change::<Stream>, &["an end is never told"]);
+    is_caught::<Message>(BUG, &IS_TOLD, Victim::at_every_change::<Message>, &["an end is never told"]);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "calls are twenty times as long without optimisation: add --release")]
+fn credit_that_is_withheld_is_caught() {
+    const BUG: &str = "credit withheld";
+    is_caught::<Stream>(BUG, &STREAM_POPS, Victim::at_every_change::<Stream>, &["repeated from"]);
+    is_caught::<Message>(BUG, &MESSAGE_POPS, Victim::at_every_change::<Message>, &["repeated from"]);
 }

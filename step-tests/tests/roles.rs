@@ -1,4 +1,4 @@
-//! A process can be killed wherever it comes to a ring or leaves it.
+//! A process can be killed wherever it comes to a ring or leaves it, or is told that the other end has left.
 
 use ringmain::Role;
 use step_tests::kills::Victim;
@@ -50,6 +50,13 @@ fn who_joins_a_stream_can_be_killed_anywhere() {
 fn who_joins_a_message_ring_can_be_killed_anywhere() {
     check::<Message>(&JOINS);
     check::<Message>(&[JOINS[0].with_its_tail_behind()]);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "calls are twenty times as long without optimisation: add --release")]
+fn who_is_told_of_an_end_can_be_killed_anywhere() {
+    check::<Stream>(&[Operation::is_told("be told")]);
+    check::<Message>(&[Operation::is_told("be told")]);
 }
 
 #[test]

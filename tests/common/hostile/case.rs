@@ -1,14 +1,13 @@
 //! One end of a ring as the victim of a liar, round after round.
 
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
 
 use ringmain::Options;
 
 use super::guards::{avoid, surround};
 use super::lies::{Shape, Start};
 use super::words::Words;
-use super::{Choices, Verdict, Victim, attached};
+use super::{Choices, Verdict, Victim, attached, path};
 
 /// How long a round may be.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +61,6 @@ impl<V: Victim> Case<V> {
             }
         }
     }
-}
-
-fn path(name: &str) -> PathBuf {
-    Path::new("/dev/shm").join(name)
 }
 
 #[track_caller]

@@ -181,6 +181,6 @@ impl Shape {
 }
 
 /// Returns the header of a record of a message of this length.
-fn header(len: u64) -> u64 {
+pub(super) fn header(len: u64) -> u64 {
     len.wrapping_mul(256) | 1
 }

@@ -13,21 +13,26 @@ mod guards;
 pub(crate) mod lies;
 pub(crate) mod message;
 pub(crate) mod stream;
+pub(crate) mod swings;
 mod words;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ringmain::{Broken, Corrupted, Error, Options, SharedWord, WaitError};
 
 use super::word;
 pub(crate) use case::{Case, Limits};
-pub(crate) use guards::{avoid, surround};
 pub(crate) use lies::Shape;
 use words::Shadow;
 pub(crate) use words::Words;
 
 /// The longest wait of a call that has a limit.
 const LONGEST_WAIT: u64 = 1000;
+
+fn path(name: &str) -> PathBuf {
+    Path::new("/dev/shm").join(name)
+}
 
 /// Where choices come from: random numbers, or the bytes of a fuzzer. One that has run out chooses 0.
 pub(crate) trait Choices {

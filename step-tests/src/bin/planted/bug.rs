@@ -13,6 +13,14 @@ pub(crate) enum Bug {
     MagicFirst,
     /// The consumer stores its head, then reads what lies before it.
     ReleaseBeforeRead,
+    /// The consumer does not store which end it was told.
+    ToldTwice,
+    /// A consumer counts as told when it comes.
+    ToldNever,
+    /// The consumer stores the head at every second move alone.
+    CreditWithheld,
+    /// The consumer of elements loads the tail once more, and takes what it finds for checked.
+    CursorPastView,
 }
 
 static PLANTED: OnceLock<Option<Bug>> = OnceLock::new();
@@ -25,6 +33,10 @@ pub(crate) fn plant(name: &str) {
         "next header not zeroed" => Some(Bug::NextHeaderNotZeroed),
         "magic first" => Some(Bug::MagicFirst),
         "release before read" => Some(Bug::ReleaseBeforeRead),
+        "told twice" => Some(Bug::ToldTwice),
+        "told never" => Some(Bug::ToldNever),
+        "credit withheld" => Some(Bug::CreditWithheld),
+        "cursor past its view" => Some(Bug::CursorPastView),
         _ => panic!("no bug {name:?}"),
     };
     PLANTED.set(bug).expect("one bug at a time");

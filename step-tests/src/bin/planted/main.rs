@@ -1,4 +1,5 @@
-//! What is killed where the checks must fail: a process that uses the library as it ships, but for one bug.
+//! What is killed, or lied to, where the checks must fail: a process that uses the library as it ships, but for one
+//! bug.
 //!
 //! All sources of the library are compiled here once more, with two modules in front of theirs: [`segment`], whose
 //! memory reorders what it is asked for, and [`ring::identity`]. Without a bug both pass everything on.
@@ -13,7 +14,11 @@
 #![cfg(not(test))]
 #![deny(unsafe_code)]
 
+// The liars' victims name the library as its users do.
+extern crate self as ringmain;
+
 mod bug;
+mod lies;
 #[path = "../../operations.rs"]
 mod operations;
 mod segment;
@@ -56,15 +61,18 @@ use error::{Attribute, Broken, Corrupted, Error, PopError, PushError, Role, Shar
 use options::Options;
 use segment::{Creation, PeerState, Waker, unlink};
 use trusted::Trusted;
-use wait::{Unfinished, Wait, WaitError, WaitSet, Waiting};
+use wait::{Interest, Unfinished, Wait, WaitError, WaitSet, Waiting};
 
 /// What the operations are made with.
 mod library {
     pub(crate) use crate::options::Options;
+    pub(crate) use crate::wait::WaitError;
     pub(crate) use crate::{message, stream};
 }
 
 fn main() {
     bug::plant(&std::env::args().nth(4).expect("the name of a bug"));
-    operations::main();
+    if !lies::main() {
+        operations::main();
+    }
 }

@@ -8,12 +8,14 @@ pub use crate::shipped_segment::{Features, Permissions};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::bug::{Bug, is_planted};
 use crate::error::Error;
+use crate::ring::ends::Ends;
 use crate::ring::memory::{Memory, Role, Word};
+use crate::ring::presence::Presence;
 use crate::shipped_segment::Segment as Shipped;
 
 /// One role in one mapped ring.
@@ -24,6 +26,8 @@ pub(crate) struct Segment {
     told: PlantedWord,
     /// One for each word of the data area.
     headers: Vec<PlantedWord>,
+    /// Whether it counts as told when it comes.
+    counts_as_told: bool,
     late: LateWrites,
     /// The last field: the words point into it.
     shipped: Shipped,
@@ -45,8 +49,7 @@ impl Segment {
                 false => purpose == Purpose::Tail,
             };
             let late = (publishes && is_planted(Bug::PublishBeforeWrite)).then(|| Arc::clone(&late));
-            let loses_zeros = purpose == Purpose::Header && is_planted(Bug::NextHeaderNotZeroed);
-            PlantedWord { word, late, loses_zeros }
+            PlantedWord { word, purpose, late, was_lost: AtomicBool::new(false) }
         };
         let records = if shipped.is_mirrored() { shipped.len() / 8 } else { 0 };
         let header = |at: usize| {
@@ -55,13 +58,23 @@ impl Segment {
         };
         Ok(Segment {
             tail: word(shipped.tail(), Purpose::Tail),
-            head: word(shipped.head(), Purpose::Other),
+            head: word(shipped.head(), Purpose::Head),
             presence: [Role::Producer, Role::Consumer].map(|role| word(shipped.presence(role), Purpose::Other)),
-            told: word(shipped.told(), Purpose::Other),
+            told: word(shipped.told(), Purpose::Told),
             headers: (0..records).map(header).collect(),
+            counts_as_told: request.role == Some(Role::Consumer) && is_planted(Bug::ToldNever),
             late,
             shipped,
         })
+    }
+
+    /// Finds out which ends concern this holder, as the segment that ships does.
+    pub(crate) fn ends(&self, seen: (Presence, bool), has_data: bool) -> Ends {
+        let ends = self.shipped.ends(seen, has_data);
+        if self.counts_as_told {
+            ends.told(self, Role::Consumer, seen.0);
+        }
+        ends
     }
 }
 
@@ -82,6 +95,8 @@ impl DerefMut for Segment {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Tail,
+    Head,
+    Told,
     Header,
     Other,
 }
@@ -92,8 +107,10 @@ type LateWrites = Arc<Mutex<Vec<(usize, Vec<u64>, usize)>>>;
 /// A word the stores of which may go wrong. It lives as long as the segment beside it.
 pub(crate) struct PlantedWord {
     word: *const AtomicU64,
+    purpose: Purpose,
     late: Option<LateWrites>,
-    loses_zeros: bool,
+    /// Whether the last publication was lost.
+    was_lost: AtomicBool,
 }
 
 // SAFETY: what it points to is an atomic, mapped for as long as the segment that has the word.
@@ -112,11 +129,20 @@ impl Word for PlantedWord {
     }
 
     fn store(&self, value: u64, ordering: Ordering) {
-        if self.loses_zeros && value == 0 {
+        let publishes = ordering == Ordering::Release;
+        let is_lost = match self.purpose {
+            Purpose::Header => value == 0 && is_planted(Bug::NextHeaderNotZeroed),
+            Purpose::Told => is_planted(Bug::ToldTwice),
+            Purpose::Head if publishes && is_planted(Bug::CreditWithheld) => {
+                !self.was_lost.fetch_xor(true, Ordering::Relaxed)
+            }
+            _ => false,
+        };
+        if is_lost {
             return;
         }
         self.word().store(value, ordering);
-        if ordering != Ordering::Release {
+        if !publishes {
             return;
         }
         let late = self.late.iter().flat_map(|late| std::mem::take(&mut *late.lock().unwrap()));
@@ -187,6 +213,11 @@ unsafe impl Memory for Segment {
                 if self.is_mirrored() { (8 + len).next_multiple_of(8) } else { len * self.capacity() / self.len() };
             let head = self.head.load(Ordering::Relaxed);
             self.head.store(head + passed as u64, Ordering::Release);
+        }
+        if !self.is_mirrored() && is_planted(Bug::CursorPastView) {
+            let known_end = self.tail.load(Ordering::Acquire);
+            // SAFETY: the words of the one handle of this memory, which is in this call.
+            unsafe { self.shipped.own(Role::Consumer).as_mut()[1] = known_end };
         }
         // SAFETY: the same promise.
         unsafe { self.shipped.read(offset, len, access) }
