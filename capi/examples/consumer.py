@@ -2,6 +2,7 @@
 import ctypes as c
 import errno
 import sys
+import time
 
 
 class Tick(c.Structure):
@@ -15,16 +16,15 @@ class Options(c.Structure):
     _fields_ += [(key, c.c_uint32) for key in ("create", "wait", "mode", "owner", "flags")] + [("descriptor", c.c_int)]
 
 
-STREAM_CONSUMER, FOREVER, UNLINK_ON_CLOSE = 2, c.c_int64(2**63 - 1), 1
-ringmain = c.CDLL(sys.argv[1])
+ringmain, STREAM_CONSUMER, FOREVER = c.CDLL(sys.argv[1]), 2, c.c_int64(2**63 - 1)
 ringmain.ringmain_last_error.restype, ringmain.ringmain_stream_pop.restype = c.c_char_p, c.c_ssize_t
-options = Options(size=c.sizeof(Options), capacity=1 << 16, element_size=c.sizeof(Tick), type_tag=b"tick",
-                  element_align=c.alignment(Tick), flags=UNLINK_ON_CLOSE)
-rx, ticks, number, total = c.c_void_p(), (Tick * 256)(), 0, 0.0
-name = sys.argv[2].encode() if len(sys.argv) > 2 else b"ticks"
-if ringmain.ringmain_attach(STREAM_CONSUMER, name, c.byref(options), c.byref(rx)) < 0:
+options = Options(c.sizeof(Options), 1 << 16, c.sizeof(Tick), c.alignment(Tick), type_tag=b"tick")
+rx, ticks, room, number, total = c.c_void_p(), (Tick * 256)(), c.c_size_t(256), 0, 0.0
+if ringmain.ringmain_attach(STREAM_CONSUMER, (sys.argv + ["ticks"])[2].encode(), c.byref(options), c.byref(rx)) < 0:
     sys.exit(ringmain.ringmain_last_error().decode())
-while (popped := ringmain.ringmain_stream_pop(rx, ticks, c.c_size_t(len(ticks)), FOREVER)) > 0:
-    number, total = number + popped, total + sum(tick.price for tick in ticks[:popped])
+while (popped := ringmain.ringmain_stream_pop(rx, ticks, room, FOREVER)) > 0 or popped == -errno.ECONNRESET:
+    time.sleep(0 if popped > 0 else 0.01)  # The producer was killed: the next one sends all of its own.
+    received = ticks[:max(popped, 0)]
+    number, total = number + len(received), total + sum(tick.price for tick in received)
 print(f"{number} ticks, sum {total:.1f}; {ringmain.ringmain_last_error().decode()}")
 sys.exit(popped != -errno.EPIPE or ringmain.ringmain_close(rx) < 0)

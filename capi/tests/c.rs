@@ -3,6 +3,9 @@
 //! One compiler and one standard: `capi/check` has all of them, sanitizers, other languages, and the library as it is
 //! installed.
 
+#[path = "c/restart.rs"]
+mod restart;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::{env, fs};
 
-use ringmain::{Options, WaitError};
+use ringmain::{Options, WaitError, unlink};
 // What is tested: cargo builds it for whoever names it.
 use ringmain_capi as _;
 
@@ -72,13 +75,15 @@ fn installed() -> &'static Path {
     })
 }
 
-/// Compiles a program in C with the library that is installed, and returns its path.
+/// Compiles a program in C or C++ with the library that is installed, and returns its path.
 #[track_caller]
 fn compile(source: &Path, scratch: &Path) -> PathBuf {
     let (prefix, program) = (installed(), scratch.join(source.file_stem().unwrap()));
     let lib = prefix.join("lib");
-    let mut cc = Command::new("cc");
-    cc.args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g"]);
+    let is_cpp = source.extension().is_some_and(|ending| ending == "cpp");
+    let mut cc = Command::new(if is_cpp { "c++" } else { "cc" });
+    cc.arg(if is_cpp { "-std=c++17" } else { "-std=c11" });
+    cc.args(["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g"]);
     cc.arg(concat!("-DRINGMAIN_TEST_VERSION=\"", env!("CARGO_PKG_VERSION"), "\""));
     cc.arg("-I").arg(prefix.join("include")).arg(source).arg("-o").arg(&program);
     cc.arg("-L").arg(&lib).arg("-lringmain").arg(format!("-Wl,-rpath,{}", lib.display()));
@@ -344,7 +349,7 @@ fn the_commands_of_the_guide_lead_to_programs_that_run() {
 fn a_program_in_c_and_one_in_rust_meet_by_a_text() {
     let scratch = scratch("meet");
     let ring = format!("c-{}-meet", std::process::id());
-    let options = Options::new(&ring).capacity(1 << 16).type_tag("tick").unlink_on_close(true);
+    let options = Options::new(&ring).capacity(1 << 16).type_tag("tick");
     let mut rx = options.stream_consumer::<Tick>().unwrap();
     let producer = compile(&folder().join("examples/producer.c"), &scratch);
     let producer = std::thread::spawn({
@@ -359,11 +364,13 @@ fn a_program_in_c_and_one_in_rust_meet_by_a_text() {
     producer.join().unwrap();
     drop(rx);
 
-    let mut tx = options.clone().unlink_on_close(false).stream_producer::<Tick>().unwrap();
+    // One that leaves the ring to its consumer, which comes later and does not remove it.
+    let mut tx = options.stream_producer::<Tick>().unwrap();
     let ticks: Vec<Tick> = (0..1000).map(|time| [time, (time as f64).to_bits()]).collect();
     tx.blocking().push_slice(&ticks).unwrap();
     tx.close().unwrap();
     let consumer = compile(&folder().join("examples/consumer.c"), &scratch);
     let said = run(Command::new(consumer).arg(&ring)).stdout;
     assert_eq!(String::from_utf8(said).unwrap(), "1000 ticks, sum 499500.0; the other end has closed the ring\n");
+    unlink(&ring).unwrap();
 }
