@@ -45,7 +45,7 @@ static void streams() {
     auto tx = ringmain::stream_producer<tick>::open(ring.c_str(), gone_afterwards(8).type_tag("tick")).value();
     auto rx = ringmain::stream_consumer<tick>::open(ring.c_str(), ringmain::options().type_tag("tick")).value();
     CHECK(fails(rx.pop(), -EAGAIN, "empty"));
-    CHECK(fails(rx.pop(2ms), -ETIMEDOUT, "within the time"));
+    CHECK(fails(rx.pop(2ms), -ETIMEDOUT, "the time that was given is over"));
     CHECK(*tx.push(tick{1, 0.5}) == 1);
     CHECK(rx.pop(ringmain::forever).value().price == 0.5);
     const std::array<tick, 9> many{};
@@ -54,7 +54,7 @@ static void streams() {
     std::vector<tick> found(5);
     CHECK(*rx.pop(found) == 5 && rx.pop_all(ringmain::span<tick>(found).first(3)) && *rx.position() == 9);
     std::size_t pushed = 0;
-    CHECK(fails(tx.push_all(many, 2ms, &pushed), -ETIMEDOUT, "within the time") && pushed == 8);
+    CHECK(fails(tx.push_all(many, 2ms, &pushed), -ETIMEDOUT, "the time that was given is over") && pushed == 8);
     CHECK(*rx.copy(found) == 5 && rx.keep() && *rx.copy(found, 1ms) == 5 && rx.release(5) && rx.pause());
     {
         auto claim = tx.claim(3, 5).value();
@@ -214,7 +214,7 @@ static void sets() {
     auto moved = std::move(own);
     CHECK(*rx.pop() == 7 && *rx.pop() == 8);
     moved.wake();
-    CHECK(fails(rx.pop(ringmain::forever), -ECANCELED, "a waker") && fails(rx.pop(1ms), -ETIMEDOUT, "within"));
+    CHECK(fails(rx.pop(ringmain::forever), -ECANCELED, "a waker") && fails(rx.pop(1ms), -ETIMEDOUT, "the time"));
     /* They outlive what they were made by. */
     set = ringmain::wait_set();
     CHECK(rx.close());
