@@ -49,7 +49,8 @@ fn check(victim: &str) {
     child.join();
     println!("{handles} handles, {poisoned} of them poisoned; {made} calls, {done} of which did something");
     if calls >= CALLS {
-        assert!(done > calls / 20, "the victim could do nothing");
+        // On a busy machine a liar may stand still for most of the time with a lie that stops everything.
+        assert!(done > calls / 1000, "the victim could do nothing");
     }
 }
 
