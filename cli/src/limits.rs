@@ -38,33 +38,70 @@ pub(crate) fn governor(processor: usize) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
+/// Where control groups are mounted.
+const GROUPS: &str = "/sys/fs/cgroup";
+
 /// The smallest quota of this process's control group and those above it, in processors' worth of time.
 pub(crate) fn quota() -> Option<f64> {
-    quota_of(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
+    quota_of(Path::new(GROUPS), &own_groups())
 }
 
-/// The same of the groups that `/proc/self/cgroup` has, of either version of control groups.
+/// The smallest limit of memory of this process's control group and those above it, in bytes.
+pub(crate) fn memory() -> Option<u64> {
+    memory_of(Path::new(GROUPS), &own_groups())
+}
+
+fn own_groups() -> String {
+    fs::read_to_string("/proc/self/cgroup").unwrap_or_default()
+}
+
 fn quota_of(root: &Path, groups: &str) -> Option<f64> {
-    let mut smallest: Option<f64> = None;
+    let quota = |(version, folder): (Version, PathBuf)| match version {
+        Version::First => first_version(&folder),
+        Version::Second => second_version(&folder),
+    };
+    folders(root, groups, "cpu").into_iter().filter_map(quota).min_by(f64::total_cmp)
+}
+
+fn memory_of(root: &Path, groups: &str) -> Option<u64> {
+    // The first version writes the largest multiple of a page where there is no limit, the second one a word.
+    const NONE: u64 = 1 << 62;
+    let limit = |(version, folder): (Version, PathBuf)| {
+        let file = match version {
+            Version::First => "memory.limit_in_bytes",
+            Version::Second => "memory.max",
+        };
+        fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok().filter(|&limit| limit < NONE)
+    };
+    folders(root, groups, "memory").into_iter().filter_map(limit).min()
+}
+
+/// A version of control groups.
+#[derive(Clone, Copy, Debug)]
+enum Version {
+    First,
+    Second,
+}
+
+/// The folders of the groups that `/proc/self/cgroup` has, and of those above them: those of the first version if they
+/// are of this controller.
+fn folders(root: &Path, groups: &str, controller: &str) -> Vec<(Version, PathBuf)> {
+    let mut found = Vec::new();
     for line in groups.lines() {
         let mut fields = line.splitn(3, ':');
         let (Some(_), Some(controllers), Some(group)) = (fields.next(), fields.next(), fields.next()) else {
             continue;
         };
         let group = group.trim_start_matches('/');
-        let quotas: Vec<f64> = if controllers.is_empty() {
-            above(root, group).iter().filter_map(|folder| second_version(folder)).collect()
-        } else if controllers.split(',').any(|controller| controller == "cpu") {
-            let root = [controllers, "cpu"].map(|name| root.join(name)).into_iter().find(|root| root.is_dir());
-            root.map_or_else(Vec::new, |root| {
-                above(&root, group).iter().filter_map(|folder| first_version(folder)).collect()
-            })
-        } else {
-            continue;
-        };
-        smallest = quotas.into_iter().chain(smallest).min_by(f64::total_cmp);
+        if controllers.is_empty() {
+            found.extend(above(root, group).into_iter().map(|folder| (Version::Second, folder)));
+        } else if controllers.split(',').any(|name| name == controller) {
+            let root = [controllers, controller].map(|name| root.join(name)).into_iter().find(|root| root.is_dir());
+            let folders = root.map_or_else(Vec::new, |root| above(&root, group));
+            found.extend(folders.into_iter().map(|folder| (Version::First, folder)));
+        }
     }
-    smallest
+    found
 }
 
 /// The folder of a group and those above it. Inside of a container only the root may be there.
@@ -136,5 +173,20 @@ mod tests {
         let tree = Tree::new("first", &files);
         assert_eq!(quota_of(&tree.0, "7:memory:/a\n4:cpu,cpuacct:/a\n"), Some(0.5));
         assert_eq!(quota_of(&tree.0, "4:cpu,cpuacct:/b\n"), None);
+    }
+
+    #[test]
+    fn the_smallest_limit_of_memory_on_the_way_up_counts() {
+        let files = [
+            ("a/b/memory.max", "max\n"),
+            ("a/memory.max", "1048576\n"),
+            ("memory/c/memory.limit_in_bytes", "4096\n"),
+            ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
+        ];
+        let tree = Tree::new("memory", &files);
+        assert_eq!(memory_of(&tree.0, "0::/a/b\n"), Some(1 << 20));
+        assert_eq!(memory_of(&tree.0, "0::/\n"), None);
+        assert_eq!(memory_of(&tree.0, "7:memory:/c\n4:cpu,cpuacct:/a\n"), Some(4096));
+        assert_eq!(memory_of(&tree.0, "7:memory:/d\n0::/\n"), None);
     }
 }

@@ -4,21 +4,11 @@ use std::path::Path;
 
 use bytesize::ByteSize;
 
-use super::finding::{Finding, read};
-use crate::limits::quota;
+use super::finding::Finding;
+use crate::limits;
 
 pub(super) fn look() -> Vec<Finding> {
-    let group = read("/proc/self/cgroup").and_then(|text| unified(&text)).unwrap_or_default();
-    let limit = |file: &str| {
-        let own = read(&format!("/sys/fs/cgroup{}/{file}", group.trim_end_matches('/')));
-        own.or_else(|| read(&format!("/sys/fs/cgroup/{file}")))
-    };
-    vec![container(), memory(limit("memory.max").as_deref()), time(quota())]
-}
-
-/// Returns the path of the only group of the second version.
-fn unified(text: &str) -> Option<String> {
-    text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
+    vec![container(), memory(limits::memory()), time(limits::quota())]
 }
 
 fn container() -> Finding {
@@ -33,15 +23,14 @@ fn container() -> Finding {
     Finding::ok("container", found)
 }
 
-fn memory(limit: Option<&str>) -> Finding {
+fn memory(limit: Option<u64>) -> Finding {
     const ENOUGH: u64 = 256 << 20;
-    let limit = limit.and_then(|text| text.parse::<u64>().ok());
     Finding::judge(
         "cgroup-memory",
         limit.map_or_else(|| "no limit".to_owned(), |limit| ByteSize(limit).display().iec().to_string()),
         limit.is_none_or(|limit| limit >= ENOUGH),
         "a ring counts as memory of the group that makes it, and a group that passes its limit is killed: raise \
-         memory.max (docker run --memory)",
+         its limit of memory (docker run --memory)",
     )
 }
 
@@ -61,10 +50,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_of_a_group_are_read_as_the_kernel_writes_them() {
-        assert_eq!(unified("12:cpu:/a\n0::/user.slice\n").as_deref(), Some("/user.slice"));
-        assert_eq!(memory(Some("max")), Finding::ok("cgroup-memory", "no limit"));
-        assert_eq!(memory(Some("1048576")).status, Status::Attention);
+    fn a_small_limit_of_a_group_needs_attention() {
+        assert_eq!(memory(None), Finding::ok("cgroup-memory", "no limit"));
+        assert_eq!(memory(Some(1 << 20)).status, Status::Attention);
         assert_eq!(time(Some(0.5)).status, Status::Attention);
         assert_eq!(time(None).status, Status::Ok);
     }
