@@ -56,9 +56,14 @@ fn wakes_in_vain(stage: &mut Stage<'_>, shape: Shape) -> Result<()> {
         let made = || memory.word(other.slot() + slot::WAKES).map(|wakes| wakes / 2);
         let (start, before, mut chances) = (Instant::now(), made()?, 0);
         sleeper.send(&format!("park {} {}", limit.as_millis(), shape.longest().min(300)))?;
-        while start.elapsed() < limit / 2 {
-            wake_in_vain(&memory)?;
-            if wakes {
+        for round in 0.. {
+            if start.elapsed() >= limit / 2 {
+                break;
+            }
+            // By turns: whoever the stranger has just woken is awake when the other end looks.
+            if round % 2 == 0 {
+                wake_in_vain(&memory)?;
+            } else if wakes {
                 chances += u64::from(memory.word(role.slot() + slot::PARKING)? & 2 != 0);
                 waker.says("wake", "")?;
             }
