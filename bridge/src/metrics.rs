@@ -104,6 +104,12 @@ impl Metrics {
         }
     }
 
+    /// Returns the name of the ring.
+    #[must_use]
+    pub fn ring(&self) -> &str {
+        &self.ring
+    }
+
     /// Counts a batch of so many bytes.
     pub fn moved(&self, bytes: usize) {
         self.batches.fetch_add(1, Relaxed);

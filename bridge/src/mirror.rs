@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use ringmain::inspect::Inspection;
 use ringmain::{Creation, Error, Options, PeerState, PushError, Role, WaitError, message, stream};
 
+use crate::object::Object;
 use crate::protocol::{End, Kind, Shape};
 use crate::records;
 
@@ -80,6 +81,19 @@ macro_rules! of_tx {
 }
 
 impl Mirror {
+    /// Returns whether the name of a copy stands for the ring itself, which is this object.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn is_itself(wanted: &Wanted, ring_id: u64, object: Object) -> Result<bool> {
+        match Inspection::open(&wanted.name) {
+            Ok(ring) if ring.ring_id() == ring_id => Ok(Object::of(&wanted.name)? == object),
+            // Whatever it is, it has another number.
+            _ => Ok(false),
+        }
+    }
+
     /// Attaches to the copy of a ring, which is made at `head` if there is none. Returns whether it was made.
     ///
     /// # Errors

@@ -172,6 +172,12 @@ struct Sender {
     seen: Instant,
 }
 
+impl Sender {
+    fn is_of(&self, asked: &Query<'_>) -> bool {
+        self.id == asked.sender && self.ring_id == asked.shape.ring_id
+    }
+}
+
 #[derive(Default)]
 struct State {
     place: Place,
@@ -205,7 +211,7 @@ impl Desk {
 
     /// Answers a query.
     fn answer(&self, query: &zenoh::query::Query, answer: &Answer) {
-        if let Answer::Refused(_) = answer {
+        if let Answer::Refused(_) | Answer::Itself = answer {
             self.metrics.refusals.fetch_add(1, Relaxed);
         }
         // Where this fails, the sender is gone, or asks again.
@@ -311,12 +317,19 @@ impl Desk {
             };
             let bytes = waiting.query.payload().map(zenoh::bytes::ZBytes::to_bytes).unwrap_or_default();
             let answer = match Query::read(&bytes) {
-                Ok(asked) => self.accept(&asked).map(|()| self.lend(&mut told, &asked, &waiting)),
+                Ok(asked) => self.accept(&asked).map(|()| {
+                    let answer = self.lend(&mut told, &asked, &waiting);
+                    if let Answer::At { .. } = answer {
+                        self.admit(&asked);
+                    }
+                    answer
+                }),
                 Err(malformed) => Err(malformed.to_string()),
             };
             let answer = answer.unwrap_or_else(Answer::Refused);
             match &answer {
                 Answer::Refused(text) => refused.say(format!("refused: {text}")),
+                Answer::Itself => refused.say(itself(&self.wanted.name)),
                 Answer::At { .. } => {
                     refused.forget();
                 }
@@ -341,10 +354,10 @@ impl Desk {
         answer
     }
 
-    /// Makes sure that the sender of a query is the one whose queries are taken: the first, until it is gone.
+    /// Makes sure that no other sender's queries are taken: the first one's, until it is gone.
     fn accept(&self, asked: &Query<'_>) -> Result<(), String> {
         let (key, name) = match &self.lock().sender {
-            Some(sender) if sender.id == asked.sender && sender.ring_id == asked.shape.ring_id => return Ok(()),
+            Some(sender) if sender.is_of(asked) => return Ok(()),
             // The same process has another ring, since the one before is gone.
             Some(sender) if sender.id == asked.sender => (None, String::new()),
             Some(sender) => {
@@ -362,10 +375,18 @@ impl Desk {
             }
             return Err(name);
         }
-        say(&format!("sender: {}", asked.name));
-        let (id, ring_id) = (asked.sender, asked.shape.ring_id);
-        self.lock().sender = Some(Sender { id, name: asked.name.clone(), ring_id, seen: Instant::now() });
         Ok(())
+    }
+
+    /// Takes a sender's queries from here on: its ring and this one belong together.
+    fn admit(&self, asked: &Query<'_>) {
+        let (id, ring_id) = (asked.sender, asked.shape.ring_id);
+        let mut state = self.lock();
+        if !state.sender.as_ref().is_some_and(|sender| sender.is_of(asked)) {
+            state.sender = Some(Sender { id, name: asked.name.clone(), ring_id, seen: Instant::now() });
+            drop(state);
+            say(&format!("sender: {}", asked.name));
+        }
     }
 
     /// Returns whether a token is there. Where that cannot be known, it is.
@@ -376,6 +397,13 @@ impl Desk {
         }
     }
 
+    /// Answers that there is no copy of a ring: its sender makes way for another one, if it was the one.
+    fn not_taken(&self, asked: &Query<'_>, answer: Answer) -> Answer {
+        let mut state = self.lock();
+        state.sender = state.sender.take().filter(|sender| sender.id != asked.sender);
+        answer
+    }
+
     /// Does what a query asks for, and waits for room as long as it may.
     fn serve(
         &self,
@@ -384,6 +412,14 @@ impl Desk {
         asked: &Query<'_>,
         waiting: &Waiting,
     ) -> Answer {
+        if place.is_none() {
+            // Before all else: nothing of that ring may be taken for a copy's.
+            match Mirror::is_itself(&self.wanted, asked.shape.ring_id, asked.object) {
+                Ok(false) => {}
+                Ok(true) => return self.not_taken(asked, Answer::Itself),
+                Err(error) => return self.not_taken(asked, Answer::Refused(format!("{error:#}"))),
+            }
+        }
         if let (Some(end), None) = (asked.end, &place)
             && *told == Some((asked.shape.ring_id, asked.first, end))
         {
@@ -430,7 +466,7 @@ impl Desk {
                     self.metrics.position.store(mirror.tail(), Relaxed);
                     place.insert(mirror)
                 }
-                Err(error) => return Answer::Refused(format!("{error:#}")),
+                Err(error) => return self.not_taken(asked, Answer::Refused(format!("{error:#}"))),
             },
         };
         if let Err(refusal) = self.push_in_time(mirror, asked, waiting) {
@@ -485,6 +521,11 @@ impl Desk {
             }
         }
     }
+}
+
+/// Says that the name of a copy stands for the ring itself.
+fn itself(name: &str) -> String {
+    format!("ring {name} is the sender's ring itself, which is on this machine: start the receiver with another name")
 }
 
 /// Says why a sender is not taken.

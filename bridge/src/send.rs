@@ -18,9 +18,11 @@ use crate::inbox::{Event, Inbox};
 use crate::link::Link;
 use crate::metrics::{Metrics, Reporter, Shown, Side};
 use crate::network::{self, Network};
+use crate::object::Object;
 use crate::protocol::{Answer, End, Kind, Malformed, SenderId, Shape};
 use crate::say::{Once, say};
 use crate::source::{Ahead, Ring, Waited, layout};
+use crate::window::Window;
 
 /// How often to look at what tells nobody that it changed.
 const TICK: Duration = Duration::from_secs(1);
@@ -113,6 +115,12 @@ impl Send {
                 capacity: ring.capacity() as u64,
                 tag: ring.type_tag().to_owned(),
             };
+            // Whose name still stands after the look is what was looked at.
+            let object = Object::of(&self.name);
+            if ring.is_orphaned()? {
+                continue;
+            }
+            let found = (shape, object?);
             drop(ring);
             // What comes goes through the network: a spin before a sleep saves little of that, and takes the processor
             // from the threads that move it.
@@ -121,14 +129,14 @@ impl Send {
             if let Some(owner) = self.owner {
                 options = options.owner(owner);
             }
-            let ended = match shape.kind {
+            let ended = match found.0.kind {
                 Kind::Stream(element) => match options.sized_stream_consumer(element) {
-                    Ok(rx) if rx.ring_id() == shape.ring_id => self.bridge(session, rx, shape, fault, metrics),
+                    Ok(rx) if rx.ring_id() == found.0.ring_id => self.bridge(session, rx, found, fault, metrics),
                     Ok(_) => continue,
                     Err(error) => Err(error.into()),
                 },
                 Kind::Message(_) => match options.message_consumer() {
-                    Ok(rx) if rx.ring_id() == shape.ring_id => self.bridge(session, rx, shape, fault, metrics),
+                    Ok(rx) if rx.ring_id() == found.0.ring_id => self.bridge(session, rx, found, fault, metrics),
                     Ok(_) => continue,
                     Err(error) => Err(error.into()),
                 },
@@ -148,7 +156,7 @@ impl Send {
         &self,
         session: &Session,
         mut rx: R,
-        shape: Shape,
+        (shape, object): (Shape, Object),
         fault: Option<Fault>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<Exit>> {
@@ -157,7 +165,8 @@ impl Send {
         let inbox = Arc::new(Inbox::new(rx.waker()));
         let link = Link::open(session, &self.to, shape.ring_id, &sender, Arc::clone(&inbox))?;
         let name = network::own_name(session);
-        let flow = Flow::new(shape, sender, name, self.window.into(), rx.position(), fault, Arc::clone(metrics));
+        let window = Window::new(self.window.into(), rx.position());
+        let flow = Flow::new(shape, sender, name, object, window, fault, Arc::clone(metrics));
         let mut pump = Pump {
             flow,
             metrics: Arc::clone(metrics),
@@ -249,6 +258,12 @@ impl Pump {
                         is_greeted = true;
                     }
                     Event::Answered(number, Ok(Answer::Refused(text))) => self.refused(source, number, text),
+                    Event::Answered(_, Ok(Answer::Itself)) => bail!(
+                        "ring {0} is both sides of the bridge: the receiver at {1} is on this machine, and its ring \
+                         is this one. Start the receiver with another name than {0}",
+                        self.metrics.ring(),
+                        self.key
+                    ),
                     Event::Answered(number, Err(malformed)) => self.malformed(source, number, malformed),
                     Event::Ended(number) => {
                         if self.flow.failed(source, number, Instant::now()) {

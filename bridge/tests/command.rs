@@ -378,6 +378,34 @@ fn a_ring_that_was_made_anew_is_refused_or_followed() {
 }
 
 #[test]
+fn a_ring_that_is_both_sides_of_a_bridge_ends_the_sender_and_keeps_what_it_has() {
+    for is_closed in [false, true] {
+        let mut place = Place::new();
+        place.b = place.a.clone();
+        let mut tx = place.a();
+        push(&mut tx, 0..5);
+        let tail = tx.position();
+        // It was closed: its producer's role is free.
+        let tx = if is_closed {
+            tx.close().unwrap();
+            None
+        } else {
+            Some(tx)
+        };
+        let (receive, mut send) = (place.receive(&[]), place.send(&[]));
+        let said = send.says("both sides");
+        assert!(said.contains(&place.a) && said.contains("another name"), "{said}");
+        send.exits(1);
+        receive.says("is the sender's ring itself");
+        let found = Inspection::open(&place.a).unwrap();
+        assert_eq!(found.end(Role::Producer).unwrap().generation, 1, "the receiver was its producer");
+        assert_eq!(found.positions().unwrap().tail, tail);
+        pop(&mut place.b(), 0..5);
+        drop(tx);
+    }
+}
+
+#[test]
 fn a_second_sender_is_refused_by_name_until_the_first_one_is_gone() {
     let place = Place::new();
     let mut tx = place.a();
