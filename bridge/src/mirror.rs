@@ -104,6 +104,7 @@ impl Mirror {
         let stands = match Inspection::open(name) {
             Ok(ring) if ring.ring_id() == shape.ring_id => true,
             Ok(ring) if *follows_new => {
+                check_replaceable(name, &ring, shape.ring_id)?;
                 let (old, new) = (ring.ring_id(), shape.ring_id);
                 drop(ring);
                 crate::say::say(&format!("removed: ring {name}, id {old:#018x}: {new:#018x} takes its place"));
@@ -263,6 +264,25 @@ impl Mirror {
     pub fn abandon(self) {
         of_tx!(self.tx, tx => tx.abandon());
     }
+}
+
+/// Refuses to remove a ring of which something is left to read, or that somebody holds.
+fn check_replaceable(name: &str, ring: &Inspection, new: u64) -> Result<()> {
+    let old = ring.ring_id();
+    if ring.is_held(Role::Producer)? {
+        bail!(
+            "ring {name}, id {old:#018x}, has a producer, so it is no copy that ring {new:#018x} may replace: end its \
+             producer, or start the receiver with another name"
+        );
+    }
+    let positions = ring.positions()?;
+    if positions.head != positions.tail || ring.is_held(Role::Consumer)? {
+        bail!(
+            "ring {name} is a copy of ring {old:#018x}: ring {new:#018x} takes its place once all of it is read and its \
+             consumer has left"
+        );
+    }
+    Ok(())
 }
 
 /// Pushes messages as one batch.
@@ -440,6 +460,22 @@ mod tests {
         let refused = Mirror::attach(&name.0, &other, 0).unwrap_err().to_string();
         assert!(refused.contains("0x0000000000000007") && refused.contains("--follow-new"), "{refused}");
         let follows = Wanted { follows_new: true, ..name.0.clone() };
+        // What is left in it is read first, and whoever reads it leaves.
+        let (mut old, _) = Mirror::attach(&name.0, &shape(Kind::Message(8)), 0).unwrap();
+        old.push(0, &record(8, 8)).unwrap();
+        let refused = Mirror::attach(&follows, &other, 3).unwrap_err().to_string();
+        assert!(refused.contains("has a producer"), "{refused}");
+        old.abandon();
+        let waits = || {
+            let refused = Mirror::attach(&follows, &other, 3).unwrap_err().to_string();
+            assert!(refused.contains("once all of it is read"), "{refused}");
+        };
+        waits();
+        let mut rx = Options::new(&name.0.name).any_type(true).message_consumer().unwrap();
+        waits();
+        rx.pop_into(&mut Vec::new()).unwrap();
+        waits();
+        drop(rx);
         let (mirror, made) = Mirror::attach(&follows, &other, 3).unwrap();
         assert!(made && mirror.ring_id() == 8 && mirror.tail() == 3);
     }

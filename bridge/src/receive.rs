@@ -59,7 +59,7 @@ pub struct Receive {
     /// Use a ring of this user [default: only one's own]
     #[arg(long, value_name = "USER-ID")]
     owner: Option<u32>,
-    /// When ring A was made anew, remove ring B and make it anew too
+    /// When ring A was made anew, remove ring B and make it anew too, once it is read and its consumer has left
     #[arg(long)]
     follow_new: bool,
     /// End when the producer of ring A has left and all was delivered, instead of waiting for the next one

@@ -360,18 +360,28 @@ fn a_ring_that_was_made_anew_is_refused_or_followed() {
     receive.says("refused: ");
     receive.kill();
     receive = place.receive(&["--follow-new"]);
+    let refused = receive.says("refused: ");
+    assert!(refused.contains("its consumer has left"), "{refused}");
+    drop(rx);
     receive.says("made: ring");
     let mut new = place.b();
     pop(&mut new, 0..5);
     assert_eq!(new.ring_id(), tx.ring_id());
-    assert!(rx.is_orphaned());
-    // Without having been stopped in between, too.
-    send.kill();
+    // Without having been stopped in between, too. What was delivered is read first.
+    push(&mut tx, 5..9);
+    new.within(LONG).until_available().unwrap();
+    drop(new);
     tx.close().unwrap();
+    send.says("end: the producer closed");
+    send.kill();
     ringmain::unlink(&place.a).unwrap();
     let mut tx = place.a();
     push(&mut tx, 0..2);
     send = place.send(&[]);
+    send.says("its consumer has left");
+    let mut old = place.b();
+    pop(&mut old, 5..9);
+    drop(old);
     receive.says("made: ring");
     pop(&mut place.b(), 0..2);
     drop(send);
@@ -413,6 +423,8 @@ fn a_second_sender_is_refused_by_name_until_the_first_one_is_gone() {
     push(&mut tx, 0..1);
     let mut rx = place.b();
     pop(&mut rx, 0..1);
+    // Later ring B can be replaced.
+    drop(rx);
     let other = place.beside();
     let mut second_tx = other.a();
     push(&mut second_tx, 0..1);
@@ -422,7 +434,7 @@ fn a_second_sender_is_refused_by_name_until_the_first_one_is_gone() {
     assert!(refused.contains(&first) && refused.contains("one at a time"), "{refused}");
     receive.says("refused: ");
     push(&mut tx, 1..2);
-    pop(&mut rx, 1..2);
+    pop(&mut place.b(), 1..2);
     send.kill();
     receive.says("made: ring");
     pop(&mut place.b(), 0..1);
@@ -580,6 +592,18 @@ fn a_planted_fault_needs_a_build_that_has_it() {
         .args(["send", "a", "--to", "k", "--connect", "tcp/127.0.0.1:1"])
         .env("RINGMAIN_BRIDGE_FAULT", "answer-early");
     assert_eq!(command.output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn somebody_elses_ring_is_no_copy_to_be_replaced() {
+    let place = Place::new();
+    let mut tx = place.a();
+    push(&mut tx, 0..1);
+    let other = Options::new(&place.b).capacity(8).stream_producer::<u64>().unwrap();
+    let (send, _receive) = (place.send(&[]), place.receive(&["--follow-new"]));
+    let refused = send.says("refused: ");
+    assert!(refused.contains(&format!("{:#018x}", other.ring_id())) && refused.contains("producer"), "{refused}");
+    assert!(!other.is_orphaned());
 }
 
 #[test]
