@@ -248,6 +248,8 @@ impl Pump {
     /// With `end` it says that the producer has, and no more.
     fn run(&mut self, source: &mut impl Ahead, end: Option<End>) -> Result<Pumped> {
         let (mut is_greeted, mut ended) = (false, None);
+        // Which query was the last one, and after which one a receiver may have come that knows nothing of this ring.
+        let (mut last, mut stranger) = (0, None);
         let mut is_matched = self.link.is_matched();
         loop {
             while let Some(event) = self.inbox.take() {
@@ -256,6 +258,7 @@ impl Pump {
                         self.connected(tail);
                         self.flow.answered(source, number, tail, Instant::now())?;
                         is_greeted = true;
+                        stranger = stranger.filter(|&before| number <= before);
                     }
                     Event::Answered(number, Ok(Answer::Refused(text))) => self.refused(source, number, text),
                     Event::Answered(_, Ok(Answer::Itself)) => bail!(
@@ -274,6 +277,7 @@ impl Pump {
                     }
                     Event::Matched => {
                         is_matched = true;
+                        stranger = Some(last);
                         self.flow.hurry();
                     }
                 }
@@ -291,8 +295,12 @@ impl Pump {
             }
             let mut asks = !is_greeted || !is_idle;
             if is_matched && self.flow.window().can_send(now) && (is_greeted || is_idle) {
-                if let Some((number, payload)) = self.flow.next(source, !is_greeted, end, now)? {
-                    ended = None;
+                let mut next = self.flow.next(source, !is_greeted, end, now)?;
+                if next.is_none() && is_idle && stranger.is_some() {
+                    next = self.flow.next(source, true, end, now)?;
+                }
+                if let Some((number, payload)) = next {
+                    (ended, last) = (None, number);
                     self.link.ask(number, payload);
                     continue;
                 }

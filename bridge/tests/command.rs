@@ -442,6 +442,44 @@ fn a_second_sender_is_refused_by_name_until_the_first_one_is_gone() {
 }
 
 #[test]
+fn a_sender_that_is_refused_keeps_nobody_out() {
+    let place = Place::new();
+    let mut tx = place.a();
+    push(&mut tx, 0..1);
+    let (send, receive) = (place.send(&[]), place.receive(&[]));
+    pop(&mut place.b(), 0..1);
+    send.says("connected");
+    receive.kill();
+    send.kill();
+    let other = place.beside();
+    push(&mut other.a(), 0..1);
+    let second = other.send(&[]);
+    let _receive = place.receive(&[]);
+    second.says("refused: ring");
+    // The other one lives, and its ring has no copy here.
+    push(&mut tx, 1..2);
+    let send = place.send(&[]);
+    pop(&mut place.b(), 1..2);
+    send.says("connected");
+    second.says("one at a time");
+}
+
+#[test]
+fn a_receiver_that_is_started_again_attaches_before_anything_more_is_pushed() {
+    let place = Place::new();
+    let mut tx = place.a();
+    let (send, mut receive) = (place.send(&[]), place.receive(&[]));
+    push(&mut tx, 0..1);
+    pop(&mut place.b(), 0..1);
+    send.says("connected");
+    for _ in 0..2 {
+        receive.kill();
+        receive = place.receive(&[]);
+        receive.says("attached: ring");
+    }
+}
+
+#[test]
 fn what_the_other_ring_lacks_for_ever_ends_the_sender() {
     let place = Place::new();
     let mut tx = place.a();
