@@ -52,7 +52,7 @@ pub struct Send {
     /// End when the producer has left and all was delivered, instead of waiting for the next one
     #[arg(long)]
     once: bool,
-    /// End when nothing got through for so long [default: never]
+    /// End when nothing got through for so long, or there was no ring A [default: never]
     #[arg(long, value_name = "SECONDS")]
     give_up: Option<u64>,
     /// Use a ring of this user [default: only one's own]
@@ -93,11 +93,19 @@ impl Send {
     /// Sends ring after ring of the name.
     fn follow(&self, session: &Session, fault: Option<Fault>, metrics: &Arc<Metrics>) -> Result<Exit> {
         let mut once = Once::default();
+        let give_up = self.give_up.map(Duration::from_secs);
+        // Since when there was no ring to send.
+        let mut since = Instant::now();
         loop {
             let ring = match Inspection::open(&self.name) {
                 Ok(ring) => ring,
                 Err(error) if may_come(&error) => {
                     once.say(format!("waiting: there is no ring {} yet", self.name));
+                    if give_up.is_some_and(|limit| since.elapsed() >= limit) {
+                        let seconds = since.elapsed().as_secs();
+                        say(&format!("there was no ring {} for {seconds} s: giving up", self.name));
+                        return Ok(Exit::GivenUp);
+                    }
                     thread::sleep(NAP);
                     continue;
                 }
@@ -143,7 +151,10 @@ impl Send {
             };
             match ended {
                 Ok(Some(exit)) => return Ok(exit),
-                Ok(None) => say(&format!("the name of ring {} was removed: waiting for a new one", self.name)),
+                Ok(None) => {
+                    say(&format!("the name of ring {} was removed: waiting for a new one", self.name));
+                    since = Instant::now();
+                }
                 // Removed, or made anew, between the look and the attach.
                 Err(error) if error.downcast_ref().is_some_and(may_come) => thread::sleep(NAP),
                 Err(error) => return Err(error),

@@ -518,6 +518,25 @@ fn who_wants_to_give_up_does() {
 }
 
 #[test]
+fn who_wants_to_give_up_does_where_there_is_no_ring() {
+    let place = Place::new();
+    let _receive = place.receive(&[]);
+    let mut send = place.send(&["--give-up", "1"]);
+    send.says(&format!("there was no ring {}", place.a));
+    send.exits(4);
+    // The ring's name is removed later.
+    let mut tx = place.a();
+    push(&mut tx, 0..1);
+    let mut send = place.send(&["--give-up", "2"]);
+    pop(&mut place.b(), 0..1);
+    tx.close().unwrap();
+    send.says("end: the producer");
+    ringmain::unlink(&place.a).unwrap();
+    send.says("there was no ring");
+    send.exits(4);
+}
+
+#[test]
 fn what_cannot_be_is_refused_at_once() {
     for arguments in [
         &["send", "a", "--to", "k"][..],
