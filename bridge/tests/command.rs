@@ -582,6 +582,18 @@ fn what_is_counted_stands_in_a_file() {
         assert!(Instant::now() < end, "{expected:#?}\n{:#?}", files.each_ref().map(fs::read_to_string));
         thread::sleep(Duration::from_millis(50));
     }
+    // What is pushed while nobody receives grows old.
+    receive.kill();
+    push(&mut tx, 100..101);
+    let lag = || {
+        let text = fs::read_to_string(&files[0]).unwrap();
+        let row = format!("ringmain_bridge_lag_seconds{{ring=\"{}\"}} ", place.a);
+        text.lines().find_map(|line| line.strip_prefix(&row)?.parse::<f64>().ok()).unwrap()
+    };
+    while lag() < 1.5 {
+        assert!(Instant::now() < end, "{}", lag());
+        thread::sleep(Duration::from_millis(50));
+    }
     fs::remove_dir_all(directory).unwrap();
 }
 
