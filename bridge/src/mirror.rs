@@ -94,6 +94,12 @@ impl Mirror {
         }
     }
 
+    /// Returns whether nothing stands for the name of a copy, which would have to be made.
+    #[must_use]
+    pub fn is_missing(wanted: &Wanted) -> bool {
+        matches!(Inspection::open(&wanted.name), Err(error) if is_nothing(&error))
+    }
+
     /// Attaches to the copy of a ring, which is made at `head` if there is none. Returns whether it was made.
     ///
     /// # Errors
@@ -117,10 +123,8 @@ impl Mirror {
                 ring.ring_id(),
                 shape.ring_id
             ),
-            Err(error) => match error {
-                Error::NotFound { .. } | Error::Unfinished { .. } | Error::NotReady { .. } => false,
-                error => return Err(error.into()),
-            },
+            Err(error) if is_nothing(&error) => false,
+            Err(error) => return Err(error.into()),
         };
         let mut options = Options::new(name)
             .create(if stands { Creation::Never } else { Creation::New })
@@ -182,6 +186,12 @@ impl Mirror {
         of_tx!(&self.tx, tx => tx.position())
     }
 
+    /// Returns whether the name of the ring was removed, or stands for another one: nobody comes to read this one.
+    #[must_use]
+    pub fn is_orphaned(&self) -> bool {
+        of_tx!(&self.tx, tx => tx.is_orphaned())
+    }
+
     /// Returns how much is free; 0 if the ring cannot be used.
     #[must_use]
     pub fn free(&self) -> u64 {
@@ -205,8 +215,11 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push).
+    /// As [`push`](Self::push). To a ring whose name was removed nothing is pushed.
     pub fn push_here(&mut self, records: &[u8]) -> Result<Pushed, Refusal> {
+        if self.is_orphaned() {
+            return Err(removed());
+        }
         let pushed = match &mut self.tx {
             Tx::Messages(tx) => push_messages(tx, records)?,
             Tx::Elements(tx) => {
@@ -242,11 +255,7 @@ impl Mirror {
         match waited {
             Ok(()) => Ok(true),
             Err(WaitError::TimedOut | WaitError::Called) => Ok(false),
-            Err(WaitError::Orphaned) => {
-                let text = "the name of the receiver's ring was removed, and nobody reads what is in it: start the \
-                            receiver again, and it makes a new one";
-                Err(Refusal::Unusable(text.to_owned()))
-            }
+            Err(WaitError::Orphaned) => Err(removed()),
             Err(error) => Err(Refusal::Unusable(error.to_string())),
         }
     }
@@ -283,6 +292,18 @@ fn check_replaceable(name: &str, ring: &Inspection, new: u64) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Returns whether an error says that a name stands for no ring.
+fn is_nothing(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. } | Error::Unfinished { .. } | Error::NotReady { .. })
+}
+
+/// Refuses what would go to a ring that nobody can find.
+fn removed() -> Refusal {
+    let text = "the name of the receiver's ring was removed: what was not read there is lost unless a consumer is \
+                attached, and what comes goes to a new ring";
+    Refusal::Unusable(text.to_owned())
 }
 
 /// Pushes messages as one batch.
@@ -397,6 +418,25 @@ mod tests {
             mirror.abandon();
             let (mirror, made) = Mirror::attach(&name.0, &shape, 0).unwrap();
             assert!(!made && mirror.tail() == 640 + units);
+        }
+    }
+
+    #[test]
+    fn nothing_is_pushed_to_a_ring_whose_name_was_removed() {
+        for kind in [Kind::Message(8), Kind::Stream(Layout::new::<u64>())] {
+            let name = Name::new();
+            let (mut mirror, _) = Mirror::attach(&name.0, &shape(kind), 0).unwrap();
+            let records = record(8, 8);
+            assert_eq!(mirror.push(0, &records), Ok(Pushed::All));
+            ringmain::unlink(&name.0.name).unwrap();
+            let tail = mirror.tail();
+            for records in [&records[..], &[]] {
+                let refused = mirror.push(tail, records).unwrap_err();
+                assert!(refused.to_string().contains("was removed"), "{refused}");
+            }
+            // Another one of that name is none the better for it.
+            let _other = Options::new(&name.0.name).capacity(8).stream_producer::<u8>().unwrap();
+            assert!(mirror.is_orphaned() && mirror.push(tail, &records).is_err() && mirror.tail() == tail);
         }
     }
 

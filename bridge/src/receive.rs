@@ -129,6 +129,7 @@ impl Receive {
             let silent = desk.lock().last.map_or(start, |at| at).elapsed();
             let is_heard = silent < LATELY && desk.lock().last.is_some();
             desk.metrics.connected.store(is_heard.into(), Relaxed);
+            desk.look();
             reporter.show(&desk.metrics);
             if let Some(exit) = exit.filter(|_| silent >= LINGER) {
                 return Ok(exit);
@@ -207,6 +208,19 @@ type Told = (u64, u64, End);
 impl Desk {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves the ring if its name was removed: while nothing comes, nobody else looks.
+    fn look(&self) {
+        let mut state = self.lock();
+        match mem::take(&mut state.place) {
+            Place::Here(mirror) if mirror.is_orphaned() => {
+                drop(state);
+                mirror.abandon();
+                say(&format!("the name of ring {} was removed: what comes goes to a new one", self.wanted.name));
+            }
+            place => state.place = place,
+        }
     }
 
     /// Answers a query.
@@ -440,6 +454,13 @@ impl Desk {
             if self.wanted.follows_new {
                 place.take().into_iter().for_each(Mirror::abandon);
             }
+        }
+        if place.is_none() && asked.first != asked.head && Mirror::is_missing(&self.wanted) {
+            // What had been sent before ring B was removed: by now the sender may have given back more.
+            return Answer::Refused(format!(
+                "there is no ring {} that goes on there: begin at the head",
+                self.wanted.name
+            ));
         }
         let mirror = match place {
             Some(mirror) if mirror.ring_id() == asked.shape.ring_id => mirror,

@@ -480,6 +480,58 @@ fn a_receiver_that_is_started_again_attaches_before_anything_more_is_pushed() {
 }
 
 #[test]
+fn a_ring_whose_name_was_removed_gets_nothing_more() {
+    for is_idle in [false, true] {
+        let place = Place::new();
+        let mut tx = place.a();
+        let (send, receive) = (place.send(&[]), place.receive(&[]));
+        push(&mut tx, 0..3);
+        let mut rx = place.b();
+        pop(&mut rx, 0..3);
+        send.says("connected");
+        ringmain::unlink(&place.b).unwrap();
+        if is_idle {
+            receive.says("was removed");
+        }
+        push(&mut tx, 3..6);
+        if !is_idle {
+            receive.says("was removed");
+        }
+        receive.says("made: ring");
+        pop(&mut place.b(), 3..6);
+        assert!(rx.pop(&mut [0; 8]).is_err());
+    }
+}
+
+#[test]
+fn a_ring_is_removed_again_and_again_and_the_sender_goes_on() {
+    let place = Place::new();
+    let mut tx = place.a();
+    let (_send, receive) = (place.send(&[]), place.receive(&[]));
+    let (stop, stopped) = mpsc::channel::<()>();
+    let writer = thread::spawn(move || {
+        let mut pushed = 0;
+        while stopped.try_recv() == Err(TryRecvError::Empty) {
+            push(&mut tx, pushed..pushed + 1);
+            pushed += 1;
+        }
+        tx
+    });
+    for _ in 0..10 {
+        // Something is under way in each round.
+        receive.says("made: ring");
+        let mut rx = place.b();
+        let (word, _) = rx.within(LONG).pop_tagged(&mut [0; 400]).unwrap();
+        pop(&mut rx, word + 1..word + 500);
+        ringmain::unlink(&place.b).unwrap();
+    }
+    receive.says("made: ring");
+    drop(stop);
+    place.b().within(LONG).pop(&mut [0; 400]).unwrap();
+    drop(writer.join().unwrap());
+}
+
+#[test]
 fn what_the_other_ring_lacks_for_ever_ends_the_sender() {
     let place = Place::new();
     let mut tx = place.a();
