@@ -73,10 +73,10 @@ pub struct Receive {
 }
 
 impl Receive {
-    /// Returns whether there is anybody to talk to.
+    /// Returns how to find the other side.
     #[must_use]
-    pub fn has_network(&self) -> bool {
-        !self.network.is_empty()
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Receives until it is to end.

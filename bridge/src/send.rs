@@ -63,10 +63,10 @@ pub struct Send {
 }
 
 impl Send {
-    /// Returns whether there is anybody to talk to.
+    /// Returns how to find the other side.
     #[must_use]
-    pub fn has_network(&self) -> bool {
-        !self.network.is_empty()
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Sends until it is to end.

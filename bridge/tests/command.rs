@@ -600,9 +600,46 @@ fn what_cannot_be_is_refused_at_once() {
     ] {
         Process::start(arguments).exits(2);
     }
-    let mut refused = Process::start(&["receive", "a", "--from", "k", "--connect", "nowhere"]);
-    refused.says("nowhere");
-    refused.exits(1);
+    for endpoint in ["nowhere", "tcp/nowhere", "udp/127.0.0.1:7"] {
+        for arguments in [["send", "a", "--to", "k", "--connect"], ["receive", "a", "--from", "k", "--listen"]] {
+            let mut refused = Process::start(&[&arguments[..], &[endpoint]].concat());
+            refused.says(endpoint);
+            refused.exits(2);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_is_named_before_anybody_is_waited_for() {
+    let place = Place::new();
+    let (directory, files) = configured(&place, ["send-tls.json5", "receive-tls.json5"]);
+    let [send_file, receive_file] = &files;
+    let send = ["send", "a", "--to", "k", "--zenoh-config", send_file];
+    let receive = ["receive", "a", "--from", "k", "--zenoh-config", receive_file];
+    let check = |missing: &str, arguments: &[&str]| {
+        let mut refused = Process::start_in(&directory, arguments);
+        let said = refused.says(missing);
+        assert!(said.contains("cannot read"), "{said}");
+        refused.exits(2);
+    };
+    for (missing, arguments) in [
+        ("send.key", &send),
+        ("send.pem", &send),
+        ("receive.key", &receive),
+        ("receive.pem", &receive),
+        ("ca.pem", &send),
+        ("ca.pem", &receive),
+    ] {
+        let _ = fs::remove_file(directory.join(missing));
+        check(missing, arguments);
+    }
+    let endpoint = "tls/localhost:7#root_ca_certificate_file=gone.pem";
+    check("gone.pem", &["send", "a", "--to", "k", "--connect", endpoint]);
+    check("none.json5", &["send", "a", "--to", "k", "--zenoh-config", "none.json5"]);
+    // An endpoint of a file is named as well.
+    fs::write(directory.join("bad.json5"), "{ connect: { endpoints: [\"nowhere\"] } }").unwrap();
+    check("nowhere", &["send", "a", "--to", "k", "--zenoh-config", "bad.json5"]);
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
