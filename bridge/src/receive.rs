@@ -426,7 +426,8 @@ impl Desk {
         asked: &Query<'_>,
         waiting: &Waiting,
     ) -> Answer {
-        if place.is_none() {
+        let is_known = self.lock().sender.as_ref().is_some_and(|sender| sender.is_of(asked));
+        if place.is_none() || !is_known {
             // Before all else: nothing of that ring may be taken for a copy's.
             match Mirror::is_itself(&self.wanted, asked.shape.ring_id, asked.object) {
                 Ok(false) => {}
