@@ -5,9 +5,9 @@ pub const CODES: &str = "\
 Exit codes:
   0    with --once: the producer of ring A closed it, and all was delivered
   1    something went wrong, and stderr says what
-  2    the command line asks for what cannot be
+  2    the command line, or a configuration that it names, asks for what cannot be
   3    with --once: the producer of ring A was killed or failed; all that it had pushed was delivered
-  4    with --give-up: nothing got through for so long
+  4    with --give-up: nothing got through for so long, or there was no ring A
 
 No signal is caught: whoever is stopped leaves the rings as after a crash, and the next bridge goes on there.";
 

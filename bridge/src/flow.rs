@@ -10,6 +10,7 @@ use ringmain::Broken;
 
 use crate::fault::Fault;
 use crate::metrics::Metrics;
+use crate::object::Object;
 use crate::protocol::{End, LARGEST_BATCH, Query, SMALLER_BATCH, SenderId, Shape};
 use crate::source::Ahead;
 use crate::window::{Lost, Window};
@@ -57,6 +58,7 @@ pub struct Flow {
     shape: Shape,
     sender: SenderId,
     name: String,
+    object: Object,
     window: Window,
     /// The bytes of records of the batches under way, by number.
     lengths: Vec<(u64, usize)>,
@@ -69,24 +71,25 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Begins at the head of a ring, with up to `window` batches under way.
+    /// Begins at the head of a ring, where `window` begins.
     #[must_use]
     pub fn new(
         shape: Shape,
         sender: SenderId,
         name: String,
-        window: usize,
-        head: u64,
+        object: Object,
+        window: Window,
         fault: Option<Fault>,
         metrics: Arc<Metrics>,
     ) -> Flow {
-        metrics.position.store(head, Relaxed);
+        metrics.position.store(window.head(), Relaxed);
         Flow {
             most: most(&shape),
             shape,
             sender,
             name,
-            window: Window::new(window, head),
+            object,
+            window,
             lengths: Vec::new(),
             spare: Vec::new(),
             fault,
@@ -118,6 +121,7 @@ impl Flow {
             shape: self.shape.clone(),
             sender: self.sender,
             name: self.name.clone(),
+            object: self.object,
             first,
             head: self.window.head(),
             end,

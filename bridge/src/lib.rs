@@ -14,6 +14,7 @@ pub mod link;
 pub mod metrics;
 pub mod mirror;
 pub mod network;
+pub mod object;
 pub mod protocol;
 pub mod receive;
 pub mod records;

@@ -37,16 +37,19 @@ fn main() {
         process::exit(2)
     };
     let fault = fault::of_environment().unwrap_or_else(|text| refuse(&text));
-    let (name, has_network) = match &arguments.command {
-        Command::Send(send) => (&send.name, send.has_network()),
-        Command::Receive(receive) => (&receive.name, receive.has_network()),
+    let (name, network) = match &arguments.command {
+        Command::Send(send) => (&send.name, send.network()),
+        Command::Receive(receive) => (&receive.name, receive.network()),
     };
     if let Err(error) = check_name(name) {
         refuse(&format!("{error:#}"));
     }
-    if !has_network {
+    if network.is_empty() {
         let text = "nobody to talk to: give --connect, --listen or --zenoh-config";
         Arguments::command().error(clap::error::ErrorKind::MissingRequiredArgument, text).exit();
+    }
+    if let Err(error) = network.check() {
+        refuse(&format!("{error:#}"));
     }
     // Half a bridge is worse than none: it ends as by a crash, and can be started again.
     let hook = panic::take_hook();

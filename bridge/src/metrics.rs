@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -77,6 +78,8 @@ pub struct Metrics {
     pub partial: AtomicU64,
     /// Queries that wait for room.
     pub waiting: AtomicU64,
+    /// At which position the sender was when something was seen that had not arrived, and when that was.
+    behind: Mutex<Option<(u64, Instant)>>,
 }
 
 impl Metrics {
@@ -101,7 +104,14 @@ impl Metrics {
             gaps: zero(),
             partial: zero(),
             waiting: zero(),
+            behind: Mutex::default(),
         }
+    }
+
+    /// Returns the name of the ring.
+    #[must_use]
+    pub fn ring(&self) -> &str {
+        &self.ring
     }
 
     /// Counts a batch of so many bytes.
@@ -115,6 +125,17 @@ impl Metrics {
         self.in_flight.store(batches as u64, Relaxed);
         let since = oldest.map_or(0, |at| at.duration_since(self.start).as_micros().max(1) as u64);
         self.oldest.store(since, Relaxed);
+    }
+
+    /// Returns for how long a ring has been seen to have something up to `tail` while the sender stood at `position`.
+    fn behind(&self, position: u64, tail: u64) -> Duration {
+        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        *behind = match *behind {
+            _ if position == tail => None,
+            Some((before, since)) if before == position => Some((before, since)),
+            _ => Some((position, Instant::now())),
+        };
+        behind.map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 
     /// Returns all of it in the format of OpenMetrics.
@@ -135,14 +156,19 @@ impl Metrics {
         row("gauge", "connected", "Whether the other side was heard of lately.", of(&self.connected));
         match self.side {
             Side::Send => {
-                let oldest = self.oldest.load(Relaxed);
-                let age = if oldest == 0 { 0 } else { self.start.elapsed().as_micros() as u64 - oldest };
-                let seconds = format!("{:.6}", Duration::from_micros(age).as_secs_f64());
+                let tail = tail_of(&self.ring);
+                let oldest = match self.oldest.load(Relaxed) {
+                    0 => Duration::ZERO,
+                    oldest => self.start.elapsed().saturating_sub(Duration::from_micros(oldest)),
+                };
+                let age = oldest.max(tail.map_or(Duration::ZERO, |tail| self.behind(position, tail)));
+                let seconds = format!("{:.6}", age.as_secs_f64());
                 row("counter", "retries", "Batches that were sent again.", of(&self.retries));
                 row("counter", "timeouts", "Queries that ended without an answer.", of(&self.timeouts));
                 row("gauge", "in_flight", "Batches that have no answer yet.", of(&self.in_flight));
-                row("gauge", "lag_seconds", "Age of the oldest batch that has no answer yet.", seconds);
-                if let Some(tail) = tail_of(&self.ring) {
+                let help = "For how long nothing has arrived while there is something that has not.";
+                row("gauge", "lag_seconds", help, seconds);
+                if let Some(tail) = tail {
                     let lag = tail.wrapping_sub(position);
                     row("gauge", "lag_positions", "What the ring holds that has not arrived.", lag.to_string());
                 }
@@ -234,6 +260,21 @@ mod tests {
     #[test]
     fn bytes_are_readable() {
         assert_eq!([0.0, 1023.0, 1024.0, 1.5 * 1048576.0].map(readable), ["0 B", "1023 B", "1.0 KiB", "1.5 MiB"]);
+    }
+
+    #[test]
+    fn what_does_not_arrive_grows_old_whatever_is_tried() {
+        let metrics = Metrics::new(Side::Send, "no-such-ring");
+        let pause = Duration::from_millis(5);
+        assert_eq!(metrics.behind(7, 7), Duration::ZERO);
+        metrics.behind(7, 8);
+        std::thread::sleep(pause);
+        assert!(metrics.behind(7, 9) >= pause);
+        // Some has arrived, then all of it.
+        metrics.behind(8, 9);
+        std::thread::sleep(pause);
+        assert!(metrics.behind(8, 9) >= pause);
+        assert_eq!(metrics.behind(9, 9), Duration::ZERO);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use ringmain::inspect::Inspection;
 use ringmain::{Creation, Error, Options, PeerState, PushError, Role, WaitError, message, stream};
 
+use crate::object::Object;
 use crate::protocol::{End, Kind, Shape};
 use crate::records;
 
@@ -80,6 +81,25 @@ macro_rules! of_tx {
 }
 
 impl Mirror {
+    /// Returns whether the name of a copy stands for the ring itself, which is this object.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn is_itself(wanted: &Wanted, ring_id: u64, object: Object) -> Result<bool> {
+        match Inspection::open(&wanted.name) {
+            Ok(ring) if ring.ring_id() == ring_id => Ok(Object::of(&wanted.name)? == object),
+            // Whatever it is, it has another number.
+            _ => Ok(false),
+        }
+    }
+
+    /// Returns whether nothing stands for the name of a copy, which would have to be made.
+    #[must_use]
+    pub fn is_missing(wanted: &Wanted) -> bool {
+        matches!(Inspection::open(&wanted.name), Err(error) if is_nothing(&error))
+    }
+
     /// Attaches to the copy of a ring, which is made at `head` if there is none. Returns whether it was made.
     ///
     /// # Errors
@@ -90,6 +110,7 @@ impl Mirror {
         let stands = match Inspection::open(name) {
             Ok(ring) if ring.ring_id() == shape.ring_id => true,
             Ok(ring) if *follows_new => {
+                check_replaceable(name, &ring, shape.ring_id)?;
                 let (old, new) = (ring.ring_id(), shape.ring_id);
                 drop(ring);
                 crate::say::say(&format!("removed: ring {name}, id {old:#018x}: {new:#018x} takes its place"));
@@ -102,10 +123,8 @@ impl Mirror {
                 ring.ring_id(),
                 shape.ring_id
             ),
-            Err(error) => match error {
-                Error::NotFound { .. } | Error::Unfinished { .. } | Error::NotReady { .. } => false,
-                error => return Err(error.into()),
-            },
+            Err(error) if is_nothing(&error) => false,
+            Err(error) => return Err(error.into()),
         };
         let mut options = Options::new(name)
             .create(if stands { Creation::Never } else { Creation::New })
@@ -167,6 +186,12 @@ impl Mirror {
         of_tx!(&self.tx, tx => tx.position())
     }
 
+    /// Returns whether the name of the ring was removed, or stands for another one: nobody comes to read this one.
+    #[must_use]
+    pub fn is_orphaned(&self) -> bool {
+        of_tx!(&self.tx, tx => tx.is_orphaned())
+    }
+
     /// Returns how much is free; 0 if the ring cannot be used.
     #[must_use]
     pub fn free(&self) -> u64 {
@@ -190,8 +215,11 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push).
+    /// As [`push`](Self::push). To a ring whose name was removed nothing is pushed.
     pub fn push_here(&mut self, records: &[u8]) -> Result<Pushed, Refusal> {
+        if self.is_orphaned() {
+            return Err(removed());
+        }
         let pushed = match &mut self.tx {
             Tx::Messages(tx) => push_messages(tx, records)?,
             Tx::Elements(tx) => {
@@ -227,11 +255,7 @@ impl Mirror {
         match waited {
             Ok(()) => Ok(true),
             Err(WaitError::TimedOut | WaitError::Called) => Ok(false),
-            Err(WaitError::Orphaned) => {
-                let text = "the name of the receiver's ring was removed, and nobody reads what is in it: start the \
-                            receiver again, and it makes a new one";
-                Err(Refusal::Unusable(text.to_owned()))
-            }
+            Err(WaitError::Orphaned) => Err(removed()),
             Err(error) => Err(Refusal::Unusable(error.to_string())),
         }
     }
@@ -249,6 +273,37 @@ impl Mirror {
     pub fn abandon(self) {
         of_tx!(self.tx, tx => tx.abandon());
     }
+}
+
+/// Refuses to remove a ring of which something is left to read, or that somebody holds.
+fn check_replaceable(name: &str, ring: &Inspection, new: u64) -> Result<()> {
+    let old = ring.ring_id();
+    if ring.is_held(Role::Producer)? {
+        bail!(
+            "ring {name}, id {old:#018x}, has a producer, so it is no copy that ring {new:#018x} may replace: end its \
+             producer, or start the receiver with another name"
+        );
+    }
+    let positions = ring.positions()?;
+    if positions.head != positions.tail || ring.is_held(Role::Consumer)? {
+        bail!(
+            "ring {name} is a copy of ring {old:#018x}: ring {new:#018x} takes its place once all of it is read and its \
+             consumer has left"
+        );
+    }
+    Ok(())
+}
+
+/// Returns whether an error says that a name stands for no ring.
+fn is_nothing(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. } | Error::Unfinished { .. } | Error::NotReady { .. })
+}
+
+/// Refuses what would go to a ring that nobody can find.
+fn removed() -> Refusal {
+    let text = "the name of the receiver's ring was removed: what was not read there is lost unless a consumer is \
+                attached, and what comes goes to a new ring";
+    Refusal::Unusable(text.to_owned())
 }
 
 /// Pushes messages as one batch.
@@ -367,6 +422,25 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_pushed_to_a_ring_whose_name_was_removed() {
+        for kind in [Kind::Message(8), Kind::Stream(Layout::new::<u64>())] {
+            let name = Name::new();
+            let (mut mirror, _) = Mirror::attach(&name.0, &shape(kind), 0).unwrap();
+            let records = record(8, 8);
+            assert_eq!(mirror.push(0, &records), Ok(Pushed::All));
+            ringmain::unlink(&name.0.name).unwrap();
+            let tail = mirror.tail();
+            for records in [&records[..], &[]] {
+                let refused = mirror.push(tail, records).unwrap_err();
+                assert!(refused.to_string().contains("was removed"), "{refused}");
+            }
+            // Another one of that name is none the better for it.
+            let _other = Options::new(&name.0.name).capacity(8).stream_producer::<u8>().unwrap();
+            assert!(mirror.is_orphaned() && mirror.push(tail, &records).is_err() && mirror.tail() == tail);
+        }
+    }
+
+    #[test]
     fn as_much_of_a_batch_is_pushed_as_fits() {
         let name = Name::new();
         let (mut mirror, _) = Mirror::attach(&name.0, &shape(Kind::Message(8)), 0).unwrap();
@@ -426,6 +500,22 @@ mod tests {
         let refused = Mirror::attach(&name.0, &other, 0).unwrap_err().to_string();
         assert!(refused.contains("0x0000000000000007") && refused.contains("--follow-new"), "{refused}");
         let follows = Wanted { follows_new: true, ..name.0.clone() };
+        // What is left in it is read first, and whoever reads it leaves.
+        let (mut old, _) = Mirror::attach(&name.0, &shape(Kind::Message(8)), 0).unwrap();
+        old.push(0, &record(8, 8)).unwrap();
+        let refused = Mirror::attach(&follows, &other, 3).unwrap_err().to_string();
+        assert!(refused.contains("has a producer"), "{refused}");
+        old.abandon();
+        let waits = || {
+            let refused = Mirror::attach(&follows, &other, 3).unwrap_err().to_string();
+            assert!(refused.contains("once all of it is read"), "{refused}");
+        };
+        waits();
+        let mut rx = Options::new(&name.0.name).any_type(true).message_consumer().unwrap();
+        waits();
+        rx.pop_into(&mut Vec::new()).unwrap();
+        waits();
+        drop(rx);
         let (mirror, made) = Mirror::attach(&follows, &other, 3).unwrap();
         assert!(made && mirror.ring_id() == 8 && mirror.tail() == 3);
     }

@@ -1,6 +1,7 @@
 //! The session of Zenoh that both sides have.
 
 use std::env;
+use std::fs::File;
 use std::path::PathBuf;
 use std::process;
 use std::thread;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
+use zenoh::config::EndPoint;
 use zenoh::key_expr::KeyExpr;
 use zenoh::{Config, Session, Wait};
 
@@ -24,10 +26,10 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, Args)]
 pub struct Network {
     /// Connect to this endpoint, such as tcp/10.0.0.2:7447; may be given several times
-    #[arg(long, value_name = "ENDPOINT")]
+    #[arg(long, value_name = "ENDPOINT", value_parser = parse_endpoint)]
     pub connect: Vec<String>,
     /// Listen at this endpoint, such as tcp/0.0.0.0:7447; may be given several times
-    #[arg(long, value_name = "ENDPOINT")]
+    #[arg(long, value_name = "ENDPOINT", value_parser = parse_endpoint)]
     pub listen: Vec<String>,
     /// Read Zenoh's configuration from this file: TLS, users and passwords, access control. --connect and --listen take
     /// the place of its endpoints
@@ -46,6 +48,16 @@ const CHANGED: [(&str, &str); 7] = [
     ("transport/link/tx/lease", "3000"),
     ("transport/link/tx/queue/size/data", "16"),
     ("connect/retry", "{ period_init_ms: 100, period_max_ms: 1000, period_increase_factor: 2 }"),
+];
+
+/// The files that a configuration names, and the endpoints without which Zenoh does not read them.
+const FILES: [(&str, Option<&str>); 6] = [
+    ("transport/link/tls/root_ca_certificate", None),
+    ("transport/link/tls/listen_certificate", Some("listen/endpoints")),
+    ("transport/link/tls/listen_private_key", Some("listen/endpoints")),
+    ("transport/link/tls/connect_certificate", Some("connect/endpoints")),
+    ("transport/link/tls/connect_private_key", Some("connect/endpoints")),
+    ("transport/auth/usrpwd/dictionary_file", None),
 ];
 
 /// The variable from which Zenoh reads how many threads it has, and what a bridge needs: one that reads and keeps the
@@ -76,6 +88,34 @@ impl Network {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.connect.is_empty() && self.listen.is_empty() && self.zenoh_config.is_none()
+    }
+
+    /// Checks all that can be known before anybody is waited for.
+    ///
+    /// # Errors
+    ///
+    /// The configuration cannot be, or names a file that cannot be read.
+    pub fn check(&self) -> Result<()> {
+        let config = self.config(0)?;
+        let found = |key: &str| config.get_json(key).unwrap_or_default();
+        for (key, endpoints) in FILES {
+            if endpoints.is_some_and(|endpoints| found(endpoints) == "[]") {
+                continue;
+            }
+            let text = found(key);
+            // What has characters that JSON writes in another way, Zenoh looks for.
+            let file = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            if let Some(file) = file.filter(|file| !file.contains('\\')) {
+                check_file(key, file)?;
+            }
+        }
+        for endpoint in self.connect.iter().chain(&self.listen) {
+            let endpoint = endpoint.parse::<EndPoint>().map_err(failed(endpoint))?;
+            for (key, file) in endpoint.config().iter().filter(|(key, _)| key.ends_with("_file")) {
+                check_file(&format!("{key} of {endpoint}"), file)?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the configuration. No message that comes may be longer than `longest`.
@@ -147,6 +187,29 @@ impl Network {
                 Err(error) => return Err(failed("cannot open a session of Zenoh")(error)),
             }
         }
+    }
+}
+
+/// Checks that a file can be read.
+fn check_file(what: &str, file: &str) -> Result<()> {
+    File::open(file).map(drop).with_context(|| format!("{what}: cannot read the file {file}"))
+}
+
+/// Reads an endpoint: a protocol that a bridge has, a host and a port.
+///
+/// # Errors
+///
+/// A text: it is none.
+pub fn parse_endpoint(text: &str) -> Result<String, String> {
+    let expected = "expected tcp/HOST:PORT or tls/HOST:PORT, such as tcp/10.0.0.2:7447";
+    let endpoint = text.parse::<EndPoint>().map_err(|error| format!("{expected}: {error}"))?;
+    let protocol = endpoint.protocol();
+    if !matches!(protocol.as_str(), "tcp" | "tls") {
+        return Err(format!("{expected}, found the protocol {:?}", protocol.as_str()));
+    }
+    match endpoint.address().as_str().rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err(format!("{expected}, found the address {:?}", endpoint.address().as_str())),
     }
 }
 
@@ -239,9 +302,15 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_none_is_named() {
-        let refused = Network { connect: vec!["nowhere".into()], ..network() }.config(1 << 20).unwrap_err();
-        assert!(format!("{refused:#}").contains("nowhere"), "{refused:#}");
+    fn an_endpoint_has_a_protocol_a_host_and_a_port() {
+        for text in ["tcp/10.0.0.2:7447", "tls/receiver.example:7447", "tcp/[::1]:0", "tcp/[::]:7447#iface=eth0"] {
+            assert_eq!(parse_endpoint(text), Ok(text.to_owned()));
+        }
+        for text in ["nowhere", "", "tcp/", "tcp/10.0.0.2", "tcp/:7447", "tcp/a:b", "tcp/a:65536", "udp/10.0.0.2:7447"]
+        {
+            let refused = parse_endpoint(text).unwrap_err();
+            assert!(refused.contains("expected tcp/HOST:PORT"), "{refused}");
+        }
     }
 
     #[test]

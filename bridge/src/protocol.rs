@@ -5,8 +5,10 @@
 use std::alloc::Layout;
 use std::fmt;
 
+use crate::object::Object;
+
 /// The version of all that follows. A receiver refuses another one, and says which it speaks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// How many bytes of records a batch has at most, unless one record has more: with all that goes before them they fit
 /// four frames of Zenoh's, of 65160 bytes where packets have 1500.
@@ -87,6 +89,8 @@ pub struct Query<'a> {
     pub sender: SenderId,
     /// The same for people: its host and process.
     pub name: String,
+    /// Which object the ring is: its receiver must have another one.
+    pub object: Object,
     /// The position of the first record.
     pub first: u64,
     /// The position of the first record that the ring still has.
@@ -109,6 +113,8 @@ pub enum Answer {
     },
     /// Nothing was taken; why.
     Refused(String),
+    /// Nothing was taken, and nothing can be: the name of the receiver's ring stands for the sender's.
+    Itself,
 }
 
 /// What came is no query, or no answer.
@@ -149,7 +155,7 @@ const STREAM: u8 = 1;
 const MESSAGE: u8 = 2;
 
 /// How many bytes a query has before the tag.
-const QUERY_HEADER: usize = 80;
+const QUERY_HEADER: usize = 112;
 
 /// How many bytes an answer has before the text.
 const ANSWER_HEADER: usize = 26;
@@ -239,6 +245,9 @@ impl Query<'_> {
         buffer.extend((record_align as u32).to_le_bytes());
         buffer.extend([tag.len() as u8, name.len() as u8]);
         buffer.extend([0; 6]);
+        buffer.extend(self.object.boot.to_le_bytes());
+        buffer.extend(self.object.device.to_le_bytes());
+        buffer.extend(self.object.inode.to_le_bytes());
         buffer.extend(tag.as_bytes());
         buffer.extend(name.as_bytes());
     }
@@ -256,6 +265,8 @@ impl Query<'_> {
         let (size, align, record_align) = (fields.long()?, fields.word()?, fields.word()?);
         let (tag, name) = (usize::from(fields.byte()?), usize::from(fields.byte()?));
         fields.bytes(6)?;
+        let boot = u128::from_le_bytes(fields.array()?);
+        let object = Object { boot, device: fields.long()?, inode: fields.long()? };
         let refuse = |field, found| Err(Malformed::Field(field, found));
         let kind = match kind {
             STREAM => {
@@ -292,7 +303,7 @@ impl Query<'_> {
         let tag = fields.text("tag", tag, LONGEST_TAG)?;
         let name = printable(&fields.text("name", name, LONGEST_NAME)?);
         let shape = Shape { ring_id, kind, capacity, tag };
-        Ok(Query { shape, sender, name, first, head, end, records: fields.0 })
+        Ok(Query { shape, sender, name, object, first, head, end, records: fields.0 })
     }
 }
 
@@ -300,14 +311,15 @@ impl Answer {
     /// Writes the answer.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let (refused, tail, free, text) = match self {
+        let (kind, tail, free, text) = match self {
             Answer::At { tail, free } => (0, *tail, *free, ""),
             Answer::Refused(text) => (1, 0, 0, shortened(text, LONGEST_TEXT)),
+            Answer::Itself => (2, 0, 0, ""),
         };
         let mut bytes = Vec::with_capacity(ANSWER_HEADER + text.len());
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
-        bytes.extend([refused, 0]);
+        bytes.extend([kind, 0]);
         bytes.extend(tail.to_le_bytes());
         bytes.extend(free.to_le_bytes());
         bytes.extend((text.len() as u16).to_le_bytes());
@@ -322,13 +334,14 @@ impl Answer {
     /// [`Malformed`]: it is none.
     pub fn read(bytes: &[u8]) -> Result<Answer, Malformed> {
         let mut fields = Fields::begin(bytes, ANSWER_HEADER)?;
-        let refused = fields.byte()?;
+        let kind = fields.byte()?;
         fields.byte()?;
         let (tail, free, len) = (fields.long()?, fields.long()?, fields.short()?);
         let text = fields.text("text", len.into(), LONGEST_TEXT)?;
-        match refused {
+        match kind {
             0 => Ok(Answer::At { tail, free }),
             1 => Ok(Answer::Refused(printable(&text))),
+            2 => Ok(Answer::Itself),
             found => Err(Malformed::Field("kind of answer", found.into())),
         }
     }
@@ -351,7 +364,8 @@ mod tests {
     fn query() -> Query<'static> {
         let shape = Shape { ring_id: 7, kind: Kind::Message(16), capacity: 4096, tag: "order".into() };
         let name = "host/7".into();
-        Query { shape, sender: [9; 16], name, first: 32, head: 16, end: None, records: b"records" }
+        let object = Object { boot: 3, device: 4, inode: 5 };
+        Query { shape, sender: [9; 16], name, object, first: 32, head: 16, end: None, records: b"records" }
     }
 
     fn written(query: &Query<'_>) -> Vec<u8> {
@@ -371,7 +385,7 @@ mod tests {
                 assert_eq!(Query::read(&written(&query)), Ok(query));
             }
         }
-        for answer in [Answer::At { tail: u64::MAX, free: 3 }, Answer::Refused("no".into())] {
+        for answer in [Answer::At { tail: u64::MAX, free: 3 }, Answer::Refused("no".into()), Answer::Itself] {
             assert_eq!(Answer::read(&answer.write()), Ok(answer));
         }
     }
@@ -379,12 +393,13 @@ mod tests {
     #[test]
     fn the_documented_bytes_are_those_of_the_code() {
         let bytes = written(&query());
-        assert_eq!(bytes[..8], *b"rmbr\x01\x00\x02\x00");
+        assert_eq!(bytes[..8], *b"rmbr\x02\x00\x02\x00");
         assert_eq!((bytes[8], bytes[16], bytes[32], bytes[40]), (7, 9, 32, 16));
         assert_eq!((&bytes[48..50], bytes[56], bytes[64], bytes[68]), (&[0, 16][..], 1, 1, 16));
-        assert_eq!((&bytes[72..80], &bytes[80..]), (&[5, 6, 0, 0, 0, 0, 0, 0][..], &b"orderhost/7records"[..]));
+        assert_eq!((&bytes[72..80], &bytes[112..]), (&[5, 6, 0, 0, 0, 0, 0, 0][..], &b"orderhost/7records"[..]));
+        assert_eq!((bytes[80], bytes[96], bytes[104]), (3, 4, 5));
         let bytes = Answer::At { tail: 1, free: 2 }.write();
-        assert_eq!(bytes, *b"rmbr\x01\x00\x00\x00\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\0");
+        assert_eq!(bytes, *b"rmbr\x02\x00\x00\x00\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\0");
     }
 
     #[test]
@@ -408,7 +423,7 @@ mod tests {
             assert!(refused.contains(expected), "{refused}");
         };
         check(0, 7, "begins with");
-        check(4, 2, "version 2, expected 1");
+        check(4, 1, "version 1, expected 2");
         check(6, 3, "kind cannot be 3");
         check(7, 3, "end cannot be 3");
         check(8, 0, "ring id cannot be 0");
@@ -418,7 +433,7 @@ mod tests {
         check(68, 24, "record alignment cannot be 24");
         check(72, 65, "tag cannot be 65");
         check(73, 97, "name cannot be 97");
-        check(80, 0xff, "tag cannot be 5");
+        check(112, 0xff, "tag cannot be 5");
         let stream = Query { shape: Shape { kind: Kind::Stream(Layout::new::<u64>()), ..query().shape }, ..query() };
         for (at, value) in [(56, 0), (56, 9), (63, 0xff), (64, 3), (64, 0)] {
             let mut bytes = written(&stream);

@@ -59,7 +59,7 @@ pub struct Receive {
     /// Use a ring of this user [default: only one's own]
     #[arg(long, value_name = "USER-ID")]
     owner: Option<u32>,
-    /// When ring A was made anew, remove ring B and make it anew too
+    /// When ring A was made anew, remove ring B and make it anew too, once it is read and its consumer has left
     #[arg(long)]
     follow_new: bool,
     /// End when the producer of ring A has left and all was delivered, instead of waiting for the next one
@@ -73,10 +73,10 @@ pub struct Receive {
 }
 
 impl Receive {
-    /// Returns whether there is anybody to talk to.
+    /// Returns how to find the other side.
     #[must_use]
-    pub fn has_network(&self) -> bool {
-        !self.network.is_empty()
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Receives until it is to end.
@@ -129,6 +129,7 @@ impl Receive {
             let silent = desk.lock().last.map_or(start, |at| at).elapsed();
             let is_heard = silent < LATELY && desk.lock().last.is_some();
             desk.metrics.connected.store(is_heard.into(), Relaxed);
+            desk.look();
             reporter.show(&desk.metrics);
             if let Some(exit) = exit.filter(|_| silent >= LINGER) {
                 return Ok(exit);
@@ -172,6 +173,12 @@ struct Sender {
     seen: Instant,
 }
 
+impl Sender {
+    fn is_of(&self, asked: &Query<'_>) -> bool {
+        self.id == asked.sender && self.ring_id == asked.shape.ring_id
+    }
+}
+
 #[derive(Default)]
 struct State {
     place: Place,
@@ -203,9 +210,22 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Leaves the ring if its name was removed: while nothing comes, nobody else looks.
+    fn look(&self) {
+        let mut state = self.lock();
+        match mem::take(&mut state.place) {
+            Place::Here(mirror) if mirror.is_orphaned() => {
+                drop(state);
+                mirror.abandon();
+                say(&format!("the name of ring {} was removed: what comes goes to a new one", self.wanted.name));
+            }
+            place => state.place = place,
+        }
+    }
+
     /// Answers a query.
     fn answer(&self, query: &zenoh::query::Query, answer: &Answer) {
-        if let Answer::Refused(_) = answer {
+        if let Answer::Refused(_) | Answer::Itself = answer {
             self.metrics.refusals.fetch_add(1, Relaxed);
         }
         // Where this fails, the sender is gone, or asks again.
@@ -311,12 +331,19 @@ impl Desk {
             };
             let bytes = waiting.query.payload().map(zenoh::bytes::ZBytes::to_bytes).unwrap_or_default();
             let answer = match Query::read(&bytes) {
-                Ok(asked) => self.accept(&asked).map(|()| self.lend(&mut told, &asked, &waiting)),
+                Ok(asked) => self.accept(&asked).map(|()| {
+                    let answer = self.lend(&mut told, &asked, &waiting);
+                    if let Answer::At { .. } = answer {
+                        self.admit(&asked);
+                    }
+                    answer
+                }),
                 Err(malformed) => Err(malformed.to_string()),
             };
             let answer = answer.unwrap_or_else(Answer::Refused);
             match &answer {
                 Answer::Refused(text) => refused.say(format!("refused: {text}")),
+                Answer::Itself => refused.say(itself(&self.wanted.name)),
                 Answer::At { .. } => {
                     refused.forget();
                 }
@@ -341,10 +368,10 @@ impl Desk {
         answer
     }
 
-    /// Makes sure that the sender of a query is the one whose queries are taken: the first, until it is gone.
+    /// Makes sure that no other sender's queries are taken: the first one's, until it is gone.
     fn accept(&self, asked: &Query<'_>) -> Result<(), String> {
         let (key, name) = match &self.lock().sender {
-            Some(sender) if sender.id == asked.sender && sender.ring_id == asked.shape.ring_id => return Ok(()),
+            Some(sender) if sender.is_of(asked) => return Ok(()),
             // The same process has another ring, since the one before is gone.
             Some(sender) if sender.id == asked.sender => (None, String::new()),
             Some(sender) => {
@@ -362,10 +389,18 @@ impl Desk {
             }
             return Err(name);
         }
-        say(&format!("sender: {}", asked.name));
-        let (id, ring_id) = (asked.sender, asked.shape.ring_id);
-        self.lock().sender = Some(Sender { id, name: asked.name.clone(), ring_id, seen: Instant::now() });
         Ok(())
+    }
+
+    /// Takes a sender's queries from here on: its ring and this one belong together.
+    fn admit(&self, asked: &Query<'_>) {
+        let (id, ring_id) = (asked.sender, asked.shape.ring_id);
+        let mut state = self.lock();
+        if !state.sender.as_ref().is_some_and(|sender| sender.is_of(asked)) {
+            state.sender = Some(Sender { id, name: asked.name.clone(), ring_id, seen: Instant::now() });
+            drop(state);
+            say(&format!("sender: {}", asked.name));
+        }
     }
 
     /// Returns whether a token is there. Where that cannot be known, it is.
@@ -376,6 +411,13 @@ impl Desk {
         }
     }
 
+    /// Answers that there is no copy of a ring: its sender makes way for another one, if it was the one.
+    fn not_taken(&self, asked: &Query<'_>, answer: Answer) -> Answer {
+        let mut state = self.lock();
+        state.sender = state.sender.take().filter(|sender| sender.id != asked.sender);
+        answer
+    }
+
     /// Does what a query asks for, and waits for room as long as it may.
     fn serve(
         &self,
@@ -384,6 +426,15 @@ impl Desk {
         asked: &Query<'_>,
         waiting: &Waiting,
     ) -> Answer {
+        let is_known = self.lock().sender.as_ref().is_some_and(|sender| sender.is_of(asked));
+        if place.is_none() || !is_known {
+            // Before all else: nothing of that ring may be taken for a copy's.
+            match Mirror::is_itself(&self.wanted, asked.shape.ring_id, asked.object) {
+                Ok(false) => {}
+                Ok(true) => return self.not_taken(asked, Answer::Itself),
+                Err(error) => return self.not_taken(asked, Answer::Refused(format!("{error:#}"))),
+            }
+        }
         if let (Some(end), None) = (asked.end, &place)
             && *told == Some((asked.shape.ring_id, asked.first, end))
         {
@@ -404,6 +455,13 @@ impl Desk {
             if self.wanted.follows_new {
                 place.take().into_iter().for_each(Mirror::abandon);
             }
+        }
+        if place.is_none() && asked.first != asked.head && Mirror::is_missing(&self.wanted) {
+            // What had been sent before ring B was removed: by now the sender may have given back more.
+            return Answer::Refused(format!(
+                "there is no ring {} that goes on there: begin at the head",
+                self.wanted.name
+            ));
         }
         let mirror = match place {
             Some(mirror) if mirror.ring_id() == asked.shape.ring_id => mirror,
@@ -430,7 +488,7 @@ impl Desk {
                     self.metrics.position.store(mirror.tail(), Relaxed);
                     place.insert(mirror)
                 }
-                Err(error) => return Answer::Refused(format!("{error:#}")),
+                Err(error) => return self.not_taken(asked, Answer::Refused(format!("{error:#}"))),
             },
         };
         if let Err(refusal) = self.push_in_time(mirror, asked, waiting) {
@@ -485,6 +543,11 @@ impl Desk {
             }
         }
     }
+}
+
+/// Says that the name of a copy stands for the ring itself.
+fn itself(name: &str) -> String {
+    format!("ring {name} is the sender's ring itself, which is on this machine: start the receiver with another name")
 }
 
 /// Says why a sender is not taken.

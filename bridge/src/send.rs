@@ -18,9 +18,11 @@ use crate::inbox::{Event, Inbox};
 use crate::link::Link;
 use crate::metrics::{Metrics, Reporter, Shown, Side};
 use crate::network::{self, Network};
+use crate::object::Object;
 use crate::protocol::{Answer, End, Kind, Malformed, SenderId, Shape};
 use crate::say::{Once, say};
 use crate::source::{Ahead, Ring, Waited, layout};
+use crate::window::Window;
 
 /// How often to look at what tells nobody that it changed.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,7 +52,7 @@ pub struct Send {
     /// End when the producer has left and all was delivered, instead of waiting for the next one
     #[arg(long)]
     once: bool,
-    /// End when nothing got through for so long [default: never]
+    /// End when nothing got through for so long, or there was no ring A [default: never]
     #[arg(long, value_name = "SECONDS")]
     give_up: Option<u64>,
     /// Use a ring of this user [default: only one's own]
@@ -61,10 +63,10 @@ pub struct Send {
 }
 
 impl Send {
-    /// Returns whether there is anybody to talk to.
+    /// Returns how to find the other side.
     #[must_use]
-    pub fn has_network(&self) -> bool {
-        !self.network.is_empty()
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Sends until it is to end.
@@ -91,11 +93,19 @@ impl Send {
     /// Sends ring after ring of the name.
     fn follow(&self, session: &Session, fault: Option<Fault>, metrics: &Arc<Metrics>) -> Result<Exit> {
         let mut once = Once::default();
+        let give_up = self.give_up.map(Duration::from_secs);
+        // Since when there was no ring to send.
+        let mut since = Instant::now();
         loop {
             let ring = match Inspection::open(&self.name) {
                 Ok(ring) => ring,
                 Err(error) if may_come(&error) => {
                     once.say(format!("waiting: there is no ring {} yet", self.name));
+                    if give_up.is_some_and(|limit| since.elapsed() >= limit) {
+                        let seconds = since.elapsed().as_secs();
+                        say(&format!("there was no ring {} for {seconds} s: giving up", self.name));
+                        return Ok(Exit::GivenUp);
+                    }
                     thread::sleep(NAP);
                     continue;
                 }
@@ -113,6 +123,12 @@ impl Send {
                 capacity: ring.capacity() as u64,
                 tag: ring.type_tag().to_owned(),
             };
+            // Whose name still stands after the look is what was looked at.
+            let object = Object::of(&self.name);
+            if ring.is_orphaned()? {
+                continue;
+            }
+            let found = (shape, object?);
             drop(ring);
             // What comes goes through the network: a spin before a sleep saves little of that, and takes the processor
             // from the threads that move it.
@@ -121,21 +137,24 @@ impl Send {
             if let Some(owner) = self.owner {
                 options = options.owner(owner);
             }
-            let ended = match shape.kind {
+            let ended = match found.0.kind {
                 Kind::Stream(element) => match options.sized_stream_consumer(element) {
-                    Ok(rx) if rx.ring_id() == shape.ring_id => self.bridge(session, rx, shape, fault, metrics),
+                    Ok(rx) if rx.ring_id() == found.0.ring_id => self.bridge(session, rx, found, fault, metrics),
                     Ok(_) => continue,
                     Err(error) => Err(error.into()),
                 },
                 Kind::Message(_) => match options.message_consumer() {
-                    Ok(rx) if rx.ring_id() == shape.ring_id => self.bridge(session, rx, shape, fault, metrics),
+                    Ok(rx) if rx.ring_id() == found.0.ring_id => self.bridge(session, rx, found, fault, metrics),
                     Ok(_) => continue,
                     Err(error) => Err(error.into()),
                 },
             };
             match ended {
                 Ok(Some(exit)) => return Ok(exit),
-                Ok(None) => say(&format!("the name of ring {} was removed: waiting for a new one", self.name)),
+                Ok(None) => {
+                    say(&format!("the name of ring {} was removed: waiting for a new one", self.name));
+                    since = Instant::now();
+                }
                 // Removed, or made anew, between the look and the attach.
                 Err(error) if error.downcast_ref().is_some_and(may_come) => thread::sleep(NAP),
                 Err(error) => return Err(error),
@@ -148,7 +167,7 @@ impl Send {
         &self,
         session: &Session,
         mut rx: R,
-        shape: Shape,
+        (shape, object): (Shape, Object),
         fault: Option<Fault>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<Exit>> {
@@ -157,7 +176,8 @@ impl Send {
         let inbox = Arc::new(Inbox::new(rx.waker()));
         let link = Link::open(session, &self.to, shape.ring_id, &sender, Arc::clone(&inbox))?;
         let name = network::own_name(session);
-        let flow = Flow::new(shape, sender, name, self.window.into(), rx.position(), fault, Arc::clone(metrics));
+        let window = Window::new(self.window.into(), rx.position());
+        let flow = Flow::new(shape, sender, name, object, window, fault, Arc::clone(metrics));
         let mut pump = Pump {
             flow,
             metrics: Arc::clone(metrics),
@@ -239,6 +259,8 @@ impl Pump {
     /// With `end` it says that the producer has, and no more.
     fn run(&mut self, source: &mut impl Ahead, end: Option<End>) -> Result<Pumped> {
         let (mut is_greeted, mut ended) = (false, None);
+        // Which query was the last one, and after which one a receiver may have come that knows nothing of this ring.
+        let (mut last, mut stranger) = (0, None);
         let mut is_matched = self.link.is_matched();
         loop {
             while let Some(event) = self.inbox.take() {
@@ -247,8 +269,15 @@ impl Pump {
                         self.connected(tail);
                         self.flow.answered(source, number, tail, Instant::now())?;
                         is_greeted = true;
+                        stranger = stranger.filter(|&before| number <= before);
                     }
                     Event::Answered(number, Ok(Answer::Refused(text))) => self.refused(source, number, text),
+                    Event::Answered(_, Ok(Answer::Itself)) => bail!(
+                        "ring {0} is both sides of the bridge: the receiver at {1} is on this machine, and its ring \
+                         is this one. Start the receiver with another name than {0}",
+                        self.metrics.ring(),
+                        self.key
+                    ),
                     Event::Answered(number, Err(malformed)) => self.malformed(source, number, malformed),
                     Event::Ended(number) => {
                         if self.flow.failed(source, number, Instant::now()) {
@@ -259,6 +288,7 @@ impl Pump {
                     }
                     Event::Matched => {
                         is_matched = true;
+                        stranger = Some(last);
                         self.flow.hurry();
                     }
                 }
@@ -276,8 +306,12 @@ impl Pump {
             }
             let mut asks = !is_greeted || !is_idle;
             if is_matched && self.flow.window().can_send(now) && (is_greeted || is_idle) {
-                if let Some((number, payload)) = self.flow.next(source, !is_greeted, end, now)? {
-                    ended = None;
+                let mut next = self.flow.next(source, !is_greeted, end, now)?;
+                if next.is_none() && is_idle && stranger.is_some() {
+                    next = self.flow.next(source, true, end, now)?;
+                }
+                if let Some((number, payload)) = next {
+                    (ended, last) = (None, number);
                     self.link.ask(number, payload);
                     continue;
                 }

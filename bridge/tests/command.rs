@@ -360,21 +360,76 @@ fn a_ring_that_was_made_anew_is_refused_or_followed() {
     receive.says("refused: ");
     receive.kill();
     receive = place.receive(&["--follow-new"]);
+    let refused = receive.says("refused: ");
+    assert!(refused.contains("its consumer has left"), "{refused}");
+    drop(rx);
     receive.says("made: ring");
     let mut new = place.b();
     pop(&mut new, 0..5);
     assert_eq!(new.ring_id(), tx.ring_id());
-    assert!(rx.is_orphaned());
-    // Without having been stopped in between, too.
-    send.kill();
+    // Without having been stopped in between, too. What was delivered is read first.
+    push(&mut tx, 5..9);
+    new.within(LONG).until_available().unwrap();
+    drop(new);
     tx.close().unwrap();
+    send.says("end: the producer closed");
+    send.kill();
     ringmain::unlink(&place.a).unwrap();
     let mut tx = place.a();
     push(&mut tx, 0..2);
     send = place.send(&[]);
+    send.says("its consumer has left");
+    let mut old = place.b();
+    pop(&mut old, 5..9);
+    drop(old);
     receive.says("made: ring");
     pop(&mut place.b(), 0..2);
     drop(send);
+}
+
+#[test]
+fn a_ring_that_is_both_sides_of_a_bridge_ends_the_sender_and_keeps_what_it_has() {
+    for is_closed in [false, true] {
+        let mut place = Place::new();
+        place.b = place.a.clone();
+        let mut tx = place.a();
+        push(&mut tx, 0..5);
+        let tail = tx.position();
+        // It was closed: its producer's role is free.
+        let tx = if is_closed {
+            tx.close().unwrap();
+            None
+        } else {
+            Some(tx)
+        };
+        let (receive, mut send) = (place.receive(&[]), place.send(&[]));
+        let said = send.says("both sides");
+        assert!(said.contains(&place.a) && said.contains("another name"), "{said}");
+        send.exits(1);
+        receive.says("is the sender's ring itself");
+        let found = Inspection::open(&place.a).unwrap();
+        assert_eq!(found.end(Role::Producer).unwrap().generation, 1, "the receiver was its producer");
+        assert_eq!(found.positions().unwrap().tail, tail);
+        pop(&mut place.b(), 0..5);
+        drop(tx);
+    }
+}
+
+#[test]
+fn a_receiver_is_not_sent_its_own_ring() {
+    let place = Place::new();
+    let mut tx = place.a();
+    let (send, _receive) = (place.send(&[]), place.receive(&[]));
+    push(&mut tx, 0..5);
+    place.b().within(LONG).until_available().unwrap();
+    send.says("connected");
+    send.kill();
+    let [a, b, key, endpoint] = [&place.b, &place.b, &place.key, &place.endpoint].map(String::clone);
+    let own = Place { a, b, key, endpoint };
+    let mut send = own.send(&[]);
+    send.says("both sides");
+    send.exits(1);
+    pop(&mut place.b(), 0..5);
 }
 
 #[test]
@@ -385,6 +440,8 @@ fn a_second_sender_is_refused_by_name_until_the_first_one_is_gone() {
     push(&mut tx, 0..1);
     let mut rx = place.b();
     pop(&mut rx, 0..1);
+    // Later ring B can be replaced.
+    drop(rx);
     let other = place.beside();
     let mut second_tx = other.a();
     push(&mut second_tx, 0..1);
@@ -394,11 +451,101 @@ fn a_second_sender_is_refused_by_name_until_the_first_one_is_gone() {
     assert!(refused.contains(&first) && refused.contains("one at a time"), "{refused}");
     receive.says("refused: ");
     push(&mut tx, 1..2);
-    pop(&mut rx, 1..2);
+    pop(&mut place.b(), 1..2);
     send.kill();
     receive.says("made: ring");
     pop(&mut place.b(), 0..1);
     second.says("connected");
+}
+
+#[test]
+fn a_sender_that_is_refused_keeps_nobody_out() {
+    let place = Place::new();
+    let mut tx = place.a();
+    push(&mut tx, 0..1);
+    let (send, receive) = (place.send(&[]), place.receive(&[]));
+    pop(&mut place.b(), 0..1);
+    send.says("connected");
+    receive.kill();
+    send.kill();
+    let other = place.beside();
+    push(&mut other.a(), 0..1);
+    let second = other.send(&[]);
+    let _receive = place.receive(&[]);
+    second.says("refused: ring");
+    // The other one lives, and its ring has no copy here.
+    push(&mut tx, 1..2);
+    let send = place.send(&[]);
+    pop(&mut place.b(), 1..2);
+    send.says("connected");
+    second.says("one at a time");
+}
+
+#[test]
+fn a_receiver_that_is_started_again_attaches_before_anything_more_is_pushed() {
+    let place = Place::new();
+    let mut tx = place.a();
+    let (send, mut receive) = (place.send(&[]), place.receive(&[]));
+    push(&mut tx, 0..1);
+    pop(&mut place.b(), 0..1);
+    send.says("connected");
+    for _ in 0..2 {
+        receive.kill();
+        receive = place.receive(&[]);
+        receive.says("attached: ring");
+    }
+}
+
+#[test]
+fn a_ring_whose_name_was_removed_gets_nothing_more() {
+    for is_idle in [false, true] {
+        let place = Place::new();
+        let mut tx = place.a();
+        let (send, receive) = (place.send(&[]), place.receive(&[]));
+        push(&mut tx, 0..3);
+        let mut rx = place.b();
+        pop(&mut rx, 0..3);
+        send.says("connected");
+        ringmain::unlink(&place.b).unwrap();
+        if is_idle {
+            receive.says("was removed");
+        }
+        push(&mut tx, 3..6);
+        if !is_idle {
+            receive.says("was removed");
+        }
+        receive.says("made: ring");
+        pop(&mut place.b(), 3..6);
+        assert!(rx.pop(&mut [0; 8]).is_err());
+    }
+}
+
+#[test]
+fn a_ring_is_removed_again_and_again_and_the_sender_goes_on() {
+    let place = Place::new();
+    let mut tx = place.a();
+    let (_send, receive) = (place.send(&[]), place.receive(&[]));
+    let (stop, stopped) = mpsc::channel::<()>();
+    let writer = thread::spawn(move || {
+        let mut pushed = 0;
+        while stopped.try_recv() == Err(TryRecvError::Empty) {
+            push(&mut tx, pushed..pushed + 1);
+            pushed += 1;
+        }
+        tx
+    });
+    for _ in 0..10 {
+        // Something is under way in each round.
+        receive.says("made: ring");
+        let mut rx = place.b();
+        let (word, _) = rx.within(LONG).pop_tagged(&mut [0; 400]).unwrap();
+        pop(&mut rx, word + 1..word + 500);
+        ringmain::unlink(&place.b).unwrap();
+    }
+    receive.says("made: ring");
+    drop(stop);
+    place.b().within(LONG).pop(&mut [0; 400]).unwrap();
+    drop(writer.join().unwrap());
 }
 
 #[test]
@@ -440,6 +587,25 @@ fn who_wants_to_give_up_does() {
 }
 
 #[test]
+fn who_wants_to_give_up_does_where_there_is_no_ring() {
+    let place = Place::new();
+    let _receive = place.receive(&[]);
+    let mut send = place.send(&["--give-up", "1"]);
+    send.says(&format!("there was no ring {}", place.a));
+    send.exits(4);
+    // The ring's name is removed later.
+    let mut tx = place.a();
+    push(&mut tx, 0..1);
+    let mut send = place.send(&["--give-up", "2"]);
+    pop(&mut place.b(), 0..1);
+    tx.close().unwrap();
+    send.says("end: the producer");
+    ringmain::unlink(&place.a).unwrap();
+    send.says("there was no ring");
+    send.exits(4);
+}
+
+#[test]
 fn what_cannot_be_is_refused_at_once() {
     for arguments in [
         &["send", "a", "--to", "k"][..],
@@ -451,9 +617,46 @@ fn what_cannot_be_is_refused_at_once() {
     ] {
         Process::start(arguments).exits(2);
     }
-    let mut refused = Process::start(&["receive", "a", "--from", "k", "--connect", "nowhere"]);
-    refused.says("nowhere");
-    refused.exits(1);
+    for endpoint in ["nowhere", "tcp/nowhere", "udp/127.0.0.1:7"] {
+        for arguments in [["send", "a", "--to", "k", "--connect"], ["receive", "a", "--from", "k", "--listen"]] {
+            let mut refused = Process::start(&[&arguments[..], &[endpoint]].concat());
+            refused.says(endpoint);
+            refused.exits(2);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_is_named_before_anybody_is_waited_for() {
+    let place = Place::new();
+    let (directory, files) = configured(&place, ["send-tls.json5", "receive-tls.json5"]);
+    let [send_file, receive_file] = &files;
+    let send = ["send", "a", "--to", "k", "--zenoh-config", send_file];
+    let receive = ["receive", "a", "--from", "k", "--zenoh-config", receive_file];
+    let check = |missing: &str, arguments: &[&str]| {
+        let mut refused = Process::start_in(&directory, arguments);
+        let said = refused.says(missing);
+        assert!(said.contains("cannot read"), "{said}");
+        refused.exits(2);
+    };
+    for (missing, arguments) in [
+        ("send.key", &send),
+        ("send.pem", &send),
+        ("receive.key", &receive),
+        ("receive.pem", &receive),
+        ("ca.pem", &send),
+        ("ca.pem", &receive),
+    ] {
+        let _ = fs::remove_file(directory.join(missing));
+        check(missing, arguments);
+    }
+    let endpoint = "tls/localhost:7#root_ca_certificate_file=gone.pem";
+    check("gone.pem", &["send", "a", "--to", "k", "--connect", endpoint]);
+    check("none.json5", &["send", "a", "--to", "k", "--zenoh-config", "none.json5"]);
+    // An endpoint of a file is named as well.
+    fs::write(directory.join("bad.json5"), "{ connect: { endpoints: [\"nowhere\"] } }").unwrap();
+    check("nowhere", &["send", "a", "--to", "k", "--zenoh-config", "bad.json5"]);
+    fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
@@ -483,6 +686,18 @@ fn what_is_counted_stands_in_a_file() {
     let end = Instant::now() + LONG;
     while !expected.iter().all(|(file, row)| has(file, row)) {
         assert!(Instant::now() < end, "{expected:#?}\n{:#?}", files.each_ref().map(fs::read_to_string));
+        thread::sleep(Duration::from_millis(50));
+    }
+    // What is pushed while nobody receives grows old.
+    receive.kill();
+    push(&mut tx, 100..101);
+    let lag = || {
+        let text = fs::read_to_string(&files[0]).unwrap();
+        let row = format!("ringmain_bridge_lag_seconds{{ring=\"{}\"}} ", place.a);
+        text.lines().find_map(|line| line.strip_prefix(&row)?.parse::<f64>().ok()).unwrap()
+    };
+    while lag() < 1.5 {
+        assert!(Instant::now() < end, "{}", lag());
         thread::sleep(Duration::from_millis(50));
     }
     fs::remove_dir_all(directory).unwrap();
@@ -552,6 +767,18 @@ fn a_planted_fault_needs_a_build_that_has_it() {
         .args(["send", "a", "--to", "k", "--connect", "tcp/127.0.0.1:1"])
         .env("RINGMAIN_BRIDGE_FAULT", "answer-early");
     assert_eq!(command.output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn somebody_elses_ring_is_no_copy_to_be_replaced() {
+    let place = Place::new();
+    let mut tx = place.a();
+    push(&mut tx, 0..1);
+    let other = Options::new(&place.b).capacity(8).stream_producer::<u64>().unwrap();
+    let (send, _receive) = (place.send(&[]), place.receive(&["--follow-new"]));
+    let refused = send.says("refused: ");
+    assert!(refused.contains(&format!("{:#018x}", other.ring_id())) && refused.contains("producer"), "{refused}");
+    assert!(!other.is_orphaned());
 }
 
 #[test]

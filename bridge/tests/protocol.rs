@@ -13,8 +13,10 @@ use ringmain_bridge::fault::Fault;
 use ringmain_bridge::flow::Flow;
 use ringmain_bridge::metrics::{Metrics, Side};
 use ringmain_bridge::mirror::{Mirror, Pushed, Wanted};
+use ringmain_bridge::object::Object;
 use ringmain_bridge::protocol::{Answer, Kind, Query, Shape};
 use ringmain_bridge::source::{Ahead, Ring};
+use ringmain_bridge::window::Window;
 
 /// A pair of names, which are removed in the end.
 struct Names([String; 2]);
@@ -186,7 +188,8 @@ fn run<E: Ends>(seed: u64, fault: Option<Fault>) -> Result<(), String> {
         sender += 1;
         let mut rx = E::reader(a);
         let metrics = Arc::new(Metrics::new(Side::Send, a));
-        let mut flow = Flow::new(shape.clone(), [7; 16], "sim".into(), 4, rx.position(), fault, metrics);
+        let window = Window::new(4, rx.position());
+        let mut flow = Flow::new(shape.clone(), [7; 16], "sim".into(), Object::default(), window, fault, metrics);
         let mut source = rx.ahead();
         let mut is_greeted = false;
         loop {
@@ -331,7 +334,8 @@ fn whatever_comes_from_the_network_is_an_error_or_leaves_a_sound_ring() {
             let mut sane = Vec::new();
             let (sender, name) = ([1; 16], "n".to_owned());
             let first = mirror.tail();
-            let query = Query { shape: shape.clone(), sender, name, first, head: 0, end: None, records: &[] };
+            let (shape, object) = (shape.clone(), Object::default());
+            let query = Query { shape, sender, name, object, first, head: 0, end: None, records: &[] };
             query.begin(&mut sane);
             match kind {
                 Kind::Message(align) => {

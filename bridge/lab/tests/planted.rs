@@ -35,7 +35,8 @@ fn a_release_before_the_answer_is_found() {
 
 #[test]
 fn a_push_without_the_check_of_its_position_is_found() {
-    check("no-position-check", &["repeated", "invented", "lost"]);
+    // What comes twice lies where another record is expected, which may be longer or shorter.
+    check("no-position-check", &["repeated", "invented", "lost", "torn"]);
 }
 
 #[test]
