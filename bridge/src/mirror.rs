@@ -287,8 +287,8 @@ fn check_replaceable(name: &str, ring: &Inspection, new: u64) -> Result<()> {
     let positions = ring.positions()?;
     if positions.head != positions.tail || ring.is_held(Role::Consumer)? {
         bail!(
-            "ring {name} is a copy of ring {old:#018x}: ring {new:#018x} takes its place once all of it is read and its \
-             consumer has left"
+            "ring {name} is a copy of ring {old:#018x}: ring {new:#018x} takes its place once all of it is read and \
+             its consumer has left"
         );
     }
     Ok(())
