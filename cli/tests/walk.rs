@@ -186,8 +186,8 @@ fn walks() {
                     if verb == "watch" && !command.contains("help") && place.is_some() { &[24, 8] } else { &[500] };
                 for rows in sizes {
                     let seen = scene.run(command, place, *rows);
-                    wrapped
-                        .extend(seen.lines().filter(|line| line.ends_with('⏎')).map(|line| format!("{name}: {line}")));
+                    let cut = seen.lines().filter(|line| line.ends_with('⏎'));
+                    wrapped.extend(cut.map(|line| format!("{name}: {line}")));
                     text += &format!("== {name} == $ {command}\n");
                     text += &match (verb, *command == *MEASURED) {
                         ("doctor", _) if !command.contains("help") => findings(&seen, place),

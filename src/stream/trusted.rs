@@ -118,6 +118,9 @@ impl<T: Element> Trusted<Claim<'_, T>> {
     /// Values are made in the slots if that is fast. What a compiler stores in place is a mixture of pieces, some of
     /// which cross cache lines and wait for both: values of a line to 256 bytes are made aside and copied.
     ///
+    /// An iterator must not fork and let the child go on here: the slots are not mapped there, and what is written in
+    /// place ends the child by a signal, as it does through slices that were taken before the fork.
+    ///
     /// # Examples
     ///
     /// ```

@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn bars_are_as_long_as_their_values() {
         assert_eq!([0.0, 1.0, 4.0, 8.0].map(|value| Style::PLAIN.bar(value, 8.0, 8)), ["#", "#", "####", "########"]);
-        assert_eq!([0.0, 1.0, 4.5, 8.0].map(|value| Style::RICH.bar(value, 8.0, 4)), ["▏", "▌", "██▎", "████"]);
+        let rich = [0.0, 1.0, 4.5, 8.0].map(|value| Style::RICH.bar(value, 8.0, 4));
+        assert_eq!(rich, ["▏", "▌", "██▎", "████"]);
         assert_eq!(Style::PLAIN.bar(1.0, 0.0, 8), "#");
     }
 }
