@@ -8,7 +8,7 @@ use super::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
 use crate::ring::error::{PopError, PushError};
 use crate::ring::message::{Sends, total_len};
 use crate::segment::Segment;
-use crate::wait::{Deadline, Interest, WaitError, Waiting};
+use crate::wait::{Deadline, Interest, WaitError, Waiting, next, waited};
 
 /// # In a set
 impl Producer {
@@ -79,33 +79,21 @@ impl<'a, H: Sends<Segment>> Waiting<'a, H> {
     ///
     /// As [`push`](Self::push).
     pub fn until_free(mut self, len: usize) -> Result<(), WaitError> {
-        self.wait(len)
+        wait_for_room(self.handle, len, &mut self.deadline)
     }
 
     #[inline(always)]
     fn send(mut self, len: usize, send: impl Fn(&mut H) -> Result<(), PushError>) -> Result<(), WaitError> {
-        loop {
-            match send(self.handle) {
-                Ok(()) => return Ok(()),
-                Err(error) => WaitError::of_push(&error).map_or(Ok(()), Err)?,
-            }
-            self.wait(len)?;
-        }
-    }
-
-    #[inline(never)]
-    fn wait(&mut self, len: usize) -> Result<(), WaitError> {
-        let (producer, staged) = self.handle.parts();
-        match producer.needed(staged, len) {
-            Ok(need) => producer.wait_until_ready(need, &mut self.deadline),
-            Err(error) => Err(WaitError::of_push(&error).unwrap_or(WaitError::TimedOut)),
-        }
+        self.until(send, |sender, deadline| wait_for_room(sender, len, deadline))
     }
 }
 
-/// Returns what there is room for: nobody else takes it.
-fn claimed<R>(result: Result<R, PushError>) -> Result<R, WaitError> {
-    result.map_err(|error| WaitError::of_push(&error).unwrap_or(WaitError::TimedOut))
+/// Waits until there is room for a message of `len` bytes.
+#[inline(never)]
+fn wait_for_room<H: Sends<Segment>>(sender: &mut H, len: usize, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
+    let (producer, staged) = sender.parts();
+    let need = waited(producer.needed(staged, len))?;
+    producer.wait_until_ready(need, deadline)
 }
 
 impl<'a> Waiting<'a, Producer> {
@@ -115,8 +103,8 @@ impl<'a> Waiting<'a, Producer> {
     ///
     /// As [`push`](Self::push), for a message of `len` bytes.
     pub fn claim(mut self, len: usize) -> Result<Claim<'a>, WaitError> {
-        self.wait(len)?;
-        claimed(self.handle.claim(len))
+        wait_for_room(self.handle, len, &mut self.deadline)?;
+        waited(self.handle.claim(len))
     }
 }
 
@@ -127,8 +115,8 @@ impl<'a> Waiting<'a, Batch<'_>> {
     ///
     /// As [`push`](Self::push), for a message of `len` bytes.
     pub fn claim(mut self, len: usize) -> Result<Claim<'a>, WaitError> {
-        self.wait(len)?;
-        claimed(self.handle.claim(len))
+        wait_for_room(self.handle, len, &mut self.deadline)?;
+        waited(self.handle.claim(len))
     }
 }
 
@@ -193,7 +181,7 @@ impl<'a> Waiting<'a, Consumer> {
     /// As [`until_available`](Self::until_available).
     pub fn peek(mut self) -> Result<Record<'a>, WaitError> {
         wait(self.handle, 0, &mut self.deadline)?;
-        found(self.handle.peek())
+        waited(self.handle.peek())
     }
 
     /// Hands each message that is there, at most `max` of them, to `read`, as soon as one is, and releases it
@@ -238,14 +226,8 @@ impl<'a> Waiting<'a, Consumer> {
 
     /// The wait is out of line, so that a value stays in registers.
     #[inline(always)]
-    fn receive<R>(mut self, mut pop: impl FnMut(&mut Consumer) -> Result<R, PopError>) -> Result<R, WaitError> {
-        loop {
-            match pop(self.handle) {
-                Ok(result) => return Ok(result),
-                Err(error) => WaitError::of_pop(error).map_or(Ok(()), Err)?,
-            }
-            wait(self.handle, 0, &mut self.deadline)?;
-        }
+    fn receive<R>(mut self, pop: impl FnMut(&mut Consumer) -> Result<R, PopError>) -> Result<R, WaitError> {
+        self.until(pop, |consumer, deadline| wait(consumer, 0, deadline))
     }
 }
 
@@ -257,7 +239,7 @@ impl Waiting<'_, PeekBatch<'_>> {
     /// One that says why none will come. That is [`WaitError::TooLong`] if the messages of the batch fill the ring.
     pub fn next_len(mut self) -> Result<usize, WaitError> {
         self.wait()?;
-        found(self.handle.next_len())
+        waited(self.handle.next_len())
     }
 
     /// Copies the next message to the end of a vector, as soon as one is there, and returns its length.
@@ -267,7 +249,7 @@ impl Waiting<'_, PeekBatch<'_>> {
     /// As [`next_len`](Self::next_len).
     pub fn append_next(mut self, bytes: &mut Vec<u8>) -> Result<usize, WaitError> {
         self.wait()?;
-        found(self.handle.append_next(bytes))
+        waited(self.handle.append_next(bytes))
     }
 
     /// Copies the next message to a buffer, as soon as one is there, and returns its length.
@@ -277,7 +259,7 @@ impl Waiting<'_, PeekBatch<'_>> {
     /// As [`next_len`](Self::next_len), and [`WaitError::BufferTooShort`]: the message stays the next one.
     pub fn copy_next(mut self, bytes: &mut [u8]) -> Result<usize, WaitError> {
         self.wait()?;
-        found(self.handle.copy_next(bytes))
+        waited(self.handle.copy_next(bytes))
     }
 
     fn wait(&mut self) -> Result<(), WaitError> {
@@ -298,10 +280,6 @@ fn wait(consumer: &mut Consumer, passed: u64, deadline: &mut Deadline<'_>) -> Re
 }
 
 /// Returns what is there: nobody else takes it.
-fn found<R>(result: Result<R, PopError>) -> Result<R, WaitError> {
-    result.map_err(|error| WaitError::of_pop(error).unwrap_or(WaitError::TimedOut))
-}
-
 /// The messages of a ring, popped one after the other as they come.
 ///
 /// Each message has the whole limit of [`within`](crate::message::Consumer::within). It ends after the first error.
@@ -316,14 +294,9 @@ impl Iterator for MessagesToCome<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let waiting = self.waiting.as_mut()?;
-        let mut bytes = Vec::new();
-        match waiting.again().pop_into(&mut bytes) {
-            Ok(_) => Some(Ok(bytes)),
-            Err(error) => {
-                self.waiting = None;
-                (error != WaitError::Closed).then_some(Err(error))
-            }
-        }
+        next(&mut self.waiting, |rx| {
+            let mut bytes = Vec::new();
+            rx.pop_into(&mut bytes).map(|_| bytes)
+        })
     }
 }

@@ -200,6 +200,11 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
         }
     }
 
+    /// Returns how many units of positions were there, or free, at the last load, less those that were taken since.
+    pub(crate) fn known_len(&self) -> u64 {
+        self.cursor.known()
+    }
+
     /// Returns whether `need` units of positions are there, or free.
     #[inline]
     pub(crate) fn is_ready(&mut self, need: u64) -> Result<bool, Broken> {

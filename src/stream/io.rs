@@ -3,10 +3,10 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
-use super::waiting::{refused_pop, wait};
+use super::waiting::wait;
 use super::{Consumer, Producer};
 use crate::ring::error::PopError;
-use crate::wait::{WaitError, Waiting};
+use crate::wait::{WaitError, Waiting, waited};
 
 impl Waiting<'_, Producer<u8>> {
     /// Pushes some of the bytes, as a write has to.
@@ -96,7 +96,7 @@ impl Read for Consumer<u8> {
                         return Ok(0);
                     }
                 }
-                result => return Ok(refused_pop(result)?),
+                result => return Ok(waited(result)?),
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::ring::copy::SHORT;
 use crate::ring::error::{PopError, PushError};
 use crate::ring::memory::LINE;
 use crate::trusted::Trusted;
-use crate::wait::{WaitError, Waiting};
+use crate::wait::{WaitError, Waiting, waited};
 
 /// The calls of views that work in place: with and without waiting, each as the handle's own.
 macro_rules! views {
@@ -69,13 +69,15 @@ impl BufRead for Trusted<&mut Consumer<u8>> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let (bytes, len) = loop {
             match self.0.peek_known() {
-                Ok(peek) => break (peek.parts_in_place().0, peek.len()),
                 Err(PopError::Empty) => {
                     if !self.0.wait_to_read()? {
                         return Ok(&[]);
                     }
                 }
-                Err(error) => return Err(WaitError::of_pop(error).unwrap_or(WaitError::TimedOut).into()),
+                result => {
+                    let peek = waited(result)?;
+                    break (peek.parts_in_place().0, peek.len());
+                }
             }
         };
         // SAFETY: as in the peek's own slices. The slots stay where they are until `consume`, which needs the view.

@@ -1,8 +1,12 @@
 //! The calls of a stream ring that wait.
 
 use super::{Claim, Consumer, Element, Peek, Producer, Slot};
-use crate::ring::error::{PopError, PushError};
-use crate::wait::{Deadline, Interest, Unfinished, WaitError, Waiting};
+use crate::ring::endpoint::{Endpoint, Side};
+use crate::ring::error::PushError;
+use crate::ring::memory::Role;
+use crate::ring::stream::Stream;
+use crate::segment::Segment;
+use crate::wait::{Deadline, Interest, Unfinished, WaitError, Waiting, all, next, waited};
 
 /// # In a set
 impl<T: Slot + ?Sized> Producer<T> {
@@ -75,18 +79,7 @@ impl<T: Element> Waiting<'_, Producer<T>> {
     ///
     /// [`Unfinished`] says how many were pushed, and why there will be no room for the others.
     pub fn push_slice(mut self, values: &[T]) -> Result<(), Unfinished<usize>> {
-        let mut pushed = 0;
-        loop {
-            match self.handle.push_slice(&values[pushed..]) {
-                Ok(len) if pushed + len == values.len() => return Ok(()),
-                Ok(len) => pushed += len,
-                Err(error) => {
-                    let refused = WaitError::of_push(&error).map_or(Ok(()), Err);
-                    let waited = refused.and_then(|()| self.handle.wait_until_ready(1, &mut self.deadline));
-                    waited.map_err(|cause| Unfinished { value: pushed, cause })?;
-                }
-            }
-        }
+        all(values.len(), |pushed| self.until(|tx| tx.push_slice(&values[pushed..]), wait_for_one))
     }
 
     /// Pushes some of the elements, from the first on, as soon as there is room for one, and returns how many.
@@ -95,13 +88,7 @@ impl<T: Element> Waiting<'_, Producer<T>> {
     ///
     /// A [`WaitError`] that says why there will be no room.
     pub fn push_some(mut self, values: &[T]) -> Result<usize, WaitError> {
-        loop {
-            match self.handle.push_slice(values) {
-                Ok(len) => return Ok(len),
-                Err(error) => WaitError::of_push(&error).map_or(Ok(()), Err)?,
-            }
-            self.handle.wait_until_ready(1, &mut self.deadline)?;
-        }
+        self.until(|tx| tx.push_slice(values), wait_for_one)
     }
 }
 
@@ -113,7 +100,7 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
     ///
     /// [`WaitError::TooLong`] at once; else one that says why they will not be free.
     pub fn until_free(mut self, len: usize) -> Result<(), WaitError> {
-        self.wait(len)
+        wait(self.handle, len, &mut self.deadline)
     }
 
     /// Takes exactly `len` slots in place, as soon as they are free.
@@ -122,8 +109,8 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
     ///
     /// As [`until_free`](Self::until_free).
     pub fn claim(mut self, len: usize) -> Result<Claim<'a, T>, WaitError> {
-        self.wait(len)?;
-        refused_push(self.handle.claim(len))
+        wait(self.handle, len, &mut self.deadline)?;
+        waited(self.handle.claim(len))
     }
 
     /// Takes as many slots in place as are free, at least one and at most `most`, as soon as one is.
@@ -132,8 +119,8 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
     ///
     /// As [`until_free`](Self::until_free).
     pub fn claim_up_to(mut self, most: usize) -> Result<Claim<'a, T>, WaitError> {
-        self.wait(most.min(1))?;
-        refused_push(self.handle.claim_up_to(most))
+        wait(self.handle, most.min(1), &mut self.deadline)?;
+        waited(self.handle.claim_up_to(most))
     }
 
     /// Takes as many slots in place as are free before the buffer ends, at least one and at most `most`, as soon as one
@@ -143,16 +130,8 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
     ///
     /// As [`until_free`](Self::until_free).
     pub fn claim_contiguous(mut self, most: usize) -> Result<Claim<'a, T>, WaitError> {
-        self.wait(most.min(1))?;
-        refused_push(self.handle.claim_contiguous(most))
-    }
-
-    fn wait(&mut self, len: usize) -> Result<(), WaitError> {
-        let max = self.handle.capacity();
-        if len > max {
-            return Err(WaitError::TooLong { len, max });
-        }
-        self.handle.wait_until_ready(len as u64, &mut self.deadline)
+        wait(self.handle, most.min(1), &mut self.deadline)?;
+        waited(self.handle.claim_contiguous(most))
     }
 }
 
@@ -165,19 +144,8 @@ impl Waiting<'_, Producer<[u8]>> {
     ///
     /// A [`WaitError`] that says why there will be no room.
     pub fn push_some(mut self, bytes: &[u8]) -> Result<usize, WaitError> {
-        loop {
-            match self.handle.push_slice(bytes) {
-                Ok(len) => return Ok(len),
-                Err(error) => WaitError::of_push(&error).map_or(Ok(()), Err)?,
-            }
-            self.handle.wait_until_ready(1, &mut self.deadline)?;
-        }
+        self.until(|tx| tx.push_slice(bytes), wait_for_one)
     }
-}
-
-/// Returns what there is room for: nobody else takes it.
-pub(super) fn refused_push<R>(result: Result<R, PushError>) -> Result<R, WaitError> {
-    result.map_err(|error| WaitError::of_push(&error).unwrap_or(WaitError::TimedOut))
 }
 
 impl<'a, T: Element> Waiting<'a, Consumer<T>> {
@@ -223,18 +191,7 @@ impl<'a, T: Element> Waiting<'a, Consumer<T>> {
     /// # }
     /// ```
     pub fn pop_slice(mut self, values: &mut [T]) -> Result<(), Unfinished<usize>> {
-        let mut popped = 0;
-        loop {
-            match self.handle.pop_slice(&mut values[popped..]) {
-                Ok(len) if popped + len == values.len() => return Ok(()),
-                Ok(len) => popped += len,
-                Err(error) => {
-                    let refused = WaitError::of_pop(error).map_or(Ok(()), Err);
-                    let waited = refused.and_then(|()| wait(self.handle, 1, &mut self.deadline));
-                    waited.map_err(|cause| Unfinished { value: popped, cause })?;
-                }
-            }
-        }
+        all(values.len(), |popped| self.until(|rx| rx.pop_slice(&mut values[popped..]), wait_for_one))
     }
 
     /// Pops as many elements as are there and fit, as soon as one is there, and returns how many.
@@ -243,13 +200,7 @@ impl<'a, T: Element> Waiting<'a, Consumer<T>> {
     ///
     /// As [`pop`](Self::pop).
     pub fn pop_some(mut self, values: &mut [T]) -> Result<usize, WaitError> {
-        loop {
-            match self.handle.pop_slice(values) {
-                Ok(len) => return Ok(len),
-                Err(error) => WaitError::of_pop(error).map_or(Ok(()), Err)?,
-            }
-            wait(self.handle, 1, &mut self.deadline)?;
-        }
+        self.until(|rx| rx.pop_slice(values), wait_for_one)
     }
 
     /// Pops the elements one after the other, and waits for each. It ends when the producer has closed the ring and all
@@ -298,7 +249,7 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Consumer<T>> {
     /// As [`until_available`](Self::until_available).
     pub fn peek(mut self, len: usize) -> Result<Peek<'a, T>, WaitError> {
         wait(self.handle, len, &mut self.deadline)?;
-        refused_pop(self.handle.peek(len))
+        waited(self.handle.peek(len))
     }
 
     /// Peeks at as many elements in place as are there, at least one and at most `most`, as soon as one is there.
@@ -308,7 +259,7 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Consumer<T>> {
     /// As [`until_available`](Self::until_available).
     pub fn peek_up_to(mut self, most: usize) -> Result<Peek<'a, T>, WaitError> {
         wait(self.handle, most.min(1), &mut self.deadline)?;
-        refused_pop(self.handle.peek_up_to(most))
+        waited(self.handle.peek_up_to(most))
     }
 
     /// Peeks at as many elements in place as are there before the buffer ends, at least one and at most `most`, as soon
@@ -319,7 +270,7 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Consumer<T>> {
     /// As [`until_available`](Self::until_available).
     pub fn peek_contiguous(mut self, most: usize) -> Result<Peek<'a, T>, WaitError> {
         wait(self.handle, most.min(1), &mut self.deadline)?;
-        refused_pop(self.handle.peek_contiguous(most))
+        waited(self.handle.peek_contiguous(most))
     }
 }
 
@@ -331,39 +282,38 @@ impl Waiting<'_, Consumer<[u8]>> {
     ///
     /// A [`WaitError`] that says why none will come, when all that was pushed has been popped.
     pub fn pop_some(mut self, bytes: &mut [u8]) -> Result<usize, WaitError> {
-        loop {
-            match self.handle.pop_slice(bytes) {
-                Ok(len) => return Ok(len),
-                Err(error) => WaitError::of_pop(error).map_or(Ok(()), Err)?,
-            }
-            wait(self.handle, 1, &mut self.deadline)?;
-        }
+        self.until(|rx| rx.pop_slice(bytes), wait_for_one)
     }
 }
 
-/// Returns what is there: nobody else takes it.
-pub(super) fn refused_pop<R>(result: Result<R, PopError>) -> Result<R, WaitError> {
-    result.map_err(|error| WaitError::of_pop(error).unwrap_or(WaitError::TimedOut))
-}
-
+/// Waits for `len` slots: free ones, or elements.
 #[inline(never)]
-pub(super) fn wait<T: Slot + ?Sized>(
-    consumer: &mut Consumer<T>,
+pub(super) fn wait<T: Slot + ?Sized, R: Side>(
+    end: &mut Endpoint<Stream<T>, R, Segment>,
     len: usize,
     deadline: &mut Deadline<'_>,
 ) -> Result<(), WaitError> {
-    let max = consumer.capacity();
+    let max = end.capacity();
     if len > max {
         return Err(WaitError::TooLong { len, max });
     }
-    match consumer.wait_until_ready(len as u64, deadline) {
+    match end.wait_until_ready(len as u64, deadline) {
         // Fewer than are wanted were there at the wait's last load. A successor may have pushed since.
-        Err(ended @ (WaitError::Closed | WaitError::Crashed)) => Err(match consumer.known_len() {
-            0 => ended,
-            left => WaitError::Short { left, len, crashed: ended == WaitError::Crashed },
-        }),
+        Err(ended @ (WaitError::Closed | WaitError::Crashed)) if R::ROLE == Role::Consumer => {
+            Err(match end.known_len() as usize {
+                0 => ended,
+                left => WaitError::Short { left, len, crashed: ended == WaitError::Crashed },
+            })
+        }
         result => result,
     }
+}
+
+fn wait_for_one<T: Slot + ?Sized, R: Side>(
+    end: &mut Endpoint<Stream<T>, R, Segment>,
+    deadline: &mut Deadline<'_>,
+) -> Result<(), WaitError> {
+    wait(end, 1, deadline)
 }
 
 /// The elements of a ring, popped one after the other as they come.
@@ -380,13 +330,6 @@ impl<T: Element> Iterator for Iter<'_, T> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let waiting = self.waiting.as_mut()?;
-        match waiting.again().pop() {
-            Ok(value) => Some(Ok(value)),
-            Err(error) => {
-                self.waiting = None;
-                (error != WaitError::Closed).then_some(Err(error))
-            }
-        }
+        next(&mut self.waiting, |rx| rx.pop())
     }
 }

@@ -104,20 +104,26 @@ impl From<Broken> for WaitError {
     }
 }
 
-impl WaitError {
-    /// Converts the error of a push; `None` if the push is to be repeated.
-    pub(crate) fn of_push<T>(error: &PushError<T>) -> Option<WaitError> {
-        match *error {
+/// The error of a call that does not wait.
+pub(crate) trait Refused {
+    /// Returns why the call cannot succeed; `None` if it can, later.
+    fn for_good(&self) -> Option<WaitError>;
+}
+
+impl<T> Refused for PushError<T> {
+    fn for_good(&self) -> Option<WaitError> {
+        match *self {
             PushError::Full(_) => None,
             PushError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
             PushError::NoWord { record_alignment } => Some(WaitError::NoWord { record_alignment }),
             PushError::Broken { cause, .. } => Some(cause.into()),
         }
     }
+}
 
-    /// Converts the error of a pop; `None` if the pop is to be repeated.
-    pub(crate) fn of_pop(error: PopError) -> Option<WaitError> {
-        match error {
+impl Refused for PopError {
+    fn for_good(&self) -> Option<WaitError> {
+        match *self {
             PopError::Empty | PopError::Short { .. } => None,
             PopError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
             PopError::BufferTooShort { len, buffer } => Some(WaitError::BufferTooShort { len, buffer }),
@@ -125,7 +131,14 @@ impl WaitError {
             PopError::Broken(cause) => Some(cause.into()),
         }
     }
+}
 
+/// Returns what a wait has found: nobody else takes it, so the call is refused for good or not at all.
+pub(crate) fn waited<R, E: Refused>(result: Result<R, E>) -> Result<R, WaitError> {
+    result.map_err(|error| error.for_good().unwrap_or(WaitError::TimedOut))
+}
+
+impl WaitError {
     /// The error of a write: nobody reads what would be written.
     pub(crate) fn into_write_error(self) -> io::Error {
         match self {

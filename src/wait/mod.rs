@@ -23,6 +23,7 @@ pub use crate::ring::waiter::Wait;
 pub(crate) use crate::ring::waiter::Waiter;
 pub use driver::Driver;
 pub(crate) use driver::Seat;
+pub(crate) use error::{Refused, waited};
 pub use error::{Unfinished, WaitError};
 pub use readiness::{Descriptor, Readiness};
 pub use set::{Interest, Ready, WaitSet, Woken};
@@ -63,6 +64,50 @@ impl<'a, H> Waiting<'a, H> {
     #[inline(always)]
     pub(crate) fn again(&mut self) -> Waiting<'_, H> {
         Waiting { handle: self.handle, deadline: self.deadline }
+    }
+
+    /// Repeats a call until it is not refused, or is for good, and waits in between by `wait`.
+    #[inline(always)]
+    pub(crate) fn until<R, E: Refused>(
+        &mut self,
+        mut call: impl FnMut(&mut H) -> Result<R, E>,
+        wait: impl Fn(&mut H, &mut Deadline<'a>) -> Result<(), WaitError>,
+    ) -> Result<R, WaitError> {
+        loop {
+            match call(self.handle) {
+                Ok(result) => return Ok(result),
+                Err(error) => error.for_good().map_or(Ok(()), Err)?,
+            }
+            wait(self.handle, &mut self.deadline)?;
+        }
+    }
+}
+
+/// Makes the call of an iterator that waits: it ends after the first error, and a closing is its end.
+#[inline]
+pub(crate) fn next<H, T>(
+    waiting: &mut Option<Waiting<'_, H>>,
+    call: impl FnOnce(Waiting<'_, H>) -> Result<T, WaitError>,
+) -> Option<Result<T, WaitError>> {
+    let result = call(waiting.as_mut()?.again());
+    if result.is_err() {
+        *waiting = None;
+    }
+    if let Err(WaitError::Closed) = result { None } else { Some(result) }
+}
+
+/// Makes a call for what it left over of `len`, until nothing is.
+pub(crate) fn all(
+    len: usize,
+    mut some: impl FnMut(usize) -> Result<usize, WaitError>,
+) -> Result<(), Unfinished<usize>> {
+    let mut value = 0;
+    loop {
+        match some(value) {
+            Ok(more) if value + more == len => return Ok(()),
+            Ok(more) => value += more,
+            Err(cause) => return Err(Unfinished { value, cause }),
+        }
     }
 }
 

@@ -246,11 +246,6 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
         }
     }
 
-    /// Returns how many elements were there at the last load, less those that were taken since.
-    pub(crate) fn known_len(&self) -> usize {
-        self.cursor.known() as usize
-    }
-
     /// Returns how many of `wanted` elements are there. Loads the tail only if too few are known to be, or none: a
     /// poisoned handle fails even for 0 elements.
     #[inline(always)]
