@@ -28,7 +28,7 @@ mod wanted;
 mod watch;
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -44,13 +44,13 @@ pub use layout::Features;
 pub(crate) use object::Access;
 pub(crate) use place::Place;
 pub use process::Epoch;
-pub(crate) use process::{PerProcess, start_thread};
+pub(crate) use process::{PerProcess, lock, start_thread};
 pub use roles::PeerState;
 pub use view::Permissions;
 pub(crate) use view::{View, names};
 pub use waker::Waker;
 pub(crate) use wanted::{Terms, Wanted};
-pub(crate) use watch::{Bell, lock};
+pub(crate) use watch::Bell;
 
 pub(crate) use rustix::param::page_size;
 
@@ -178,10 +178,10 @@ impl Segment {
         if self.close_on_exit {
             let entry = Entry {
                 header: self.header,
-                descriptor: self.questions.as_fd(),
+                descriptor: self.questions.as_raw_fd(),
                 role: self.role,
                 generation: self.generation,
-                name: self.name.as_deref().filter(|_| self.unlink_on_close),
+                name: self.name.clone().filter(|_| self.unlink_on_close),
             };
             // SAFETY: mapping and descriptor are fields after the registration: they are dropped after it, or leaked
             // with it.
