@@ -599,7 +599,7 @@ impl Options {
     /// As [`Options::stream_producer`], [`Error::InvalidAlignment`] and [`Error::InvalidStart`].
     pub fn message_producer(&self) -> Result<message::Producer, Error> {
         let segment = self.message_segment(Role::Producer)?;
-        let geometry = Geometry::new(segment.capacity(), segment.record_align());
+        let geometry = Geometry::new(segment.capacity(), segment.identity.record_align as usize);
         self.enter(message::Producer::attach(segment, geometry, self.pace_bound()))
     }
 
@@ -610,7 +610,7 @@ impl Options {
     /// As [`Options::message_producer`], with the other role.
     pub fn message_consumer(&self) -> Result<message::Consumer, Error> {
         let segment = self.message_segment(Role::Consumer)?;
-        let geometry = Geometry::new(segment.capacity(), segment.record_align());
+        let geometry = Geometry::new(segment.capacity(), segment.identity.record_align as usize);
         self.enter(message::Consumer::attach(segment, geometry, self.pace_bound()))
     }
 

@@ -209,22 +209,22 @@ pub struct Features {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct Identity {
-    pub(super) layout_version: u64,
-    pub(super) kind: u64,
-    pub(super) data_offset: u64,
-    pub(super) segment_length: u64,
-    pub(super) capacity: u64,
-    pub(super) element_size: u64,
-    pub(super) element_align: u64,
-    pub(super) type_id: u64,
-    pub(super) record_align: u64,
-    pub(super) header_length: u64,
-    pub(super) features: Features,
-    pub(super) ring_id: u64,
+    pub(crate) layout_version: u64,
+    pub(crate) kind: u64,
+    pub(crate) data_offset: u64,
+    pub(crate) segment_length: u64,
+    pub(crate) capacity: u64,
+    pub(crate) element_size: u64,
+    pub(crate) element_align: u64,
+    pub(crate) type_id: u64,
+    pub(crate) record_align: u64,
+    pub(crate) header_length: u64,
+    pub(crate) features: Features,
+    pub(crate) ring_id: u64,
     /// In nanoseconds since 1970.
-    pub(super) created: u64,
-    pub(super) first_position: u64,
-    pub(super) tag: Tag,
+    pub(crate) created: u64,
+    pub(crate) first_position: u64,
+    pub(crate) tag: Tag,
 }
 
 // SAFETY: it is made of words of 64 bits, without padding, for which zeros are values.

@@ -41,13 +41,14 @@ pub use attach::{unlink, unlink_if_free};
 pub(crate) use event::Event;
 pub(crate) use futex::{Barriers, Bed};
 pub use layout::Features;
+pub(crate) use layout::Identity;
 pub(crate) use object::Access;
 pub(crate) use place::Place;
 pub use process::Epoch;
 pub(crate) use process::{PerProcess, lock, start_thread};
 pub use roles::PeerState;
-pub use view::Permissions;
-pub(crate) use view::{View, names};
+pub(crate) use view::names;
+pub use view::{End, Inspection, Permissions};
 pub use waker::Waker;
 pub(crate) use wanted::{Terms, Wanted};
 pub(crate) use watch::Bell;
@@ -93,15 +94,11 @@ pub struct Segment {
     /// Points into `mapping`, after the header.
     data: NonNull<u8>,
     len: usize,
-    /// The number of slots or bytes, as it was checked at attach. The segment's own word is never read again.
-    capacity: usize,
-    /// The alignment of records, as it was checked at attach; 0 in a ring that has none.
-    record_align: usize,
-    ring_id: u64,
-    first_position: u64,
+    /// What the ring is, as it was checked at attach: these words are never read again.
+    pub(crate) identity: Box<Identity>,
     role: Role,
     /// Counts the holders of the role; 0 before this one has said that it attached, and after it has said that it left.
-    generation: u64,
+    pub(crate) generation: u64,
     /// `None` if it has none. The descriptor that led to it is not kept: its owner closes it.
     name: Option<String>,
     unlink_on_close: bool,
@@ -142,10 +139,7 @@ impl Segment {
             header: mapping.header(),
             data,
             len,
-            capacity: identity.capacity as usize,
-            record_align: identity.record_align as usize,
-            ring_id: identity.ring_id,
-            first_position: identity.first_position,
+            identity,
             role,
             generation: 0,
             name: match request.place {
@@ -247,24 +241,7 @@ impl Segment {
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// Returns the alignment of records in bytes.
-    pub(crate) fn record_align(&self) -> usize {
-        self.record_align
-    }
-
-    pub(crate) fn ring_id(&self) -> u64 {
-        self.ring_id
-    }
-
-    pub(crate) fn first_position(&self) -> u64 {
-        self.first_position
-    }
-
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
+        self.identity.capacity as usize
     }
 
     /// Finds out the state of the other role, in at most two system calls. If this is not the process of the handle,
@@ -598,7 +575,7 @@ impl fmt::Debug for Segment {
             .field("name", &self.name())
             .field("role", &self.role)
             .field("generation", &self.generation)
-            .field("capacity", &self.capacity)
+            .field("capacity", &self.identity.capacity)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on, wrongly on purpose")]
 
 pub(crate) use crate::shipped_segment::*;
-pub use crate::shipped_segment::{Features, Permissions};
+pub use crate::shipped_segment::{End, Features, Inspection, Permissions};
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
