@@ -17,8 +17,8 @@ mod layout;
 mod leave;
 mod mapping;
 mod object;
-mod place;
 mod process;
+mod request;
 mod roles;
 pub(crate) mod transfer;
 mod unmapped;
@@ -35,17 +35,15 @@ use std::sync::atomic::AtomicU64;
 use std::task;
 use std::time::Duration;
 
-pub use attach::Creation;
-pub(crate) use attach::Request;
 pub use attach::{unlink, unlink_if_free};
 pub(crate) use event::Event;
 pub(crate) use futex::{Barriers, Bed};
 pub use layout::Features;
 pub(crate) use layout::Identity;
-pub(crate) use object::Access;
-pub(crate) use place::Place;
 pub use process::Epoch;
 pub(crate) use process::{PerProcess, lock, start_thread};
+pub use request::Creation;
+pub(crate) use request::{Place, Request};
 pub use roles::PeerState;
 pub(crate) use view::names;
 pub use view::{End, Inspection, Permissions};
@@ -73,15 +71,6 @@ use watch::Watch;
 /// Returns the effective user of this process.
 pub(crate) fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
-}
-
-/// How a role is held and left.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Holding {
-    pub(crate) unlink_on_close: bool,
-    pub(crate) close_on_exit: bool,
-    /// Whether this end sleeps at every message.
-    pub(crate) parks_always: bool,
 }
 
 /// One role in one mapped ring.
@@ -130,9 +119,8 @@ unsafe impl Send for Segment {}
 
 impl Segment {
     /// Attaches as `role` to the ring that is asked for.
-    pub(crate) fn attach(request: &Request<'_>, holding: Holding) -> Result<Segment, Error> {
-        let Attached { mapping, identity, questions } = attach::attach(request)?;
-        let role = request.role.expect("whoever attaches asks for a role");
+    pub(crate) fn attach(request: &Request, role: Role, wanted: &Wanted) -> Result<Segment, Error> {
+        let Attached { mapping, identity, questions } = attach::attach(request, Some(role), wanted)?;
         let (data, len) = mapping.data();
         Ok(Segment {
             at_exit: None,
@@ -142,14 +130,11 @@ impl Segment {
             identity,
             role,
             generation: 0,
-            name: match request.place {
-                Place::Name(name) => Some(name.clone()),
-                Place::Nowhere | Place::Descriptor(_) => None,
-            },
-            unlink_on_close: holding.unlink_on_close,
-            close_on_exit: holding.close_on_exit,
+            name: request.place.is_named().then(|| request.place.name().to_owned()),
+            unlink_on_close: request.unlink_on_close,
+            close_on_exit: request.close_on_exit,
             barriers: Barriers::prepare(),
-            parks_always: holding.parks_always,
+            parks_always: request.parks_always,
             looker: Looker::new(),
             bed: Bed::default(),
             waker: None,
@@ -162,8 +147,8 @@ impl Segment {
     }
 
     /// Creates the ring that is asked for, if it is missing, and returns a descriptor of it that holds no lock.
-    pub(crate) fn create(request: &Request<'_>) -> Result<OwnedFd, Error> {
-        Ok(attach::attach(request)?.questions)
+    pub(crate) fn create(request: &Request, wanted: &Wanted) -> Result<OwnedFd, Error> {
+        Ok(attach::attach(request, None, wanted)?.questions)
     }
 
     /// Says that this process attached to the role.

@@ -25,9 +25,6 @@ pub(super) const NAME_MAX: usize = 30;
 /// with the name, in one step, so whatever a killed creator leaves is marked, and no umask takes it.
 pub(super) const IN_THE_MAKING: u32 = 0o1000;
 
-/// The bits by which others than the owner write.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
-
 /// Refuses a name that is not portable or that could leave the directory of shared memory.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
@@ -128,15 +125,6 @@ pub(super) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Error> {
     rustix::fs::fchmod(file, Mode::from_bits_truncate(mode)).map_err(|error| os("fchmod", error))
 }
 
-/// What an attaching process asks of the object before it reads it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Access {
-    /// The user who owns it.
-    pub(crate) owner: u32,
-    /// The mode; the object must not let more users write it than this.
-    pub(crate) mode: u32,
-}
-
 /// Checks that the object is a regular file: anything else may block, or mean something to others.
 pub(super) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
     let found = match FileType::from_raw_mode(stat.st_mode) {
@@ -150,20 +138,6 @@ pub(super) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
         None => Ok(()),
         Some(found) => Err(Error::NotRegular { name: name.to_owned(), found }),
     }
-}
-
-/// Checks that the object is a regular file of the right owner, closed to users that should not write it.
-pub(super) fn check_access(name: &str, stat: &Stat, access: Access) -> Result<(), Error> {
-    check_regular(name, stat)?;
-    let name = || name.to_owned();
-    if stat.st_uid != access.owner {
-        return Err(Error::WrongOwner { name: name(), found: stat.st_uid, expected: access.owner });
-    }
-    let mode = stat.st_mode & 0o7777;
-    if mode & WRITABLE_BY_OTHERS & !access.mode != 0 {
-        return Err(Error::TooOpen { name: name(), found: mode, expected: access.mode });
-    }
-    Ok(())
 }
 
 pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
