@@ -37,7 +37,7 @@ use super::wanted::{Birth, Wanted};
 use crate::error::Error;
 use crate::ring::identity;
 use crate::ring::memory::Role;
-use crate::ring::presence::Presence;
+use crate::ring::presence::{self, Presence};
 
 /// How long a living creator may make no progress, beyond what the caller waits anyway. Reserving a gigabyte takes
 /// about half a second, and each page of it is progress. To bring its pages into place takes as long, by pieces, and
@@ -187,11 +187,7 @@ impl Patience {
 /// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
 /// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from removing it.
 pub fn unlink(name: &str) -> Result<(), Error> {
-    object::check_name(name)?;
-    let Some(file) = object::open(name)? else {
-        return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
-    };
-    object::check_regular(name, &object::stat(file.as_fd())?)?;
+    let file = open_to_remove(name)?;
     // If another process was faster, the name is gone, or refers to a ring that was created after this call.
     object::unlink(name, file.as_fd(), CREATION).map(|_| ())
 }
@@ -227,12 +223,8 @@ pub fn unlink(name: &str) -> Result<(), Error> {
 ///   is no ring, or none that this version understands.
 /// - [`Error::Leased`]: a process holds a lease of the object.
 pub fn unlink_if_free(name: &str, limit: Duration) -> Result<(), Error> {
-    object::check_name(name)?;
-    let Some(file) = object::open(name)? else {
-        return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
-    };
+    let file = open_to_remove(name)?;
     let file = file.as_fd();
-    object::check_regular(name, &object::stat(file)?)?;
     let removed = object::unlink_if(name, file, limit, || match Glance::at(file)?.judge(name, file) {
         Ok(_) => lock_both_roles(name, file),
         Err(Error::Unfinished { .. }) => Ok(()),
@@ -243,6 +235,15 @@ pub fn unlink_if_free(name: &str, limit: Duration) -> Result<(), Error> {
         Lock::Role(role).give_back(file)?;
     }
     removed.map(|_| ())
+}
+
+/// Opens the object of a name that is to be removed.
+fn open_to_remove(name: &str) -> Result<OwnedFd, Error> {
+    object::check_name(name)?;
+    let absent = || Error::NotFound { name: name.to_owned(), waited: Duration::ZERO };
+    let file = object::open(name)?.ok_or_else(absent)?;
+    object::check_regular(name, &object::stat(file.as_fd())?)?;
+    Ok(file)
 }
 
 /// Locks both roles, so that nobody takes one.
@@ -445,7 +446,7 @@ impl Attempt<'_> {
         }
         // Without a magic, an object with more than rows would pass for a stranger's, which no attach removes.
         if let Some(role) = self.role {
-            roles::introduce(header.slot(role));
+            Notes::own().write(header.slot(role));
         }
         Ok(Some((mapping, identity)))
     }
@@ -459,7 +460,7 @@ impl Attempt<'_> {
         };
         mapping.populate_header()?;
         if let Some(role) = self.role {
-            roles::introduce(header(&mapping).slot(role));
+            Notes::own().write(header(&mapping).slot(role));
         }
         self.settle(&mapping, || Ok(()))?;
         Ok(Look::attached(Some((mapping, identity)), questions))
@@ -490,7 +491,8 @@ impl Attempt<'_> {
             return Ok(Look::ReadLocked(Lock::Role(role)));
         }
         let slot = Unmapped(questions).slot(role);
-        let (said, notes, looker) = (roles::said(&slot), Notes::read(&slot), Looker::new());
+        let said = presence::observe(&slot.presence);
+        let (notes, looker) = (Notes::read(&slot), Looker::new());
         match said {
             // Its holder is just attaching, or just leaving: the notes may be those of the one before.
             Presence::Never | Presence::Left { .. } => Ok(Look::Unsettled),
@@ -498,7 +500,7 @@ impl Attempt<'_> {
                 Err(Error::Busy { name: self.name().to_owned(), role, holder: looker.name(notes) })
             }
             // The notes are those of one process, unless another one attached meanwhile.
-            Presence::Came { .. } if roles::said(&Unmapped(questions).slot(role)) == said => {
+            Presence::Came { .. } if presence::observe(&Unmapped(questions).slot(role).presence) == said => {
                 Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone))
             }
             Presence::Came { .. } => Ok(Look::Unsettled),

@@ -252,14 +252,6 @@ pub(crate) struct Tag {
     text: [u64; TAG_WORDS],
 }
 
-/// What is wrong with a type tag that was read: what was found and what was expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct InvalidTag {
-    pub(super) what: Attribute,
-    pub(super) found: u64,
-    pub(super) expected: u64,
-}
-
 impl Tag {
     /// Stores a text; `None` if it is too long.
     pub(super) fn of(text: &str) -> Option<Tag> {
@@ -269,20 +261,16 @@ impl Tag {
         Some(Tag { len: text.len() as u64, text: array::from_fn(word) })
     }
 
-    /// Reads the text.
-    pub(super) fn text(self) -> Result<String, InvalidTag> {
+    /// Reads the text; or returns what is wrong with it: what was found and what was expected.
+    pub(super) fn text(self) -> Result<String, (Attribute, u64, u64)> {
         let bytes = self.text.map(u64::to_ne_bytes).concat();
         let written = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1) as u64;
         let len = self.len.clamp(written, LONGEST_TAG as u64);
         if len != self.len {
-            return Err(InvalidTag { what: Attribute::TagLength, found: self.len, expected: len });
+            return Err((Attribute::TagLength, self.len, len));
         }
-        let text = &bytes[..len as usize];
-        std::str::from_utf8(text).map(str::to_owned).map_err(|error| InvalidTag {
-            what: Attribute::TagText,
-            found: error.valid_up_to() as u64,
-            expected: len,
-        })
+        let text = std::str::from_utf8(&bytes[..len as usize]);
+        text.map(str::to_owned).map_err(|error| (Attribute::TagText, error.valid_up_to() as u64, len))
     }
 }
 
@@ -422,7 +410,7 @@ mod tests {
 
     #[track_caller]
     fn refuses(tag: Tag, what: Attribute, found: u64, expected: u64) {
-        assert_eq!(tag.text(), Err(InvalidTag { what, found, expected }));
+        assert_eq!(tag.text(), Err((what, found, expected)));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod layout;
 mod leave;
 mod mapping;
 mod object;
+mod path;
 mod process;
 mod request;
 mod roles;
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 pub use attach::{unlink, unlink_if_free};
 pub(crate) use event::Event;
-pub(crate) use futex::{Barriers, Bed};
+pub(crate) use futex::{Barriers, Bed, Wakes};
 pub use layout::Features;
 pub(crate) use layout::Identity;
 pub use process::Epoch;
@@ -153,7 +154,7 @@ impl Segment {
 
     /// Says that this process attached to the role.
     pub(crate) fn enter(&mut self) {
-        self.generation = roles::enter(self.header().slot(self.role));
+        self.generation = presence::enter(&self.header().slot(self.role).presence, &[]);
         if self.close_on_exit {
             let entry = Entry {
                 header: self.header,
@@ -218,7 +219,7 @@ impl Segment {
 
     /// Returns where the other end wakes this one.
     pub(crate) fn word_of_wakes(&self) -> Result<Wakes, Error> {
-        Ok(Wakes { header: Mapping::new(self.questions.as_fd(), size_of::<Header>())?, role: self.role.peer() })
+        Wakes::of(self.questions.as_fd(), self.role.peer())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -297,7 +298,7 @@ impl Segment {
             self.unlink_on_close = false;
             self.parting().ask_for_nothing();
             // Without it a sleeper finds out after its slice.
-            self.alarm = Alarm::of(self.questions.as_fd(), self.role).ok();
+            self.alarm = Wakes::of(self.questions.as_fd(), self.role).ok().map(Alarm);
         }
     }
 
@@ -534,22 +535,6 @@ impl Parking for Segment {
     fn fence_to_sleep(&self, publisher_fences: bool) -> bool {
         park::full_fence();
         publisher_fences || (self.barriers.is_allowed && futex::barrier())
-    }
-}
-
-/// The word by which one end wakes the other, for as long as this lives.
-#[derive(Debug)]
-pub(crate) struct Wakes {
-    header: Mapping,
-    /// Who wakes.
-    role: Role,
-}
-
-impl Wakes {
-    /// Returns the word. The process is the one that made this.
-    pub(crate) fn word(&self) -> &AtomicU64 {
-        // SAFETY: the mapping is as long as a header, and every byte of that is an atomic or padding.
-        unsafe { &self.header.header().as_ref().slot(self.role).wakes }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The shared-memory object itself: its name, its size, its owner and its mode.
 
 use std::io;
-use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,12 +13,13 @@ use rustix::shm;
 use super::descriptor::lift;
 use super::directory;
 use super::layout::{DATA_OFFSET, WRITTEN_BY_CREATOR};
+use super::path::with_path;
 use super::roles::Lock;
 use super::unmapped::Unmapped;
 use crate::error::Error;
 
 /// The longest name in bytes. It leaves room for other systems' limit of 31 with the slash.
-pub(super) const NAME_MAX: usize = 30;
+const NAME_MAX: usize = 30;
 
 /// Marks an object in the making, which has no magic yet: the sticky bit, which means nothing else for a file. It comes
 /// with the name, in one step, so whatever a killed creator leaves is marked, and no umask takes it.
@@ -47,13 +47,9 @@ pub(super) fn open(name: &str) -> Result<Option<OwnedFd>, Error> {
     open_as(name, shm::OFlags::RDWR)
 }
 
-/// Opens the object of a name read-only; `None` if there is none.
-pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
-    open_as(name, shm::OFlags::RDONLY)
-}
-
-fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(&*path(name), flags(access), Mode::empty()).and_then(lift) {
+/// The same with this access.
+pub(super) fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
+    match shm::open(name, flags(access), Mode::empty()).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(error @ Errno::NOENT) => directory::blame(error, false).map_or(Ok(None), Err),
         Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
@@ -68,13 +64,8 @@ fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
 /// Creates an object that its owner alone can open, and that is marked as one in the making; `None` if the name is
 /// taken.
 pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(
-        &*path(name),
-        flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL),
-        Mode::RUSR | Mode::WUSR | Mode::SVTX,
-    )
-    .and_then(lift)
-    {
+    let access = flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL);
+    match shm::open(name, access, Mode::RUSR | Mode::WUSR | Mode::SVTX).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
         Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_open", error))),
@@ -154,7 +145,7 @@ pub(super) fn touch(file: BorrowedFd<'_>) {
 pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
     // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on
     // Linux.
-    match rustix::fs::lstat(&*Path::of("/dev/shm/", name)) {
+    match with_path(format_args!("/dev/shm/{name}"), |path| rustix::fs::lstat(path)) {
         Ok(found) => Ok(Some(found)),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(denied(name, "lstat", error)),
@@ -200,7 +191,7 @@ pub(super) fn is_orphaned(name: &str, file: BorrowedFd<'_>) -> Result<bool, Erro
     }
     Ok(match status(name)? {
         Some(found) => found.st_dev == object.st_dev && found.st_ino != object.st_ino,
-        None => rustix::fs::stat("/dev/shm").is_ok_and(|directory| directory.st_dev == object.st_dev),
+        None => rustix::fs::stat(directory::PATH).is_ok_and(|directory| directory.st_dev == object.st_dev),
     })
 }
 
@@ -231,7 +222,7 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
     if !stands_for(name, file)? {
         return Ok(false);
     }
-    match shm::unlink(&*path(name)) {
+    match shm::unlink(name) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
         Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_unlink", error))),
@@ -278,37 +269,6 @@ pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, patience: Duration) -
         Err(_) => unlink(name, file, patience)?,
     };
     Ok(())
-}
-
-/// A path of a few bytes, made without an allocation: names are also removed while the process exits.
-struct Path {
-    bytes: [u8; Path::ROOM],
-    len: usize,
-}
-
-impl Path {
-    const ROOM: usize = NAME_MAX + "/dev/shm/".len();
-
-    /// Joins a folder and a name that was checked.
-    fn of(folder: &str, name: &str) -> Path {
-        let mut bytes = [0; Path::ROOM];
-        let len = folder.len() + name.len();
-        bytes[..folder.len()].copy_from_slice(folder.as_bytes());
-        bytes[folder.len()..len].copy_from_slice(name.as_bytes());
-        Path { bytes, len }
-    }
-}
-
-impl Deref for Path {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-fn path(name: &str) -> Path {
-    Path::of("/", name)
 }
 
 /// The flags with which an object is always opened. Without `NOFOLLOW` a planted link would be followed, without

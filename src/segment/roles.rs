@@ -174,22 +174,6 @@ pub(super) fn state(
     Ok(PeerState::Alive)
 }
 
-/// Notes this process in the slot of a role that it has locked, before it attaches: a process that is refused meanwhile
-/// can name it.
-pub(super) fn introduce(slot: &Slot) {
-    presence::note_down(&Notes::own().of_slot(slot));
-}
-
-/// Says that this process attached, and returns the generation of this holder.
-pub(super) fn enter(slot: &Slot) -> u64 {
-    presence::enter(&slot.presence, &[])
-}
-
-/// Returns what the last writer of this slot said. Between that and the lock, a holder attaches or leaves.
-pub(super) fn said(slot: &Slot) -> Presence {
-    presence::observe(&slot.presence)
-}
-
 /// Returns the pid of the process that wrote this slot, if it can be seen from here and still runs.
 pub(super) fn holder(slot: &Slot) -> Option<u32> {
     Looker::new().name(Notes::read(slot))

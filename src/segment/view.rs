@@ -5,6 +5,9 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::shm::OFlags;
+
+use super::directory;
 use super::holder::Looker;
 use super::layout::{self, Identity, MAGIC, ROWS, STREAM};
 use super::object;
@@ -44,9 +47,6 @@ pub struct End {
     /// How often it has woken the other end.
     pub wakes: u64,
 }
-
-/// Where Linux keeps the names of shared-memory objects.
-const DIRECTORY: &str = "/dev/shm";
 
 /// How often to look at an object that changes before that is told.
 const ATTEMPTS: usize = 3;
@@ -134,7 +134,7 @@ impl Inspection {
         let absent = || Error::NotFound { name: name.to_owned(), waited: Duration::ZERO };
         // Nothing but a regular file is opened: whoever opens a FIFO lets its writer go on.
         object::check_regular(name, &object::status(name)?.ok_or_else(absent)?)?;
-        let file = object::open_to_read(name)?.ok_or_else(absent)?;
+        let file = object::open_as(name, OFlags::RDONLY)?.ok_or_else(absent)?;
         object::check_regular(name, &object::stat(file.as_fd())?)?;
         for _ in 0..ATTEMPTS {
             let glance = Glance::at(file.as_fd())?;
@@ -238,7 +238,7 @@ impl Inspection {
             let state = roles::state(role, &slot, self.file.as_fd(), |notes| looker.is_gone(notes))?;
             let now = self.unmapped().slot(role);
             // A copy says for ever what its holder said when it was made, who may have left in order since.
-            if state != PeerState::Crashed || roles::said(&now) == roles::said(&slot) {
+            if state != PeerState::Crashed || presence::observe(&now.presence) == presence::observe(&slot.presence) {
                 return Ok(state);
             }
             slot = now;
@@ -301,7 +301,7 @@ impl Inspection {
 /// Returns all names of the directory of shared memory, in order, whatever stands under them.
 pub(crate) fn names() -> Result<Vec<OsString>, Error> {
     let read = |source| Error::Os { call: "readdir(/dev/shm)", source };
-    let entries = fs::read_dir(DIRECTORY).map_err(read)?;
+    let entries = fs::read_dir(directory::PATH).map_err(read)?;
     let mut names = entries.map(|entry| Ok(entry.map_err(read)?.file_name())).collect::<Result<Vec<_>, Error>>()?;
     names.sort_unstable();
     Ok(names)

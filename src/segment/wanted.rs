@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::num::NonZeroU64;
 
 use super::layout::{
-    DATA_OFFSET, Features, HEADER_LENGTH, INCOMPATIBLE, Identity, InvalidTag, LAYOUT_VERSION, LONGEST_TAG, MESSAGE,
+    DATA_OFFSET, Features, HEADER_LENGTH, INCOMPATIBLE, Identity, LAYOUT_VERSION, LONGEST_TAG, MESSAGE,
     READ_ONLY_COMPATIBLE, STREAM, Tag,
 };
 use super::page_size;
@@ -144,11 +144,10 @@ impl Wanted {
 
     /// Compares what a segment says of itself with what is wanted, and its length with that of the object.
     pub(super) fn check(&self, name: &str, found: Identity, object_length: u64) -> Result<(), Error> {
-        let compare =
-            |checks: &[(Attribute, u64, u64)]| match checks.iter().find(|(_, found, expected)| found != expected) {
-                None => Ok(()),
-                Some(&(what, found, expected)) => Err(Error::Mismatch { name: name.to_owned(), what, found, expected }),
-            };
+        let compare = |checks: &[(Attribute, u64, u64)]| {
+            let differs = checks.iter().find(|(_, found, expected)| found != expected);
+            differs.map_or(Ok(()), |&difference| Err(mismatch(name, difference)))
+        };
         // In a ring of another version, or with features that change the rest, nothing else means what it does here.
         compare(&[(Attribute::LayoutVersion, found.layout_version, LAYOUT_VERSION)])?;
         self.check_features(name, found.features)?;
@@ -193,18 +192,18 @@ impl Wanted {
 
     /// Compares the texts of type tags, and refuses one that is none.
     fn check_tag(&self, name: &str, found: Tag) -> Result<(), Error> {
-        let damaged =
-            |InvalidTag { what, found, expected }| Error::Mismatch { name: name.to_owned(), what, found, expected };
-        let text = found.text().map_err(damaged)?;
+        let text_of = |tag: Tag| tag.text().map_err(|difference| mismatch(name, difference));
+        let text = text_of(found)?;
         if self.any_type || found == self.made.tag {
             return Ok(());
         }
-        Err(Error::OtherTypeTag {
-            name: name.to_owned(),
-            found: text,
-            expected: self.made.tag.text().map_err(damaged)?,
-        })
+        Err(Error::OtherTypeTag { name: name.to_owned(), found: text, expected: text_of(self.made.tag)? })
     }
+}
+
+/// Says what differs: what was found, and what was expected.
+fn mismatch(name: &str, (what, found, expected): (Attribute, u64, u64)) -> Error {
+    Error::Mismatch { name: name.to_owned(), what, found, expected }
 }
 
 /// Returns where the data area of a ring of this kind starts: if it is mapped twice, at a page.

@@ -338,8 +338,7 @@ impl Watcher {
         let (mut events, mut room) = (Vec::with_capacity(16), [MaybeUninit::uninit(); 4096]);
         let mut limit = Some(LINGER);
         loop {
-            let timeout =
-                limit.map(|limit| Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() });
+            let timeout = limit.and_then(|limit| Timespec::try_from(limit).ok());
             events.clear();
             let waited = epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
             let mut hints = Vec::new();
