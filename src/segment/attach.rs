@@ -29,8 +29,9 @@ use super::holder::{Looker, Notes};
 use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
 use super::mapping::Mapping;
 use super::object::{self, os};
+use super::removal;
 use super::request::{Creation, Place, Request};
-use super::roles::{self, Lock};
+use super::roles::Lock;
 use super::unmapped::Unmapped;
 use super::view::Glance;
 use super::wanted::{Birth, Wanted};
@@ -43,9 +44,6 @@ use crate::ring::presence::{self, Presence};
 /// about half a second, and each page of it is progress. To bring its pages into place takes as long, by pieces, and
 /// between two of them it changes the object.
 pub(super) const CREATION: Duration = Duration::from_secs(5);
-
-/// How long a handle that is closed waits at most for its turn to remove the name, whoever holds it up.
-pub(super) const REMOVAL: Duration = Duration::from_secs(1);
 
 /// How long the system may take to give back the lock of a process that is gone, if nobody keeps it, and how long a
 /// reader may keep a lock that nobody has.
@@ -77,7 +75,7 @@ enum Look {
     /// Something changed meanwhile, or another process is attaching or leaving: try again.
     Unsettled,
     /// Another process is creating it, and has got this far.
-    BeingMade(Progress),
+    BeingMade(Stat),
     /// The role is locked, and this process, which held it, is gone.
     HolderGone(u32),
     /// This lock is free, and a process that may only read the ring keeps everybody from it.
@@ -91,18 +89,7 @@ impl Look {
             Look::Attached(Attached { mapping, identity: Box::new(identity), questions })
         })
     }
-
-    /// How far the creator of an object has got.
-    fn being_made(stat: &Stat) -> Look {
-        // Their types differ between processors.
-        let (seconds, nanoseconds) = (i128::from(stat.st_ctime), i128::from(stat.st_ctime_nsec));
-        let (ino, size, blocks) = (i128::from(stat.st_ino), i128::from(stat.st_size), i128::from(stat.st_blocks));
-        Look::BeingMade([ino, size, blocks, seconds, nanoseconds])
-    }
 }
-
-/// How far a creator has got: which object it is, its length and blocks, and when it was changed last.
-type Progress = [i128; 5];
 
 /// The result of an attempt to lock a role.
 enum Locking {
@@ -155,7 +142,7 @@ pub(super) fn attach(request: &Request, role: Option<Role>, wanted: &Wanted) -> 
 #[derive(Debug, Default)]
 struct Patience {
     /// How far a creator had got, and when that was seen first.
-    progress: Option<(Progress, Duration)>,
+    progress: Option<(Stat, Duration)>,
     /// Since when a lock is kept that no process of this protocol has.
     kept: Option<Duration>,
 }
@@ -168,95 +155,15 @@ impl Patience {
         }
         self.kept = None;
         if let &Look::BeingMade(made) = look {
-            if self.progress.is_none_or(|(progress, _)| progress != made) {
+            // Which object it is, its length and blocks, and when it was changed last.
+            let far = |stat: Stat| (stat.st_ino, stat.st_size, stat.st_blocks, stat.st_ctime, stat.st_ctime_nsec);
+            if self.progress.is_none_or(|(progress, _)| far(progress) != far(made)) {
                 self.progress = Some((made, waited));
             }
         }
         let progressed = self.progress.map_or(Duration::ZERO, |(_, when)| when);
         wait.max(progressed + CREATION)
     }
-}
-
-/// Removes the name of a ring, whatever its state, and of anything else that is a file ([`unlink_if_free`] does not).
-/// Processes that are attached go on.
-///
-/// # Errors
-///
-/// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-/// - [`Error::NotRegular`]: something that is no shared-memory object has the name.
-/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
-/// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from removing it.
-pub fn unlink(name: &str) -> Result<(), Error> {
-    let file = open_to_remove(name)?;
-    // If another process was faster, the name is gone, or refers to a ring that was created after this call.
-    object::unlink(name, file.as_fd(), CREATION).map(|_| ())
-}
-
-/// Removes the name of a ring that nobody holds, or of what a process left that was killed while it made one. Anything
-/// else stays.
-///
-/// No process can attach between the check and the removal. It waits for at most `limit` if the ring is being created
-/// or removed.
-///
-/// # Examples
-///
-/// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let name = format!("doc-unlink-if-free-{}", std::process::id());
-/// use std::time::Duration;
-/// use ringmain::{Error, Options};
-///
-/// let tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
-/// assert!(matches!(ringmain::unlink_if_free(&name, Duration::ZERO), Err(Error::Busy { .. })));
-/// drop(tx);
-/// ringmain::unlink_if_free(&name, Duration::ZERO)?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-///
-/// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-/// - [`Error::Busy`]: a process has locked a role, whatever it says of itself.
-/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
-/// - [`Error::NotARing`], [`Error::NotRegular`], [`Error::Mismatch`], [`Error::UnknownFeatures`], [`Error::Sparse`]: it
-///   is no ring, or none that this version understands.
-/// - [`Error::Leased`]: a process holds a lease of the object.
-pub fn unlink_if_free(name: &str, limit: Duration) -> Result<(), Error> {
-    let file = open_to_remove(name)?;
-    let file = file.as_fd();
-    let removed = object::unlink_if(name, file, limit, || match Glance::at(file)?.judge(name, file) {
-        Ok(_) => lock_both_roles(name, file),
-        Err(Error::Unfinished { .. }) => Ok(()),
-        Err(error) => Err(error),
-    });
-    // A process that was forked meanwhile shares the locks.
-    for role in [Role::Producer, Role::Consumer] {
-        Lock::Role(role).give_back(file)?;
-    }
-    removed.map(|_| ())
-}
-
-/// Opens the object of a name that is to be removed.
-fn open_to_remove(name: &str) -> Result<OwnedFd, Error> {
-    object::check_name(name)?;
-    let absent = || Error::NotFound { name: name.to_owned(), waited: Duration::ZERO };
-    let file = object::open(name)?.ok_or_else(absent)?;
-    object::check_regular(name, &object::stat(file.as_fd())?)?;
-    Ok(file)
-}
-
-/// Locks both roles, so that nobody takes one.
-fn lock_both_roles(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
-    for role in [Role::Producer, Role::Consumer] {
-        let lock = Lock::Role(role);
-        // A stranger's lock for reading, which holds no role, is in the way of this one only.
-        if !lock.take(file)? && lock.is_held(file)? {
-            let holder = roles::holder(&Unmapped(file).slot(role));
-            return Err(Error::Busy { name: name.to_owned(), role, holder });
-        }
-    }
-    Ok(())
 }
 
 impl Attempt<'_> {
@@ -301,7 +208,7 @@ impl Attempt<'_> {
                 // Its creator opens it, to others and under a umask to itself, when it has locked what it needs.
                 Some(stat) if object::is_in_the_making(&stat) => {
                     self.check_access(&stat)?;
-                    return Ok(Look::being_made(&stat));
+                    return Ok(Look::BeingMade(stat));
                 }
                 // It may have been finished, or removed, between the two calls.
                 _ => object::open(name)?,
@@ -388,14 +295,14 @@ impl Attempt<'_> {
             Ok(None) => return Ok(Look::Unsettled),
             Err(error) => {
                 // The first error tells more than a second one. What cannot be removed now, the next attach repairs.
-                let _ = object::unlink_locked(name, file.as_fd());
+                let _ = removal::unlink_locked(name, file.as_fd());
                 return Err(error);
             }
         };
         drop(file);
         let made = self.make(questions.as_fd());
         if made.is_err() {
-            let _ = object::unlink_locked(name, questions.as_fd());
+            let _ = removal::unlink_locked(name, questions.as_fd());
         }
         drop(administration);
         Ok(Look::attached(made?, questions))
@@ -543,7 +450,7 @@ impl Attempt<'_> {
             if Lock::Administration.is_kept_by_a_reader(file)? {
                 return Ok(Look::ReadLocked(Lock::Administration));
             }
-            return Ok(Look::being_made(&object::stat(file)?));
+            return Ok(Look::BeingMade(object::stat(file)?));
         }
         // Its creator may have finished, and another may have repaired it, before the lock was ours.
         if self.observe(file)?.is_none() {
@@ -551,7 +458,7 @@ impl Attempt<'_> {
             if !object::is_in_the_making(&object::stat(file)?) || !object::is_blank(file) {
                 return self.not_a_ring(file, 0);
             }
-            object::unlink_locked(name, file)?;
+            removal::unlink_locked(name, file)?;
         }
         Lock::Administration.give_back(file)?;
         Ok(Look::Unsettled)

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use super::layout::Header;
 use super::leave::Parting;
-use super::object;
 use super::process::{self, Epoch, PerProcess, lock, without_signals};
+use super::removal;
 use crate::ring::memory::Role;
 
 /// How long the handler waits at most for its turn to remove a name.
@@ -107,7 +107,7 @@ fn leave_all(is_orderly: bool) {
             // SAFETY: the same.
             let file = unsafe { entry.parting() }.file;
             // There is nobody to tell of a name that stays.
-            let _ = object::unlink_own(name, file, PATIENCE);
+            let _ = removal::unlink_own(name, file, PATIENCE);
         }
     }
 }

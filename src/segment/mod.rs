@@ -19,6 +19,7 @@ mod mapping;
 mod object;
 mod path;
 mod process;
+mod removal;
 mod request;
 mod roles;
 pub(crate) mod transfer;
@@ -36,13 +37,13 @@ use std::sync::atomic::AtomicU64;
 use std::task;
 use std::time::Duration;
 
-pub use attach::{unlink, unlink_if_free};
 pub(crate) use event::Event;
 pub(crate) use futex::{Barriers, Bed, Wakes};
 pub use layout::Features;
 pub(crate) use layout::Identity;
 pub use process::Epoch;
 pub(crate) use process::{PerProcess, lock, start_thread};
+pub use removal::{unlink, unlink_if_free};
 pub use request::Creation;
 pub(crate) use request::{Place, Request};
 pub use roles::PeerState;
@@ -319,7 +320,7 @@ impl Segment {
     /// Removes the name, if that was asked for and it still refers to this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
         match (std::mem::take(&mut self.unlink_on_close), &self.name) {
-            (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::REMOVAL),
+            (true, Some(name)) => removal::unlink_own(name, self.questions.as_fd(), removal::PATIENCE),
             _ => Ok(()),
         }
     }

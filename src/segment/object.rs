@@ -2,8 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FileType, Mode, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
@@ -14,7 +12,6 @@ use super::descriptor::lift;
 use super::directory;
 use super::layout::{DATA_OFFSET, WRITTEN_BY_CREATOR};
 use super::path::with_path;
-use super::roles::Lock;
 use super::unmapped::Unmapped;
 use crate::error::Error;
 
@@ -214,63 +211,6 @@ pub(super) fn same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-/// Removes a name if it still refers to the object of `file`. The caller holds the object's administration lock.
-///
-/// Every process that removes a name takes that lock of its object, so the name cannot change to another object between
-/// the check and the removal.
-pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
-    if !stands_for(name, file)? {
-        return Ok(false);
-    }
-    match shm::unlink(name) {
-        Ok(()) => Ok(true),
-        Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_unlink", error))),
-    }
-}
-
-/// Removes a name if it still refers to the object of `file`, and returns whether it did. Waits for its turn up to
-/// `patience`.
-pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<bool, Error> {
-    unlink_if(name, file, patience, || Ok(()))
-}
-
-/// The same, unless what is asked under the administration lock is an error.
-pub(super) fn unlink_if(
-    name: &str,
-    file: BorrowedFd<'_>,
-    patience: Duration,
-    may: impl FnOnce() -> Result<(), Error>,
-) -> Result<bool, Error> {
-    let start = Instant::now();
-    while !Lock::Administration.take(file)? {
-        let waited = start.elapsed();
-        if waited >= patience {
-            return Err(match Lock::Administration.is_kept_by_a_reader(file)? {
-                true => Lock::Administration.read_locked(name, waited),
-                false => Error::NotReady { name: name.to_owned(), waited },
-            });
-        }
-        thread::sleep(Duration::from_micros(100));
-    }
-    let unlinked = may().and_then(|()| unlink_locked(name, file));
-    Lock::Administration.give_back(file)?;
-    unlinked
-}
-
-/// Removes the name of a ring whose role this process holds, as [`unlink`] does.
-pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<(), Error> {
-    // The administration is locked by a description of its own: that of the descriptor may have been lent to a process
-    // that would keep the lock, if this one is killed right now.
-    match reopen(name, file) {
-        Ok(Some(own)) => unlink(name, own.as_fd(), patience)?,
-        Ok(None) => false,
-        // A process that has no more descriptors cleans up all the same.
-        Err(_) => unlink(name, file, patience)?,
-    };
-    Ok(())
-}
-
 /// The flags with which an object is always opened. Without `NOFOLLOW` a planted link would be followed, without
 /// `NONBLOCK` a planted FIFO would block the caller.
 fn flags(access: shm::OFlags) -> shm::OFlags {
@@ -278,7 +218,7 @@ fn flags(access: shm::OFlags) -> shm::OFlags {
     access | shm::OFlags::from_bits_retain(plain.bits())
 }
 
-fn denied(name: &str, call: &'static str, error: Errno) -> Error {
+pub(super) fn denied(name: &str, call: &'static str, error: Errno) -> Error {
     if let Some(fault) = directory::blame(error, false) {
         return fault;
     }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::holder::{Looker, Notes};
 use super::layout::Slot;
+use super::transfer::retry;
 use crate::error::Error;
 use crate::ring::memory::Role;
 use crate::ring::presence::{self, Presence};
@@ -100,16 +101,8 @@ impl Lock {
 
 fn fcntl(file: BorrowedFd<'_>, command: libc::c_int, lock: &mut libc::flock) -> io::Result<()> {
     let lock: *mut libc::flock = lock;
-    loop {
-        // SAFETY: the descriptor is open, and both commands read and write one `flock`.
-        if unsafe { libc::fcntl(file.as_raw_fd(), command, lock) } == 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+    // SAFETY: the descriptor is open, and both commands read and write one `flock`.
+    retry(|| unsafe { libc::fcntl(file.as_raw_fd(), command, lock) } as isize).map(drop)
 }
 
 fn refused(call: &'static str, source: io::Error) -> Error {
