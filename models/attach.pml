@@ -3,13 +3,13 @@
  * may be killed at any step.
  *
  * Stands for:
- *   src/segment/attach.rs attach unlink unlink_if_free lock_both_roles look look_at join create begin make enter
- *                         lock_role look_at_holder reopen observe repair
- *   src/segment/object.rs open create set_mode reserve reopen is_in_the_making stands_for unlink_locked unlink
- *                         unlink_if unlink_own
- *   src/segment/roles.rs  take give_back
- *   src/segment/mod.rs    unlink_if_asked
- *   src/ring/identity.rs  publish observe
+ *   src/segment/attach.rs  attach look look_at join create begin make enter lock_role look_at_holder reopen observe
+ *                          repair
+ *   src/segment/object.rs  open create set_mode reserve reopen is_in_the_making stands_for
+ *   src/segment/removal.rs unlink unlink_if_free lock_both_roles unlink_locked unlink_if unlink_own
+ *   src/segment/roles.rs   take give_back
+ *   src/segment/mod.rs     unlink_if_asked
+ *   src/ring/identity.rs   publish observe
  *
  * Memory: sequentially consistent. All but one of the words are the kernel's: names, locks, lengths. The magic is
  * stored last and before the administration lock is given back, and whoever acts on its absence has taken that lock.

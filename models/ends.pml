@@ -10,7 +10,7 @@
  *   src/wait/mod.rs       wait_until_ready ended tell
  *   src/handle.rs         enter leave_now abandon
  *   src/segment/mod.rs    enter peer_now ends examine_peer
- *   src/segment/roles.rs  state enter is_held
+ *   src/segment/roles.rs  state is_held
  *
  * Memory: x86-TSO with one store in a buffer: that of a presence, behind which an end that attaches loads the other
  * one's words. Every other store is seen at once: it is behind that one, and in front of no load that matters here.

@@ -27,10 +27,11 @@ pub(crate) const ANONYMOUS: &str = "(anonymous)";
 ///     Ok(_) => unreachable!("nobody created it"),
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The name is not one that a ring can have.
+    #[error("ring name {name:?} {reason}; use 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot")]
     InvalidName {
         /// The name that was given.
         name: String,
@@ -38,6 +39,10 @@ pub enum Error {
         reason: &'static str,
     },
     /// The capacity is zero, or its ring would not fit the address space.
+    #[error(
+        "capacity of {capacity} elements of {element_size} bytes; expected at least 1, and a ring that fits the \
+         address space"
+    )]
     InvalidCapacity {
         /// The capacity that was given, in elements.
         capacity: usize,
@@ -45,6 +50,10 @@ pub enum Error {
         element_size: usize,
     },
     /// No element can have this layout.
+    #[error(
+        "elements of {size} bytes aligned to {align}; expected at least 1 byte, a multiple of the alignment, which is \
+         at most 4096"
+    )]
     InvalidElement {
         /// The size that was given, in bytes.
         size: usize,
@@ -52,16 +61,19 @@ pub enum Error {
         align: usize,
     },
     /// Records cannot start at multiples of this number.
+    #[error("alignment of {alignment} bytes; expected 8, 16, 32 or 64")]
     InvalidAlignment {
         /// The alignment that was given, in bytes.
         alignment: usize,
     },
     /// The mode has bits that are no permissions, or keeps the owner out.
+    #[error("mode {mode:#o}; expected permission bits only, with read and write for the owner, such as 0o600")]
     InvalidMode {
         /// The mode that was given.
         mode: u32,
     },
     /// No ring has this name, and this call may not create one.
+    #[error("{}", not_found(.name, *.waited))]
     NotFound {
         /// The name of the ring.
         name: String,
@@ -69,12 +81,14 @@ pub enum Error {
         waited: Duration,
     },
     /// A ring of this name exists, and this call asked for a new one.
+    #[error("ring {name:?} exists; unlink it, or do not ask for a new one")]
     AlreadyExists {
         /// The name of the ring.
         name: String,
     },
     /// A process that is creating the ring has not finished: it makes no progress, or this is a call that does not
     /// wait.
+    #[error("{}", not_ready(.name, *.waited))]
     NotReady {
         /// The name of the ring.
         name: String,
@@ -82,6 +96,7 @@ pub enum Error {
         waited: Duration,
     },
     /// Another handle holds the role.
+    #[error("ring {name:?} has a {role} already{}; end it first, or {}", named(*.holder), instead(.name))]
     Busy {
         /// The name of the ring.
         name: String,
@@ -92,6 +107,12 @@ pub enum Error {
     },
     /// The process that held the role is gone, but its lock is still held: a process that it forked or spawned while it
     /// attached has a copy of it, or the system still writes its core.
+    #[error(
+        "the {role} of ring {name:?}, process {holder}, is gone, but its lock is still held after {waited:?}, expected \
+         free: by a process that it forked or spawned, or while its core is written; end that process{}, and the role \
+         is free",
+        shown(.name)
+    )]
     HolderGone {
         /// The name of the ring.
         name: String,
@@ -104,6 +125,10 @@ pub enum Error {
     },
     /// Nobody holds the role, or the administration of the ring, but a process that may only read the ring has set a
     /// read lock there, which keeps everybody from it.
+    #[error(
+        "{}: after {waited:?} a process that may only read it still has a read lock there, expected none; {}",
+        kept(.name, *.role), unlock(.name)
+    )]
     ReadLocked {
         /// The name of the ring.
         name: String,
@@ -113,6 +138,7 @@ pub enum Error {
         waited: Duration,
     },
     /// The object under this name is not a regular file.
+    #[error("the object {name:?} is a {found}, expected a shared-memory object; {}", instead(.name))]
     NotRegular {
         /// The name of the ring.
         name: String,
@@ -120,6 +146,10 @@ pub enum Error {
         found: &'static str,
     },
     /// The object under this name is not a ring.
+    #[error(
+        "the object {name:?} of {len} bytes is no ring: it {}; remove it, or {}",
+        beginning(*.magic), instead(.name)
+    )]
     NotARing {
         /// The name of the ring.
         name: String,
@@ -130,11 +160,16 @@ pub enum Error {
     },
     /// A process that was creating the ring was killed before it had finished. An attach never returns this: it removes
     /// what is left.
+    #[error("ring {name:?} has no contents: the process that was making it was killed; the next attach replaces it")]
     Unfinished {
         /// The name of the ring.
         name: String,
     },
     /// The object has less memory than its length: an access to the rest would take memory that may not be there.
+    #[error(
+        "ring {name:?} has memory for {reserved} of its {len} bytes, expected all: it was not made by ringmain, or \
+         holes were punched into it; remove it and create it anew"
+    )]
     Sparse {
         /// The name of the ring.
         name: String,
@@ -145,6 +180,10 @@ pub enum Error {
     },
     /// The ring is larger than this process wants to attach to
     /// ([`Options::max_capacity`](crate::Options::max_capacity)).
+    #[error(
+        "ring {name:?} has {found} bytes of data, expected at most {limit}; allow more by Options::max_capacity, or {}",
+        instead(.name)
+    )]
     TooLarge {
         /// The name of the ring.
         name: String,
@@ -154,16 +193,25 @@ pub enum Error {
         limit: u64,
     },
     /// The object changed while it was looked at.
+    #[error("the object {name:?} changed while it was looked at; look again, and if that lasts, look who writes it")]
     Changing {
         /// The name of the object.
         name: String,
     },
     /// Another process holds a lease of the object (`F_SETLEASE`), and would have to give that back first.
+    #[error(
+        "the object {name:?} is leased by a process, which would have to give it back first; end that process, or {}",
+        instead(.name)
+    )]
     Leased {
         /// The name of the object.
         name: String,
     },
     /// The ring is not the one that was asked for.
+    #[error(
+        "ring {name:?} has {what} {}, expected {}; {}",
+        .what.number(*.found), .what.number(*.expected), .what.advice()
+    )]
     Mismatch {
         /// The name of the ring.
         name: String,
@@ -175,6 +223,8 @@ pub enum Error {
         expected: u64,
     },
     /// The ring carries another type: its tag is not the one that was asked for.
+    // Escaped: the tag of a ring may have control characters.
+    #[error("ring {name:?} has type tag {found:?}, expected {expected:?}; {}", Attribute::TypeId.advice())]
     OtherTypeTag {
         /// The name of the ring.
         name: String,
@@ -184,6 +234,11 @@ pub enum Error {
         expected: String,
     },
     /// The ring has features that this version does not know, so it must not be used.
+    #[error(
+        "ring {name:?} has the {}, this version of ringmain knows {known:#x}; use the version that made it, or a later \
+         one",
+        features(*.found, *.can_be_inspected)
+    )]
     UnknownFeatures {
         /// The name of the ring.
         name: String,
@@ -195,6 +250,7 @@ pub enum Error {
         can_be_inspected: bool,
     },
     /// The type tag has more bytes than a ring has room for.
+    #[error("a type tag of {len} bytes, expected at most {max}; use a shorter one")]
     TypeTagTooLong {
         /// The length that was given, in bytes.
         len: usize,
@@ -202,6 +258,7 @@ pub enum Error {
         max: usize,
     },
     /// No record can start at the position at which the ring is to begin.
+    #[error("a first position of {position}, expected a multiple of the record alignment of {alignment} bytes")]
     InvalidStart {
         /// The position that was given.
         position: u64,
@@ -209,6 +266,9 @@ pub enum Error {
         alignment: usize,
     },
     /// Another user owns the ring.
+    #[error(
+        "ring {name:?} belongs to user {found}, expected {expected}; name that user as its owner only if you trust it"
+    )]
     WrongOwner {
         /// The name of the ring.
         name: String,
@@ -218,6 +278,10 @@ pub enum Error {
         expected: u32,
     },
     /// More users can write the ring than its mode should allow.
+    #[error(
+        "ring {name:?} has mode {found:#o}, and others than those of {expected:#o} can write it; change its mode, or \
+         ask for this one"
+    )]
     TooOpen {
         /// The name of the ring.
         name: String,
@@ -227,6 +291,7 @@ pub enum Error {
         expected: u32,
     },
     /// The system refuses access to the ring.
+    #[error("no permission to read and write {}", denied(.name))]
     PermissionDenied {
         /// The name of the ring.
         name: String,
@@ -234,6 +299,7 @@ pub enum Error {
         source: io::Error,
     },
     /// `/dev/shm`, where rings with a name lie, cannot hold one as it is. Rings without a name do not need it.
+    #[error("{fault}")]
     Directory {
         /// What is wrong with it.
         fault: DirectoryFault,
@@ -241,6 +307,10 @@ pub enum Error {
         source: Option<io::Error>,
     },
     /// The shared-memory file system is full.
+    #[error(
+        "{needed} bytes needed in /dev/shm, {free} free; remove stale rings, use a smaller capacity, or enlarge it (in \
+         docker: --shm-size)"
+    )]
     NoSpace {
         /// How many bytes the ring needs.
         needed: u64,
@@ -248,6 +318,9 @@ pub enum Error {
         free: u64,
     },
     /// The process may not make files of this size (`RLIMIT_FSIZE`).
+    #[error(
+        "{needed} bytes needed, the file size limit is {limit}; raise it with ulimit -f, or use a smaller capacity"
+    )]
     FileSizeLimit {
         /// How many bytes the ring needs.
         needed: u64,
@@ -255,6 +328,7 @@ pub enum Error {
         limit: u64,
     },
     /// The ring could not be kept in memory (`RLIMIT_MEMLOCK`).
+    #[error("{needed} bytes to lock in memory, the limit is {limit}; raise it with ulimit -l, or do not lock")]
     MemoryLock {
         /// How many bytes were to be locked.
         needed: u64,
@@ -264,6 +338,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The system lacks a call that rings need, or refuses it.
+    #[error("the system does not allow {call}; rings need it (a container's seccomp profile may refuse it)")]
     Unsupported {
         /// The call.
         call: &'static str,
@@ -271,6 +346,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A position in the ring is not one that the protocol can have produced.
+    #[error("ring {name:?} is damaged; unlink it and create it anew")]
     Corrupted {
         /// The name of the ring.
         name: String,
@@ -278,8 +354,17 @@ pub enum Error {
         source: Corrupted,
     },
     /// A new ring was asked for, as each ring without a name is, and no capacity was given.
+    #[error(
+        "a new ring was asked for, as each ring without a name is, and no capacity; give one, or attach to a ring that \
+         stands: by its name and not as a new one, or by its descriptor (Options::from_fd)"
+    )]
     NoCapacity,
     /// The length of the object behind a descriptor is not final, or it cannot be written.
+    #[error(
+        "the seals of this descriptor's object are {}, expected {} and no F_SEAL_WRITE or F_SEAL_FUTURE_WRITE; pass \
+         that of a ring created by Options::anonymous",
+        seals(*.found), seals(*.expected)
+    )]
     Seals {
         /// The seals that it has, as `fcntl(F_GET_SEALS)` returns them; 0 if it can have none.
         found: u32,
@@ -287,6 +372,10 @@ pub enum Error {
         expected: u32,
     },
     /// The ring cannot be sealed against further writers.
+    #[error(
+        "ring {name:?} cannot be sealed: it {reason}; seal, in the process that attached, one that was created by \
+         Options::anonymous and sealable(true)"
+    )]
     Unsealable {
         /// The name of the ring.
         name: String,
@@ -294,6 +383,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// The system lacks the memory for a ring without a name.
+    #[error("{needed} bytes of memory needed, {available} available; use a smaller capacity, or end what uses memory")]
     NoMemory {
         /// How many bytes the ring needs.
         needed: u64,
@@ -301,18 +391,25 @@ pub enum Error {
         available: u64,
     },
     /// A descriptor could not be reopened, which needs `/proc/self/fd`.
+    #[error(
+        "the descriptor cannot be opened anew through /proc/self/fd, which rings without a name need; mount proc at \
+         /proc"
+    )]
     NoProc {
         /// What the system said.
         source: io::Error,
     },
     /// No [`Driver`](crate::Driver) sleeps for the handle.
+    #[error("no driver sleeps for the handle: {reason}")]
     Undriven {
         /// Why not.
         reason: &'static str,
     },
     /// This process is exiting, and has left its rings ([`Options::close_on_exit`](crate::Options::close_on_exit)).
+    #[error("this process is exiting and has left its rings; attach before, or in a function that exit calls earlier")]
     Exiting,
     /// Another system call failed.
+    #[error("{call} failed")]
     Os {
         /// The call.
         call: &'static str,
@@ -322,12 +419,17 @@ pub enum Error {
 }
 
 /// What is wrong with `/dev/shm`. `ringmain doctor` has a line for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoryFault {
     /// It is not there, or no directory.
+    #[error("/dev/shm is not there, expected a tmpfs; mount one there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm")]
     Missing,
     /// It keeps this user from making, removing or opening anything in it.
+    #[error(
+        "/dev/shm has mode {mode:04o} and belongs to user {owner}, expected mode 1777, by which this user could use \
+         it; chmod 1777 /dev/shm"
+    )]
     Closed {
         /// The mode that it has.
         mode: u32,
@@ -335,45 +437,26 @@ pub enum DirectoryFault {
         owner: u32,
     },
     /// It is mounted read-only.
+    #[error("/dev/shm is mounted read-only, expected one that can be written; mount -o remount,rw /dev/shm")]
     ReadOnly,
     /// It can have no more files.
+    #[error(
+        "/dev/shm has none of its {total} inodes left, expected one for each ring; remove what nobody needs, or mount \
+         -o remount,nr_inodes=1m /dev/shm"
+    )]
     NoInodes {
         /// How many it can have.
         total: u64,
     },
     /// It lies on a disk, or in another file system that does not keep what is reserved in memory.
+    #[error(
+        "/dev/shm is a file system of type {file_system:#010x}, such as one on a disk, expected a tmpfs; mount one \
+         there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
+    )]
     NoTmpfs {
         /// The type of that file system, as `statfs` returns it.
         file_system: u64,
     },
-}
-
-impl fmt::Display for DirectoryFault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DirectoryFault::Missing => formatter.write_str(
-                "/dev/shm is not there, expected a tmpfs; mount one there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm",
-            ),
-            DirectoryFault::Closed { mode, owner } => write!(
-                formatter,
-                "/dev/shm has mode {mode:04o} and belongs to user {owner}, expected mode 1777, by which this user \
-                 could use it; chmod 1777 /dev/shm"
-            ),
-            DirectoryFault::ReadOnly => formatter.write_str(
-                "/dev/shm is mounted read-only, expected one that can be written; mount -o remount,rw /dev/shm",
-            ),
-            DirectoryFault::NoInodes { total } => write!(
-                formatter,
-                "/dev/shm has none of its {total} inodes left, expected one for each ring; remove what nobody needs, \
-                 or mount -o remount,nr_inodes=1m /dev/shm"
-            ),
-            DirectoryFault::NoTmpfs { file_system } => write!(
-                formatter,
-                "/dev/shm is a file system of type {file_system:#010x}, such as one on a disk, expected a tmpfs; mount \
-                 one there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm"
-            ),
-        }
-    }
 }
 
 /// A property in which a ring can differ from the one that was asked for.
@@ -410,45 +493,44 @@ pub enum Attribute {
     ObjectLength,
 }
 
-impl fmt::Display for Attribute {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Attribute::LayoutVersion => "layout version",
-            Attribute::Kind => "kind",
-            Attribute::DataOffset => "data offset",
-            Attribute::SegmentLength => "segment length",
-            Attribute::Capacity => "capacity",
-            Attribute::ElementSize => "element size",
-            Attribute::ElementAlign => "element alignment",
-            Attribute::TypeId => "type id",
-            Attribute::RecordAlign => "record alignment",
-            Attribute::HeaderLength => "header length",
-            Attribute::TagLength => "type tag length",
-            Attribute::TagText => "type tag text up to byte",
-            Attribute::FirstPosition => "first position",
-            Attribute::ObjectLength => "object length",
-        })
+impl Attribute {
+    /// Returns its name, and what to do about a difference.
+    fn text(self) -> (&'static str, &'static str) {
+        const DAMAGED: &str = "another process damaged the ring; unlink it and create it anew";
+        const TYPE: &str = "use the same element type on both sides";
+        match self {
+            Attribute::LayoutVersion => {
+                ("layout version", "build both sides with versions of ringmain that share a layout")
+            }
+            Attribute::Kind => ("kind", "open it as the kind that it is, or use another name"),
+            Attribute::DataOffset => ("data offset", DAMAGED),
+            Attribute::SegmentLength => ("segment length", DAMAGED),
+            Attribute::Capacity => ("capacity", "give no capacity, or the one that stands"),
+            Attribute::ElementSize => ("element size", TYPE),
+            Attribute::ElementAlign => ("element alignment", TYPE),
+            Attribute::TypeId => ("type id", "use the same type tag and element type on both sides"),
+            Attribute::RecordAlign => ("record alignment", "give no alignment, or the one that stands"),
+            Attribute::HeaderLength => ("header length", DAMAGED),
+            Attribute::TagLength => ("type tag length", DAMAGED),
+            Attribute::TagText => ("type tag text up to byte", DAMAGED),
+            Attribute::FirstPosition => ("first position", DAMAGED),
+            Attribute::ObjectLength => ("object length", DAMAGED),
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        self.text().1
+    }
+
+    /// Writes what was found, or expected.
+    fn number(self, value: u64) -> String {
+        if self == Attribute::TypeId { format!("{value:#018x}") } else { value.to_string() }
     }
 }
 
-impl Attribute {
-    /// Says what to do about a difference.
-    fn advice(self) -> &'static str {
-        match self {
-            Attribute::LayoutVersion => "build both sides with versions of ringmain that share a layout",
-            Attribute::Kind => "open it as the kind that it is, or use another name",
-            Attribute::Capacity => "give no capacity, or the one that stands",
-            Attribute::RecordAlign => "give no alignment, or the one that stands",
-            Attribute::ElementSize | Attribute::ElementAlign => "use the same element type on both sides",
-            Attribute::TypeId => "use the same type tag and element type on both sides",
-            Attribute::DataOffset
-            | Attribute::SegmentLength
-            | Attribute::ObjectLength
-            | Attribute::HeaderLength
-            | Attribute::TagLength
-            | Attribute::TagText
-            | Attribute::FirstPosition => "another process damaged the ring; unlink it and create it anew",
-        }
+impl fmt::Display for Attribute {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.text().0)
     }
 }
 
@@ -465,262 +547,85 @@ fn seals(bits: u32) -> String {
     if set.is_empty() { "none".to_owned() } else { set.join(" | ") }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::InvalidName { name, reason } => {
-                write!(formatter, "ring name {name:?} {reason}; use 1 to 30 of A-Z a-z 0-9 _ . - and no leading dot")
-            }
-            Error::InvalidCapacity { capacity, element_size } => write!(
-                formatter,
-                "capacity of {capacity} elements of {element_size} bytes; expected at least 1, and a ring that fits \
-                 the address space"
-            ),
-            Error::InvalidElement { size, align } => write!(
-                formatter,
-                "elements of {size} bytes aligned to {align}; expected at least 1 byte, a multiple of the alignment, \
-                 which is at most 4096"
-            ),
-            Error::InvalidAlignment { alignment } => {
-                write!(formatter, "alignment of {alignment} bytes; expected 8, 16, 32 or 64")
-            }
-            Error::InvalidMode { mode } => write!(
-                formatter,
-                "mode {mode:#o}; expected permission bits only, with read and write for the owner, such as 0o600"
-            ),
-            Error::NotFound { name, .. } if name == ANONYMOUS => formatter.write_str(
-                "no ring without a name can be found by itself; attach by its descriptor (Options::from_fd), or let \
-                 a new one be made",
-            ),
-            Error::NotFound { name, waited } if waited.is_zero() => {
-                write!(formatter, "no ring {name:?}; look whether that is its name, or start the side that creates it")
-            }
-            Error::NotFound { name, waited } => write!(
-                formatter,
-                "no ring {name:?} after {waited:?}; start the side that creates it, wait longer, or give a capacity \
-                 to create it here"
-            ),
-            Error::AlreadyExists { name } => {
-                write!(formatter, "ring {name:?} exists; unlink it, or do not ask for a new one")
-            }
-            Error::NotReady { name, waited } if waited.is_zero() => write!(
-                formatter,
-                "ring {name:?} is being made: a process holds it and has not finished; look again, and if that \
-                 lasts, look whether that process is stopped"
-            ),
-            Error::NotReady { name, waited } => write!(
-                formatter,
-                "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether \
-                 that process is stopped, or one that it forked while it made the ring still runs"
-            ),
-            Error::Busy { name, role, holder: Some(pid) } => {
-                write!(
-                    formatter,
-                    "ring {name:?} has a {role} already: process {pid}; end it first, or {}",
-                    instead(name)
-                )
-            }
-            Error::Busy { name, role, holder: None } => write!(
-                formatter,
-                "ring {name:?} has a {role} already, in a process that cannot be named from here; end it first, or {}",
-                instead(name)
-            ),
-            Error::HolderGone { name, role, holder, waited } => {
-                write!(
-                    formatter,
-                    "the {role} of ring {name:?}, process {holder}, is gone, but its lock is still held after \
-                     {waited:?}, expected free: by a process that it forked or spawned, or while its core is \
-                     written; end that process"
-                )?;
-                match name == ANONYMOUS {
-                    true => formatter.write_str(", and the role is free"),
-                    false => write!(formatter, " (fuser /dev/shm/{name} shows it), and the role is free"),
-                }
-            }
-            Error::ReadLocked { name, role, waited } => {
-                match role {
-                    Some(role) => write!(formatter, "the {role} of ring {name:?} is free, but cannot be taken")?,
-                    None => write!(formatter, "ring {name:?} cannot be removed or made anew")?,
-                }
-                write!(
-                    formatter,
-                    ": after {waited:?} a process that may only read it still has a read lock there, expected none; "
-                )?;
-                match name == ANONYMOUS {
-                    true => formatter.write_str("end that process, or use another ring"),
-                    false => write!(
-                        formatter,
-                        "end that process (as root, fuser /dev/shm/{name} shows it), or remove the ring by hand (rm \
-                         /dev/shm/{name}) and make it anew with a mode that lets fewer users read it"
-                    ),
-                }
-            }
-            Error::NotRegular { name, found } => {
-                write!(
-                    formatter,
-                    "the object {name:?} is a {found}, expected a shared-memory object; {}",
-                    instead(name)
-                )
-            }
-            // Of what is shorter than a header nothing was read.
-            Error::NotARing { name, len, magic: 0 } => write!(
-                formatter,
-                "the object {name:?} of {len} bytes is no ring: it has no header; remove it, or {}",
-                instead(name)
-            ),
-            Error::NotARing { name, len, magic } => write!(
-                formatter,
-                "the object {name:?} of {len} bytes is no ring: it begins with {magic:#018x}; remove it, or {}",
-                instead(name)
-            ),
-            Error::Unfinished { name } => write!(
-                formatter,
-                "ring {name:?} has no contents: the process that was making it was killed; the next attach replaces it"
-            ),
-            Error::Sparse { name, len, reserved } => write!(
-                formatter,
-                "ring {name:?} has memory for {reserved} of its {len} bytes, expected all: it was not made by \
-                 ringmain, or holes were punched into it; remove it and create it anew"
-            ),
-            Error::TooLarge { name, found, limit } => write!(
-                formatter,
-                "ring {name:?} has {found} bytes of data, expected at most {limit}; allow more by \
-                 Options::max_capacity, or {}",
-                instead(name)
-            ),
-            Error::Changing { name } => write!(
-                formatter,
-                "the object {name:?} changed while it was looked at; look again, and if that lasts, look who writes it"
-            ),
-            Error::Leased { name } => write!(
-                formatter,
-                "the object {name:?} is leased by a process, which would have to give it back first; end that process, \
-                 or {}",
-                instead(name)
-            ),
-            Error::Mismatch { name, what: what @ Attribute::TypeId, found, expected } => write!(
-                formatter,
-                "ring {name:?} has {what} {found:#018x}, expected {expected:#018x}; {}",
-                what.advice()
-            ),
-            Error::Mismatch { name, what, found, expected } => {
-                write!(formatter, "ring {name:?} has {what} {found}, expected {expected}; {}", what.advice())
-            }
-            // Escaped: the tag of a ring may have control characters.
-            Error::OtherTypeTag { name, found, expected } => write!(
-                formatter,
-                "ring {name:?} has type tag {found:?}, expected {expected:?}; {}",
-                Attribute::TypeId.advice()
-            ),
-            Error::UnknownFeatures { name, found, known, can_be_inspected: false } => write!(
-                formatter,
-                "ring {name:?} has the incompatible features {found:#x}, this version of ringmain knows {known:#x}; \
-                 use the version that made it, or a later one"
-            ),
-            Error::UnknownFeatures { name, found, known, can_be_inspected: true } => write!(
-                formatter,
-                "ring {name:?} has the features {found:#x}, without which it can only be looked at, this version of \
-                 ringmain knows {known:#x}; use the version that made it, or a later one"
-            ),
-            Error::TypeTagTooLong { len, max } => {
-                write!(formatter, "a type tag of {len} bytes, expected at most {max}; use a shorter one")
-            }
-            Error::InvalidStart { position, alignment } => write!(
-                formatter,
-                "a first position of {position}, expected a multiple of the record alignment of {alignment} bytes"
-            ),
-            Error::WrongOwner { name, found, expected } => write!(
-                formatter,
-                "ring {name:?} belongs to user {found}, expected {expected}; name that user as its owner only if you \
-                 trust it"
-            ),
-            Error::TooOpen { name, found, expected } => write!(
-                formatter,
-                "ring {name:?} has mode {found:#o}, and others than those of {expected:#o} can write it; change its \
-                 mode, or ask for this one"
-            ),
-            Error::PermissionDenied { name, .. } if name == ANONYMOUS => write!(
-                formatter,
-                "no permission to read and write the ring behind this descriptor; have it created with a mode that \
-                 lets this user in"
-            ),
-            Error::PermissionDenied { name, .. } => {
-                write!(
-                    formatter,
-                    "no permission to read and write ring {name:?}, or to remove it; look at its owner and mode in \
-                     /dev/shm"
-                )
-            }
-            Error::Directory { fault, .. } => fault.fmt(formatter),
-            Error::NoSpace { needed, free } => write!(
-                formatter,
-                "{needed} bytes needed in /dev/shm, {free} free; remove stale rings, use a smaller capacity, or \
-                 enlarge it (in docker: --shm-size)"
-            ),
-            Error::FileSizeLimit { needed, limit } => write!(
-                formatter,
-                "{needed} bytes needed, the file size limit is {limit}; raise it with ulimit -f, or use a smaller \
-                 capacity"
-            ),
-            Error::MemoryLock { needed, limit, .. } => write!(
-                formatter,
-                "{needed} bytes to lock in memory, the limit is {limit}; raise it with ulimit -l, or do not lock"
-            ),
-            Error::Unsupported { call, .. } => {
-                write!(
-                    formatter,
-                    "the system does not allow {call}; rings need it (a container's seccomp profile may refuse it)"
-                )
-            }
-            Error::Corrupted { name, .. } => {
-                write!(formatter, "ring {name:?} is damaged; unlink it and create it anew")
-            }
-            Error::NoCapacity => formatter.write_str(
-                "a new ring was asked for, as each ring without a name is, and no capacity; give one, or attach to a \
-                 ring that stands: by its name and not as a new one, or by its descriptor (Options::from_fd)",
-            ),
-            Error::Seals { found, expected } => write!(
-                formatter,
-                "the seals of this descriptor's object are {}, expected {} and no F_SEAL_WRITE or \
-                 F_SEAL_FUTURE_WRITE; pass that of a ring created by Options::anonymous",
-                seals(*found),
-                seals(*expected)
-            ),
-            Error::Unsealable { name, reason } => write!(
-                formatter,
-                "ring {name:?} cannot be sealed: it {reason}; seal, in the process that attached, one that was created \
-                 by Options::anonymous and sealable(true)"
-            ),
-            Error::NoMemory { needed, available } => write!(
-                formatter,
-                "{needed} bytes of memory needed, {available} available; use a smaller capacity, or end what uses \
-                 memory"
-            ),
-            Error::NoProc { .. } => formatter.write_str(
-                "the descriptor cannot be opened anew through /proc/self/fd, which rings without a name need; mount \
-                 proc at /proc",
-            ),
-            Error::Undriven { reason } => write!(formatter, "no driver sleeps for the handle: {reason}"),
-            Error::Exiting => formatter.write_str(
-                "this process is exiting and has left its rings; attach before, or in a function that exit calls \
-                 earlier",
-            ),
-            Error::Os { call, .. } => write!(formatter, "{call} failed"),
-        }
+/// Says why there is no ring.
+fn not_found(name: &str, waited: Duration) -> String {
+    if name == ANONYMOUS {
+        "no ring without a name can be found by itself; attach by its descriptor (Options::from_fd), or let a new one \
+         be made"
+            .to_owned()
+    } else if waited.is_zero() {
+        format!("no ring {name:?}; look whether that is its name, or start the side that creates it")
+    } else {
+        format!(
+            "no ring {name:?} after {waited:?}; start the side that creates it, wait longer, or give a capacity to \
+             create it here"
+        )
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::PermissionDenied { source, .. }
-            | Error::MemoryLock { source, .. }
-            | Error::Unsupported { source, .. }
-            | Error::NoProc { source }
-            | Error::Os { source, .. } => Some(source),
-            Error::Corrupted { source, .. } => Some(source),
-            Error::Directory { source: Some(source), .. } => Some(source),
-            _ => None,
-        }
+/// Says why a ring cannot be used yet.
+fn not_ready(name: &str, waited: Duration) -> String {
+    match waited.is_zero() {
+        true => format!(
+            "ring {name:?} is being made: a process holds it and has not finished; look again, and if that lasts, look \
+             whether that process is stopped"
+        ),
+        false => format!(
+            "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether that \
+             process is stopped, or one that it forked while it made the ring still runs"
+        ),
+    }
+}
+
+/// Names the process that holds a role.
+fn named(holder: Option<u32>) -> String {
+    match holder {
+        Some(pid) => format!(": process {pid}"),
+        None => ", in a process that cannot be named from here".to_owned(),
+    }
+}
+
+/// Says how to find the processes that have a ring open.
+fn shown(name: &str) -> String {
+    if name == ANONYMOUS { String::new() } else { format!(" (fuser /dev/shm/{name} shows it)") }
+}
+
+/// Says what a read lock keeps from everybody.
+fn kept(name: &str, role: Option<Role>) -> String {
+    match role {
+        Some(role) => format!("the {role} of ring {name:?} is free, but cannot be taken"),
+        None => format!("ring {name:?} cannot be removed or made anew"),
+    }
+}
+
+/// Says what to do about a read lock.
+fn unlock(name: &str) -> String {
+    match name == ANONYMOUS {
+        true => "end that process, or use another ring".to_owned(),
+        false => format!(
+            "end that process (as root, fuser /dev/shm/{name} shows it), or remove the ring by hand (rm \
+             /dev/shm/{name}) and make it anew with a mode that lets fewer users read it"
+        ),
+    }
+}
+
+/// Says how an object begins that is no ring. Of what is shorter than a header nothing was read.
+fn beginning(magic: u64) -> String {
+    if magic == 0 { "has no header".to_owned() } else { format!("begins with {magic:#018x}") }
+}
+
+/// Names features that are not known.
+fn features(found: u64, can_be_inspected: bool) -> String {
+    match can_be_inspected {
+        true => format!("features {found:#x}, without which it can only be looked at"),
+        false => format!("incompatible features {found:#x}"),
+    }
+}
+
+/// Says which ring the system refuses.
+fn denied(name: &str) -> String {
+    match name == ANONYMOUS {
+        true => "the ring behind this descriptor; have it created with a mode that lets this user in".to_owned(),
+        false => format!("ring {name:?}, or to remove it; look at its owner and mode in /dev/shm"),
     }
 }

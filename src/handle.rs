@@ -33,19 +33,19 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// [`Options::ring_id`](crate::Options::ring_id): a later ring of the same name has another one.
     #[must_use]
     pub fn ring_id(&self) -> u64 {
-        self.memory.ring_id()
+        self.memory.identity.ring_id
     }
 
     /// Returns the position at which the ring began: 0, or what [`Options::start_at`](crate::Options::start_at) gave.
     #[must_use]
     pub fn first_position(&self) -> u64 {
-        self.memory.first_position()
+        self.memory.identity.first_position
     }
 
     /// Returns how often this role has been taken, this time included.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.memory.generation()
+        self.memory.generation
     }
 
     /// Returns what the other end last said of itself, without a system call: [`PeerState::Alive`] if it is attached

@@ -12,11 +12,11 @@ use crate::message;
 use crate::pause;
 use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::error::Broken;
-use crate::ring::memory::{DATA_ALIGN, Role};
-use crate::ring::message::{Geometry, LARGEST_ALIGN, SMALLEST_ALIGN};
+use crate::ring::memory::Role;
+use crate::ring::message::Geometry;
 use crate::ring::pace::Bound;
 use crate::ring::stream::Element;
-use crate::segment::{Access, Creation, Holding, Place, Request, Segment, Terms, Wanted, effective_user, page_size};
+use crate::segment::{Creation, Place, Request, Segment, Terms, Wanted};
 use crate::stream;
 use crate::wait::{self, Wait, Waiter};
 
@@ -46,24 +46,10 @@ use crate::wait::{self, Wait, Waiter};
 /// attaches once the parent has closed its handle. (A child of `vfork` or `posix_spawn` shares the memory until it runs
 /// another program, and is no fork.)
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Options {
-    place: Place,
-    capacity: Option<usize>,
-    record_alignment: Option<usize>,
-    creation: Creation,
-    wait: Duration,
-    mode: u32,
-    owner: Option<u32>,
-    sealable: bool,
-    unlink_on_close: bool,
-    close_on_exit: bool,
-    prefault: bool,
-    lock_memory: bool,
-    max_capacity: Option<usize>,
-    type_tag: String,
-    any_type: bool,
-    first_position: u64,
-    ring_id: Option<NonZeroU64>,
+    request: Request,
+    terms: Terms,
     wait_strategy: Wait,
     awaits_first: bool,
     awaits_successor: bool,
@@ -106,7 +92,6 @@ impl Options {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn anonymous() -> Options {
         Options::at(Place::Nowhere)
     }
@@ -116,30 +101,14 @@ impl Options {
     ///
     /// Its seals are checked before its length is trusted. The same options or a clone of them can attach both roles,
     /// and repeatedly: the descriptor stays open for as long as they live, and never holds a role itself.
-    #[must_use]
     pub fn from_fd(descriptor: OwnedFd) -> Options {
         Options::at(Place::Descriptor(Arc::new(descriptor)))
     }
 
     fn at(place: Place) -> Options {
         Options {
-            place,
-            capacity: None,
-            record_alignment: None,
-            creation: Creation::IfMissing,
-            wait: Duration::ZERO,
-            mode: 0o600,
-            owner: None,
-            sealable: false,
-            unlink_on_close: false,
-            close_on_exit: true,
-            prefault: true,
-            lock_memory: false,
-            max_capacity: None,
-            type_tag: String::new(),
-            any_type: false,
-            first_position: 0,
-            ring_id: None,
+            request: Request::at(place),
+            terms: Terms::default(),
             wait_strategy: Wait::default(),
             awaits_first: true,
             awaits_successor: false,
@@ -154,9 +123,8 @@ impl Options {
     ///
     /// Each message takes its length, 8 bytes of header (16 if the [`record_alignment`](Options::record_alignment) is
     /// more than 8), and padding to the next multiple of the alignment.
-    #[must_use]
     pub fn capacity(mut self, elements_or_bytes: usize) -> Options {
-        self.capacity = Some(elements_or_bytes);
+        self.terms.capacity = Some(elements_or_bytes);
         self
     }
 
@@ -165,16 +133,14 @@ impl Options {
     /// With 16 and more, messages start at multiples of 16, so that data which needs that can be read in place. With
     /// 64, a message of up to 48 bytes occupies one cache line alone, which gives the lowest latency. An existing ring
     /// must have the same alignment, if one is given. Stream rings ignore it.
-    #[must_use]
     pub fn record_alignment(mut self, bytes: usize) -> Options {
-        self.record_alignment = Some(bytes);
+        self.terms.record_align = Some(bytes);
         self
     }
 
     /// Says whether a new ring may be created. By default it is if there is none and a capacity is given.
-    #[must_use]
     pub fn create(mut self, creation: Creation) -> Options {
-        self.creation = creation;
+        self.request.creation = creation;
         self
     }
 
@@ -183,27 +149,24 @@ impl Options {
     /// A ring that another process is creating at this moment is always waited for: for as long as that makes progress,
     /// and at least 5 seconds after the last. A role that is held is never waited for, except 100 ms if its holder is
     /// gone.
-    #[must_use]
     pub fn wait_for(mut self, limit: Duration) -> Options {
-        self.wait = limit;
+        self.request.wait = limit;
         self
     }
 
     /// Sets the permissions of a ring that is created, whatever the umask is; `0o600` by default.
     ///
     /// An existing ring may have another mode, but must not let more users write it than this one does.
-    #[must_use]
     pub fn mode(mut self, mode: u32) -> Options {
-        self.mode = mode;
+        self.request.mode = mode;
         self
     }
 
     /// Accepts a ring that belongs to this user. By default it must belong to the effective user of the process.
     ///
     /// The owner of a ring can do anything to it: name one that you trust.
-    #[must_use]
     pub fn owner(mut self, user_id: u32) -> Options {
-        self.owner = Some(user_id);
+        self.request.owner = Some(user_id);
         self
     }
 
@@ -230,9 +193,8 @@ impl Options {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn sealable(mut self, sealable: bool) -> Options {
-        self.sealable = sealable;
+        self.request.sealable = sealable;
         self
     }
 
@@ -241,9 +203,8 @@ impl Options {
     ///
     /// It also stays after a crash, and after what counts as one: a drop by a panic, and an `abandon`; and if another
     /// process keeps it by a lock for a second (for 100 ms, if this process exits).
-    #[must_use]
     pub fn unlink_on_close(mut self, unlink: bool) -> Options {
-        self.unlink_on_close = unlink;
+        self.request.unlink_on_close = unlink;
         self
     }
 
@@ -278,24 +239,21 @@ impl Options {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn close_on_exit(mut self, close: bool) -> Options {
-        self.close_on_exit = close;
+        self.request.close_on_exit = close;
         self
     }
 
     /// Touches every page at attach, so that the data path takes no page fault. On by default.
-    #[must_use]
     pub fn prefault(mut self, prefault: bool) -> Options {
-        self.prefault = prefault;
+        self.request.prefault = prefault;
         self
     }
 
     /// Locks the ring in memory, so that it is never swapped out. Off by default; limited by `RLIMIT_MEMLOCK`, against
     /// which a message ring counts twice, because it is mapped twice.
-    #[must_use]
     pub fn lock_memory(mut self, lock: bool) -> Options {
-        self.lock_memory = lock;
+        self.request.lock_memory = lock;
         self
     }
 
@@ -319,9 +277,8 @@ impl Options {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn max_capacity(mut self, bytes: usize) -> Options {
-        self.max_capacity = Some(bytes);
+        self.request.max_capacity = Some(bytes);
         self
     }
 
@@ -343,17 +300,15 @@ impl Options {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn type_tag(mut self, tag: impl Into<String>) -> Options {
-        self.type_tag = tag.into();
+        self.terms.type_tag = tag.into();
         self
     }
 
     /// Accepts a ring of any type, if its elements have the same size: for tools that move bytes and do not know what
     /// they mean. Off by default: the type tag, the size and the alignment must be the same on both sides.
-    #[must_use]
     pub fn any_type(mut self, any: bool) -> Options {
-        self.any_type = any;
+        self.terms.any_type = any;
         self
     }
 
@@ -375,9 +330,8 @@ impl Options {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn start_at(mut self, position: u64) -> Options {
-        self.first_position = position;
+        self.terms.first_position = position;
         self
     }
 
@@ -403,9 +357,8 @@ impl Options {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn ring_id(mut self, id: NonZeroU64) -> Options {
-        self.ring_id = Some(id);
+        self.terms.ring_id = Some(id);
         self
     }
 
@@ -431,15 +384,14 @@ impl Options {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn wait(mut self, strategy: Wait) -> Options {
         self.wait_strategy = strategy;
+        self.request.parks_always = strategy == Wait::Park;
         self
     }
 
     /// Says whether the calls that wait also wait for the first holder of the other role. They do by default; else they
     /// return [`WaitError::NotConnected`](crate::WaitError::NotConnected).
-    #[must_use]
     pub fn await_first_peer(mut self, awaits: bool) -> Options {
         self.awaits_first = awaits;
         self
@@ -452,7 +404,6 @@ impl Options {
     /// If the name of the ring is gone too, so that nobody can come, they return
     /// [`WaitError::Orphaned`](crate::WaitError::Orphaned). That does not say how much is left where fewer than were
     /// asked for are: `len`, or a call that takes what is there, tells.
-    #[must_use]
     pub fn await_successor(mut self, awaits: bool) -> Options {
         self.awaits_successor = awaits;
         self
@@ -465,7 +416,6 @@ impl Options {
     /// A few round trips of a cache line are best for throughput. Zero never pauses: in a steady flow that saves up to
     /// this much latency, and costs a small ring most of its throughput. An end whose loads find nothing, or one
     /// element or message, does not pause.
-    #[must_use]
     pub fn pace(mut self, limit: Duration) -> Options {
         self.pace = Some(limit);
         self
@@ -498,8 +448,7 @@ impl Options {
     /// - Otherwise as [`Options::stream_producer`], except for [`Error::Busy`],
     ///   [`Error::HolderGone`] and [`Error::Corrupted`].
     pub fn create_stream(&self, element: Layout) -> Result<OwnedFd, Error> {
-        check_element(element)?;
-        Segment::create(&self.stream_request(None, element)?)
+        Segment::create(&self.request, &Wanted::stream(&self.terms, element)?)
     }
 
     /// Creates a message ring, if it is missing, and attaches to neither end.
@@ -510,7 +459,7 @@ impl Options {
     ///
     /// As [`Options::create_stream`], [`Error::InvalidAlignment`] and [`Error::InvalidStart`].
     pub fn create_message(&self) -> Result<OwnedFd, Error> {
-        Segment::create(&self.message_request(None)?)
+        Segment::create(&self.request, &Wanted::messages(&self.terms)?)
     }
 
     /// Attaches as the producer of a stream ring, creating the ring if asked to.
@@ -574,7 +523,6 @@ impl Options {
     ///
     /// As [`Options::stream_producer`], and [`Error::InvalidElement`].
     pub fn sized_stream_producer(&self, element: Layout) -> Result<stream::Producer<[u8]>, Error> {
-        check_element(element)?;
         let segment = self.stream_segment(Role::Producer, element)?;
         let capacity = segment.capacity();
         self.enter(stream::Producer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
@@ -586,7 +534,6 @@ impl Options {
     ///
     /// As [`Options::sized_stream_producer`], with the other role.
     pub fn sized_stream_consumer(&self, element: Layout) -> Result<stream::Consumer<[u8]>, Error> {
-        check_element(element)?;
         let segment = self.stream_segment(Role::Consumer, element)?;
         let capacity = segment.capacity();
         self.enter(stream::Consumer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
@@ -599,7 +546,7 @@ impl Options {
     /// As [`Options::stream_producer`], [`Error::InvalidAlignment`] and [`Error::InvalidStart`].
     pub fn message_producer(&self) -> Result<message::Producer, Error> {
         let segment = self.message_segment(Role::Producer)?;
-        let geometry = Geometry::new(segment.capacity(), segment.record_align());
+        let geometry = Geometry::new(segment.capacity(), segment.identity.record_align as usize);
         self.enter(message::Producer::attach(segment, geometry, self.pace_bound()))
     }
 
@@ -610,71 +557,18 @@ impl Options {
     /// As [`Options::message_producer`], with the other role.
     pub fn message_consumer(&self) -> Result<message::Consumer, Error> {
         let segment = self.message_segment(Role::Consumer)?;
-        let geometry = Geometry::new(segment.capacity(), segment.record_align());
+        let geometry = Geometry::new(segment.capacity(), segment.identity.record_align as usize);
         self.enter(message::Consumer::attach(segment, geometry, self.pace_bound()))
-    }
-
-    /// Asks for a ring of elements of this layout, and for a role, if any.
-    fn stream_request(&self, role: Option<Role>, element: Layout) -> Result<Request<'_>, Error> {
-        let terms = Terms { capacity: self.slots(element.size())?, ..self.terms() };
-        self.request(role, Wanted::stream(&terms, element)?)
-    }
-
-    /// Asks for a ring of messages, and for a role, if any.
-    fn message_request(&self, role: Option<Role>) -> Result<Request<'_>, Error> {
-        let record_align = self.record_align()?;
-        let first_position = self.first_record(record_align.unwrap_or(SMALLEST_ALIGN))?;
-        let terms = Terms { capacity: self.bytes()?, record_align, first_position, ..self.terms() };
-        self.request(role, Wanted::messages(&terms)?)
-    }
-
-    fn terms(&self) -> Terms<'_> {
-        Terms {
-            type_tag: &self.type_tag,
-            any_type: self.any_type,
-            capacity: None,
-            record_align: None,
-            first_position: self.first_position,
-            ring_id: self.ring_id,
-        }
-    }
-
-    fn request(&self, role: Option<Role>, wanted: Wanted) -> Result<Request<'_>, Error> {
-        // Bits that are no permissions, or a ring that its own owner could not use.
-        if self.mode & !0o777 != 0 || self.mode & 0o600 != 0o600 {
-            return Err(Error::InvalidMode { mode: self.mode });
-        }
-        let owner = self.owner.unwrap_or_else(effective_user);
-        Ok(Request {
-            place: &self.place,
-            role,
-            access: Access { owner, mode: self.mode },
-            creation: self.creation,
-            sealable: self.sealable,
-            wait: self.wait,
-            prefault: self.prefault,
-            lock_memory: self.lock_memory,
-            max_capacity: self.max_capacity.map(|bytes| bytes as u64),
-            wanted,
-        })
     }
 
     /// Attaches to a ring of elements of this layout.
     pub(crate) fn stream_segment(&self, role: Role, element: Layout) -> Result<Segment, Error> {
-        Segment::attach(&self.stream_request(Some(role), element)?, self.holding())
+        Segment::attach(&self.request, role, &Wanted::stream(&self.terms, element)?)
     }
 
     /// Attaches to a ring of messages.
     pub(crate) fn message_segment(&self, role: Role) -> Result<Segment, Error> {
-        Segment::attach(&self.message_request(Some(role))?, self.holding())
-    }
-
-    fn holding(&self) -> Holding {
-        Holding {
-            unlink_on_close: self.unlink_on_close,
-            close_on_exit: self.close_on_exit,
-            parks_always: self.wait_strategy == Wait::Park,
-        }
+        Segment::attach(&self.request, role, &Wanted::messages(&self.terms)?)
     }
 
     /// Says that a handle is attached.
@@ -696,62 +590,14 @@ impl Options {
     #[cold]
     fn refused(&self, broken: Broken) -> Error {
         match broken {
-            Broken::Corrupted(source) => Error::Corrupted { name: self.place.name().to_owned(), source },
+            Broken::Corrupted(source) => Error::Corrupted { name: self.request.place.name().to_owned(), source },
             // The process began to exit after the handle was made.
             Broken::Forked | Broken::Left | Broken::Truncated { .. } => Error::Exiting,
-        }
-    }
-
-    /// Checks the capacity and rounds it up to a power of two.
-    fn slots(&self, element_size: usize) -> Result<Option<usize>, Error> {
-        let Some(capacity) = self.capacity else { return Ok(None) };
-        // Half of the address space is more than any machine maps, and leaves room for the header.
-        let fits = |slots: &usize| slots.checked_mul(element_size).is_some_and(|len| len <= isize::MAX as usize / 2);
-        let slots = (capacity > 0).then(|| capacity.checked_next_power_of_two()).flatten().filter(fits);
-        slots.map(Some).ok_or(Error::InvalidCapacity { capacity, element_size })
-    }
-
-    /// Checks the capacity of a message ring and rounds it up to a power of two, at least a page.
-    fn bytes(&self) -> Result<Option<usize>, Error> {
-        let Some(capacity) = self.capacity else { return Ok(None) };
-        // The data area is mapped twice, and fits half of the address space.
-        let fits = |bytes: &usize| *bytes <= isize::MAX as usize / 4;
-        let bytes = (capacity > 0).then(|| capacity.checked_next_power_of_two()).flatten().filter(fits);
-        let bytes = bytes.map(|bytes| bytes.max(page_size()));
-        bytes.map(Some).ok_or(Error::InvalidCapacity { capacity, element_size: 1 })
-    }
-
-    /// Checks the record alignment.
-    fn record_align(&self) -> Result<Option<usize>, Error> {
-        match self.record_alignment {
-            Some(alignment)
-                if !alignment.is_power_of_two() || !(SMALLEST_ALIGN..=LARGEST_ALIGN).contains(&alignment) =>
-            {
-                Err(Error::InvalidAlignment { alignment })
-            }
-            alignment => Ok(alignment),
-        }
-    }
-
-    /// Checks that a record can start at the first position of a message ring.
-    fn first_record(&self, alignment: usize) -> Result<u64, Error> {
-        match self.first_position % alignment as u64 {
-            0 => Ok(self.first_position),
-            _ => Err(Error::InvalidStart { position: self.first_position, alignment }),
         }
     }
 
     /// Returns how long an end pauses at most before it loads the other's position.
     fn pace_bound(&self) -> Bound {
         self.pace.map_or(Bound::Measured, |limit| Bound::Pauses(pause::count_within(limit)))
-    }
-}
-
-/// Refuses a layout that no element can have.
-fn check_element(element: Layout) -> Result<(), Error> {
-    let (size, align) = (element.size(), element.align());
-    match size == 0 || size % align != 0 || align > DATA_ALIGN {
-        true => Err(Error::InvalidElement { size, align }),
-        false => Ok(()),
     }
 }

@@ -29,15 +29,15 @@
 mod tap;
 
 pub use crate::ring::observe::{Positions, Sleeps};
-pub use crate::segment::{Features, Permissions};
+pub use crate::segment::{End, Features, Inspection, Permissions};
 pub use tap::{Tap, Tapped};
 
 use std::ffi::OsString;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::vec;
 
-use crate::error::{Attribute, Corrupted, Error, Role};
-use crate::segment::{PeerState, View, names};
+use crate::error::{Attribute, Error};
+use crate::segment::{Identity, names};
 
 /// What a ring carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,22 +55,6 @@ pub enum Kind {
         /// The alignment of the records in bytes.
         record_alignment: usize,
     },
-}
-
-/// What is known of one end of a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct End {
-    /// Whether a process holds the role, and how the last holder left.
-    pub state: PeerState,
-    /// How often the role has been taken.
-    pub generation: u64,
-    /// The last holder, if it still runs, in the same PID namespace.
-    pub process: Option<u32>,
-    /// Its sleeps, as it reports them.
-    pub sleeps: Sleeps,
-    /// How often it has woken the other end.
-    pub wakes: u64,
 }
 
 /// An object of shared memory that was found on the machine.
@@ -162,29 +146,7 @@ impl Iterator for Objects {
     }
 }
 
-/// A ring that is looked at.
-#[derive(Debug)]
-pub struct Inspection {
-    view: View,
-}
-
 impl Inspection {
-    /// Opens a ring to look at it.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as their names say.
-    /// - [`Error::NotReady`]: the ring is being created.
-    /// - [`Error::Unfinished`]: its creator was killed.
-    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name.
-    /// - [`Error::Mismatch`], [`Error::Sparse`]: the ring is damaged, or of another version of the layout.
-    /// - [`Error::UnknownFeatures`]: a later version of this crate created it, in a way that this one cannot read.
-    /// - [`Error::Changing`]: it changes while it is looked at.
-    /// - [`Error::Leased`]: a process holds a lease of it.
-    pub fn open(name: &str) -> Result<Inspection, Error> {
-        Ok(Inspection { view: View::open(name)? })
-    }
-
     /// Finds all that stands in shared memory: rings, and what is none, cannot be read or is damaged, each with the
     /// reason.
     ///
@@ -217,157 +179,77 @@ impl Inspection {
     /// Returns the name of the ring.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.view.name()
+        &self.name
     }
 
     /// Returns what it carries.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        if self.view.is_stream() {
-            Kind::Stream { element_size: self.view.element_size(), element_align: self.view.element_align() }
-        } else {
-            Kind::Message { record_alignment: self.view.record_align() }
+        let Identity { element_size, element_align, record_align, .. } = self.identity;
+        match self.is_stream() {
+            true => Kind::Stream { element_size: element_size as usize, element_align: element_align as usize },
+            false => Kind::Message { record_alignment: record_align as usize },
         }
-    }
-
-    /// Returns its capacity: in elements, or in bytes for messages.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.view.capacity()
     }
 
     /// Returns the version of the segment's layout.
     #[must_use]
     pub fn layout_version(&self) -> u64 {
-        self.view.layout_version()
+        self.identity.layout_version
     }
 
     /// Returns the type id, made of the type tag, the size and the alignment.
     #[must_use]
     pub fn type_id(&self) -> u64 {
-        self.view.type_id()
+        self.identity.type_id
     }
 
     /// Returns the type tag: empty if none was given. The creator of the ring wrote it, and it may have control
     /// characters.
     #[must_use]
     pub fn type_tag(&self) -> &str {
-        self.view.type_tag()
+        &self.tag
     }
 
     /// Returns the number of the ring, which was chosen at random when it was created.
     #[must_use]
     pub fn ring_id(&self) -> u64 {
-        self.view.ring_id()
+        self.identity.ring_id
     }
 
     /// Returns when the ring was created, by the clock of its creator.
     #[must_use]
     pub fn created(&self) -> SystemTime {
-        self.view.created()
+        UNIX_EPOCH + Duration::from_nanos(self.identity.created)
     }
 
     /// Returns the position at which the ring began.
     #[must_use]
     pub fn first_position(&self) -> u64 {
-        self.view.first_position()
+        self.identity.first_position
     }
 
     /// Returns the features of the ring, which a version of this crate may not know.
     #[must_use]
     pub fn features(&self) -> Features {
-        self.view.features()
+        self.identity.features
     }
 
     /// Returns the length of the segment in bytes.
     #[must_use]
     pub fn segment_length(&self) -> u64 {
-        self.view.segment_length()
-    }
-
-    /// Returns its owner, its group and its mode.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Os`]: the system call failed.
-    pub fn permissions(&self) -> Result<Permissions, Error> {
-        self.view.permissions()
-    }
-
-    /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach by it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Os`]: the system call failed.
-    pub fn is_orphaned(&self) -> Result<bool, Error> {
-        self.view.is_orphaned()
-    }
-
-    /// Returns whether the ring was shortened: what was cut off is read as zeros.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Os`]: the system call failed.
-    pub fn is_truncated(&self) -> Result<bool, Error> {
-        self.view.is_truncated()
-    }
-
-    /// Checks that the ring is what it was when it was opened: then what was read of it meanwhile was in it, unless a
-    /// process changed it and changed it back.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::Changing`]: its header or its length is another one.
-    /// - [`Error::Sparse`]: holes were punched into it.
-    /// - [`Error::Os`]: the system call failed.
-    pub fn check(&self) -> Result<(), Error> {
-        self.view.check()
-    }
-
-    /// Returns whether a process has locked a role, whatever it says of itself: then the ring is in use, also if the
-    /// process behind the lock is not the one that took the role.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unsupported`]: the system cannot tell whether a lock is held.
-    pub fn is_held(&self, role: Role) -> Result<bool, Error> {
-        self.view.is_held(role)
-    }
-
-    /// Returns both positions, at one moment.
-    ///
-    /// # Errors
-    ///
-    /// [`Corrupted`]: they are impossible.
-    pub fn positions(&self) -> Result<Positions, Corrupted> {
-        self.view.positions()
-    }
-
-    /// Returns what is known of one end.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unsupported`]: the system cannot tell whether a lock is held.
-    pub fn end(&self, role: Role) -> Result<End, Error> {
-        let state = self.view.state(role)?;
-        Ok(End {
-            state,
-            generation: self.view.generation(role),
-            process: if state == PeerState::Alive { self.view.process(role) } else { None },
-            sleeps: self.view.sleeps(role),
-            wakes: self.view.wakes(role),
-        })
+        self.identity.segment_length
     }
 
     /// Taps the ring, beginning with what the consumer has not given back yet.
     #[must_use]
     pub fn tap(&self) -> Tap<'_> {
-        Tap::from_head(&self.view)
+        Tap::from_head(self)
     }
 
     /// Taps the ring, beginning with what is pushed from now on.
     #[must_use]
     pub fn tap_new(&self) -> Tap<'_> {
-        Tap::from_tail(&self.view)
+        Tap::from_tail(self)
     }
 }

@@ -4,7 +4,7 @@ use crate::error::Corrupted;
 use crate::ring::error::SharedWord;
 use crate::ring::message::Geometry;
 use crate::ring::position::{Window, index};
-use crate::segment::View;
+use crate::segment::Inspection;
 
 /// How often a look is repeated if the ring moved on meanwhile.
 const ATTEMPTS: usize = 16;
@@ -41,7 +41,7 @@ const CHUNK: usize = 4096;
 /// ```
 #[derive(Debug)]
 pub struct Tap<'a> {
-    view: &'a View,
+    view: &'a Inspection,
     position: u64,
     /// The sizes of records, in a message ring.
     geometry: Option<Geometry>,
@@ -82,18 +82,18 @@ enum Look {
 }
 
 impl Tap<'_> {
-    pub(super) fn from_head(view: &View) -> Tap<'_> {
+    pub(super) fn from_head(view: &Inspection) -> Tap<'_> {
         Tap::from(view, view.positions_behind_a_copy().0)
     }
 
-    pub(super) fn from_tail(view: &View) -> Tap<'_> {
+    pub(super) fn from_tail(view: &Inspection) -> Tap<'_> {
         let (head, tail) = view.positions_behind_a_copy();
         // In a message ring a tail may lie behind its head.
         Tap::from(view, if is_before(tail, head) { head } else { tail })
     }
 
-    fn from(view: &View, position: u64) -> Tap<'_> {
-        let geometry = (!view.is_stream()).then(|| Geometry::new(view.capacity(), view.record_align()));
+    fn from(view: &Inspection, position: u64) -> Tap<'_> {
+        let geometry = (!view.is_stream()).then(|| Geometry::new(view.capacity(), view.identity.record_align as usize));
         let mask = geometry.map_or(0, |geometry| geometry.alignment() as u64 - 1);
         // A false position may start no record; the last one before it that could is as good as any.
         let position = position & !mask;
@@ -159,7 +159,7 @@ impl Tap<'_> {
     }
 
     fn look_at_elements(&mut self, bytes: &mut Vec<u8>) -> Look {
-        let (capacity, size) = (self.view.capacity(), self.view.element_size());
+        let (capacity, size) = (self.view.capacity(), self.view.identity.element_size as usize);
         let len = size.min(self.longest);
         self.len = size;
         let end = self.position.wrapping_add(1);

@@ -2,16 +2,19 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 
 use crate::error::Error as RingError;
 
 /// A descriptor could not be passed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassError {
     /// What came through the socket begins with something else.
+    #[error(
+        "what came through the socket begins with {found:#018x}, expected {expected:#018x}; both ends of it must use \
+         ringmain::pass, now"
+    )]
     Magic {
         /// What it begins with.
         found: u64,
@@ -19,6 +22,10 @@ pub enum PassError {
         expected: u64,
     },
     /// The greeting, or the answer, has another version.
+    #[error(
+        "what came through the socket has version {found}, expected {expected}; build both sides with versions of \
+         ringmain that share it"
+    )]
     Version {
         /// The version that came.
         found: u64,
@@ -26,6 +33,10 @@ pub enum PassError {
         expected: u64,
     },
     /// The greeting, or the answer, says that it has another length.
+    #[error(
+        "what came through the socket says that it has {found} bytes, expected {expected}; both ends of it must use \
+         ringmain::pass"
+    )]
     Length {
         /// The length that came, in bytes.
         found: u64,
@@ -33,6 +44,10 @@ pub enum PassError {
         expected: u64,
     },
     /// The greeting asks for what this version does not know.
+    #[error(
+        "the greeting asks for {found:#x}, this version of ringmain knows {expected:#x}; build both sides with \
+         versions that share it"
+    )]
     Wishes {
         /// What it asks for, one bit each.
         found: u64,
@@ -40,21 +55,31 @@ pub enum PassError {
         expected: u64,
     },
     /// The answer is none that this version knows.
+    #[error(
+        "the other process answers {found}, expected 1 to 3; build both sides with versions of ringmain that share it"
+    )]
     Answer {
         /// What it says.
         found: u64,
     },
     /// The other process received the descriptor and did not attach.
+    // Escaped: it comes from another process.
+    #[error("the other process did not attach to the ring, and says why: {reason:?}")]
     Refused {
         /// Why, in its own words. It may have written anything.
         reason: String,
     },
     /// The descriptor was received, and its ring could not be attached.
+    #[error("the ring that was received cannot be attached")]
     NotAttached {
         /// Why.
         source: RingError,
     },
     /// Not exactly one descriptor came with the greeting.
+    #[error(
+        "{found} descriptors came with the greeting, expected {expected}; the other end of the socket must send one at \
+         a time"
+    )]
     Descriptors {
         /// How many came.
         found: usize,
@@ -62,6 +87,10 @@ pub enum PassError {
         expected: usize,
     },
     /// More came with the greeting than there was room for.
+    #[error(
+        "what came with the greeting was cut off after {found} descriptors, expected {expected}; where one was sent, \
+         let this process have more of them (ulimit -n)"
+    )]
     Truncated {
         /// How many descriptors were received all the same.
         found: usize,
@@ -69,6 +98,7 @@ pub enum PassError {
         expected: usize,
     },
     /// The socket ended before the greeting, or the answer, did.
+    #[error("the socket ended after {found} bytes, expected {expected}; look why the other process left")]
     Ended {
         /// How many bytes came.
         found: usize,
@@ -76,6 +106,7 @@ pub enum PassError {
         expected: usize,
     },
     /// A system call failed after a part of the greeting had gone through the socket.
+    #[error("{found} bytes of the greeting went through the socket, expected {expected}; open a new one")]
     Unfinished {
         /// How many bytes had gone.
         found: usize,
@@ -85,16 +116,25 @@ pub enum PassError {
         source: io::Error,
     },
     /// No environment variable can have this name.
+    #[error("no environment variable can be named {name:?}; use a name without = and without NUL")]
     Variable {
         /// The name that was given.
         name: String,
     },
     /// The environment variable is not set.
+    #[error(
+        "the environment variable {variable} is not set; start this program by a command that ringmain::pass::inherit \
+         prepared"
+    )]
     Missing {
         /// The name of the variable.
         variable: String,
     },
     /// The environment variable does not name an inherited descriptor.
+    #[error(
+        "the environment variable {variable} holds {found:?}, expected NUMBER:DEVICE:INODE as ringmain::pass::inherit \
+         sets it"
+    )]
     Malformed {
         /// The name of the variable.
         variable: String,
@@ -102,6 +142,10 @@ pub enum PassError {
         found: OsString,
     },
     /// No descriptor of the number in the variable is open.
+    #[error(
+        "descriptor {number}, which {variable} names, is not open; start this program directly from the process that \
+         passes it"
+    )]
     NotInherited {
         /// The name of the variable.
         variable: String,
@@ -111,6 +155,11 @@ pub enum PassError {
         source: io::Error,
     },
     /// The descriptor of the number in the variable refers to another file than the variable says.
+    #[error(
+        "descriptor {number}, which {variable} names, stands for inode {} on device {}, expected inode {} on device \
+         {}; do not hand the variable on without the descriptor",
+        .found.1, .found.0, .expected.1, .expected.0
+    )]
     OtherFile {
         /// The name of the variable.
         variable: String,
@@ -122,11 +171,18 @@ pub enum PassError {
         expected: (u64, u64),
     },
     /// The descriptor does not refer to a regular file, so it cannot be reopened.
+    #[error(
+        "descriptor {number} does not stand for a regular file, expected that of a ring; only such a one can be opened \
+         anew"
+    )]
     NotRegular {
         /// The number of the descriptor.
         number: i32,
     },
     /// The descriptor does not refer to a ring that can be passed: one without a name.
+    #[error(
+        "descriptor {number} does not stand for a ring without a name; pass one of those, and a named ring by its name"
+    )]
     NotARing {
         /// The number of the descriptor.
         number: i32,
@@ -134,110 +190,19 @@ pub enum PassError {
         source: RingError,
     },
     /// The descriptor that the variable names cannot be opened anew, which needs `/proc/self/fd`.
+    #[error("an inherited descriptor is opened anew through /proc/self/fd, which is not there; mount proc at /proc")]
     NoProc {
         /// What the system said.
         source: io::Error,
     },
     /// A system call failed.
+    #[error("{call} failed")]
     Os {
         /// The call.
         call: &'static str,
         /// What the system said.
         source: io::Error,
     },
-}
-
-impl fmt::Display for PassError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PassError::Magic { found, expected } => write!(
-                formatter,
-                "what came through the socket begins with {found:#018x}, expected {expected:#018x}; both ends of it \
-                 must use ringmain::pass, now"
-            ),
-            PassError::Version { found, expected } => write!(
-                formatter,
-                "what came through the socket has version {found}, expected {expected}; build both sides with \
-                 versions of ringmain that share it"
-            ),
-            PassError::Length { found, expected } => write!(
-                formatter,
-                "what came through the socket says that it has {found} bytes, expected {expected}; both ends of it \
-                 must use ringmain::pass"
-            ),
-            PassError::Wishes { found, expected } => write!(
-                formatter,
-                "the greeting asks for {found:#x}, this version of ringmain knows {expected:#x}; build both sides with \
-                 versions that share it"
-            ),
-            PassError::Answer { found } => write!(
-                formatter,
-                "the other process answers {found}, expected 1 to 3; build both sides with versions of ringmain that \
-                 share it"
-            ),
-            // Escaped: it comes from another process.
-            PassError::Refused { reason } => {
-                write!(formatter, "the other process did not attach to the ring, and says why: {reason:?}")
-            }
-            PassError::NotAttached { .. } => formatter.write_str("the ring that was received cannot be attached"),
-            PassError::Descriptors { found, expected } => write!(
-                formatter,
-                "{found} descriptors came with the greeting, expected {expected}; the other end of the socket must \
-                 send one at a time"
-            ),
-            PassError::Truncated { found, expected } => write!(
-                formatter,
-                "what came with the greeting was cut off after {found} descriptors, expected {expected}; where one \
-                 was sent, let this process have more of them (ulimit -n)"
-            ),
-            PassError::Ended { found, expected } => write!(
-                formatter,
-                "the socket ended after {found} bytes, expected {expected}; look why the other process left"
-            ),
-            PassError::Unfinished { found, expected, .. } => write!(
-                formatter,
-                "{found} bytes of the greeting went through the socket, expected {expected}; open a new one"
-            ),
-            PassError::Variable { name } => {
-                write!(formatter, "no environment variable can be named {name:?}; use a name without = and without NUL")
-            }
-            PassError::Missing { variable } => write!(
-                formatter,
-                "the environment variable {variable} is not set; start this program by a command that \
-                 ringmain::pass::inherit prepared"
-            ),
-            PassError::Malformed { variable, found } => write!(
-                formatter,
-                "the environment variable {variable} holds {found:?}, expected NUMBER:DEVICE:INODE as \
-                 ringmain::pass::inherit sets it"
-            ),
-            PassError::NotInherited { variable, number, .. } => write!(
-                formatter,
-                "descriptor {number}, which {variable} names, is not open; start this program directly from the \
-                 process that passes it"
-            ),
-            PassError::OtherFile { variable, number, found, expected } => write!(
-                formatter,
-                "descriptor {number}, which {variable} names, stands for inode {} on device {}, expected inode {} on \
-                 device {}; do not hand the variable on without the descriptor",
-                found.1, found.0, expected.1, expected.0
-            ),
-            PassError::NotRegular { number } => write!(
-                formatter,
-                "descriptor {number} does not stand for a regular file, expected that of a ring; only such a one can \
-                 be opened anew"
-            ),
-            PassError::NotARing { number, .. } => write!(
-                formatter,
-                "descriptor {number} does not stand for a ring without a name; pass one of those, and a named ring by \
-                 its name"
-            ),
-            PassError::NoProc { .. } => formatter.write_str(
-                "an inherited descriptor is opened anew through /proc/self/fd, which is not there; mount proc at /proc",
-            ),
-            PassError::Os { call, .. } => write!(formatter, "{call} failed"),
-        }
-    }
 }
 
 impl PassError {
@@ -255,19 +220,6 @@ impl PassError {
             | PassError::NoProc { source }
             | PassError::Os { source, .. } => format!("{self}: {source}"),
             _ => self.to_string(),
-        }
-    }
-}
-
-impl Error for PassError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            PassError::Unfinished { source, .. }
-            | PassError::NotInherited { source, .. }
-            | PassError::NoProc { source }
-            | PassError::Os { source, .. } => Some(source),
-            PassError::NotAttached { source } | PassError::NotARing { source, .. } => Some(source),
-            _ => None,
         }
     }
 }

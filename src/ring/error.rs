@@ -50,13 +50,15 @@ impl fmt::Display for Corrupted {
 impl core::error::Error for Corrupted {}
 
 /// A handle can no longer be used: each later call returns the same, and nothing of the ring is touched again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Broken {
     /// The other process wrote a number that this protocol cannot have produced.
+    #[error(transparent)]
     Corrupted(Corrupted),
     /// A [`WaitSet`](crate::WaitSet) has found that another process has shortened the memory of the ring. Drop the
     /// handle, and create the ring again.
+    #[error("{}", truncated(*.len, *.expected))]
     Truncated {
         /// How many bytes are left.
         len: u64,
@@ -67,26 +69,15 @@ pub enum Broken {
     ///
     /// Dropping or closing it does nothing here, and does not disturb the parent. The child can attach once the parent
     /// has left the role.
+    #[error(
+        "the handle belongs to the process that this one was forked from: attach anew here, once that one has left the \
+         role"
+    )]
     Forked,
     /// The handle has left the ring: a task has closed it, or shut it down, and has not dropped it.
+    #[error("the handle was closed before: attach anew")]
     Left,
 }
-
-impl fmt::Display for Broken {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Broken::Corrupted(cause) => cause.fmt(formatter),
-            Broken::Truncated { len, expected } => truncated(formatter, *len, *expected),
-            Broken::Forked => formatter.write_str(
-                "the handle belongs to the process that this one was forked from: attach anew here, \
-                 once that one has left the role",
-            ),
-            Broken::Left => formatter.write_str("the handle was closed before: attach anew"),
-        }
-    }
-}
-
-impl core::error::Error for Broken {}
 
 impl From<Corrupted> for Broken {
     fn from(cause: Corrupted) -> Broken {
@@ -115,12 +106,14 @@ impl From<Corrupted> for Broken {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PushError<T = usize> {
     /// There is too little free space: the consumer has not given enough back.
+    #[error("the ring is full: it has too little room until more is read")]
     Full(T),
     /// More was asked for than the ring can ever hold.
+    #[error("{}", too_long(*.len, *.max))]
     TooLong {
         /// How many slots were asked for, or the length of the message in bytes.
         len: usize,
@@ -128,11 +121,13 @@ pub enum PushError<T = usize> {
         max: usize,
     },
     /// A message was given a word, but the records of this ring have no room for one.
+    #[error("{}", no_word(*.record_alignment))]
     NoWord {
         /// The alignment of its records in bytes.
         record_alignment: usize,
     },
     /// The handle can no longer be used.
+    #[error("{cause}")]
     Broken {
         /// What was not sent; 0 if it is how much is free.
         value: T,
@@ -147,17 +142,6 @@ impl<T> PushError<T> {
         match self {
             PushError::Full(value) | PushError::Broken { value, .. } => Some(value),
             PushError::TooLong { .. } | PushError::NoWord { .. } => None,
-        }
-    }
-}
-
-impl<T> fmt::Display for PushError<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PushError::Full(_) => formatter.write_str("the ring is full: it has too little room until more is read"),
-            PushError::TooLong { len, max } => too_long(formatter, *len, *max),
-            PushError::NoWord { record_alignment } => no_word(formatter, *record_alignment),
-            PushError::Broken { cause, .. } => cause.fmt(formatter),
         }
     }
 }
@@ -179,8 +163,6 @@ impl<T> fmt::Debug for PushError<T> {
         }
     }
 }
-
-impl<T> core::error::Error for PushError<T> {}
 
 impl From<Broken> for PushError {
     #[cold]
@@ -220,12 +202,14 @@ impl<T> From<PushError<T>> for io::Error {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PopError {
     /// All that was sent has been read.
+    #[error("the ring is empty")]
     Empty,
     /// Fewer elements are there than were asked for.
+    #[error("{len} elements asked for, {available} are there; ask for fewer, or later")]
     Short {
         /// How many are there.
         available: usize,
@@ -233,6 +217,7 @@ pub enum PopError {
         len: usize,
     },
     /// More was asked for than the ring can ever hold.
+    #[error("{}", too_long(*.len, *.max))]
     TooLong {
         /// How many elements were asked for.
         len: usize,
@@ -240,6 +225,7 @@ pub enum PopError {
         max: usize,
     },
     /// The message does not fit the buffer.
+    #[error("{}", buffer_too_short(*.len, *.buffer))]
     BufferTooShort {
         /// The length of the message in bytes.
         len: usize,
@@ -247,6 +233,7 @@ pub enum PopError {
         buffer: usize,
     },
     /// The message is not as long as the value that was asked for.
+    #[error("{}", wrong_size(*.len, *.size))]
     WrongSize {
         /// The length of the message in bytes.
         len: usize,
@@ -254,25 +241,9 @@ pub enum PopError {
         size: usize,
     },
     /// The handle can no longer be used.
+    #[error(transparent)]
     Broken(Broken),
 }
-
-impl fmt::Display for PopError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            PopError::Empty => formatter.write_str("the ring is empty"),
-            PopError::Short { available, len } => {
-                write!(formatter, "{len} elements asked for, {available} are there; ask for fewer, or later")
-            }
-            PopError::TooLong { len, max } => too_long(formatter, len, max),
-            PopError::BufferTooShort { len, buffer } => buffer_too_short(formatter, len, buffer),
-            PopError::WrongSize { len, size } => wrong_size(formatter, len, size),
-            PopError::Broken(cause) => cause.fmt(formatter),
-        }
-    }
-}
-
-impl core::error::Error for PopError {}
 
 impl From<Broken> for PopError {
     #[cold]
@@ -303,32 +274,30 @@ impl From<Broken> for io::Error {
     }
 }
 
-pub fn too_long(formatter: &mut fmt::Formatter<'_>, len: usize, max: usize) -> fmt::Result {
-    write!(formatter, "{len} asked for, the ring can hold {max}; ask for less, or create a larger one")
+pub fn too_long(len: usize, max: usize) -> String {
+    format!("{len} asked for, the ring can hold {max}; ask for less, or create a larger one")
 }
 
-pub fn truncated(formatter: &mut fmt::Formatter<'_>, len: u64, expected: u64) -> fmt::Result {
-    write!(
-        formatter,
-        "another process has shortened the ring to {len} bytes, expected {expected}; \
-         drop the handle and create the ring anew"
+pub fn truncated(len: u64, expected: u64) -> String {
+    format!(
+        "another process has shortened the ring to {len} bytes, expected {expected}; drop the handle and create the \
+         ring anew"
     )
 }
 
-pub fn no_word(formatter: &mut fmt::Formatter<'_>, record_alignment: usize) -> fmt::Result {
-    write!(
-        formatter,
-        "records aligned to {record_alignment} bytes have no word, those of 16 and more have one; \
-         create the ring with a record alignment of 16, 32 or 64"
+pub fn no_word(record_alignment: usize) -> String {
+    format!(
+        "records aligned to {record_alignment} bytes have no word, those of 16 and more have one; create the ring with \
+         a record alignment of 16, 32 or 64"
     )
 }
 
-pub fn buffer_too_short(formatter: &mut fmt::Formatter<'_>, len: usize, buffer: usize) -> fmt::Result {
-    write!(formatter, "a message of {len} bytes, the buffer has {buffer}; use a larger one, or peek")
+pub fn buffer_too_short(len: usize, buffer: usize) -> String {
+    format!("a message of {len} bytes, the buffer has {buffer}; use a larger one, or peek")
 }
 
-pub fn wrong_size(formatter: &mut fmt::Formatter<'_>, len: usize, size: usize) -> fmt::Result {
-    write!(formatter, "a message of {len} bytes, the value has {size}; use the same type on both sides, or pop bytes")
+pub fn wrong_size(len: usize, size: usize) -> String {
+    format!("a message of {len} bytes, the value has {size}; use the same type on both sides, or pop bytes")
 }
 
 #[cfg(test)]

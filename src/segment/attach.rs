@@ -24,27 +24,26 @@ use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::anonymous;
+use super::effective_user;
 use super::holder::{Looker, Notes};
 use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
 use super::mapping::Mapping;
-use super::object::{self, Access, os};
-use super::place::Place;
-use super::roles::{self, Lock};
+use super::object::{self, os};
+use super::removal;
+use super::request::{Creation, Place, Request};
+use super::roles::Lock;
 use super::unmapped::Unmapped;
 use super::view::Glance;
 use super::wanted::{Birth, Wanted};
 use crate::error::Error;
 use crate::ring::identity;
 use crate::ring::memory::Role;
-use crate::ring::presence::Presence;
+use crate::ring::presence::{self, Presence};
 
 /// How long a living creator may make no progress, beyond what the caller waits anyway. Reserving a gigabyte takes
 /// about half a second, and each page of it is progress. To bring its pages into place takes as long, by pieces, and
 /// between two of them it changes the object.
 pub(super) const CREATION: Duration = Duration::from_secs(5);
-
-/// How long a handle that is closed waits at most for its turn to remove the name, whoever holds it up.
-pub(super) const REMOVAL: Duration = Duration::from_secs(1);
 
 /// How long the system may take to give back the lock of a process that is gone, if nobody keeps it, and how long a
 /// reader may keep a lock that nobody has.
@@ -53,39 +52,12 @@ const GRACE: Duration = Duration::from_millis(100);
 /// The permissions of the owner.
 const OWNERS: u32 = 0o700;
 
+/// The bits by which others than the owner write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// The pauses between two attempts.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
-
-/// Whether a call may create a new ring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Creation {
-    /// Uses the existing ring; creates one if there is none and a capacity was given.
-    #[default]
-    IfMissing,
-    /// Creates a new ring, and fails if one exists.
-    New,
-    /// Uses the existing ring, and fails if there is none.
-    Never,
-}
-
-/// Which ring a caller asks for.
-#[derive(Debug)]
-pub(crate) struct Request<'a> {
-    pub(crate) place: &'a Place,
-    /// The role to take; `None` to create the ring, if it is missing, and no more.
-    pub(crate) role: Option<Role>,
-    pub(crate) access: Access,
-    pub(crate) creation: Creation,
-    /// Whether a ring without a name that is created can be sealed further.
-    pub(crate) sealable: bool,
-    pub(crate) wait: Duration,
-    pub(crate) prefault: bool,
-    pub(crate) lock_memory: bool,
-    /// How many bytes the data area of a ring that stands may have.
-    pub(crate) max_capacity: Option<u64>,
-    pub(crate) wanted: Wanted,
-}
 
 /// A segment whose role this process holds, if it asked for one.
 #[derive(Debug)]
@@ -103,7 +75,7 @@ enum Look {
     /// Something changed meanwhile, or another process is attaching or leaving: try again.
     Unsettled,
     /// Another process is creating it, and has got this far.
-    BeingMade(Progress),
+    BeingMade(Stat),
     /// The role is locked, and this process, which held it, is gone.
     HolderGone(u32),
     /// This lock is free, and a process that may only read the ring keeps everybody from it.
@@ -117,18 +89,7 @@ impl Look {
             Look::Attached(Attached { mapping, identity: Box::new(identity), questions })
         })
     }
-
-    /// How far the creator of an object has got.
-    fn being_made(stat: &Stat) -> Look {
-        // Their types differ between processors.
-        let (seconds, nanoseconds) = (i128::from(stat.st_ctime), i128::from(stat.st_ctime_nsec));
-        let (ino, size, blocks) = (i128::from(stat.st_ino), i128::from(stat.st_size), i128::from(stat.st_blocks));
-        Look::BeingMade([ino, size, blocks, seconds, nanoseconds])
-    }
 }
-
-/// How far a creator has got: which object it is, its length and blocks, and when it was changed last.
-type Progress = [i128; 5];
 
 /// The result of an attempt to lock a role.
 enum Locking {
@@ -140,16 +101,29 @@ enum Locking {
     Moved,
 }
 
-/// Attaches, creating the segment if asked to.
-pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
-    if let Place::Name(name) = request.place {
+/// What attempts are made for.
+struct Attempt<'a> {
+    request: &'a Request,
+    /// The role to take; `None` to create the ring, if it is missing, and no more.
+    role: Option<Role>,
+    wanted: &'a Wanted,
+}
+
+/// Attaches, creating the segment if asked to; without a role, only creates it.
+pub(super) fn attach(request: &Request, role: Option<Role>, wanted: &Wanted) -> Result<Attached, Error> {
+    // Bits that are no permissions, or a ring that its own owner could not use.
+    if request.mode & !0o777 != 0 || request.mode & 0o600 != 0o600 {
+        return Err(Error::InvalidMode { mode: request.mode });
+    }
+    if let Place::Name(name) = &request.place {
         object::check_name(name)?;
     }
+    let attempt = Attempt { request, role, wanted };
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut patience = Patience::default();
     loop {
-        let look = request.look()?;
+        let look = attempt.look()?;
         let waited = start.elapsed();
         let limit = match look {
             Look::Attached(attached) => return Ok(attached),
@@ -157,7 +131,7 @@ pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
             _ => patience.after(&look, waited, request.wait),
         };
         if waited >= limit {
-            return Err(request.give_up(&look, waited));
+            return Err(attempt.give_up(&look, waited));
         }
         thread::sleep(pause.min(limit - waited));
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -168,7 +142,7 @@ pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
 #[derive(Debug, Default)]
 struct Patience {
     /// How far a creator had got, and when that was seen first.
-    progress: Option<(Progress, Duration)>,
+    progress: Option<(Stat, Duration)>,
     /// Since when a lock is kept that no process of this protocol has.
     kept: Option<Duration>,
 }
@@ -181,7 +155,9 @@ impl Patience {
         }
         self.kept = None;
         if let &Look::BeingMade(made) = look {
-            if self.progress.is_none_or(|(progress, _)| progress != made) {
+            // Which object it is, its length and blocks, and when it was changed last.
+            let far = |stat: Stat| (stat.st_ino, stat.st_size, stat.st_blocks, stat.st_ctime, stat.st_ctime_nsec);
+            if self.progress.is_none_or(|(progress, _)| far(progress) != far(made)) {
                 self.progress = Some((made, waited));
             }
         }
@@ -190,98 +166,36 @@ impl Patience {
     }
 }
 
-/// Removes the name of a ring, whatever its state, and of anything else that is a file ([`unlink_if_free`] does not).
-/// Processes that are attached go on.
-///
-/// # Errors
-///
-/// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-/// - [`Error::NotRegular`]: something that is no shared-memory object has the name.
-/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
-/// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from removing it.
-pub fn unlink(name: &str) -> Result<(), Error> {
-    object::check_name(name)?;
-    let Some(file) = object::open(name)? else {
-        return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
-    };
-    object::check_regular(name, &object::stat(file.as_fd())?)?;
-    // If another process was faster, the name is gone, or refers to a ring that was created after this call.
-    object::unlink(name, file.as_fd(), CREATION).map(|_| ())
-}
-
-/// Removes the name of a ring that nobody holds, or of what a process left that was killed while it made one. Anything
-/// else stays.
-///
-/// No process can attach between the check and the removal. It waits for at most `limit` if the ring is being created
-/// or removed.
-///
-/// # Examples
-///
-/// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let name = format!("doc-unlink-if-free-{}", std::process::id());
-/// use std::time::Duration;
-/// use ringmain::{Error, Options};
-///
-/// let tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
-/// assert!(matches!(ringmain::unlink_if_free(&name, Duration::ZERO), Err(Error::Busy { .. })));
-/// drop(tx);
-/// ringmain::unlink_if_free(&name, Duration::ZERO)?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-///
-/// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-/// - [`Error::Busy`]: a process has locked a role, whatever it says of itself.
-/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
-/// - [`Error::NotARing`], [`Error::NotRegular`], [`Error::Mismatch`], [`Error::UnknownFeatures`], [`Error::Sparse`]: it
-///   is no ring, or none that this version understands.
-/// - [`Error::Leased`]: a process holds a lease of the object.
-pub fn unlink_if_free(name: &str, limit: Duration) -> Result<(), Error> {
-    object::check_name(name)?;
-    let Some(file) = object::open(name)? else {
-        return Err(Error::NotFound { name: name.to_owned(), waited: Duration::ZERO });
-    };
-    let file = file.as_fd();
-    object::check_regular(name, &object::stat(file)?)?;
-    let removed = object::unlink_if(name, file, limit, || match Glance::at(file)?.judge(name, file) {
-        Ok(_) => lock_both_roles(name, file),
-        Err(Error::Unfinished { .. }) => Ok(()),
-        Err(error) => Err(error),
-    });
-    // A process that was forked meanwhile shares the locks.
-    for role in [Role::Producer, Role::Consumer] {
-        Lock::Role(role).give_back(file)?;
+impl Attempt<'_> {
+    /// Returns the name of the ring, or what is shown for it.
+    fn name(&self) -> &str {
+        self.request.place.name()
     }
-    removed.map(|_| ())
-}
 
-/// Locks both roles, so that nobody takes one.
-fn lock_both_roles(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
-    for role in [Role::Producer, Role::Consumer] {
-        let lock = Lock::Role(role);
-        // A stranger's lock for reading, which holds no role, is in the way of this one only.
-        if !lock.take(file)? && lock.is_held(file)? {
-            let holder = roles::holder(&Unmapped(file).slot(role));
-            return Err(Error::Busy { name: name.to_owned(), role, holder });
+    /// Checks that the object is a regular file of the right owner, closed to users that should not write it.
+    fn check_access(&self, stat: &Stat) -> Result<(), Error> {
+        object::check_regular(self.name(), stat)?;
+        let (name, expected) = (|| self.name().to_owned(), self.request.owner.unwrap_or_else(effective_user));
+        if stat.st_uid != expected {
+            return Err(Error::WrongOwner { name: name(), found: stat.st_uid, expected });
         }
+        let (found, expected) = (stat.st_mode & 0o7777, self.request.mode);
+        if found & WRITABLE_BY_OTHERS & !expected != 0 {
+            return Err(Error::TooOpen { name: name(), found, expected });
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-impl<'a> Request<'a> {
     fn look(&self) -> Result<Look, Error> {
-        match self.place {
+        match &self.request.place {
             Place::Name(name) => self.look_at(name),
             Place::Nowhere if !self.wanted.is_complete() => Err(Error::NoCapacity),
             // There is no creator to wait for.
-            Place::Nowhere if self.creation == Creation::Never => {
-                Err(Error::NotFound { name: self.place.name().to_owned(), waited: Duration::ZERO })
+            Place::Nowhere if self.request.creation == Creation::Never => {
+                Err(Error::NotFound { name: self.name().to_owned(), waited: Duration::ZERO })
             }
             Place::Nowhere => {
-                let questions = anonymous::create(self.access.mode)?;
+                let questions = anonymous::create(self.request.mode)?;
                 Ok(Look::attached(self.make(questions.as_fd())?, questions))
             }
             Place::Descriptor(given) => self.look_behind(given.as_fd()),
@@ -293,8 +207,8 @@ impl<'a> Request<'a> {
             Err(Error::PermissionDenied { .. }) => match object::status(name)? {
                 // Its creator opens it, to others and under a umask to itself, when it has locked what it needs.
                 Some(stat) if object::is_in_the_making(&stat) => {
-                    object::check_access(name, &stat, self.access)?;
-                    return Ok(Look::being_made(&stat));
+                    self.check_access(&stat)?;
+                    return Ok(Look::BeingMade(stat));
                 }
                 // It may have been finished, or removed, between the two calls.
                 _ => object::open(name)?,
@@ -303,12 +217,12 @@ impl<'a> Request<'a> {
         };
         let Some(file) = opened else {
             return match self.wanted.is_complete() {
-                false if self.creation == Creation::New => Err(Error::NoCapacity),
-                true if self.creation != Creation::Never => self.create(name),
+                false if self.request.creation == Creation::New => Err(Error::NoCapacity),
+                true if self.request.creation != Creation::Never => self.create(name),
                 _ => Ok(Look::Absent),
             };
         };
-        object::check_access(name, &object::stat(file.as_fd())?, self.access)?;
+        self.check_access(&object::stat(file.as_fd())?)?;
         match self.observe(file.as_fd())? {
             None => self.repair(name, file.as_fd()),
             Some(found) => self.join(file, found),
@@ -319,7 +233,7 @@ impl<'a> Request<'a> {
     fn look_behind(&self, given: BorrowedFd<'_>) -> Result<Look, Error> {
         anonymous::check_sealed(given)?;
         let file = anonymous::reopen(given)?;
-        object::check_access(self.place.name(), &object::stat(file.as_fd())?, self.access)?;
+        self.check_access(&object::stat(file.as_fd())?)?;
         match self.observe(file.as_fd())? {
             // The seals are the last step of a creation.
             None => self.not_a_ring(file.as_fd(), 0),
@@ -329,10 +243,10 @@ impl<'a> Request<'a> {
 
     /// Takes the role in a finished segment, if it is the one that is wanted.
     fn join(&self, file: OwnedFd, found: Identity) -> Result<Look, Error> {
-        if self.creation == Creation::New {
-            return Err(Error::AlreadyExists { name: self.place.name().to_owned() });
+        if self.request.creation == Creation::New {
+            return Err(Error::AlreadyExists { name: self.name().to_owned() });
         }
-        let name = self.place.name();
+        let name = self.name();
         // The length is read after the magic was seen: before, the object may not have had its length yet.
         let stat = object::stat(file.as_fd())?;
         let (len, reserved) = (stat.st_size as u64, object::reserved(&stat));
@@ -347,19 +261,19 @@ impl<'a> Request<'a> {
 
     /// Returns how many bytes the data area of a ring of this owner may have, that holds so much memory already.
     fn most(&self, owner: u32, reserved: u64) -> Option<u64> {
-        let is_foreign = !self.place.is_named() || owner != super::effective_user();
-        match self.max_capacity {
+        let is_foreign = !self.request.place.is_named() || owner != effective_user();
+        match self.request.max_capacity {
             None if is_foreign && !self.wanted.is_complete() => {
                 // What would be available if the ring were not there.
                 anonymous::available_memory().map(|available| available.saturating_add(reserved) / 2)
             }
-            given => given,
+            given => given.map(|bytes| bytes as u64),
         }
     }
 
     /// Says why the wait ends after this attempt.
     fn give_up(&self, look: &Look, waited: Duration) -> Error {
-        let name = self.place.name().to_owned();
+        let name = self.name().to_owned();
         match (look, self.role) {
             (Look::Absent, _) => Error::NotFound { name, waited },
             (&Look::HolderGone(holder), Some(role)) => Error::HolderGone { name, role, holder, waited },
@@ -381,14 +295,14 @@ impl<'a> Request<'a> {
             Ok(None) => return Ok(Look::Unsettled),
             Err(error) => {
                 // The first error tells more than a second one. What cannot be removed now, the next attach repairs.
-                let _ = object::unlink_locked(name, file.as_fd());
+                let _ = removal::unlink_locked(name, file.as_fd());
                 return Err(error);
             }
         };
         drop(file);
         let made = self.make(questions.as_fd());
         if made.is_err() {
-            let _ = object::unlink_locked(name, questions.as_fd());
+            let _ = removal::unlink_locked(name, questions.as_fd());
         }
         drop(administration);
         Ok(Look::attached(made?, questions))
@@ -398,7 +312,7 @@ impl<'a> Request<'a> {
     /// else of the mapping is used, and nobody inherits it.
     fn begin(&self, name: &str, file: BorrowedFd<'_>) -> Result<Option<(Mapping, OwnedFd)>, Error> {
         // A umask may have taken even the owner's permissions. Others get theirs once they can lock nothing.
-        object::set_mode(file, self.access.mode & OWNERS | object::IN_THE_MAKING)?;
+        object::set_mode(file, self.request.mode & OWNERS | object::IN_THE_MAKING)?;
         let Some(questions) = object::reopen(name, file)? else { return Ok(None) };
         Ok(Some((Mapping::new(file, DATA_OFFSET)?, questions)))
     }
@@ -407,7 +321,7 @@ impl<'a> Request<'a> {
     ///
     /// Returns `None` if another process was faster.
     fn make(&self, questions: BorrowedFd<'_>) -> Result<Option<(Mapping, Identity)>, Error> {
-        let (identity, is_named) = (self.wanted.identity(birth()?), self.place.is_named());
+        let (identity, is_named) = (self.wanted.identity(birth()?), self.request.place.is_named());
         let len = identity.segment_length;
         // A length that no address space has room for is reported as such.
         if is_named {
@@ -418,14 +332,14 @@ impl<'a> Request<'a> {
         // No process of this protocol locks a role before it has seen the magic, but a stranger may have locked it.
         let Locking::Locked(mapping) = self.lock_role(questions, identity)? else { return Ok(None) };
         if is_named {
-            object::set_mode(questions, self.access.mode | object::IN_THE_MAKING)?;
+            object::set_mode(questions, self.request.mode | object::IN_THE_MAKING)?;
             object::reserve(questions, len)?
         } else {
             anonymous::reserve(questions, len)?
         }
         self.settle(&mapping, || match is_named {
             // Nothing but a sign of life for those who wait.
-            true => object::set_mode(questions, self.access.mode | object::IN_THE_MAKING),
+            true => object::set_mode(questions, self.request.mode | object::IN_THE_MAKING),
             false => Ok(()),
         })?;
         let header = header(&mapping);
@@ -434,12 +348,12 @@ impl<'a> Request<'a> {
         identity::publish(&header.identity.magic, MAGIC, &words, &[&identity.rows()[..], &[first, first]].concat());
         match is_named {
             // It has a magic: what is left of a creator that is killed before this call is whole all the same.
-            true => object::set_mode(questions, self.access.mode)?,
-            false => anonymous::seal(questions, self.sealable)?,
+            true => object::set_mode(questions, self.request.mode)?,
+            false => anonymous::seal(questions, self.request.sealable)?,
         }
         // Without a magic, an object with more than rows would pass for a stranger's, which no attach removes.
         if let Some(role) = self.role {
-            roles::introduce(header.slot(role));
+            Notes::own().write(header.slot(role));
         }
         Ok(Some((mapping, identity)))
     }
@@ -453,7 +367,7 @@ impl<'a> Request<'a> {
         };
         mapping.populate_header()?;
         if let Some(role) = self.role {
-            roles::introduce(header(&mapping).slot(role));
+            Notes::own().write(header(&mapping).slot(role));
         }
         self.settle(&mapping, || Ok(()))?;
         Ok(Look::attached(Some((mapping, identity)), questions))
@@ -472,7 +386,7 @@ impl<'a> Request<'a> {
         }
         let mapping = map(own.as_fd(), identity)?;
         drop(own);
-        match self.place {
+        match &self.request.place {
             Place::Name(name) if !object::stands_for(name, questions)? => Ok(Locking::Moved),
             _ => Ok(Locking::Locked(mapping)),
         }
@@ -484,15 +398,16 @@ impl<'a> Request<'a> {
             return Ok(Look::ReadLocked(Lock::Role(role)));
         }
         let slot = Unmapped(questions).slot(role);
-        let (said, notes, looker) = (roles::said(&slot), Notes::read(&slot), Looker::new());
+        let said = presence::observe(&slot.presence);
+        let (notes, looker) = (Notes::read(&slot), Looker::new());
         match said {
             // Its holder is just attaching, or just leaving: the notes may be those of the one before.
             Presence::Never | Presence::Left { .. } => Ok(Look::Unsettled),
             Presence::Came { .. } if !looker.is_gone(notes) => {
-                Err(Error::Busy { name: self.place.name().to_owned(), role, holder: looker.name(notes) })
+                Err(Error::Busy { name: self.name().to_owned(), role, holder: looker.name(notes) })
             }
             // The notes are those of one process, unless another one attached meanwhile.
-            Presence::Came { .. } if roles::said(&Unmapped(questions).slot(role)) == said => {
+            Presence::Came { .. } if presence::observe(&Unmapped(questions).slot(role).presence) == said => {
                 Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone))
             }
             Presence::Came { .. } => Ok(Look::Unsettled),
@@ -501,7 +416,7 @@ impl<'a> Request<'a> {
 
     /// Reopens the object; `None` if its name refers to another one by now.
     fn reopen(&self, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
-        match self.place {
+        match &self.request.place {
             Place::Name(name) => object::reopen(name, file),
             Place::Nowhere | Place::Descriptor(_) => anonymous::reopen(file).map(Some),
         }
@@ -514,10 +429,10 @@ impl<'a> Request<'a> {
             if piece.start > 0 {
                 say()?;
             }
-            if self.prefault {
+            if self.request.prefault {
                 mapping.prefault(piece.clone())?;
             }
-            if self.lock_memory {
+            if self.request.lock_memory {
                 mapping.lock(piece)?;
             }
         }
@@ -526,7 +441,7 @@ impl<'a> Request<'a> {
 
     /// Reads what the segment says it is; `None` if its creator has not finished.
     fn observe(&self, file: BorrowedFd<'_>) -> Result<Option<Identity>, Error> {
-        Glance::at(file)?.identity(self.place.name())
+        Glance::at(file)?.identity(self.name())
     }
 
     /// Removes what a dead creator left behind. A living one is left to finish.
@@ -535,7 +450,7 @@ impl<'a> Request<'a> {
             if Lock::Administration.is_kept_by_a_reader(file)? {
                 return Ok(Look::ReadLocked(Lock::Administration));
             }
-            return Ok(Look::being_made(&object::stat(file)?));
+            return Ok(Look::BeingMade(object::stat(file)?));
         }
         // Its creator may have finished, and another may have repaired it, before the lock was ours.
         if self.observe(file)?.is_none() {
@@ -543,7 +458,7 @@ impl<'a> Request<'a> {
             if !object::is_in_the_making(&object::stat(file)?) || !object::is_blank(file) {
                 return self.not_a_ring(file, 0);
             }
-            object::unlink_locked(name, file)?;
+            removal::unlink_locked(name, file)?;
         }
         Lock::Administration.give_back(file)?;
         Ok(Look::Unsettled)
@@ -551,7 +466,7 @@ impl<'a> Request<'a> {
 
     fn not_a_ring<T>(&self, file: BorrowedFd<'_>, magic: u64) -> Result<T, Error> {
         let len = object::stat(file)?.st_size as u64;
-        Err(Error::NotARing { name: self.place.name().to_owned(), len, magic })
+        Err(Error::NotARing { name: self.name().to_owned(), len, magic })
     }
 }
 
@@ -595,46 +510,38 @@ mod tests {
     use super::super::wanted::Terms;
     use super::*;
 
-    /// Asks for a ring of messages.
-    fn request(place: &Place, role: Role, capacity: Option<usize>) -> Request<'_> {
-        Request {
-            place,
-            role: Some(role),
-            access: Access { owner: rustix::process::geteuid().as_raw(), mode: 0o600 },
-            creation: Creation::IfMissing,
-            sealable: false,
-            wait: Duration::ZERO,
-            prefault: true,
-            lock_memory: false,
-            max_capacity: None,
-            wanted: Wanted::messages(&Terms { capacity, ..Terms::default() }).unwrap(),
-        }
+    /// A ring of messages.
+    fn wanted(capacity: Option<usize>) -> Wanted {
+        Wanted::messages(&Terms { capacity, ..Terms::default() }).unwrap()
     }
 
     #[test]
     fn what_a_stranger_gives_may_cost_half_of_the_memory_unless_it_is_asked_for() {
-        let (given, named) = (Place::Descriptor(anonymous::create(0o600).unwrap().into()), Place::Name("a".to_owned()));
-        let own = super::super::effective_user();
-        let most = |place, capacity, owner| request(place, Role::Consumer, capacity).most(owner, 1 << 20);
+        let given = Request::at(Place::Descriptor(anonymous::create(0o600).unwrap().into()));
+        let named = Request::at(Place::Name("a".to_owned()));
+        let own = effective_user();
+        let most = |request, capacity, owner| {
+            Attempt { request, role: Some(Role::Consumer), wanted: &wanted(capacity) }.most(owner, 1 << 20)
+        };
         let half = anonymous::available_memory().unwrap() / 2;
         for most in [most(&given, None, own), most(&named, None, own + 1)] {
             assert!(most.is_some_and(|most| (half / 2..2 * half).contains(&most)), "{most:?}, half is {half}");
         }
         assert_eq!([most(&named, None, own), most(&given, Some(4096), own), most(&named, Some(1), own + 1)], [None; 3]);
-        let limited = Request { max_capacity: Some(7), ..request(&named, Role::Consumer, Some(4096)) };
-        assert_eq!(limited.most(own, 0), Some(7));
+        assert_eq!(most(&Request { max_capacity: Some(7), ..named.clone() }, Some(4096), own), Some(7));
     }
 
     #[test]
     fn a_role_that_a_stranger_locked_first_is_not_taken_for_ours() {
         for role in [Role::Producer, Role::Consumer] {
-            let request = request(&Place::Nowhere, role, Some(4096));
+            let attempt =
+                Attempt { request: &Request::at(Place::Nowhere), role: Some(role), wanted: &wanted(Some(4096)) };
             let file = anonymous::create(0o600).unwrap();
             let stranger = anonymous::reopen(file.as_fd()).unwrap();
             assert!(Lock::Role(role).take(stranger.as_fd()).unwrap());
-            assert!(matches!(request.make(file.as_fd()), Ok(None)));
+            assert!(matches!(attempt.make(file.as_fd()), Ok(None)));
             drop(stranger);
-            assert!(matches!(request.make(file.as_fd()), Ok(Some(_))));
+            assert!(matches!(attempt.make(file.as_fd()), Ok(Some(_))));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::object::os;
 use crate::error::{DirectoryFault, Error};
 
 /// Where Linux has the objects of shared memory.
-const PATH: &str = "/dev/shm";
+pub(super) const PATH: &str = "/dev/shm";
 
 /// Says what is wrong with the directory, if that is why a call for a name failed; `changes` says whether the call was
 /// to make or to remove the name.

@@ -38,26 +38,35 @@ impl Barriers {
     }
 }
 
-/// Wakes the other end of a role when it is dropped, whatever has become of the mapping by which the role was held.
+/// The word by which one end wakes the other, whatever becomes of the mapping by which a role is held.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub(crate) struct Wakes {
     header: Mapping,
+    /// Who wakes.
     role: Role,
 }
 
-impl Alarm {
-    /// Prepares it for the ring behind a descriptor.
-    pub(super) fn of(file: BorrowedFd<'_>, role: Role) -> Result<Alarm, Error> {
-        Ok(Alarm { header: Mapping::new(file, size_of::<Header>())?, role })
+impl Wakes {
+    /// Maps the header of the ring behind a descriptor.
+    pub(super) fn of(file: BorrowedFd<'_>, role: Role) -> Result<Wakes, Error> {
+        Ok(Wakes { header: Mapping::new(file, size_of::<Header>())?, role })
+    }
+
+    /// Returns the word. The process is the one that made this.
+    pub(crate) fn word(&self) -> &AtomicU64 {
+        // SAFETY: the mapping is as long as a header, and every byte of that is an atomic or padding.
+        unsafe { &self.header.header().as_ref().slot(self.role).wakes }
     }
 }
 
+/// Wakes the other end when it is dropped.
+#[derive(Debug)]
+pub(super) struct Alarm(pub(super) Wakes);
+
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if self.header.is_here() {
-            // SAFETY: the mapping is as long as a header, and every byte of that is an atomic or padding.
-            let header = unsafe { self.header.header().as_ref() };
-            wake(&header.slot(self.role).wakes);
+        if self.0.header.is_here() {
+            wake(self.0.word());
         }
     }
 }
@@ -142,8 +151,9 @@ impl Bed {
 
 /// Waits for a wake for as long as the lower half of the word is that of `value`, at most for `limit`.
 fn wait(word: &AtomicU64, value: u64, limit: Duration) -> Result<(), Errno> {
-    let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
-    futex::wait(lower_half(word), Flags::empty(), value as u32, Some(&timeout))
+    // A time that no clock reaches is none.
+    let timeout = Timespec::try_from(limit).ok();
+    futex::wait(lower_half(word), Flags::empty(), value as u32, timeout.as_ref()).map(drop)
 }
 
 /// Says that the system is to wait for a word of 32 bits for as long as it holds this value.
@@ -155,11 +165,9 @@ fn wait_of(word: &AtomicU32, value: u32, flags: WaitFlags) -> futex::Wait {
 
 /// Waits for a wake of any of these words for as long as all of them hold their values, at most for `limit`.
 fn wait_for_any(waits: &[futex::Wait], limit: Duration) -> Result<(), Errno> {
-    let now = clock_gettime(ClockId::Monotonic);
+    let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
     // A time that no clock reaches is none.
-    let end = Duration::new(now.tv_sec as u64, now.tv_nsec as u32).checked_add(limit);
-    let seconds = end.and_then(|end| i64::try_from(end.as_secs()).ok());
-    let end = seconds.zip(end).map(|(tv_sec, end)| Timespec { tv_sec, tv_nsec: i64::from(end.subsec_nanos()) });
+    let end = now.checked_add(limit).and_then(|end| Timespec::try_from(end).ok());
     futex::waitv(waits, WaitvFlags::empty(), end.as_ref(), ClockId::Monotonic).map(|_| ())
 }
 

@@ -11,7 +11,6 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::fmt::Display;
-use std::io::Write;
 use std::str;
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use super::layout::Slot;
+use super::path::with_path;
 use crate::ring::presence;
 
 /// The shortest time between two reads of `/proc` for one handle.
@@ -52,9 +52,11 @@ impl Notes {
         Notes { pid, started, namespace }
     }
 
-    /// Returns the words of a slot with what is to be written there.
-    pub(super) fn of_slot(self, slot: &Slot) -> [(&std::sync::atomic::AtomicU64, u64); 3] {
-        [(&slot.pid, self.pid), (&slot.start_time, self.started), (&slot.pid_namespace, self.namespace)]
+    /// Writes them into the slot of a role that this process has locked, before it attaches: a process that is refused
+    /// meanwhile can name it.
+    pub(super) fn write(self, slot: &Slot) {
+        let Notes { pid, started, namespace } = self;
+        presence::note_down(&[(&slot.pid, pid), (&slot.start_time, started), (&slot.pid_namespace, namespace)]);
     }
 
     pub(super) fn pid(self) -> Option<u32> {
@@ -141,22 +143,11 @@ fn is_over(notes: Notes) -> bool {
     stat.is_dead() || (stat.may_dump() && is_dumping(notes.pid))
 }
 
-/// Returns the path of a file of a process, with a 0 behind it.
-fn path(process: impl Display, file: &str) -> [u8; 64] {
-    let mut path = [0; 64];
-    let (text, _end) = path.split_at_mut(63);
-    write!({ text }, "/proc/{process}/{file}").map_or([0; 64], |()| path)
-}
-
 /// Reads a file of a process, as much as the buffer has room for.
 fn read(process: impl Display, file: &str, text: &mut [u8]) -> Option<usize> {
-    let path = path(process, file);
-    let file = rustix::fs::open(c_str(&path), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let open = |path: &CStr| rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let file = with_path(format_args!("/proc/{process}/{file}"), open).ok()?;
     rustix::io::read(file, text).ok()
-}
-
-fn c_str(path: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(path).unwrap_or_default()
 }
 
 /// Returns whether `/proc` counts processes as this process's namespace does.
@@ -169,8 +160,8 @@ fn proc_is_ours() -> bool {
 /// Returns whether a process counts its start from the same boot: a time namespace may move that. If the system has no
 /// such namespaces, all do.
 fn has_our_clock(pid: u64) -> bool {
-    let namespace = |path: [u8; 64]| rustix::fs::stat(c_str(&path)).map(|stat| stat.st_ino);
-    match (namespace(path("self", "ns/time")), namespace(path(pid, "ns/time"))) {
+    let namespace = |path: &CStr| rustix::fs::stat(path).map(|stat| stat.st_ino);
+    match (namespace(c"/proc/self/ns/time"), with_path(format_args!("/proc/{pid}/ns/time"), namespace)) {
         (Ok(own), Ok(other)) => own == other,
         (Err(Errno::NOENT), Err(Errno::NOENT)) => true,
         _ => false,

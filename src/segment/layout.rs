@@ -4,11 +4,14 @@
 //! different aligned blocks of [`APART`] bytes, so that no cache line, and no pair of lines that a processor fetches
 //! together, has two writers.
 
+#![allow(unsafe_code, reason = "declares that an identity is made of words")]
+
 use std::array;
 use std::mem::{offset_of, size_of};
 use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
 
+use bytemuck::{Pod, Zeroable};
 use crossbeam_utils::CachePadded;
 
 use crate::error::Attribute;
@@ -183,6 +186,7 @@ const _: () = {
     assert!(offset_of!(Header, head) == 4 * APART);
     assert!(offset_of!(Header, more_identity) == 5 * APART);
     assert!(size_of::<MoreIdentityRows>() <= APART);
+    assert!(size_of::<Identity>() == 8 * ROWS);
     assert!(size_of::<Header>() == 6 * APART);
     assert!(size_of::<Header>() <= DATA_OFFSET);
     assert!(DATA_OFFSET % DATA_ALIGN == 0);
@@ -190,6 +194,7 @@ const _: () = {
 
 /// Features of a ring that a version of ringmain may not know, as sets of bits. No version has any yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
 #[non_exhaustive]
 pub struct Features {
     /// A version that does not know one of them cannot use the ring, nor look at it.
@@ -200,110 +205,51 @@ pub struct Features {
     pub read_only_compatible: u64,
 }
 
-/// What a segment says it is, as values. The fields stand in the order of the rows.
+/// What a segment says it is, as values: the words of the identity after the magic, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) layout_version: u64,
-    pub(super) kind: u64,
-    pub(super) data_offset: u64,
-    pub(super) segment_length: u64,
-    pub(super) capacity: u64,
-    pub(super) element_size: u64,
-    pub(super) element_align: u64,
-    pub(super) type_id: u64,
-    pub(super) record_align: u64,
-    pub(super) header_length: u64,
-    pub(super) features: Features,
-    pub(super) ring_id: u64,
+#[repr(C)]
+pub(crate) struct Identity {
+    pub(crate) layout_version: u64,
+    pub(crate) kind: u64,
+    pub(crate) data_offset: u64,
+    pub(crate) segment_length: u64,
+    pub(crate) capacity: u64,
+    pub(crate) element_size: u64,
+    pub(crate) element_align: u64,
+    pub(crate) type_id: u64,
+    pub(crate) record_align: u64,
+    pub(crate) header_length: u64,
+    pub(crate) features: Features,
+    pub(crate) ring_id: u64,
     /// In nanoseconds since 1970.
-    pub(super) created: u64,
-    pub(super) first_position: u64,
-    pub(super) tag: Tag,
+    pub(crate) created: u64,
+    pub(crate) first_position: u64,
+    pub(crate) tag: Tag,
 }
+
+// SAFETY: it is made of words of 64 bits, without padding, for which zeros are values.
+unsafe impl Zeroable for Identity {}
+
+// SAFETY: any bits of such words are values.
+unsafe impl Pod for Identity {}
 
 impl Identity {
     pub(super) fn rows(self) -> [u64; ROWS] {
-        let first = [
-            self.layout_version,
-            self.kind,
-            self.data_offset,
-            self.segment_length,
-            self.capacity,
-            self.element_size,
-            self.element_align,
-            self.type_id,
-            self.record_align,
-            self.header_length,
-            self.features.incompatible,
-            self.features.compatible,
-            self.features.read_only_compatible,
-            self.ring_id,
-            self.created,
-        ];
-        let Tag { len, text } = self.tag;
-        array::from_fn(|row| match row.checked_sub(FIRST_ROWS) {
-            None => first[row],
-            Some(0) => self.first_position,
-            Some(1) => len,
-            Some(row) => text[row - 2],
-        })
+        bytemuck::cast(self)
     }
 
     pub(super) fn from_rows(rows: [u64; ROWS]) -> Identity {
-        let [
-            layout_version,
-            kind,
-            data_offset,
-            segment_length,
-            capacity,
-            element_size,
-            element_align,
-            type_id,
-            record_align,
-            header_length,
-            incompatible,
-            compatible,
-            read_only_compatible,
-            ring_id,
-            created,
-            first_position,
-            len,
-            text @ ..,
-        ] = rows;
-        Identity {
-            layout_version,
-            kind,
-            data_offset,
-            segment_length,
-            capacity,
-            element_size,
-            element_align,
-            type_id,
-            record_align,
-            header_length,
-            features: Features { incompatible, compatible, read_only_compatible },
-            ring_id,
-            created,
-            first_position,
-            tag: Tag { len, text },
-        }
+        bytemuck::cast(rows)
     }
 }
 
 /// The text of a type tag, as it is in a segment. One that was read may be invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tag {
+#[repr(C)]
+pub(crate) struct Tag {
     len: u64,
     /// Its bytes in the order of memory, then zeros.
     text: [u64; TAG_WORDS],
-}
-
-/// What is wrong with a type tag that was read: what was found and what was expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct InvalidTag {
-    pub(super) what: Attribute,
-    pub(super) found: u64,
-    pub(super) expected: u64,
 }
 
 impl Tag {
@@ -315,20 +261,16 @@ impl Tag {
         Some(Tag { len: text.len() as u64, text: array::from_fn(word) })
     }
 
-    /// Reads the text.
-    pub(super) fn text(self) -> Result<String, InvalidTag> {
+    /// Reads the text; or returns what is wrong with it: what was found and what was expected.
+    pub(super) fn text(self) -> Result<String, (Attribute, u64, u64)> {
         let bytes = self.text.map(u64::to_ne_bytes).concat();
         let written = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1) as u64;
         let len = self.len.clamp(written, LONGEST_TAG as u64);
         if len != self.len {
-            return Err(InvalidTag { what: Attribute::TagLength, found: self.len, expected: len });
+            return Err((Attribute::TagLength, self.len, len));
         }
-        let text = &bytes[..len as usize];
-        std::str::from_utf8(text).map(str::to_owned).map_err(|error| InvalidTag {
-            what: Attribute::TagText,
-            found: error.valid_up_to() as u64,
-            expected: len,
-        })
+        let text = std::str::from_utf8(&bytes[..len as usize]);
+        text.map(str::to_owned).map_err(|error| (Attribute::TagText, error.valid_up_to() as u64, len))
     }
 }
 
@@ -341,27 +283,27 @@ mod tests {
     /// The offset and the name of every word, as the code has them.
     fn words() -> Vec<(usize, &'static str)> {
         let mut words = vec![(offset_of!(Header, identity), "magic")];
-        let rows = offset_of!(Header, identity) + offset_of!(IdentityRows, rows);
         let names = [
-            "layout version",
-            "kind",
-            "data offset",
-            "segment length",
-            "capacity",
-            "element size",
-            "element alignment",
-            "type id",
-            "record alignment",
-            "header length",
-            "incompatible features",
-            "compatible features",
-            "read-only compatible features",
-            "ring id",
-            "creation time",
+            (offset_of!(Identity, layout_version), "layout version"),
+            (offset_of!(Identity, kind), "kind"),
+            (offset_of!(Identity, data_offset), "data offset"),
+            (offset_of!(Identity, segment_length), "segment length"),
+            (offset_of!(Identity, capacity), "capacity"),
+            (offset_of!(Identity, element_size), "element size"),
+            (offset_of!(Identity, element_align), "element alignment"),
+            (offset_of!(Identity, type_id), "type id"),
+            (offset_of!(Identity, record_align), "record alignment"),
+            (offset_of!(Identity, header_length), "header length"),
+            (offset_of!(Identity, features.incompatible), "incompatible features"),
+            (offset_of!(Identity, features.compatible), "compatible features"),
+            (offset_of!(Identity, features.read_only_compatible), "read-only compatible features"),
+            (offset_of!(Identity, ring_id), "ring id"),
+            (offset_of!(Identity, created), "creation time"),
+            (offset_of!(Identity, first_position), "first position"),
+            (offset_of!(Identity, tag.len), "tag length"),
+            (offset_of!(Identity, tag.text), "tag text"),
         ];
-        words.extend(names.into_iter().enumerate().map(|(row, name)| (rows + 8 * row, name)));
-        let rows = offset_of!(Header, more_identity);
-        words.extend([(rows, "first position"), (rows + 8, "tag length"), (rows + 16, "tag text")]);
+        words.extend(names.map(|(field, name)| (row_offset(field / 8), name)));
         for (slot, names) in [
             (
                 offset_of!(Header, producer),
@@ -468,7 +410,7 @@ mod tests {
 
     #[track_caller]
     fn refuses(tag: Tag, what: Attribute, found: u64, expected: u64) {
-        assert_eq!(tag.text(), Err(InvalidTag { what, found, expected }));
+        assert_eq!(tag.text(), Err((what, found, expected)));
     }
 
     #[test]

@@ -81,19 +81,13 @@ impl Mapping {
     ///
     /// If another process has shortened the object meanwhile, that is an error, not a signal.
     pub(super) fn prefault(&self, piece: Range<usize>) -> Result<(), Error> {
-        match self.bytes.advise_range(Advice::PopulateWrite, piece.start, piece.len()) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
-                return Err(os("madvise(MADV_POPULATE_WRITE)", error));
+        if !self.populate(piece.clone())? {
+            for offset in piece.step_by(page_size()) {
+                // SAFETY: the offset is below the length of the mapping.
+                let page = unsafe { self.bytes.as_ptr().add(offset) };
+                // SAFETY: the page is mapped and readable; a volatile read is defined whatever a peer writes meanwhile.
+                unsafe { page.read_volatile() };
             }
-            // Kernels before 5.14 lack the advice.
-            Err(_) => {}
-        }
-        for offset in piece.step_by(page_size()) {
-            // SAFETY: the offset is below the length of the mapping.
-            let page = unsafe { self.bytes.as_ptr().add(offset) };
-            // SAFETY: the page is mapped and readable; a volatile read is defined whatever a peer writes meanwhile.
-            unsafe { page.read_volatile() };
         }
         Ok(())
     }
@@ -101,10 +95,14 @@ impl Mapping {
     /// Gives the pages of the header their memory. If that is not there, it is an error here and no signal later: the
     /// object may have changed since it was read.
     pub(super) fn populate_header(&self) -> Result<(), Error> {
-        match self.bytes.advise_range(Advice::PopulateWrite, 0, DATA_OFFSET) {
+        self.populate(0..DATA_OFFSET).map(drop)
+    }
+
+    /// Has the system give pages their memory, and returns whether it did: kernels before 5.14 lack the advice.
+    fn populate(&self, piece: Range<usize>) -> Result<bool, Error> {
+        match self.bytes.advise_range(Advice::PopulateWrite, piece.start, piece.len()) {
             Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Err(os("madvise(MADV_POPULATE_WRITE)", error)),
-            // Kernels before 5.14 lack the advice.
-            _ => Ok(()),
+            populated => Ok(populated.is_ok()),
         }
     }
 

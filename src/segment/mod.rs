@@ -17,8 +17,10 @@ mod layout;
 mod leave;
 mod mapping;
 mod object;
-mod place;
+mod path;
 mod process;
+mod removal;
+mod request;
 mod roles;
 pub(crate) mod transfer;
 mod unmapped;
@@ -28,29 +30,28 @@ mod wanted;
 mod watch;
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task;
 use std::time::Duration;
 
-pub use attach::Creation;
-pub(crate) use attach::Request;
-pub use attach::{unlink, unlink_if_free};
 pub(crate) use event::Event;
-pub(crate) use futex::{Barriers, Bed};
+pub(crate) use futex::{Barriers, Bed, Wakes};
 pub use layout::Features;
-pub(crate) use object::Access;
-pub(crate) use place::Place;
+pub(crate) use layout::Identity;
 pub use process::Epoch;
-pub(crate) use process::{PerProcess, start_thread};
+pub(crate) use process::{PerProcess, lock, start_thread};
+pub use removal::{unlink, unlink_if_free};
+pub use request::Creation;
+pub(crate) use request::{Place, Request};
 pub use roles::PeerState;
-pub use view::Permissions;
-pub(crate) use view::{View, names};
+pub(crate) use view::names;
+pub use view::{End, Inspection, Permissions};
 pub use waker::Waker;
 pub(crate) use wanted::{Terms, Wanted};
-pub(crate) use watch::{Bell, lock};
+pub(crate) use watch::Bell;
 
 pub(crate) use rustix::param::page_size;
 
@@ -74,15 +75,6 @@ pub(crate) fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// How a role is held and left.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Holding {
-    pub(crate) unlink_on_close: bool,
-    pub(crate) close_on_exit: bool,
-    /// Whether this end sleeps at every message.
-    pub(crate) parks_always: bool,
-}
-
 /// One role in one mapped ring.
 pub struct Segment {
     /// Leaves the role when the process exits. The first field, so dropped first: it refers to the header and the
@@ -93,15 +85,11 @@ pub struct Segment {
     /// Points into `mapping`, after the header.
     data: NonNull<u8>,
     len: usize,
-    /// The number of slots or bytes, as it was checked at attach. The segment's own word is never read again.
-    capacity: usize,
-    /// The alignment of records, as it was checked at attach; 0 in a ring that has none.
-    record_align: usize,
-    ring_id: u64,
-    first_position: u64,
+    /// What the ring is, as it was checked at attach: these words are never read again.
+    pub(crate) identity: Box<Identity>,
     role: Role,
     /// Counts the holders of the role; 0 before this one has said that it attached, and after it has said that it left.
-    generation: u64,
+    pub(crate) generation: u64,
     /// `None` if it has none. The descriptor that led to it is not kept: its owner closes it.
     name: Option<String>,
     unlink_on_close: bool,
@@ -133,29 +121,22 @@ unsafe impl Send for Segment {}
 
 impl Segment {
     /// Attaches as `role` to the ring that is asked for.
-    pub(crate) fn attach(request: &Request<'_>, holding: Holding) -> Result<Segment, Error> {
-        let Attached { mapping, identity, questions } = attach::attach(request)?;
-        let role = request.role.expect("whoever attaches asks for a role");
+    pub(crate) fn attach(request: &Request, role: Role, wanted: &Wanted) -> Result<Segment, Error> {
+        let Attached { mapping, identity, questions } = attach::attach(request, Some(role), wanted)?;
         let (data, len) = mapping.data();
         Ok(Segment {
             at_exit: None,
             header: mapping.header(),
             data,
             len,
-            capacity: identity.capacity as usize,
-            record_align: identity.record_align as usize,
-            ring_id: identity.ring_id,
-            first_position: identity.first_position,
+            identity,
             role,
             generation: 0,
-            name: match request.place {
-                Place::Name(name) => Some(name.clone()),
-                Place::Nowhere | Place::Descriptor(_) => None,
-            },
-            unlink_on_close: holding.unlink_on_close,
-            close_on_exit: holding.close_on_exit,
+            name: request.place.is_named().then(|| request.place.name().to_owned()),
+            unlink_on_close: request.unlink_on_close,
+            close_on_exit: request.close_on_exit,
             barriers: Barriers::prepare(),
-            parks_always: holding.parks_always,
+            parks_always: request.parks_always,
             looker: Looker::new(),
             bed: Bed::default(),
             waker: None,
@@ -168,20 +149,20 @@ impl Segment {
     }
 
     /// Creates the ring that is asked for, if it is missing, and returns a descriptor of it that holds no lock.
-    pub(crate) fn create(request: &Request<'_>) -> Result<OwnedFd, Error> {
-        Ok(attach::attach(request)?.questions)
+    pub(crate) fn create(request: &Request, wanted: &Wanted) -> Result<OwnedFd, Error> {
+        Ok(attach::attach(request, None, wanted)?.questions)
     }
 
     /// Says that this process attached to the role.
     pub(crate) fn enter(&mut self) {
-        self.generation = roles::enter(self.header().slot(self.role));
+        self.generation = presence::enter(&self.header().slot(self.role).presence, &[]);
         if self.close_on_exit {
             let entry = Entry {
                 header: self.header,
-                descriptor: self.questions.as_fd(),
+                descriptor: self.questions.as_raw_fd(),
                 role: self.role,
                 generation: self.generation,
-                name: self.name.as_deref().filter(|_| self.unlink_on_close),
+                name: self.name.clone().filter(|_| self.unlink_on_close),
             };
             // SAFETY: mapping and descriptor are fields after the registration: they are dropped after it, or leaked
             // with it.
@@ -239,7 +220,7 @@ impl Segment {
 
     /// Returns where the other end wakes this one.
     pub(crate) fn word_of_wakes(&self) -> Result<Wakes, Error> {
-        Ok(Wakes { header: Mapping::new(self.questions.as_fd(), size_of::<Header>())?, role: self.role.peer() })
+        Wakes::of(self.questions.as_fd(), self.role.peer())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -247,24 +228,7 @@ impl Segment {
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// Returns the alignment of records in bytes.
-    pub(crate) fn record_align(&self) -> usize {
-        self.record_align
-    }
-
-    pub(crate) fn ring_id(&self) -> u64 {
-        self.ring_id
-    }
-
-    pub(crate) fn first_position(&self) -> u64 {
-        self.first_position
-    }
-
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
+        self.identity.capacity as usize
     }
 
     /// Finds out the state of the other role, in at most two system calls. If this is not the process of the handle,
@@ -335,7 +299,7 @@ impl Segment {
             self.unlink_on_close = false;
             self.parting().ask_for_nothing();
             // Without it a sleeper finds out after its slice.
-            self.alarm = Alarm::of(self.questions.as_fd(), self.role).ok();
+            self.alarm = Wakes::of(self.questions.as_fd(), self.role).ok().map(Alarm);
         }
     }
 
@@ -356,7 +320,7 @@ impl Segment {
     /// Removes the name, if that was asked for and it still refers to this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
         match (std::mem::take(&mut self.unlink_on_close), &self.name) {
-            (true, Some(name)) => object::unlink_own(name, self.questions.as_fd(), attach::REMOVAL),
+            (true, Some(name)) => removal::unlink_own(name, self.questions.as_fd(), removal::PATIENCE),
             _ => Ok(()),
         }
     }
@@ -575,22 +539,6 @@ impl Parking for Segment {
     }
 }
 
-/// The word by which one end wakes the other, for as long as this lives.
-#[derive(Debug)]
-pub(crate) struct Wakes {
-    header: Mapping,
-    /// Who wakes.
-    role: Role,
-}
-
-impl Wakes {
-    /// Returns the word. The process is the one that made this.
-    pub(crate) fn word(&self) -> &AtomicU64 {
-        // SAFETY: the mapping is as long as a header, and every byte of that is an atomic or padding.
-        unsafe { &self.header.header().as_ref().slot(self.role).wakes }
-    }
-}
-
 impl fmt::Debug for Segment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -598,7 +546,7 @@ impl fmt::Debug for Segment {
             .field("name", &self.name())
             .field("role", &self.role)
             .field("generation", &self.generation)
-            .field("capacity", &self.capacity)
+            .field("capacity", &self.identity.capacity)
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,7 @@
 //! The shared-memory object itself: its name, its size, its owner and its mode.
 
 use std::io;
-use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FileType, Mode, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
@@ -14,19 +11,16 @@ use rustix::shm;
 use super::descriptor::lift;
 use super::directory;
 use super::layout::{DATA_OFFSET, WRITTEN_BY_CREATOR};
-use super::roles::Lock;
+use super::path::with_path;
 use super::unmapped::Unmapped;
 use crate::error::Error;
 
 /// The longest name in bytes. It leaves room for other systems' limit of 31 with the slash.
-pub(super) const NAME_MAX: usize = 30;
+const NAME_MAX: usize = 30;
 
 /// Marks an object in the making, which has no magic yet: the sticky bit, which means nothing else for a file. It comes
 /// with the name, in one step, so whatever a killed creator leaves is marked, and no umask takes it.
 pub(super) const IN_THE_MAKING: u32 = 0o1000;
-
-/// The bits by which others than the owner write.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Refuses a name that is not portable or that could leave the directory of shared memory.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
@@ -50,13 +44,9 @@ pub(super) fn open(name: &str) -> Result<Option<OwnedFd>, Error> {
     open_as(name, shm::OFlags::RDWR)
 }
 
-/// Opens the object of a name read-only; `None` if there is none.
-pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
-    open_as(name, shm::OFlags::RDONLY)
-}
-
-fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(&*path(name), flags(access), Mode::empty()).and_then(lift) {
+/// The same with this access.
+pub(super) fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
+    match shm::open(name, flags(access), Mode::empty()).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(error @ Errno::NOENT) => directory::blame(error, false).map_or(Ok(None), Err),
         Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
@@ -71,13 +61,8 @@ fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
 /// Creates an object that its owner alone can open, and that is marked as one in the making; `None` if the name is
 /// taken.
 pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(
-        &*path(name),
-        flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL),
-        Mode::RUSR | Mode::WUSR | Mode::SVTX,
-    )
-    .and_then(lift)
-    {
+    let access = flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL);
+    match shm::open(name, access, Mode::RUSR | Mode::WUSR | Mode::SVTX).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
         Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_open", error))),
@@ -128,15 +113,6 @@ pub(super) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Error> {
     rustix::fs::fchmod(file, Mode::from_bits_truncate(mode)).map_err(|error| os("fchmod", error))
 }
 
-/// What an attaching process asks of the object before it reads it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Access {
-    /// The user who owns it.
-    pub(crate) owner: u32,
-    /// The mode; the object must not let more users write it than this.
-    pub(crate) mode: u32,
-}
-
 /// Checks that the object is a regular file: anything else may block, or mean something to others.
 pub(super) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
     let found = match FileType::from_raw_mode(stat.st_mode) {
@@ -150,20 +126,6 @@ pub(super) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
         None => Ok(()),
         Some(found) => Err(Error::NotRegular { name: name.to_owned(), found }),
     }
-}
-
-/// Checks that the object is a regular file of the right owner, closed to users that should not write it.
-pub(super) fn check_access(name: &str, stat: &Stat, access: Access) -> Result<(), Error> {
-    check_regular(name, stat)?;
-    let name = || name.to_owned();
-    if stat.st_uid != access.owner {
-        return Err(Error::WrongOwner { name: name(), found: stat.st_uid, expected: access.owner });
-    }
-    let mode = stat.st_mode & 0o7777;
-    if mode & WRITABLE_BY_OTHERS & !access.mode != 0 {
-        return Err(Error::TooOpen { name: name(), found: mode, expected: access.mode });
-    }
-    Ok(())
 }
 
 pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
@@ -180,7 +142,7 @@ pub(super) fn touch(file: BorrowedFd<'_>) {
 pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
     // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on
     // Linux.
-    match rustix::fs::lstat(&*Path::of("/dev/shm/", name)) {
+    match with_path(format_args!("/dev/shm/{name}"), |path| rustix::fs::lstat(path)) {
         Ok(found) => Ok(Some(found)),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(denied(name, "lstat", error)),
@@ -226,7 +188,7 @@ pub(super) fn is_orphaned(name: &str, file: BorrowedFd<'_>) -> Result<bool, Erro
     }
     Ok(match status(name)? {
         Some(found) => found.st_dev == object.st_dev && found.st_ino != object.st_ino,
-        None => rustix::fs::stat("/dev/shm").is_ok_and(|directory| directory.st_dev == object.st_dev),
+        None => rustix::fs::stat(directory::PATH).is_ok_and(|directory| directory.st_dev == object.st_dev),
     })
 }
 
@@ -249,94 +211,6 @@ pub(super) fn same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
-/// Removes a name if it still refers to the object of `file`. The caller holds the object's administration lock.
-///
-/// Every process that removes a name takes that lock of its object, so the name cannot change to another object between
-/// the check and the removal.
-pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
-    if !stands_for(name, file)? {
-        return Ok(false);
-    }
-    match shm::unlink(&*path(name)) {
-        Ok(()) => Ok(true),
-        Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_unlink", error))),
-    }
-}
-
-/// Removes a name if it still refers to the object of `file`, and returns whether it did. Waits for its turn up to
-/// `patience`.
-pub(super) fn unlink(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<bool, Error> {
-    unlink_if(name, file, patience, || Ok(()))
-}
-
-/// The same, unless what is asked under the administration lock is an error.
-pub(super) fn unlink_if(
-    name: &str,
-    file: BorrowedFd<'_>,
-    patience: Duration,
-    may: impl FnOnce() -> Result<(), Error>,
-) -> Result<bool, Error> {
-    let start = Instant::now();
-    while !Lock::Administration.take(file)? {
-        let waited = start.elapsed();
-        if waited >= patience {
-            return Err(match Lock::Administration.is_kept_by_a_reader(file)? {
-                true => Lock::Administration.read_locked(name, waited),
-                false => Error::NotReady { name: name.to_owned(), waited },
-            });
-        }
-        thread::sleep(Duration::from_micros(100));
-    }
-    let unlinked = may().and_then(|()| unlink_locked(name, file));
-    Lock::Administration.give_back(file)?;
-    unlinked
-}
-
-/// Removes the name of a ring whose role this process holds, as [`unlink`] does.
-pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<(), Error> {
-    // The administration is locked by a description of its own: that of the descriptor may have been lent to a process
-    // that would keep the lock, if this one is killed right now.
-    match reopen(name, file) {
-        Ok(Some(own)) => unlink(name, own.as_fd(), patience)?,
-        Ok(None) => false,
-        // A process that has no more descriptors cleans up all the same.
-        Err(_) => unlink(name, file, patience)?,
-    };
-    Ok(())
-}
-
-/// A path of a few bytes, made without an allocation: names are also removed while the process exits.
-struct Path {
-    bytes: [u8; Path::ROOM],
-    len: usize,
-}
-
-impl Path {
-    const ROOM: usize = NAME_MAX + "/dev/shm/".len();
-
-    /// Joins a folder and a name that was checked.
-    fn of(folder: &str, name: &str) -> Path {
-        let mut bytes = [0; Path::ROOM];
-        let len = folder.len() + name.len();
-        bytes[..folder.len()].copy_from_slice(folder.as_bytes());
-        bytes[folder.len()..len].copy_from_slice(name.as_bytes());
-        Path { bytes, len }
-    }
-}
-
-impl Deref for Path {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-fn path(name: &str) -> Path {
-    Path::of("/", name)
-}
-
 /// The flags with which an object is always opened. Without `NOFOLLOW` a planted link would be followed, without
 /// `NONBLOCK` a planted FIFO would block the caller.
 fn flags(access: shm::OFlags) -> shm::OFlags {
@@ -344,7 +218,7 @@ fn flags(access: shm::OFlags) -> shm::OFlags {
     access | shm::OFlags::from_bits_retain(plain.bits())
 }
 
-fn denied(name: &str, call: &'static str, error: Errno) -> Error {
+pub(super) fn denied(name: &str, call: &'static str, error: Errno) -> Error {
     if let Some(fault) = directory::blame(error, false) {
         return fault;
     }

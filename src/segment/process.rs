@@ -17,6 +17,7 @@
 
 use std::ptr::{from_ref, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{io, mem, thread};
 
 use crate::error::Error;
@@ -82,11 +83,6 @@ impl Epoch {
         let found = CURRENT.0.load(Ordering::Relaxed);
         found == self.0 || found == EXITING
     }
-
-    /// Returns the number itself, which is neither 0 nor the highest that there is.
-    pub(super) fn number(self) -> u64 {
-        self.0
-    }
 }
 
 /// A value that each process has for itself. A forked child does not see its parent's, whose locks another thread may
@@ -105,13 +101,17 @@ impl<T: Default + Sync> PerProcess<T> {
     ///
     /// As [`Epoch::current`].
     pub(crate) fn get(&self) -> Result<&'static T, Error> {
-        let own = Epoch::current()?;
+        Epoch::current().map(|own| self.of(own))
+    }
+
+    /// The same for a process that knows its number, also while it exits.
+    pub(super) fn of(&self, own: Epoch) -> &'static T {
         // Pairs with the Release below.
         let mut found = self.0.load(Ordering::Acquire);
         loop {
             // SAFETY: null, or made below from a box that nobody drops.
             if let Some((_, value)) = unsafe { found.as_ref() }.filter(|(process, _)| *process == own) {
-                return Ok(value);
+                return value;
             }
             let made = Box::into_raw(Box::new((own, T::default())));
             found = match self.0.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire) {
@@ -126,19 +126,30 @@ impl<T: Default + Sync> PerProcess<T> {
     }
 }
 
-/// Starts a thread of the library's, on which no signal is handled.
-pub(crate) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// Locks what no code leaves half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs what no handler of a signal may interrupt.
+pub(super) fn without_signals<R>(run: impl FnOnce() -> R) -> R {
     // SAFETY: zero is a value of this struct of integers.
     let mut all: libc::sigset_t = unsafe { mem::zeroed() };
     let mut before = all;
     // SAFETY: it fills the set.
     unsafe { libc::sigfillset(&raw mut all) };
-    // SAFETY: it reads one set and writes another one. A thread starts with the mask of the one that starts it.
+    // SAFETY: it reads one set and writes another one.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
-    let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+    let result = run();
     // SAFETY: it reads one set.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, null_mut()) };
-    started.map(drop)
+    result
+}
+
+/// Starts a thread of the library's, on which no signal is handled.
+pub(crate) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // A thread starts with the mask of the one that starts it.
+    without_signals(|| thread::Builder::new().name(name.to_owned()).spawn(run)).map(drop)
 }
 
 /// Refuses all handles of this process from here on, and returns its number; `None` if it has none, or is exiting
@@ -254,6 +265,22 @@ mod tests {
             let is_kept = advise(libc::MADV_KEEPONFORK) && in_a_child(clone, || epoch.is_current());
             is_kept && in_a_child(fork, || !epoch.is_current())
         }));
+    }
+
+    #[test]
+    fn a_signal_is_handled_after_what_it_may_not_interrupt() {
+        static HANDLED: AtomicBool = AtomicBool::new(false);
+        extern "C" fn handle(_: libc::c_int) {
+            HANDLED.store(true, Ordering::Relaxed);
+        }
+        // SAFETY: the handler stores a word, and nothing else here uses this signal.
+        unsafe { libc::signal(libc::SIGUSR2, handle as *const () as libc::sighandler_t) };
+        let was_handled = without_signals(|| {
+            // SAFETY: the signal has a handler, and is this thread's.
+            unsafe { libc::raise(libc::SIGUSR2) };
+            HANDLED.load(Ordering::Relaxed)
+        });
+        assert!(!was_handled && HANDLED.load(Ordering::Relaxed));
     }
 
     #[test]

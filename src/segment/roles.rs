@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::holder::{Looker, Notes};
 use super::layout::Slot;
+use super::transfer::retry;
 use crate::error::Error;
 use crate::ring::memory::Role;
 use crate::ring::presence::{self, Presence};
@@ -100,16 +101,8 @@ impl Lock {
 
 fn fcntl(file: BorrowedFd<'_>, command: libc::c_int, lock: &mut libc::flock) -> io::Result<()> {
     let lock: *mut libc::flock = lock;
-    loop {
-        // SAFETY: the descriptor is open, and both commands read and write one `flock`.
-        if unsafe { libc::fcntl(file.as_raw_fd(), command, lock) } == 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+    // SAFETY: the descriptor is open, and both commands read and write one `flock`.
+    retry(|| unsafe { libc::fcntl(file.as_raw_fd(), command, lock) } as isize).map(drop)
 }
 
 fn refused(call: &'static str, source: io::Error) -> Error {
@@ -172,22 +165,6 @@ pub(super) fn state(
         said = now;
     }
     Ok(PeerState::Alive)
-}
-
-/// Notes this process in the slot of a role that it has locked, before it attaches: a process that is refused meanwhile
-/// can name it.
-pub(super) fn introduce(slot: &Slot) {
-    presence::note_down(&Notes::own().of_slot(slot));
-}
-
-/// Says that this process attached, and returns the generation of this holder.
-pub(super) fn enter(slot: &Slot) -> u64 {
-    presence::enter(&slot.presence, &[])
-}
-
-/// Returns what the last writer of this slot said. Between that and the lock, a holder attaches or leaves.
-pub(super) fn said(slot: &Slot) -> Presence {
-    presence::observe(&slot.presence)
 }
 
 /// Returns the pid of the process that wrote this slot, if it can be seen from here and still runs.

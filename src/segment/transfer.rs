@@ -13,13 +13,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 ///
 /// `bytes` is valid for `len` writes, and no reference to them lives.
 pub(crate) unsafe fn read(file: BorrowedFd<'_>, bytes: *mut u8, len: usize) -> io::Result<usize> {
-    loop {
-        // SAFETY: the descriptor is open, and the caller's promise.
-        match unsafe { libc::read(file.as_raw_fd(), bytes.cast(), len) } {
-            read @ 0.. => return Ok(read as usize),
-            _ => retry_if_interrupted()?,
-        }
-    }
+    // SAFETY: the descriptor is open, and the caller's promise.
+    retry(|| unsafe { libc::read(file.as_raw_fd(), bytes.cast(), len) })
 }
 
 /// Writes `len` bytes to a descriptor by one call, and returns how many it took.
@@ -28,16 +23,19 @@ pub(crate) unsafe fn read(file: BorrowedFd<'_>, bytes: *mut u8, len: usize) -> i
 ///
 /// `bytes` is valid for `len` reads.
 pub(crate) unsafe fn write(file: BorrowedFd<'_>, bytes: *const u8, len: usize) -> io::Result<usize> {
-    loop {
-        // SAFETY: the descriptor is open, and the caller's promise.
-        match unsafe { libc::write(file.as_raw_fd(), bytes.cast(), len) } {
-            written @ 0.. => return Ok(written as usize),
-            _ => retry_if_interrupted()?,
-        }
-    }
+    // SAFETY: the descriptor is open, and the caller's promise.
+    retry(|| unsafe { libc::write(file.as_raw_fd(), bytes.cast(), len) })
 }
 
-fn retry_if_interrupted() -> io::Result<()> {
-    let error = io::Error::last_os_error();
-    if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+/// Makes a call of the C library's, again if a signal has interrupted it, and returns what it does.
+pub(super) fn retry(mut call: impl FnMut() -> isize) -> io::Result<usize> {
+    loop {
+        if let Ok(result) = usize::try_from(call()) {
+            return Ok(result);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
 }

@@ -3,18 +3,20 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use rustix::shm::OFlags;
+
+use super::directory;
 use super::holder::Looker;
-use super::layout::{self, Features, Identity, MAGIC, ROWS, STREAM};
+use super::layout::{self, Identity, MAGIC, ROWS, STREAM};
 use super::object;
 use super::roles::{self, Lock, PeerState};
 use super::unmapped::Unmapped;
 use super::wanted::Wanted;
 use crate::error::Error;
-use crate::ring::memory::Role;
-
 use crate::ring::error::Corrupted;
+use crate::ring::memory::Role;
 use crate::ring::observe::{self, Positions, Sleeps};
 use crate::ring::presence;
 
@@ -30,19 +32,33 @@ pub struct Permissions {
     pub mode: u32,
 }
 
-/// Where Linux keeps the names of shared-memory objects.
-const DIRECTORY: &str = "/dev/shm";
+/// What is known of one end of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct End {
+    /// Whether a process holds the role, and how the last holder left.
+    pub state: PeerState,
+    /// How often the role has been taken.
+    pub generation: u64,
+    /// The last holder, if it still runs, in the same PID namespace.
+    pub process: Option<u32>,
+    /// Its sleeps, as it reports them.
+    pub sleeps: Sleeps,
+    /// How often it has woken the other end.
+    pub wakes: u64,
+}
 
 /// How often to look at an object that changes before that is told.
 const ATTEMPTS: usize = 3;
 
-/// A segment that is looked at.
+/// A ring that is looked at.
 #[derive(Debug)]
-pub(crate) struct View {
-    name: String,
+pub struct Inspection {
+    pub(crate) name: String,
     file: OwnedFd,
-    identity: Identity,
-    tag: String,
+    pub(crate) identity: Identity,
+    /// The text of its type tag.
+    pub(crate) tag: String,
 }
 
 /// What decides whether an object is a ring, as one look finds it.
@@ -100,14 +116,25 @@ impl Glance {
     }
 }
 
-impl View {
-    /// Opens the ring of this name.
-    pub(crate) fn open(name: &str) -> Result<View, Error> {
+impl Inspection {
+    /// Opens a ring to look at it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as their names say.
+    /// - [`Error::NotReady`]: the ring is being created.
+    /// - [`Error::Unfinished`]: its creator was killed.
+    /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name.
+    /// - [`Error::Mismatch`], [`Error::Sparse`]: the ring is damaged, or of another version of the layout.
+    /// - [`Error::UnknownFeatures`]: a later version of this crate created it, in a way that this one cannot read.
+    /// - [`Error::Changing`]: it changes while it is looked at.
+    /// - [`Error::Leased`]: a process holds a lease of it.
+    pub fn open(name: &str) -> Result<Inspection, Error> {
         object::check_name(name)?;
         let absent = || Error::NotFound { name: name.to_owned(), waited: Duration::ZERO };
         // Nothing but a regular file is opened: whoever opens a FIFO lets its writer go on.
         object::check_regular(name, &object::status(name)?.ok_or_else(absent)?)?;
-        let file = object::open_to_read(name)?.ok_or_else(absent)?;
+        let file = object::open_as(name, OFlags::RDONLY)?.ok_or_else(absent)?;
         object::check_regular(name, &object::stat(file.as_fd())?)?;
         for _ in 0..ATTEMPTS {
             let glance = Glance::at(file.as_fd())?;
@@ -115,7 +142,7 @@ impl View {
                 Ok(identity) => {
                     // The check has read it too.
                     let tag = identity.tag.text().unwrap_or_default();
-                    return Ok(View { name: name.to_owned(), file, identity, tag });
+                    return Ok(Inspection { name: name.to_owned(), file, identity, tag });
                 }
                 Err(error @ Error::NotReady { .. }) => return Err(error),
                 Err(error) if Glance::at(file.as_fd())? == glance => return Err(error),
@@ -126,8 +153,15 @@ impl View {
         Err(Error::Changing { name: name.to_owned() })
     }
 
-    /// Checks that the ring is what it was when it was opened.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Checks that the ring is what it was when it was opened: then what was read of it meanwhile was in it, unless a
+    /// process changed it and changed it back.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Changing`]: its header or its length is another one.
+    /// - [`Error::Sparse`]: holes were punched into it.
+    /// - [`Error::Os`]: the system call failed.
+    pub fn check(&self) -> Result<(), Error> {
         let glance = Glance::at(self.file.as_fd())?;
         let is_same = glance.magic == MAGIC
             && Identity::from_rows(glance.rows) == self.identity
@@ -138,78 +172,50 @@ impl View {
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn layout_version(&self) -> u64 {
-        self.identity.layout_version
-    }
-
     pub(crate) fn is_stream(&self) -> bool {
         self.identity.kind == STREAM
     }
 
-    pub(crate) fn capacity(&self) -> usize {
+    /// Returns its capacity: in elements, or in bytes for messages.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
         self.identity.capacity as usize
     }
 
-    pub(crate) fn element_size(&self) -> usize {
-        self.identity.element_size as usize
-    }
-
-    pub(crate) fn element_align(&self) -> usize {
-        self.identity.element_align as usize
-    }
-
-    pub(crate) fn record_align(&self) -> usize {
-        self.identity.record_align as usize
-    }
-
-    pub(crate) fn type_id(&self) -> u64 {
-        self.identity.type_id
-    }
-
-    pub(crate) fn type_tag(&self) -> &str {
-        &self.tag
-    }
-
-    pub(crate) fn ring_id(&self) -> u64 {
-        self.identity.ring_id
-    }
-
-    pub(crate) fn first_position(&self) -> u64 {
-        self.identity.first_position
-    }
-
-    pub(crate) fn features(&self) -> Features {
-        self.identity.features
-    }
-
-    pub(crate) fn created(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_nanos(self.identity.created)
-    }
-
-    pub(crate) fn segment_length(&self) -> u64 {
-        self.identity.segment_length
-    }
-
-    pub(crate) fn permissions(&self) -> Result<Permissions, Error> {
+    /// Returns its owner, its group and its mode.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`]: the system call failed.
+    pub fn permissions(&self) -> Result<Permissions, Error> {
         let stat = object::stat(self.file.as_fd())?;
         Ok(Permissions { owner: stat.st_uid, group: stat.st_gid, mode: stat.st_mode & 0o7777 })
     }
 
-    /// Returns whether the name of the ring is gone, or stands for another object.
-    pub(crate) fn is_orphaned(&self) -> Result<bool, Error> {
+    /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach by it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`]: the system call failed.
+    pub fn is_orphaned(&self) -> Result<bool, Error> {
         object::is_orphaned(&self.name, self.file.as_fd())
     }
 
-    /// Returns whether the object has become shorter.
-    pub(crate) fn is_truncated(&self) -> Result<bool, Error> {
+    /// Returns whether the ring was shortened: what was cut off is read as zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`]: the system call failed.
+    pub fn is_truncated(&self) -> Result<bool, Error> {
         Ok((object::stat(self.file.as_fd())?.st_size as u64) < self.identity.segment_length)
     }
 
-    pub(crate) fn positions(&self) -> Result<Positions, Corrupted> {
+    /// Returns both positions, at one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupted`]: they are impossible.
+    pub fn positions(&self) -> Result<Positions, Corrupted> {
         let behind = if self.is_stream() { 0 } else { self.identity.capacity };
         let [head, tail] = [layout::HEAD, layout::TAIL].map(|offset| self.unmapped().word(offset));
         observe::positions(&head, &tail, self.identity.capacity, behind)
@@ -224,7 +230,7 @@ impl View {
         observe::tail(&self.unmapped().word(layout::TAIL))
     }
 
-    pub(crate) fn state(&self, role: Role) -> Result<PeerState, Error> {
+    fn state(&self, role: Role) -> Result<PeerState, Error> {
         let (looker, mut slot) = (Looker::new(), self.unmapped().slot(role));
         // Holders that attach and leave meanwhile count as alive; a process that only changes the word must not hold
         // us.
@@ -232,7 +238,7 @@ impl View {
             let state = roles::state(role, &slot, self.file.as_fd(), |notes| looker.is_gone(notes))?;
             let now = self.unmapped().slot(role);
             // A copy says for ever what its holder said when it was made, who may have left in order since.
-            if state != PeerState::Crashed || roles::said(&now) == roles::said(&slot) {
+            if state != PeerState::Crashed || presence::observe(&now.presence) == presence::observe(&slot.presence) {
                 return Ok(state);
             }
             slot = now;
@@ -240,26 +246,30 @@ impl View {
         Ok(PeerState::Alive)
     }
 
-    /// Returns whether a process has locked a role, whatever it says of itself.
-    pub(crate) fn is_held(&self, role: Role) -> Result<bool, Error> {
+    /// Returns whether a process has locked a role, whatever it says of itself: then the ring is in use, also if the
+    /// process behind the lock is not the one that took the role.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`]: the system cannot tell whether a lock is held.
+    pub fn is_held(&self, role: Role) -> Result<bool, Error> {
         Lock::Role(role).is_held(self.file.as_fd())
     }
 
-    pub(crate) fn generation(&self, role: Role) -> u64 {
-        presence::observe(&self.unmapped().slot(role).presence).generation()
-    }
-
-    /// Returns the pid of the last holder of a role, if it can be seen from here and still runs.
-    pub(crate) fn process(&self, role: Role) -> Option<u32> {
-        roles::holder(&self.unmapped().slot(role))
-    }
-
-    pub(crate) fn sleeps(&self, role: Role) -> Sleeps {
-        observe::sleeps(&self.unmapped().slot(role).parking)
-    }
-
-    pub(crate) fn wakes(&self, role: Role) -> u64 {
-        observe::wakes(&self.unmapped().slot(role).wakes)
+    /// Returns what is known of one end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`]: the system cannot tell whether a lock is held.
+    pub fn end(&self, role: Role) -> Result<End, Error> {
+        let (state, slot) = (self.state(role)?, self.unmapped().slot(role));
+        Ok(End {
+            state,
+            generation: presence::observe(&slot.presence).generation(),
+            process: if state == PeerState::Alive { roles::holder(&slot) } else { None },
+            sleeps: observe::sleeps(&slot.parking),
+            wakes: observe::wakes(&slot.wakes),
+        })
     }
 
     /// Reads the header of the record at an index of the data area of a message ring.
@@ -291,7 +301,7 @@ impl View {
 /// Returns all names of the directory of shared memory, in order, whatever stands under them.
 pub(crate) fn names() -> Result<Vec<OsString>, Error> {
     let read = |source| Error::Os { call: "readdir(/dev/shm)", source };
-    let entries = fs::read_dir(DIRECTORY).map_err(read)?;
+    let entries = fs::read_dir(directory::PATH).map_err(read)?;
     let mut names = entries.map(|entry| Ok(entry.map_err(read)?.file_name())).collect::<Result<Vec<_>, Error>>()?;
     names.sort_unstable();
     Ok(names)

@@ -4,30 +4,25 @@ use std::alloc::Layout;
 use std::num::NonZeroU64;
 
 use super::layout::{
-    DATA_OFFSET, Features, HEADER_LENGTH, INCOMPATIBLE, Identity, InvalidTag, LAYOUT_VERSION, LONGEST_TAG, MESSAGE,
+    DATA_OFFSET, Features, HEADER_LENGTH, INCOMPATIBLE, Identity, LAYOUT_VERSION, LONGEST_TAG, MESSAGE,
     READ_ONLY_COMPATIBLE, STREAM, Tag,
 };
 use super::page_size;
 use crate::error::{Attribute, Error};
+use crate::ring::memory::DATA_ALIGN;
 use crate::ring::message::{LARGEST_ALIGN, SMALLEST_ALIGN};
 
-/// What a ring must be. If the capacity is `None`, any will do, and no ring is created.
+/// What a ring must be.
 #[derive(Debug)]
 pub(crate) struct Wanted {
-    kind: u64,
-    data_offset: u64,
-    element_size: u64,
-    element_align: u64,
-    type_id: u64,
-    tag: Tag,
+    /// What a ring that is created like this says of itself, but for its birth.
+    made: Identity,
+    /// If there is none, any will do, and no ring is created.
+    capacity: Option<u64>,
+    /// If there is none, any will do that records can have.
+    record_align: Option<u64>,
     /// Whether any type will do, if its elements have the same size.
     any_type: bool,
-    capacity: Option<u64>,
-    record_align: Option<u64>,
-    /// Of a ring that is created.
-    first_position: u64,
-    /// The same, in place of a random one.
-    ring_id: Option<NonZeroU64>,
     /// Whether nothing of the ring will be changed.
     only_looks: bool,
 }
@@ -35,18 +30,19 @@ pub(crate) struct Wanted {
 /// What is chosen for each ring that is created.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Birth {
+    /// Unless the caller gives another one.
     pub(super) ring_id: u64,
     /// In nanoseconds since 1970.
     pub(super) time: u64,
 }
 
-/// What a caller asks of a ring of either kind. Each is checked by itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Terms<'a> {
-    pub(crate) type_tag: &'a str,
+/// What a caller asks of a ring of either kind, as it was given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    pub(crate) type_tag: String,
     /// Whether any type will do, if its elements have the same size.
     pub(crate) any_type: bool,
-    /// In slots or bytes: a power of two.
+    /// In elements or bytes. It is rounded up to a power of two.
     pub(crate) capacity: Option<usize>,
     /// Of messages.
     pub(crate) record_align: Option<usize>,
@@ -58,32 +54,63 @@ pub(crate) struct Terms<'a> {
 
 impl Wanted {
     /// A ring of elements of this layout.
-    pub(crate) fn stream(terms: &Terms<'_>, element: Layout) -> Result<Wanted, Error> {
-        let wanted = Wanted::of(terms, STREAM, element)?;
-        Ok(Wanted { record_align: Some(0), ..wanted })
+    pub(crate) fn stream(terms: &Terms, element: Layout) -> Result<Wanted, Error> {
+        let (size, align) = (element.size(), element.align());
+        if size == 0 || size % align != 0 || align > DATA_ALIGN {
+            return Err(Error::InvalidElement { size, align });
+        }
+        // Half of the address space is more than any machine maps, and leaves room for the header.
+        let capacity = round_up(terms.capacity, size, isize::MAX as usize / 2)?;
+        Wanted::of(terms, STREAM, element, capacity, Some(0))
     }
 
     /// A ring of messages, which are made of bytes.
-    pub(crate) fn messages(terms: &Terms<'_>) -> Result<Wanted, Error> {
-        // The data area is mapped twice, so it starts at a page.
-        let data_offset = DATA_OFFSET.max(page_size()) as u64;
-        Ok(Wanted { data_offset, ..Wanted::of(terms, MESSAGE, Layout::new::<u8>())? })
+    pub(crate) fn messages(terms: &Terms) -> Result<Wanted, Error> {
+        let alignment = terms.record_align.unwrap_or(SMALLEST_ALIGN);
+        if !can_be_aligned(alignment as u64) {
+            return Err(Error::InvalidAlignment { alignment });
+        }
+        let position = terms.first_position;
+        if position % alignment as u64 != 0 {
+            return Err(Error::InvalidStart { position, alignment });
+        }
+        // The data area is mapped twice, by whole pages, and fits half of the address space.
+        let capacity = round_up(terms.capacity, 1, isize::MAX as usize / 4)?.map(|bytes| bytes.max(page_size()));
+        Wanted::of(terms, MESSAGE, Layout::new::<u8>(), capacity, terms.record_align)
     }
 
-    fn of(terms: &Terms<'_>, kind: u64, element: Layout) -> Result<Wanted, Error> {
+    fn of(
+        terms: &Terms,
+        kind: u64,
+        element: Layout,
+        capacity: Option<usize>,
+        record_align: Option<usize>,
+    ) -> Result<Wanted, Error> {
         let (size, align) = (element.size(), element.align());
-        Ok(Wanted {
+        let text = &terms.type_tag;
+        let mut made = Identity {
+            layout_version: LAYOUT_VERSION,
             kind,
-            data_offset: DATA_OFFSET as u64,
+            data_offset: data_offset(kind),
+            segment_length: 0,
+            capacity: capacity.unwrap_or(0) as u64,
             element_size: size as u64,
             element_align: align as u64,
-            type_id: type_id(terms.type_tag, size, align),
-            tag: tag(terms.type_tag)?,
-            any_type: terms.any_type,
-            capacity: terms.capacity.map(|capacity| capacity as u64),
-            record_align: terms.record_align.map(|align| align as u64),
+            type_id: type_id(text, size, align),
+            record_align: record_align.unwrap_or(SMALLEST_ALIGN) as u64,
+            header_length: HEADER_LENGTH,
+            features: Features::default(),
+            ring_id: terms.ring_id.map_or(0, NonZeroU64::get),
+            created: 0,
             first_position: terms.first_position,
-            ring_id: terms.ring_id,
+            tag: Tag::of(text).ok_or(Error::TypeTagTooLong { len: text.len(), max: LONGEST_TAG })?,
+        };
+        made.segment_length = length(&made, made.capacity);
+        Ok(Wanted {
+            made,
+            capacity: capacity.map(|capacity| capacity as u64),
+            record_align: record_align.map(|align| align as u64),
+            any_type: terms.any_type,
             only_looks: false,
         })
     }
@@ -91,21 +118,15 @@ impl Wanted {
     /// The ring that a segment says it is, if there can be such a ring.
     pub(super) fn whatever(found: Identity) -> Wanted {
         let is_stream = found.kind == STREAM;
+        let kind = if is_stream { STREAM } else { MESSAGE };
         let element_size = if is_stream { found.element_size.max(1) } else { 1 };
         let aligns = |align: u64| align.is_power_of_two() && element_size % align == 0;
         let element_align = Some(found.element_align).filter(|&align| is_stream && aligns(align)).unwrap_or(1);
         Wanted {
-            kind: if is_stream { STREAM } else { MESSAGE },
-            data_offset: if is_stream { DATA_OFFSET } else { DATA_OFFSET.max(page_size()) } as u64,
-            element_size,
-            element_align,
-            type_id: found.type_id,
-            tag: found.tag,
-            any_type: false,
+            made: Identity { kind, data_offset: data_offset(kind), element_size, element_align, ..found },
             capacity: None,
             record_align: is_stream.then_some(0),
-            first_position: found.first_position,
-            ring_id: None,
+            any_type: false,
             only_looks: true,
         }
     }
@@ -117,46 +138,29 @@ impl Wanted {
 
     /// Returns what a ring that is created like this says of itself.
     pub(super) fn identity(&self, birth: Birth) -> Identity {
-        let capacity = self.capacity.unwrap_or(0);
-        Identity {
-            layout_version: LAYOUT_VERSION,
-            kind: self.kind,
-            data_offset: self.data_offset,
-            segment_length: self.length(capacity),
-            capacity,
-            element_size: self.element_size,
-            element_align: self.element_align,
-            type_id: self.type_id,
-            record_align: self.record_align.unwrap_or(SMALLEST_ALIGN as u64),
-            header_length: HEADER_LENGTH,
-            features: Features::default(),
-            ring_id: self.ring_id.map_or(birth.ring_id, NonZeroU64::get),
-            created: birth.time,
-            first_position: self.first_position,
-            tag: self.tag,
-        }
+        let ring_id = if self.made.ring_id == 0 { birth.ring_id } else { self.made.ring_id };
+        Identity { ring_id, created: birth.time, ..self.made }
     }
 
     /// Compares what a segment says of itself with what is wanted, and its length with that of the object.
     pub(super) fn check(&self, name: &str, found: Identity, object_length: u64) -> Result<(), Error> {
-        let compare =
-            |checks: &[(Attribute, u64, u64)]| match checks.iter().find(|(_, found, expected)| found != expected) {
-                None => Ok(()),
-                Some(&(what, found, expected)) => Err(Error::Mismatch { name: name.to_owned(), what, found, expected }),
-            };
+        let compare = |checks: &[(Attribute, u64, u64)]| {
+            let differs = checks.iter().find(|(_, found, expected)| found != expected);
+            differs.map_or(Ok(()), |&difference| Err(mismatch(name, difference)))
+        };
         // In a ring of another version, or with features that change the rest, nothing else means what it does here.
         compare(&[(Attribute::LayoutVersion, found.layout_version, LAYOUT_VERSION)])?;
         self.check_features(name, found.features)?;
         let record_align = self.record_align.unwrap_or_else(|| possible_align(found.record_align));
         let (element_align, type_id) = match self.any_type {
             true => (found.element_align, found.type_id),
-            false => (self.element_align, self.type_id),
+            false => (self.made.element_align, self.made.type_id),
         };
-        let header_length = found.header_length.clamp(HEADER_LENGTH, self.data_offset);
+        let header_length = found.header_length.clamp(HEADER_LENGTH, self.made.data_offset);
         compare(&[
             (Attribute::HeaderLength, found.header_length, header_length),
-            (Attribute::Kind, found.kind, self.kind),
-            (Attribute::ElementSize, found.element_size, self.element_size),
+            (Attribute::Kind, found.kind, self.made.kind),
+            (Attribute::ElementSize, found.element_size, self.made.element_size),
             (Attribute::ElementAlign, found.element_align, element_align),
         ])?;
         self.check_tag(name, found.tag)?;
@@ -165,8 +169,8 @@ impl Wanted {
             (Attribute::RecordAlign, found.record_align, record_align),
             (Attribute::FirstPosition, found.first_position, start_below(found.first_position, record_align)),
             (Attribute::Capacity, found.capacity, self.capacity.unwrap_or(found.capacity)),
-            (Attribute::DataOffset, found.data_offset, self.data_offset),
-            (Attribute::SegmentLength, found.segment_length, self.length(found.capacity)),
+            (Attribute::DataOffset, found.data_offset, self.made.data_offset),
+            (Attribute::SegmentLength, found.segment_length, length(&self.made, found.capacity)),
             // A capacity that none can have, in an object that was cut to nothing meanwhile.
             (Attribute::SegmentLength, found.segment_length, found.segment_length.max(DATA_OFFSET as u64)),
             (Attribute::ObjectLength, object_length, found.segment_length),
@@ -188,24 +192,40 @@ impl Wanted {
 
     /// Compares the texts of type tags, and refuses one that is none.
     fn check_tag(&self, name: &str, found: Tag) -> Result<(), Error> {
-        let damaged =
-            |InvalidTag { what, found, expected }| Error::Mismatch { name: name.to_owned(), what, found, expected };
-        let text = found.text().map_err(damaged)?;
-        if self.any_type || found == self.tag {
+        let text_of = |tag: Tag| tag.text().map_err(|difference| mismatch(name, difference));
+        let text = text_of(found)?;
+        if self.any_type || found == self.made.tag {
             return Ok(());
         }
-        Err(Error::OtherTypeTag { name: name.to_owned(), found: text, expected: self.tag.text().map_err(damaged)? })
+        Err(Error::OtherTypeTag { name: name.to_owned(), found: text, expected: text_of(self.made.tag)? })
     }
+}
 
-    /// Returns the length of a segment of this capacity; 0 for a capacity that none can have.
-    fn length(&self, capacity: u64) -> u64 {
-        let whole_pages = self.kind != MESSAGE || capacity % page_size() as u64 == 0;
-        let data =
-            (capacity.is_power_of_two() && whole_pages).then(|| capacity.checked_mul(self.element_size)).flatten();
-        let length = data.and_then(|data| data.checked_add(self.data_offset));
-        // A data area that is mapped twice fits the address space too.
-        length.filter(|&length| isize::try_from(length).is_ok_and(|length| length <= isize::MAX / 2)).unwrap_or(0)
-    }
+/// Says what differs: what was found, and what was expected.
+fn mismatch(name: &str, (what, found, expected): (Attribute, u64, u64)) -> Error {
+    Error::Mismatch { name: name.to_owned(), what, found, expected }
+}
+
+/// Returns where the data area of a ring of this kind starts: if it is mapped twice, at a page.
+fn data_offset(kind: u64) -> u64 {
+    if kind == STREAM { DATA_OFFSET as u64 } else { DATA_OFFSET.max(page_size()) as u64 }
+}
+
+/// Returns the length of a segment like this one with this capacity; 0 for a capacity that none can have.
+fn length(like: &Identity, capacity: u64) -> u64 {
+    let whole_pages = like.kind != MESSAGE || capacity % page_size() as u64 == 0;
+    let data = (capacity.is_power_of_two() && whole_pages).then(|| capacity.checked_mul(like.element_size)).flatten();
+    let length = data.and_then(|data| data.checked_add(like.data_offset));
+    // A data area that is mapped twice fits the address space too.
+    length.filter(|&length| isize::try_from(length).is_ok_and(|length| length <= isize::MAX / 2)).unwrap_or(0)
+}
+
+/// Rounds a capacity up to a power of two, for a data area that is at most so long.
+fn round_up(capacity: Option<usize>, element_size: usize, longest: usize) -> Result<Option<usize>, Error> {
+    let Some(capacity) = capacity else { return Ok(None) };
+    let fits = |slots: &usize| slots.checked_mul(element_size).is_some_and(|len| len <= longest);
+    let slots = (capacity > 0).then(|| capacity.checked_next_power_of_two()).flatten().filter(fits);
+    slots.map(Some).ok_or(Error::InvalidCapacity { capacity, element_size })
 }
 
 /// Returns the last start of a record at a position or before it; the position itself if there are no records.
@@ -213,15 +233,14 @@ fn start_below(position: u64, record_align: u64) -> u64 {
     position - position % record_align.max(1)
 }
 
-/// Stores the type tag of options.
-fn tag(text: &str) -> Result<Tag, Error> {
-    Tag::of(text).ok_or(Error::TypeTagTooLong { len: text.len(), max: LONGEST_TAG })
+/// Returns whether records can start at multiples of this number.
+fn can_be_aligned(align: u64) -> bool {
+    align.is_power_of_two() && (SMALLEST_ALIGN as u64..=LARGEST_ALIGN as u64).contains(&align)
 }
 
 /// Returns an alignment that records can have: this one, if they can.
 fn possible_align(align: u64) -> u64 {
-    let possible = align.is_power_of_two() && (SMALLEST_ALIGN as u64..=LARGEST_ALIGN as u64).contains(&align);
-    if possible { align } else { SMALLEST_ALIGN as u64 }
+    if can_be_aligned(align) { align } else { SMALLEST_ALIGN as u64 }
 }
 
 /// Makes the type id: FNV-1a over the tag's bytes, then size and alignment as little-endian 64-bit words.
@@ -239,7 +258,7 @@ mod tests {
 
     const BIRTH: Birth = Birth { ring_id: 7, time: 8 };
 
-    fn terms() -> Terms<'static> {
+    fn terms() -> Terms {
         Terms { capacity: Some(8), ..Terms::default() }
     }
 

@@ -16,7 +16,7 @@
 use std::cell::Cell;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ use super::anonymous;
 use super::descriptor::lift;
 use super::holder::{Looker, Notes};
 use super::object;
-use super::process::{Epoch, PerProcess, start_thread};
+use super::process::{Epoch, PerProcess, lock, start_thread};
 use crate::ring::presence::Presence;
 use crate::ring::wait::Watched;
 
@@ -39,11 +39,6 @@ const LONGEST: Duration = Duration::from_millis(512);
 
 /// For how long the thread stays when there is nothing to watch.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// Locks what no code leaves half changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Where whoever waits at a handle leaves what wakes it. Other threads find it there, when there is a wake of the other
 /// end, or a hint.
@@ -343,8 +338,7 @@ impl Watcher {
         let (mut events, mut room) = (Vec::with_capacity(16), [MaybeUninit::uninit(); 4096]);
         let mut limit = Some(LINGER);
         loop {
-            let timeout =
-                limit.map(|limit| Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() });
+            let timeout = limit.and_then(|limit| Timespec::try_from(limit).ok());
             events.clear();
             let waited = epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
             let mut hints = Vec::new();

@@ -1,6 +1,5 @@
 //! How a wait ends that did not succeed.
 
-use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
@@ -26,22 +25,29 @@ use crate::ring::error::{Broken, PopError, PushError, buffer_too_short, no_word,
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
     /// The limit has passed.
+    #[error("the time that was given is over, and what was waited for has not come")]
     TimedOut,
     /// A [`Waker`](crate::Waker) of the handle was used. Nothing was lost: the call can be made again.
+    #[error("a waker of the handle has ended the wait")]
     Called,
     /// The other end said that it left. All that it sent has been read.
+    #[error("the other end has closed the ring")]
     Closed,
     /// The other end is gone and did not say so. All that it sent has been read.
+    #[error("the process at the other end is gone without having closed the ring")]
     Crashed,
     /// Nobody is attached to the other end yet, and this handle does not wait for that.
+    #[error("nobody is attached to the other end of the ring yet")]
     NotConnected,
     /// Nobody is attached to the other end, and nobody can attach: the name of the ring is gone.
+    #[error("nobody is at the other end, and the ring's name is gone: create it anew")]
     Orphaned,
     /// More was asked for than the ring can ever hold.
+    #[error("{}", too_long(*.len, *.max))]
     TooLong {
         /// How many elements, or bytes of a message.
         len: usize,
@@ -49,6 +55,7 @@ pub enum WaitError {
         max: usize,
     },
     /// A set was to wait at more rings at once than the system can.
+    #[error("a wait at {len} rings, a set can wait at {max}; wait by several sets and threads")]
     TooMany {
         /// At how many.
         len: usize,
@@ -57,6 +64,7 @@ pub enum WaitError {
     },
     /// Another process has shortened the memory of the ring. A further access to it may end this process with `SIGBUS`:
     /// drop the handle, and create the ring again.
+    #[error("{}", truncated(*.len, *.expected))]
     Truncated {
         /// How many bytes are left.
         len: u64,
@@ -64,6 +72,7 @@ pub enum WaitError {
         expected: u64,
     },
     /// The other end is gone, there is less than was asked for, and no more will come.
+    #[error("the other end {}, and left {left} of the {len} that were asked for", gone(*.crashed))]
     Short {
         /// How many elements are left. They can still be read.
         left: usize,
@@ -73,6 +82,7 @@ pub enum WaitError {
         crashed: bool,
     },
     /// The message does not fit the buffer, and stays in the ring.
+    #[error("{}", buffer_too_short(*.len, *.buffer))]
     BufferTooShort {
         /// The length of the message in bytes.
         len: usize,
@@ -80,6 +90,7 @@ pub enum WaitError {
         buffer: usize,
     },
     /// The message is not as long as the value that was asked for, and stays in the ring.
+    #[error("{}", wrong_size(*.len, *.size))]
     WrongSize {
         /// The length of the message in bytes.
         len: usize,
@@ -87,11 +98,13 @@ pub enum WaitError {
         size: usize,
     },
     /// A message was given a word, but the records of this ring have no room for one.
+    #[error("{}", no_word(*.record_alignment))]
     NoWord {
         /// The alignment of its records in bytes.
         record_alignment: usize,
     },
     /// The handle can no longer be used.
+    #[error(transparent)]
     Broken(Broken),
 }
 
@@ -165,39 +178,10 @@ impl From<WaitError> for io::Error {
     }
 }
 
-impl fmt::Display for WaitError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            WaitError::TimedOut => {
-                formatter.write_str("the time that was given is over, and what was waited for has not come")
-            }
-            WaitError::Called => formatter.write_str("a waker of the handle has ended the wait"),
-            WaitError::Closed => formatter.write_str("the other end has closed the ring"),
-            WaitError::Crashed => {
-                formatter.write_str("the process at the other end is gone without having closed the ring")
-            }
-            WaitError::NotConnected => formatter.write_str("nobody is attached to the other end of the ring yet"),
-            WaitError::Orphaned => {
-                formatter.write_str("nobody is at the other end, and the ring's name is gone: create it anew")
-            }
-            WaitError::TooLong { len, max } => too_long(formatter, len, max),
-            WaitError::TooMany { len, max } => {
-                write!(formatter, "a wait at {len} rings, a set can wait at {max}; wait by several sets and threads")
-            }
-            WaitError::Truncated { len, expected } => truncated(formatter, len, expected),
-            WaitError::Short { left, len, crashed } => {
-                let gone = if crashed { "is gone without having closed the ring" } else { "has closed the ring" };
-                write!(formatter, "the other end {gone}, and left {left} of the {len} that were asked for")
-            }
-            WaitError::BufferTooShort { len, buffer } => buffer_too_short(formatter, len, buffer),
-            WaitError::WrongSize { len, size } => wrong_size(formatter, len, size),
-            WaitError::NoWord { record_alignment } => no_word(formatter, record_alignment),
-            WaitError::Broken(cause) => cause.fmt(formatter),
-        }
-    }
+/// Says how the other end ended.
+fn gone(crashed: bool) -> &'static str {
+    if crashed { "is gone without having closed the ring" } else { "has closed the ring" }
 }
-
-impl Error for WaitError {}
 
 /// A call that waited ended early: it returns what it did not send, or how far it got.
 ///
@@ -214,18 +198,13 @@ impl Error for WaitError {}
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
 pub struct Unfinished<T> {
     /// The element that was not pushed; or how many elements were pushed, or popped, before the wait ended.
     pub value: T,
     /// How the wait ended.
     pub cause: WaitError,
-}
-
-impl<T> fmt::Display for Unfinished<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.cause.fmt(formatter)
-    }
 }
 
 impl<T> fmt::Debug for Unfinished<T> {
@@ -234,8 +213,6 @@ impl<T> fmt::Debug for Unfinished<T> {
         formatter.debug_struct("Unfinished").field("cause", &self.cause).finish_non_exhaustive()
     }
 }
-
-impl<T> Error for Unfinished<T> {}
 
 impl<T> From<Unfinished<T>> for io::Error {
     fn from(error: Unfinished<T>) -> io::Error {

@@ -32,7 +32,6 @@ impl Object {
     }
 
     /// Names the ring.
-    #[must_use]
     pub fn options(&self) -> Options {
         Options::new(&self.name)
     }

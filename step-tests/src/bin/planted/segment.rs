@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory by passing it on, wrongly on purpose")]
 
 pub(crate) use crate::shipped_segment::*;
-pub use crate::shipped_segment::{Features, Permissions};
+pub use crate::shipped_segment::{End, Features, Inspection, Permissions};
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
@@ -35,13 +35,13 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Creates as the segment that ships does.
-    pub(crate) fn create(request: &Request<'_>) -> Result<OwnedFd, Error> {
-        Shipped::create(request)
+    pub(crate) fn create(request: &Request, wanted: &Wanted) -> Result<OwnedFd, Error> {
+        Shipped::create(request, wanted)
     }
 
     /// Attaches as the segment that ships does.
-    pub(crate) fn attach(request: &Request<'_>, holding: Holding) -> Result<Segment, Error> {
-        let shipped = Shipped::attach(request, holding)?;
+    pub(crate) fn attach(request: &Request, role: Role, wanted: &Wanted) -> Result<Segment, Error> {
+        let shipped = Shipped::attach(request, role, wanted)?;
         let late = LateWrites::default();
         let word = |word: &AtomicU64, purpose| {
             let publishes = match shipped.is_mirrored() {
@@ -62,7 +62,7 @@ impl Segment {
             presence: [Role::Producer, Role::Consumer].map(|role| word(shipped.presence(role), Purpose::Other)),
             told: word(shipped.told(), Purpose::Told),
             headers: (0..records).map(header).collect(),
-            counts_as_told: request.role == Some(Role::Consumer) && is_planted(Bug::ToldNever),
+            counts_as_told: role == Role::Consumer && is_planted(Bug::ToldNever),
             late,
             shipped,
         })

@@ -1,0 +1,154 @@
+//! How a name is removed: under the administration lock of its object.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::shm;
+
+use super::attach::CREATION;
+use super::directory;
+use super::object;
+use super::roles::{self, Lock};
+use super::unmapped::Unmapped;
+use super::view::Glance;
+use crate::error::Error;
+use crate::ring::memory::Role;
+
+/// How long a handle that is closed waits at most for its turn to remove the name, whoever holds it up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Removes the name of a ring, whatever its state, and of anything else that is a file ([`unlink_if_free`] does not).
+/// Processes that are attached go on.
+///
+/// # Errors
+///
+/// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
+/// - [`Error::NotRegular`]: something that is no shared-memory object has the name.
+/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
+/// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from removing it.
+pub fn unlink(name: &str) -> Result<(), Error> {
+    let file = open_to_remove(name)?;
+    // If another process was faster, the name is gone, or refers to a ring that was created after this call.
+    unlink_if(name, file.as_fd(), CREATION, || Ok(())).map(drop)
+}
+
+/// Removes the name of a ring that nobody holds, or of what a process left that was killed while it made one. Anything
+/// else stays.
+///
+/// No process can attach between the check and the removal. It waits for at most `limit` if the ring is being created
+/// or removed.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-unlink-if-free-{}", std::process::id());
+/// use std::time::Duration;
+/// use ringmain::{Error, Options};
+///
+/// let tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
+/// assert!(matches!(ringmain::unlink_if_free(&name, Duration::ZERO), Err(Error::Busy { .. })));
+/// drop(tx);
+/// ringmain::unlink_if_free(&name, Duration::ZERO)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
+/// - [`Error::Busy`]: a process has locked a role, whatever it says of itself.
+/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
+/// - [`Error::NotARing`], [`Error::NotRegular`], [`Error::Mismatch`], [`Error::UnknownFeatures`], [`Error::Sparse`]: it
+///   is no ring, or none that this version understands.
+/// - [`Error::Leased`]: a process holds a lease of the object.
+pub fn unlink_if_free(name: &str, limit: Duration) -> Result<(), Error> {
+    let file = open_to_remove(name)?;
+    let file = file.as_fd();
+    let removed = unlink_if(name, file, limit, || match Glance::at(file)?.judge(name, file) {
+        Ok(_) => lock_both_roles(name, file),
+        Err(Error::Unfinished { .. }) => Ok(()),
+        Err(error) => Err(error),
+    });
+    // A process that was forked meanwhile shares the locks.
+    for role in [Role::Producer, Role::Consumer] {
+        Lock::Role(role).give_back(file)?;
+    }
+    removed.map(drop)
+}
+
+/// Opens the object of a name that is to be removed.
+fn open_to_remove(name: &str) -> Result<OwnedFd, Error> {
+    object::check_name(name)?;
+    let absent = || Error::NotFound { name: name.to_owned(), waited: Duration::ZERO };
+    let file = object::open(name)?.ok_or_else(absent)?;
+    object::check_regular(name, &object::stat(file.as_fd())?)?;
+    Ok(file)
+}
+
+/// Locks both roles, so that nobody takes one.
+fn lock_both_roles(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
+    for role in [Role::Producer, Role::Consumer] {
+        let lock = Lock::Role(role);
+        // A stranger's lock for reading, which holds no role, is in the way of this one only.
+        if !lock.take(file)? && lock.is_held(file)? {
+            let holder = roles::holder(&Unmapped(file).slot(role));
+            return Err(Error::Busy { name: name.to_owned(), role, holder });
+        }
+    }
+    Ok(())
+}
+
+/// Removes a name if it still refers to the object of `file`. The caller holds the object's administration lock.
+///
+/// Every process that removes a name takes that lock of its object, so the name cannot change to another object between
+/// the check and the removal.
+pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
+    if !object::stands_for(name, file)? {
+        return Ok(false);
+    }
+    match shm::unlink(name) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| object::denied(name, "shm_unlink", error))),
+    }
+}
+
+/// Removes a name if it still refers to the object of `file`, unless what `may` asks under the administration lock is
+/// an error; returns whether it did. Waits for its turn up to `patience`.
+fn unlink_if(
+    name: &str,
+    file: BorrowedFd<'_>,
+    patience: Duration,
+    may: impl FnOnce() -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let start = Instant::now();
+    while !Lock::Administration.take(file)? {
+        let waited = start.elapsed();
+        if waited >= patience {
+            return Err(match Lock::Administration.is_kept_by_a_reader(file)? {
+                true => Lock::Administration.read_locked(name, waited),
+                false => Error::NotReady { name: name.to_owned(), waited },
+            });
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
+    let unlinked = may().and_then(|()| unlink_locked(name, file));
+    Lock::Administration.give_back(file)?;
+    unlinked
+}
+
+/// Removes the name of a ring whose role this process holds, as [`unlink_if`] does.
+pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<(), Error> {
+    // The administration is locked by a description of its own: that of the descriptor may have been lent to a process
+    // that would keep the lock, if this one is killed right now.
+    match object::reopen(name, file) {
+        Ok(Some(own)) => unlink_if(name, own.as_fd(), patience, || Ok(()))?,
+        Ok(None) => false,
+        // A process that has no more descriptors cleans up all the same.
+        Err(_) => unlink_if(name, file, patience, || Ok(()))?,
+    };
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Which ring a caller asks for, and how it is found, made and held.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::ANONYMOUS;
+
+/// Where a ring is found.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// Under this name.
+    Name(String),
+    /// Nowhere yet: an attach creates it.
+    Nowhere,
+    /// Behind this descriptor, which holds no lock.
+    Descriptor(Arc<OwnedFd>),
+}
+
+impl Place {
+    /// Returns the name of the ring, or what is shown for it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Place::Name(name) => name,
+            Place::Nowhere | Place::Descriptor(_) => ANONYMOUS,
+        }
+    }
+
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self, Place::Name(_))
+    }
+}
+
+/// Whether a call may create a new ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Creation {
+    /// Uses the existing ring; creates one if there is none and a capacity was given.
+    #[default]
+    IfMissing,
+    /// Creates a new ring, and fails if one exists.
+    New,
+    /// Uses the existing ring, and fails if there is none.
+    Never,
+}
+
+/// What a caller asks for, but for what the ring is ([`Terms`](super::Terms)).
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) place: Place,
+    pub(crate) creation: Creation,
+    pub(crate) wait: Duration,
+    /// The user who must own it; `None` for this process's.
+    pub(crate) owner: Option<u32>,
+    /// The mode; the object must not let more users write it than this.
+    pub(crate) mode: u32,
+    /// Whether a ring without a name that is created can be sealed further.
+    pub(crate) sealable: bool,
+    pub(crate) prefault: bool,
+    pub(crate) lock_memory: bool,
+    /// How many bytes the data area of a ring that stands may have.
+    pub(crate) max_capacity: Option<usize>,
+    pub(crate) unlink_on_close: bool,
+    pub(crate) close_on_exit: bool,
+    /// Whether this end sleeps at every message.
+    pub(crate) parks_always: bool,
+}
+
+impl Request {
+    /// Asks for the ring that is found there.
+    pub(crate) fn at(place: Place) -> Request {
+        Request {
+            place,
+            creation: Creation::IfMissing,
+            wait: Duration::ZERO,
+            owner: None,
+            mode: 0o600,
+            sealable: false,
+            prefault: true,
+            lock_memory: false,
+            max_capacity: None,
+            unlink_on_close: false,
+            close_on_exit: true,
+            parks_always: false,
+        }
+    }
+}
