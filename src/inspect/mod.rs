@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod behind_tail;
 mod tap;
 
 pub use crate::ring::observe::{Positions, Sleeps};
@@ -173,7 +174,8 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as their names say.
+    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`], [`Error::Directory`]: as their names
+    ///   say.
     /// - [`Error::NotReady`]: the ring is being created.
     /// - [`Error::Unfinished`]: its creator was killed.
     /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name.
@@ -209,7 +211,7 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// [`Error::Os`]: the directory of shared memory cannot be read.
+    /// [`Error::Directory`], [`Error::Os`]: the directory of shared memory cannot be read.
     pub fn all() -> Result<Objects, Error> {
         Ok(Objects { names: names()?.into_iter() })
     }
@@ -341,6 +343,15 @@ impl Inspection {
     /// [`Corrupted`]: they are impossible.
     pub fn positions(&self) -> Result<Positions, Corrupted> {
         self.view.positions()
+    }
+
+    /// Returns how many bytes the records of a message ring have that stand behind its tail; 0 for a stream.
+    ///
+    /// A producer that is killed between a header and its tail leaves a message or a batch there, which the consumer
+    /// gets. One that is at work may be about to store the tail. Reads 16 MiB at most, for however many records.
+    #[must_use]
+    pub fn behind_tail(&self) -> u64 {
+        behind_tail::behind_tail(&self.view)
     }
 
     /// Returns what is known of one end.
