@@ -352,7 +352,8 @@ impl fmt::Display for DirectoryFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DirectoryFault::Missing => formatter.write_str(
-                "/dev/shm is not there, expected a tmpfs; mount one there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm",
+                "/dev/shm is not there, or is no directory, expected a tmpfs; mount one there: mount -t tmpfs -o \
+                 mode=1777 tmpfs /dev/shm",
             ),
             DirectoryFault::Closed { mode, owner } => write!(
                 formatter,

@@ -50,6 +50,7 @@ fn each_fault_of_the_directory_has_its_line() {
     check(&tmpfs("mode=1777,nr_inodes=8"), "dev-shm-inodes", "of 8 are free", "nr_inodes");
     check("mount -t ramfs ramfs /dev/shm", "dev-shm", "a file system of type 0x858458f6", "mount -t tmpfs");
     check("mount -t tmpfs tmpfs /dev", "dev-shm", "/dev/shm is not there", "mount -t tmpfs");
+    check("mount -t tmpfs tmpfs /dev; echo >/dev/shm", "dev-shm", "/dev/shm is no directory", "mount -t tmpfs");
 }
 
 #[test]

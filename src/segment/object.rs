@@ -12,7 +12,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::shm;
 
 use super::descriptor::lift;
-use super::directory;
+use super::directory::{self, Use};
 use super::layout::{DATA_OFFSET, WRITTEN_BY_CREATOR};
 use super::roles::Lock;
 use super::unmapped::Unmapped;
@@ -58,8 +58,9 @@ pub(super) fn open_to_read(name: &str) -> Result<Option<OwnedFd>, Error> {
 fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
     match shm::open(&*path(name), flags(access), Mode::empty()).and_then(lift) {
         Ok(file) => Ok(Some(file)),
-        Err(error @ Errno::NOENT) => directory::blame(error, false).map_or(Ok(None), Err),
-        Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
+        Err(error @ Errno::NOENT) => directory::blame(error, Use::Find).map_or(Ok(None), Err),
+        Err(error @ Errno::LOOP) => Err(directory::blame(error, Use::Find)
+            .unwrap_or_else(|| Error::NotRegular { name: name.to_owned(), found: "symbolic link" })),
         Err(Errno::ISDIR) => Err(Error::NotRegular { name: name.to_owned(), found: "directory" }),
         Err(Errno::NXIO) => Err(Error::NotRegular { name: name.to_owned(), found: "socket or device" }),
         // Nothing else would make this call wait.
@@ -80,7 +81,7 @@ pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
     {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
-        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_open", error))),
+        Err(error) => Err(directory::blame(error, Use::Change).unwrap_or_else(|| denied(name, "shm_open", error))),
     }
 }
 
@@ -260,7 +261,7 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
     match shm::unlink(&*path(name)) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_unlink", error))),
+        Err(error) => Err(directory::blame(error, Use::Change).unwrap_or_else(|| denied(name, "shm_unlink", error))),
     }
 }
 
@@ -345,7 +346,7 @@ fn flags(access: shm::OFlags) -> shm::OFlags {
 }
 
 fn denied(name: &str, call: &'static str, error: Errno) -> Error {
-    if let Some(fault) = directory::blame(error, false) {
+    if let Some(fault) = directory::blame(error, Use::Find) {
         return fault;
     }
     match error {

@@ -5,6 +5,9 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::io::Errno;
+
+use super::directory::{self, Use};
 use super::holder::Looker;
 use super::layout::{self, Features, Identity, MAGIC, ROWS, STREAM};
 use super::object;
@@ -29,9 +32,6 @@ pub struct Permissions {
     /// The permission bits.
     pub mode: u32,
 }
-
-/// Where Linux keeps the names of shared-memory objects.
-const DIRECTORY: &str = "/dev/shm";
 
 /// How often to look at an object that changes before that is told.
 const ATTEMPTS: usize = 3;
@@ -104,7 +104,10 @@ impl View {
     /// Opens the ring of this name.
     pub(crate) fn open(name: &str) -> Result<View, Error> {
         object::check_name(name)?;
-        let absent = || Error::NotFound { name: name.to_owned(), waited: Duration::ZERO };
+        let absent = || match directory::blame(Errno::NOENT, Use::Find) {
+            Some(fault) => fault,
+            None => Error::NotFound { name: name.to_owned(), waited: Duration::ZERO },
+        };
         // Nothing but a regular file is opened: whoever opens a FIFO lets its writer go on.
         object::check_regular(name, &object::status(name)?.ok_or_else(absent)?)?;
         let file = object::open_to_read(name)?.ok_or_else(absent)?;
@@ -290,8 +293,11 @@ impl View {
 
 /// Returns all names of the directory of shared memory, in order, whatever stands under them.
 pub(crate) fn names() -> Result<Vec<OsString>, Error> {
-    let read = |source| Error::Os { call: "readdir(/dev/shm)", source };
-    let entries = fs::read_dir(DIRECTORY).map_err(read)?;
+    let read = |source| {
+        let fault = Errno::from_io_error(&source).and_then(|error| directory::blame(error, Use::List));
+        fault.unwrap_or(Error::Os { call: "readdir(/dev/shm)", source })
+    };
+    let entries = fs::read_dir(directory::PATH).map_err(read)?;
     let mut names = entries.map(|entry| Ok(entry.map_err(read)?.file_name())).collect::<Result<Vec<_>, Error>>()?;
     names.sort_unstable();
     Ok(names)
