@@ -20,7 +20,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::layout::Header;
 use super::leave::Parting;
@@ -28,7 +28,7 @@ use super::object::{self, NAME_MAX};
 use super::process::{self, Epoch};
 use crate::ring::memory::Role;
 
-/// How long the handler waits at most for its turn to remove a name.
+/// How long the handler waits at most for its turns to remove names, however many there are.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The exit status of a Rust program whose `main` has panicked.
@@ -97,18 +97,18 @@ impl Kept {
         Parting { header, file: descriptor, role: self.role }.leave(self.generation, false);
     }
 
-    /// Removes the name, if that was asked for and it still refers to this ring.
+    /// Removes the name, if that was asked for and it still refers to this ring. Waits for its turn up to `patience`.
     ///
     /// # Safety
     ///
     /// The node that this was read from is not given back yet.
-    unsafe fn unlink(&self) {
+    unsafe fn unlink(&self, patience: Duration) {
         // It was a `str` when it was kept, and is empty if none is to be removed.
         if let Some(name) = std::str::from_utf8(&self.name[..self.name_len]).ok().filter(|name| !name.is_empty()) {
             // SAFETY: the same promise.
             let descriptor = unsafe { self.descriptor() };
             // There is nobody to tell of a name that stays.
-            let _ = object::unlink_own(name, descriptor, PATIENCE);
+            let _ = object::unlink_own(name, descriptor, patience);
         }
     }
 }
@@ -260,11 +260,12 @@ fn leave_all(is_orderly: bool) {
         unsafe { kept.leave() };
     }
     // All peers know by now.
+    let end = Instant::now() + PATIENCE;
     for node in nodes().filter(|node| node.state.load(Ordering::Relaxed) == leaving(epoch)) {
         // SAFETY: passed to leaving above, by this thread: the others have found that the process exits already.
         let kept = unsafe { node.read() };
         // SAFETY: the node is given back below.
-        unsafe { kept.unlink() };
+        unsafe { kept.unlink(end.saturating_duration_since(Instant::now())) };
         // Pairs with the Acquire of a drop that waits.
         node.state.store(FREE, Ordering::Release);
     }
