@@ -29,6 +29,7 @@ use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
 use super::mapping::Mapping;
 use super::object::{self, Access, os};
 use super::place::Place;
+use super::reserved;
 use super::roles::{self, Lock};
 use super::unmapped::Unmapped;
 use super::view::Glance;
@@ -335,9 +336,9 @@ impl<'a> Request<'a> {
         let name = self.place.name();
         // The length is read after the magic was seen: before, the object may not have had its length yet.
         let stat = object::stat(file.as_fd())?;
-        let (len, reserved) = (stat.st_size as u64, object::reserved(&stat));
+        let (len, reserved) = (stat.st_size as u64, reserved::before_the_end(file.as_fd(), &stat));
         self.wanted.check(name, found, len)?;
-        object::check_reserved(name, len, reserved)?;
+        reserved::check(name, len, reserved)?;
         let data = len - found.data_offset;
         match self.most(stat.st_uid, reserved).filter(|&limit| limit < data) {
             Some(limit) => Err(Error::TooLarge { name: name.to_owned(), found: data, limit }),

@@ -19,6 +19,7 @@ mod mapping;
 mod object;
 mod place;
 mod process;
+mod reserved;
 mod roles;
 pub(crate) mod transfer;
 mod unmapped;

@@ -188,20 +188,6 @@ pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
     }
 }
 
-/// Returns how many bytes of an object have memory of their own. Behind the others are holes.
-pub(super) fn reserved(stat: &Stat) -> u64 {
-    const BLOCK: u64 = 512;
-    (stat.st_blocks as u64).saturating_mul(BLOCK)
-}
-
-/// Refuses an object of which parts have no memory: an access there would take some that may not be left.
-pub(super) fn check_reserved(name: &str, len: u64, reserved: u64) -> Result<(), Error> {
-    match reserved < len {
-        true => Err(Error::Sparse { name: name.to_owned(), len, reserved }),
-        false => Ok(()),
-    }
-}
-
 /// Returns whether an object is marked as one in the making.
 pub(super) fn is_in_the_making(stat: &Stat) -> bool {
     stat.st_mode & IN_THE_MAKING != 0

@@ -11,6 +11,7 @@ use super::directory::{self, Use};
 use super::holder::Looker;
 use super::layout::{self, Features, Identity, MAGIC, ROWS, STREAM};
 use super::object;
+use super::reserved;
 use super::roles::{self, Lock, PeerState};
 use super::unmapped::Unmapped;
 use super::wanted::Wanted;
@@ -65,7 +66,7 @@ impl Glance {
             magic: if stat.st_size < layout::DATA_OFFSET as i64 { 0 } else { magic },
             rows,
             len: stat.st_size as u64,
-            reserved: object::reserved(&stat),
+            reserved: reserved::counted(&stat),
             is_in_the_making: object::is_in_the_making(&stat),
         })
     }
@@ -95,7 +96,7 @@ impl Glance {
             _ => return Err(Error::NotARing { name: name.to_owned(), len, magic }),
         };
         Wanted::whatever(identity).check(name, identity, len)?;
-        object::check_reserved(name, len, self.reserved)?;
+        reserved::check(name, len, self.reserved)?;
         Ok(identity)
     }
 }
@@ -136,7 +137,7 @@ impl View {
             && Identity::from_rows(glance.rows) == self.identity
             && glance.len == self.identity.segment_length;
         match is_same {
-            true => object::check_reserved(&self.name, glance.len, glance.reserved),
+            true => reserved::check(&self.name, glance.len, glance.reserved),
             false => Err(Error::Changing { name: self.name.clone() }),
         }
     }
