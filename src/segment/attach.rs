@@ -26,7 +26,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::anonymous;
 use super::holder::{Looker, Notes};
 use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
-use super::mapping::Mapping;
+use super::mapping::{Mapping, PIECE};
 use super::object::{self, Access, os};
 use super::place::Place;
 use super::reserved;
@@ -170,6 +170,10 @@ pub(super) fn attach(request: &Request<'_>) -> Result<Attached, Error> {
 struct Patience {
     /// How far a creator had got, and when that was seen first.
     progress: Option<(Progress, Duration)>,
+    /// The most blocks that an object in the making had.
+    most_blocks: i128,
+    /// How many signs of life there were without more blocks.
+    signs: i128,
     /// Since when a lock is kept that no process of this protocol has.
     kept: Option<Duration>,
 }
@@ -182,12 +186,26 @@ impl Patience {
         }
         self.kept = None;
         if let &Look::BeingMade(made) = look {
-            if self.progress.is_none_or(|(progress, _)| progress != made) {
+            if self.progress.is_none_or(|(progress, _)| progress != made) && self.believes(made) {
                 self.progress = Some((made, waited));
             }
         }
         let progressed = self.progress.map_or(Duration::ZERO, |(_, when)| when);
         wait.max(progressed + CREATION)
+    }
+
+    /// Returns whether this is progress. More blocks are, and so there is an end of it. Of other signs no more are
+    /// believed than a creator gives: a few when it begins and ends, and one for each piece of what it has reserved,
+    /// which a ring of messages maps twice.
+    fn believes(&mut self, [_, _, blocks, ..]: Progress) -> bool {
+        const FEW: i128 = 8;
+        const BLOCKS_OF_A_PIECE: i128 = PIECE as i128 / 512;
+        if blocks > self.most_blocks {
+            self.most_blocks = blocks;
+            return true;
+        }
+        self.signs += 1;
+        self.signs <= FEW + 2 * self.most_blocks / BLOCKS_OF_A_PIECE
     }
 }
 
@@ -624,6 +642,30 @@ mod tests {
         assert_eq!([most(&named, None, own), most(&given, Some(4096), own), most(&named, Some(1), own + 1)], [None; 3]);
         let limited = Request { max_capacity: Some(7), ..request(&named, Role::Consumer, Some(4096)) };
         assert_eq!(limited.most(own, 0), Some(7));
+    }
+
+    /// How long a creator is waited for that shows another state of these each second.
+    fn patience(progress: impl Fn(u64) -> Progress) -> Option<u64> {
+        let mut patience = Patience::default();
+        (0..10_000).find(|&second| {
+            let waited = Duration::from_secs(second);
+            patience.after(&Look::BeingMade(progress(second)), waited, Duration::ZERO) <= waited
+        })
+    }
+
+    #[test]
+    fn signs_of_life_are_believed_no_longer_than_a_creator_can_give_them() {
+        const GIB: i128 = (1 << 30) / 512;
+        let at = |second: u64| i128::from(second);
+        assert_eq!(patience(|_| [1, 0, 0, 0, 0]), Some(5));
+        // The time of the object changes, or the object, or what it has, there and back.
+        assert_eq!(patience(|second| [1, 0, 0, at(second), 0]), Some(7 + 5));
+        assert_eq!(patience(|second| [at(second), 0, 0, 0, 0]), Some(7 + 5));
+        assert_eq!(patience(|second| [1, 0, 8 * (at(second) % 2), 0, 0]), Some(8 + 5));
+        // Each piece of a ring takes a second, of messages twice.
+        assert_eq!(patience(|second| [1, GIB * 512, GIB, at(second), 0]), Some(8 + 2 * 8 + 5));
+        // More and more is reserved.
+        assert_eq!(patience(|second| [1, 0, at(second), 0, 0]), None);
     }
 
     #[test]
