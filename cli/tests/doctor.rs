@@ -54,6 +54,22 @@ fn each_fault_of_the_directory_has_its_line() {
 }
 
 #[test]
+fn a_process_that_can_have_few_descriptors_is_told_so() {
+    let mut is_told = false;
+    for limit in 5..=12 {
+        let Some(findings) = findings(&format!("ulimit -n {limit}")) else { return };
+        let locks = findings.iter().find(|finding| finding["check"] == "ofd-locks").unwrap();
+        if locks["status"] == "attention" {
+            is_told = true;
+            assert!(locks["cure"].as_str().unwrap().contains("ulimit -S -n"), "{limit} descriptors: {locks}");
+        } else {
+            assert_eq!(locks["found"], "a role is held by one handle alone", "{limit} descriptors");
+        }
+    }
+    assert!(is_told);
+}
+
+#[test]
 fn a_system_without_proc_has_its_line_and_named_rings_work() {
     let before = "mount -t tmpfs tmpfs /proc";
     check(before, "proc", "rings with a name work", "mount -t proc");
