@@ -423,7 +423,10 @@ pub enum Error {
 #[non_exhaustive]
 pub enum DirectoryFault {
     /// It is not there, or no directory.
-    #[error("/dev/shm is not there, expected a tmpfs; mount one there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm")]
+    #[error(
+        "/dev/shm is not there, or is no directory, expected a tmpfs; mount one there: mount -t tmpfs -o mode=1777 \
+         tmpfs /dev/shm"
+    )]
     Missing,
     /// It keeps this user from making, removing or opening anything in it.
     #[error(

@@ -47,6 +47,11 @@ fn break_it(fault: &str) -> rustix::io::Result<()> {
         "read-only" => replace("tmpfs", MountFlags::RDONLY, "mode=1777"),
         "inodes" => replace("tmpfs", MountFlags::empty(), "mode=1777,nr_inodes=8"),
         "missing" => mount("tmpfs", "/dev", "tmpfs", MountFlags::empty(), c""),
+        "file" => {
+            mount("tmpfs", "/dev", "tmpfs", MountFlags::empty(), c"")?;
+            File::create("/dev/shm").map_or_else(|error| panic!("{error}"), |_| Ok(()))
+        }
+        "unlisted" => replace("tmpfs", MountFlags::empty(), "mode=0711"),
         "other" => replace("ramfs", MountFlags::empty(), "mode=1777"),
         _ => mount_bind(folder(), "/dev/shm"),
     }
@@ -59,7 +64,8 @@ fn maker<E: End>(part: &mut Part) {
         return part.say(format!("no mounts: {error}"));
     }
     part.say("ready");
-    if fault == "closed" {
+    let is_closed = ["closed", "unlisted"].contains(&&*fault);
+    if is_closed {
         drop(E::attach(&small(Options::new("stands")).mode(0o666)).unwrap());
         give_up_privileges();
     }
@@ -69,8 +75,10 @@ fn maker<E: End>(part: &mut Part) {
     let text = |result: Result<(), ringmain::Error>| result.map_or_else(|error| error.to_string(), |()| "done".into());
     part.say(text(E::attach(&options).map(drop)));
     part.say(text(E::attach(&part.options().wait_for(Duration::from_millis(5))).map(drop)));
-    let name = if fault == "closed" { "stands" } else { part.name() };
-    part.say(text(ringmain::unlink(name)));
+    let name = if is_closed { "stands".to_owned() } else { part.name().to_owned() };
+    part.say(text(ringmain::unlink(&name)));
+    part.say(text(Inspection::open(&name).map(drop)));
+    part.say(text(Inspection::all().map(drop)));
     assert_eq!(files(), before, "something is left behind");
     part.hear();
 }
@@ -79,9 +87,9 @@ fn files() -> usize {
     fs::read_dir("/dev/shm").map_or(0, Iterator::count)
 }
 
-/// Checks what is said of a broken /dev/shm when a ring is made, looked for and removed.
+/// Checks what is said of a broken /dev/shm when a ring is made, looked for, removed and looked at, and when all are.
 #[track_caller]
-fn check<E: End>(fault: &str, expected: [&str; 3]) {
+fn check<E: End>(fault: &str, expected: [&str; 5]) {
     let ring = Ring::new();
     let mut maker = match Child::start_as_root("maker", ring.name(), &[&E::PART, &fault]) {
         Ok(child) => child,
@@ -106,32 +114,35 @@ fn a_directory_that_others_may_not_write_is_told() {
         return missing(Ability::OtherUsers, "only root acts as another user");
     }
     let closed = "/dev/shm has mode 0755 and belongs to user 0, expected mode 1777";
-    for_each_ring!(check, "closed", [closed, NO_RING, closed]);
+    for_each_ring!(check, "closed", [closed, NO_RING, closed, "done", "done"]);
+    let unlisted = "/dev/shm has mode 0711 and belongs to user 0, expected mode 1777";
+    for_each_ring!(check, "unlisted", [unlisted, NO_RING, unlisted, "done", unlisted]);
 }
 
 #[test]
 fn a_directory_that_is_mounted_read_only_is_told() {
-    for_each_ring!(check, "read-only", ["/dev/shm is mounted read-only", NO_RING, NO_RING]);
+    for_each_ring!(check, "read-only", ["/dev/shm is mounted read-only", NO_RING, NO_RING, NO_RING, "done"]);
 }
 
 #[test]
 fn a_directory_without_inodes_is_told() {
-    for_each_ring!(check, "inodes", ["/dev/shm has none of its 8 inodes left", NO_RING, NO_RING]);
+    for_each_ring!(check, "inodes", ["/dev/shm has none of its 8 inodes left", NO_RING, NO_RING, NO_RING, "done"]);
 }
 
 #[test]
 fn a_directory_that_is_missing_is_told() {
     let missing = "/dev/shm is not there";
-    for_each_ring!(check, "missing", [missing, missing, missing]);
+    for_each_ring!(check, "missing", [missing; 5]);
+    for_each_ring!(check, "file", [missing; 5]);
 }
 
 #[test]
 fn a_directory_that_is_no_tmpfs_is_told() {
-    for_each_ring!(check, "other", ["/dev/shm is a file system of type 0x858458f6", NO_RING, NO_RING]);
+    for_each_ring!(check, "other", ["/dev/shm is a file system of type 0x858458f6", NO_RING, NO_RING, NO_RING, "done"]);
     // Where the tests are built on a disk, as nearly everywhere, it is refused too.
     let is_tmpfs = rustix::fs::statfs(folder()).unwrap().f_type == 0x0102_1994;
     let expected = if is_tmpfs { "done" } else { "/dev/shm is a file system of type" };
-    for_each_ring!(check, "disk", [expected, if is_tmpfs { "done" } else { NO_RING }, ""]);
+    for_each_ring!(check, "disk", [expected, if is_tmpfs { "done" } else { NO_RING }, "", NO_RING, "done"]);
 }
 
 /// Uses a ring without /proc, beside another end that has it.

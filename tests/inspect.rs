@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -52,6 +52,38 @@ fn a_ring_says_what_it_is() {
     assert_eq!((message.capacity(), message.segment_length()), (8192, 4096 + 8192));
     assert_eq!(message.permissions().unwrap().mode, 0o640);
     assert!(!stream.is_orphaned().unwrap() && !stream.is_truncated().unwrap());
+}
+
+/// Returns how many calls of this thread have read something.
+fn reads() -> u64 {
+    let counts = fs::read_to_string("/proc/thread-self/io").unwrap();
+    counts.lines().find_map(|line| line.strip_prefix("syscr: ")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn records_behind_a_tail_are_counted_with_few_reads_however_many_they_are() {
+    const CAPACITY: usize = 1 << 20;
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(CAPACITY).record_alignment(8).message_producer().unwrap();
+    tx.push(&[7; 100]).unwrap();
+    // As where a producer is killed between the headers of its batch and the tail: each is that of an empty message.
+    let object = OpenOptions::new().write(true).open(ring.path()).unwrap();
+    object.write_all_at(&1_u64.to_ne_bytes().repeat(CAPACITY / 8), 4096).unwrap();
+    let (seen, before) = (Inspection::open(ring.name()).unwrap(), reads());
+    // No ring holds more: the record at the tail has room.
+    assert_eq!(seen.behind_tail(), CAPACITY as u64 - 8);
+    assert!(reads() - before < 1000, "{} reads", reads() - before);
+    // Behind what cannot be a header, nothing is counted.
+    object.write_all_at(&2_u64.to_ne_bytes(), 4096 + 112 + 5000 * 8).unwrap();
+    assert_eq!(seen.behind_tail(), 5000 * 8);
+    // A tail may lie behind its head.
+    ring.set_word(word::HEAD, 112 + 40);
+    assert_eq!(seen.behind_tail(), 4995 * 8);
+    object.write_all_at(&[0; 8], 4096 + 112 + 40).unwrap();
+    assert_eq!(seen.behind_tail(), 0);
+    let stream = Ring::new();
+    stream.make::<u64>(8);
+    assert_eq!(Inspection::open(stream.name()).unwrap().behind_tail(), 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::ends::{End, as_end, check_hand_over, for_each_end, for_each_ring, small};
 use common::limits::give_up_privileges;
@@ -21,7 +21,13 @@ use rustix::process::geteuid;
 #[test]
 #[ignore = "a process that the tests start"]
 fn plays_a_part() {
-    common::play(&[("locker", locker), ("leaver", as_end!(leaver)), ("hunter", hunter), ("reader", reader)]);
+    common::play(&[
+        ("locker", locker),
+        ("leaver", as_end!(leaver)),
+        ("hunter", hunter),
+        ("reader", reader),
+        ("exiter", exiter),
+    ]);
 }
 
 /// Opens a ring as another user than that of the tests, to read it, as root lets any.
@@ -189,6 +195,36 @@ fn a_close_that_removes_the_name_is_held_up_by_a_writer_for_a_second() {
         Err(Error::NotReady { waited, .. }) => assert!(waited < SECOND + BUSY, "{waited:?}"),
         other => panic!("{other:?}"),
     }
+}
+
+/// Holds many ends of rings whose names it is to remove, until it is told to exit.
+fn exiter(part: &mut Part) {
+    for name in part.argument::<String>(0).split(',') {
+        let tx = ringmain::Options::new(name).capacity(8).mode(0o644).unlink_on_close(true).stream_producer::<u64>();
+        std::mem::forget(tx.unwrap());
+    }
+    part.say("attached");
+    part.hear();
+    std::process::exit(0);
+}
+
+#[test]
+fn an_exit_is_held_up_by_read_locks_for_a_moment_however_many_rings_it_leaves() {
+    // One after the other, they would take ten seconds.
+    let rings: Vec<Ring> = (0..100).map(|_| Ring::new()).collect();
+    let names = rings.iter().map(Ring::name).collect::<Vec<_>>().join(",");
+    let mut exiter = Child::start("exiter", rings[0].name(), &[&names]);
+    exiter.says("attached");
+    let (locked, free) = rings.split_at(99);
+    let objects: Vec<File> = locked.iter().map(|ring| File::open(ring.path()).unwrap()).collect();
+    objects.iter().for_each(|object| lock_to_read(object, ADMINISTRATION));
+    let start = Instant::now();
+    exiter.say("exit");
+    assert!(exiter.end().success());
+    let took = start.elapsed();
+    assert!(took < SECOND + BUSY, "{took:?}");
+    // What nobody keeps is removed all the same.
+    assert!(locked.iter().all(Ring::exists) && !free.iter().any(Ring::exists));
 }
 
 /// Opens a ring again and again as soon as it stands, and sets read locks on all its bytes that are free.

@@ -109,6 +109,26 @@ fn a_ring_with_a_punched_hole_is_refused_to_whoever_comes() {
     for_each_end!(check);
 }
 
+#[test]
+fn memory_behind_the_end_hides_no_hole() {
+    fn check<E: End>() {
+        let ring = Ring::new();
+        drop(E::attach(&E::of_bytes(ring.options(), 4 * 4096)).unwrap());
+        let object = open(ring.name());
+        punch(&object, 2 * 4096, 4096);
+        fallocate(&object, FallocateFlags::KEEP_SIZE, 5 * 4096, 2 * 4096).unwrap();
+        let blocks = object.metadata().unwrap().blocks();
+        assert_eq!(blocks * 512, 6 * 4096);
+        match E::attach(&ring.options()) {
+            Err(Error::Sparse { len, reserved, .. }) => assert_eq!((len, reserved), (5 * 4096, 4 * 4096)),
+            Err(error) => panic!("{error:?}"),
+            Ok(_) => return missing(Ability::PageCounts, "the memory behind the end was counted"),
+        }
+        assert_eq!(object.metadata().unwrap().blocks(), blocks);
+    }
+    for_each_end!(check);
+}
+
 /// Makes a sealed memory file of one page with the header of a ring, and of the length that this claims.
 fn lie(capacity: usize) -> OwnedFd {
     let small = File::from(Options::anonymous().capacity(8).create_stream(Layout::new::<u64>()).unwrap());

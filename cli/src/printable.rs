@@ -26,15 +26,25 @@ pub(crate) fn unambiguous(bytes: &[u8]) -> String {
 
 /// Returns whether a character does something other than to be seen.
 pub(crate) fn is_hidden(letter: char) -> bool {
-    const HIDDEN: [RangeInclusive<char>; 9] = [
+    // Unicode's Default_Ignorable_Code_Point, ends of lines and paragraphs, annotations, and a sign without a dot.
+    const HIDDEN: [RangeInclusive<char>; 18] = [
         '\u{ad}'..='\u{ad}',
+        '\u{34f}'..='\u{34f}',
         '\u{61c}'..='\u{61c}',
-        '\u{180e}'..='\u{180e}',
+        '\u{115f}'..='\u{1160}',
+        '\u{17b4}'..='\u{17b5}',
+        '\u{180b}'..='\u{180f}',
         '\u{200b}'..='\u{200f}',
         '\u{2028}'..='\u{202e}',
         '\u{2060}'..='\u{206f}',
+        '\u{2800}'..='\u{2800}',
+        '\u{3164}'..='\u{3164}',
+        '\u{fe00}'..='\u{fe0f}',
         '\u{feff}'..='\u{feff}',
-        '\u{fff9}'..='\u{fffb}',
+        '\u{ffa0}'..='\u{ffa0}',
+        '\u{fff0}'..='\u{fffb}',
+        '\u{1bca0}'..='\u{1bca3}',
+        '\u{1d173}'..='\u{1d17a}',
         '\u{e0000}'..='\u{e0fff}',
     ];
     letter.is_control() || HIDDEN.iter().any(|range| range.contains(&letter))
@@ -57,6 +67,15 @@ pub(crate) mod tests {
         let expected = format!("{controls}{hidden}\u{e9}");
         assert_eq!(printable(HOSTILE.as_bytes()), expected);
         assert_eq!(printable(b"\xff\xc3(\xe2\x80"), "\\xff\\xc3(\\xe2\\x80");
+    }
+
+    #[test]
+    fn names_that_differ_in_what_cannot_be_seen_look_different() {
+        // Fillers, joiners and selectors of several scripts.
+        for hidden in "\u{34f}\u{115f}\u{17b5}\u{180b}\u{2800}\u{3164}\u{fe0f}\u{ffa0}\u{1bca0}\u{1d173}".chars() {
+            assert_eq!(unambiguous(format!("a{hidden}").as_bytes()), format!("a{}", hidden.escape_unicode()));
+        }
+        assert_eq!(unambiguous("\u{4e2d}\u{e9}\u{1f600}".as_bytes()), "\u{4e2d}\u{e9}\u{1f600}");
     }
 
     #[test]

@@ -50,6 +50,23 @@ fn each_fault_of_the_directory_has_its_line() {
     check(&tmpfs("mode=1777,nr_inodes=8"), "dev-shm-inodes", "of 8 are free", "nr_inodes");
     check("mount -t ramfs ramfs /dev/shm", "dev-shm", "a file system of type 0x858458f6", "mount -t tmpfs");
     check("mount -t tmpfs tmpfs /dev", "dev-shm", "/dev/shm is not there", "mount -t tmpfs");
+    check("mount -t tmpfs tmpfs /dev; echo >/dev/shm", "dev-shm", "/dev/shm is no directory", "mount -t tmpfs");
+}
+
+#[test]
+fn a_process_that_can_have_few_descriptors_is_told_so() {
+    let mut is_told = false;
+    for limit in 5..=12 {
+        let Some(findings) = findings(&format!("ulimit -n {limit}")) else { return };
+        let locks = findings.iter().find(|finding| finding["check"] == "ofd-locks").unwrap();
+        if locks["status"] == "attention" {
+            is_told = true;
+            assert!(locks["cure"].as_str().unwrap().contains("ulimit -S -n"), "{limit} descriptors: {locks}");
+        } else {
+            assert_eq!(locks["found"], "a role is held by one handle alone", "{limit} descriptors");
+        }
+    }
+    assert!(is_told);
 }
 
 #[test]

@@ -247,7 +247,8 @@ fn look_at_all(objects: Objects, spare: u64, seed: u64) {
     changes.end();
     let after = sizes();
     let is_removable = |object: &Object| {
-        object.kind.is_removable() && !(object.kind == Kind::Stale && attached.contains(&object.name))
+        let is_ring = object.kind != Kind::Unfinished;
+        object.kind.is_removable() && !(is_ring && attached.contains(&object.name))
     };
     for object in &objects.all {
         let is_there = after.contains_key(&object.name) || object.kind == Kind::Renamed;
@@ -383,7 +384,7 @@ impl Attaching {
             let count = &mut counts[object.kind as usize];
             *count += 1;
             match object.kind {
-                Kind::Stale | Kind::Unfinished => *count % 2 == 0,
+                Kind::Stale | Kind::Crowded | Kind::Unfinished => *count % 2 == 0,
                 kind if WAITED_FOR.contains(&kind) => waits && *count <= 2,
                 _ => object.name.to_str().is_some(),
             }

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod behind_tail;
 mod tap;
 
 pub use crate::ring::observe::{Positions, Sleeps};
@@ -171,7 +172,7 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// [`Error::Os`]: the directory of shared memory cannot be read.
+    /// [`Error::Directory`], [`Error::Os`]: the directory of shared memory cannot be read.
     pub fn all() -> Result<Objects, Error> {
         Ok(Objects { names: names()?.into_iter() })
     }
@@ -239,6 +240,15 @@ impl Inspection {
     #[must_use]
     pub fn segment_length(&self) -> u64 {
         self.identity.segment_length
+    }
+
+    /// Returns how many bytes the records of a message ring have that stand behind its tail; 0 for a stream.
+    ///
+    /// A producer that is killed between a header and its tail leaves a message or a batch there, which the consumer
+    /// gets. One that is at work may be about to store the tail. Reads 16 MiB at most, for however many records.
+    #[must_use]
+    pub fn behind_tail(&self) -> u64 {
+        behind_tail::behind_tail(self)
     }
 
     /// Taps the ring, beginning with what the consumer has not given back yet.

@@ -27,10 +27,11 @@ use super::anonymous;
 use super::effective_user;
 use super::holder::{Looker, Notes};
 use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
-use super::mapping::Mapping;
+use super::mapping::{Mapping, PIECE};
 use super::object::{self, os};
 use super::removal;
 use super::request::{Creation, Place, Request};
+use super::reserved;
 use super::roles::Lock;
 use super::unmapped::Unmapped;
 use super::view::Glance;
@@ -75,7 +76,7 @@ enum Look {
     /// Something changed meanwhile, or another process is attaching or leaving: try again.
     Unsettled,
     /// Another process is creating it, and has got this far.
-    BeingMade(Stat),
+    BeingMade(Progress),
     /// The role is locked, and this process, which held it, is gone.
     HolderGone(u32),
     /// This lock is free, and a process that may only read the ring keeps everybody from it.
@@ -89,7 +90,18 @@ impl Look {
             Look::Attached(Attached { mapping, identity: Box::new(identity), questions })
         })
     }
+
+    /// How far the creator of an object has got.
+    fn being_made(stat: &Stat) -> Look {
+        // Their types differ between processors.
+        let (seconds, nanoseconds) = (i128::from(stat.st_ctime), i128::from(stat.st_ctime_nsec));
+        let (ino, size, blocks) = (i128::from(stat.st_ino), i128::from(stat.st_size), i128::from(stat.st_blocks));
+        Look::BeingMade([ino, size, blocks, seconds, nanoseconds])
+    }
 }
+
+/// How far a creator has got: which object it is, its length and blocks, and when it was changed last.
+type Progress = [i128; 5];
 
 /// The result of an attempt to lock a role.
 enum Locking {
@@ -142,7 +154,11 @@ pub(super) fn attach(request: &Request, role: Option<Role>, wanted: &Wanted) -> 
 #[derive(Debug, Default)]
 struct Patience {
     /// How far a creator had got, and when that was seen first.
-    progress: Option<(Stat, Duration)>,
+    progress: Option<(Progress, Duration)>,
+    /// The most blocks that an object in the making had.
+    most_blocks: i128,
+    /// How many signs of life there were without more blocks.
+    signs: i128,
     /// Since when a lock is kept that no process of this protocol has.
     kept: Option<Duration>,
 }
@@ -155,14 +171,26 @@ impl Patience {
         }
         self.kept = None;
         if let &Look::BeingMade(made) = look {
-            // Which object it is, its length and blocks, and when it was changed last.
-            let far = |stat: Stat| (stat.st_ino, stat.st_size, stat.st_blocks, stat.st_ctime, stat.st_ctime_nsec);
-            if self.progress.is_none_or(|(progress, _)| far(progress) != far(made)) {
+            if self.progress.is_none_or(|(progress, _)| progress != made) && self.believes(made) {
                 self.progress = Some((made, waited));
             }
         }
         let progressed = self.progress.map_or(Duration::ZERO, |(_, when)| when);
         wait.max(progressed + CREATION)
+    }
+
+    /// Returns whether this is progress. More blocks are, and so there is an end of it. Of other signs no more are
+    /// believed than a creator gives: a few when it begins and ends, and one for each piece of what it has reserved,
+    /// which a ring of messages maps twice.
+    fn believes(&mut self, [_, _, blocks, ..]: Progress) -> bool {
+        const FEW: i128 = 8;
+        const BLOCKS_OF_A_PIECE: i128 = PIECE as i128 / 512;
+        if blocks > self.most_blocks {
+            self.most_blocks = blocks;
+            return true;
+        }
+        self.signs += 1;
+        self.signs <= FEW + 2 * self.most_blocks / BLOCKS_OF_A_PIECE
     }
 }
 
@@ -208,7 +236,7 @@ impl Attempt<'_> {
                 // Its creator opens it, to others and under a umask to itself, when it has locked what it needs.
                 Some(stat) if object::is_in_the_making(&stat) => {
                     self.check_access(&stat)?;
-                    return Ok(Look::BeingMade(stat));
+                    return Ok(Look::being_made(&stat));
                 }
                 // It may have been finished, or removed, between the two calls.
                 _ => object::open(name)?,
@@ -249,9 +277,9 @@ impl Attempt<'_> {
         let name = self.name();
         // The length is read after the magic was seen: before, the object may not have had its length yet.
         let stat = object::stat(file.as_fd())?;
-        let (len, reserved) = (stat.st_size as u64, object::reserved(&stat));
+        let (len, reserved) = (stat.st_size as u64, reserved::before_the_end(file.as_fd(), &stat));
         self.wanted.check(name, found, len)?;
-        object::check_reserved(name, len, reserved)?;
+        reserved::check(name, len, reserved)?;
         let data = len - found.data_offset;
         match self.most(stat.st_uid, reserved).filter(|&limit| limit < data) {
             Some(limit) => Err(Error::TooLarge { name: name.to_owned(), found: data, limit }),
@@ -450,7 +478,7 @@ impl Attempt<'_> {
             if Lock::Administration.is_kept_by_a_reader(file)? {
                 return Ok(Look::ReadLocked(Lock::Administration));
             }
-            return Ok(Look::BeingMade(object::stat(file)?));
+            return Ok(Look::being_made(&object::stat(file)?));
         }
         // Its creator may have finished, and another may have repaired it, before the lock was ours.
         if self.observe(file)?.is_none() {
@@ -529,6 +557,30 @@ mod tests {
         }
         assert_eq!([most(&named, None, own), most(&given, Some(4096), own), most(&named, Some(1), own + 1)], [None; 3]);
         assert_eq!(most(&Request { max_capacity: Some(7), ..named.clone() }, Some(4096), own), Some(7));
+    }
+
+    /// How long a creator is waited for that shows another state of these each second.
+    fn patience(progress: impl Fn(u64) -> Progress) -> Option<u64> {
+        let mut patience = Patience::default();
+        (0..10_000).find(|&second| {
+            let waited = Duration::from_secs(second);
+            patience.after(&Look::BeingMade(progress(second)), waited, Duration::ZERO) <= waited
+        })
+    }
+
+    #[test]
+    fn signs_of_life_are_believed_no_longer_than_a_creator_can_give_them() {
+        const GIB: i128 = (1 << 30) / 512;
+        let at = |second: u64| i128::from(second);
+        assert_eq!(patience(|_| [1, 0, 0, 0, 0]), Some(5));
+        // The time of the object changes, or the object, or what it has, there and back.
+        assert_eq!(patience(|second| [1, 0, 0, at(second), 0]), Some(7 + 5));
+        assert_eq!(patience(|second| [at(second), 0, 0, 0, 0]), Some(7 + 5));
+        assert_eq!(patience(|second| [1, 0, 8 * (at(second) % 2), 0, 0]), Some(8 + 5));
+        // Each piece of a ring takes a second, of messages twice.
+        assert_eq!(patience(|second| [1, GIB * 512, GIB, at(second), 0]), Some(8 + 2 * 8 + 5));
+        // More and more is reserved.
+        assert_eq!(patience(|second| [1, 0, at(second), 0, 0]), None);
     }
 
     #[test]

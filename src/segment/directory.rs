@@ -3,7 +3,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{Access, AtFlags, CWD};
+use rustix::fs::{Access, AtFlags, CWD, FileType};
 use rustix::io::Errno;
 
 use super::object::os;
@@ -12,26 +12,49 @@ use crate::error::{DirectoryFault, Error};
 /// Where Linux has the objects of shared memory.
 pub(super) const PATH: &str = "/dev/shm";
 
-/// Says what is wrong with the directory, if that is why a call for a name failed; `changes` says whether the call was
-/// to make or to remove the name.
-pub(super) fn blame(error: Errno, changes: bool) -> Option<Error> {
+/// What a call does with the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It finds a name.
+    Find,
+    /// It makes or removes a name.
+    Change,
+    /// It reads all names.
+    List,
+}
+
+impl Use {
+    fn access(self) -> Access {
+        match self {
+            Use::Find => Access::EXEC_OK,
+            Use::Change => Access::EXEC_OK | Access::WRITE_OK,
+            Use::List => Access::READ_OK,
+        }
+    }
+}
+
+/// Says what is wrong with the directory, if that is why a call for a name, or for all, failed.
+pub(super) fn blame(error: Errno, purpose: Use) -> Option<Error> {
     let fault = match error {
-        Errno::NOENT | Errno::NOTDIR => rustix::fs::stat(PATH).is_err().then_some(DirectoryFault::Missing),
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => (!is_there()).then_some(DirectoryFault::Missing),
         Errno::ROFS => Some(DirectoryFault::ReadOnly),
         Errno::NOSPC => rustix::fs::statvfs(PATH)
             .ok()
             .filter(|system| system.f_files > 0 && system.f_ffree == 0)
             .map(|system| DirectoryFault::NoInodes { total: system.f_files }),
-        Errno::ACCESS | Errno::PERM => closed(changes),
+        Errno::ACCESS | Errno::PERM => closed(purpose),
         _ => None,
     };
     fault.map(|fault| Error::Directory { fault, source: Some(error.into()) })
 }
 
+fn is_there() -> bool {
+    rustix::fs::stat(PATH).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+}
+
 /// Returns the mode of the directory, if it keeps this user out.
-fn closed(changes: bool) -> Option<DirectoryFault> {
-    let wanted = if changes { Access::EXEC_OK | Access::WRITE_OK } else { Access::EXEC_OK };
-    match rustix::fs::accessat(CWD, PATH, wanted, AtFlags::EACCESS) {
+fn closed(purpose: Use) -> Option<DirectoryFault> {
+    match rustix::fs::accessat(CWD, PATH, purpose.access(), AtFlags::EACCESS) {
         Err(Errno::ACCESS) => {
             let stat = rustix::fs::stat(PATH).ok()?;
             Some(DirectoryFault::Closed { mode: stat.st_mode & 0o7777, owner: stat.st_uid })

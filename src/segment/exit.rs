@@ -17,7 +17,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::layout::Header;
 use super::leave::Parting;
@@ -25,7 +25,7 @@ use super::process::{self, Epoch, PerProcess, lock, without_signals};
 use super::removal;
 use crate::ring::memory::Role;
 
-/// How long the handler waits at most for its turn to remove a name.
+/// How long the handler waits at most for its turns to remove names, however many there are.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The exit status of a Rust program whose `main` has panicked.
@@ -102,12 +102,13 @@ fn leave_all(is_orderly: bool) {
         unsafe { entry.parting() }.leave(entry.generation, false);
     }
     // All peers know by now.
+    let end = Instant::now() + PATIENCE;
     for entry in &*entries {
         if let Some(name) = &entry.name {
             // SAFETY: the same.
             let file = unsafe { entry.parting() }.file;
             // There is nobody to tell of a name that stays.
-            let _ = removal::unlink_own(name, file, PATIENCE);
+            let _ = removal::unlink_own(name, file, end.saturating_duration_since(Instant::now()));
         }
     }
 }

@@ -18,7 +18,7 @@ use super::process::Epoch;
 use crate::error::Error;
 
 /// How many bytes are brought into place at once: some tenths of a second on a machine with other load.
-const PIECE: usize = 128 << 20;
+pub(super) const PIECE: usize = 128 << 20;
 
 /// A shared mapping of a segment, at least as long as its header.
 ///

@@ -21,6 +21,7 @@ mod path;
 mod process;
 mod removal;
 mod request;
+mod reserved;
 mod roles;
 pub(crate) mod transfer;
 mod unmapped;

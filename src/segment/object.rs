@@ -9,7 +9,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::shm;
 
 use super::descriptor::lift;
-use super::directory;
+use super::directory::{self, Use};
 use super::layout::{DATA_OFFSET, WRITTEN_BY_CREATOR};
 use super::path::with_path;
 use super::unmapped::Unmapped;
@@ -48,8 +48,9 @@ pub(super) fn open(name: &str) -> Result<Option<OwnedFd>, Error> {
 pub(super) fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
     match shm::open(name, flags(access), Mode::empty()).and_then(lift) {
         Ok(file) => Ok(Some(file)),
-        Err(error @ Errno::NOENT) => directory::blame(error, false).map_or(Ok(None), Err),
-        Err(Errno::LOOP) => Err(Error::NotRegular { name: name.to_owned(), found: "symbolic link" }),
+        Err(error @ Errno::NOENT) => directory::blame(error, Use::Find).map_or(Ok(None), Err),
+        Err(error @ Errno::LOOP) => Err(directory::blame(error, Use::Find)
+            .unwrap_or_else(|| Error::NotRegular { name: name.to_owned(), found: "symbolic link" })),
         Err(Errno::ISDIR) => Err(Error::NotRegular { name: name.to_owned(), found: "directory" }),
         Err(Errno::NXIO) => Err(Error::NotRegular { name: name.to_owned(), found: "socket or device" }),
         // Nothing else would make this call wait.
@@ -65,7 +66,7 @@ pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
     match shm::open(name, access, Mode::RUSR | Mode::WUSR | Mode::SVTX).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
-        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| denied(name, "shm_open", error))),
+        Err(error) => Err(directory::blame(error, Use::Change).unwrap_or_else(|| denied(name, "shm_open", error))),
     }
 }
 
@@ -149,20 +150,6 @@ pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
     }
 }
 
-/// Returns how many bytes of an object have memory of their own. Behind the others are holes.
-pub(super) fn reserved(stat: &Stat) -> u64 {
-    const BLOCK: u64 = 512;
-    (stat.st_blocks as u64).saturating_mul(BLOCK)
-}
-
-/// Refuses an object of which parts have no memory: an access there would take some that may not be left.
-pub(super) fn check_reserved(name: &str, len: u64, reserved: u64) -> Result<(), Error> {
-    match reserved < len {
-        true => Err(Error::Sparse { name: name.to_owned(), len, reserved }),
-        false => Ok(()),
-    }
-}
-
 /// Returns whether an object is marked as one in the making.
 pub(super) fn is_in_the_making(stat: &Stat) -> bool {
     stat.st_mode & IN_THE_MAKING != 0
@@ -219,7 +206,7 @@ fn flags(access: shm::OFlags) -> shm::OFlags {
 }
 
 pub(super) fn denied(name: &str, call: &'static str, error: Errno) -> Error {
-    if let Some(fault) = directory::blame(error, false) {
+    if let Some(fault) = directory::blame(error, Use::Find) {
         return fault;
     }
     match error {

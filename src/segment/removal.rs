@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::shm;
 
 use super::attach::CREATION;
-use super::directory;
+use super::directory::{self, Use};
 use super::object;
 use super::roles::{self, Lock};
 use super::unmapped::Unmapped;
@@ -112,7 +112,9 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Er
     match shm::unlink(name) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
-        Err(error) => Err(directory::blame(error, true).unwrap_or_else(|| object::denied(name, "shm_unlink", error))),
+        Err(error) => {
+            Err(directory::blame(error, Use::Change).unwrap_or_else(|| object::denied(name, "shm_unlink", error)))
+        }
     }
 }
 

@@ -5,12 +5,14 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::shm::OFlags;
 
-use super::directory;
+use super::directory::{self, Use};
 use super::holder::Looker;
 use super::layout::{self, Identity, MAGIC, ROWS, STREAM};
 use super::object;
+use super::reserved;
 use super::roles::{self, Lock, PeerState};
 use super::unmapped::Unmapped;
 use super::wanted::Wanted;
@@ -81,7 +83,7 @@ impl Glance {
             magic: if stat.st_size < layout::DATA_OFFSET as i64 { 0 } else { magic },
             rows,
             len: stat.st_size as u64,
-            reserved: object::reserved(&stat),
+            reserved: reserved::counted(&stat),
             is_in_the_making: object::is_in_the_making(&stat),
         })
     }
@@ -111,7 +113,7 @@ impl Glance {
             _ => return Err(Error::NotARing { name: name.to_owned(), len, magic }),
         };
         Wanted::whatever(identity).check(name, identity, len)?;
-        object::check_reserved(name, len, self.reserved)?;
+        reserved::check(name, len, self.reserved)?;
         Ok(identity)
     }
 }
@@ -121,7 +123,8 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as their names say.
+    /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`], [`Error::Directory`]: as their names
+    ///   say.
     /// - [`Error::NotReady`]: the ring is being created.
     /// - [`Error::Unfinished`]: its creator was killed.
     /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name.
@@ -131,7 +134,10 @@ impl Inspection {
     /// - [`Error::Leased`]: a process holds a lease of it.
     pub fn open(name: &str) -> Result<Inspection, Error> {
         object::check_name(name)?;
-        let absent = || Error::NotFound { name: name.to_owned(), waited: Duration::ZERO };
+        let absent = || match directory::blame(Errno::NOENT, Use::Find) {
+            Some(fault) => fault,
+            None => Error::NotFound { name: name.to_owned(), waited: Duration::ZERO },
+        };
         // Nothing but a regular file is opened: whoever opens a FIFO lets its writer go on.
         object::check_regular(name, &object::status(name)?.ok_or_else(absent)?)?;
         let file = object::open_as(name, OFlags::RDONLY)?.ok_or_else(absent)?;
@@ -167,7 +173,7 @@ impl Inspection {
             && Identity::from_rows(glance.rows) == self.identity
             && glance.len == self.identity.segment_length;
         match is_same {
-            true => object::check_reserved(&self.name, glance.len, glance.reserved),
+            true => reserved::check(&self.name, glance.len, glance.reserved),
             false => Err(Error::Changing { name: self.name.clone() }),
         }
     }
@@ -300,7 +306,10 @@ impl Inspection {
 
 /// Returns all names of the directory of shared memory, in order, whatever stands under them.
 pub(crate) fn names() -> Result<Vec<OsString>, Error> {
-    let read = |source| Error::Os { call: "readdir(/dev/shm)", source };
+    let read = |source| {
+        let fault = Errno::from_io_error(&source).and_then(|error| directory::blame(error, Use::List));
+        fault.unwrap_or(Error::Os { call: "readdir(/dev/shm)", source })
+    };
     let entries = fs::read_dir(directory::PATH).map_err(read)?;
     let mut names = entries.map(|entry| Ok(entry.map_err(read)?.file_name())).collect::<Result<Vec<_>, Error>>()?;
     names.sort_unstable();

@@ -22,6 +22,8 @@ pub(crate) enum Ability {
     MemoryLock,
     /// To make files of huge pages: a kernel that has them.
     HugePages,
+    /// To count the pages that a part of an object has: Linux 6.5.
+    PageCounts,
     /// A /dev/shm that has a size.
     LimitedSharedMemory,
     /// To make a group of processes whose memory is limited (cgroups): root.
@@ -43,6 +45,7 @@ impl Display for Ability {
             Ability::SystemCallFilter => "system-call-filter",
             Ability::MemoryLock => "memory-lock",
             Ability::HugePages => "huge-pages",
+            Ability::PageCounts => "page-counts",
             Ability::LimitedSharedMemory => "limited-shared-memory",
             Ability::MemoryGroup => "memory-group",
             Ability::CoreDump => "core-dump",

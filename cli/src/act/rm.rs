@@ -1,6 +1,7 @@
 //! `ringmain rm`.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -165,10 +166,14 @@ fn holder(ring: &Inspection, role: Role) -> Result<Option<String>, Error> {
     }))
 }
 
-/// Returns the command line of a process, as far as it can be read.
+/// Returns the beginning of the command line of a process, as far as it can be read. A process can make that as long as
+/// its addresses reach (`PR_SET_MM_MAP`), so only so much is read of it.
 fn command(pid: u32) -> String {
     const LONGEST: usize = 60;
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    const MOST: u64 = 4096;
+    let mut line = Vec::new();
+    // What was read before it failed is as good as any.
+    let _ = File::open(format!("/proc/{pid}/cmdline")).and_then(|file| file.take(MOST).read_to_end(&mut line));
     let words: Vec<u8> = line.iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect();
     let words: String = printable(words.trim_ascii()).chars().take(LONGEST).collect();
     if words.is_empty() { "command unknown".to_owned() } else { words }
@@ -184,4 +189,28 @@ fn is_stale(ring: &Result<Inspection, Error>) -> bool {
     let is_crashed = |role| ring.end(role).is_ok_and(|end| end.state == PeerState::Crashed);
     // The lock counts, whatever its holder says of itself.
     !roles.iter().any(|&role| ring.is_held(role).unwrap_or(true)) && roles.into_iter().any(is_crashed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn only_the_beginning_of_a_command_line_is_read() {
+        // Behind thousands of empty words: `cat` cannot open them, and reads its input until that is closed.
+        let mut cat = Command::new("cat");
+        cat.arg0("").args(vec![""; 5000]).arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = cat.spawn().unwrap();
+        let mut stdin = process.stdin.take().unwrap();
+        // It has its own command line once it copies.
+        std::io::Write::write_all(&mut stdin, b"x").unwrap();
+        process.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+        assert_eq!(command(process.id()), "command unknown");
+        drop(stdin);
+        process.wait().unwrap();
+        assert_eq!(command(std::process::id()).chars().next(), std::env::args().next().unwrap().chars().next());
+    }
 }

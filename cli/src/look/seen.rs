@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
-use ringmain::inspect::{Condition, Features, Found, Inspection, Kind, Permissions, Positions, Tapped};
+use ringmain::inspect::{Condition, Features, Found, Inspection, Kind, Permissions, Positions};
 use ringmain::{Error, PeerState, Role};
 
 use crate::printable::{printable, unambiguous};
@@ -182,7 +182,9 @@ impl Seen {
         };
         let (producer, consumer) = (end(Role::Producer), end(Role::Consumer));
         if let (Ok(positions), false, Some(PeerState::Crashed)) = (&mut positions, is_stream, producer.state) {
-            positions.used += uncounted(ring, *positions, alignment);
+            let used = positions.used + ring.behind_tail();
+            // More than that were not there at one moment.
+            positions.used = if used <= ring.capacity() as u64 { used } else { positions.used };
         }
         let positions = positions.ok();
         seen.ring = Some(Ring {
@@ -231,26 +233,6 @@ impl Seen {
             State::Idle
         }
     }
-}
-
-/// How many messages behind a tail are counted: somebody may have made a ring with very many, to hold up whoever looks.
-const MOST: usize = 1 << 16;
-
-/// How many bytes of records stand behind the tail, as far as it is known: a producer that is killed between a header
-/// and its tail leaves a message or a batch there, which a consumer gets.
-fn uncounted(ring: &Inspection, positions: Positions, alignment: usize) -> u64 {
-    // As docs/format.md has it: a header, and where there is room a word of the user's.
-    let before = if alignment == 8 { 8 } else { 16 };
-    let start = positions.head.wrapping_add(positions.used);
-    let (mut tap, mut end) = (ring.tap_new().longest(0), start);
-    for _ in 0..MOST {
-        // What cannot be looked at is not counted.
-        let Ok(Tapped::Unit { position }) = tap.next(&mut Vec::new()) else { break };
-        let size = (before + tap.last_len()).next_multiple_of(alignment);
-        end = position.wrapping_add(size as u64);
-    }
-    // A consumer may take them meanwhile.
-    Some(end.wrapping_sub(start)).filter(|&size| size <= ring.capacity() as u64).unwrap_or(0)
 }
 
 impl End {

@@ -129,7 +129,7 @@ impl<'a> Looks<'a> {
 
     /// Writes what is there, as much as one look may.
     fn look(&mut self, text: &mut String) -> Result<Looked> {
-        let (mut bytes, mut steps) = (Vec::new(), 0);
+        let (mut bytes, mut steps, mut misses) = (Vec::new(), 0, 0);
         let looked = loop {
             if self.left == 0 {
                 break Ok(Looked::Enough);
@@ -141,11 +141,17 @@ impl<'a> Looks<'a> {
             match self.tap.next(&mut bytes) {
                 Err(corrupted) => break Err(corrupted),
                 Ok(Tapped::Nothing) => break Ok(Looked::Nothing),
-                Ok(Tapped::Missed { count }) => self.miss(count),
+                // It would go on for as long as somebody moves the positions.
+                Ok(Tapped::Missed { .. }) if self.end.is_some() && misses == MOST_MISSES => break Ok(Looked::Enough),
+                Ok(Tapped::Missed { count }) => {
+                    misses += 1;
+                    self.miss(count);
+                }
                 Ok(Tapped::Unit { position }) if self.end.is_some_and(|end| !is_before(position, end)) => {
                     break Ok(Looked::Enough);
                 }
                 Ok(Tapped::Unit { position }) => {
+                    misses = 0;
                     self.left -= 1;
                     self.has_printed = true;
                     self.run.push(text, self.shape, position, &bytes, self.tap.last_len());
@@ -173,6 +179,9 @@ impl<'a> Looks<'a> {
         Ok(self.ring.is_orphaned()? && self.ring.end(Role::Producer)?.state != PeerState::Alive)
     }
 }
+
+/// How often in a row a look that does not go on may find that all has passed.
+const MOST_MISSES: u32 = 1000;
 
 /// How much text is written at once.
 const CHUNK: usize = 64 * 1024;

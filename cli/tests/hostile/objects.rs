@@ -27,6 +27,10 @@ const CAPACITY: u64 = 0x0028;
 const PRODUCER_PRESENCE: u64 = 0x0080;
 const TAIL: u64 = 0x0180;
 const HEADER: u64 = 0x0300;
+const DATA: u64 = 0x1000;
+
+/// The bytes of a ring that is full of records of 8 bytes.
+const CROWDED: usize = 1 << 16;
 
 /// What an object is made like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub(crate) enum Kind {
     Foreign,
     /// A ring whose holder was killed.
     Stale,
+    /// A ring whose producer was killed, full of the shortest records, which its tail does not count.
+    Crowded,
     /// What a killed creator left.
     Unfinished,
     /// Under the lock of its creator.
@@ -75,10 +81,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 24] = [
+    pub(crate) const ALL: [Kind; 25] = [
         Kind::Ring,
         Kind::Foreign,
         Kind::Stale,
+        Kind::Crowded,
         Kind::Unfinished,
         Kind::BeingMade,
         Kind::Locked,
@@ -106,7 +113,7 @@ impl Kind {
     pub(crate) fn states(self) -> &'static [&'static str] {
         match self {
             Kind::Ring | Kind::Foreign => &["idle"],
-            Kind::Stale => &["stale"],
+            Kind::Stale | Kind::Crowded => &["stale"],
             Kind::Unfinished => &["unfinished"],
             Kind::BeingMade => &["being made"],
             Kind::Locked => &["idle"],
@@ -126,7 +133,7 @@ impl Kind {
 
     /// Whether `rm --stale` may remove it.
     pub(crate) fn is_removable(self) -> bool {
-        matches!(self, Kind::Stale | Kind::Unfinished)
+        matches!(self, Kind::Stale | Kind::Crowded | Kind::Unfinished)
     }
 
     /// Whether its sizes or its name may be others than they were.
@@ -136,16 +143,19 @@ impl Kind {
 
     /// Whether an end that attaches there waits for the other one, or may.
     pub(crate) fn is_waited_at(self) -> bool {
-        use Kind::{BeingMade, Damaged, Flipping, Foreign, Leased, Locked, Renamed, Ring, Stale, Unfinished};
-        matches!(self, Ring | Foreign | Stale | Damaged | Flipping | Renamed | Leased | Locked | BeingMade | Unfinished)
+        use Kind::{BeingMade, Crowded, Damaged, Flipping, Foreign, Leased, Locked, Renamed, Ring, Stale, Unfinished};
+        matches!(
+            self,
+            Ring | Foreign | Stale | Crowded | Damaged | Flipping | Renamed | Leased | Locked | BeingMade | Unfinished
+        )
     }
 
-    /// How many there are at most, since each takes a descriptor or a system call again and again.
+    /// How many there are at most, since each takes a descriptor, memory, or a system call again and again.
     fn most(self) -> usize {
         match self {
             Kind::Flipping | Kind::Renamed => 20,
             Kind::BeingMade => 5,
-            Kind::Locked | Kind::Leased => 200,
+            Kind::Locked | Kind::Leased | Kind::Crowded => 200,
             _ => usize::MAX,
         }
     }
@@ -323,6 +333,14 @@ fn make(object: &Object, random: &mut fastrand::Rng, held: &mut Vec<File>) {
             fs::set_permissions(object.path(), Permissions::from_mode(mode)).unwrap();
         }
         Kind::Stale => write_word(&ring(object, random), PRODUCER_PRESENCE, 1),
+        Kind::Crowded => {
+            let options = Options::new(object.name.to_str().unwrap()).capacity(CROWDED).record_alignment(8);
+            drop(options.message_producer().unwrap());
+            let file = OpenOptions::new().write(true).open(object.path()).unwrap();
+            // Each is the header of an empty message.
+            file.write_all_at(&1_u64.to_ne_bytes().repeat(CROWDED / 8), DATA).unwrap();
+            write_word(&file, PRODUCER_PRESENCE, 1);
+        }
         Kind::Unfinished => create(object, 0o1600).set_len(random.u64(..3) * 4096).unwrap(),
         Kind::BeingMade => lock(create(object, 0o1600), held),
         Kind::Locked => {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytesize::ByteSize;
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{FileType, StatVfsMountFlags};
 
 use super::finding::{Finding, read};
 
@@ -30,6 +30,9 @@ fn directory() -> Vec<Finding> {
     let (Ok(stat), Ok(kind), Ok(status)) = (stat, kind, rustix::fs::stat(DIRECTORY)) else {
         return vec![Finding::attention("dev-shm", "/dev/shm is not there", MOUNT)];
     };
+    if FileType::from_raw_mode(status.st_mode) != FileType::Directory {
+        return vec![Finding::attention("dev-shm", "/dev/shm is no directory", MOUNT)];
+    }
     let mut findings = Vec::new();
     if kind.f_type == TMPFS {
         findings.push(judge_space(

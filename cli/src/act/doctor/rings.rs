@@ -13,11 +13,12 @@ pub(super) fn look() -> Vec<Finding> {
 
 fn locks() -> Finding {
     const CHECK: &str = "ofd-locks";
-    let no_ring = |error: Error| {
-        let text = words::of(&error);
+    let attention = |what: &str, error: &Error, usual: Option<&'static str>| {
+        let text = words::of(error);
         let (found, advice) = words::parts(&text);
-        Finding::attention(CHECK, format!("no ring can be made: {found}"), cure(&error).unwrap_or(advice))
+        Finding::attention(CHECK, format!("{what}: {found}"), usual.or(cure(error)).unwrap_or(advice))
     };
+    let no_ring = |error: Error| attention("no ring can be made", &error, None);
     let ends = match Options::anonymous().capacity(1).create_stream(std::alloc::Layout::new::<u8>()) {
         Ok(ring) => Options::from_fd(ring),
         // Locks are those of rings with a name too, which need no /proc.
@@ -35,12 +36,14 @@ fn locks() -> Finding {
         (Ok(_), Err(Error::Busy { role: Role::Producer, .. })) => {
             Finding::ok(CHECK, "a role is held by one handle alone")
         }
-        (Err(error), _) => Finding::attention(
-            CHECK,
-            format!("no role can be taken: {}", words::parts(&words::of(&error)).0),
-            "allow fcntl(F_OFD_SETLK), which Linux has since 3.15; a seccomp filter may refuse it",
-        ),
-        (Ok(_), _) => Finding::attention(
+        (Err(error), _) => {
+            const LACKS: &str = "allow fcntl(F_OFD_SETLK), which Linux has since 3.15; a seccomp filter may refuse it";
+            let is_refused = matches!(error, Error::Unsupported { .. });
+            attention("no role can be taken", &error, is_refused.then_some(LACKS))
+        }
+        // Such as by a limit that leaves room for one handle.
+        (Ok(_), Err(error)) => attention("whether a role is held by one handle alone is not known", &error, None),
+        (Ok(_), Ok(_)) => Finding::attention(
             CHECK,
             "two handles hold one role",
             "do not use rings here: this kernel, or what stands in for one, does not keep locks",
