@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytesize::ByteSize;
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{FileType, StatVfsMountFlags};
 
 use super::finding::{Finding, read};
 
@@ -15,6 +15,10 @@ const DIRECTORY: &str = "/dev/shm";
 
 /// What cures most of what can be wrong with it.
 const MOUNT: &str = "mount a tmpfs there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm";
+
+/// The same where there is no directory to mount it on.
+const MAKE: &str = "make it, and mount a tmpfs there: rm -f /dev/shm && mkdir /dev/shm && mount -t tmpfs -o mode=1777 \
+                    tmpfs /dev/shm";
 
 pub(super) fn look() -> Vec<Finding> {
     let mut findings = directory();
@@ -28,8 +32,11 @@ fn directory() -> Vec<Finding> {
     const TMPFS: rustix::fs::FsWord = 0x0102_1994;
     let (stat, kind) = (rustix::fs::statvfs(DIRECTORY), rustix::fs::statfs(DIRECTORY));
     let (Ok(stat), Ok(kind), Ok(status)) = (stat, kind, rustix::fs::stat(DIRECTORY)) else {
-        return vec![Finding::attention("dev-shm", "/dev/shm is not there", MOUNT)];
+        return vec![Finding::attention("dev-shm", "/dev/shm is not there", MAKE)];
     };
+    if !FileType::from_raw_mode(status.st_mode).is_dir() {
+        return vec![Finding::attention("dev-shm", "/dev/shm is no directory: no ring has a name here", MAKE)];
+    }
     let mut findings = Vec::new();
     if kind.f_type == TMPFS {
         findings.push(judge_space(

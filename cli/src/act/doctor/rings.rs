@@ -2,9 +2,11 @@
 
 use ringmain::{Error, Options, Role};
 use rustix::io::Errno;
+use rustix::process::Resource;
 use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
 
 use super::finding::Finding;
+use super::limits;
 use crate::words;
 
 pub(super) fn look() -> Vec<Finding> {
@@ -16,7 +18,11 @@ fn locks() -> Finding {
     let no_ring = |error: Error| {
         let text = words::of(&error);
         let (found, advice) = words::parts(&text);
-        Finding::attention(CHECK, format!("no ring can be made: {found}"), cure(&error).unwrap_or(advice))
+        Finding::attention(
+            CHECK,
+            format!("no ring can be made: {found}"),
+            cure(&error).unwrap_or_else(|| advice.to_owned()),
+        )
     };
     let ends = match Options::anonymous().capacity(1).create_stream(std::alloc::Layout::new::<u8>()) {
         Ok(ring) => Options::from_fd(ring),
@@ -35,12 +41,13 @@ fn locks() -> Finding {
         (Ok(_), Err(Error::Busy { role: Role::Producer, .. })) => {
             Finding::ok(CHECK, "a role is held by one handle alone")
         }
-        (Err(error), _) => Finding::attention(
-            CHECK,
-            format!("no role can be taken: {}", words::parts(&words::of(&error)).0),
-            "allow fcntl(F_OFD_SETLK), which Linux has since 3.15; a seccomp filter may refuse it",
-        ),
-        (Ok(_), _) => Finding::attention(
+        (Err(error), _) | (Ok(_), Err(error)) => {
+            let locks = "allow fcntl(F_OFD_SETLK), which Linux has since 3.15; a seccomp filter may refuse it";
+            let cure = cure(&error).filter(|_| !matches!(error, Error::Unsupported { .. }));
+            let found = format!("no role can be taken: {}", words::parts(&words::of(&error)).0);
+            Finding::attention(CHECK, found, cure.unwrap_or_else(|| locks.to_owned()))
+        }
+        (Ok(_), Ok(_)) => Finding::attention(
             CHECK,
             "two handles hold one role",
             "do not use rings here: this kernel, or what stands in for one, does not keep locks",
@@ -49,20 +56,19 @@ fn locks() -> Finding {
 }
 
 /// Returns a command that lets rings be made, where the error advises what a caller of the library does.
-fn cure(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::FileSizeLimit { .. } => Some("ulimit -S -f unlimited; or LimitFSIZE= of the systemd unit"),
-        Error::NoSpace { .. } => Some("ringmain rm --stale; or mount -o remount,size=2g /dev/shm"),
-        Error::NoMemory { .. } => Some("ps -eo rss,pid,comm --sort=-rss | head: end what uses memory"),
-        Error::Unsupported { .. } => {
-            Some("grep Seccomp /proc/self/status: where it says 2, allow the call in that filter")
-        }
+fn cure(error: &Error) -> Option<String> {
+    let cure = match error {
+        Error::FileSizeLimit { .. } => return Some(limits::cure(Resource::Fsize)),
         Error::Os { source, .. } if Errno::from_io_error(source) == Some(Errno::MFILE) => {
-            Some("ulimit -S -n 1024; or LimitNOFILE= of the systemd unit")
+            return Some(limits::cure(Resource::Nofile));
         }
-        Error::Os { .. } => Some("strace -f ringmain doctor: look which call fails, and with what"),
-        _ => None,
-    }
+        Error::NoSpace { .. } => "ringmain rm --stale; or mount -o remount,size=2g /dev/shm",
+        Error::NoMemory { .. } => "ps -eo rss,pid,comm --sort=-rss | head: end what uses memory",
+        Error::Unsupported { .. } => "grep Seccomp /proc/self/status: where it says 2, allow the call in that filter",
+        Error::Os { .. } => "strace -f ringmain doctor: look which call fails, and with what",
+        _ => return None,
+    };
+    Some(cure.to_owned())
 }
 
 fn barrier() -> Finding {
