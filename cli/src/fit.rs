@@ -9,10 +9,11 @@ pub(crate) fn between_words<'a>(width: usize) -> Options<'a> {
 }
 
 /// Writes a line as several that are no wider than this, the second of which and all after it begin at a margin. A word
-/// that has no room stays whole.
+/// that is longer goes on in the next line, as a terminal would have it, but at the margin: nothing of it is lost.
 pub(crate) fn wrapped(line: &str, margin: usize, width: usize) -> String {
-    let indent = " ".repeat(margin);
-    textwrap::fill(line, between_words(width.max(margin + 20)).subsequent_indent(&indent).break_words(false))
+    // A narrow terminal has lines rather than a margin.
+    let indent = " ".repeat(margin.min(width.saturating_sub(20)));
+    textwrap::fill(line, between_words(width.max(1)).subsequent_indent(&indent))
 }
 
 /// How many letters stand between two columns.
@@ -166,7 +167,7 @@ fn end(text: &str, width: usize) -> &str {
 }
 
 /// Leaves out what is in the middle of a text that is too wide.
-fn without_middle(text: &str, width: usize) -> String {
+pub(crate) fn without_middle(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -264,12 +265,20 @@ mod tests {
     #[test]
     fn lines_end_between_words_and_go_on_at_a_margin() {
         let text = "found      a name, which /dev/shm/no-ring-is-longer has: say --no-create";
-        let expected =
-            "found      a name, which\n           /dev/shm/no-ring-is-longer\n           has: say --no-create";
+        let expected = ["found      a name, which", "/dev/shm/no-ring-is-", "longer has: say", "--no-create"];
+        let expected = expected.join("\n           ");
         assert_eq!(wrapped(text, 11, 31), expected);
         assert_eq!(wrapped(text, 0, 72), text);
-        // A terminal without room has lines that are wider.
-        assert!(wrapped(text, 11, 3).starts_with("found      a name, which\n"));
+        // A narrow terminal has a smaller margin, and no line that is wider.
+        assert_eq!(wrapped("found      a name, which it has", 11, 22), "found      a name,\n  which it has");
+        assert!((1..40).all(|width| wrapped(text, 11, width).lines().all(|line| line.width() <= width)));
+    }
+
+    #[test]
+    fn a_word_without_room_is_broken_at_the_margin_and_nothing_is_lost() {
+        let word = "b".repeat(45);
+        let lines = wrapped(&format!("ring name {word} is too long"), 2, 30);
+        assert_eq!(lines, format!("ring name\n  {0}\n  {1} is too\n  long", &word[..28], &word[28..]));
     }
 
     #[test]

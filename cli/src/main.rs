@@ -92,7 +92,10 @@ fn role() -> Option<fn() -> Result<()>> {
 /// Does what the command line says.
 fn obey() -> Result<()> {
     // What a shell asks for that was given completions.
-    clap_complete::CompleteEnv::with_factory(|| pages::with_candidates(Cli::command())).var(pages::COMPLETE).complete();
+    clap_complete::CompleteEnv::with_factory(|| pages::with_candidates(Cli::command()))
+        .var(pages::COMPLETE)
+        .shells(pages::SHELLS)
+        .complete();
     match Cli::try_parse() {
         Ok(cli) => run(&cli),
         Err(answer) => print_answer(&answer),

@@ -97,6 +97,11 @@ pub(crate) fn write(bytes: &[u8]) -> Result<()> {
     streams::write_all(Stream::Out.descriptor(), bytes).map_err(of_stdout)
 }
 
+/// Fails as a write would where nobody reads stdout any more: what takes long need not go on to its end.
+pub(crate) fn check_reader() -> Result<()> {
+    if streams::is_deserted(Stream::Out.descriptor()) { Err(Ending::BrokenPipe.into()) } else { Ok(()) }
+}
+
 /// Sorts an error of stdout.
 pub(crate) fn of_stdout(error: io::Error) -> anyhow::Error {
     match error.kind() {

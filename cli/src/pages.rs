@@ -1,14 +1,17 @@
 //! What helps to use the command: a manual page for each verb, and completions for shells.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::Args;
-use clap::builder::{Resettable, StyledStr};
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use clap_complete::env::{EnvCompleter, Shells};
+use clap::builder::{PossibleValue, Resettable, StyledStr};
+use clap::{ArgAction, Args};
+use clap_complete::engine::{self, ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{self, EnvCompleter, Shells};
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use ringmain::inspect::{Condition, Inspection};
 
@@ -324,69 +327,172 @@ pub(crate) struct Completions {
 impl Completions {
     /// Prints what makes a shell ask this program for candidates.
     pub(crate) fn run(&self) -> Result<()> {
-        let shells = Shells::builtins();
-        let shell: &dyn EnvCompleter =
-            shells.completer(&self.shell).context("the shells that are offered are known")?;
+        let shell = SHELLS.completer(&self.shell).context("the shells that are offered are known")?;
         let mut text = Vec::new();
         shell.write_registration(COMPLETE, "ringmain", "ringmain", "ringmain", &mut text)?;
         print(&String::from_utf8(text)?)
     }
 }
 
-/// Tells the completions of a command line what its values can be: verbs, rings that stand, and columns.
-pub(crate) fn with_candidates(command: clap::Command) -> clap::Command {
-    let verbs = command.get_subcommands().map(|verb| (verb.get_name().to_owned(), verb.get_about().cloned()));
-    let verbs: Vec<(String, Option<StyledStr>)> = verbs.collect();
-    command.mut_subcommands(|verb| {
-        // A name for a new ring is none that stands.
-        let (takes_rings, verbs) = (verb.get_name() != "create", verbs.clone());
-        verb.mut_args(move |argument| match argument.get_id().as_str() {
-            "name" | "names" if takes_rings => argument.add(ArgValueCandidates::new(rings)),
-            "output" => argument.add(ArgValueCandidates::new(columns)),
-            "verb" => {
-                let verbs = verbs.clone();
-                let candidate =
-                    |(name, does): &(String, Option<StyledStr>)| CompletionCandidate::new(name).help(does.clone());
-                argument.add(ArgValueCandidates::new(move || verbs.iter().map(candidate).collect()))
-            }
-            _ => argument,
-        })
-    })
+/// The shells that can ask.
+pub(crate) const SHELLS: Shells<'static> = Shells(&[&Bash, &env::Elvish, &env::Fish, &env::Powershell, &env::Zsh]);
+
+/// Bash, which takes an equals sign for a word of its own, and completes what is behind it.
+struct Bash;
+
+impl EnvCompleter for Bash {
+    fn name(&self) -> &'static str {
+        env::Bash.name()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        env::Bash.is(name)
+    }
+
+    fn write_registration(
+        &self,
+        var: &str,
+        name: &str,
+        bin: &str,
+        completer: &str,
+        text: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut script = Vec::new();
+        env::Bash.write_registration(var, name, bin, completer, &mut script)?;
+        // What is asked about behind an equals sign is empty, and that sign would be written over.
+        let asked = "words[COMP_CWORD]=\"$2\"";
+        let script = String::from_utf8_lossy(&script);
+        write!(text, "{}", script.replace(asked, &format!("[[ ${{words[COMP_CWORD]}} == = ]] || {asked}")))
+    }
+
+    fn write_complete(
+        &self,
+        command: &mut clap::Command,
+        words: Vec<OsString>,
+        folder: Option<&Path>,
+        text: &mut dyn Write,
+    ) -> io::Result<()> {
+        let Words { all, asked, behind } = Words::of(words);
+        let found = engine::complete(command, all, asked, folder)?;
+        let found = found.iter().filter(|candidate| !candidate.is_hide_set());
+        let values = found.filter_map(|candidate| candidate.get_value().to_str()?.get(behind..));
+        let between = std::env::var("_CLAP_IFS").unwrap_or_else(|_| "\n".to_owned());
+        write!(text, "{}", values.collect::<Vec<_>>().join(&between))
+    }
 }
 
-/// The words behind the verb of the command line that a shell asks about, but for the one that it is to complete, and
-/// that one.
+/// The command line that a shell asks about.
 struct Words {
-    others: Vec<OsString>,
-    asked: OsString,
+    all: Vec<OsString>,
+    /// Which of them is to be completed.
+    asked: usize,
+    /// How much of that stands before what the shell takes for the word.
+    behind: usize,
 }
 
 impl Words {
     fn of_shell() -> Words {
-        let mut words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+        Words::of(std::env::args_os().skip_while(|word| word != "--").skip(1).collect())
+    }
+
+    fn of(words: Vec<OsString>) -> Words {
         // As the completions for bash, zsh and elvish say; the others give nothing that is behind the cursor.
         let index = std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse::<usize>().ok());
         let index = index.unwrap_or(usize::MAX).min(words.len().saturating_sub(1));
-        let asked = if index < words.len() { words.remove(index) } else { OsString::new() };
-        Words { others: words.into_iter().skip(2).collect(), asked }
+        let mut joined = Words { all: Vec::new(), asked: 0, behind: 0 };
+        for (at, word) in words.into_iter().enumerate() {
+            let last = joined.all.last_mut().filter(|last| last.as_bytes().starts_with(b"--"));
+            let last = last.filter(|last| last.as_bytes().ends_with(b"=") || word == "=");
+            let behind = match last {
+                Some(last) => {
+                    let len = last.len();
+                    last.push(&word);
+                    if word == "=" { len + 1 } else { len }
+                }
+                None => {
+                    joined.all.push(word);
+                    0
+                }
+            };
+            if at <= index {
+                (joined.asked, joined.behind) = (joined.all.len() - 1, behind);
+            }
+        }
+        joined
     }
+
+    fn asked(&self) -> Option<Cow<'_, str>> {
+        Some(self.all.get(self.asked)?.to_string_lossy())
+    }
+
+    /// Those behind the verb, but for the one that is asked about.
+    fn others(&self) -> impl Iterator<Item = &OsString> {
+        self.all.iter().enumerate().skip(2).filter(|(at, _)| *at != self.asked).map(|(_, word)| word)
+    }
+
+    /// Returns whether an option stands there that may stand there once.
+    fn has(&self, argument: &clap::Arg) -> bool {
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        let short = argument.get_short().map(|short| format!("-{short}"));
+        let is_it = |word: &OsString| {
+            let word = word.to_string_lossy();
+            word.split('=').next() == long.as_deref() || short.as_ref().is_some_and(|short| word.starts_with(short))
+        };
+        !matches!(argument.get_action(), ArgAction::Append | ArgAction::Count) && self.others().any(is_it)
+    }
+}
+
+/// Tells the completions of a command line what its values can be: verbs, rings that stand, and columns.
+pub(crate) fn with_candidates(command: clap::Command) -> clap::Command {
+    let verbs = command.get_subcommands();
+    let verbs: Vec<Offer> = verbs.map(|verb| (verb.get_name().to_owned(), verb.get_about().cloned())).collect();
+    let words = Words::of_shell();
+    command.mut_subcommands(|verb| {
+        // A name for a new ring is none that stands, and what was pushed takes two looks.
+        let (takes_rings, is_of_one_look) = (verb.get_name() != "create", verb.get_name() == "ls");
+        verb.mut_args(|argument| {
+            let is_given = words.has(&argument);
+            let argument = argument.hide(is_given);
+            let values = argument.get_possible_values();
+            match argument.get_id().as_str() {
+                "name" | "names" if takes_rings => argument.add(ArgValueCandidates::new(rings)),
+                "output" => {
+                    let columns = look::column_names(is_of_one_look).into_iter();
+                    argument.add(offered(columns.map(|column| (column.to_owned(), None)).collect()))
+                }
+                "verb" => argument.add(offered(verbs.clone())),
+                _ if argument.get_value_delimiter().is_some() && !values.is_empty() => {
+                    let value = |it: &PossibleValue| (it.get_name().to_owned(), it.get_help().cloned());
+                    argument.add(offered(values.iter().map(value).collect()))
+                }
+                _ => argument,
+            }
+        })
+    })
+}
+
+/// A value that is offered, and what it means.
+type Offer = (String, Option<StyledStr>);
+
+/// Offers values; those of a list but for those that stand before the comma already.
+fn offered(all: Vec<Offer>) -> ArgValueCandidates {
+    ArgValueCandidates::new(move || {
+        let words = Words::of_shell();
+        let asked = words.asked().unwrap_or_default();
+        let given = asked.rsplit_once(',').map_or("", |(given, _)| given);
+        let given: Vec<&str> = given.split([',', '=']).collect();
+        let left = all.iter().filter(|(name, _)| !given.contains(&name.as_str()));
+        left.map(|(name, means)| CompletionCandidate::new(name).help(means.clone())).collect()
+    })
 }
 
 /// The rings that stand, but for those that the command line has already.
 fn rings() -> Vec<CompletionCandidate> {
-    let given = Words::of_shell().others;
-    let found = Inspection::all().into_iter().flatten().filter(|found| !given.contains(&found.name));
+    let words = Words::of_shell();
+    let found = Inspection::all().into_iter().flatten().filter(|found| words.others().all(|word| *word != found.name));
     let rings = found.filter(|found| matches!(found.condition(), Condition::Ring | Condition::OtherVersion));
     // The names of rings need no quotes.
     rings.map(|found| CompletionCandidate::new(found.name)).collect()
-}
-
-/// The columns, but for those that stand before the comma already.
-fn columns() -> Vec<CompletionCandidate> {
-    let asked = Words::of_shell().asked.to_string_lossy().into_owned();
-    let given = asked.rsplit_once(',').map_or("", |(given, _)| given);
-    let given: Vec<&str> = given.split([',', '=']).collect();
-    look::column_names().into_iter().filter(|name| !given.contains(name)).map(CompletionCandidate::new).collect()
 }
 
 #[cfg(test)]

@@ -275,7 +275,7 @@ fn the_text_has_a_table_per_test_and_says_who_spins() {
     assert!(text.starts_with("message "), "{text}");
     for part in [
         "message     8 bytes over the message ring, which spins while it waits\nregime      near (",
-        " in 1 of 1 rounds, ",
+        " in 1 of 1 round, ",
         "\nround trip  ",
         " as long as one over two bare cache lines\none way     ",
         "\nbeside      a pipe: ",
@@ -340,6 +340,17 @@ fn a_report_that_nobody_reads_ends_quietly() {
     let output = parent.output();
     assert_eq!(output.status.code(), Some(141), "{}", output.status);
     assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn a_run_that_nobody_reads_ends_early() {
+    // Of hours, each: in the rounds, and behind them.
+    for (test, more) in [("rtt", ["--rounds", "100000"]), ("paced", ["--rate", "1"])] {
+        let sizes = (0..9).map(|size| (16 << size).to_string()).collect::<Vec<_>>().join(",");
+        let mut command = bench(&[&["--test", test, "--size", &sizes], &more[..]].concat());
+        let output = Running::start(command.stdout(shell::deserted()).stderr(Stdio::piped())).output();
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(141), 0), "{test}");
+    }
 }
 
 /// Starts a run that would last for hours, and returns it with its peer's pid once both are measuring.

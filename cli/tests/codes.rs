@@ -127,6 +127,7 @@ fn meet(cause: &str, verb: &str) -> Option<Met> {
                 Some(Met::at(ringmain(&[verb, ring.name(), "--capacity", "4K"]), ring))
             }
         },
+        "a ring that is not stale, with --stale" => plain(filled(), &["--stale"]),
         "a framing that the ring cannot have" => plain(filled(), &["--framing", "lines"]),
         "a ring that others may not read" => {
             let ring = filled();

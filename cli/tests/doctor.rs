@@ -49,8 +49,8 @@ fn each_fault_of_the_directory_has_its_line() {
     check(&tmpfs("mode=1777,ro"), "dev-shm-mount", "mounted read-only", "remount,rw");
     check(&tmpfs("mode=1777,nr_inodes=8"), "dev-shm-inodes", "of 8 are free", "nr_inodes");
     check("mount -t ramfs ramfs /dev/shm", "dev-shm", "a file system of type 0x858458f6", "mount -t tmpfs");
-    check("mount -t tmpfs tmpfs /dev", "dev-shm", "/dev/shm is not there", "mount -t tmpfs");
-    check("mount -t tmpfs tmpfs /dev; echo >/dev/shm", "dev-shm", "/dev/shm is no directory", "mount -t tmpfs");
+    check("mount -t tmpfs tmpfs /dev", "dev-shm", "/dev/shm is not there", "mkdir /dev/shm");
+    check("mount -t tmpfs tmpfs /dev && touch /dev/shm", "dev-shm", "/dev/shm is no directory", "mkdir /dev/shm");
 }
 
 #[test]
@@ -61,12 +61,26 @@ fn a_process_that_can_have_few_descriptors_is_told_so() {
         let locks = findings.iter().find(|finding| finding["check"] == "ofd-locks").unwrap();
         if locks["status"] == "attention" {
             is_told = true;
-            assert!(locks["cure"].as_str().unwrap().contains("ulimit -S -n"), "{limit} descriptors: {locks}");
+            assert!(locks["cure"].as_str().unwrap().contains("LimitNOFILE="), "{limit} descriptors: {locks}");
         } else {
             assert_eq!(locks["found"], "a role is held by one handle alone", "{limit} descriptors");
         }
     }
     assert!(is_told);
+}
+
+#[test]
+fn what_is_advised_where_there_is_no_directory_makes_one() {
+    for before in ["true", "touch /dev/shm", "ln -s nowhere /dev/shm"] {
+        let before = format!("mount -t tmpfs tmpfs /dev && {before}");
+        let Some(found) = findings(&before) else { return };
+        let cure = found.iter().find(|finding| finding["check"] == "dev-shm").unwrap()["cure"].as_str().unwrap();
+        let command = cure.split_once(": ").unwrap().1;
+        let after = findings(&format!("{before} && {command}")).unwrap();
+        let directory = after.iter().filter(|finding| finding["check"].as_str().unwrap().starts_with("dev-shm"));
+        assert!(directory.clone().count() > 2, "{after:?}");
+        directory.for_each(|finding| assert_eq!(finding["status"], "ok", "{before}: {finding}"));
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The first five minutes of docs/guide.md: each command is run in a shell, and its output compared with the page.
+//! The first five minutes of docs/guide.md: each command is run in a shell, and its output compared with the page, as
+//! it is on a terminal and as it is in a pipe, where no line is divided.
 //!
 //! The page is written anew where `RINGMAIN_WRITE` is set.
 
@@ -6,8 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
+#[path = "look/screen.rs"]
+#[allow(dead_code, reason = "every test file uses its share")]
+mod screen;
 mod shell;
+#[path = "look/terminal.rs"]
+#[allow(dead_code, reason = "every test file uses its share")]
+mod terminal;
 
+use screen::Screen;
 use shell::Shell;
 
 /// The names of rings on the page.
@@ -42,28 +50,58 @@ fn commands(page: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// Runs all commands in one shell, and returns what each printed.
-fn run(commands: &[(String, String)]) -> Vec<String> {
-    const END: &str = "\n-- end of the command --\n";
+/// How wide the page's terminal is.
+const COLUMNS: u16 = 100;
+
+/// Stands behind the output of each command.
+const END: &str = "-- end of the command --";
+
+/// A shell that runs all commands.
+fn shell_of(commands: &[(String, String)]) -> Command {
     // What stands between two commands must not be the last command of the next one's `$?`.
     let script: String = commands
         .iter()
-        .map(|(command, _)| format!("{}\nlast=$?; printf '{}'; (exit $last)\n", own(command), END.replace('\n', "\\n")))
+        .map(|(command, _)| format!("{}\nlast=$?; printf '\\n{END}\\n'; (exit $last)\n", own(command)))
         .collect();
     let program = Path::new(env!("CARGO_BIN_EXE_ringmain")).parent().unwrap().to_owned();
     let path = env::join_paths([program].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap()))).unwrap();
     let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("exec 2>&1\n{script}")]).env("PATH", path).env("COLUMNS", "120");
-    // Into a file: what the shell leaves in the background would keep a pipe open.
+    shell.args(["-c", &format!("exec 2>&1\n{script}")]).env("PATH", path).env("TERM", "xterm");
+    shell
+}
+
+/// Runs all commands in one shell, and returns what each printed into a file: what the shell leaves in the background
+/// would keep a pipe open.
+fn printed(commands: &[(String, String)]) -> Vec<String> {
     let file = env::temp_dir().join(format!("ringmain-guide-{}", std::process::id()));
+    let mut shell = shell_of(commands);
     Shell::start(shell.stdin(Stdio::null()).stdout(fs::File::create(&file).unwrap())).end();
-    let text = of_the_page(&fs::read_to_string(&file).unwrap());
+    let text = fs::read_to_string(&file).unwrap();
     fs::remove_file(file).unwrap();
-    let mut outputs: Vec<String> = text.split(END).map(str::to_owned).collect();
-    assert_eq!(outputs.pop().as_deref(), Some(""));
+    divided(&text, commands)
+}
+
+/// The same on a terminal.
+fn seen(commands: &[(String, String)]) -> Vec<String> {
+    let mut screen = Screen::new(400, COLUMNS);
+    let mut shell = screen.terminal.lead(&mut shell_of(commands));
+    let count = commands.len();
+    let text = screen.see("the end of the last command", |screen| {
+        let text = screen.rows().concat();
+        (text.matches(END).count() == count).then_some(text)
+    });
+    shell.end();
+    assert!(!text.contains('⏎'), "a line is wider than the terminal:\n{text}");
+    divided(&text, commands)
+}
+
+/// Divides what all commands printed.
+fn divided(text: &str, commands: &[(String, String)]) -> Vec<String> {
+    let text = of_the_page(text);
+    let mut outputs: Vec<&str> = text.split(&format!("\n{END}\n")).collect();
+    assert_eq!(outputs.pop(), Some(""));
     assert_eq!(outputs.len(), commands.len(), "{text}");
-    outputs.iter_mut().zip(commands).for_each(|(output, (command, _))| *output = shown(command, output));
-    outputs
+    outputs.iter().zip(commands).map(|(output, (command, _))| shown(command, output)).collect()
 }
 
 /// What the page shows of an output: no lines of the shell about its jobs, no rings of others.
@@ -111,13 +149,18 @@ fn the_first_five_minutes_are_as_the_guide_shows_them() {
     let text = fs::read_to_string(page()).unwrap();
     let commands = commands(&text);
     assert!(commands.len() > 10, "the guide shows only {} commands", commands.len());
-    let outputs = run(&commands);
+    let outputs = seen(&commands);
     if env::var_os("RINGMAIN_WRITE").is_some() {
         fs::write(page(), written(&text, &outputs)).unwrap();
         return;
     }
     for ((command, shown), output) in commands.iter().zip(&outputs) {
         assert_eq!(comparable(output), comparable(shown), "`{command}` of docs/guide.md");
+    }
+    // In a pipe a sentence is one line.
+    let words = |text: &str| comparable(text).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    for ((command, shown), output) in commands.iter().zip(&printed(&commands)) {
+        assert_eq!(words(output), words(shown), "`{command}` of docs/guide.md in a pipe");
     }
 }
 

@@ -63,12 +63,10 @@ fn verbs_of_pages_and_framings_are_completed() {
     assert_eq!(values(&["man", "do"]), ["doctor"]);
     for verb in ["read", "write"] {
         assert_eq!(values(&[verb, "x", "--framing", ""]), ["lines", "fixed", "length", "bytes"]);
-        assert_eq!(
-            values(&[verb, "--framing=le"]).len(),
-            0,
-            "a word of its own: {:?}",
-            candidates(&[verb, "--framing=le"])
-        );
+        assert_eq!(candidates(&[verb, "x", "--framing=le"]), ["--framing=length"]);
+        // As bash divides it.
+        assert_eq!(candidates(&[verb, "x", "--framing", "=", "le"]), ["length"]);
+        assert_eq!(candidates(&[verb, "x", "--progress", "="]), ["auto", "always", "never"]);
     }
 }
 
@@ -85,16 +83,53 @@ fn what_is_said_already_is_not_offered_again() {
     assert!(candidates(&["rm", one]).contains(&one.to_owned()));
     assert_eq!(values(&["ls", "-o", "name,state,na"]), [""; 0]);
     assert_eq!(values(&["ls", "-o", "name,sta"]), ["name,state"]);
-    assert_eq!(values(&["ls", "--output=kind,kin"]), [""; 0]);
+    assert_eq!(candidates(&["ls", "--output=kind,kin"]), [""; 0]);
+    assert_eq!(candidates(&["ls", "--output", "=", "kind,capa"]), ["kind,capacity"]);
+    assert_eq!(
+        values(&["bench", "--test", "rtt,paced,"]),
+        ["rtt,paced,throughput", "rtt,paced,waitset", "rtt,paced,idle"]
+    );
+    for given in [&["--kind", "stream"][..], &["--kind=stream"], &["--kind", "=", "stream"]] {
+        let options = candidates(&[&["create", "x"], given, &["--"]].concat());
+        assert!(options.contains(&"--capacity".to_owned()) && !options.contains(&"--kind".to_owned()), "{options:?}");
+        assert_eq!(candidates(&[&["create", "x"], given, &["--ki"]].concat()), [""; 0]);
+    }
+    assert!(!candidates(&["ls", "-n", "-"]).contains(&"-n".to_owned()));
+    // A list may go on in another option.
+    assert_eq!(candidates(&["ls", "-o", "name", "--out"]), ["--output"]);
 }
 
-/// As bash does it, with what `completions` prints.
+#[test]
+fn no_column_is_offered_that_is_refused() {
+    for verb in ["ls", "stat", "watch"] {
+        let offered = values(&[verb, "-o", ""]);
+        assert_eq!(offered.contains(&"pushed".to_owned()), verb != "ls", "{offered:?}");
+        let name = Ring::new();
+        for column in offered {
+            let mut command = ringmain(&[verb, "-o", &column]);
+            // Is refused for the ring that is not there, and not for the column.
+            let said = output(if verb == "ls" { &mut command } else { command.arg(name.name()) });
+            assert_ne!(said.status.code(), Some(2), "{verb} -o {column}: {said:?}");
+        }
+    }
+}
+
+/// As bash does it, with what `completions` prints: words are divided at equals signs, and what is behind the last one
+/// is the word that is completed.
 #[test]
 fn bash_completes_by_what_is_printed_for_it() {
     let script = r#"source <("$0" completions bash)
-        COMP_WORDS=(ringmain man doc) COMP_CWORD=2 COMP_TYPE=9
-        _clap_complete_ringmain ringmain doc man
-        echo "${COMPREPLY[@]}""#;
+        complete_last() {
+            COMP_WORDS=(ringmain "$@") COMP_CWORD=$# COMP_TYPE=9
+            local asked=${!#}
+            _clap_complete_ringmain ringmain "${asked#=}" "${COMP_WORDS[COMP_CWORD-1]}"
+            echo "${COMPREPLY[@]}"
+        }
+        complete_last man doc
+        complete_last stat x --format = js
+        complete_last stat x --format =
+        complete_last read x --progress =
+        complete_last ls -o pus"#;
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_ringmain"));
     let folders = std::env::var_os("PATH").unwrap();
     let path =
@@ -103,7 +138,8 @@ fn bash_completes_by_what_is_printed_for_it() {
     bash.args(["-c", script]).arg(program).env("PATH", path.unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Output { stdout, stderr, status } = output(&mut bash);
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    assert_eq!(String::from_utf8(stdout).unwrap(), "doctor\n");
+    let expected = "doctor\njson\ntext json openmetrics\nauto always never\n\n";
+    assert_eq!(String::from_utf8(stdout).unwrap(), expected);
 }
 
 #[test]

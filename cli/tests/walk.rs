@@ -61,7 +61,15 @@ const WALK: [(&str, &[&str]); 14] = [
             "ringmain create a/b --kind stream --capacity 1K",
         ],
     ),
-    ("rm", &["ringmain rm ticks", "ringmain rm notes.txt missing", "ringmain rm --stale --dry-run"]),
+    (
+        "rm",
+        &[
+            "ringmain rm ticks",
+            "ringmain rm notes.txt missing",
+            "ringmain rm --stale notes.txt",
+            "ringmain rm --stale --dry-run",
+        ],
+    ),
     (
         "write",
         &[

@@ -10,20 +10,24 @@ use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, FormattedDuration, ProgressState};
 
-use crate::{bar, output};
+use crate::bar::{self, Bar};
+use crate::output;
 
 /// When to show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum When {
-    /// Where stderr is a terminal that can be drawn on, and what is moved goes to none
+    /// After a second, where stderr is a terminal that can be drawn on, and what is moved goes to none
     Auto,
     /// Always; a line per second where nothing can be drawn
     Always,
     /// Not at all
     Never,
 }
+
+/// How long something takes that has a bar unasked: what is over sooner needs none, and has its own words alone.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Counts what is moved.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ struct Count {
     /// How many bytes there are to move, where that is known.
     size: Option<u64>,
     start: Instant,
+    /// How long something takes at least that has a bar, where there is such a bound.
+    patience: Option<Duration>,
     ended: mpsc::Receiver<()>,
 }
 
@@ -59,7 +65,9 @@ impl Meter {
         let shown = shows.then(|| {
             let (end, ended) = mpsc::channel();
             let size = size.filter(|&size| size > 0);
-            let count = Count { ring: ring.to_owned(), bytes: Arc::clone(&bytes), size, start: Instant::now(), ended };
+            let patience = (when == When::Auto).then_some(PATIENCE);
+            let (ring, bytes, start) = (ring.to_owned(), Arc::clone(&bytes), Instant::now());
+            let count = Count { ring, bytes, size, start, patience, ended };
             let show = move || if is_bar { count.bar() } else { count.lines() };
             Shown { end, thread: thread::spawn(show) }
         });
@@ -90,20 +98,17 @@ impl Count {
 
     fn bar(&self) {
         const EVERY: Duration = Duration::from_millis(200);
-        const MOVED: &str = "{prefix}: {binary_bytes} {elapsed_precise} [{binary_bytes_per_sec}]";
-        // Nothing is drawn before it has its style.
-        let bar = ProgressBar::with_draw_target(self.size, bar::target()).with_prefix(self.ring.clone());
-        let rest = if self.size.is_some() { " [{wide_bar}] {percent}% ETA {eta_precise}" } else { "" };
-        let bar = match ProgressStyle::with_template(&format!("{MOVED}{rest}")) {
-            Ok(style) => bar.with_style(style.progress_chars("=> ")),
-            Err(_) => bar,
-        };
+        let bar = Bar::new(self.size, &self.ring, facts);
+        if self.patience.is_some_and(|patience| !self.goes_on(patience)) {
+            return;
+        }
         let mut goes_on = true;
         while goes_on {
-            goes_on = self.goes_on(EVERY);
             bar.set_position(self.bytes.load(Ordering::Relaxed));
             bar.tick();
+            goes_on = self.goes_on(EVERY);
         }
+        bar.set_position(self.bytes.load(Ordering::Relaxed));
         bar.abandon();
     }
 
@@ -119,6 +124,20 @@ impl Count {
             }
         }
     }
+}
+
+/// What was moved, in which time, how fast, which part of what is known to come, and when the rest will be there.
+fn facts(state: &ProgressState) -> Vec<(u8, String)> {
+    let mut facts = vec![
+        (0, BinaryBytes(state.pos()).to_string()),
+        (4, FormattedDuration(state.elapsed()).to_string()),
+        (3, format!("[{}/s]", BinaryBytes(state.per_sec() as u64))),
+    ];
+    if state.len().is_some() {
+        facts.push((1, format!("{:.0}%", state.fraction() * 100.0)));
+        facts.push((2, format!("ETA {}", FormattedDuration(state.eta()))));
+    }
+    facts
 }
 
 fn line(ring: &str, bytes: u64, size: Option<u64>, seconds: f64) -> String {

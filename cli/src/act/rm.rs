@@ -21,8 +21,8 @@ pub(crate) struct Remove {
     /// The rings to remove
     #[arg(value_name = "NAME", required_unless_present = "stale")]
     names: Vec<String>,
-    /// Remove only rings that nobody holds and whose last holder, or whose creator, was killed: of those named, or of
-    /// all that this user may remove
+    /// Remove only rings that nobody holds and whose last holder, or whose creator, was killed: of those named, where
+    /// another one is an error, or of all that this user may remove
     #[arg(long)]
     stale: bool,
     /// Print what would be removed, and remove nothing
@@ -85,12 +85,10 @@ impl Remove {
     /// Removes one, and waits until `end` for those who make or remove it at this moment. Returns what to print.
     fn remove(&self, name: &str, end: Instant) -> Result<String> {
         let ring = Inspection::open(name);
-        let has_gone = matches!(ring, Err(Error::NotFound { .. }));
-        if self.stale && self.names.is_empty() && has_gone {
+        let stays = self.stale && !is_stale(&ring);
+        if stays && self.names.is_empty() {
+            // It has changed since it was found.
             return Ok(String::new());
-        }
-        if self.stale && !has_gone && !is_stale(&ring) {
-            return Ok(format!("kept {name}: it is not stale\n"));
         }
         let all_the_same = || words::command("rm --force", name);
         match obstacle(ring)? {
@@ -100,6 +98,10 @@ impl Remove {
             // What else is advised there is for whoever wants to use it.
             Some(Obstacle::Broken(why)) if !self.force => {
                 bail!("{}; {} removes it all the same", words::parts(&why).0, all_the_same())
+            }
+            _ if stays => {
+                let without = words::command("rm", name);
+                bail!("ring {name:?} is not stale: nobody who held it was killed; {without} removes it all the same")
             }
             _ => {}
         }

@@ -33,11 +33,11 @@ mod warnings;
 mod worker;
 
 use anyhow::{Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::bar::Bar;
 use crate::usage::UsageError;
-use crate::{bar, output, words};
+use crate::{output, words};
 
 use self::compare::Comparison;
 use self::export::Folder;
@@ -133,11 +133,7 @@ fn processors(asked: Option<[usize; 2]>) -> Result<[usize; 2]> {
 }
 
 /// A bar on stderr if that is a terminal, and else nothing.
-fn progress(plan: &Plan) -> ProgressBar {
+fn progress(plan: &Plan) -> Bar {
     let count = (plan.cases.len() * (plan.rounds + 1) + plan.paced.len()) as u64;
-    let bar = ProgressBar::with_draw_target(Some(count), bar::target());
-    match ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
+    Bar::new(Some(count), "", |state| vec![(0, format!("{}/{}", state.pos(), state.len().unwrap_or_default()))])
 }

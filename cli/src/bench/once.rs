@@ -2,13 +2,14 @@
 //! processors.
 
 use anyhow::{Context, Result};
-use indicatif::ProgressBar;
 
 use super::peer::{Peer, Ran};
 use super::plan::{Case, Plan, Test};
 use super::quantiles::{Quantiles, Times};
 use super::results::{Idle, LeftOut, Paced, Recorded, Subject, Unit};
 use super::transport::Unavailable;
+use crate::bar::Bar;
+use crate::output::check_reader;
 
 /// What was measured once.
 #[derive(Debug, Default)]
@@ -20,10 +21,11 @@ pub(crate) struct Once {
 }
 
 /// Measures each case once, one after the other.
-pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<Once> {
+pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &Bar) -> Result<Once> {
     let mut once = Once::default();
     for case in &plan.paced {
-        progress.set_message(case.to_string());
+        check_reader()?;
+        progress.set_name(case.to_string());
         let station = match peer.open(*case) {
             Ok(station) => station,
             Err(error) => match error.downcast_ref() {

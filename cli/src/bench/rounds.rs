@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use indicatif::ProgressBar;
 
 use super::gauge::Gauge;
 use super::measured::Measured;
@@ -16,6 +15,8 @@ use super::rate::Rate;
 use super::regimes::Regimes;
 use super::results::LeftOut;
 use super::transport::Unavailable;
+use crate::bar::Bar;
+use crate::output::check_reader;
 
 /// What the rounds measured.
 #[derive(Debug, Default)]
@@ -26,13 +27,14 @@ pub(crate) struct Rounds {
 }
 
 /// Runs all rounds of the cases that this system allows, and tells the others.
-pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> Result<Rounds> {
+pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &Bar) -> Result<Rounds> {
     if plan.cases.is_empty() {
         return Ok(Rounds::default());
     }
     let (mut running, mut left_out) = (Vec::new(), Vec::new());
     for case in &plan.cases {
-        progress.set_message(format!("warm-up: {case}"));
+        check_reader()?;
+        progress.set_name(format!("warm-up: {case}"));
         match Running::start(peer, plan, *case) {
             Ok(one) => running.push(one),
             Err(error) => match error.downcast_ref() {
@@ -50,8 +52,9 @@ pub(crate) fn measure(peer: &mut Peer, plan: &Plan, progress: &ProgressBar) -> R
     let mut times = quantiles::empty()?;
     for round in 1..=plan.rounds {
         for one in &mut running {
+            check_reader()?;
             let name = one.measured.case.to_string();
-            progress.set_message(format!("round {round} of {}: {name}", plan.rounds));
+            progress.set_name(format!("round {round} of {}: {name}", plan.rounds));
             one.round(peer, plan.duration, &mut times).context(name)?;
             progress.inc(1);
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::keeper::Keeper;
 use super::plan::Plant;
 use super::report::Totals;
+use crate::output::check_reader;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -31,6 +32,6 @@ impl Shared {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.has_failed() || Instant::now() >= self.deadline
+        self.has_failed() || Instant::now() >= self.deadline || check_reader().is_err()
     }
 }

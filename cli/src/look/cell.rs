@@ -74,7 +74,9 @@ impl Cell<'_> {
         match self {
             Cell::Word(word) | Cell::Tag(word) => word.into(),
             Cell::Name(seen) => seen.name.as_str().into(),
-            Cell::Number(value) | Cell::Bytes(value) | Cell::Alignment(value) => number(value),
+            Cell::Number(value) | Cell::Bytes(value) => number(value),
+            // A message has no size of its own, and the alignment has a key of its own.
+            Cell::Alignment(_) => Value::Null,
             Cell::Part(value)
             | Cell::Bar(value)
             | Cell::Rate { per_second: value, .. }

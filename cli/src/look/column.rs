@@ -300,5 +300,10 @@ mod tests {
             object(&columns, &Subject { seen: &seen, rates: None }).to_string(),
             r#"{"capacity":4096,"element":40,"fill":0.25,"lag":null,"name":"samples","pushed":null,"used":1024}"#
         );
+        // Messages have an alignment, and no size of an element.
+        let seen = message();
+        let columns = named(&["element", "alignment"]);
+        let object = object(&columns, &Subject { seen: &seen, rates: None });
+        assert_eq!(object, json!({"alignment": 64, "element": null}));
     }
 }

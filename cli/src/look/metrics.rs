@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use ringmain::PeerState;
+use ringmain::inspect::Positions;
 
 use super::seen::{End, Ring, Seen, State};
 use crate::printable::unambiguous;
@@ -34,7 +35,11 @@ const FAMILIES: [Family; 13] = [
         name: "ringmain_pushed_bytes",
         unit: Some("bytes"),
         help: "What was pushed since the ring was made: elements, or records of messages.",
-        samples: Samples::Counter(|ring| Some(ring.bytes_since_made(ring.positions?.tail))),
+        // Also what stands behind the tail of a killed producer: it waits, and the next tail is past it.
+        samples: Samples::Counter(|ring| {
+            let Positions { head, used, .. } = ring.positions?;
+            Some(ring.bytes_since_made(head.wrapping_add(used)))
+        }),
     },
     Family {
         name: "ringmain_popped_bytes",
@@ -238,8 +243,23 @@ mod tests {
         let mut seen = stream();
         let ring = seen.ring.as_mut().unwrap();
         (ring.first_position, ring.element_size) = (u64::MAX, 1);
-        ring.positions.as_mut().unwrap().tail = 9;
+        ring.positions = Some(Positions { head: u64::MAX, tail: 9, used: 10 });
         check(&text(&[seen]), &["ringmain_pushed_bytes_total{ring=\"samples\",id=\"0x0000000000000077\"} 10"]);
+    }
+
+    #[test]
+    fn what_was_pushed_is_what_was_popped_and_what_waits() {
+        let mut seen = message();
+        // A producer was killed behind a header of 16 bytes, and before its tail.
+        let ring = seen.ring.as_mut().unwrap();
+        (ring.first_position, ring.positions) = (0, Some(Positions { head: 64, tail: 96, used: 48 }));
+        let text = text(&[seen]);
+        let sample = |name: &str| {
+            let line = text.lines().find(|line| line.starts_with(&format!("{name}{{"))).unwrap();
+            line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+        };
+        let [pushed, popped] = ["ringmain_pushed_bytes_total", "ringmain_popped_bytes_total"].map(sample);
+        assert_eq!((pushed - popped, popped), (sample("ringmain_used_bytes"), 64));
     }
 
     #[test]

@@ -58,9 +58,10 @@ pub(crate) enum Look {
     Tap(tap::Tap),
 }
 
-/// Returns the names of all columns.
-pub(crate) fn column_names() -> Vec<&'static str> {
-    column::names()
+/// Returns the names of all columns, or of those that one look tells.
+pub(crate) fn column_names(is_of_one_look: bool) -> Vec<&'static str> {
+    let names = column::names().into_iter();
+    names.filter(|name| !is_of_one_look || column::parse_of_one_look(name).is_ok()).collect()
 }
 
 /// Does what a verb says.

@@ -218,7 +218,9 @@ impl Seen {
     }
 
     pub(super) fn state(&self) -> State {
-        let Some(ring) = &self.ring else { return State::Other(self.condition) };
+        // What is gone may have somebody at it all the same.
+        let ring = self.ring.as_ref().filter(|_| self.condition != Condition::Gone);
+        let Some(ring) = ring else { return State::Other(self.condition) };
         if ring.positions.is_none() {
             return State::Other(Condition::Damaged);
         }

@@ -1,6 +1,5 @@
 //! `ringmain stat`: all that is known of one ring.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -10,7 +9,7 @@ use super::column::{self, ALL, Column, Subject};
 use super::output::{self, Format};
 use super::rates::Rates;
 use super::seen::{Seen, State, explain, is_told};
-use super::{metrics, table, units};
+use super::{metrics, table, terminal, units};
 use crate::output::json;
 use crate::usage::UsageError;
 
@@ -57,7 +56,7 @@ pub(super) fn run(arguments: &Stat) -> Result<()> {
     let columns = arguments.output.clone().unwrap_or_else(all);
     let takes_two_looks = columns.iter().any(Column::needs_rates);
     let (seen, rates) = match Inspection::open(name) {
-        Ok(ring) if takes_two_looks => look_twice(&ring, arguments.interval),
+        Ok(ring) if takes_two_looks => look_twice(&ring, arguments.interval)?,
         Ok(ring) => (Seen::of(&ring), None),
         Err(error) if is_told(&error) => (Seen::from_error(name.as_ref(), &error), None),
         Err(error) => return Err(explain(error)),
@@ -88,13 +87,13 @@ fn all() -> Vec<Column> {
     ALL.into_iter().filter(|column| column.name != "bar").collect()
 }
 
-fn look_twice(ring: &Inspection, interval: Duration) -> (Seen, Option<Rates>) {
+fn look_twice(ring: &Inspection, interval: Duration) -> Result<(Seen, Option<Rates>)> {
     let (first, start) = (Seen::of(ring), Instant::now());
     if first.state() != State::Live {
-        return (first, None);
+        return Ok((first, None));
     }
-    thread::sleep(interval);
+    terminal::wait_for_reader_until(start + interval)?;
     let (second, seconds) = (Seen::of(ring), start.elapsed().as_secs_f64());
     let rates = Rates::between(&first, &second, seconds);
-    (second, rates)
+    Ok((second, rates))
 }

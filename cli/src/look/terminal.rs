@@ -3,12 +3,14 @@
 //! What cannot be caught leaves it with another screen and without echo, and with nothing else: no cursor is hidden,
 //! and lines wrap. A shell that runs jobs brings the echo back by itself when one of them was killed or stopped.
 
+#![allow(unsafe_code, reason = "the action of a signal is that of the whole process")]
+
 use std::io::{self, IsTerminal, Stdin};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, raise, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
@@ -62,10 +64,32 @@ enum Wish {
     End,
 }
 
-/// The signals that are listened to.
+/// The signals that are listened to: all that end or stop a process which does not, and those of a terminal.
 fn signals() -> SigSet {
-    use Signal::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
-    [SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT, SIGWINCH].into_iter().collect()
+    let mut signals = SigSet::all();
+    [Signal::SIGCHLD, Signal::SIGURG].into_iter().for_each(|signal| signals.remove(signal));
+    signals
+}
+
+/// Makes a call that changes the terminal. In the background it fails with `EINTR`, and changes nothing. By itself it
+/// would stop the process there, with whatever ends that held back, or change the terminal of another job where the
+/// signal for that is held back, too.
+fn in_front<R>(call: impl FnOnce() -> R) -> R {
+    extern "C" fn do_nothing(_: i32) {}
+    let stop = SigSet::from(Signal::SIGTTOU);
+    // No `SA_RESTART`: the call ends.
+    let caught = SigAction::new(SigHandler::Handler(do_nothing), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing, which every thread may do at any time, and it has the signature that the
+    // system calls. Nothing else in this program installs an action for this signal.
+    let before = unsafe { sigaction(Signal::SIGTTOU, &caught) };
+    let _ = stop.thread_unblock();
+    let result = call();
+    let _ = stop.thread_block();
+    if let Ok(before) = before {
+        // SAFETY: this is the action that was there, which no handler of this program is: the default, or to ignore it.
+        let _ = unsafe { sigaction(Signal::SIGTTOU, &before) };
+    }
+    result
 }
 
 impl Terminal {
@@ -74,7 +98,7 @@ impl Terminal {
         let signals = signals();
         let mut mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("cannot listen to signals")?;
         // A stop that was held back then would be for ever.
-        mask.remove(Signal::SIGTSTP);
+        [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU].into_iter().for_each(|stop| mask.remove(stop));
         let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             .context("cannot listen to signals")?;
         let mut terminal = Terminal { stdin: io::stdin(), signals, mask, was: None, typed: Vec::new() };
@@ -84,40 +108,60 @@ impl Terminal {
 
     /// Takes the screen, and the keyboard if there is one: keys come one by one, unseen.
     fn take(&mut self) -> Result<()> {
-        // Does nothing else here than to stop a process in the background, until it is fetched: what the terminal is
-        // like before that is what the shell made of it for itself.
-        self.with_signals_as_before(|| retry_on_intr(|| tcdrain(self.device()))).context("cannot use the terminal")?;
-        let was = tcgetattr(self.device()).context("cannot ask for the state of the terminal")?;
-        let mut keys = was.clone();
-        if self.stdin.is_terminal() {
-            keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-            keys.special_codes[SpecialCodeIndex::VMIN] = 1;
-            keys.special_codes[SpecialCodeIndex::VTIME] = 0;
+        loop {
+            // Does nothing else here than to stop a process in the background, until it is fetched: what the terminal
+            // is like before that is what the shell made of it for itself.
+            let drain = || retry_on_intr(|| tcdrain(self.device()));
+            self.with_signals_as_before(drain).context("cannot use the terminal")?;
+            let was = tcgetattr(self.device()).context("cannot ask for the state of the terminal")?;
+            let mut keys = was.clone();
+            if self.has_keys() {
+                keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+                keys.special_codes[SpecialCodeIndex::VMIN] = 1;
+                keys.special_codes[SpecialCodeIndex::VTIME] = 0;
+            }
+            match in_front(|| tcsetattr(self.device(), OptionalActions::Now, &keys)) {
+                // Since then somebody has put it in the background. What ends it finds it stopped as any other.
+                Err(Errno::INTR) => self.with_signals_as_before(|| raise(Signal::SIGSTOP)).context("cannot stop")?,
+                set => {
+                    set.context("cannot set the state of the terminal")?;
+                    self.was = Some(was);
+                    return output::print(ENTER);
+                }
+            }
         }
-        tcsetattr(self.device(), OptionalActions::Now, &keys).context("cannot set the state of the terminal")?;
-        self.was = Some(was);
-        output::print(ENTER)
     }
 
     /// Gives back what was taken.
     fn give_back(&mut self) {
         let Some(was) = self.was.take() else { return };
-        // Else a word to a terminal that another job has could stop this process.
-        let stop = SigSet::from(Signal::SIGTTOU);
-        let mask = stop.thread_swap_mask(SigmaskHow::SIG_BLOCK);
         // A terminal that is gone needs nothing, and one that another job has is as that wants it.
         let _ = output::print(LEAVE);
-        if tcgetpgrp(self.device()).map_or(true, |group| group == getpgrp()) {
-            let _ = tcsetattr(self.device(), OptionalActions::Now, &was);
+        if self.is_in_front() {
+            let _ = in_front(|| tcsetattr(self.device(), OptionalActions::Now, &was));
         }
-        if let Ok(mask) = mask {
-            let _ = mask.thread_set_mask();
-        }
+    }
+
+    /// Gives it back, and takes it as soon as it may.
+    fn take_again(&mut self) -> Result<Event> {
+        self.give_back();
+        self.take()?;
+        Ok(Event::Redraw)
+    }
+
+    /// Returns whether somebody can type.
+    pub(super) fn has_keys(&self) -> bool {
+        self.stdin.is_terminal()
+    }
+
+    /// Returns whether no other job has the terminal.
+    fn is_in_front(&self) -> bool {
+        tcgetpgrp(self.device()).map_or(true, |group| group == getpgrp())
     }
 
     /// The keyboard, or the screen where there is none.
     fn device(&self) -> BorrowedFd<'_> {
-        if self.stdin.is_terminal() { self.stdin.as_fd() } else { rustix::stdio::stdout() }
+        if self.has_keys() { self.stdin.as_fd() } else { rustix::stdio::stdout() }
     }
 
     /// Lets signals stop or end this process meanwhile.
@@ -142,7 +186,7 @@ impl Terminal {
                 Some(Key::Scroll(scroll)) => return Ok(Event::Scroll(scroll)),
                 None => {}
             }
-            let keyboard = self.stdin.is_terminal().then(|| self.stdin.as_fd());
+            let keyboard = self.has_keys().then(|| self.stdin.as_fd());
             let sources: Vec<BorrowedFd<'_>> =
                 [self.signals.as_fd(), rustix::stdio::stdout()].into_iter().chain(keyboard).collect();
             let [signal, screen, key] = poll_until(&sources, end)?;
@@ -155,20 +199,16 @@ impl Terminal {
                     self.give_back();
                     // As if nobody had listened. Where nobody could let it go on, the system lets it go on at once.
                     self.with_signals_as_before(|| raise(Signal::SIGTSTP)).context("cannot stop")?;
-                    self.take()?;
-                    return Ok(Event::Redraw);
+                    return self.take_again();
                 }
-                Some(Wish::GoOn) => {
-                    // It was stopped by what cannot be caught, and may be in the background now.
-                    self.give_back();
-                    self.take()?;
-                    return Ok(Event::Redraw);
-                }
+                // It was stopped by what cannot be caught, and may be in the background now.
+                Some(Wish::GoOn) => return self.take_again(),
                 Some(Wish::Resize) => return Ok(Event::Redraw),
                 None => {}
             }
             if key && !self.read_keys()? {
-                return Ok(Event::Quit);
+                // Else what was typed is for another job.
+                return if self.is_in_front() { Ok(Event::Quit) } else { self.take_again() };
             }
             if !key && !signal {
                 return Ok(Event::Timeout);
@@ -182,17 +222,17 @@ impl Terminal {
         let wish = |number: u32| match Signal::try_from(number as i32) {
             Ok(Signal::SIGWINCH) => Wish::Resize,
             Ok(Signal::SIGCONT) => Wish::GoOn,
-            Ok(Signal::SIGTSTP) => Wish::Stop,
+            Ok(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU) => Wish::Stop,
             _ => Wish::End,
         };
         signals.map(|signal| wish(signal.ssi_signo)).max()
     }
 
-    /// Reads what was typed; `false` if nobody can type any more.
+    /// Reads what was typed; `false` if nobody can type any more, or not to this process.
     fn read_keys(&mut self) -> Result<bool> {
         let mut typed = [0; 64];
         match rustix::io::read(&self.stdin, &mut typed) {
-            // The terminal is gone.
+            // The terminal is gone, or this process is in the background.
             Ok(0) | Err(Errno::IO) => return Ok(false),
             Ok(count) => self.typed.extend_from_slice(&typed[..count]),
             Err(Errno::INTR | Errno::AGAIN) => {}
@@ -258,7 +298,52 @@ fn timespec(time: Duration) -> Timespec {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
     use super::*;
+
+    #[test]
+    #[ignore = "a process that the test starts, in the background of a terminal"]
+    fn asks_in_the_background() {
+        if std::env::var_os(INSIDE).is_none() {
+            return;
+        }
+        let held = signals().thread_swap_mask(SigmaskHow::SIG_BLOCK).unwrap();
+        let was = tcgetattr(io::stdin()).unwrap();
+        assert_ne!(tcgetpgrp(io::stdin()).unwrap(), getpgrp());
+        for _ in 0..2 {
+            assert_eq!(in_front(|| tcsetattr(io::stdin(), OptionalActions::Now, &was)), Err(Errno::INTR));
+        }
+        // The signal does again what it did, and none is left over that was held back.
+        let caught = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        // SAFETY: the default action of a signal is no code of this program.
+        let before = unsafe { sigaction(Signal::SIGTTOU, &caught) }.unwrap();
+        assert!(matches!(before.handler(), SigHandler::SigDfl));
+        held.thread_set_mask().unwrap();
+    }
+
+    const INSIDE: &str = "RINGMAIN_BACKGROUND";
+
+    #[test]
+    fn a_terminal_that_another_job_has_is_left_alone_and_nothing_stops() {
+        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&user).unwrap();
+        unlockpt(&user).unwrap();
+        let path = ptsname(&user, Vec::new()).unwrap().into_string().unwrap();
+        // A shell with jobs leads a session of its own, and has this one in the background. One that is stopped has the
+        // code of its signal.
+        let script = r#"exec <>"$1"; set -m; "$0" --ignored --exact --nocapture --test-threads=1 "$2" <&0 & wait $!"#;
+        let mut shell = Command::new("setsid");
+        let name = "look::terminal::tests::asks_in_the_background";
+        shell.args(["--wait", "bash", "-c", script]).arg(std::env::current_exe().unwrap()).args([&path, name]);
+        let ran = shell.env(INSIDE, "").stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{}: {said}", ran.status);
+        drop(File::from(user));
+    }
 
     #[test]
     fn a_screen_takes_as_many_lines_as_it_has() {

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use ringmain::Error;
 use ringmain::inspect::{Condition, Inspection};
 
 use super::column::{self, Column, Subject, TIME, named};
 use super::keys::Scroll;
 use super::output::{self, Format};
 use super::rates::Rates;
-use super::seen::{Seen, State, explain, is_told};
+use super::seen::{Seen, State, explain};
 use super::table::{self, Look};
 use super::terminal::{self, Event, Terminal};
 use super::units;
@@ -25,8 +26,9 @@ pub(super) const COLUMNS: [&str; 9] =
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Watch {
-    /// The name of the ring [default: all rings]
-    name: Option<String>,
+    /// The names of the rings [default: all rings]
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
     /// How long to wait between two looks: 10ms, 0.5s, 2, 1m
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::parse_interval)]
     interval: Duration,
@@ -41,7 +43,7 @@ pub(crate) struct Watch {
 }
 
 pub(super) fn run(arguments: &Watch) -> Result<()> {
-    let mut rings = Rings::find(arguments.name.as_deref())?;
+    let mut rings = Rings::find(&arguments.names)?;
     let format = &arguments.format;
     if output::is_terminal() && !format.json {
         return draw(arguments, &mut rings, &mut Terminal::enter()?);
@@ -92,11 +94,13 @@ fn draw(arguments: &Watch, rings: &mut Rings, terminal: &mut Terminal) -> Result
             head.push(rows.remove(0));
             // A small screen is for the rings.
             if size.rows > 4 {
-                let title = fit::beginning(&title(subjects.len(), arguments.interval), size.columns);
-                head.splice(0..0, [title, String::new()]);
+                let end = if terminal.has_keys() { "q" } else { "Ctrl-C" };
+                let title = title(subjects.len(), arguments.interval, end);
+                head.splice(0..0, [fit::beginning(&title, size.columns), String::new()]);
             }
         }
-        terminal.draw(&view.fit(head, rows, size))?;
+        let hint = if terminal.has_keys() { SCROLLS } else { "" };
+        terminal.draw(&view.fit(head, rows, size, hint))?;
         if arguments.count.is_some_and(|count| intervals >= count) {
             return Ok(());
         }
@@ -114,9 +118,12 @@ fn draw(arguments: &Watch, rings: &mut Rings, terminal: &mut Terminal) -> Result
     }
 }
 
-fn title(count: usize, interval: Duration) -> String {
-    format!("{}, every {interval:?}; q ends", words::count(count as u64, "object"))
+fn title(count: usize, interval: Duration, end: &str) -> String {
+    format!("{}, every {interval:?}; {end} ends", words::count(count as u64, "object"))
 }
+
+/// What stands behind a count of rows that have no room, where somebody can type.
+const SCROLLS: &str = "; arrow keys scroll";
 
 /// Sorts rings: those first at which somebody is, or was since the last look, as what has passed there shows, the
 /// busiest before the others; then what may need attention. Rates that are alike change no order: rows that moved at
@@ -143,8 +150,8 @@ struct View {
 }
 
 impl View {
-    /// Returns what fits of these rows below their head, with a line that counts the others.
-    fn fit(&mut self, mut head: Vec<String>, rows: Vec<String>, size: Size) -> Vec<String> {
+    /// Returns what fits of these rows below their head, with a line that counts the others, and what ends that line.
+    fn fit(&mut self, mut head: Vec<String>, rows: Vec<String>, size: Size, hint: &str) -> Vec<String> {
         let room = size.rows.saturating_sub(head.len());
         self.page = if rows.len() <= room { rows.len() } else { room.saturating_sub(1).max(1) };
         self.first = self.first.min(rows.len() - self.page);
@@ -153,7 +160,7 @@ impl View {
         let rest: Vec<String> =
             rest.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
         if !rest.is_empty() {
-            head.push(fit::beginning(&format!("{}; arrow keys scroll", rest.join(", ")), size.columns));
+            head.push(fit::beginning(&(rest.join(", ") + hint), size.columns));
         }
         head
     }
@@ -171,38 +178,80 @@ impl View {
     }
 }
 
+/// A ring that is watched by its name.
+#[derive(Debug)]
+struct Named {
+    name: String,
+    /// Is kept open while somebody is at it, also when its name is gone.
+    ring: Option<Inspection>,
+}
+
+impl Named {
+    fn find(name: &str) -> Result<Named> {
+        let ring = Inspection::open(name).map_err(explain)?;
+        Ok(Named { name: name.to_owned(), ring: Some(ring) })
+    }
+
+    fn look(&mut self) -> Result<Seen> {
+        let stands = match &self.ring {
+            Some(ring) => !ring.is_truncated()? && !ring.is_orphaned()?,
+            None => false,
+        };
+        if let Some(ring) = self.ring.as_ref().filter(|_| stands) {
+            return Ok(Seen::of(ring));
+        }
+        match Inspection::open(&self.name) {
+            // Another ring has come under its name.
+            Ok(ring) => Ok(Seen::of(self.ring.insert(ring))),
+            Err(error) => Ok(self.without_name(&error)),
+        }
+    }
+
+    /// Tells of a ring that cannot be found any more, and lets go of it, unless somebody is at it still.
+    fn without_name(&mut self, error: &Error) -> Seen {
+        let mut seen = Seen::from_error(self.name.as_ref(), error);
+        if seen.condition != Condition::Gone {
+            self.ring = None;
+            return seen;
+        }
+        let name = &self.name;
+        seen.reason =
+            Some(format!("ring {name:?} was removed or renamed; the next one of that name is shown when it comes"));
+        self.ring = self.ring.take().filter(|ring| {
+            let last = Seen::of(ring);
+            let is_live = last.state() == State::Live;
+            seen.ring = last.ring.filter(|_| is_live);
+            is_live
+        });
+        seen
+    }
+}
+
 /// The rings that are watched, and what the last look and the one before found.
 #[derive(Debug)]
 struct Rings {
-    /// The one ring, where it is one. It is kept open, so that it is seen also when its name is gone.
-    one: Option<Inspection>,
+    /// Those that were named, else all.
+    named: Vec<Named>,
     now: Vec<Seen>,
     now_at: Instant,
     rates: Vec<Option<Rates>>,
 }
 
 impl Rings {
-    fn find(name: Option<&str>) -> Result<Rings> {
-        let one = name.map(|name| Inspection::open(name).map_err(explain)).transpose()?;
-        let mut rings = Rings { one, now: Vec::new(), now_at: Instant::now(), rates: Vec::new() };
+    fn find(names: &[String]) -> Result<Rings> {
+        let named = names.iter().map(|name| Named::find(name)).collect::<Result<_>>()?;
+        let mut rings = Rings { named, now: Vec::new(), now_at: Instant::now(), rates: Vec::new() };
         rings.now = rings.look()?;
         rings.rates = vec![None; rings.now.len()];
         Ok(rings)
     }
 
     fn look(&mut self) -> Result<Vec<Seen>> {
-        let Some(one) = &mut self.one else {
+        if self.named.is_empty() {
             // One is open at a time.
             return Ok(Inspection::all()?.map(|found| Seen::from_found(&found)).collect());
-        };
-        let is_gone = one.is_truncated()? || one.is_orphaned()?;
-        match is_gone.then(|| Inspection::open(one.name())) {
-            // Another ring has come under its name.
-            Some(Ok(other)) => *one = other,
-            Some(Err(error)) if is_told(&error) => return Ok(vec![Seen::from_error(one.name().as_ref(), &error)]),
-            Some(Err(_)) | None => {}
         }
-        Ok(vec![Seen::of(one)])
+        self.named.iter_mut().map(Named::look).collect()
     }
 
     fn look_again(&mut self) -> Result<()> {
@@ -231,7 +280,7 @@ mod tests {
     #[track_caller]
     fn check(view: &mut View, expected: &[&str]) {
         let rows = (1..=9).map(|number| number.to_string()).collect();
-        assert_eq!(view.fit(vec!["HEAD".to_owned()], rows, Size { rows: 5, columns: 40 }), expected);
+        assert_eq!(view.fit(vec!["HEAD".to_owned()], rows, Size { rows: 5, columns: 40 }, SCROLLS), expected);
     }
 
     #[test]
@@ -254,10 +303,13 @@ mod tests {
         check(&mut view, &["HEAD", "1", "2", "3", "6 more; arrow keys scroll"]);
         // A larger screen has room for all.
         view.scroll(Scroll::Bottom);
-        let all = view.fit(vec![], vec!["1".to_owned(); 9], Size { rows: 9, columns: 40 });
+        let all = view.fit(vec![], vec!["1".to_owned(); 9], Size { rows: 9, columns: 40 }, SCROLLS);
         assert_eq!(all, ["1"; 9]);
         // One without any room has at least a row.
-        assert_eq!(view.fit(vec![], vec!["1".to_owned(); 2], Size { rows: 0, columns: 6 }), ["1", "1 mor…"]);
+        let none = Size { rows: 0, columns: 6 };
+        assert_eq!(view.fit(vec![], vec!["1".to_owned(); 2], none, SCROLLS), ["1", "1 mor…"]);
+        // Where nobody can type, no key is named.
+        assert_eq!(view.fit(vec![], vec!["1".to_owned(); 2], none, ""), ["1", "1 more"]);
     }
 
     #[test]
@@ -305,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_title_counts_what_is_there() {
-        assert_eq!(title(1, Duration::from_secs(1)), "1 object, every 1s; q ends");
-        assert_eq!(title(0, Duration::from_millis(1100)), "0 objects, every 1.1s; q ends");
+        assert_eq!(title(1, Duration::from_secs(1), "q"), "1 object, every 1s; q ends");
+        assert_eq!(title(0, Duration::from_millis(1100), "Ctrl-C"), "0 objects, every 1.1s; Ctrl-C ends");
     }
 }

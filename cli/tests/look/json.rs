@@ -50,6 +50,9 @@ fn every_line_of_json_is_an_object_whose_numbers_all_readers_keep() {
             check(&value, arguments);
         }
     }
+    // A message has no size that all have.
+    let messages = json(&["ls", "--json"], &name);
+    assert_eq!((&messages["element"], &messages["kind"]), (&Value::Null, &"message".into()));
     // They are the digits.
     let stat = json(&["stat", &name.0, "--json", "--interval", "10ms"], &name);
     assert_eq!((&stat["head"], &stat["used"]), (&start.to_string().into(), &336.into()));

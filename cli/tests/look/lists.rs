@@ -159,7 +159,7 @@ fn what_a_killed_creator_left_has_a_row_also_where_it_is_empty() {
     let stale = text(&["rm", "--stale", "--dry-run"]);
     let would_go = |name: &Name| stale.lines().any(|line| line == format!("would remove {}", name.0));
     assert_eq!([&ours, &foreign].map(would_go), [true, false], "{stale}");
-    text(&["rm", "--stale", &ours.0, &foreign.0]);
+    check_refused(&mut ringmain(&["rm", "--stale", &ours.0, &foreign.0]), 1, &["is no ring", &foreign.0]);
     assert_eq!([&ours, &foreign].map(|name| name.path().exists()), [false, true]);
     check_refused(&mut ringmain(&["rm", &foreign.0]), 1, &["is no ring", "--force"]);
     text(&["rm", "--force", &foreign.0]);

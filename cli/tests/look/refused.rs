@@ -22,6 +22,10 @@ fn what_nobody_reads_ends_quietly() {
         let child = Running::start(ringmain(arguments).stdout(deserted()).stderr(Stdio::piped()));
         assert_eq!(check_ends(child, 141), "", "{arguments:?}");
     }
+    // Also in a look that takes an hour.
+    let patient =
+        Running::start(ringmain(&["stat", &name.0, "--interval", "60m"]).stdout(deserted()).stderr(Stdio::piped()));
+    assert_eq!(check_ends(patient, 141), "");
     // Also where nothing comes that could be written.
     let (child, mut stdout) = spawn(&follow);
     stdout.read_line(&mut String::new()).unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::BufRead;
 use std::panic::{self, AssertUnwindSafe};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -69,6 +69,40 @@ fn a_watch_goes_over_to_the_ring_that_comes_under_its_name() {
     wait_for("the new ring", || (capacity() == Some(128)).then_some(()));
 }
 
+#[test]
+fn a_watch_says_of_each_of_its_rings_that_it_is_gone() {
+    let (kept, removed, held) = (Name::new(), Name::new(), Name::new());
+    for name in [&kept, &removed, &held] {
+        drop(name.options().capacity(64).stream_producer::<u64>().unwrap());
+    }
+    let _holder = held.options().stream_producer::<u64>().unwrap();
+    let names = [&kept, &removed, &held].map(|name| &*name.0);
+    let (_one, mut lines_of_one) = spawn(&["watch", &removed.0, "--json", "--interval", "5ms"]);
+    let (_all, mut lines) = spawn(&[&["watch", "--json", "--interval", "5ms"], &names[..]].concat());
+    let next = |lines: &mut dyn BufRead| {
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        serde_json::from_str::<Value>(&line).unwrap()
+    };
+    let states = |rows: &[Value]| rows.iter().map(|row| row["state"].clone()).collect::<Vec<_>>();
+    let rows = names.map(|_| next(&mut lines));
+    assert_eq!(
+        (states(&rows), next(&mut lines_of_one)["state"].clone()),
+        (vec!["idle".into(), "idle".into(), "live".into()], "idle".into())
+    );
+    [&removed, &held].into_iter().for_each(|name| ringmain::unlink(&name.0).unwrap());
+    let rows = wait_for("two that are gone", || {
+        let rows = names.map(|_| next(&mut lines));
+        (states(&rows) == ["idle", "gone", "gone"]).then_some(rows)
+    });
+    let gone = format!("ring {:?} was removed or renamed; the next one of that name is shown when it comes", removed.0);
+    assert_eq!(rows[1]["reason"], gone);
+    // Nothing of it stands there any more, unless somebody is at it.
+    assert_eq!((&rows[1]["capacity"], &rows[2]["capacity"]), (&Value::Null, &64.into()));
+    assert_eq!(rows[2]["producer"]["pid"], std::process::id());
+    wait_for("the one that is gone", || (next(&mut lines_of_one)["reason"] == *gone).then_some(()));
+}
+
 /// Watches on a terminal, ends that as `end` does, and checks that the terminal is as it was.
 #[track_caller]
 fn check_watch_ends(arguments: &[&str], end: impl Fn(&mut Terminal, &Running)) {
@@ -98,9 +132,30 @@ fn a_watch_on_a_terminal_ends_on_q_and_restores_it() {
 
 #[test]
 fn a_watch_on_a_terminal_restores_it_also_at_a_signal() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
-        check_watch_ends(&["watch", "--interval", "20ms"], |_, child| child.signal(signal));
+    // All whose default is to end a process, also those of a fault where they were sent, and those without a name: not
+    // SIGKILL, those from SIGCHLD to SIGURG, SIGWINCH, and the two that the C library keeps for itself.
+    for signal in (1..=64).filter(|number| !matches!(number, 9 | 17..=23 | 28 | 32 | 33)) {
+        check_watch_ends(&["watch", "--interval", "20ms"], |_, child| {
+            let command = format!("kill -{signal} {}", child.id());
+            assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+        });
     }
+}
+
+#[test]
+fn a_watch_without_a_keyboard_names_no_key() {
+    let _names: Vec<Name> = (0..20)
+        .map(|_| Name::new())
+        .inspect(|name| drop(name.options().capacity(64).stream_producer::<u64>().unwrap()))
+        .collect();
+    let mut terminal = Terminal::new();
+    terminal.resize(10, 80);
+    let mut watch = ringmain(&["watch", "--interval", "20ms", "--count", "1"]);
+    let mut child = Running::start(watch.stdin(Stdio::null()).stdout(terminal.end()).stderr(terminal.end()));
+    let drawn = terminal.read_until("\x1b[?1049l");
+    assert!(child.end().success());
+    assert!(drawn.contains("; Ctrl-C ends") && drawn.contains(" more"), "{drawn:?}");
+    assert!(!drawn.contains("q ends") && !drawn.contains("arrow"), "{drawn:?}");
 }
 
 #[test]

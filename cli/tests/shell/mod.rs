@@ -31,6 +31,12 @@ impl Ring {
         Ring(format!("act-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 
+    /// One with a name as long as it may be.
+    pub(crate) fn long() -> Ring {
+        let ring = Ring::new();
+        Ring(format!("{:-<30}", ring.0))
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.0
     }

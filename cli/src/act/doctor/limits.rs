@@ -6,35 +6,40 @@ use rustix::process::{Resource, getrlimit};
 use super::finding::Finding;
 
 pub(super) fn look() -> Vec<Finding> {
+    let bytes = |limit| ByteSize(limit).display().iec().to_string();
+    let limit = |check, resource, enough, why, show: &dyn Fn(u64) -> String| {
+        judge(check, getrlimit(resource).current, enough, &format!("{why}: {}", cure(resource)), show)
+    };
     vec![
-        bytes(
-            "limit-memlock",
-            Resource::Memlock,
-            8 << 20,
-            "rings that ask for lock_memory need more: ulimit -l unlimited, or LimitMEMLOCK= of the systemd unit",
-        ),
-        bytes(
-            "limit-fsize",
-            Resource::Fsize,
-            1 << 30,
-            "larger rings cannot be made: ulimit -f unlimited, or LimitFSIZE= of the systemd unit",
-        ),
-        count(
+        limit("limit-memlock", Resource::Memlock, 8 << 20, "rings that ask for lock_memory need more", &bytes),
+        limit("limit-fsize", Resource::Fsize, 1 << 30, "larger rings cannot be made", &bytes),
+        limit(
             "limit-nofile",
             Resource::Nofile,
-            1024,
-            "a handle keeps one descriptor, and opens another one to attach: ulimit -n 1024, or LimitNOFILE= of the \
-             systemd unit",
+            DESCRIPTORS,
+            "a handle keeps one descriptor, and opens another one to attach",
+            &|limit| limit.to_string(),
         ),
     ]
 }
 
-fn bytes(check: &'static str, resource: Resource, enough: u64, cure: &str) -> Finding {
-    judge(check, getrlimit(resource).current, enough, cure, |limit| ByteSize(limit).display().iec().to_string())
-}
+/// How many descriptors are enough.
+const DESCRIPTORS: u64 = 1024;
 
-fn count(check: &'static str, resource: Resource, enough: u64, cure: &str) -> Finding {
-    judge(check, getrlimit(resource).current, enough, cure, |limit| limit.to_string())
+/// Returns how a limit is raised: as far as the hard one is by oneself, else by root.
+pub(super) fn cure(resource: Resource) -> String {
+    let (option, name, enough) = match resource {
+        Resource::Memlock => ('l', "memlock", None),
+        Resource::Fsize => ('f', "fsize", None),
+        _ => ('n', "nofile", Some(DESCRIPTORS)),
+    };
+    let is_free = getrlimit(resource).maximum.is_none_or(|hard| enough.is_some_and(|enough| hard >= enough));
+    let enough = enough.map_or_else(|| "unlimited".to_owned(), |enough| enough.to_string());
+    let raise = match is_free {
+        true => format!("ulimit -S -{option} {enough}"),
+        false => format!("prlimit --pid $$ --{name}={enough} as root"),
+    };
+    format!("{raise}; or Limit{}= of the systemd unit", name.to_uppercase())
 }
 
 fn judge(check: &'static str, limit: Option<u64>, enough: u64, cure: &str, show: impl Fn(u64) -> String) -> Finding {

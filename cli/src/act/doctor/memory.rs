@@ -16,6 +16,10 @@ const DIRECTORY: &str = "/dev/shm";
 /// What cures most of what can be wrong with it.
 const MOUNT: &str = "mount a tmpfs there: mount -t tmpfs -o mode=1777 tmpfs /dev/shm";
 
+/// The same where there is no directory to mount it on.
+const MAKE: &str = "make it, and mount a tmpfs there: rm -f /dev/shm && mkdir /dev/shm && mount -t tmpfs -o mode=1777 \
+                    tmpfs /dev/shm";
+
 pub(super) fn look() -> Vec<Finding> {
     let mut findings = directory();
     findings.push(proc(Path::new("/proc/self/fd").exists()));
@@ -28,10 +32,10 @@ fn directory() -> Vec<Finding> {
     const TMPFS: rustix::fs::FsWord = 0x0102_1994;
     let (stat, kind) = (rustix::fs::statvfs(DIRECTORY), rustix::fs::statfs(DIRECTORY));
     let (Ok(stat), Ok(kind), Ok(status)) = (stat, kind, rustix::fs::stat(DIRECTORY)) else {
-        return vec![Finding::attention("dev-shm", "/dev/shm is not there", MOUNT)];
+        return vec![Finding::attention("dev-shm", "/dev/shm is not there", MAKE)];
     };
-    if FileType::from_raw_mode(status.st_mode) != FileType::Directory {
-        return vec![Finding::attention("dev-shm", "/dev/shm is no directory", MOUNT)];
+    if !FileType::from_raw_mode(status.st_mode).is_dir() {
+        return vec![Finding::attention("dev-shm", "/dev/shm is no directory: no ring has a name here", MAKE)];
     }
     let mut findings = Vec::new();
     if kind.f_type == TMPFS {

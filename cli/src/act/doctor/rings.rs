@@ -2,9 +2,11 @@
 
 use ringmain::{Error, Options, Role};
 use rustix::io::Errno;
+use rustix::process::Resource;
 use rustix::thread::{MembarrierCommand, membarrier, membarrier_query};
 
 use super::finding::Finding;
+use super::limits;
 use crate::words;
 
 pub(super) fn look() -> Vec<Finding> {
@@ -13,10 +15,14 @@ pub(super) fn look() -> Vec<Finding> {
 
 fn locks() -> Finding {
     const CHECK: &str = "ofd-locks";
-    let attention = |what: &str, error: &Error, usual: Option<&'static str>| {
+    let attention = |what: &str, error: &Error, usual: Option<String>| {
         let text = words::of(error);
         let (found, advice) = words::parts(&text);
-        Finding::attention(CHECK, format!("{what}: {found}"), usual.or(cure(error)).unwrap_or(advice))
+        Finding::attention(
+            CHECK,
+            format!("{what}: {found}"),
+            usual.or(cure(error)).unwrap_or_else(|| advice.to_owned()),
+        )
     };
     let no_ring = |error: Error| attention("no ring can be made", &error, None);
     let ends = match Options::anonymous().capacity(1).create_stream(std::alloc::Layout::new::<u8>()) {
@@ -39,7 +45,7 @@ fn locks() -> Finding {
         (Err(error), _) => {
             const LACKS: &str = "allow fcntl(F_OFD_SETLK), which Linux has since 3.15; a seccomp filter may refuse it";
             let is_refused = matches!(error, Error::Unsupported { .. });
-            attention("no role can be taken", &error, is_refused.then_some(LACKS))
+            attention("no role can be taken", &error, is_refused.then(|| LACKS.to_owned()))
         }
         // Such as by a limit that leaves room for one handle.
         (Ok(_), Err(error)) => attention("whether a role is held by one handle alone is not known", &error, None),
@@ -52,20 +58,19 @@ fn locks() -> Finding {
 }
 
 /// Returns a command that lets rings be made, where the error advises what a caller of the library does.
-fn cure(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::FileSizeLimit { .. } => Some("ulimit -S -f unlimited; or LimitFSIZE= of the systemd unit"),
-        Error::NoSpace { .. } => Some("ringmain rm --stale; or mount -o remount,size=2g /dev/shm"),
-        Error::NoMemory { .. } => Some("ps -eo rss,pid,comm --sort=-rss | head: end what uses memory"),
-        Error::Unsupported { .. } => {
-            Some("grep Seccomp /proc/self/status: where it says 2, allow the call in that filter")
-        }
+fn cure(error: &Error) -> Option<String> {
+    let cure = match error {
+        Error::FileSizeLimit { .. } => return Some(limits::cure(Resource::Fsize)),
         Error::Os { source, .. } if Errno::from_io_error(source) == Some(Errno::MFILE) => {
-            Some("ulimit -S -n 1024; or LimitNOFILE= of the systemd unit")
+            return Some(limits::cure(Resource::Nofile));
         }
-        Error::Os { .. } => Some("strace -f ringmain doctor: look which call fails, and with what"),
-        _ => None,
-    }
+        Error::NoSpace { .. } => "ringmain rm --stale; or mount -o remount,size=2g /dev/shm",
+        Error::NoMemory { .. } => "ps -eo rss,pid,comm --sort=-rss | head: end what uses memory",
+        Error::Unsupported { .. } => "grep Seccomp /proc/self/status: where it says 2, allow the call in that filter",
+        Error::Os { .. } => "strace -f ringmain doctor: look which call fails, and with what",
+        _ => return None,
+    };
+    Some(cure.to_owned())
 }
 
 fn barrier() -> Finding {

@@ -5,6 +5,7 @@ use ringmain_measure::SameCore;
 use super::super::results::{Report, Subject};
 use super::super::wait::Wait;
 use super::style::{MARGIN, Style};
+use crate::words::count;
 
 /// Writes it, without a line's end after the last line.
 pub(super) fn text(report: &Report, style: Style) -> String {
@@ -22,8 +23,9 @@ pub(super) fn text(report: &Report, style: Style) -> String {
     };
     let method = match report.results.first().map(|one| one.values.len()) {
         Some(rounds) => format!(
-            "two processes, {rounds} rounds; each round measures everything once, in turn; medians and ranges are over \
-             the rounds, and so are ratios, each of which is taken within a round; paced and idle are measured once"
+            "two processes, {}; each round measures everything once, in turn; medians and ranges are over \
+             the rounds, and so are ratios, each of which is taken within a round; paced and idle are measured once",
+            count(rounds as u64, "round")
         ),
         None => "two processes, each case once".to_owned(),
     };

@@ -36,7 +36,8 @@ pub(crate) fn text(report: &Report, comparison: Option<&Comparison>, style: Styl
             let of_test: Vec<&Cell> = cells.iter().filter(|one| one.subject.test == test).collect();
             if !of_test.is_empty() {
                 let title = format!("{}{regime}", rounds::title(test));
-                section(&title, rounds::caption(test), rounds::table(style, test, &of_test));
+                let table = rounds::table(style, test, &of_test);
+                section(&title, &rounds::caption(test, table.has_bars()), table);
             }
             if let Some(bytes) = percentiles::size(cells).filter(|_| test == Test::Rtt) {
                 let table = percentiles::table(style, cells, bytes);

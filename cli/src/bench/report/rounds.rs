@@ -17,25 +17,28 @@ pub(super) fn title(test: Test) -> &'static str {
     }
 }
 
-pub(super) fn caption(test: Test) -> &'static str {
-    match test {
-        Test::Rtt => {
-            "\
-Ratios are of times, so smaller is better: 2 means twice as long. Bars are times beside the longest one of a size. \
-cache-line and cache-lines carry one word; every size is compared with that one word."
-        }
-        Test::Waitset => {
-            "\
-Both sides wait at so many rings, and each message goes over the next one; without a set, at one ring by its own \
-calls. Ratios are of times, so smaller is better. '/ alone' is to that one ring."
-        }
-        _ => {
-            "\
-Ratios are of messages per second, so larger is better: 2 means twice as many. Bars are rates beside the highest one \
-of a size. cache-line is a mailbox of one word, which waits until each word was taken; every size is compared with \
-that one word."
-        }
-    }
+/// Explains a table, and its bars where it has some.
+pub(super) fn caption(test: Test, has_bars: bool) -> String {
+    let [ratios, bars, more] = match test {
+        Test::Rtt => [
+            "Ratios are of times, so smaller is better: 2 means twice as long. ",
+            "Bars are times beside the longest one of a size. ",
+            "cache-line and cache-lines carry one word; every size is compared with that one word.",
+        ],
+        Test::Waitset => [
+            "Both sides wait at so many rings, and each message goes over the next one; without a set, at one ring by \
+             its own calls. Ratios are of times, so smaller is better. '/ alone' is to that one ring.",
+            " Bars are times beside the longest one.",
+            "",
+        ],
+        _ => [
+            "Ratios are of messages per second, so larger is better: 2 means twice as many. ",
+            "Bars are rates beside the highest one of a size. ",
+            "cache-line is a mailbox of one word, which waits until each word was taken; every size is compared with \
+             that one word.",
+        ],
+    };
+    [ratios, if has_bars { bars } else { "" }, more].concat()
 }
 
 pub(super) fn table(style: Style, test: Test, cells: &[&Cell]) -> Columns {

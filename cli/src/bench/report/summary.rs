@@ -10,6 +10,7 @@ use super::super::wait::Wait;
 use super::figures::{data, figure, nanoseconds, percent, rate, short};
 use super::picture;
 use super::style::{MARGIN, Style};
+use crate::words::count;
 
 /// Ratios this near to 1 are no difference.
 const ALIKE: f64 = 0.05;
@@ -41,9 +42,9 @@ fn lines(style: Style, rows: &[String]) -> Vec<String> {
 /// Says how near the two processors were: how long the bare line's round trip took.
 fn regime_row(report: &Report, regime: &Regime) -> String {
     let (least, most) = (nanoseconds(regime.line.min), nanoseconds(regime.line.max));
-    let (rounds, of) = (regime.rounds.len(), report.regimes.lines.len());
+    let (rounds, of) = (regime.rounds.len(), count(report.regimes.lines.len() as u64, "round"));
     let what = "the bare line's round trip, measured between rounds";
-    row("regime", &format!("{regime} in {rounds} of {of} rounds, {least} .. {most}: {what}"))
+    row("regime", &format!("{regime} in {rounds} of {of}, {least} .. {most}: {what}"))
 }
 
 /// What rounds of one regime come to, and the cases that a picture shows: about the ring of the lowest latency that was

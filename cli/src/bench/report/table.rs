@@ -63,17 +63,28 @@ impl Columns {
         self
     }
 
-    /// Writes the table, and what of it a terminal has no room for.
-    pub(super) fn text(&self) -> String {
+    /// Returns whether there is room for its bars.
+    pub(super) fn has_bars(&self) -> bool {
+        self.strips().iter().any(|strip| strip.name == BAR)
+    }
+
+    /// Returns the columns that there is room for.
+    fn strips(&self) -> Vec<Strip> {
         let strip = |(at, &name): (usize, &&'static str)| {
             let texts = [name].into_iter().chain(self.rows.iter().map(|row| row.cells[at].as_str()));
             let flex = if NAMES.contains(&name) { Flex::Name } else { Flex::None };
             Strip::new(name, flex, !TEXT.contains(&name), texts.map(str::to_owned).collect(), 0)
         };
-        let mut strips: Vec<Strip> = self.header.iter().enumerate().map(strip).collect();
-        if let Some(width) = self.style.width {
-            strips = fit::fit(strips, width, ORDER, true, false);
+        let strips: Vec<Strip> = self.header.iter().enumerate().map(strip).collect();
+        match self.style.width {
+            Some(width) => fit::fit(strips, width, ORDER, true, false),
+            None => strips,
         }
+    }
+
+    /// Writes the table, and what of it a terminal has no room for.
+    pub(super) fn text(&self) -> String {
+        let strips = self.strips();
         let lines = fit::lines(&strips);
         let width = lines.iter().map(|(_, line)| line.width()).max().unwrap_or(0);
         let [around, below] = self.style.rules().map(|sign| sign.to_string().repeat(width));

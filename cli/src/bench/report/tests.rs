@@ -188,6 +188,30 @@ fn no_line_is_wider_than_a_terminal_and_each_row_can_be_told_from_the_others() {
 }
 
 #[test]
+fn bars_are_explained_where_they_are_drawn() {
+    for width in 40..160 {
+        let text = text(&full(), None, Style { width: Some(width), ..Style::PLAIN });
+        let sections =
+            text.split("\n\n").filter(|section| section.starts_with("rtt: ") || section.starts_with("throughput"));
+        let sections: Vec<&str> = sections.collect();
+        assert_eq!(sections.len(), 2, "{text}");
+        for section in sections {
+            let words = section.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(words.contains("Bars are"), section.contains('#'), "{width} columns: {section}");
+        }
+    }
+}
+
+#[test]
+fn one_round_is_not_many() {
+    let measured = [measured(Test::Rtt, Transport::Message, Wait::Spin, &[120.0])];
+    let regimes = Regimes::of(&[95.0, 95.0]);
+    let results = Outcome::of_all(&measured, &regimes).unwrap();
+    let text = text(&Report { results, regimes, ..report() }, None, Style::PLAIN);
+    assert!(text.contains("in 1 of 1 round, ") && text.contains("two processes, 1 round; "), "{text}");
+}
+
+#[test]
 fn what_a_wide_terminal_shows_is_what_a_pipe_gets() {
     let wide = Style { width: Some(200), ..Style::PLAIN };
     let report = full();
