@@ -49,6 +49,15 @@ fn processes(mark: &str) -> Vec<String> {
     names.filter(|name| OTHERS.contains(&&**name)).collect()
 }
 
+#[test]
+fn a_run_that_nobody_reads_ends_early_and_leaves_nothing() {
+    let run = Running::start(chaos(&["--minutes", "1000"]).stdout(shell::deserted()));
+    let pid = run.id();
+    let output = run.output();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), left(pid)), (Some(141), vec![]), "{errors}");
+}
+
 /// Starts a run that would last for hours, and returns with its mark when it has workers, a keeper and rings.
 fn endless(mark: &str) -> (Running, String) {
     let mark = format!("{mark}-{}", std::process::id());
