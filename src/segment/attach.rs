@@ -277,7 +277,12 @@ impl Attempt<'_> {
         let name = self.name();
         // The length is read after the magic was seen: before, the object may not have had its length yet.
         let stat = object::stat(file.as_fd())?;
-        let (len, reserved) = (stat.st_size as u64, reserved::before_the_end(file.as_fd(), &stat));
+        let len = stat.st_size as u64;
+        // A process of this user could take memory back as soon as this one has looked: it is not worth the time.
+        let reserved = match self.is_foreign(stat.st_uid) {
+            true => reserved::before_the_end(file.as_fd(), &stat),
+            false => reserved::counted(&stat),
+        };
         self.wanted.check(name, found, len)?;
         reserved::check(name, len, reserved)?;
         let data = len - found.data_offset;
@@ -287,11 +292,15 @@ impl Attempt<'_> {
         }
     }
 
+    /// Returns whether another user may have made a ring of this owner, or somebody gave it.
+    fn is_foreign(&self, owner: u32) -> bool {
+        !self.request.place.is_named() || owner != effective_user()
+    }
+
     /// Returns how many bytes the data area of a ring of this owner may have, that holds so much memory already.
     fn most(&self, owner: u32, reserved: u64) -> Option<u64> {
-        let is_foreign = !self.request.place.is_named() || owner != effective_user();
         match self.request.max_capacity {
-            None if is_foreign && !self.wanted.is_complete() => {
+            None if self.is_foreign(owner) && !self.wanted.is_complete() => {
                 // What would be available if the ring were not there.
                 anonymous::available_memory().map(|available| available.saturating_add(reserved) / 2)
             }

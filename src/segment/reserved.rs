@@ -16,7 +16,8 @@ pub(super) fn counted(stat: &Stat) -> u64 {
     (stat.st_blocks as u64).saturating_mul(BLOCK)
 }
 
-/// Returns how many bytes of an object before its end have memory of their own. That takes some ns for each page.
+/// Returns how many bytes of an object before its end have memory of their own. That takes some tens of ns for
+/// each page.
 ///
 /// Where the system does not tell, before Linux 6.5, they are as many as its status counts.
 pub(super) fn before_the_end(file: BorrowedFd<'_>, stat: &Stat) -> u64 {

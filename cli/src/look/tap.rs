@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 use ringmain::inspect::{self, Inspection, Kind, Tapped};
-use ringmain::{PeerState, Role};
+use ringmain::{Corrupted, PeerState, Role};
 
 use super::unit::{self, Format, Shape};
 use super::{seen, terminal, units};
@@ -129,7 +129,7 @@ impl<'a> Looks<'a> {
 
     /// Writes what is there, as much as one look may.
     fn look(&mut self, text: &mut String) -> Result<Looked> {
-        let (mut bytes, mut steps, mut misses) = (Vec::new(), 0, 0);
+        let (mut bytes, mut steps, mut misses) = (Vec::new(), 0, Misses::default());
         let looked = loop {
             if self.left == 0 {
                 break Ok(Looked::Enough);
@@ -138,20 +138,18 @@ impl<'a> Looks<'a> {
                 break Ok(Looked::Most);
             }
             steps += 1;
-            match self.tap.next(&mut bytes) {
+            let tapped = self.tap.next(&mut bytes);
+            if self.end.is_some() && misses.are_enough(&tapped) {
+                break Ok(Looked::Enough);
+            }
+            match tapped {
                 Err(corrupted) => break Err(corrupted),
                 Ok(Tapped::Nothing) => break Ok(Looked::Nothing),
-                // It would go on for as long as somebody moves the positions.
-                Ok(Tapped::Missed { .. }) if self.end.is_some() && misses == MOST_MISSES => break Ok(Looked::Enough),
-                Ok(Tapped::Missed { count }) => {
-                    misses += 1;
-                    self.miss(count);
-                }
+                Ok(Tapped::Missed { count }) => self.miss(count),
                 Ok(Tapped::Unit { position }) if self.end.is_some_and(|end| !is_before(position, end)) => {
                     break Ok(Looked::Enough);
                 }
                 Ok(Tapped::Unit { position }) => {
-                    misses = 0;
                     self.left -= 1;
                     self.has_printed = true;
                     self.run.push(text, self.shape, position, &bytes, self.tap.last_len());
@@ -180,8 +178,19 @@ impl<'a> Looks<'a> {
     }
 }
 
-/// How often in a row a look that does not go on may find that all has passed.
-const MOST_MISSES: u32 = 1000;
+/// How often in a row a look found that all had passed. One that does not go on would do so for as long as somebody
+/// moves the positions.
+#[derive(Debug, Default)]
+struct Misses(u32);
+
+impl Misses {
+    const MOST: u32 = 1000;
+
+    fn are_enough(&mut self, tapped: &Result<Tapped, Corrupted>) -> bool {
+        self.0 = if matches!(tapped, Ok(Tapped::Missed { .. })) { self.0 + 1 } else { 0 };
+        self.0 > Misses::MOST
+    }
+}
 
 /// How much text is written at once.
 const CHUNK: usize = 64 * 1024;
@@ -290,6 +299,18 @@ mod tests {
         }
         run.flush(&mut text, json);
         assert_eq!(text, "{\"hex\":\"6162\",\"length\":2,\"position\":10,\"text\":\"ab\"}\n");
+    }
+
+    #[test]
+    fn a_look_ends_where_all_has_passed_again_and_again() {
+        let (missed, unit) = (Ok(Tapped::Missed { count: 512 }), Ok(Tapped::Unit { position: 7 }));
+        let mut misses = Misses::default();
+        for _ in 0..3 {
+            assert!((0..Misses::MOST).all(|_| !misses.are_enough(&missed)));
+            assert!(!misses.are_enough(&unit));
+        }
+        assert!((0..Misses::MOST).all(|_| !misses.are_enough(&missed)));
+        assert!(misses.are_enough(&missed));
     }
 
     #[test]

@@ -2,15 +2,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use ringmain::stream::{Consumer, Producer};
 
-use crate::program::{check_ends, check_refused, line, output, ringmain, spawn, text, wait_for_look};
-use crate::ring::{Name, TAIL, messages};
+use crate::program::{check_ends, check_refused, line, ringmain, spawn, text, wait_for_look};
+use crate::ring::{Name, messages};
 
 #[test]
 fn a_tap_prints_what_waits_and_takes_nothing() {
@@ -115,30 +113,4 @@ fn a_ring_that_was_truncated_is_damaged_and_ends_nobody() {
     assert_eq!(line(&text(&["ls", "-o", "name,state"]), &name), format!("{} damaged", name.0));
     let refused = ["object length", "make it anew"];
     check_refused(&mut ringmain(&["tap", &name.0]), 1, &refused);
-}
-
-#[test]
-fn a_tap_ends_however_fast_the_positions_move() {
-    let name = Name::new();
-    drop(name.options().capacity(512).stream_producer::<u64>().unwrap());
-    let object = OpenOptions::new().write(true).open(name.path()).unwrap();
-    let ended = AtomicBool::new(false);
-    thread::scope(|scope| {
-        // Where another processor is free for it, whatever the tap comes for has passed.
-        scope.spawn(|| {
-            let mut head: u64 = 0;
-            while !ended.load(Ordering::Relaxed) {
-                head += 10_000;
-                // The tail, and the head 0x80 bytes behind it, by one call.
-                let mut words = [0; 0x88];
-                words[..8].copy_from_slice(&(head + 400).to_ne_bytes());
-                words[0x80..].copy_from_slice(&head.to_ne_bytes());
-                object.write_all_at(&words, TAIL).unwrap();
-            }
-        });
-        let outputs = [&["tap", &name.0][..], &["tap", &name.0, "--json"]].map(output);
-        ended.store(true, Ordering::Relaxed);
-        // What lies between two calls of the other may be no positions.
-        assert!(outputs.iter().all(|output| matches!(output.status.code(), Some(0 | 1))), "{outputs:?}");
-    });
 }
