@@ -249,7 +249,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     #[inline(always)]
     pub(super) fn publish_from(&mut self, tail: u64, len: usize) {
         let tail = self.cursor.advance_from(tail, len as u64);
-        // Publish: pairs with the Acquire in `Consumer::load_tail_from`. The elements before it are written.
+        // Publish: pairs with the Acquire in `Consumer::find_tail`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.notifier.published(&self.memory, Role::Consumer, tail);
         if T::size(&self.kind) >= M::SMALLEST_AHEAD && self.pace.is_awaited() && self.kind.ahead < self.cursor.known() {
