@@ -79,7 +79,7 @@ impl Site {
                 ("message/producer.rs", "store_tail", Ordering::Release),
             ],
             Site::TailLoad => &[
-                ("stream/consumer.rs", "load_tail_from", Ordering::Acquire),
+                ("stream/consumer.rs", "find_tail", Ordering::Acquire),
                 ("message/consumer.rs", "load_tail", Ordering::Acquire),
                 ("message/consumer.rs", "available_now", Ordering::Acquire),
             ],

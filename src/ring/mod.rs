@@ -7,7 +7,7 @@
 //!
 //! | word | publish (Release) | observe (Acquire) | what travels with it |
 //! |---|---|---|---|
-//! | tail of a stream ring | `Producer::publish_from` | `Consumer::load_tail_from` | the elements before it |
+//! | tail of a stream ring | `Producer::publish_from` | `Consumer::find_tail` | the elements before it |
 //! | header of a record | `Producer::publish_after` | `Consumer::poll`, `poll_for_value` | payload and the 0 after |
 //! | tail of a message ring | `store_tail` | `Consumer::load_tail` | the records before it |
 //! | head | `Reader::advance_from` | `Writer::load_head` | what lies before it has been read: its space is free |

@@ -455,14 +455,13 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         let first = unsafe { header_at(&self.memory, start, geometry) };
         // SAFETY: the sizes of records are multiples of the alignment.
         let next = unsafe { header_at(&self.memory, end, geometry) };
-        let words = word.filter(|_| geometry.has_words());
-        // SAFETY: the same, and records have words. It lies in the line of this record's header.
-        let word = words.map(|word| (unsafe { word_at(&self.memory, start, geometry) }, word));
+        let word = word.filter(|_| geometry.has_words());
         let tail = self.memory.tail();
         let is_zeroed = self.kind.zeroed == end;
         put(self);
-        if let Some((place, word)) = word {
-            place.store(word, Ordering::Relaxed);
+        if let Some(word) = word {
+            // SAFETY: the tail starts a record, and records have words. It lies in the line of this record's header.
+            unsafe { word_at(&self.memory, start, geometry) }.store(word, Ordering::Relaxed);
         }
         if !is_zeroed {
             // `room` left room for this header. It is seen before or with the next one that is published.
@@ -488,7 +487,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     fn prepare(&mut self, end: u64, size: u64) {
         let geometry = self.kind.geometry;
         if !self.pace.is_awaited() {
-            if size as usize <= self.kind.prefetch_distance / 4 {
+            if 4 * size <= self.kind.prefetch_distance as u64 {
                 self.memory.prefetch_to_write(geometry.index(end) + self.kind.prefetch_distance);
             }
         } else if 2 * size <= self.cursor.known().min(2 * LONGEST_AHEAD as u64) {

@@ -40,14 +40,15 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// - [`PopError::Broken`]: the handle can no longer be used.
     #[inline(always)]
     pub fn pop(&mut self) -> Result<T, PopError> {
-        let head = self.cursor.position();
-        if head == self.cursor.known_end() {
+        if self.cursor.known() == 0 {
             // Possibly empty: only the tail itself tells.
-            let known_end = self.load_tail_from(head, head).map_err(|Unusable| self.cause())?;
-            if head == known_end {
+            self.load_tail()?;
+            if self.cursor.known() == 0 {
                 return Err(PopError::Empty);
             }
         }
+        // Not before the tail, for speed only: a processor would read the slot too early, and take it from its writer.
+        let head = self.cursor.position();
         // SAFETY: the head is before the known end.
         let value = unsafe { self.take(head) };
         self.advance_from(head, 1);
@@ -260,16 +261,16 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// Loads the producer's tail, paced. An impossible one poisons the handle.
     #[inline]
     fn load_tail(&mut self) -> Result<(), Broken> {
-        let (head, known_end) = (self.cursor.position(), self.cursor.known_end());
-        self.load_tail_from(head, known_end).map(|_| ()).map_err(|Unusable| self.cause())
+        self.find_tail().map_err(|Unusable| self.cause())
     }
 
-    /// The same for a caller that has both positions in registers; returns the end of what is known to be there.
+    /// The same without the cause of a failure.
     ///
     /// A ping-pong takes this path for every element, so its two cases are kept short and inline: nothing new, and one
     /// element.
     #[inline(always)]
-    fn load_tail_from(&mut self, head: u64, known_end: u64) -> Result<u64, Unusable> {
+    fn find_tail(&mut self) -> Result<(), Unusable> {
+        let (head, known_end) = (self.cursor.position(), self.cursor.known_end());
         if !self.memory.is_here() {
             return Err(Unusable);
         }
@@ -277,13 +278,13 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
         // Observe: pairs with the Release in `Producer::publish_from`. The elements before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
         if found == known_end {
-            return Ok(known_end);
+            return Ok(());
         }
         if head == known_end && found == head.wrapping_add(1) {
             // One element beyond a known end that is used up always lies within the ring: there is nothing to check.
             self.cursor.learn(found);
             self.pace.found_one();
-            return Ok(found);
+            return Ok(());
         }
         self.arrive(found, waited)
     }
@@ -296,13 +297,13 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
 
     /// Learns of a tail that moved.
     #[inline(never)]
-    fn arrive(&mut self, found: u64, waited: u32) -> Result<u64, Unusable> {
+    fn arrive(&mut self, found: u64, waited: u32) -> Result<(), Unusable> {
         let lowest = self.cursor.known_end();
         match self.window().check(SharedWord::Tail, found) {
             Ok(tail) => {
                 self.pace.learn(waited, tail.wrapping_sub(lowest));
                 self.cursor.learn(tail);
-                Ok(tail)
+                Ok(())
             }
             Err(cause) => {
                 self.poison(cause);

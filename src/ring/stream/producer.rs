@@ -13,8 +13,9 @@ use super::super::position::split;
 use super::consumer::ENOUGH;
 use super::{Claim, Element, Producer, Slot, Stream};
 
-/// A producer does not pause at a full ring of fewer slots.
+/// A producer does not pause at a full ring of fewer slots, or of no more lines than this.
 const FEW: usize = 32;
+const FEW_LINES: usize = 8;
 
 /// # The writing end of a stream ring
 impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
@@ -155,8 +156,9 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         let kind = Stream::new(&memory, capacity, size);
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
-        // In a ring of a few slots a pause is longer than the consumer needs to read them all.
-        let bound = if capacity < FEW { Bound::Pauses(0) } else { bound.into() };
+        // In a ring of a few slots, or lines, a pause is longer than the consumer needs to read them all.
+        let is_small = capacity < FEW || capacity * size <= FEW_LINES * LINE;
+        let bound = if is_small { Bound::Pauses(0) } else { bound.into() };
         let pace = Pace::new(bound, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
         let mut producer: Producer<T, M> = Endpoint::begin(memory, kind, tail, pace);
         producer.load_head()?;
@@ -249,7 +251,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     #[inline(always)]
     pub(super) fn publish_from(&mut self, tail: u64, len: usize) {
         let tail = self.cursor.advance_from(tail, len as u64);
-        // Publish: pairs with the Acquire in `Consumer::load_tail_from`. The elements before it are written.
+        // Publish: pairs with the Acquire in `Consumer::find_tail`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.notifier.published(&self.memory, Role::Consumer, tail);
         if T::size(&self.kind) >= M::SMALLEST_AHEAD && self.pace.is_awaited() && self.kind.ahead < self.cursor.known() {
