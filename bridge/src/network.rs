@@ -13,7 +13,6 @@ use zenoh::config::EndPoint;
 use zenoh::key_expr::KeyExpr;
 use zenoh::{Config, Session, Wait};
 
-use crate::protocol::SenderId;
 use crate::say::{Once, say};
 
 /// How long a query waits for its answer: longer than any answer takes, but for a line that is gone.
@@ -226,19 +225,6 @@ pub fn parse_key(text: &str) -> Result<String, String> {
     Ok(key.to_string())
 }
 
-/// Returns the key of a ring's queries.
-#[must_use]
-pub fn key_of_ring(key: &str, ring_id: u64) -> String {
-    format!("{key}/{ring_id:016x}")
-}
-
-/// Returns the key of the token that a sender keeps while it lives.
-#[must_use]
-pub fn key_of_sender(key: &str, ring_id: u64, sender: &SenderId) -> String {
-    let digits: String = sender.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}/sender/{digits}", key_of_ring(key, ring_id))
-}
-
 /// Returns what this process is called: its host, its number, and that of its session.
 #[must_use]
 pub fn own_name(session: &Session) -> String {
@@ -250,6 +236,7 @@ pub fn own_name(session: &Session) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::key_of_sender;
 
     fn network() -> Network {
         Network { connect: Vec::new(), listen: Vec::new(), zenoh_config: None }

@@ -80,6 +80,19 @@ impl fmt::Display for End {
 /// Which process sends: Zenoh's number of its session.
 pub type SenderId = [u8; 16];
 
+/// Returns the key of a ring's queries.
+#[must_use]
+pub fn key_of_ring(key: &str, ring_id: u64) -> String {
+    format!("{key}/{ring_id:016x}")
+}
+
+/// Returns the key of the token that a sender keeps while it lives.
+#[must_use]
+pub fn key_of_sender(key: &str, ring_id: u64, sender: &SenderId) -> String {
+    let digits: String = sender.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}/sender/{digits}", key_of_ring(key, ring_id))
+}
+
 /// A query: records of a ring from a position on, and all that a receiver has to know that never heard of the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<'a> {
