@@ -422,6 +422,8 @@ impl<C: Call> Desk<C> {
                     }
                     say(&format!("attached: {what}"));
                     self.metrics.position.store(mirror.tail(), Relaxed);
+                    // It has a producer again, which may come to another end.
+                    kept.told = None;
                     place.insert(mirror)
                 }
                 Err(error) => return self.not_taken(asked, Answer::Refused(format!("{error:#}"))),
