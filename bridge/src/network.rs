@@ -38,8 +38,8 @@ pub struct Network {
 
 /// What Zenoh would do, and a bridge does not, unless a file of configuration says so: search for others, wait for
 /// seconds before it connects again, take a side for alive of which nothing was heard for 10 s, wait as long for one
-/// that a cut keeps from finishing a connection, and keep no more than two frames that are to be written; 16 is the most
-/// that it allows.
+/// that a cut keeps from finishing a connection, and keep no more than two frames that are to be written; 16 is the
+/// most that it allows.
 const CHANGED: [(&str, &str); 9] = [
     ("scouting/multicast/enabled", "false"),
     ("scouting/gossip/enabled", "false"),
