@@ -209,7 +209,7 @@ impl Model<'_> {
         let asked = Query::read(&payload);
         let right = asked.as_ref().map(|asked| key_of_ring(KEY, asked.shape.ring_id));
         let has_key = self.choices.below(16) != 15;
-        let key = right.ok().filter(|_| has_key).unwrap_or_else(|| key_of_ring(KEY, 6));
+        let key = right.ok().filter(|_| has_key).unwrap_or_else(|| key_of_ring("fuzz/other", 7));
         let asking = Asking { key, payload: payload.as_slice().into(), answers: Rc::default() };
         self.desk.take(asking.clone());
         while self.desk.serve_first(&mut self.kept) {}
