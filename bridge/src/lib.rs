@@ -6,19 +6,24 @@
 //! starts at B's tail, and answers the tail in any case: B's tail, which survives its producer, is all that it needs to
 //! remember. docs/bridge.md has the protocol.
 
+pub mod desk;
 pub mod exit;
 pub mod fault;
 pub mod flow;
 pub mod inbox;
+#[cfg(feature = "network")]
 pub mod link;
 pub mod metrics;
 pub mod mirror;
+#[cfg(feature = "network")]
 pub mod network;
 pub mod object;
 pub mod protocol;
+#[cfg(feature = "network")]
 pub mod receive;
 pub mod records;
 pub mod say;
+#[cfg(feature = "network")]
 pub mod send;
 pub mod size;
 pub mod source;

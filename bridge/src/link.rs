@@ -10,8 +10,8 @@ use zenoh::query::{ConsolidationMode, Querier, QueryTarget};
 use zenoh::{Session, Wait};
 
 use crate::inbox::{Event, Inbox};
-use crate::network::{self, PATIENCE, failed};
-use crate::protocol::{Answer, SenderId};
+use crate::network::{PATIENCE, failed};
+use crate::protocol::{Answer, SenderId, key_of_ring, key_of_sender};
 
 /// A way to whoever answers.
 #[derive(Debug)]
@@ -46,11 +46,11 @@ impl Link {
         // Before all queries: a receiver that hears of another sender asks for this.
         let token = session
             .liveliness()
-            .declare_token(network::key_of_sender(key, ring_id, sender))
+            .declare_token(key_of_sender(key, ring_id, sender))
             .wait()
             .map_err(failed("cannot declare a token"))?;
         let querier = session
-            .declare_querier(network::key_of_ring(key, ring_id))
+            .declare_querier(key_of_ring(key, ring_id))
             .target(QueryTarget::BestMatching)
             .consolidation(ConsolidationMode::None)
             .congestion_control(CongestionControl::Block)

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -78,8 +78,30 @@ pub struct Metrics {
     pub partial: AtomicU64,
     /// Queries that wait for room.
     pub waiting: AtomicU64,
+    /// The ring that is sent.
+    watched: Mutex<Option<Watched>>,
+}
+
+/// A ring that is sent, whatever its name stands for by now.
+#[derive(Debug)]
+struct Watched {
+    ring: Inspection,
     /// At which position the sender was when something was seen that had not arrived, and when that was.
-    behind: Mutex<Option<(u64, Instant)>>,
+    behind: Option<(u64, Instant)>,
+}
+
+impl Watched {
+    /// Returns how much the ring has that has not arrived, and for how long that has been seen, if the sender stands at
+    /// `position`.
+    fn lag(&mut self, position: u64) -> Option<(u64, Duration)> {
+        let tail = self.ring.positions().ok()?.tail;
+        self.behind = match self.behind {
+            _ if position == tail => None,
+            Some((before, since)) if before == position => Some((before, since)),
+            _ => Some((position, Instant::now())),
+        };
+        Some((tail.wrapping_sub(position), self.behind.map_or(Duration::ZERO, |(_, since)| since.elapsed())))
+    }
 }
 
 impl Metrics {
@@ -104,7 +126,7 @@ impl Metrics {
             gaps: zero(),
             partial: zero(),
             waiting: zero(),
-            behind: Mutex::default(),
+            watched: Mutex::default(),
         }
     }
 
@@ -127,15 +149,13 @@ impl Metrics {
         self.oldest.store(since, Relaxed);
     }
 
-    /// Returns for how long a ring has been seen to have something up to `tail` while the sender stood at `position`.
-    fn behind(&self, position: u64, tail: u64) -> Duration {
-        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
-        *behind = match *behind {
-            _ if position == tail => None,
-            Some((before, since)) if before == position => Some((before, since)),
-            _ => Some((position, Instant::now())),
-        };
-        behind.map_or(Duration::ZERO, |(_, since)| since.elapsed())
+    /// Measures from here on how far the sender is behind this ring; `None` if it has none.
+    pub fn watch(&self, ring: Option<Inspection>) {
+        *self.watched() = ring.map(|ring| Watched { ring, behind: None });
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Option<Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns all of it in the format of OpenMetrics.
@@ -156,20 +176,19 @@ impl Metrics {
         row("gauge", "connected", "Whether the other side was heard of lately.", of(&self.connected));
         match self.side {
             Side::Send => {
-                let tail = tail_of(&self.ring);
+                let lag = self.watched().as_mut().and_then(|watched| watched.lag(position));
                 let oldest = match self.oldest.load(Relaxed) {
                     0 => Duration::ZERO,
                     oldest => self.start.elapsed().saturating_sub(Duration::from_micros(oldest)),
                 };
-                let age = oldest.max(tail.map_or(Duration::ZERO, |tail| self.behind(position, tail)));
+                let age = oldest.max(lag.map_or(Duration::ZERO, |(_, behind)| behind));
                 let seconds = format!("{:.6}", age.as_secs_f64());
                 row("counter", "retries", "Batches that were sent again.", of(&self.retries));
                 row("counter", "timeouts", "Queries that ended without an answer.", of(&self.timeouts));
                 row("gauge", "in_flight", "Batches that have no answer yet.", of(&self.in_flight));
                 let help = "For how long nothing has arrived while there is something that has not.";
                 row("gauge", "lag_seconds", help, seconds);
-                if let Some(tail) = tail {
-                    let lag = tail.wrapping_sub(position);
+                if let Some((lag, _)) = lag {
                     row("gauge", "lag_positions", "What the ring holds that has not arrived.", lag.to_string());
                 }
             }
@@ -183,11 +202,6 @@ impl Metrics {
         text.push_str("# EOF\n");
         text
     }
-}
-
-/// Returns the tail of a ring as anybody sees it.
-fn tail_of(ring: &str) -> Option<u64> {
-    Inspection::open(ring).ok()?.positions().ok().map(|found| found.tail)
 }
 
 /// Shows what is counted, once per second.
@@ -255,6 +269,8 @@ fn readable(bytes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ringmain::Options;
+
     use super::*;
 
     #[test]
@@ -263,18 +279,38 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_arrive_grows_old_whatever_is_tried() {
-        let metrics = Metrics::new(Side::Send, "no-such-ring");
+    fn what_does_not_arrive_grows_old_whatever_is_tried_and_whatever_becomes_of_its_name() {
+        let name = format!("bridge-metrics-{}", process::id());
+        let options = Options::new(&name).capacity(8);
+        let mut tx = options.stream_producer::<u8>().unwrap();
+        let metrics = Metrics::new(Side::Send, &name);
+        metrics.watch(Some(Inspection::open(&name).unwrap()));
+        ringmain::unlink(&name).unwrap();
+        // Another ring, whose positions are its own.
+        let other = options.start_at(1 << 20).stream_producer::<u8>().unwrap();
+        let lag = |position| metrics.watched().as_mut().unwrap().lag(position).unwrap();
         let pause = Duration::from_millis(5);
-        assert_eq!(metrics.behind(7, 7), Duration::ZERO);
-        metrics.behind(7, 8);
+        assert_eq!(lag(0), (0, Duration::ZERO));
+        let mut push = |tail| {
+            tx.push(7).unwrap();
+            assert_eq!(tx.position(), tail);
+        };
+        push(1);
+        assert_eq!(lag(0).0, 1);
+        push(2);
         std::thread::sleep(pause);
-        assert!(metrics.behind(7, 9) >= pause);
+        assert!(lag(0) >= (2, pause));
+        let row = |value| format!("ringmain_bridge_lag_positions{{ring=\"{name}\"}} {value}\n");
+        assert!(metrics.text().contains(&row(2)), "{}", metrics.text());
         // Some has arrived, then all of it.
-        metrics.behind(8, 9);
+        lag(1);
         std::thread::sleep(pause);
-        assert!(metrics.behind(8, 9) >= pause);
-        assert_eq!(metrics.behind(9, 9), Duration::ZERO);
+        assert!(lag(1).1 >= pause);
+        assert_eq!(lag(2), (0, Duration::ZERO));
+        metrics.watch(None);
+        assert!(!metrics.text().contains("lag_positions"));
+        drop(other);
+        ringmain::unlink(&name).unwrap();
     }
 
     #[test]

@@ -111,6 +111,8 @@ impl Mirror {
             Ok(ring) if ring.ring_id() == shape.ring_id => true,
             Ok(ring) if *follows_new => {
                 check_replaceable(name, &ring, shape.ring_id)?;
+                // Nothing makes way for what cannot be made.
+                capacity(wanted, shape)?;
                 let (old, new) = (ring.ring_id(), shape.ring_id);
                 drop(ring);
                 crate::say::say(&format!("removed: ring {name}, id {old:#018x}: {new:#018x} takes its place"));
@@ -516,6 +518,10 @@ mod tests {
         rx.pop_into(&mut Vec::new()).unwrap();
         waits();
         drop(rx);
+        // Nor does it make way for one that cannot be made.
+        let huge = Shape { capacity: 1 << 60, ..other.clone() };
+        assert!(Mirror::attach(&follows, &huge, 3).unwrap_err().to_string().contains("--capacity"));
+        assert_eq!(Inspection::open(&name.0.name).unwrap().ring_id(), 7);
         let (mirror, made) = Mirror::attach(&follows, &other, 3).unwrap();
         assert!(made && mirror.ring_id() == 8 && mirror.tail() == 3);
     }

@@ -13,7 +13,6 @@ use zenoh::config::EndPoint;
 use zenoh::key_expr::KeyExpr;
 use zenoh::{Config, Session, Wait};
 
-use crate::protocol::SenderId;
 use crate::say::{Once, say};
 
 /// How long a query waits for its answer: longer than any answer takes, but for a line that is gone.
@@ -38,14 +37,17 @@ pub struct Network {
 }
 
 /// What Zenoh would do, and a bridge does not, unless a file of configuration says so: search for others, wait for
-/// seconds before it connects again, take a side for alive of which nothing was heard for 10 s, and keep no more than
-/// two frames that are to be written; 16 is the most that it allows.
-const CHANGED: [(&str, &str); 7] = [
+/// seconds before it connects again, take a side for alive of which nothing was heard for 10 s, wait as long for one
+/// that a cut keeps from finishing a connection, and keep no more than two frames that are to be written; 16 is the
+/// most that it allows.
+const CHANGED: [(&str, &str); 9] = [
     ("scouting/multicast/enabled", "false"),
     ("scouting/gossip/enabled", "false"),
     ("connect/timeout_ms", "-1"),
     ("connect/exit_on_failure", "false"),
     ("transport/link/tx/lease", "3000"),
+    ("transport/unicast/open_timeout", "3000"),
+    ("transport/unicast/accept_timeout", "3000"),
     ("transport/link/tx/queue/size/data", "16"),
     ("connect/retry", "{ period_init_ms: 100, period_max_ms: 1000, period_increase_factor: 2 }"),
 ];
@@ -226,19 +228,6 @@ pub fn parse_key(text: &str) -> Result<String, String> {
     Ok(key.to_string())
 }
 
-/// Returns the key of a ring's queries.
-#[must_use]
-pub fn key_of_ring(key: &str, ring_id: u64) -> String {
-    format!("{key}/{ring_id:016x}")
-}
-
-/// Returns the key of the token that a sender keeps while it lives.
-#[must_use]
-pub fn key_of_sender(key: &str, ring_id: u64, sender: &SenderId) -> String {
-    let digits: String = sender.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}/sender/{digits}", key_of_ring(key, ring_id))
-}
-
 /// Returns what this process is called: its host, its number, and that of its session.
 #[must_use]
 pub fn own_name(session: &Session) -> String {
@@ -250,6 +239,7 @@ pub fn own_name(session: &Session) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::key_of_sender;
 
     fn network() -> Network {
         Network { connect: Vec::new(), listen: Vec::new(), zenoh_config: None }
@@ -266,6 +256,7 @@ mod tests {
         assert_eq!(found(&config, "scouting/gossip/enabled"), "false");
         assert_eq!(found(&config, "listen/endpoints"), "[]");
         assert_eq!(found(&config, "transport/link/tx/queue/size/data"), "16");
+        assert_eq!(found(&config, "transport/unicast/open_timeout"), "3000");
         assert_eq!(found(&config, "connect/endpoints"), r#"["tcp/10.0.0.2:7447"]"#);
         assert_eq!(found(&config, "transport/link/rx/max_message_size"), "1048576");
     }

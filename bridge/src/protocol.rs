@@ -80,6 +80,19 @@ impl fmt::Display for End {
 /// Which process sends: Zenoh's number of its session.
 pub type SenderId = [u8; 16];
 
+/// Returns the key of a ring's queries.
+#[must_use]
+pub fn key_of_ring(key: &str, ring_id: u64) -> String {
+    format!("{key}/{ring_id:016x}")
+}
+
+/// Returns the key of the token that a sender keeps while it lives.
+#[must_use]
+pub fn key_of_sender(key: &str, ring_id: u64, sender: &SenderId) -> String {
+    let digits: String = sender.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}/sender/{digits}", key_of_ring(key, ring_id))
+}
+
 /// A query: records of a ring from a position on, and all that a receiver has to know that never heard of the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<'a> {
@@ -269,6 +282,7 @@ impl Query<'_> {
         let object = Object { boot, device: fields.long()?, inode: fields.long()? };
         let refuse = |field, found| Err(Malformed::Field(field, found));
         let kind = match kind {
+            STREAM if record_align != 0 => return refuse("record alignment", record_align.into()),
             STREAM => {
                 let element = usize::try_from(size).ok().map(|size| Layout::from_size_align(size, align as usize));
                 match element {
@@ -278,6 +292,8 @@ impl Query<'_> {
                     _ => return refuse("element size", size),
                 }
             }
+            MESSAGE if size != 1 => return refuse("element size", size),
+            MESSAGE if align != 1 => return refuse("element alignment", align.into()),
             MESSAGE if matches!(record_align, 8 | 16 | 32 | 64) => Kind::Message(record_align as usize),
             MESSAGE => return refuse("record alignment", record_align.into()),
             kind => return refuse("kind", kind.into()),
@@ -430,6 +446,8 @@ mod tests {
         check(32, 8, "first position cannot be 8");
         check(40, 24, "head cannot be 24");
         check(48, 1, "capacity cannot be 4097");
+        check(56, 2, "element size cannot be 2");
+        check(64, 0, "element alignment cannot be 0");
         check(68, 24, "record alignment cannot be 24");
         check(72, 65, "tag cannot be 65");
         check(73, 97, "name cannot be 97");
@@ -441,6 +459,9 @@ mod tests {
             let refused = Query::read(&bytes).unwrap_err().to_string();
             assert!(refused.contains("element size"), "{refused}");
         }
+        let mut bytes = written(&stream);
+        bytes[68] = 8;
+        assert_eq!(Query::read(&bytes), Err(Malformed::Field("record alignment", 8)));
     }
 
     #[test]

@@ -128,8 +128,7 @@ impl Send {
             if ring.is_orphaned()? {
                 continue;
             }
-            let found = (shape, object?);
-            drop(ring);
+            let found = Looked { shape, object: object?, ring };
             // What comes goes through the network: a spin before a sleep saves little of that, and takes the processor
             // from the threads that move it.
             let mut options = Options::new(&self.name).any_type(true).create(Creation::Never).close_on_exit(false);
@@ -137,14 +136,15 @@ impl Send {
             if let Some(owner) = self.owner {
                 options = options.owner(owner);
             }
-            let ended = match found.0.kind {
+            let ring_id = found.shape.ring_id;
+            let ended = match found.shape.kind {
                 Kind::Stream(element) => match options.sized_stream_consumer(element) {
-                    Ok(rx) if rx.ring_id() == found.0.ring_id => self.bridge(session, rx, found, fault, metrics),
+                    Ok(rx) if rx.ring_id() == ring_id => self.bridge(session, rx, found, fault, metrics),
                     Ok(_) => continue,
                     Err(error) => Err(error.into()),
                 },
                 Kind::Message(_) => match options.message_consumer() {
-                    Ok(rx) if rx.ring_id() == found.0.ring_id => self.bridge(session, rx, found, fault, metrics),
+                    Ok(rx) if rx.ring_id() == ring_id => self.bridge(session, rx, found, fault, metrics),
                     Ok(_) => continue,
                     Err(error) => Err(error.into()),
                 },
@@ -152,6 +152,7 @@ impl Send {
             match ended {
                 Ok(Some(exit)) => return Ok(exit),
                 Ok(None) => {
+                    metrics.watch(None);
                     say(&format!("the name of ring {} was removed: waiting for a new one", self.name));
                     since = Instant::now();
                 }
@@ -167,7 +168,7 @@ impl Send {
         &self,
         session: &Session,
         mut rx: R,
-        (shape, object): (Shape, Object),
+        Looked { shape, object, ring }: Looked,
         fault: Option<Fault>,
         metrics: &Arc<Metrics>,
     ) -> Result<Option<Exit>> {
@@ -178,6 +179,7 @@ impl Send {
         let name = network::own_name(session);
         let window = Window::new(self.window.into(), rx.position());
         let flow = Flow::new(shape, sender, name, object, window, fault, Arc::clone(metrics));
+        metrics.watch(Some(ring));
         let mut pump = Pump {
             flow,
             metrics: Arc::clone(metrics),
@@ -225,6 +227,13 @@ impl Send {
             ended = None;
         }
     }
+}
+
+/// What the name of ring A stands for.
+struct Looked {
+    shape: Shape,
+    object: Object,
+    ring: Inspection,
 }
 
 /// Returns whether a ring that cannot be had may be one in a moment.

@@ -703,6 +703,44 @@ fn what_is_counted_stands_in_a_file() {
     fs::remove_dir_all(directory).unwrap();
 }
 
+#[test]
+fn lag_is_that_of_the_ring_that_is_sent_whatever_its_name_stands_for() {
+    let place = Place::new();
+    let mut tx = place.a();
+    let file = std::env::temp_dir().join(&place.a);
+    let (send, receive) = (place.send(&["--metrics", file.to_str().unwrap()]), place.receive(&[]));
+    push(&mut tx, 0..3);
+    pop(&mut place.b(), 0..3);
+    send.says("connected");
+    receive.kill();
+    push(&mut tx, 3..6);
+    let lag = |seconds: f64| {
+        let end = Instant::now() + LONG;
+        loop {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            let row = |name: &str| {
+                let row = format!("ringmain_bridge_{name}{{ring=\"{}\"}} ", place.a);
+                text.lines().find_map(|line| line.strip_prefix(&row)?.parse::<f64>().ok())
+            };
+            match (row("lag_positions"), row("lag_seconds")) {
+                (Some(positions), Some(found)) if found > seconds => return (positions, found),
+                _ => assert!(Instant::now() < end, "{text}"),
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let (positions, seconds) = lag(0.5);
+    assert!(positions > 0.0);
+    ringmain::unlink(&place.a).unwrap();
+    // It stands somewhere else.
+    let other = Options::new(&place.a).capacity(1 << 16).start_at(1 << 20).message_producer().unwrap();
+    // At least one look later.
+    assert_eq!(lag(seconds + 1.0).0, positions);
+    send.kill();
+    drop(other);
+    fs::remove_file(file).unwrap();
+}
+
 /// The configurations of the examples, with a port of the loopback, in a directory with what they name.
 fn configured(place: &Place, files: [&str; 2]) -> (PathBuf, [String; 2]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -6,6 +6,7 @@
 
 #![allow(dead_code, unused_imports, reason = "the tests use more of what is shared with them")]
 
+pub mod bridge;
 mod choices;
 mod descriptors;
 mod greeting;

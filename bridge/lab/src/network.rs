@@ -14,8 +14,8 @@ pub enum Way {
     ToSender,
     /// By a third machine between them, with a link to each, where a router listens.
     Routed,
-    /// By a wire that delays, loses, repeats and reorders; the receiver listens.
-    Bad(Badness),
+    /// By a wire that delays, loses, repeats and reorders, as drawn from a seed; the receiver listens.
+    Bad(Badness, u64),
 }
 
 impl Way {
@@ -28,8 +28,8 @@ impl Way {
             (Way::Routed, Machine::B) => ("--connect", "10.77.2.9"),
             (Way::ToSender, Machine::A) => ("--listen", "10.77.0.1"),
             (Way::ToSender, Machine::B) => ("--connect", "10.77.0.1"),
-            (Way::ToReceiver | Way::Bad(_), Machine::B) => ("--listen", "10.77.0.2"),
-            (Way::ToReceiver | Way::Bad(_), Machine::A) => ("--connect", "10.77.0.2"),
+            (Way::ToReceiver | Way::Bad(..), Machine::B) => ("--listen", "10.77.0.2"),
+            (Way::ToReceiver | Way::Bad(..), Machine::A) => ("--connect", "10.77.0.2"),
         };
         [option.to_owned(), format!("tcp/{address}:{PORT}")]
     }
@@ -75,9 +75,9 @@ impl Network {
                 b.join(DEVICE, "10.77.2.2/24", &between, "lab2", "10.77.2.9/24")?;
                 router = Some(between);
             }
-            Way::Bad(badness) => {
+            Way::Bad(badness, seed) => {
                 let ends = [(&a, "10.77.0.1/24"), (&b, "10.77.0.2/24")];
-                wire = Some(Wire::lay(DEVICE, ends, badness, fastrand::u64(..))?);
+                wire = Some(Wire::lay(DEVICE, ends, badness, seed)?);
             }
         }
         Ok(Network { a, b, router, wire })
@@ -124,13 +124,5 @@ impl Network {
     /// - `ip` fails
     pub fn mend(&self, machine: Machine) -> Result<()> {
         self.space(machine).ip(&format!("link set {DEVICE} up")).context("cannot mend a link")
-    }
-
-    /// Lets the kernel disturb what a machine sends, by netem with these words.
-    ///
-    /// # Errors
-    /// - the kernel has no netem
-    pub fn netem(&self, machine: Machine, words: &str) -> Result<()> {
-        self.space(machine).run(&format!("tc qdisc add dev {DEVICE} root netem {words}"))
     }
 }

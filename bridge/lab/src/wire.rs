@@ -1,4 +1,4 @@
-//! A wire that delays, loses, repeats and reorders packets: what netem does, for kernels that lack it.
+//! A wire that delays, loses, repeats and reorders packets: what netem does, which not every kernel has.
 //!
 //! Each end is a tun device in its namespace. Two threads carry packets from one to the other, each packet when it is
 //! due. A packet that is due before one that was sent earlier overtakes it.
@@ -23,7 +23,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::space::Space;
 
 /// How bad a wire is, in each direction.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Badness {
     /// How long each packet takes at least.
     pub delay: Duration,
@@ -35,14 +35,23 @@ pub struct Badness {
     pub repeated: u32,
 }
 
+impl Badness {
+    /// Draws one: as often an even delay as packets that overtake each other, and up to a twentieth of them lost.
+    pub(crate) fn draw(rng: &mut Rng) -> Badness {
+        let mut milliseconds = || Duration::from_micros(rng.u64(..=20_000));
+        let (delay, jitter) = (milliseconds(), milliseconds());
+        let jitter = if rng.bool() { jitter } else { Duration::ZERO };
+        Badness { delay, jitter, lost: rng.u32(..=50), repeated: rng.u32(..=20) }
+    }
+}
+
 /// What a wire has done.
 #[derive(Debug, Default)]
-#[expect(missing_docs, reason = "as they are called")]
-pub struct Carried {
-    pub carried: AtomicU64,
-    pub lost: AtomicU64,
-    pub repeated: AtomicU64,
-    pub overtaken: AtomicU64,
+struct Carried {
+    carried: AtomicU64,
+    lost: AtomicU64,
+    repeated: AtomicU64,
+    overtaken: AtomicU64,
 }
 
 /// A wire between two namespaces, until it is dropped.
@@ -76,19 +85,21 @@ impl Wire {
             space.ip(&format!("link set {device} up"))?;
         }
         let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::new(Carried::default()));
+        let mut rngs = Rng::with_seed(seed);
         let directions = [(0, 1), (1, 0)].map(|(from, to)| {
             let (from, to) = (Arc::clone(&files[from]), Arc::clone(&files[to]));
             let (stop, counts) = (Arc::clone(&stop), Arc::clone(&counts));
-            let rng = Rng::with_seed(seed.wrapping_add(from.as_raw_fd() as u64));
+            let rng = rngs.fork();
             thread::spawn(move || carry(&from, &to, badness, rng, &stop, &counts))
         });
         Ok(Wire { stop, threads: directions.into(), counts })
     }
 
-    /// Returns what it has done so far.
+    /// Returns how many packets it has carried, lost, repeated, and how many were overtaken, so far.
     #[must_use]
-    pub fn counts(&self) -> &Carried {
-        &self.counts
+    pub fn counts(&self) -> [u64; 4] {
+        let Carried { carried, lost, repeated, overtaken } = &*self.counts;
+        [carried, lost, repeated, overtaken].map(|count| count.load(Ordering::Relaxed))
     }
 }
 

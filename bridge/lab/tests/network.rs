@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::io::{Write, stderr};
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -69,31 +67,14 @@ fn a_router_that_is_killed_is_waited_for() {
 
 #[test]
 fn a_line_that_delays_loses_repeats_and_reorders_loses_nothing() {
-    let badness = Badness { delay: Duration::from_millis(2), jitter: Duration::from_millis(6), lost: 20, repeated: 20 };
+    let badness = Badness { delay: Duration::from_millis(2), jitter: Duration::from_millis(6), lost: 30, repeated: 30 };
     for kind in KINDS {
-        let Some(site) = site(Way::Bad(badness)) else { return };
-        check(&site, kind, 5000, || {});
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let Some(site) = site(Way::Bad(badness, seed)) else { return };
+        check(&site, kind, 20_000, || {});
         let counts = site.network.wire().unwrap().counts();
-        let counts = [&counts.carried, &counts.lost, &counts.repeated, &counts.overtaken];
-        let counts = counts.map(|count| count.load(Ordering::Relaxed));
         assert!(counts.iter().all(|&count| count > 0), "carried, lost, repeated, overtaken: {counts:?}");
-    }
-}
-
-#[test]
-fn a_line_that_netem_disturbs_loses_nothing() {
-    for kind in KINDS {
-        let Some(site) = site(Way::ToReceiver) else { return };
-        for machine in [Machine::A, Machine::B] {
-            let words = "delay 5ms 5ms 25% loss 2% duplicate 1% reorder 20% 50%";
-            if let Err(error) = site.network.netem(machine, words) {
-                // Not asked for where the kernel lacks it: the test above does the same by a wire of the lab's own.
-                let _ =
-                    writeln!(stderr(), "!!! NOT CHECKED: a line that netem disturbs. Missing: sch_netem ({error:#})");
-                return;
-            }
-        }
-        check(&site, kind, 5000, || {});
     }
 }
 

@@ -25,6 +25,7 @@ use crate::ends::segment::Segment;
 use crate::network::Machine;
 use crate::process::{Log, Process};
 use crate::site::{Program, Site};
+use crate::wire::Wire;
 
 /// Pauses between two looks at what workers note.
 const LOOK: Duration = Duration::from_millis(2);
@@ -236,6 +237,11 @@ impl<'a> Pair<'a> {
         self.shared.count(|totals| {
             totals.moved(self.life.kind, moved, positions * unit);
             totals.wraps += u64::from(tail < self.life.first);
+            for (total, count) in
+                totals.packets.iter_mut().zip(self.site.network.wire().into_iter().flat_map(Wire::counts))
+            {
+                *total += count;
+            }
         });
         Ok(self.site.remove_rings()?)
     }
@@ -266,7 +272,8 @@ impl<'a> Pair<'a> {
         let start = Instant::now();
         loop {
             if found(self)? {
-                self.shared.count(|totals| totals.longest_wait = totals.longest_wait.max(start.elapsed()));
+                let after = || format!("for {what}, {:?}, step {}", self.life.way, self.step);
+                self.shared.count(|totals| totals.waited(start.elapsed(), after));
                 return self.look();
             }
             self.look()?;

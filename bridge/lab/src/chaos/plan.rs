@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use crate::ends::plan::{Kind, Waiting};
 use crate::network::{Machine, Way};
+use crate::wire::Badness;
 
 /// What can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,8 @@ impl Life {
             Kind::Message => MESSAGE_CAPACITIES[rng.usize(..MESSAGE_CAPACITIES.len())],
         };
         let alignment = 8 << rng.u32(..4);
-        let way = [Way::ToReceiver, Way::ToSender, Way::Routed][rng.usize(..3)];
+        let bad = Way::Bad(Badness::draw(rng), rng.u64(..));
+        let way = [Way::ToReceiver, Way::ToSender, Way::Routed, bad][rng.usize(..4)];
         Life {
             kind,
             way,
@@ -157,6 +159,17 @@ mod tests {
     fn every_other_pair_passes_the_end_of_u64() {
         let late = lives(3).iter().filter(|life| life.first > u64::MAX / 2).count();
         assert!((30..70).contains(&late), "{late} of a hundred");
+    }
+
+    #[test]
+    fn a_plan_has_every_way_and_lines_that_lose_and_reorder() {
+        let ways: Vec<Way> = lives(4).iter().map(|life| life.way).collect();
+        let some = |is_it: fn(&Way) -> bool| assert!(ways.iter().filter(|way| is_it(way)).count() > 10, "{ways:?}");
+        some(|way| matches!(way, Way::ToReceiver));
+        some(|way| matches!(way, Way::ToSender));
+        some(|way| matches!(way, Way::Routed));
+        some(|way| matches!(way, Way::Bad(badness, _) if badness.lost > 0));
+        some(|way| matches!(way, Way::Bad(badness, _) if !badness.jitter.is_zero()));
     }
 
     #[test]

@@ -20,13 +20,21 @@ pub(crate) struct Totals {
     pub(crate) elements: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    /// The longest that the supervisor had to wait for something to arrive, or to come.
-    pub(crate) longest_wait: Duration,
+    /// What lines that are bad have carried, lost, repeated, and how much was overtaken there.
+    pub(crate) packets: [u64; 4],
+    /// The longest that the supervisor had to wait for something to arrive, or to come, and for what, after what.
+    pub(crate) longest_wait: (Duration, String),
 }
 
 impl Totals {
     pub(crate) fn kills(&self) -> u64 {
         self.kills.iter().sum()
+    }
+
+    pub(crate) fn waited(&mut self, length: Duration, what: impl FnOnce() -> String) {
+        if length > self.longest_wait.0 {
+            self.longest_wait = (length, what());
+        }
     }
 
     pub(crate) fn moved(&mut self, kind: Kind, count: u64, bytes: u64) {
@@ -61,6 +69,9 @@ impl Totals {
         line("kills", format!("{} ({parts})", self.kills()));
         line("cuts", format!("{}, {:.1} s together", self.cuts, self.cut_for.as_secs_f64()));
         line("stops", self.stops.to_string());
+        let [carried, lost, repeated, overtaken] = self.packets;
+        let packets = format!("{carried}, {lost} lost, {repeated} repeated, {overtaken} overtaken");
+        line("packets on bad lines", packets);
         line("pairs of rings", format!("{}, of which {} passed 2^64", self.lives, self.wraps));
         line("elements moved", self.elements.to_string());
         line("messages moved", self.messages.to_string());
@@ -69,7 +80,8 @@ impl Totals {
         for fault in kinds.into_iter().chain([Fault::Hang, Fault::Other]) {
             line(fault.name(), faults.iter().filter(|&&found| found == fault).count().to_string());
         }
-        line("longest wait", format!("{:.3} s", self.longest_wait.as_secs_f64()));
+        let (length, what) = &self.longest_wait;
+        line("longest wait", format!("{:.3} s {what}", length.as_secs_f64()));
         line("seconds", format!("{:.1}", elapsed.as_secs_f64()));
         line("seed", seed.to_string());
         text
