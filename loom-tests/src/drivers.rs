@@ -175,10 +175,10 @@ impl Task {
 /// Asks whether an end is ready, in one order or another.
 fn ask(end: &mut dyn Member<CheckedParking>, need: u64, asks: Asks, waker: &Waker) -> bool {
     if asks == Asks::Shipped {
-        return poll(&mut Interest::new(end, need, 0, 0), waker, || ());
+        return poll(&mut Interest::new(end, need, 0, 0), waker, false, || ());
     }
     let announce = |end: &mut dyn Member<CheckedParking>| {
-        end.announce(need);
+        end.announce(need, false);
         end.bed().expect("memory to sleep on").0.fence_to_sleep(false);
     };
     let leave = |end: &mut dyn Member<CheckedParking>| {

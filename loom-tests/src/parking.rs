@@ -294,7 +294,7 @@ impl Parking for CheckedParking {
         &self.needed
     }
 
-    fn wake(&self, role: Role) {
+    fn wake(&self, role: Role, _reads: bool) {
         let End { wakes, queue, .. } = self.end(role);
         queue.wake(self.fault == Fault::WakesOne);
         wakes.store_late(Ordering::Release);

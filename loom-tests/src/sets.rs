@@ -90,7 +90,7 @@ impl CheckedSet {
         let announced = up_to(turns == Turns::AnnouncesAtOne);
         let mut wakes = Vec::new();
         for (at, (end, need)) in wanted.iter_mut().take(announced).enumerate() {
-            wakes.push(end.announce(*need));
+            wakes.push(end.announce(*need, false));
             if at + 1 == (if turns == Turns::FencesEarly { 1 } else { announced }) {
                 end.bed().expect("memory to sleep on").0.fence_to_sleep(false);
             }

@@ -126,7 +126,7 @@ fn an_end_that_sleeps_is_woken_by_a_peer_that_exits() {
         check(move || {
             a_peer_is_awaited(SleepingMemory::new(1), role, LastLook::RingAndPeer, LEFT, move |memory| {
                 exits(&memory, role.peer());
-                memory.parking().unwrap().wake(role.peer());
+                memory.parking().unwrap().wake(role.peer(), false);
             });
         });
         assert_reached(&["a sleep"]);
@@ -139,7 +139,7 @@ fn a_peer_that_exits_and_counts_no_wake_or_makes_none_is_caught() {
         let memory = SleepingMemory::new(1).with(Fault::NotCounted);
         a_peer_is_awaited(memory, Role::Consumer, LastLook::RingAndPeer, LEFT, |memory| {
             exits(&memory, Role::Producer);
-            memory.parking().unwrap().wake(Role::Producer);
+            memory.parking().unwrap().wake(Role::Producer, false);
         });
     });
     fails(LOST_WAKE, || {

@@ -19,7 +19,7 @@ fn a_stranger_sleeps(memory: &SleepingMemory, role: Role) -> JoinHandle<()> {
 fn wake_the_stranger(memory: &SleepingMemory, role: Role, stranger: JoinHandle<()>) {
     let parking = memory.parking().unwrap();
     parking.wakes(role).store(u64::MAX, Ordering::Release);
-    parking.wake(role);
+    parking.wake(role, false);
     stranger.join().unwrap();
 }
 

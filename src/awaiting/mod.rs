@@ -120,7 +120,7 @@ impl<K: Kind, R: Side> Awaited for Endpoint<K, R, Segment> {
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
         let need = self.waiter.need;
-        if poll(&mut Interest::new(self, need, 0, 0), context.waker(), || ()) {
+        if poll(&mut Interest::new(self, need, 0, 0), context.waker(), false, || ()) {
             if self.settle(need, true, false)? {
                 return Poll::Ready(Ok(()));
             }

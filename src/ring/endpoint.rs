@@ -242,13 +242,13 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     }
 
     /// Says that this end will sleep, in a set that makes the fences for all of its ends, and returns how often the
-    /// other end had woken it by then.
-    pub(super) fn announce_sleep(&mut self, need: u64) -> u64 {
+    /// other end had woken it by then. It may ask that to wake it by a read.
+    pub(super) fn announce_sleep(&mut self, need: u64, reads: bool) -> u64 {
         if !self.is_here() {
             return 0;
         }
         let (wanted, needed) = self.goals(need, false);
-        self.memory.parking().map_or(0, |parking| self.sleeper.announce(parking, wanted, needed))
+        self.memory.parking().map_or(0, |parking| self.sleeper.announce(parking, wanted, needed, reads))
     }
 
     /// Says that this end is awake.

@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use super::memory::Word;
-use super::park::{COUNT, FENCES, full_fence};
+use super::park::{COUNT, FENCES, READS, full_fence};
 use super::presence;
 
 /// The words of the role that is left, and what the other end says of itself.
@@ -70,10 +70,10 @@ pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     words.wakes.store(counted, Ordering::Release);
 }
 
-/// Stops asking the other end for fences, for a holder that leaves.
+/// Stops asking the other end for fences and reads, for a holder that leaves.
 pub fn ask_for_nothing<W: Word>(parking: &W) {
     // As `Sleeper::leave` does.
-    parking.store(parking.load(Ordering::Relaxed) & !FENCES, Ordering::Relaxed);
+    parking.store(parking.load(Ordering::Relaxed) & !(FENCES | READS), Ordering::Relaxed);
 }
 
 #[cfg(test)]
@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn all_is_said_that_a_handle_says_when_it_leaves() {
-        let [presence, parking, wakes, told, peer] = [0, 12 + FENCES, 7 * COUNT + FENCES, 0, 0].map(AtomicU64::new);
+        let [presence, parking, wakes, told, peer] =
+            [0, 12 + FENCES + READS, 7 * COUNT + FENCES, 0, 0].map(AtomicU64::new);
         let generation = presence::enter(&presence, &[]);
         presence::enter(&peer, &[]);
         let last = presence::enter(&peer, &[]);

@@ -91,8 +91,8 @@ pub trait Parking {
     /// Returns the head that gives a producer that sleeps what it asked for. The producer alone stores it.
     fn needed(&self) -> &Self::Word;
 
-    /// Wakes the other end of `role`, which has just counted a wake.
-    fn wake(&self, role: Role);
+    /// Wakes the other end of `role`, which has just counted a wake: by a read, if that asks for it.
+    fn wake(&self, role: Role, reads: bool);
 
     /// Sleeps for as long as the count of `role` is `wakes`, at most for `limit`. May return earlier.
     fn sleep(&self, role: Role, wakes: u64, limit: Duration);
@@ -147,7 +147,7 @@ impl Parking for Awake {
         match *self {}
     }
 
-    fn wake(&self, _role: Role) {}
+    fn wake(&self, _role: Role, _reads: bool) {}
 
     fn sleep(&self, _role: Role, _wakes: u64, _limit: Duration) {}
 

@@ -10,7 +10,7 @@ use core::sync::atomic::{Ordering, fence};
 
 use super::error::{Corrupted, SharedWord};
 use super::memory::Word;
-use super::park::{ASLEEP, COUNT, FENCES};
+use super::park::{ASLEEP, COUNT, FENCES, READS};
 use super::position::Window;
 
 /// A word of memory which this process has not mapped: the system copies it.
@@ -134,7 +134,7 @@ pub fn sleeps<W: Word>(parking: &W) -> Sleeps {
     let word = parking.load(Ordering::Relaxed);
     Sleeps {
         is_asleep: word & ASLEEP != 0,
-        count: word.wrapping_add(ASLEEP) / (2 * COUNT),
+        count: (word & !READS).wrapping_add(ASLEEP) / (2 * COUNT),
         asks_for_fences: word & FENCES != 0,
     }
 }
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_parking_word_tells_of_sleeps() {
-        let words = [0, 1, 2, 3, 4, 6].map(|word| sleeps(&AtomicU64::new(word)));
+        let words = [0, 1, 2, 3, 4, 6 + READS].map(|word| sleeps(&AtomicU64::new(word)));
         assert_eq!(words.map(|sleeps| sleeps.is_asleep), [false, false, true, true, false, true]);
         assert_eq!(words.map(|sleeps| sleeps.count), [0, 0, 1, 1, 1, 2]);
         assert_eq!(words.map(|sleeps| sleeps.asks_for_fences), [false, true, false, true, false, false]);

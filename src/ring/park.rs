@@ -8,7 +8,7 @@
 //!
 //! | word | written by | holds |
 //! |---|---|---|
-//! | parking | the sleeper | how often it began and ended a sleep, times 2; plus 1 if it asks for fences |
+//! | parking | the sleeper | how often it began and ended a sleep, times 2; plus 1 to ask for fences, 2^63 for a read |
 //! | wanted | the sleeper | the position of the other end at which it wants to be woken |
 //! | needed | a producer that sleeps | the head that gives it what it asked for; never beyond the one that it wants |
 //! | wakes | the end that publishes | how often it woke the other one, times 2; plus 1 while it makes its own fences |
@@ -41,6 +41,10 @@
 //! A publisher that starts to fence makes one, too, and loads `parking` again: `wakes` may again be what it was before
 //! it stopped, and a sleeper that loaded that must be seen, or see what was published in between.
 //!
+//! **Who is woken by a read.** An event loop sleeps on descriptors, and on no word. Its end asks the other one, with
+//! the word that says that it sleeps, to read a byte of the object instead, of which the system tells the loop
+//! (`segment/event.rs`). The argument above is the same: a read that comes before the loop sleeps keeps it awake.
+//!
 //! The death of a process wakes nobody. So a sleep is cut into slices by its caller, or lasts because something else
 //! tells of a death (`segment/watch.rs`).
 
@@ -51,6 +55,8 @@ use super::memory::{Memory, Parking, Role, Word};
 
 /// The bit of `parking` and `wakes` that is about fences.
 pub(super) const FENCES: u64 = 1;
+/// The bit of `parking` that asks to be woken by a read, and not on a word.
+pub(super) const READS: u64 = 1 << 63;
 /// The distance between two counts.
 pub(super) const COUNT: u64 = 2;
 /// What a parking word never holds: that takes too many sleeps.
@@ -198,7 +204,7 @@ impl Notifier {
             parking.fence_to_publish(true);
         }
         if asleep {
-            parking.wake(self.role);
+            parking.wake(self.role, word & READS != 0);
         } else if self.fences && !fenced {
             // `wakes` may say now what it said before this end stopped, and a sleeper may rely on that: load again,
             // after a fence.
@@ -237,7 +243,7 @@ impl Sleeper {
             // The word is the role's own; its last writer released the role's lock before this process took it. It may
             // have been killed asleep.
             let stored = parking.parking(role).load(Ordering::Relaxed);
-            sleeper.word = stored.wrapping_add(stored & ASLEEP);
+            sleeper.word = stored.wrapping_add(stored & ASLEEP) & !READS;
             sleeper.renew(memory);
         }
         sleeper
@@ -252,7 +258,7 @@ impl Sleeper {
 
     /// Stops asking: this holder leaves.
     pub fn leave<M: Memory>(&mut self, memory: &M) {
-        self.store(memory, self.word & !FENCES);
+        self.store(memory, self.word & !(FENCES | READS));
     }
 
     /// Says that it will sleep until the other end has published the position `wanted`, and makes sure that each
@@ -262,13 +268,14 @@ impl Sleeper {
     /// [`Sleeper::end`] in any case.
     pub fn begin<M: Memory>(&mut self, memory: &M, wanted: u64, needed: u64) -> Begun {
         let Some(parking) = memory.parking() else { return Begun { wakes: 0, sure: false } };
-        let wakes = self.announce(parking, wanted, needed);
+        let wakes = self.announce(parking, wanted, needed, false);
         Begun { wakes, sure: parking.fence_to_sleep(wakes & FENCES != 0) }
     }
 
     /// Says that it will sleep, and returns how often the other end had woken it by then, with the bit that says
-    /// whether that makes its own fences. The caller makes those that are missing before the last check.
-    pub fn announce<P: Parking>(&mut self, parking: &P, wanted: u64, needed: u64) -> u64 {
+    /// whether that makes its own fences. The caller makes those that are missing before the last check. It may ask to
+    /// be woken by a read.
+    pub fn announce<P: Parking>(&mut self, parking: &P, wanted: u64, needed: u64, reads: bool) -> u64 {
         parking.wanted(self.role).store(wanted, Ordering::Relaxed);
         if self.role == Role::Producer {
             parking.needed().store(needed, Ordering::Relaxed);
@@ -276,7 +283,8 @@ impl Sleeper {
         // Observe: pairs with the Release in `Notifier::notice`. What was published without fences is seen.
         let wakes = parking.wakes(self.role.peer()).load(Ordering::Acquire);
         // One that an end has announced and not taken back, because something else sleeps for it, is replaced.
-        self.word = self.word.wrapping_add(ASLEEP + (self.word & ASLEEP));
+        let awake = self.word.wrapping_add(self.word & ASLEEP) & !READS;
+        self.word = awake.wrapping_add(ASLEEP) | if reads { READS } else { 0 };
         // Publish: pairs with the Acquire in `Notifier::notice`, which then finds what is wanted.
         parking.parking(self.role).store(self.word, Ordering::Release);
         wakes

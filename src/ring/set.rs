@@ -103,8 +103,8 @@ pub trait Member<P> {
     /// Has the waker called, once, when there is a reason to ask how the other end has ended.
     fn watch(&mut self, waker: &Waker) -> Watched;
 
-    /// Says that this end sleeps, and returns how often the other one had woken it by then.
-    fn announce(&mut self, need: u64) -> u64;
+    /// Says that this end sleeps, and returns how often the other one had woken it by then. It may ask that for a read.
+    fn announce(&mut self, need: u64, reads: bool) -> u64;
 
     /// Returns whether this end is ready, by what lies in the ring, or the other one is not any more what was `seen`.
     fn has_changed(&mut self, need: u64, seen: Presence) -> bool;
@@ -151,8 +151,8 @@ where
         Waits::watch(self, waker)
     }
 
-    fn announce(&mut self, need: u64) -> u64 {
-        self.announce_sleep(need)
+    fn announce(&mut self, need: u64, reads: bool) -> u64 {
+        self.announce_sleep(need, reads)
     }
 
     fn has_changed(&mut self, need: u64, seen: Presence) -> bool {
@@ -190,6 +190,11 @@ impl<'a, P> Interest<'a, P> {
     /// bytes, of `max` at most.
     pub(crate) fn new(end: &'a mut dyn Member<P>, need: u64, len: usize, max: usize) -> Interest<'a, P> {
         Interest { end, need, asked: (len, max), seen: Presence::Never, wakes: 0 }
+    }
+
+    /// Returns where the other end wakes this one.
+    pub(crate) fn bed(&self) -> Option<(&P, Role)> {
+        self.end.bed()
     }
 
     /// Returns how much was asked for and how much there can be, if the ring can never hold it.
@@ -293,7 +298,7 @@ fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps
     }
     let mut all_fence = true;
     for interest in &mut *interests {
-        interest.wakes = interest.end.announce(interest.need);
+        interest.wakes = interest.end.announce(interest.need, false);
         all_fence &= interest.wakes & FENCES != 0;
     }
     let bed = interests.iter().find_map(|interest| interest.end.bed());
@@ -309,9 +314,10 @@ fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps
 }
 
 /// Returns whether an end is ready for which something else sleeps: a driver. If it is not, it clears what an earlier
-/// wake has left, and announces that it sleeps. The waker is then called once, as soon as the driver finds a wake, or
-/// there is a hint that the other end may have ended; or at once, if something has come meanwhile.
-pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, clear: impl FnOnce()) -> bool {
+/// wake has left, and announces that it sleeps; it may ask the other end for a read. The waker is then called once, as
+/// soon as the driver finds a wake, or there is a hint that the other end may have ended; or at once, if something has
+/// come meanwhile.
+pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, reads: bool, clear: impl FnOnce()) -> bool {
     let Interest { end, need, .. } = interest;
     let (seen, is_ready) = end.look(*need, Doubt::Hints);
     if is_ready {
@@ -323,7 +329,7 @@ pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, clear: im
         waker.wake_by_ref();
         return false;
     }
-    let wakes = end.announce(*need);
+    let wakes = end.announce(*need, reads);
     if let Some((parking, _)) = end.bed() {
         // A driver naps where neither end can make it.
         parking.fence_to_sleep(wakes & FENCES != 0);

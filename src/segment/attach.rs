@@ -224,7 +224,10 @@ impl Attempt<'_> {
             }
             Place::Nowhere => {
                 let questions = anonymous::create(self.request.mode)?;
-                Ok(Look::attached(self.make(questions.as_fd())?, questions))
+                let made = self.make(questions.as_fd())?;
+                // The system tells nobody of what is done by the descriptor with which it made a memory file.
+                let questions = if self.role.is_some() { anonymous::reopen(questions.as_fd())? } else { questions };
+                Ok(Look::attached(made, questions))
             }
             Place::Descriptor(given) => self.look_behind(given.as_fd()),
         }
@@ -420,6 +423,8 @@ impl Attempt<'_> {
             if !Lock::Role(role).take(own.as_fd())? {
                 return Ok(Locking::Held(role));
             }
+            // Where a stranger has it, nobody relies on it.
+            let _ = Lock::Reads(role).take(own.as_fd());
         }
         let mapping = map(own.as_fd(), identity)?;
         drop(own);

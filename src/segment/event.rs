@@ -1,47 +1,124 @@
 //! A descriptor that becomes readable by an event, and stays so until that is taken.
+//!
+//! An event of one kind is a count: a thread of this process writes it (an eventfd). One of the other kind is a read of
+//! the ring's object, of which the system tells whoever watches it for that (inotify). The other end reads a byte when
+//! it wakes this one, so the event loop that sleeps on the descriptor is woken by that process itself.
+//!
+//! **Nobody else has this descriptor.** An eventfd that two processes shared would have one description: either could
+//! take the other's events, fill the count, and clear `O_NONBLOCK`, and then a write of the other one would block, for
+//! which the system has no flag (`RWF_NOWAIT` is for its reads alone). A read of the object never waits for a process,
+//! and what a stranger can do is to read it, too: a wake in vain.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Wake;
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{Mode, OFlags, inotify};
 use rustix::io::{read, write};
 
+use super::anonymous::path_of;
 use super::descriptor::lift;
-use super::object::os;
+use super::object::{self, os};
+use super::process::{Epoch, PerProcess, start_thread};
 use crate::error::Error;
 
-/// An eventfd, which a forked child shares.
+/// How many descriptors of reads a process has at most: the system gives each user 128 of such, by default.
+const MOST: usize = 16;
+
+/// A descriptor of events, which a forked child shares.
 #[derive(Debug)]
-pub(crate) struct Event(OwnedFd);
+pub(crate) struct Event {
+    /// `None` when it is dropped.
+    descriptor: Option<OwnedFd>,
+    reads: Option<Reads>,
+}
+
+/// What an event is a read of.
+#[derive(Debug)]
+struct Reads {
+    object: OwnedFd,
+    /// The system's number for the watch.
+    watch: i32,
+    process: Epoch,
+    /// Counts those of this process.
+    _one: Arc<()>,
+}
 
 impl Event {
-    /// Makes one that is readable.
+    /// Makes one of counts, which is readable.
     pub(crate) fn new() -> Result<Event, Error> {
         let event = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).and_then(lift);
-        event.map(Event).map_err(|error| os("eventfd", error))
+        event
+            .map(|descriptor| Event { descriptor: Some(descriptor), reads: None })
+            .map_err(|error| os("eventfd", error))
+    }
+
+    /// Makes one of reads of this object, which is readable; `None` if there are too many, or the system watches none.
+    pub(crate) fn of_reads(object: BorrowedFd<'_>) -> Option<Event> {
+        static THOSE: PerProcess<Arc<()>> = PerProcess::new();
+        let (process, one) = (Epoch::current().ok()?, Arc::clone(THOSE.get().ok()?));
+        if Arc::strong_count(&one) > 1 + MOST {
+            return None;
+        }
+        let path = path_of(object.as_raw_fd());
+        // The end of a descriptor that cannot write is no hint of a death.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let object = rustix::fs::open(&path, flags, Mode::empty()).and_then(lift).ok()?;
+        let descriptor = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK);
+        let descriptor = descriptor.and_then(lift).ok()?;
+        let watch = inotify::add_watch(&descriptor, path, inotify::WatchFlags::ACCESS).ok()?;
+        let event = Event { descriptor: Some(descriptor), reads: Some(Reads { object, watch, process, _one: one }) };
+        event.happen();
+        Some(event)
+    }
+
+    /// Returns whether its events are reads.
+    pub(crate) fn is_of_reads(&self) -> bool {
+        self.reads.is_some()
     }
 
     /// Takes what has happened: it is not readable until something happens.
     pub(crate) fn clear(&self) {
-        // If nothing has happened, this fails.
-        let _ = read(&self.0, &mut [0; 8]);
+        // If nothing has happened, this fails. Reads that were not taken are one event, of 16 bytes.
+        let _ = read(self.as_fd(), &mut [0; 256]);
+    }
+
+    fn happen(&self) {
+        match &self.reads {
+            Some(reads) => drop(object::read(reads.object.as_fd())),
+            // It fails if so many events were not taken that it counts no more: then it is readable.
+            None => drop(write(self.as_fd(), &1_u64.to_ne_bytes())),
+        }
     }
 }
 
 impl AsFd for Event {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.descriptor.as_ref().expect("it is taken by the drop").as_fd()
+    }
+}
+
+impl Drop for Event {
+    /// Has a thread close a descriptor of reads: the system takes milliseconds for that. An event loop that still has
+    /// it is told of nothing any more.
+    fn drop(&mut self) {
+        let Some(reads) = self.reads.take().filter(|reads| reads.process.is_of_this_process()) else { return };
+        let _ = inotify::remove_watch(self.as_fd(), reads.watch);
+        // That the watch has ended is told, too.
+        self.clear();
+        let closed = (self.descriptor.take(), reads);
+        // If there can be no thread, it is closed here.
+        let _ = start_thread("ringmain-close", move || drop(closed));
     }
 }
 
 impl Wake for Event {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        self.happen();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // It fails if so many events were not taken that it counts no more: then it is readable.
-        let _ = write(&self.0, &1_u64.to_ne_bytes());
+        self.happen();
     }
 }

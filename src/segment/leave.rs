@@ -42,6 +42,8 @@ impl<'a> Parting<'a> {
             peer: &self.word(&peer.presence),
         };
         farewell::leave(&words, generation);
+        // The other end may sleep in either way.
+        object::read(self.file);
         futex::wake(&slot.wakes);
     }
 

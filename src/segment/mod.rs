@@ -69,6 +69,7 @@ use holder::{Looker, Notes};
 use layout::Header;
 use leave::Parting;
 use mapping::{Mapping, WipedOnFork};
+use roles::Lock;
 use watch::Watch;
 
 /// Returns the effective user of this process.
@@ -331,6 +332,17 @@ impl Segment {
         self.questions.as_fd()
     }
 
+    /// Returns a descriptor of reads of the object, if the system gives this process one more.
+    pub(crate) fn event_of_reads(&self) -> Option<Event> {
+        // A driver that may not call `membarrier` looks at the word a thousand times a second.
+        if self.barriers.is_allowed { Event::of_reads(self.questions.as_fd()) } else { None }
+    }
+
+    /// Returns whether the holder of the other role reads the object when it wakes this one, if this one asks for that.
+    pub(crate) fn peer_reads(&self) -> bool {
+        Lock::Reads(self.role.peer()).is_held(self.questions.as_fd()).unwrap_or(false)
+    }
+
     /// Returns one more descriptor like that.
     pub(crate) fn descriptor_to_keep(&self) -> Result<OwnedFd, Error> {
         self.questions.try_clone().map_err(|error| object::os("fcntl(F_DUPFD_CLOEXEC)", error))
@@ -475,8 +487,8 @@ impl Parking for Segment {
         &self.header().producer.needed_or_told
     }
 
-    fn wake(&self, role: Role) {
-        if !futex::wake(self.wakes(role)) {
+    fn wake(&self, role: Role, reads: bool) {
+        if !(if reads { object::read(self.questions.as_fd()) } else { futex::wake(self.wakes(role)) }) {
             // A handle that sleeps looks again after its slice, and any other sleeper is given a hint by this.
             object::touch(self.questions.as_fd());
         }

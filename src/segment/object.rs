@@ -139,6 +139,11 @@ pub(super) fn touch(file: BorrowedFd<'_>) {
     let _ = rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now });
 }
 
+/// Reads a byte of an object, and returns whether it did: whoever watches it for that is told.
+pub(super) fn read(file: BorrowedFd<'_>) -> bool {
+    rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut [0], 0)) == Ok(1)
+}
+
 /// Returns what stands under a name, whatever it is, without opening it; `None` if nothing does.
 pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
     // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on

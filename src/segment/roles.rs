@@ -27,6 +27,8 @@ use crate::ring::presence::{self, Presence};
 pub(super) enum Lock {
     /// Held for as long as a handle holds the role.
     Role(Role),
+    /// Held beside the role by a holder that reads the object when it wakes a sleeper that asks for that.
+    Reads(Role),
     /// Held while the segment is created, repaired or unlinked.
     Administration,
 }
@@ -37,6 +39,8 @@ impl Lock {
             Lock::Role(Role::Producer) => 0,
             Lock::Role(Role::Consumer) => 1,
             Lock::Administration => 2,
+            Lock::Reads(Role::Producer) => 3,
+            Lock::Reads(Role::Consumer) => 4,
         }
     }
 

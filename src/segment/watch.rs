@@ -55,6 +55,8 @@ struct Rung {
     is_watched: bool,
     /// Whether sleeps at the handle may last.
     lasts: bool,
+    /// Whether the other end wakes whoever waits by reads, so that no driver needs to.
+    by_reads: bool,
 }
 
 impl Bell {
@@ -98,6 +100,16 @@ impl Bell {
         lock(&self.0).lasts
     }
 
+    /// Says whether the other end wakes whoever waits by reads, and returns whether it did before.
+    pub(crate) fn set_by_reads(&self, by_reads: bool) -> bool {
+        mem::replace(&mut lock(&self.0).by_reads, by_reads)
+    }
+
+    /// Returns whether the other end wakes whoever waits by reads.
+    pub(crate) fn is_by_reads(&self) -> bool {
+        lock(&self.0).by_reads
+    }
+
     /// Leaves what wakes whoever waits, unless there is a hint.
     fn wait(&self, waker: &Waker) -> Watched {
         let mut rung = lock(&self.0);
@@ -125,7 +137,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches the ring behind a descriptor. There is a hint at first: what was before is asked.
     pub(super) fn begin(file: BorrowedFd<'_>, process: Epoch) -> Watch {
-        let rung = Rung { waker: None, is_hinted: true, gone: None, is_watched: false, lasts: false };
+        let rung = Rung { waker: None, is_hinted: true, gone: None, is_watched: false, lasts: false, by_reads: false };
         let bell = Arc::new(Bell(Mutex::new(rung)));
         watcher().map(|watcher| watcher.begin(&bell, file));
         Watch { bell, process, followed: Cell::new(Presence::Never) }

@@ -91,6 +91,8 @@ struct Known {
     wakes: u64,
     /// Whether that makes its own fences.
     fences: bool,
+    /// Whether that wakes whoever waits by itself.
+    by_reads: bool,
 }
 
 impl Driver {
@@ -172,12 +174,16 @@ impl Driver {
             }
             let (mut lasts, mut is_sure) = (true, true);
             for known in &mut known {
+                lasts &= known.post.bell.lasts();
+                known.by_reads = !naps && known.post.bell.is_by_reads();
+                if known.by_reads {
+                    continue;
+                }
                 let (wakes, fences) = woken(known.post.wakes.word());
                 if mem::replace(&mut known.wakes, wakes) != wakes || (naps && !known.fences) {
                     known.post.bell.strike();
                 }
                 known.fences = fences;
-                lasts &= known.post.bell.lasts();
                 is_sure &= fences || !naps;
             }
             let limit = match (known.is_empty(), lasts, is_sure) {
@@ -186,7 +192,8 @@ impl Driver {
                 (true, ..) => linger.unwrap_or(Duration::MAX),
                 (false, ..) => Duration::MAX,
             };
-            let words = known.iter().map(|known| (known.post.wakes.word(), known.wakes));
+            let words =
+                known.iter().filter(|known| !known.by_reads).map(|known| (known.post.wakes.word(), known.wakes));
             bed.sleep_on_all(words, &self.0.waker, limit);
         }
     }
@@ -204,7 +211,7 @@ impl Driver {
         *known = kept;
         for post in &posts.posts {
             if !known.iter().any(|known| Arc::ptr_eq(&known.post, post)) {
-                known.push(Known { post: Arc::clone(post), wakes: post.first, fences: true });
+                known.push(Known { post: Arc::clone(post), wakes: post.first, fences: true, by_reads: false });
             }
         }
         drop(posts);
@@ -260,6 +267,18 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    /// Says whether the other end wakes whoever waits by reads, so that the driver need not.
+    pub(super) fn set_by_reads(&self, by_reads: bool) {
+        if self.post.bell.set_by_reads(by_reads) != by_reads {
+            self.driver.nudge();
+        }
+    }
+
+    /// Returns how often the other end has woken this one; `None` in a forked child.
+    pub(super) fn wakes(&self) -> Option<u64> {
+        self.driver.is_here().then(|| woken(self.post.wakes.word()).0)
+    }
+
     /// Wakes whoever waits at the handle.
     pub(super) fn strike(&self) {
         self.post.bell.strike();

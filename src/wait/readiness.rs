@@ -1,7 +1,8 @@
 //! A handle with a descriptor for an event loop.
 
+use std::cell::Cell;
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -12,7 +13,12 @@ use crate::ring::set::poll;
 use crate::segment::{Event, Segment};
 
 /// A handle with a descriptor that an event loop waits for, together with sockets and timers: `epoll`, `poll`, or what
-/// rests on them. A [`Driver`] sleeps for it.
+/// rests on them.
+///
+/// The process at the other end wakes the loop itself: it reads a byte of the ring, of which the system tells whoever
+/// has this descriptor (`inotify`). So whoever else reads the ring wakes it for nothing. A [`Driver`] sleeps for it
+/// where the other end does not do that, where the process has more than 16 of these, or may not call `membarrier`,
+/// where the system watches nothing, and where the user gave one.
 ///
 /// The descriptor is readable at first, and from each wake on until [`is_ready`](Self::is_ready) returns `false`. It is
 /// waited for as readable at either end of a ring, by level or by edge: ask `is_ready` again and again, take or send
@@ -66,16 +72,26 @@ pub struct Readiness<H> {
 /// What a [`Readiness`] has beside its handle: for the library for C, whose handles stay where they are.
 #[doc(hidden)]
 pub struct Descriptor {
-    seat: Seat,
     event: Arc<Event>,
     /// Has the event happen.
     waker: Waker,
+    /// Whether the next sleep asks the other end for a read.
+    asks_for_reads: Cell<bool>,
+    /// How often that had woken this one when this last fell asleep; `None` if the driver sleeps for it.
+    woken: Cell<Option<u64>>,
+    seat: Seat,
 }
 
 impl Descriptor {
-    fn new(seat: Seat) -> Result<Descriptor, Error> {
-        let event = Arc::new(Event::new()?);
-        Ok(Descriptor { seat, waker: Arc::clone(&event).into(), event })
+    fn new(seat: Seat, event: Event) -> Descriptor {
+        let event = Arc::new(event);
+        Descriptor {
+            waker: Arc::clone(&event).into(),
+            event,
+            asks_for_reads: Cell::new(false),
+            woken: Cell::new(None),
+            seat,
+        }
     }
 
     /// As [`Readiness::is_ready`], of the handle that this was made for.
@@ -84,8 +100,15 @@ impl Descriptor {
         if let Some((len, max)) = interest.too_long() {
             return Err(WaitError::TooLong { len, max });
         }
-        let is_ready = poll(&mut interest, &self.waker, || self.event.clear());
-        if is_ready {
+        let asks = self.asks_for_reads.get();
+        let is_ready = poll(&mut interest, &self.waker, asks, || self.event.clear());
+        if !is_ready {
+            // Asked behind each announcement: whoever reads may be followed by one who does not, who then wakes.
+            let reads = self.event.is_of_reads() && interest.bed().is_some_and(|(segment, _)| segment.peer_reads());
+            self.asks_for_reads.set(reads);
+            self.seat.set_by_reads(asks && reads);
+            self.woken.set(self.seat.wakes().filter(|_| asks && reads));
+        } else if self.woken.get().is_none_or(|woken| self.seat.wakes() == Some(woken)) {
             // The end is awake, so the other one need not wake it, and the descriptor must say it by itself.
             self.seat.strike();
         }
@@ -107,7 +130,8 @@ impl fmt::Debug for Descriptor {
 
 /// # In an event loop
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
-    /// Returns this handle with a descriptor for an event loop, for which a driver of the process's own sleeps.
+    /// Returns this handle with a descriptor for an event loop, for which a driver of the process's own sleeps where
+    /// the other process does not wake the loop itself.
     ///
     /// # Errors
     ///
@@ -126,7 +150,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     ///
     /// As [`into_readiness`](Self::into_readiness); [`Error::Undriven`] also if the driver has no room.
     pub fn into_readiness_with(mut self, driver: &Driver) -> Result<Readiness<Self>, Error> {
-        let descriptor = Descriptor::new(self.take_seat(Some(driver))?)?;
+        let descriptor = Descriptor::new(self.take_seat(Some(driver))?, Event::new()?);
         Ok(Readiness { descriptor, handle: self })
     }
 
@@ -134,7 +158,9 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// before it: for the library for C.
     #[doc(hidden)]
     pub fn readiness(&mut self) -> Result<Descriptor, Error> {
-        Descriptor::new(self.take_seat(None)?)
+        let seat = self.take_seat(None)?;
+        let event = self.memory.event_of_reads().map_or_else(Event::new, Ok)?;
+        Ok(Descriptor::new(seat, event))
     }
 }
 
@@ -166,6 +192,12 @@ impl<H> Readiness<H> {
 impl<H> AsFd for Readiness<H> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+impl<H> AsRawFd for Readiness<H> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -6,8 +6,10 @@ use std::ops::Range;
 use std::os::unix::net;
 
 use clap::ValueEnum;
-use ringmain::{Async, Options, Wait, message, stream};
+use ringmain::{Async, Options, PopError, Readiness, Wait, message, stream};
 use serde::{Deserialize, Serialize};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -39,6 +41,10 @@ pub(super) enum Kind {
     StreamBothBuffered,
     /// ringmain's stream ring, a call for each value, with ends that do not spin (`Wait::Park`).
     StreamPark,
+    /// ringmain's stream ring, with the descriptors of its ends in tokio's reactor.
+    StreamDescriptor,
+    /// The same, with ends that do not spin.
+    StreamDescriptorPark,
     /// ringmain's message ring, with `record_alignment(64)`.
     Message,
 }
@@ -85,6 +91,42 @@ impl Line for Streams {
     #[inline]
     async fn receive(&mut self) -> Result<u64, Box<dyn Error>> {
         Ok(values::number(&self.rx.pop().await?))
+    }
+}
+
+/// The same, whose consumer is waited for by its descriptor, without a thread in between.
+pub(super) struct Descriptors {
+    tx: stream::Producer<Value<WORDS>>,
+    rx: AsyncFd<Readiness<stream::Consumer<Value<WORDS>>>>,
+}
+
+impl Descriptors {
+    #[allow(deprecated, reason = "the descriptor stays the same, and open, for as long as its handle lives")]
+    pub(super) fn attach(rings: [Options; 2], wait: Wait) -> Result<Descriptors, Box<dyn Error>> {
+        let [there, back] = rings.map(|options| options.capacity(CAPACITY).wait(wait));
+        let rx = back.stream_consumer()?.into_readiness()?;
+        Ok(Descriptors { tx: there.stream_producer()?, rx: AsyncFd::with_interest(rx, Interest::READABLE)? })
+    }
+}
+
+impl Line for Descriptors {
+    /// The ring is never full: a value is sent when the one before has come back.
+    #[inline]
+    async fn send(&mut self, number: u64) -> Result<(), Box<dyn Error>> {
+        Ok(self.tx.push(values::of_number(number))?)
+    }
+
+    #[inline]
+    async fn receive(&mut self) -> Result<u64, Box<dyn Error>> {
+        loop {
+            match self.rx.get_mut().handle().pop() {
+                Err(PopError::Empty) => {}
+                popped => return Ok(values::number(&popped?)),
+            }
+            if !self.rx.get_mut().is_ready(|rx| rx.readable())? {
+                self.rx.readable_mut().await?.clear_ready();
+            }
+        }
     }
 }
 

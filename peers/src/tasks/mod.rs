@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{LocalSet, spawn_local};
 
-use self::lines::{GATHERED, Gathered, Kind, Line, Messages, Socket, Streams, rings};
+use self::lines::{Descriptors, GATHERED, Gathered, Kind, Line, Messages, Socket, Streams, rings};
 use crate::work::name;
 
 /// Values before those that are timed.
@@ -217,6 +217,8 @@ fn run(
         Kind::StreamBuffered => go(&runtime, task, is_first, say, Gathered::attach(rings, 0)?),
         Kind::StreamBothBuffered => go(&runtime, task, is_first, say, Gathered::attach(rings, GATHERED)?),
         Kind::StreamPark => go(&runtime, task, is_first, say, Streams::attach(rings, Wait::Park)?),
+        Kind::StreamDescriptor => go(&runtime, task, is_first, say, Descriptors::attach(rings, Wait::default())?),
+        Kind::StreamDescriptorPark => go(&runtime, task, is_first, say, Descriptors::attach(rings, Wait::Park)?),
         Kind::Message => go(&runtime, task, is_first, say, Messages::attach(rings)?),
     }
 }
