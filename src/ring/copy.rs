@@ -7,7 +7,8 @@
 //! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see
 //!   into;
 //! - on x86_64, above 1024 bytes by `rep movsb`, or above 256 by blocks of 128 bytes through wider registers, by inline
-//!   assembly too. Which is faster depends on the processor: [`go_by_blocks`]. Elsewhere, always the words.
+//!   assembly too. Up to which length blocks are faster depends on the processor: [`go_by_blocks`]. Elsewhere, always
+//!   the words.
 //!
 //! No sanitizer sees into that assembly either. Under Miri, and with `--cfg portable_copies`, x86_64 copies by words
 //! like all others.
@@ -24,7 +25,7 @@
 
 use core::mem::{align_of, size_of};
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// The largest element or value, in bytes, that a call takes or returns by value: 64 KiB. A build that is not optimised
@@ -70,9 +71,9 @@ pub const fn by_value<T>() {
 
 /// The longest copy in bytes that is made piece by piece: longer ones have a faster way.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-const FEW: usize = 1024;
+pub const FEW: usize = 1024;
 
-/// The same, if long copies go by blocks.
+/// The same, if longer ones go by blocks.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 const FEW_BESIDE_BLOCKS: usize = 256;
 
@@ -239,26 +240,27 @@ unsafe fn words_in(from: *const u8, to: *mut u8, len: usize) {
 /// Copies bytes between private and shared memory.
 type Way = unsafe fn(from: *const u8, to: *mut u8, len: usize);
 
-/// Whether long copies go by blocks.
+/// The longest copy in bytes that goes by blocks; 0 if none does.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-static BY_BLOCKS: AtomicBool = AtomicBool::new(false);
+static LONGEST_BY_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Makes long copies go by blocks from now on, or by `rep movsb`, as they do at first.
+/// Makes copies of up to so many bytes go by blocks from now on, but for short ones: at first none does. Longer ones than
+/// these and than [`FEW`] go by `rep movsb`.
 ///
 /// # Safety
 ///
-/// The processor has AVX, or they do not go by blocks.
+/// The processor has AVX, or none goes by blocks.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-pub unsafe fn go_by_blocks(by_blocks: bool) {
+pub unsafe fn go_by_blocks(longest: usize) {
     // It orders nothing: each way is right.
-    BY_BLOCKS.store(by_blocks, Ordering::Relaxed);
+    LONGEST_BY_BLOCKS.store(longest, Ordering::Relaxed);
 }
 
 /// Returns whether a copy of `len` bytes is not made piece by piece.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 #[inline(always)]
 fn is_long(len: usize) -> bool {
-    len > FEW_BESIDE_BLOCKS && (len > FEW || BY_BLOCKS.load(Ordering::Relaxed))
+    len > FEW_BESIDE_BLOCKS && (len > FEW || LONGEST_BY_BLOCKS.load(Ordering::Relaxed) != 0)
 }
 
 /// Copies `len` bytes, more than a block, without the compiler seeing an access.
@@ -268,8 +270,8 @@ fn is_long(len: usize) -> bool {
 /// `from` is valid for `len` reads, `to` for `len` writes, and they do not overlap.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 #[inline(never)]
-pub unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
-    if BY_BLOCKS.load(Ordering::Relaxed) {
+unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
+    if len <= LONGEST_BY_BLOCKS.load(Ordering::Relaxed) {
         // SAFETY: the caller's promise; whoever chose blocks has made sure of AVX.
         return unsafe { blocks(from, to, len) };
     }
@@ -618,11 +620,11 @@ mod tests {
         copy();
         #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
         if std::arch::is_x86_feature_detected!("avx") {
-            // SAFETY: the processor has it. Tests that attach may choose meanwhile: each way is right.
-            unsafe { go_by_blocks(true) };
-            copy();
-            // SAFETY: it needs nothing.
-            unsafe { go_by_blocks(false) };
+            for longest in [FEW, usize::MAX, 0] {
+                // SAFETY: the processor has it. Tests that attach may choose meanwhile: each way is right.
+                unsafe { go_by_blocks(longest) };
+                copy();
+            }
         }
     }
 
