@@ -244,8 +244,8 @@ type Way = unsafe fn(from: *const u8, to: *mut u8, len: usize);
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 static LONGEST_BY_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Makes copies of up to so many bytes go by blocks from now on, but for short ones: at first none does. Longer ones than
-/// these and than [`FEW`] go by `rep movsb`.
+/// Makes copies of up to so many bytes go by blocks from now on, but for short ones: at first none does. Longer ones
+/// than these and than [`FEW`] go by `rep movsb`.
 ///
 /// # Safety
 ///
