@@ -79,7 +79,17 @@ fn tasks_are_measured_over_every_line_in_every_test() {
         let rows = results.iter().filter(|row| row["figure"] == figure);
         rows.map(|row| row["line"].as_str().unwrap()).collect()
     };
-    let all = ["unix", "unix-buffered", "stream", "stream-buffered", "stream-both-buffered", "stream-park", "message"];
+    let all = [
+        "unix",
+        "unix-buffered",
+        "stream",
+        "stream-buffered",
+        "stream-both-buffered",
+        "stream-park",
+        "stream-descriptor",
+        "stream-descriptor-park",
+        "message",
+    ];
     for figure in ["rtt, ns", "paced p50, ns", "paced p99, ns", "flow, values/s", "idle, ns/s"] {
         assert_eq!(lines(figure), all, "{figure}");
     }

@@ -4,9 +4,10 @@
 use std::error::Error;
 use std::ops::Range;
 use std::os::unix::net;
+use std::time::Duration;
 
 use clap::ValueEnum;
-use ringmain::{Async, Options, PopError, Readiness, Wait, message, stream};
+use ringmain::{Async, Options, Readiness, Wait, WaitError, message, stream};
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -94,9 +95,9 @@ impl Line for Streams {
     }
 }
 
-/// The same, whose consumer is waited for by its descriptor, without a thread in between.
+/// The same, whose ends are waited for by their descriptors, without a thread in between.
 pub(super) struct Descriptors {
-    tx: stream::Producer<Value<WORDS>>,
+    tx: AsyncFd<Readiness<stream::Producer<Value<WORDS>>>>,
     rx: AsyncFd<Readiness<stream::Consumer<Value<WORDS>>>>,
 }
 
@@ -104,23 +105,33 @@ impl Descriptors {
     #[allow(deprecated, reason = "the descriptor stays the same, and open, for as long as its handle lives")]
     pub(super) fn attach(rings: [Options; 2], wait: Wait) -> Result<Descriptors, Box<dyn Error>> {
         let [there, back] = rings.map(|options| options.capacity(CAPACITY).wait(wait));
-        let rx = back.stream_consumer()?.into_readiness()?;
-        Ok(Descriptors { tx: there.stream_producer()?, rx: AsyncFd::with_interest(rx, Interest::READABLE)? })
+        let (rx, tx) = (back.stream_consumer()?.into_readiness()?, there.stream_producer()?.into_readiness()?);
+        Ok(Descriptors {
+            tx: AsyncFd::with_interest(tx, Interest::READABLE)?,
+            rx: AsyncFd::with_interest(rx, Interest::READABLE)?,
+        })
     }
 }
 
 impl Line for Descriptors {
-    /// The ring is never full: a value is sent when the one before has come back.
     #[inline]
     async fn send(&mut self, number: u64) -> Result<(), Box<dyn Error>> {
-        Ok(self.tx.push(values::of_number(number))?)
+        loop {
+            match self.tx.get_mut().handle().within(Duration::ZERO).push(values::of_number(number)) {
+                Err(unfinished) if unfinished.cause == WaitError::TimedOut => {}
+                pushed => return Ok(pushed.map_err(|unfinished| unfinished.cause)?),
+            }
+            if !self.tx.get_mut().is_ready(|tx| tx.writable(1))? {
+                self.tx.readable_mut().await?.clear_ready();
+            }
+        }
     }
 
     #[inline]
     async fn receive(&mut self) -> Result<u64, Box<dyn Error>> {
         loop {
-            match self.rx.get_mut().handle().pop() {
-                Err(PopError::Empty) => {}
+            match self.rx.get_mut().handle().within(Duration::ZERO).pop() {
+                Err(WaitError::TimedOut) => {}
                 popped => return Ok(values::number(&popped?)),
             }
             if !self.rx.get_mut().is_ready(|rx| rx.readable())? {
