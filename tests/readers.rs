@@ -138,7 +138,8 @@ fn questions_about_an_end_are_answered_among_many_read_locks() {
         let mut leaver = Child::start("leaver", ring.name(), &[&E::PART]);
         leaver.says("attached");
         // Apart from each other, so that the system keeps each for itself, and on both sides of the byte.
-        let bytes: Vec<libc::off_t> = (0..1000).map(|at| 2 * at + 2).collect();
+        // Byte 4 is that of an end which wakes by reads.
+        let bytes: Vec<libc::off_t> = (0..1000).map(|at| 2 * at + 2).filter(|&byte| byte != 4).collect();
         let mut locker = start_locker(&ring, &bytes);
         locker.says("locked");
         assert_eq!(peer.peer_state(), PeerState::Alive);
