@@ -19,7 +19,7 @@ use ringmain::Role;
 use ringmain::inspect::{Inspection, Kind};
 use ringmain::stream::{Consumer, Producer};
 use serde_json::Value;
-use shell::{NOBODY, Program, Ring, Running, check, deserted, feed, output, ringmain, run, start, write};
+use shell::{NOBODY, Program, Ring, Running, check, deserted, feed, output, ringmain, run, start, wait_for, write};
 
 #[test]
 fn a_stream_is_created_as_it_was_asked_for() {
@@ -156,7 +156,10 @@ fn a_ring_whose_role_is_locked_is_kept_whatever_it_says() {
     let stranger = fs::OpenOptions::new().read(true).write(true).open(ring.path()).unwrap();
     // As one whose holder was killed, while another process keeps its lock.
     stranger.write_all_at(&1_u64.to_ne_bytes(), 0x80).unwrap();
-    rustix::fs::fcntl_lock(&stranger, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    // Another test that removes what is stale locks each role for a moment.
+    wait_for("the locks", || {
+        rustix::fs::fcntl_lock(&stranger, rustix::fs::FlockOperation::NonBlockingLockExclusive).ok()
+    });
     assert!(run(&["rm", ring.name()], 1).1.contains("is held: producer"));
     assert!(run(&["rm", "--stale", ring.name()], 1).1.contains("is held: producer"));
     assert!(ring.exists());
