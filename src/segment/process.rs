@@ -88,7 +88,15 @@ impl Epoch {
 /// A value that each process has for itself. A forked child does not see its parent's, whose locks another thread may
 /// have held.
 #[derive(Debug)]
-pub(crate) struct PerProcess<T>(AtomicPtr<(Epoch, T)>);
+pub(crate) struct PerProcess<T>(AtomicPtr<Own<T>>);
+
+#[derive(Debug)]
+struct Own<T> {
+    process: Epoch,
+    value: T,
+    /// What the process had that this one was forked from: nobody drops it, and whoever looks for leaks finds it here.
+    _before: *mut Own<T>,
+}
 
 impl<T: Default + Sync> PerProcess<T> {
     pub(crate) const fn new() -> PerProcess<T> {
@@ -110,10 +118,10 @@ impl<T: Default + Sync> PerProcess<T> {
         let mut found = self.0.load(Ordering::Acquire);
         loop {
             // SAFETY: null, or made below from a box that nobody drops.
-            if let Some((_, value)) = unsafe { found.as_ref() }.filter(|(process, _)| *process == own) {
-                return value;
+            if let Some(found) = unsafe { found.as_ref() }.filter(|found| found.process == own) {
+                return &found.value;
             }
-            let made = Box::into_raw(Box::new((own, T::default())));
+            let made = Box::into_raw(Box::new(Own { process: own, value: T::default(), _before: found }));
             found = match self.0.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => made,
                 Err(faster) => {
