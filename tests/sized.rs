@@ -3,6 +3,7 @@
 mod common;
 
 use std::alloc::Layout;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::ends::SOON;
 use common::{Numbered, Random, Ring, Tick, refuses};
@@ -73,10 +74,10 @@ fn they_can_be_waited_for_and_looked_at() {
     assert_eq!(tx.within(SOON).until_free(1), Err(WaitError::TimedOut));
     let peek = rx.blocking().peek_up_to(9).unwrap();
     let mut bytes = [0xee; 8];
-    peek.copy_to_slice(&mut bytes);
+    peek.copy_to_slice(0, &mut bytes);
     assert_eq!((peek.len(), &bytes), (2, b"onetwo\xee\xee"));
-    peek.copy_from(1, &mut bytes);
-    peek.copy_from(2, &mut bytes);
+    peek.copy_to_slice(1, &mut bytes[..5]);
+    peek.copy_to_slice(2, &mut bytes[..2]);
     assert_eq!(&bytes, b"twotwo\xee\xee");
     peek.release_first(1);
     let mut bytes = [0; 6];
@@ -108,7 +109,7 @@ fn a_view_of_them_has_their_bytes_in_both_parts() {
     drop(peek);
     for (at, expected) in [(0, "twosixten"), (1, "sixten"), (2, "ten"), (3, "")] {
         let mut bytes = [0; 12];
-        rx.peek(3).unwrap().copy_from(at, &mut bytes);
+        rx.peek(3).unwrap().copy_to_slice(at, &mut bytes[..expected.len()]);
         assert_eq!(&bytes[..expected.len()], expected.as_bytes());
         assert!(bytes[expected.len()..].iter().all(|&byte| byte == 0));
     }
@@ -144,7 +145,7 @@ fn what_is_known_is_moved_and_nothing_else() {
         assert!(rx.peek_if_known(1).is_none());
         drop(tx.claim(4).unwrap());
         assert!(tx.push_if_known(&bytes[..size]));
-        let mut claim = tx.claim_if_known(3).unwrap();
+        let claim = tx.claim_if_known(3).unwrap();
         let (first, second) = claim.as_mut_ptrs();
         assert_eq!((claim.parts(), second.addr() + size), ((3, 0), first.addr()));
         claim.commit();
@@ -167,4 +168,45 @@ fn a_size_that_is_no_small_number_of_words_takes_the_other_path() {
         assert_eq!(rx.pop_slice(&mut found), Ok(1));
         assert_eq!(found, bytes);
     }
+}
+
+#[test]
+fn claims_and_waits_take_their_bytes_as_those_of_a_type_take_elements() {
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(4).sized_stream_producer(layout(3)).unwrap();
+    let mut rx = ring.options().sized_stream_consumer(layout(3)).unwrap();
+    tx.push_slice(b"zerone").unwrap();
+    rx.pop_slice(&mut [0; 6]).unwrap();
+    // The bytes of the fourth one are no whole element.
+    let mut claim = tx.claim(4).unwrap();
+    claim.copy_from_slice(0, b"onetwo");
+    claim.copy_from_slice(2, b"sixten--");
+    claim.commit();
+    let unfinished = tx.within(SOON).push_slice(b"all").unwrap_err();
+    assert_eq!((unfinished.value, unfinished.cause), (0, WaitError::TimedOut));
+    let mut bytes = [0; 11];
+    assert_eq!(rx.blocking().pop_slice(&mut bytes), Ok(()));
+    assert_eq!(&bytes, b"onetwosix\0\0");
+    assert_eq!(tx.blocking().push_slice(b"allnew-"), Ok(()));
+    // SAFETY: both ends are this thread's, and nobody else knows the name.
+    let mut view = unsafe { rx.trust_peer() };
+    assert_eq!(&*view.peek_contiguous(9).unwrap(), b"tenallnew");
+    tx.close().unwrap();
+    let mut bytes = [0; 12];
+    let unfinished = rx.blocking().pop_slice(&mut bytes).unwrap_err();
+    assert_eq!((unfinished.value, unfinished.cause, &bytes), (3, WaitError::Closed, b"tenallnew\0\0\0"));
+}
+
+#[test]
+fn bytes_that_pass_the_end_of_a_guard_are_refused() {
+    let ring = Ring::new();
+    let mut tx = ring.options().capacity(4).sized_stream_producer(layout(3)).unwrap();
+    let mut rx = ring.options().sized_stream_consumer(layout(3)).unwrap();
+    tx.push_slice(b"onetwo").unwrap();
+    let refuses = |call: &mut dyn FnMut()| assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
+    refuses(&mut || tx.claim(1).unwrap().copy_from_slice(0, b"onetwo"));
+    refuses(&mut || tx.claim(1).unwrap().copy_from_slice(2, b""));
+    refuses(&mut || rx.peek(1).unwrap().copy_to_slice(0, &mut [0; 6]));
+    refuses(&mut || rx.peek(2).unwrap().copy_to_slice(usize::MAX, &mut [0; 3]));
+    assert_eq!((tx.len(), rx.len()), (Ok(2), Ok(2)));
 }

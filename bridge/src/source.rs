@@ -235,7 +235,7 @@ impl Ahead for ElementsAhead<'_> {
         let read = peek.len().saturating_sub(self.passed);
         let start = buffer.len();
         buffer.resize(start + read * size, 0);
-        peek.copy_from(self.passed, &mut buffer[start..]);
+        peek.copy_to_slice(self.passed, &mut buffer[start..]);
         self.passed += read;
         Ok(read * size)
     }

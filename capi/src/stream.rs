@@ -335,7 +335,7 @@ unsafe fn claim_some(
 ///
 /// `slots` is valid for a write; otherwise as [`open`].
 #[inline(always)]
-unsafe fn open_claim(tx: *mut ringmain_end, mut claim: Claim<'static, [u8]>, slots: *mut ringmain_slots) {
+unsafe fn open_claim(tx: *mut ringmain_end, claim: Claim<'static, [u8]>, slots: *mut ringmain_slots) {
     let (first_count, second_count) = claim.parts();
     let (first, second) = claim.as_mut_ptrs();
     let (first, second) = (first.cast(), second.cast());
@@ -477,12 +477,13 @@ pub unsafe extern "C" fn ringmain_stream_copy(
 ) -> isize {
     // SAFETY: the caller's promise.
     counted(unsafe { handle::<Rx>(rx) }.and_then(|consumer| {
+        let size = consumer.element_size();
         // SAFETY: the caller's promise.
-        let elements = unsafe { buffer("elements", elements.cast(), len_of(count, consumer.element_size())?) }?;
+        let elements = unsafe { buffer("elements", elements.cast(), len_of(count, size)?) }?;
         check_range(1, count)?;
         let peek = patiently!(consumer, 1, limit_ns, |rx| rx.peek_up_to(count).map(keep_peek))?;
-        peek.copy_to_slice(elements);
         let count = peek.len();
+        peek.copy_to_slice(0, &mut elements[..count * size]);
         // SAFETY: the caller's promise.
         unsafe { open(rx, Guard::Peek(peek)) };
         Ok(count)

@@ -12,10 +12,6 @@ use crate::trusted::Trusted;
 use crate::wait::{Unfinished, WaitError};
 
 impl<T: Element> Async<Producer<T>> {
-    calls! {
-        push_some(values: &[T]) -> Result<usize, WaitError>;
-    }
-
     /// As [`push`](crate::Waiting::push).
     ///
     /// # Errors
@@ -25,28 +21,12 @@ impl<T: Element> Async<Producer<T>> {
     pub fn push(&mut self, value: T) -> impl Future<Output = Result<(), Unfinished<T>>> {
         self.until(move |waiting| waiting.push_from(&value))
     }
-
-    /// As [`push_slice`](crate::Waiting::push_slice). If it is dropped before it is ready, some of the values may be
-    /// pushed.
-    ///
-    /// # Errors
-    ///
-    /// As that call.
-    pub async fn push_slice(&mut self, values: &[T]) -> Result<(), Unfinished<usize>> {
-        let mut pushed = 0;
-        loop {
-            match self.push_some(&values[pushed..]).await {
-                Ok(len) if pushed + len == values.len() => return Ok(()),
-                Ok(len) => pushed += len,
-                Err(cause) => return Err(Unfinished { value: pushed, cause }),
-            }
-        }
-    }
 }
 
 /// For any kind of slot.
 impl<T: Slot + ?Sized> Async<Producer<T>> {
     calls! {
+        push_some(values: &[T::Unit]) -> Result<usize, WaitError>;
         until_free(len: usize) -> Result<(), WaitError>;
     }
 
@@ -55,20 +35,26 @@ impl<T: Slot + ?Sized> Async<Producer<T>> {
         claim_up_to(most: usize) -> Claim<'_, T>, until_free(most.min(1));
         claim_contiguous(most: usize) -> Claim<'_, T>, until_free(most.min(1));
     }
-}
 
-/// Elements whose size is known at run time.
-impl Async<Producer<[u8]>> {
-    calls! {
-        push_some(bytes: &[u8]) -> Result<usize, WaitError>;
+    /// As [`push_slice`](crate::Waiting::push_slice). If it is dropped before it is ready, some of the values may be
+    /// pushed.
+    ///
+    /// # Errors
+    ///
+    /// As that call.
+    pub async fn push_slice(&mut self, values: &[T::Unit]) -> Result<(), Unfinished<usize>> {
+        let (count, units, mut pushed) = (self.handle.kind.whole(values.len()), self.handle.kind.units(), 0);
+        loop {
+            match self.push_some(&values[pushed * units..]).await {
+                Ok(len) if pushed + len == count => return Ok(()),
+                Ok(len) => pushed += len,
+                Err(cause) => return Err(Unfinished { value: pushed, cause }),
+            }
+        }
     }
 }
 
 impl<T: Element> Async<Consumer<T>> {
-    calls! {
-        pop_some(values: &mut [T]) -> Result<usize, WaitError>;
-    }
-
     /// As [`pop`](crate::Waiting::pop).
     ///
     /// # Errors
@@ -82,8 +68,8 @@ impl<T: Element> Async<Consumer<T>> {
     #[inline(always)]
     fn poll_pop(&mut self, context: &mut Context<'_>) -> Poll<Result<T, WaitError>> {
         loop {
-            if self.task.turns > 0 {
-                if let Some(value) = self.handle.pop_if_known() {
+            if self.task.turns > 0 && self.handle.known_len() > 0 {
+                if let Ok(value) = self.handle.pop() {
                     self.task.turns -= 1;
                     return Poll::Ready(Ok(value));
                 }
@@ -103,23 +89,6 @@ impl<T: Element> Async<Consumer<T>> {
             self.task.turns += 1;
         }
         poll
-    }
-
-    /// As [`pop_slice`](crate::Waiting::pop_slice). If it is dropped before it is ready, some of the values may be
-    /// popped.
-    ///
-    /// # Errors
-    ///
-    /// As that call.
-    pub async fn pop_slice(&mut self, values: &mut [T]) -> Result<(), Unfinished<usize>> {
-        let mut popped = 0;
-        loop {
-            match self.pop_some(&mut values[popped..]).await {
-                Ok(len) if popped + len == values.len() => return Ok(()),
-                Ok(len) => popped += len,
-                Err(cause) => return Err(Unfinished { value: popped, cause }),
-            }
-        }
     }
 }
 
@@ -141,6 +110,7 @@ impl<T: Element> Future for Pop<'_, T> {
 /// For any kind of slot.
 impl<T: Slot + ?Sized> Async<Consumer<T>> {
     calls! {
+        pop_some(values: &mut [T::Unit]) -> Result<usize, WaitError>;
         until_available(len: usize) -> Result<(), WaitError>;
     }
 
@@ -149,12 +119,22 @@ impl<T: Slot + ?Sized> Async<Consumer<T>> {
         peek_up_to(most: usize) -> Peek<'_, T>, until_available(most.min(1));
         peek_contiguous(most: usize) -> Peek<'_, T>, until_available(most.min(1));
     }
-}
 
-/// Elements whose size is known at run time.
-impl Async<Consumer<[u8]>> {
-    calls! {
-        pop_some(bytes: &mut [u8]) -> Result<usize, WaitError>;
+    /// As [`pop_slice`](crate::Waiting::pop_slice). If it is dropped before it is ready, some of the values may be
+    /// popped.
+    ///
+    /// # Errors
+    ///
+    /// As that call.
+    pub async fn pop_slice(&mut self, values: &mut [T::Unit]) -> Result<(), Unfinished<usize>> {
+        let (count, units, mut popped) = (self.handle.kind.whole(values.len()), self.handle.kind.units(), 0);
+        loop {
+            match self.pop_some(&mut values[popped * units..]).await {
+                Ok(len) if popped + len == count => return Ok(()),
+                Ok(len) => popped += len,
+                Err(cause) => return Err(Unfinished { value: popped, cause }),
+            }
+        }
     }
 }
 

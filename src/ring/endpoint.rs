@@ -201,6 +201,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     }
 
     /// Returns how many units of positions were there, or free, at the last load, less those that were taken since.
+    #[inline(always)]
     pub(crate) fn known_len(&self) -> u64 {
         self.cursor.known()
     }

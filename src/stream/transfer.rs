@@ -20,7 +20,7 @@ impl Claim<'_, u8> {
         self.check_here()?;
         let (len, _) = self.parts();
         // SAFETY: the claim has `len` slots there, which nobody refers to.
-        self.in_place(|slots| unsafe { transfer::read(file.as_fd(), slots, len) })
+        unsafe { transfer::read(file.as_fd(), self.as_mut_ptrs().0, len) }
     }
 }
 
@@ -36,6 +36,6 @@ impl Peek<'_, u8> {
         self.check_here()?;
         let (len, _) = self.parts();
         // SAFETY: the peek has `len` bytes there.
-        self.in_place(|slots| unsafe { transfer::write(file.as_fd(), slots, len) })
+        unsafe { transfer::write(file.as_fd(), self.as_ptrs().0, len) }
     }
 }

@@ -76,7 +76,7 @@ impl BufRead for Trusted<&mut Consumer<u8>> {
                 }
                 result => {
                     let peek = waited(result)?;
-                    break (peek.parts_in_place().0, peek.len());
+                    break (peek.as_ptrs().0, peek.len());
                 }
             }
         };
@@ -94,23 +94,6 @@ impl BufRead for Trusted<&mut Consumer<u8>> {
             let peek = self.0.peek(amount).expect("no more bytes are consumed than are there");
             peek.release();
         }
-    }
-}
-
-impl<T: Element> Trusted<Claim<'_, T>> {
-    /// Returns the slots before the end of the buffer and those after it. They hold elements of an earlier round, or
-    /// zeros. Both are empty in a child that was forked meanwhile.
-    #[inline]
-    pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
-        let (first, second) = self.0.parts_in_place();
-        let (before, after) = self.0.parts_here();
-        // SAFETY: the claim was given these slots, which are aligned, and keeps the segment mapped; whatever they hold
-        // is a `T`, and so is whatever is written. Until its commit nobody else touches them: the caller of
-        // `trust_peer` promised that all others keep to the protocol.
-        let first = unsafe { slice::from_raw_parts_mut(first.cast(), before) };
-        // SAFETY: the same, of slots that are not among the first.
-        let second = unsafe { slice::from_raw_parts_mut(second.cast(), after) };
-        (first, second)
     }
 }
 
@@ -154,24 +137,21 @@ impl<T: Element> Trusted<Claim<'_, T>> {
     }
 }
 
-/// Slots whose size is known at run time.
-impl Trusted<Claim<'_, [u8]>> {
-    /// Returns the bytes of the slots before the end of the buffer and of those after it. They hold elements of an
-    /// earlier round, or zeros. Both are empty in a child that was forked meanwhile.
+impl<T: Slot + ?Sized> Trusted<Claim<'_, T>> {
+    /// Returns the slots before the end of the buffer and those after it. They hold elements of an earlier round, or
+    /// zeros. Both are empty in a child that was forked meanwhile.
     #[inline]
-    pub fn as_mut_slices(&mut self) -> (&mut [u8], &mut [u8]) {
-        let ((first, second), size) = (self.0.parts_in_place(), self.0.slot_size());
-        let (before, after) = self.0.parts_here();
-        // SAFETY: as above, as bytes.
-        let first = unsafe { slice::from_raw_parts_mut(first, before * size) };
+    pub fn as_mut_slices(&mut self) -> (&mut [T::Unit], &mut [T::Unit]) {
+        let ((first, second), (before, after)) = (self.0.as_mut_ptrs(), self.0.units_here());
+        // SAFETY: the claim was given these slots, which are aligned, and keeps the segment mapped; whatever they hold
+        // is a value, and so is whatever is written. Until its commit nobody else touches them: the caller of
+        // `trust_peer` promised that all others keep to the protocol.
+        let first = unsafe { slice::from_raw_parts_mut(first, before) };
         // SAFETY: the same, of slots that are not among the first.
-        let second = unsafe { slice::from_raw_parts_mut(second, after * size) };
+        let second = unsafe { slice::from_raw_parts_mut(second, after) };
         (first, second)
     }
-}
 
-/// For any kind of slot.
-impl<T: Slot + ?Sized> Trusted<Claim<'_, T>> {
     /// Pushes all elements.
     #[inline]
     pub fn commit(self) {
@@ -194,60 +174,39 @@ impl<T: Slot + ?Sized> Trusted<Claim<'_, T>> {
 
 /// The slots before the end of the buffer: all that [`claim_contiguous`](crate::stream::Producer::claim_contiguous)
 /// takes.
-impl<T: Element> Deref for Trusted<Claim<'_, T>> {
-    type Target = [T];
+impl<T: Slot + ?Sized> Deref for Trusted<Claim<'_, T>> {
+    type Target = [T::Unit];
 
     #[inline]
-    fn deref(&self) -> &[T] {
-        let (first, _) = self.0.parts_in_place();
+    fn deref(&self) -> &[T::Unit] {
         // SAFETY: as in `as_mut_slices`, to be read only.
-        unsafe { slice::from_raw_parts(first.cast(), self.0.parts_here().0) }
+        unsafe { slice::from_raw_parts(self.0.as_mut_ptrs().0, self.0.units_here().0) }
     }
 }
 
-impl<T: Element> DerefMut for Trusted<Claim<'_, T>> {
+impl<T: Slot + ?Sized> DerefMut for Trusted<Claim<'_, T>> {
     #[inline]
-    fn deref_mut(&mut self) -> &mut [T] {
+    fn deref_mut(&mut self) -> &mut [T::Unit] {
         self.as_mut_slices().0
     }
 }
 
-impl<T: Element> Trusted<Peek<'_, T>> {
+impl<T: Slot + ?Sized> Trusted<Peek<'_, T>> {
     /// Returns the elements before the end of the buffer and those after it. Both are empty in a child that was forked
     /// meanwhile.
     #[inline]
     #[must_use]
-    pub fn as_slices(&self) -> (&[T], &[T]) {
-        let (first, second) = self.0.parts_in_place();
-        let (before, after) = self.0.parts_here();
+    pub fn as_slices(&self) -> (&[T::Unit], &[T::Unit]) {
+        let ((first, second), (before, after)) = (self.0.as_ptrs(), self.0.units_here());
         // SAFETY: the elements are aligned, and the peek keeps the segment mapped and them in the ring; whatever they
-        // hold is a `T`. Until their release nobody writes them: the caller of `trust_peer` promised that all others
+        // hold is a value. Until their release nobody writes them: the caller of `trust_peer` promised that all others
         // keep to the protocol.
-        let first = unsafe { slice::from_raw_parts(first.cast(), before) };
+        let first = unsafe { slice::from_raw_parts(first, before) };
         // SAFETY: the same.
-        let second = unsafe { slice::from_raw_parts(second.cast(), after) };
+        let second = unsafe { slice::from_raw_parts(second, after) };
         (first, second)
     }
-}
 
-/// Elements whose size is known at run time.
-impl Trusted<Peek<'_, [u8]>> {
-    /// Returns the bytes of the elements before the end of the buffer and of those after it.
-    #[inline]
-    #[must_use]
-    pub fn as_slices(&self) -> (&[u8], &[u8]) {
-        let ((first, second), size) = (self.0.parts_in_place(), self.0.slot_size());
-        let (before, after) = self.0.parts_here();
-        // SAFETY: as above, as bytes.
-        let first = unsafe { slice::from_raw_parts(first, before * size) };
-        // SAFETY: the same.
-        let second = unsafe { slice::from_raw_parts(second, after * size) };
-        (first, second)
-    }
-}
-
-/// For any kind of slot.
-impl<T: Slot + ?Sized> Trusted<Peek<'_, T>> {
     /// Returns the position of the first element, as [`Peek::position`] does.
     #[must_use]
     pub fn position(&self) -> u64 {
@@ -273,11 +232,11 @@ impl<T: Slot + ?Sized> Trusted<Peek<'_, T>> {
 
 /// The elements before the end of the buffer: all that [`peek_contiguous`](crate::stream::Consumer::peek_contiguous)
 /// finds.
-impl<T: Element> Deref for Trusted<Peek<'_, T>> {
-    type Target = [T];
+impl<T: Slot + ?Sized> Deref for Trusted<Peek<'_, T>> {
+    type Target = [T::Unit];
 
     #[inline]
-    fn deref(&self) -> &[T] {
+    fn deref(&self) -> &[T::Unit] {
         self.as_slices().0
     }
 }

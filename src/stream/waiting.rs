@@ -63,7 +63,7 @@ impl<T: Element> Waiting<'_, Producer<T>> {
     #[inline(always)]
     pub(crate) fn push_from(self, value: &T) -> Result<(), Unfinished<T>> {
         let Waiting { handle, mut deadline } = self;
-        while !handle.push_if_known(value) {
+        while handle.known_len() == 0 || handle.push(*value).is_err() {
             let mut begun = deadline;
             if let Err(cause) = handle.wait_until_ready(1, &mut begun) {
                 return Err(Unfinished { value: *value, cause });
@@ -72,14 +72,18 @@ impl<T: Element> Waiting<'_, Producer<T>> {
         }
         Ok(())
     }
+}
 
+/// For any kind of slot.
+impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
     /// Pushes all of the elements, as room becomes free. They become visible in as many parts as that takes.
     ///
     /// # Errors
     ///
     /// [`Unfinished`] says how many were pushed, and why there will be no room for the others.
-    pub fn push_slice(mut self, values: &[T]) -> Result<(), Unfinished<usize>> {
-        all(values.len(), |pushed| self.until(|tx| tx.push_slice(&values[pushed..]), wait_for_one))
+    pub fn push_slice(mut self, values: &[T::Unit]) -> Result<(), Unfinished<usize>> {
+        let (count, units) = (self.handle.kind.whole(values.len()), self.handle.kind.units());
+        all(count, |pushed| self.until(|tx| tx.push_slice(&values[pushed * units..]), wait_for_one))
     }
 
     /// Pushes some of the elements, from the first on, as soon as there is room for one, and returns how many.
@@ -87,13 +91,10 @@ impl<T: Element> Waiting<'_, Producer<T>> {
     /// # Errors
     ///
     /// A [`WaitError`] that says why there will be no room.
-    pub fn push_some(mut self, values: &[T]) -> Result<usize, WaitError> {
+    pub fn push_some(mut self, values: &[T::Unit]) -> Result<usize, WaitError> {
         self.until(|tx| tx.push_slice(values), wait_for_one)
     }
-}
 
-/// For any kind of slot.
-impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
     /// Waits until `len` slots are free.
     ///
     /// # Errors
@@ -135,19 +136,6 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
     }
 }
 
-/// Elements whose size is known at run time.
-impl Waiting<'_, Producer<[u8]>> {
-    /// Pushes as many whole elements of `bytes`, from the first on, as there is room for, as soon as there is for one,
-    /// and returns how many.
-    ///
-    /// # Errors
-    ///
-    /// A [`WaitError`] that says why there will be no room.
-    pub fn push_some(mut self, bytes: &[u8]) -> Result<usize, WaitError> {
-        self.until(|tx| tx.push_slice(bytes), wait_for_one)
-    }
-}
-
 impl<'a, T: Element> Waiting<'a, Consumer<T>> {
     /// Pops one element, as soon as one is there.
     ///
@@ -164,43 +152,6 @@ impl<'a, T: Element> Waiting<'a, Consumer<T>> {
             // If the handle can no longer be used, the wait says so too.
             wait(self.handle, 1, &mut self.deadline)?;
         }
-    }
-
-    /// Fills a slice with elements, as they come.
-    ///
-    /// # Errors
-    ///
-    /// [`Unfinished`] says how many were popped into the slice, and why no more will come.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let name = format!("doc-wait-slice-{}", std::process::id());
-    /// use ringmain::{Options, WaitError};
-    ///
-    /// let mut tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
-    /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
-    /// tx.push_slice(&[1, 2, 3])?;
-    /// tx.close()?;
-    /// let mut values = [0; 4];
-    /// let unfinished = rx.blocking().pop_slice(&mut values).unwrap_err();
-    /// assert_eq!((unfinished.value, unfinished.cause), (3, WaitError::Closed));
-    /// assert_eq!(values, [1, 2, 3, 0]);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn pop_slice(mut self, values: &mut [T]) -> Result<(), Unfinished<usize>> {
-        all(values.len(), |popped| self.until(|rx| rx.pop_slice(&mut values[popped..]), wait_for_one))
-    }
-
-    /// Pops as many elements as are there and fit, as soon as one is there, and returns how many.
-    ///
-    /// # Errors
-    ///
-    /// As [`pop`](Self::pop).
-    pub fn pop_some(mut self, values: &mut [T]) -> Result<usize, WaitError> {
-        self.until(|rx| rx.pop_slice(values), wait_for_one)
     }
 
     /// Pops the elements one after the other, and waits for each. It ends when the producer has closed the ring and all
@@ -232,6 +183,44 @@ impl<'a, T: Element> Waiting<'a, Consumer<T>> {
 
 /// For any kind of slot.
 impl<'a, T: Slot + ?Sized> Waiting<'a, Consumer<T>> {
+    /// Fills a slice with elements, as they come.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`] says how many were popped into the slice, and why no more will come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-wait-slice-{}", std::process::id());
+    /// use ringmain::{Options, WaitError};
+    ///
+    /// let mut tx = Options::new(&name).capacity(8).stream_producer::<u64>()?;
+    /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
+    /// tx.push_slice(&[1, 2, 3])?;
+    /// tx.close()?;
+    /// let mut values = [0; 4];
+    /// let unfinished = rx.blocking().pop_slice(&mut values).unwrap_err();
+    /// assert_eq!((unfinished.value, unfinished.cause), (3, WaitError::Closed));
+    /// assert_eq!(values, [1, 2, 3, 0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pop_slice(mut self, values: &mut [T::Unit]) -> Result<(), Unfinished<usize>> {
+        let (count, units) = (self.handle.kind.whole(values.len()), self.handle.kind.units());
+        all(count, |popped| self.until(|rx| rx.pop_slice(&mut values[popped * units..]), wait_for_one))
+    }
+
+    /// Pops as many elements as are there and fit, as soon as one is there, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// A [`WaitError`] that says why none will come, when all that was pushed has been popped.
+    pub fn pop_some(mut self, values: &mut [T::Unit]) -> Result<usize, WaitError> {
+        self.until(|rx| rx.pop_slice(values), wait_for_one)
+    }
+
     /// Waits until `len` elements are there.
     ///
     /// # Errors
@@ -271,18 +260,6 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Consumer<T>> {
     pub fn peek_contiguous(mut self, most: usize) -> Result<Peek<'a, T>, WaitError> {
         wait(self.handle, most.min(1), &mut self.deadline)?;
         waited(self.handle.peek_contiguous(most))
-    }
-}
-
-/// Elements whose size is known at run time.
-impl Waiting<'_, Consumer<[u8]>> {
-    /// Pops as many elements as are there and fit, as soon as one is there, and returns how many.
-    ///
-    /// # Errors
-    ///
-    /// A [`WaitError`] that says why none will come, when all that was pushed has been popped.
-    pub fn pop_some(mut self, bytes: &mut [u8]) -> Result<usize, WaitError> {
-        self.until(|rx| rx.pop_slice(bytes), wait_for_one)
     }
 }
 

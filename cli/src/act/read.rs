@@ -125,7 +125,7 @@ impl Pump<'_> {
             match rx.peek_up_to(self.most(buffer.len() / size)) {
                 Ok(peek) => {
                     let (count, len) = (peek.len(), peek.len() * size);
-                    peek.copy_to_slice(&mut buffer[..len]);
+                    peek.copy_to_slice(0, &mut buffer[..len]);
                     output::write(&buffer[..len])?;
                     peek.release();
                     self.left -= count as u64;

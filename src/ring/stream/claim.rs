@@ -57,25 +57,25 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
         self.producer.check_here()
     }
 
-    /// Returns the lengths of the two parts as far as they may be touched: 0 in a child that was forked meanwhile.
-    #[inline(always)]
-    pub(crate) fn parts_here(&self) -> (usize, usize) {
-        if self.is_here() { self.parts() } else { (0, 0) }
-    }
-
-    /// Returns the addresses of the slots before the end of the buffer and of those after it.
+    /// Returns the addresses of the slots before the end of the buffer and of those after it; [`parts`](Self::parts)
+    /// says how many lie there. They are good as long as the claim.
+    ///
+    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
     #[inline]
-    pub(crate) fn parts_in_place(&self) -> (*mut u8, *mut u8) {
+    #[must_use]
+    pub fn as_mut_ptrs(&self) -> (*mut T::Unit, *mut T::Unit) {
         let first = self.producer.cursor.position();
         // SAFETY: the slots are the claim's; none is accessed here.
-        let address = |position| unsafe { self.producer.slots_to_write(position, 0, |slot| slot) };
+        let address = |position| unsafe { self.producer.slots_to_write(position, 0, |slot| slot.cast()) };
         (address(first), address(first.wrapping_add(self.parts().0 as u64)))
     }
 
-    /// Returns the size of a slot in bytes.
-    #[inline]
-    pub(crate) fn slot_size(&self) -> usize {
-        T::size(&self.producer.kind)
+    /// Returns how many units lie in the two parts as far as they may be touched: 0 in a child that was forked
+    /// meanwhile.
+    #[inline(always)]
+    pub(crate) fn units_here(&self) -> (usize, usize) {
+        let ((first, second), units) = (self.parts(), self.producer.kind.units());
+        if self.is_here() { (first * units, second * units) } else { (0, 0) }
     }
 
     /// Pushes all slots. One that was not written holds an element of an earlier round, or zeros.
@@ -101,25 +101,23 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
     /// Gives up all slots: nothing was pushed.
     pub fn abort(self) {}
 
-    /// Hands the address of the slots before the end of the buffer to `access`, which may write them.
-    #[inline]
-    pub(crate) fn in_place<R>(&mut self, access: impl FnOnce(*mut u8) -> R) -> R {
-        let (first, _) = self.parts();
-        // SAFETY: the slots are the claim's.
-        unsafe { self.producer.slots_to_write(self.producer.cursor.position(), first, access) }
-    }
-}
-
-/// # Slots whose size is known at run time
-impl<M: Memory> Claim<'_, [u8], M> {
-    /// Returns the addresses of the slots before the end of the buffer and of those after it; [`parts`](Self::parts)
-    /// says how many lie there. They are good as long as the claim.
+    /// Writes the slots from `at` on. If the size of elements is known at run time, bytes after the last whole one are
+    /// left out.
     ///
-    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
+    /// # Panics
+    ///
+    /// If they pass the end of the claim.
     #[inline]
-    #[must_use]
-    pub fn as_mut_ptrs(&mut self) -> (*mut u8, *mut u8) {
-        self.parts_in_place()
+    pub fn copy_from_slice(&mut self, at: usize, values: &[T::Unit]) {
+        let count = self.producer.kind.whole(values.len());
+        let fits = self.len.checked_sub(at).is_some_and(|rest| count <= rest);
+        assert!(fits, "{count} elements at slot {at} of a claim of {}", self.len);
+        if !self.is_here() {
+            return;
+        }
+        let position = self.producer.cursor.position().wrapping_add(at as u64);
+        // SAFETY: the slots are among the claim's.
+        unsafe { self.producer.put_slice(position, values.as_ptr(), count) };
     }
 }
 
@@ -135,23 +133,6 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
         assert!(at < self.len, "slot {at} of a claim of {}", self.len);
         // SAFETY: the slot is one of the claim's.
         unsafe { self.put(at, &value) };
-    }
-
-    /// Writes the slots from `at` on.
-    ///
-    /// # Panics
-    ///
-    /// If they pass the end of the claim.
-    #[inline]
-    pub fn copy_from_slice(&mut self, at: usize, values: &[T]) {
-        let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
-        assert!(fits, "{} elements at slot {at} of a claim of {}", values.len(), self.len);
-        if !self.is_here() {
-            return;
-        }
-        let position = self.producer.cursor.position().wrapping_add(at as u64);
-        // SAFETY: the slots are among the claim's.
-        unsafe { self.producer.put_slice(position, values) };
     }
 
     /// Writes the slots from the first on, one for each value, until either ends, and returns how many were written.
@@ -217,7 +198,7 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
         }
         let position = self.producer.cursor.position().wrapping_add(at as u64);
         // SAFETY: the slot lies between the tail and the known end; a single one never passes the end of the buffer.
-        unsafe { self.producer.put(position, core::slice::from_ref(value)) };
+        unsafe { self.producer.put(position, value, 1) };
     }
 }
 

@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, copy_out, is_small, slot_out, slots_out};
+use super::super::copy::{by_value, is_small, slot_out};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -55,23 +55,44 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
         Ok(value)
     }
 
-    /// Pops one element if one is known to be there.
-    #[cfg(feature = "async")]
+    /// Reads the element at `position`.
+    ///
+    /// # Safety
+    ///
+    /// It lies between the head and the tail.
     #[inline(always)]
-    pub(crate) fn pop_if_known(&mut self) -> Option<T> {
-        let head = self.cursor.position();
-        if head == self.cursor.known_end() {
-            return None;
-        }
-        // SAFETY: the head is before the known end.
-        let value = unsafe { self.take(head) };
-        self.advance_from(head, 1);
-        Some(value)
+    pub(super) unsafe fn take(&self, position: u64) -> T {
+        by_value::<T>();
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the caller's promise; a single element never passes the end of the buffer.
+        unsafe { self.copy(position, value.as_mut_ptr(), 1) };
+        // SAFETY: every byte is written, and every bit pattern is a `T`.
+        unsafe { value.assume_init() }
+    }
+}
+
+/// # The reading end of a stream ring, for any kind of slot
+impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
+    /// Continues at the stored head of a ring of slots of `size` bytes.
+    pub(crate) fn attach_sized(
+        memory: M,
+        capacity: usize,
+        size: usize,
+        bound: impl Into<Bound>,
+    ) -> Result<Self, Broken> {
+        let kind = Stream::new(&memory, capacity, size);
+        // The word is the role's own; its last writer released the role's lock before this process took it.
+        let head = memory.head().load(Ordering::Relaxed);
+        let pace = Pace::new(bound.into(), (capacity / 2).clamp(1, ENOUGH) as u64);
+        let mut consumer: Consumer<T, M> = Endpoint::begin(memory, kind, head, pace);
+        consumer.load_tail()?;
+        Ok(consumer)
     }
 
     /// Pops as many elements as are there and fit, and returns how many that is. The rest of `values` is left as it is.
     ///
-    /// An empty slice pops 0 elements, also from an empty ring.
+    /// An empty slice pops 0 elements, also from an empty ring. If the size of elements is known at run time, only whole
+    /// ones are popped.
     ///
     /// # Errors
     ///
@@ -95,82 +116,57 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// # }
     /// ```
     #[inline]
-    pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
-        let len = self.known_up_to(values.len())?;
+    pub fn pop_slice(&mut self, values: &mut [T::Unit]) -> Result<usize, PopError> {
+        let wanted = self.kind.whole(values.len());
+        let len = self.known_up_to(wanted)?;
         if len == 0 {
-            return if values.is_empty() { Ok(0) } else { Err(PopError::Empty) };
+            return if wanted == 0 { Ok(0) } else { Err(PopError::Empty) };
         }
         let head = self.cursor.position();
         // SAFETY: as many elements lie between the head and the known end.
-        unsafe { self.take_many(head, values.as_mut_ptr(), len) };
+        unsafe { self.take_slice(head, values.as_mut_ptr(), len) };
         self.advance_from(head, len as u64);
         Ok(len)
     }
 
-    /// Reads the element at `position`.
-    ///
-    /// # Safety
-    ///
-    /// It lies between the head and the tail.
+    /// Peeks at elements in place if as many are known to be there: nothing is loaded.
+    #[doc(hidden)]
     #[inline(always)]
-    pub(super) unsafe fn take(&self, position: u64) -> T {
-        by_value::<T>();
-        let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: the caller's promise; a single element never passes the end of the buffer.
-        unsafe { self.copy(position, value.as_mut_ptr(), 1) };
-        // SAFETY: every byte is written, and every bit pattern is a `T`.
-        unsafe { value.assume_init() }
+    pub fn peek_if_known(&mut self, len: usize) -> Option<Peek<'_, T, M>> {
+        if self.cursor.known() < len as u64 { None } else { Some(Peek::new(self, len)) }
     }
 
-    /// Reads `len` elements from `position` on.
+    /// Copies `count` elements from `position` on, in two parts if the buffer ends between them.
     ///
     /// # Safety
     ///
-    /// They lie between the head and the tail, and `to` is private and valid for as many writes.
+    /// They lie between the head and the tail, and `to` is private and valid for as many.
     #[inline(always)]
-    pub(super) unsafe fn take_many(&self, position: u64, to: *mut T, len: usize) {
-        let (first, second) = split(position, len, self.kind.capacity());
+    pub(super) unsafe fn take_slice(&self, position: u64, to: *mut T::Unit, count: usize) {
+        let (first, second) = split(position, count, self.kind.capacity());
         // SAFETY: the first part ends where the buffer does, or before.
         unsafe { self.copy(position, to, first) };
         if second > 0 {
+            let rest = to.wrapping_add(first * self.kind.units());
             // SAFETY: the second part begins where the buffer does.
-            unsafe { self.copy(position.wrapping_add(first as u64), to.wrapping_add(first), second) };
+            unsafe { self.copy(position.wrapping_add(first as u64), rest, second) };
         }
     }
 
-    /// Copies `len` elements from `position` on to private memory.
+    /// Copies `count` elements from `position` on to private memory.
     ///
     /// # Safety
     ///
     /// - They lie between the head and the tail and do not pass the end of the buffer.
-    /// - `to` is valid for `len` writes.
+    /// - `to` is private and valid for as many.
     #[inline(always)]
-    unsafe fn copy(&self, position: u64, to: *mut T, len: usize) {
-        let read = |slot: *const u8| {
-            // SAFETY: the slots are valid for as many bytes, aligned as `T` is or better, and `to` is private.
-            unsafe { copy_out::<T>(slot, to.cast(), len) }
+    unsafe fn copy(&self, position: u64, to: *mut T::Unit, count: usize) {
+        let read = |slots: *const u8| {
+            // SAFETY: the slots are valid for as many elements and aligned as these are, or better.
+            unsafe { T::copy_out(&self.kind, slots, to, count) }
         };
         // SAFETY: the caller's promise.
-        unsafe { self.slots_to_read(position, len, read) };
-    }
-}
-
-/// # The reading end of a stream ring, for any kind of slot
-impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
-    /// Continues at the stored head of a ring of slots of `size` bytes.
-    pub(crate) fn attach_sized(
-        memory: M,
-        capacity: usize,
-        size: usize,
-        bound: impl Into<Bound>,
-    ) -> Result<Self, Broken> {
-        let kind = Stream::new(&memory, capacity, size);
-        // The word is the role's own; its last writer released the role's lock before this process took it.
-        let head = memory.head().load(Ordering::Relaxed);
-        let pace = Pace::new(bound.into(), (capacity / 2).clamp(1, ENOUGH) as u64);
-        let mut consumer: Consumer<T, M> = Endpoint::begin(memory, kind, head, pace);
-        consumer.load_tail()?;
-        Ok(consumer)
+        unsafe { self.slots_to_read(position, count, read) };
     }
 
     /// Peeks at exactly `len` elements in place, in two parts if the buffer ends between them.
@@ -340,34 +336,6 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
 
 /// # The reading end of a stream ring of elements whose size is known at run time
 impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
-    /// Returns the size of an element in bytes.
-    #[must_use]
-    pub fn element_size(&self) -> usize {
-        self.kind.size
-    }
-
-    /// Pops as many elements as are there and fit, and returns how many that is. The rest of `bytes` is left as it is.
-    ///
-    /// # Errors
-    ///
-    /// - [`PopError::Empty`]: none is there.
-    /// - [`PopError::Broken`]: the handle can no longer be used.
-    #[inline(always)]
-    pub fn pop_slice(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let (size, head) = (self.kind.size, self.cursor.position());
-        if bytes.len() == size && head != self.cursor.known_end() {
-            // For speed only: one element is one part.
-            let to = bytes.as_mut_ptr();
-            // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and the buffer is private.
-            let read = |slot: *const u8| unsafe { slots_out(slot, to, size, size) };
-            // SAFETY: the head is before the known end.
-            unsafe { self.slots_to_read(head, 1, read) };
-            self.advance_from(head, 1);
-            return Ok(1);
-        }
-        self.pop_many(bytes)
-    }
-
     /// Pops one small element if one is known to be there, or does nothing: what is inlined into the library for C.
     #[doc(hidden)]
     #[inline(always)]
@@ -382,26 +350,5 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
         unsafe { self.slots_to_read(head, 1, read) };
         self.advance_from(head, 1);
         true
-    }
-
-    /// Peeks at elements if as many are known to be there: the same for a peek.
-    #[doc(hidden)]
-    #[inline(always)]
-    pub fn peek_if_known(&mut self, len: usize) -> Option<Peek<'_, [u8], M>> {
-        if self.cursor.known() < len as u64 { None } else { Some(Peek::new(self, len)) }
-    }
-
-    /// Pops any number of elements, or one after a load of the tail.
-    #[inline(never)]
-    fn pop_many(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
-        let wanted = self.kind.whole(bytes.len());
-        if wanted == 0 {
-            return self.check().map(|()| 0).map_err(PopError::Broken);
-        }
-        let peek = self.peek_up_to(wanted)?;
-        let len = peek.len();
-        peek.copy_to_slice(bytes);
-        peek.release();
-        Ok(len)
     }
 }

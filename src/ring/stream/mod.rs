@@ -22,57 +22,18 @@ mod claim;
 mod consumer;
 mod peek;
 mod producer;
+mod slot;
 
 use core::fmt;
 use core::marker::PhantomData;
 
-use bytemuck::{AnyBitPattern, NoUninit};
-
 pub use claim::Claim;
 pub use peek::{Elements, Peek};
+pub use slot::{Element, Slot};
 
-use super::endpoint::{Endpoint, Kind, Reader, Writer};
+use super::endpoint::{Endpoint, Kind, Reader, Side, Writer};
 use super::error::Broken;
 use super::memory::{DATA_ALIGN, LINE, Memory};
-
-/// What a stream ring carries: plain data, every byte of which is written and every bit pattern of which is a value.
-///
-/// It is implemented for all types that are both [`NoUninit`] and [`AnyBitPattern`]: integers, floats, arrays of them,
-/// and structs for which bytemuck's derives hold. A `bool`, a `char` or a reference is refused at compile time, because
-/// the other process could write bytes that are no value of it:
-///
-/// ```compile_fail,E0277
-/// let tx = ringmain::Options::new("flags").capacity(8).stream_producer::<bool>();
-/// ```
-///
-/// So is a type of size zero, which carries nothing:
-///
-/// ```compile_fail,E0080
-/// let tx = ringmain::Options::new("nothing").capacity(8).stream_producer::<()>();
-/// ```
-pub trait Element: NoUninit + AnyBitPattern {}
-
-impl<T: NoUninit + AnyBitPattern> Element for T {}
-
-/// What a slot holds: one [`Element`], or, as `[u8]`, as many bytes as the ring says.
-pub trait Slot {
-    /// Returns how many bytes a slot has.
-    fn size(stream: &Stream<Self>) -> usize;
-}
-
-impl<T: Element> Slot for T {
-    #[inline(always)]
-    fn size(_stream: &Stream<T>) -> usize {
-        size_of::<T>()
-    }
-}
-
-impl Slot for [u8] {
-    #[inline(always)]
-    fn size(stream: &Stream<[u8]>) -> usize {
-        stream.size
-    }
-}
 
 /// Between a guard and an iterator, elements of so many bytes at most are copied some at once.
 const SMALL: usize = 64;
@@ -150,14 +111,26 @@ impl<T: Slot + ?Sized> Stream<T> {
         // The mask fits a usize, so the truncation takes no bit that counts.
         (position as usize & self.mask) * T::size(self)
     }
+
+    /// Returns how many units an element has: 1, or its bytes.
+    #[inline(always)]
+    pub(crate) fn units(&self) -> usize {
+        T::size(self) / size_of::<T::Unit>()
+    }
+
+    /// Returns how many whole elements so many units are.
+    #[inline(always)]
+    pub(crate) fn whole(&self, units: usize) -> usize {
+        // For speed only: a division takes longer than all else in a push of one element.
+        if units == self.units() { 1 } else { units / self.units() }
+    }
 }
 
-impl Stream<[u8]> {
-    /// Returns how many whole elements so many bytes are.
-    #[inline(always)]
-    fn whole(&self, bytes: usize) -> usize {
-        // For speed only: a division takes longer than all else in a push of one element.
-        if bytes == self.size { 1 } else { bytes / self.size }
+impl<T: Slot + ?Sized, R: Side, M: Memory> Endpoint<Stream<T>, R, M> {
+    /// Returns the size of an element in bytes.
+    #[must_use]
+    pub fn element_size(&self) -> usize {
+        T::size(&self.kind)
     }
 }
 

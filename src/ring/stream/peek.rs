@@ -7,7 +7,6 @@ use core::iter::FusedIterator;
 use core::mem::MaybeUninit;
 use std::io;
 
-use super::super::copy::slots_out;
 use super::super::endpoint::Kind;
 use super::super::error::Broken;
 use super::super::memory::Memory;
@@ -66,25 +65,43 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
         self.consumer.check_here()
     }
 
-    /// Returns the lengths of the two parts as far as they may be touched: 0 in a child that was forked meanwhile.
-    #[inline(always)]
-    pub(crate) fn parts_here(&self) -> (usize, usize) {
-        if self.is_here() { self.parts() } else { (0, 0) }
-    }
-
-    /// Returns the addresses of the elements before the end of the buffer and of those after it.
+    /// Returns the addresses of the elements before the end of the buffer and of those after it;
+    /// [`parts`](Self::parts) says how many lie there. They are good as long as the peek.
+    ///
+    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
     #[inline]
-    pub(crate) fn parts_in_place(&self) -> (*const u8, *const u8) {
+    #[must_use]
+    pub fn as_ptrs(&self) -> (*const T::Unit, *const T::Unit) {
         let first = self.consumer.cursor.position();
         // SAFETY: the elements are among the peek's; none is accessed here.
-        let address = |position| unsafe { self.consumer.slots_to_read(position, 0, |slot| slot) };
+        let address = |position| unsafe { self.consumer.slots_to_read(position, 0, |slot| slot.cast()) };
         (address(first), address(first.wrapping_add(self.parts().0 as u64)))
     }
 
-    /// Returns the size of an element in bytes.
+    /// Returns how many units lie in the two parts as far as they may be touched: 0 in a child that was forked
+    /// meanwhile.
+    #[inline(always)]
+    pub(crate) fn units_here(&self) -> (usize, usize) {
+        let ((first, second), units) = (self.parts(), self.consumer.kind.units());
+        if self.is_here() { (first * units, second * units) } else { (0, 0) }
+    }
+
+    /// Copies the elements from `at` on. If their size is known at run time, only whole ones are copied.
+    ///
+    /// # Panics
+    ///
+    /// If `values` passes the end of the peek.
     #[inline]
-    pub(crate) fn slot_size(&self) -> usize {
-        T::size(&self.consumer.kind)
+    pub fn copy_to_slice(&self, at: usize, values: &mut [T::Unit]) {
+        let count = self.consumer.kind.whole(values.len());
+        let fits = self.len.checked_sub(at).is_some_and(|rest| count <= rest);
+        assert!(fits, "{count} elements at {at} of a peek at {}", self.len);
+        if !self.is_here() {
+            return;
+        }
+        let position = self.consumer.cursor.position().wrapping_add(at as u64);
+        // SAFETY: the elements are among the peek's.
+        unsafe { self.consumer.take_slice(position, values.as_mut_ptr(), count) };
     }
 
     /// Gives all elements back to the producer, at once.
@@ -126,19 +143,6 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
     }
 }
 
-/// # Elements whose size is known at run time
-impl<M: Memory> Peek<'_, [u8], M> {
-    /// Returns the addresses of the elements before the end of the buffer and of those after it;
-    /// [`parts`](Self::parts) says how many lie there. They are good as long as the peek.
-    ///
-    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
-    #[inline]
-    #[must_use]
-    pub fn as_ptrs(&self) -> (*const u8, *const u8) {
-        self.parts_in_place()
-    }
-}
-
 impl<T: Element, M: Memory> Peek<'_, T, M> {
     /// Copies the element at `at`; `None` if there is none.
     #[inline]
@@ -152,36 +156,11 @@ impl<T: Element, M: Memory> Peek<'_, T, M> {
         Some(unsafe { self.consumer.take(position) })
     }
 
-    /// Copies the elements from `at` on.
-    ///
-    /// # Panics
-    ///
-    /// If `values` passes the end of the peek.
-    #[inline]
-    pub fn copy_to_slice(&self, at: usize, values: &mut [T]) {
-        let fits = self.len.checked_sub(at).is_some_and(|rest| values.len() <= rest);
-        assert!(fits, "{} elements at {at} of a peek at {}", values.len(), self.len);
-        if !self.is_here() {
-            return;
-        }
-        let position = self.consumer.cursor.position().wrapping_add(at as u64);
-        // SAFETY: the elements are among the peek's.
-        unsafe { self.consumer.take_many(position, values.as_mut_ptr(), values.len()) };
-    }
-
     /// Copies the elements one after the other.
     #[inline]
     pub fn iter(&self) -> Elements<'_, T, M> {
         let start = self.consumer.cursor.position();
         Elements { consumer: self.consumer, next: start, end: start.wrapping_add(self.len as u64) }
-    }
-
-    /// Hands the address of the elements before the end of the buffer to `access`, which only reads them.
-    #[inline]
-    pub(crate) fn in_place<R>(&self, access: impl FnOnce(*const u8) -> R) -> R {
-        let (first, _) = self.parts();
-        // SAFETY: the elements are among the peek's.
-        unsafe { self.consumer.slots_to_read(self.consumer.cursor.position(), first, access) }
     }
 }
 
@@ -194,37 +173,6 @@ impl<M: Memory> io::Read for Peek<'_, u8, M> {
         self.copy_to_slice(self.read, &mut bytes[..len]);
         self.read += len;
         Ok(len)
-    }
-}
-
-impl<M: Memory> Peek<'_, [u8], M> {
-    /// Copies the elements, from the first on, as far as whole ones fit.
-    #[inline]
-    pub fn copy_to_slice(&self, bytes: &mut [u8]) {
-        self.copy_from(0, bytes);
-    }
-
-    /// Copies the elements from `at` on, as far as whole ones fit; none from the end of the peek on.
-    #[inline]
-    pub fn copy_from(&self, at: usize, bytes: &mut [u8]) {
-        if at >= self.len || !self.is_here() {
-            return;
-        }
-        let (size, first) = (self.consumer.kind.size, self.position().wrapping_add(at as u64));
-        let len = (self.len - at).min(self.consumer.kind.whole(bytes.len()));
-        let (before, _) = split(first, len, self.consumer.kind.capacity());
-        let (part, rest) = bytes[..len * size].split_at_mut(before * size);
-        let read = |part: &mut [u8]| {
-            let (to, len) = (part.as_mut_ptr(), part.len());
-            // SAFETY: the slots are valid for as many bytes and aligned as their size allows; the buffer is private.
-            move |slot: *const u8| unsafe { slots_out(slot, to, len, size) }
-        };
-        // SAFETY: the elements are among the peek's, and the first part ends where the buffer does, or before.
-        unsafe { self.consumer.slots_to_read(first, before, read(part)) };
-        if !rest.is_empty() {
-            // SAFETY: the same, and the second part begins where the buffer does.
-            unsafe { self.consumer.slots_to_read(first.wrapping_add(before as u64), len - before, read(rest)) };
-        }
     }
 }
 
@@ -258,7 +206,7 @@ impl<T: Element, M: Memory> Elements<'_, T, M> {
         let len = if self.consumer.is_here() { SOME.min(self.len()) } else { 0 };
         let to = some.as_mut_ptr().cast();
         // SAFETY: the elements are among the peek's, and there is room for `SOME`.
-        unsafe { self.consumer.take_many(self.next, to, len) };
+        unsafe { self.consumer.take_slice(self.next, to, len) };
         self.next = self.next.wrapping_add(len as u64);
         // SAFETY: the first `len` are written, and every bit pattern is a `T`.
         unsafe { core::slice::from_raw_parts(to, len) }

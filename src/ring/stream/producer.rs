@@ -4,7 +4,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, copy_in, is_small, slot_in, slots_in};
+use super::super::copy::{by_value, copy_in, is_small, slot_in};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
@@ -70,77 +70,9 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
             }
         }
         // SAFETY: the tail is before the known end, so its slot is free.
-        unsafe { self.put(tail, core::slice::from_ref(&value)) };
+        unsafe { self.put(tail, &raw const value, 1) };
         self.publish_from(tail, 1);
         Ok(())
-    }
-
-    /// Pushes one element if a slot is known to be free, and returns whether it is pushed. The element is copied from
-    /// where it lies.
-    #[cfg(feature = "async")]
-    #[inline(always)]
-    pub(crate) fn push_if_known(&mut self, value: &T) -> bool {
-        by_value::<T>();
-        let tail = self.cursor.position();
-        let is_free = tail != self.cursor.known_end();
-        if is_free {
-            // SAFETY: the tail is before the known end, so its slot is free.
-            unsafe { self.put(tail, core::slice::from_ref(value)) };
-            self.publish_from(tail, 1);
-        }
-        is_free
-    }
-
-    /// Pushes as many of the elements, from the first on, as there are free slots, and returns how many that is.
-    ///
-    /// They become visible together. An empty slice pushes 0 elements, also to a full ring.
-    ///
-    /// # Errors
-    ///
-    /// - [`PushError::Full`]: there is no free slot.
-    /// - [`PushError::Broken`]: the handle can no longer be used.
-    #[inline]
-    pub fn push_slice(&mut self, values: &[T]) -> Result<usize, PushError> {
-        let free = self.free_up_to(values.len())?;
-        if free == 0 {
-            return if values.is_empty() { Ok(0) } else { Err(PushError::Full(0)) };
-        }
-        let tail = self.cursor.position();
-        // SAFETY: as many slots are free from the tail on.
-        unsafe { self.put_slice(tail, &values[..free]) };
-        self.publish_from(tail, free);
-        Ok(free)
-    }
-
-    /// Writes `values` into the slots from `position` on; they do not pass the end of the buffer.
-    ///
-    /// # Safety
-    ///
-    /// The slots lie between the tail and the known end, and before the end of the buffer.
-    #[inline(always)]
-    pub(super) unsafe fn put(&mut self, position: u64, values: &[T]) {
-        let write = |slot: *mut u8| {
-            // SAFETY: the slot is valid for as many bytes, aligned as `T` is or better, and the values are private.
-            unsafe { copy_in::<T>(values.as_ptr().cast(), slot, values.len()) }
-        };
-        // SAFETY: the caller's promise.
-        unsafe { self.slots_to_write(position, values.len(), write) };
-    }
-
-    /// Writes `values` into the slots from `position` on.
-    ///
-    /// # Safety
-    ///
-    /// The slots lie between the tail and the known end.
-    #[inline(always)]
-    pub(super) unsafe fn put_slice(&mut self, position: u64, values: &[T]) {
-        let (first, second) = values.split_at(split(position, values.len(), self.kind.capacity()).0);
-        // SAFETY: the first part ends where the buffer does, or before.
-        unsafe { self.put(position, first) };
-        if !second.is_empty() {
-            // SAFETY: the second part begins where the buffer does.
-            unsafe { self.put(position.wrapping_add(first.len() as u64), second) };
-        }
     }
 }
 
@@ -163,6 +95,70 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         let mut producer: Producer<T, M> = Endpoint::begin(memory, kind, tail, pace);
         producer.load_head()?;
         Ok(producer)
+    }
+
+    /// Pushes as many of the elements, from the first on, as there are free slots, and returns how many that is.
+    ///
+    /// They become visible together. An empty slice pushes 0 elements, also to a full ring. If the size of elements is
+    /// known at run time, bytes after the last whole one are left out.
+    ///
+    /// # Errors
+    ///
+    /// - [`PushError::Full`]: there is no free slot.
+    /// - [`PushError::Broken`]: the handle can no longer be used.
+    #[inline]
+    pub fn push_slice(&mut self, values: &[T::Unit]) -> Result<usize, PushError> {
+        let wanted = self.kind.whole(values.len());
+        let free = self.free_up_to(wanted)?;
+        if free == 0 {
+            return if wanted == 0 { Ok(0) } else { Err(PushError::Full(0)) };
+        }
+        let tail = self.cursor.position();
+        // SAFETY: as many slots are free from the tail on.
+        unsafe { self.put_slice(tail, values.as_ptr(), free) };
+        self.publish_from(tail, free);
+        Ok(free)
+    }
+
+    /// Takes slots in place if as many are known to be free: nothing is loaded.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn claim_if_known(&mut self, len: usize) -> Option<Claim<'_, T, M>> {
+        if self.cursor.known() < len as u64 { None } else { Some(Claim::new(self, len)) }
+    }
+
+    /// Writes `count` elements into the slots from `position` on.
+    ///
+    /// # Safety
+    ///
+    /// - The slots lie between the tail and the known end, and before the end of the buffer.
+    /// - `from` is private and valid for as many elements.
+    #[inline(always)]
+    pub(super) unsafe fn put(&mut self, position: u64, from: *const T::Unit, count: usize) {
+        let write = |slots: *mut u8| {
+            // SAFETY: the slots are valid for as many elements and aligned as these are, or better.
+            unsafe { T::copy_in(&self.kind, from, slots, count) }
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.slots_to_write(position, count, write) };
+    }
+
+    /// Writes `count` elements into the slots from `position` on, in two parts if the buffer ends between them.
+    ///
+    /// # Safety
+    ///
+    /// - The slots lie between the tail and the known end.
+    /// - `from` is private and valid for as many elements.
+    #[inline(always)]
+    pub(super) unsafe fn put_slice(&mut self, position: u64, from: *const T::Unit, count: usize) {
+        let (first, second) = split(position, count, self.kind.capacity());
+        // SAFETY: the first part ends where the buffer does, or before.
+        unsafe { self.put(position, from, first) };
+        if second > 0 {
+            let rest = from.wrapping_add(first * self.kind.units());
+            // SAFETY: the second part begins where the buffer does.
+            unsafe { self.put(position.wrapping_add(first as u64), rest, second) };
+        }
     }
 
     /// Takes exactly `len` slots in place, in two parts if the buffer ends between them.
@@ -282,36 +278,6 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
 
 /// # The writing end of a stream ring of elements whose size is known at run time
 impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
-    /// Returns the size of an element in bytes.
-    #[must_use]
-    pub fn element_size(&self) -> usize {
-        self.kind.size
-    }
-
-    /// Pushes as many whole elements of `bytes`, from the first on, as there are free slots, and returns how many that
-    /// is.
-    ///
-    /// They become visible together. Bytes after the last whole element are left out.
-    ///
-    /// # Errors
-    ///
-    /// - [`PushError::Full`]: there is no free slot.
-    /// - [`PushError::Broken`]: the handle can no longer be used.
-    #[inline(always)]
-    pub fn push_slice(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
-        let (size, tail) = (self.kind.size, self.cursor.position());
-        if bytes.len() == size && tail != self.cursor.known_end() {
-            // For speed only: one element is one part.
-            // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and these are private.
-            let write = |slot: *mut u8| unsafe { slots_in(bytes.as_ptr(), slot, size, size) };
-            // SAFETY: the tail is before the known end, so its slot is free.
-            unsafe { self.slots_to_write(tail, 1, write) };
-            self.publish_from(tail, 1);
-            return Ok(1);
-        }
-        self.push_many(bytes)
-    }
-
     /// Pushes one small element if a slot is known to be free, or does nothing: what is inlined into the library for C.
     #[doc(hidden)]
     #[inline(always)]
@@ -326,39 +292,5 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
         unsafe { self.slots_to_write(tail, 1, write) };
         self.publish_from(tail, 1);
         true
-    }
-
-    /// Takes slots if as many are known to be free: the same for a claim.
-    #[doc(hidden)]
-    #[inline(always)]
-    pub fn claim_if_known(&mut self, len: usize) -> Option<Claim<'_, [u8], M>> {
-        if self.cursor.known() < len as u64 { None } else { Some(Claim::new(self, len)) }
-    }
-
-    /// Pushes any number of elements, or one after a load of the head.
-    #[inline(never)]
-    fn push_many(&mut self, bytes: &[u8]) -> Result<usize, PushError> {
-        let (size, tail, wanted) = (self.kind.size, self.cursor.position(), self.kind.whole(bytes.len()));
-        let free = self.free_up_to(wanted)?;
-        if free == 0 && wanted > 0 {
-            return Err(PushError::Full(0));
-        }
-        let (first, second) = bytes[..free * size].split_at(split(tail, free, self.kind.capacity()).0 * size);
-        let write = |part: &[u8]| {
-            let (from, len) = (part.as_ptr(), part.len());
-            // SAFETY: the slots are valid for as many bytes and aligned as their size allows, and these are private.
-            move |slot: *mut u8| unsafe { slots_in(from, slot, len, size) }
-        };
-        let before = self.kind.whole(first.len());
-        // SAFETY: the slots are free, and the first part ends where the buffer does, or before.
-        unsafe { self.slots_to_write(tail, before, write(first)) };
-        if !second.is_empty() {
-            // SAFETY: the same, and the second part begins where the buffer does.
-            unsafe { self.slots_to_write(tail.wrapping_add(before as u64), free - before, write(second)) };
-        }
-        if free > 0 {
-            self.publish_from(tail, free);
-        }
-        Ok(free)
     }
 }

@@ -191,7 +191,7 @@ impl Receives for stream::Consumer<[u8]> {
     fn peek(&mut self, bytes: &mut Vec<u8>, dies: bool) -> Refused {
         bytes.resize(self.element_size(), 0);
         let peek = self.peek(1).map_err(pop_refused)?;
-        peek.copy_to_slice(bytes);
+        peek.copy_to_slice(0, bytes);
         if dies {
             die();
         }
