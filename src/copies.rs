@@ -22,7 +22,7 @@ mod x86 {
     use std::arch::is_x86_feature_detected;
     use std::time::{Duration, Instant};
 
-    use crate::ring::copy::{FEW, bytes_out, go_by_blocks};
+    use crate::ring::copy::{FEW, Out, copy_bytes, go_by_blocks};
 
     /// Bytes of a long copy that is measured.
     const LONG: usize = 4096;
@@ -62,7 +62,7 @@ mod x86 {
         let start = Instant::now();
         for _ in 0..LONG / len * 4 {
             // SAFETY: both have as many bytes, begin at a word, and do not overlap.
-            unsafe { bytes_out(from.as_ptr().cast(), to.as_mut_ptr().cast(), len) };
+            unsafe { copy_bytes::<Out>(from.as_ptr().cast(), to.as_mut_ptr().cast(), len) };
         }
         start.elapsed()
     }

@@ -88,7 +88,7 @@ pub const SHORT: usize = 256;
 type Wide = core::arch::x86_64::__m128i;
 
 /// What is moved at once between shared and private memory.
-trait Unit: Copy {
+pub trait Unit: Copy {
     /// # Safety
     ///
     /// `from` is valid for reads and, if `Self` is an integer, aligned to its size.
@@ -155,90 +155,160 @@ impl Unit for Wide {
     }
 }
 
-/// Copies as many whole units out of shared memory as `len` bytes have, and returns how many bytes these are.
-///
-/// # Safety
-///
-/// `from` is aligned as `U` needs it and valid for reads of `len` bytes, `to` is private and valid for as many writes.
-#[inline(always)]
-unsafe fn units_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
-    let whole = len & !(size_of::<U>() - 1);
-    for at in (0..whole).step_by(size_of::<U>()) {
-        // SAFETY: a whole unit lies at `at`, aligned like the first, because `at` is a multiple of its size.
-        let unit = unsafe { U::load(from.wrapping_add(at).cast()) };
-        // SAFETY: as many bytes are valid for writes there; no alignment is asked for.
-        unsafe { to.wrapping_add(at).cast::<U>().write_unaligned(unit) };
-    }
-    whole
+/// Which way a copy goes. One side of it is shared, the other is private to this process.
+pub trait Direction {
+    /// Whether the shared side is the one that is written.
+    const IS_IN: bool;
+
+    /// # Safety
+    ///
+    /// `from` is valid for reads and, if it is shared and `U` an integer, aligned to its size.
+    unsafe fn load<U: Unit>(from: *const U) -> U;
+
+    /// # Safety
+    ///
+    /// `to` is valid for writes and, if it is shared and `U` an integer, aligned to its size.
+    unsafe fn store<U: Unit>(to: *mut U, unit: U);
+
+    /// Copies the `len` bytes, fewer than a word, after the last whole word, in at most three pieces.
+    ///
+    /// # Safety
+    ///
+    /// Both sides are valid for as many bytes; the shared one is aligned to a word and valid for a whole one.
+    unsafe fn copy_rest(from: *const u8, to: *mut u8, len: usize);
 }
 
-/// Copies as many whole units into shared memory as `len` bytes have, and returns how many bytes these are.
-///
-/// # Safety
-///
-/// `to` is aligned as `U` needs it and valid for writes of `len` bytes, `from` is private and valid for as many reads.
-#[inline(always)]
-unsafe fn units_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
-    let whole = len & !(size_of::<U>() - 1);
-    for at in (0..whole).step_by(size_of::<U>()) {
-        // SAFETY: as many bytes are valid for reads there; no alignment is asked for.
-        let unit = unsafe { from.wrapping_add(at).cast::<U>().read_unaligned() };
-        // SAFETY: a whole unit lies at `at`, aligned like the first, because `at` is a multiple of its size.
-        unsafe { U::store(to.wrapping_add(at).cast(), unit) };
-    }
-    whole
-}
+/// Out of shared memory.
+#[derive(Debug)]
+pub enum Out {}
 
-/// Copies `len` bytes out of shared memory: by wide pieces, then by words of type `U`.
-///
-/// # Safety
-///
-/// As [`units_out`], and `len` is a multiple of the size of `U`.
-#[inline(always)]
-unsafe fn pieces_out<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-    // SAFETY: the caller's promise; wide pieces need no alignment.
-    let wide = unsafe { units_out::<Wide>(from, to, len) };
-    #[cfg(not(all(target_arch = "x86_64", not(any(miri, portable_copies)))))]
-    let wide = 0;
-    // SAFETY: the caller's promise; the pieces are multiples of the words.
-    unsafe { units_out::<U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
-}
+/// Into shared memory.
+#[derive(Debug)]
+pub enum In {}
 
-/// Copies `len` bytes into shared memory: by wide pieces, then by words of type `U`.
-///
-/// # Safety
-///
-/// As [`units_in`], and `len` is a multiple of the size of `U`.
-#[inline(always)]
-unsafe fn pieces_in<U: Unit>(from: *const u8, to: *mut u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-    // SAFETY: the caller's promise; wide pieces need no alignment.
-    let wide = unsafe { units_in::<Wide>(from, to, len) };
-    #[cfg(not(all(target_arch = "x86_64", not(any(miri, portable_copies)))))]
-    let wide = 0;
-    // SAFETY: the caller's promise; the pieces are multiples of the words.
-    unsafe { units_in::<U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
-}
+impl Direction for Out {
+    const IS_IN: bool = false;
 
-/// Copies `len` bytes of a type of words into shared memory, word by word if they are few.
-///
-/// # Safety
-///
-/// As [`units_in`], and `len` is a multiple of the size of a word.
-#[inline(always)]
-unsafe fn words_in(from: *const u8, to: *mut u8, len: usize) {
-    if len <= FEW_WORDS {
+    #[inline(always)]
+    unsafe fn load<U: Unit>(from: *const U) -> U {
         // SAFETY: the caller's promise.
-        unsafe { units_in::<u64>(from, to, len) };
+        unsafe { U::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store<U: Unit>(to: *mut U, unit: U) {
+        // SAFETY: the caller's promise; no alignment is asked for.
+        unsafe { to.write_unaligned(unit) };
+    }
+
+    #[inline(always)]
+    unsafe fn copy_rest(from: *const u8, to: *mut u8, len: usize) {
+        // SAFETY: the word is valid for reads as a whole.
+        let (mut bytes, mut at) = (u64::from_le(unsafe { u64::load(from.cast()) }), 0);
+        if len & 4 != 0 {
+            // SAFETY: four bytes are valid for writes there; no alignment is asked for.
+            unsafe { to.cast::<u32>().write_unaligned((bytes as u32).to_le()) };
+            (bytes, at) = (bytes >> 32, 4);
+        }
+        if len & 2 != 0 {
+            // SAFETY: as above, two bytes.
+            unsafe { to.wrapping_add(at).cast::<u16>().write_unaligned((bytes as u16).to_le()) };
+            (bytes, at) = (bytes >> 16, at + 2);
+        }
+        if len & 1 != 0 {
+            // SAFETY: as above, one byte.
+            unsafe { to.wrapping_add(at).write(bytes as u8) };
+        }
+    }
+}
+
+impl Direction for In {
+    const IS_IN: bool = true;
+
+    #[inline(always)]
+    unsafe fn load<U: Unit>(from: *const U) -> U {
+        // SAFETY: the caller's promise; no alignment is asked for.
+        unsafe { from.read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store<U: Unit>(to: *mut U, unit: U) {
+        // SAFETY: the caller's promise.
+        unsafe { U::store(to, unit) };
+    }
+
+    #[inline(always)]
+    unsafe fn copy_rest(from: *const u8, to: *mut u8, len: usize) {
+        let (mut bytes, mut at) = (0, 0);
+        if len & 4 != 0 {
+            // SAFETY: four bytes are valid for reads there; no alignment is asked for.
+            bytes = u64::from(u32::from_le(unsafe { from.cast::<u32>().read_unaligned() }));
+            at = 4;
+        }
+        if len & 2 != 0 {
+            // SAFETY: as above, two bytes.
+            let piece = u16::from_le(unsafe { from.wrapping_add(at).cast::<u16>().read_unaligned() });
+            bytes |= u64::from(piece) << (8 * at);
+            at += 2;
+        }
+        if len & 1 != 0 {
+            // SAFETY: as above, one byte.
+            let piece = unsafe { from.wrapping_add(at).read() };
+            bytes |= u64::from(piece) << (8 * at);
+        }
+        // SAFETY: the word is valid for writes as a whole.
+        unsafe { u64::store(to.cast(), bytes.to_le()) };
+    }
+}
+
+/// Copies as many whole units as `len` bytes have, and returns how many bytes these are.
+///
+/// # Safety
+///
+/// `from` is valid for reads of `len` bytes, `to` for as many writes; the shared one is aligned as `U` needs it.
+#[inline(always)]
+pub unsafe fn units<D: Direction, U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
+    let whole = len & !(size_of::<U>() - 1);
+    for at in (0..whole).step_by(size_of::<U>()) {
+        // SAFETY: a whole unit lies at `at`, aligned like the first, because `at` is a multiple of its size.
+        let unit = unsafe { D::load::<U>(from.wrapping_add(at).cast()) };
+        // SAFETY: the same.
+        unsafe { D::store::<U>(to.wrapping_add(at).cast(), unit) };
+    }
+    whole
+}
+
+/// Copies `len` bytes by wide pieces, then by words of type `U`.
+///
+/// # Safety
+///
+/// As [`units`], and `len` is a multiple of the size of `U`.
+#[inline(always)]
+unsafe fn pieces<D: Direction, U: Unit>(from: *const u8, to: *mut u8, len: usize) {
+    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+    // SAFETY: the caller's promise; wide pieces need no alignment.
+    let wide = unsafe { units::<D, Wide>(from, to, len) };
+    #[cfg(not(all(target_arch = "x86_64", not(any(miri, portable_copies)))))]
+    let wide = 0;
+    // SAFETY: the caller's promise; the pieces are multiples of the words.
+    unsafe { units::<D, U>(from.wrapping_add(wide), to.wrapping_add(wide), len - wide) };
+}
+
+/// Copies `len` bytes of a type of words. What is copied in goes word by word, if these are few.
+///
+/// # Safety
+///
+/// As [`units`], and `len` is a multiple of the size of a word.
+#[inline(always)]
+pub unsafe fn copy_words<D: Direction>(from: *const u8, to: *mut u8, len: usize) {
+    if D::IS_IN && len <= FEW_WORDS {
+        // SAFETY: the caller's promise.
+        unsafe { units::<D, u64>(from, to, len) };
     } else {
         // SAFETY: the caller's promise.
-        unsafe { pieces_in::<u64>(from, to, len) };
+        unsafe { pieces::<D, u64>(from, to, len) };
     }
 }
-
-/// Copies bytes between private and shared memory.
-type Way = unsafe fn(from: *const u8, to: *mut u8, len: usize);
 
 /// The longest copy in bytes that goes by blocks; 0 if none does.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
@@ -343,128 +413,57 @@ const fn width(size: usize) -> usize {
     1 << (size | 8).trailing_zeros()
 }
 
-/// Chooses how `len` bytes are copied; `words` copies them piece by piece.
+/// Copies `count` elements.
+///
+/// # Safety
+///
+/// - The shared side is valid for `count` elements and aligned to the largest power of two up to 8 that divides their
+///   size.
+/// - The other side is private to this process and valid for as many. If it is copied in, every byte of it is
+///   initialised.
 #[inline(always)]
-fn way(len: usize, words: Way) -> Way {
+pub unsafe fn copy<D: Direction, T>(from: *const u8, to: *mut u8, count: usize) {
+    let len = size_of::<T>() * count;
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if is_long(len) {
-        return opaque;
+        // SAFETY: the caller's promise; private and shared memory do not overlap.
+        return unsafe { opaque(from, to, len) };
     }
-    let _ = len;
-    words
-}
-
-/// Copies `count` elements out of shared memory.
-///
-/// # Safety
-///
-/// - `from` is valid for reads of `count` elements and aligned to the largest power of two up to 8 that divides their
-///   size.
-/// - `to` is private to this process and valid for as many writes.
-#[inline(always)]
-pub unsafe fn copy_out<T>(from: *const u8, to: *mut u8, count: usize) {
-    let words: Way = const {
+    let words: unsafe fn(*const u8, *mut u8, usize) = const {
         match width(size_of::<T>()) {
-            8 => pieces_out::<u64>,
-            4 => pieces_out::<u32>,
-            2 => pieces_out::<u16>,
-            _ => pieces_out::<u8>,
+            8 if align_of::<T>() >= align_of::<u64>() => copy_words::<D>,
+            8 => pieces::<D, u64>,
+            4 => pieces::<D, u32>,
+            2 => pieces::<D, u16>,
+            _ => pieces::<D, u8>,
         }
     };
-    let len = size_of::<T>() * count;
-    // SAFETY: the caller's promise, in words that divide an element; private and shared memory do not overlap.
-    unsafe { way(len, words)(from, to, len) }
+    // SAFETY: the caller's promise, in words that divide an element.
+    unsafe { words(from, to, len) }
 }
 
-/// Copies `count` elements into shared memory.
-///
-/// # Safety
-///
-/// - `to` is valid for writes of `count` elements and aligned to the largest power of two up to 8 that divides their
-///   size.
-/// - `from` is private to this process and valid for as many reads, and every byte of it is initialised.
-#[inline(always)]
-pub unsafe fn copy_in<T>(from: *const u8, to: *mut u8, count: usize) {
-    let words: Way = const {
-        match width(size_of::<T>()) {
-            8 if align_of::<T>() >= align_of::<u64>() => words_in,
-            8 => pieces_in::<u64>,
-            4 => pieces_in::<u32>,
-            2 => pieces_in::<u16>,
-            _ => pieces_in::<u8>,
-        }
-    };
-    let len = size_of::<T>() * count;
-    // SAFETY: the caller's promise, in words that divide an element; private and shared memory do not overlap.
-    unsafe { way(len, words)(from, to, len) }
-}
-
-/// Returns whether an element of `size` bytes, known at run time, is copied by [`slot_in`] and [`slot_out`]: without a
-/// call.
+/// Returns whether an element of `size` bytes, known at run time, is a few words, which are copied without a call.
 #[inline(always)]
 pub fn is_small(size: usize) -> bool {
     size <= FEW_WORDS && size & (size_of::<u64>() - 1) == 0
 }
 
-/// Copies one small element out of shared memory.
+/// Copies `len` bytes: whole elements of `size` bytes, which is known at run time.
 ///
 /// # Safety
 ///
-/// As [`slots_out`], and it [`is_small`].
+/// As [`copy`] of elements of this size.
 #[inline(always)]
-pub unsafe fn slot_out(from: *const u8, to: *mut u8, size: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { pieces_out::<u64>(from, to, size) };
-}
-
-/// Copies one small element into shared memory.
-///
-/// # Safety
-///
-/// As [`slots_in`], and it [`is_small`].
-#[inline(always)]
-pub unsafe fn slot_in(from: *const u8, to: *mut u8, size: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { units_in::<u64>(from, to, size) };
-}
-
-/// Copies `len` bytes out of shared memory: whole elements of `size` bytes, which is known at run time.
-///
-/// # Safety
-///
-/// - `from` is valid for reads of `len` bytes and aligned to the largest power of two up to 8 that divides `size`.
-/// - `to` is private to this process and valid for as many writes.
-#[inline(always)]
-pub unsafe fn slots_out(from: *const u8, to: *mut u8, len: usize, size: usize) {
+pub unsafe fn copy_slots<D: Direction>(from: *const u8, to: *mut u8, len: usize, size: usize) {
     match width(size) {
         // SAFETY: the caller's promise, for each of them: words that divide an element divide all of them.
-        8 => unsafe { copy_out::<u64>(from, to, len / 8) },
+        8 => unsafe { copy::<D, u64>(from, to, len / 8) },
         // SAFETY: the same.
-        4 => unsafe { copy_out::<u32>(from, to, len / 4) },
+        4 => unsafe { copy::<D, u32>(from, to, len / 4) },
         // SAFETY: the same.
-        2 => unsafe { copy_out::<u16>(from, to, len / 2) },
+        2 => unsafe { copy::<D, u16>(from, to, len / 2) },
         // SAFETY: the same.
-        _ => unsafe { copy_out::<u8>(from, to, len) },
-    }
-}
-
-/// Copies `len` bytes into shared memory: whole elements of `size` bytes, which is known at run time.
-///
-/// # Safety
-///
-/// - `to` is valid for writes of `len` bytes and aligned to the largest power of two up to 8 that divides `size`.
-/// - `from` is private to this process and valid for as many reads, and every byte of it is initialised.
-#[inline(always)]
-pub unsafe fn slots_in(from: *const u8, to: *mut u8, len: usize, size: usize) {
-    match width(size) {
-        // SAFETY: the caller's promise, for each of them: words that divide an element divide all of them.
-        8 => unsafe { copy_in::<u64>(from, to, len / 8) },
-        // SAFETY: the same.
-        4 => unsafe { copy_in::<u32>(from, to, len / 4) },
-        // SAFETY: the same.
-        2 => unsafe { copy_in::<u16>(from, to, len / 2) },
-        // SAFETY: the same.
-        _ => unsafe { copy_in::<u8>(from, to, len) },
+        _ => unsafe { copy::<D, u8>(from, to, len) },
     }
 }
 
@@ -474,14 +473,15 @@ pub const fn whole_words(len: usize) -> usize {
     len.next_multiple_of(size_of::<u64>())
 }
 
-/// Copies `len` bytes, a number known at run time, out of shared memory, where they start at a word.
+/// Copies `len` bytes, a number known at run time, which start at a word on the shared side. What is copied in fills the
+/// rest of the last word with anything.
 ///
 /// # Safety
 ///
-/// - `from` is aligned to 8 and valid for reads of `len` bytes, rounded up to whole words.
-/// - `to` is private to this process and valid for writes of `len` bytes.
+/// - The shared side is aligned to 8 and valid for `len` bytes, rounded up to whole words.
+/// - The other side is private to this process and valid for `len` bytes.
 #[inline(always)]
-pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
+pub unsafe fn copy_bytes<D: Direction>(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if is_long(len) {
         // SAFETY: the caller's promise; private and shared memory do not overlap.
@@ -489,89 +489,11 @@ pub unsafe fn bytes_out(from: *const u8, to: *mut u8, len: usize) {
     }
     let whole = len & !(size_of::<u64>() - 1);
     // SAFETY: the caller's promise.
-    unsafe { pieces_out::<u64>(from, to, whole) };
+    unsafe { pieces::<D, u64>(from, to, whole) };
     if whole < len {
-        // SAFETY: the last word is valid for reads as a whole.
-        let word = unsafe { u64::load(from.wrapping_add(whole).cast()) };
-        // SAFETY: as many bytes are valid for writes there.
-        unsafe { rest_out(word, to.wrapping_add(whole), len - whole) };
+        // SAFETY: the caller's promise: the last word is there as a whole.
+        unsafe { D::copy_rest(from.wrapping_add(whole), to.wrapping_add(whole), len - whole) };
     }
-}
-
-/// Copies `len` bytes, a number known at run time, into shared memory, where they start at a word. The rest of the last
-/// word is filled with anything.
-///
-/// # Safety
-///
-/// - `to` is aligned to 8 and valid for writes of `len` bytes, rounded up to whole words.
-/// - `from` is private to this process and valid for reads of `len` bytes.
-#[inline(always)]
-pub unsafe fn bytes_in(from: *const u8, to: *mut u8, len: usize) {
-    #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-    if is_long(len) {
-        // SAFETY: the caller's promise; private and shared memory do not overlap.
-        return unsafe { opaque(from, to, len) };
-    }
-    let whole = len & !(size_of::<u64>() - 1);
-    // SAFETY: the caller's promise.
-    unsafe { pieces_in::<u64>(from, to, whole) };
-    if whole < len {
-        // SAFETY: as many bytes are valid for reads there.
-        let word = unsafe { rest_in(from.wrapping_add(whole), len - whole) };
-        // SAFETY: the last word is valid for writes as a whole.
-        unsafe { u64::store(to.wrapping_add(whole).cast(), word) };
-    }
-}
-
-/// Writes the first `len` bytes of a word, less than all, in at most three pieces.
-///
-/// # Safety
-///
-/// `to` is private and valid for writes of `len` bytes.
-#[inline(always)]
-unsafe fn rest_out(word: u64, to: *mut u8, len: usize) {
-    let (mut bytes, mut at) = (u64::from_le(word), 0);
-    if len & 4 != 0 {
-        // SAFETY: four bytes are valid for writes there; no alignment is asked for.
-        unsafe { to.cast::<u32>().write_unaligned((bytes as u32).to_le()) };
-        (bytes, at) = (bytes >> 32, 4);
-    }
-    if len & 2 != 0 {
-        // SAFETY: as above, two bytes.
-        unsafe { to.wrapping_add(at).cast::<u16>().write_unaligned((bytes as u16).to_le()) };
-        (bytes, at) = (bytes >> 16, at + 2);
-    }
-    if len & 1 != 0 {
-        // SAFETY: as above, one byte.
-        unsafe { to.wrapping_add(at).write(bytes as u8) };
-    }
-}
-
-/// Reads the first `len` bytes of a word, less than all, in at most three pieces.
-///
-/// # Safety
-///
-/// `from` is private and valid for reads of `len` bytes.
-#[inline(always)]
-unsafe fn rest_in(from: *const u8, len: usize) -> u64 {
-    let (mut bytes, mut at) = (0, 0);
-    if len & 4 != 0 {
-        // SAFETY: four bytes are valid for reads there; no alignment is asked for.
-        bytes = u64::from(u32::from_le(unsafe { from.cast::<u32>().read_unaligned() }));
-        at = 4;
-    }
-    if len & 2 != 0 {
-        // SAFETY: as above, two bytes.
-        let piece = u16::from_le(unsafe { from.wrapping_add(at).cast::<u16>().read_unaligned() });
-        bytes |= u64::from(piece) << (8 * at);
-        at += 2;
-    }
-    if len & 1 != 0 {
-        // SAFETY: as above, one byte.
-        let piece = unsafe { from.wrapping_add(at).read() };
-        bytes |= u64::from(piece) << (8 * at);
-    }
-    bytes.to_le()
 }
 
 #[cfg(test)]
@@ -603,11 +525,11 @@ mod tests {
                 expected[1..=len].copy_from_slice(&source[private_at..]);
                 let slot = shared.wrapping_add(shared_at);
                 // SAFETY: the vector has 128 bytes more than `len`, and the offset is a multiple of the width.
-                unsafe { copy_in::<T>(source[private_at..].as_ptr(), slot, count) };
+                unsafe { copy::<In, T>(source[private_at..].as_ptr(), slot, count) };
                 let mut target = vec![0xee; private_at + len + 2];
                 let inner = target[private_at + 1..].as_mut_ptr();
                 // SAFETY: as above, and the target has `len` bytes from there on, and one more.
-                unsafe { copy_out::<T>(slot, inner, count) };
+                unsafe { copy::<Out, T>(slot, inner, count) };
                 assert_eq!(target[private_at..], expected, "{len} bytes at {shared_at} and {private_at}");
             }
         }
@@ -645,10 +567,10 @@ mod tests {
             for private_at in 0..9 {
                 let source = pattern(private_at + len);
                 // SAFETY: the words are aligned, and as many as the longest copy has.
-                unsafe { bytes_in(source[private_at..].as_ptr(), shared, len) };
+                unsafe { copy_bytes::<In>(source[private_at..].as_ptr(), shared, len) };
                 let mut target = vec![0xee; private_at + len + 2];
                 // SAFETY: as above, and the target has `len` bytes from there on, and one more.
-                unsafe { bytes_out(shared, target[private_at + 1..].as_mut_ptr(), len) };
+                unsafe { copy_bytes::<Out>(shared, target[private_at + 1..].as_mut_ptr(), len) };
                 assert_eq!(target[private_at + 1..=private_at + len], source[private_at..], "{len} at {private_at}");
                 assert_eq!((target[private_at], target[private_at + len + 1]), (0xee, 0xee), "{len} at {private_at}");
             }
@@ -675,10 +597,10 @@ mod tests {
             // Slots before the first and after the last are left alone, so it begins at the second.
             let source = pattern(1 + len);
             // SAFETY: the words are aligned and have room for three slots; the second one is as aligned as any.
-            unsafe { slots_in(source[1..].as_ptr(), shared.wrapping_add(size), 2 * size, size) };
+            unsafe { copy_slots::<In>(source[1..].as_ptr(), shared.wrapping_add(size), 2 * size, size) };
             let mut target = vec![0xee; len + 2];
             // SAFETY: as above, and the target has `len` bytes from there on, and one more.
-            unsafe { slots_out(shared, target[1..].as_mut_ptr(), len, size) };
+            unsafe { copy_slots::<Out>(shared, target[1..].as_mut_ptr(), len, size) };
             assert_eq!(target[1..=size], vec![0; size], "{size}");
             assert_eq!((&target[size + 1..=len], target[len + 1]), (&source[1..=2 * size], 0xee), "{size}");
         }
@@ -690,7 +612,7 @@ mod tests {
             let mut shared = vec![0xee_u8; len + 2];
             let source = pattern(len);
             // SAFETY: `len` bytes lie after the first one.
-            unsafe { copy_in::<u8>(source.as_ptr(), shared.as_mut_ptr().wrapping_add(1), len) };
+            unsafe { copy::<In, u8>(source.as_ptr(), shared.as_mut_ptr().wrapping_add(1), len) };
             assert_eq!((shared[0], &shared[1..=len], shared[len + 1]), (0xee, &source[..], 0xee));
         }
     }

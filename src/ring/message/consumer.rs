@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use bytemuck::AnyBitPattern;
 
-use super::super::copy::{SHORT, by_value, bytes_out, copy_out, whole_words};
+use super::super::copy::{Out, SHORT, by_value, copy, copy_bytes, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, Corrupted, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -183,7 +183,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
             return self.search_for_value();
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(head, 0, copy_out::<T>) };
+        let value = unsafe { self.take_value(head, 0, copy::<Out, T>) };
         self.pass(head, size);
         Ok(value)
     }
@@ -212,7 +212,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         }
         self.arrive(head.wrapping_add(size));
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(head, 0, copy_out::<T>) };
+        let value = unsafe { self.take_value(head, 0, copy::<Out, T>) };
         self.pass(head, size);
         Ok(value)
     }
@@ -225,7 +225,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
             return Err(PopError::WrongSize { len, size: size_of::<T>() });
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(self.cursor.position(), 0, copy_out::<T>) };
+        let value = unsafe { self.take_value(self.cursor.position(), 0, copy::<Out, T>) };
         self.pass(self.cursor.position(), self.kind.geometry.size(len));
         Ok(value)
     }
@@ -559,7 +559,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     pub(super) unsafe fn take(&self, position: u64, to: *mut u8, len: usize) {
         let read = |payload: *const u8| {
             // SAFETY: the payload starts at a word, whole words of it are the record's, and `to` is private.
-            unsafe { bytes_out(payload, to, len) }
+            unsafe { copy_bytes::<Out>(payload, to, len) }
         };
         // SAFETY: the caller's promise; a record consists of whole words.
         unsafe { self.payload(position, 0, whole_words(len), read) };

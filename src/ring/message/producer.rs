@@ -8,7 +8,7 @@ use std::io::IoSlice;
 
 use bytemuck::NoUninit;
 
-use super::super::copy::{SHORT, bytes_in, copy_in, whole_words};
+use super::super::copy::{In, SHORT, copy, copy_bytes, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError, SharedWord};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
@@ -347,7 +347,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     pub(super) unsafe fn put(&self, staged: u64, bytes: &[u8]) {
         let write = |payload: *mut u8| {
             // SAFETY: the payload starts at a word, whole words of it are the record's, and the bytes are private.
-            unsafe { bytes_in(bytes.as_ptr(), payload, bytes.len()) }
+            unsafe { copy_bytes::<In>(bytes.as_ptr(), payload, bytes.len()) }
         };
         // SAFETY: the caller's promise; a record consists of whole words.
         unsafe { self.payload(staged, 0, whole_words(bytes.len()), write) };
@@ -362,7 +362,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     pub(super) unsafe fn put_value<T: NoUninit>(&self, staged: u64, value: &T) {
         let write = |payload: *mut u8| {
             // SAFETY: the payload starts at a word, and every byte of the value is initialised and private.
-            unsafe { copy_in::<T>(core::ptr::from_ref(value).cast(), payload, 1) }
+            unsafe { copy::<In, T>(core::ptr::from_ref(value).cast(), payload, 1) }
         };
         // SAFETY: the caller's promise; a record consists of whole words.
         unsafe { self.payload(staged, 0, whole_words(size_of::<T>()), write) };
@@ -392,7 +392,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     pub(super) unsafe fn put_at(&self, staged: u64, at: usize, bytes: &[u8]) {
         let write = |payload: *mut u8| {
             // SAFETY: the payload is valid for as many bytes, and the bytes are private.
-            unsafe { copy_in::<u8>(bytes.as_ptr(), payload, bytes.len()) }
+            unsafe { copy::<In, u8>(bytes.as_ptr(), payload, bytes.len()) }
         };
         // SAFETY: the caller's promise.
         unsafe { self.payload(staged, at, bytes.len(), write) };

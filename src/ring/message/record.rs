@@ -7,7 +7,7 @@ use std::io;
 
 use bytemuck::AnyBitPattern;
 
-use super::super::copy::copy_out;
+use super::super::copy::{Out, copy};
 use super::super::memory::Memory;
 use super::{Consumer, NO_WORD};
 
@@ -93,7 +93,7 @@ impl<'a, M: Memory> Record<'a, M> {
     pub fn value<T: AnyBitPattern>(&self, at: usize) -> Option<T> {
         at.checked_add(size_of::<T>()).filter(|&end| end <= self.len && self.is_here())?;
         // The payload starts at a word, so a value at a multiple of a word does too.
-        let copy: unsafe fn(*const u8, *mut u8, usize) = if at & 7 == 0 { copy_out::<T> } else { bytewise::<T> };
+        let copy: unsafe fn(*const u8, *mut u8, usize) = if at & 7 == 0 { copy::<Out, T> } else { bytewise::<T> };
         // SAFETY: the message has as many bytes there, aligned as the copy needs them.
         Some(unsafe { self.consumer.take_value(self.position(), at, copy) })
     }
@@ -131,7 +131,7 @@ impl<M: Memory> io::Read for Record<'_, M> {
         let len = bytes.len().min(self.len - self.read);
         let read = |payload: *const u8| {
             // SAFETY: as many bytes of the message are there, and the buffer has room for them and is private.
-            unsafe { copy_out::<u8>(payload, bytes.as_mut_ptr(), len) }
+            unsafe { copy::<Out, u8>(payload, bytes.as_mut_ptr(), len) }
         };
         // SAFETY: the message has as many bytes from there on.
         unsafe { self.consumer.payload(self.position(), self.read, len, read) };
@@ -147,7 +147,7 @@ impl<M: Memory> io::Read for Record<'_, M> {
 /// `from` is valid for reads of `count` values, `to` is private and valid for as many writes.
 unsafe fn bytewise<T>(from: *const u8, to: *mut u8, count: usize) {
     // SAFETY: the caller's promise; a byte is always aligned.
-    unsafe { copy_out::<u8>(from, to, count * size_of::<T>()) }
+    unsafe { copy::<Out, u8>(from, to, count * size_of::<T>()) }
 }
 
 impl<M: Memory> fmt::Debug for Record<'_, M> {

@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, is_small, slot_out};
+use super::super::copy::{Out, by_value, copy_words, is_small};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
@@ -163,7 +163,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     unsafe fn copy(&self, position: u64, to: *mut T::Unit, count: usize) {
         let read = |slots: *const u8| {
             // SAFETY: the slots are valid for as many elements and aligned as these are, or better.
-            unsafe { T::copy_out(&self.kind, slots, to, count) }
+            unsafe { T::copy::<Out>(&self.kind, slots, to.cast(), count) }
         };
         // SAFETY: the caller's promise.
         unsafe { self.slots_to_read(position, count, read) };
@@ -345,7 +345,7 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
             return false;
         }
         // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and the buffer is private.
-        let read = |slot: *const u8| unsafe { slot_out(slot, bytes.as_mut_ptr(), size) };
+        let read = |slot: *const u8| unsafe { copy_words::<Out>(slot, bytes.as_mut_ptr(), size) };
         // SAFETY: the head is before the known end.
         unsafe { self.slots_to_read(head, 1, read) };
         self.advance_from(head, 1);

@@ -4,7 +4,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::super::copy::{by_value, copy_in, is_small, slot_in};
+use super::super::copy::{In, by_value, copy, is_small, units};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
@@ -137,7 +137,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     pub(super) unsafe fn put(&mut self, position: u64, from: *const T::Unit, count: usize) {
         let write = |slots: *mut u8| {
             // SAFETY: the slots are valid for as many elements and aligned as these are, or better.
-            unsafe { T::copy_in(&self.kind, from, slots, count) }
+            unsafe { T::copy::<In>(&self.kind, from.cast(), slots, count) }
         };
         // SAFETY: the caller's promise.
         unsafe { self.slots_to_write(position, count, write) };
@@ -268,7 +268,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         let touch = |slot: *mut u8| {
             for at in (0..size.min(LONGEST_AHEAD)).step_by(LINE) {
                 // SAFETY: the byte lies within the slot.
-                unsafe { copy_in::<u8>([0].as_ptr(), slot.wrapping_add(at), 1) };
+                unsafe { copy::<In, u8>([0].as_ptr(), slot.wrapping_add(at), 1) };
             }
         };
         // SAFETY: the caller's promise; one slot does not pass the end of the buffer.
@@ -287,7 +287,7 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
             return false;
         }
         // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and these are private.
-        let write = |slot: *mut u8| unsafe { slot_in(bytes.as_ptr(), slot, size) };
+        let write = |slot: *mut u8| unsafe { units::<In, u64>(bytes.as_ptr(), slot, size) };
         // SAFETY: the tail is before the known end, so its slot is free.
         unsafe { self.slots_to_write(tail, 1, write) };
         self.publish_from(tail, 1);

@@ -4,7 +4,7 @@
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::super::copy::{copy_in, copy_out, slots_in, slots_out};
+use super::super::copy::{Direction, copy, copy_slots};
 use super::Stream;
 
 /// What a stream ring carries: plain data, every byte of which is written and every bit pattern of which is a value.
@@ -34,21 +34,14 @@ pub trait Slot {
     /// Returns how many bytes a slot has.
     fn size(stream: &Stream<Self>) -> usize;
 
-    /// Copies `count` elements into slots.
+    /// Copies `count` elements out of slots, or into them.
     ///
     /// # Safety
     ///
-    /// Both are valid for as many elements, `from` is private, and `slots` is aligned as an element of this size can be.
+    /// The slots are aligned as elements of this size can be; the other side is private to this process. Both are valid
+    /// for as many elements.
     #[doc(hidden)]
-    unsafe fn copy_in(stream: &Stream<Self>, from: *const Self::Unit, slots: *mut u8, count: usize);
-
-    /// Copies `count` elements out of slots.
-    ///
-    /// # Safety
-    ///
-    /// As [`copy_in`](Self::copy_in); `to` is private.
-    #[doc(hidden)]
-    unsafe fn copy_out(stream: &Stream<Self>, slots: *const u8, to: *mut Self::Unit, count: usize);
+    unsafe fn copy<D: Direction>(stream: &Stream<Self>, from: *const u8, to: *mut u8, count: usize);
 }
 
 impl<T: Element> Slot for T {
@@ -60,15 +53,9 @@ impl<T: Element> Slot for T {
     }
 
     #[inline(always)]
-    unsafe fn copy_in(_stream: &Stream<T>, from: *const T, slots: *mut u8, count: usize) {
+    unsafe fn copy<D: Direction>(_stream: &Stream<T>, from: *const u8, to: *mut u8, count: usize) {
         // SAFETY: the caller's promise.
-        unsafe { copy_in::<T>(from.cast(), slots, count) }
-    }
-
-    #[inline(always)]
-    unsafe fn copy_out(_stream: &Stream<T>, slots: *const u8, to: *mut T, count: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { copy_out::<T>(slots, to.cast(), count) }
+        unsafe { copy::<D, T>(from, to, count) }
     }
 }
 
@@ -81,14 +68,8 @@ impl Slot for [u8] {
     }
 
     #[inline(always)]
-    unsafe fn copy_in(stream: &Stream<[u8]>, from: *const u8, slots: *mut u8, count: usize) {
+    unsafe fn copy<D: Direction>(stream: &Stream<[u8]>, from: *const u8, to: *mut u8, count: usize) {
         // SAFETY: the caller's promise.
-        unsafe { slots_in(from, slots, count * stream.size, stream.size) }
-    }
-
-    #[inline(always)]
-    unsafe fn copy_out(stream: &Stream<[u8]>, slots: *const u8, to: *mut u8, count: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { slots_out(slots, to, count * stream.size, stream.size) }
+        unsafe { copy_slots::<D>(from, to, count * stream.size, stream.size) }
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 
 use super::heap::Heap;
 use super::message::EAGER;
-use crate::ring::copy::copy_out;
+use crate::ring::copy::{Out, copy};
 use crate::ring::memory::{Awake, Memory, Role, Word};
 use crate::ring::message;
 use crate::ring::stream::{Consumer, Element, Producer};
@@ -173,5 +173,5 @@ fn an_overrun_of_what_is_copied_out() {
     let shared = vec![0_u64; 64];
     let mut private = vec![0_u64; 63];
     // SAFETY: it is not: the private side is one word too short.
-    unsafe { copy_out::<u64>(shared.as_ptr().cast(), private.as_mut_ptr().cast(), 64) };
+    unsafe { copy::<Out, u64>(shared.as_ptr().cast(), private.as_mut_ptr().cast(), 64) };
 }
