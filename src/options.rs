@@ -484,9 +484,7 @@ impl Options {
     /// - [`Error::NoSpace`] and its like: the system has no room for it.
     /// - [`Error::Corrupted`]: its positions are impossible.
     pub fn stream_producer<T: Element>(&self) -> Result<stream::Producer<T>, Error> {
-        let segment = self.stream_segment(Role::Producer, Layout::new::<T>())?;
-        let capacity = segment.capacity();
-        self.enter(stream::Producer::attach(segment, capacity, self.pace_bound()))
+        self.stream(Layout::new::<T>(), stream::Producer::attach)
     }
 
     /// Attaches as the consumer of a stream ring, creating the ring if asked to.
@@ -495,9 +493,7 @@ impl Options {
     ///
     /// As [`Options::stream_producer`], with the other role.
     pub fn stream_consumer<T: Element>(&self) -> Result<stream::Consumer<T>, Error> {
-        let segment = self.stream_segment(Role::Consumer, Layout::new::<T>())?;
-        let capacity = segment.capacity();
-        self.enter(stream::Consumer::attach(segment, capacity, self.pace_bound()))
+        self.stream(Layout::new::<T>(), stream::Consumer::attach)
     }
 
     /// Attaches as the producer of a stream ring whose elements have this layout: for tools that learn it at run time,
@@ -523,9 +519,9 @@ impl Options {
     ///
     /// As [`Options::stream_producer`], and [`Error::InvalidElement`].
     pub fn sized_stream_producer(&self, element: Layout) -> Result<stream::Producer<[u8]>, Error> {
-        let segment = self.stream_segment(Role::Producer, element)?;
-        let capacity = segment.capacity();
-        self.enter(stream::Producer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
+        self.stream(element, |segment, capacity, bound| {
+            stream::Producer::attach_sized(segment, capacity, element.size(), bound)
+        })
     }
 
     /// Attaches as the consumer of a stream ring whose elements have this layout. They are popped as bytes.
@@ -534,9 +530,9 @@ impl Options {
     ///
     /// As [`Options::sized_stream_producer`], with the other role.
     pub fn sized_stream_consumer(&self, element: Layout) -> Result<stream::Consumer<[u8]>, Error> {
-        let segment = self.stream_segment(Role::Consumer, element)?;
-        let capacity = segment.capacity();
-        self.enter(stream::Consumer::attach_sized(segment, capacity, element.size(), self.pace_bound()))
+        self.stream(element, |segment, capacity, bound| {
+            stream::Consumer::attach_sized(segment, capacity, element.size(), bound)
+        })
     }
 
     /// Attaches as the producer of a message ring, creating the ring if asked to.
@@ -545,9 +541,7 @@ impl Options {
     ///
     /// As [`Options::stream_producer`], [`Error::InvalidAlignment`] and [`Error::InvalidStart`].
     pub fn message_producer(&self) -> Result<message::Producer, Error> {
-        let segment = self.message_segment(Role::Producer)?;
-        let geometry = Geometry::new(segment.capacity(), segment.identity.record_align as usize);
-        self.enter(message::Producer::attach(segment, geometry, self.pace_bound()))
+        self.message(message::Producer::attach)
     }
 
     /// Attaches as the consumer of a message ring, creating the ring if asked to.
@@ -556,9 +550,28 @@ impl Options {
     ///
     /// As [`Options::message_producer`], with the other role.
     pub fn message_consumer(&self) -> Result<message::Consumer, Error> {
-        let segment = self.message_segment(Role::Consumer)?;
+        self.message(message::Consumer::attach)
+    }
+
+    /// Attaches one end of a stream ring.
+    fn stream<K: Kind, R: Side>(
+        &self,
+        element: Layout,
+        attach: impl FnOnce(Segment, usize, Bound) -> Result<Endpoint<K, R, Segment>, Broken>,
+    ) -> Result<Endpoint<K, R, Segment>, Error> {
+        let segment = self.stream_segment(R::ROLE, element)?;
+        let capacity = segment.capacity();
+        self.enter(attach(segment, capacity, self.pace_bound()))
+    }
+
+    /// Attaches one end of a message ring.
+    fn message<K: Kind, R: Side>(
+        &self,
+        attach: impl FnOnce(Segment, Geometry, Bound) -> Result<Endpoint<K, R, Segment>, Broken>,
+    ) -> Result<Endpoint<K, R, Segment>, Error> {
+        let segment = self.message_segment(R::ROLE)?;
         let geometry = Geometry::new(segment.capacity(), segment.identity.record_align as usize);
-        self.enter(message::Consumer::attach(segment, geometry, self.pace_bound()))
+        self.enter(attach(segment, geometry, self.pace_bound()))
     }
 
     /// Attaches to a ring of elements of this layout.

@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering;
 
 use loom::sync::atomic::AtomicU64;
 
+use crate::awake::Awake;
 use crate::data::Data;
-use crate::ring::memory::{Awake, Memory, Role, Word};
+use crate::ring::memory::{Memory, Role, Word};
 
 pub use crate::data::UNIT;
 

@@ -8,8 +8,9 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use crate::awake::Awake;
 use crate::checked::UNIT;
-use crate::ring::memory::{Awake, Memory, Role, Word};
+use crate::ring::memory::{Memory, Role, Word};
 use crate::words::Words;
 
 /// The memory of a process that is killed after some of its writes, be they of words or of payload: all later ones are

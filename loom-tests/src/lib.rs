@@ -29,6 +29,8 @@
 #![deny(unsafe_code)]
 
 pub mod ahead;
+#[path = "../../src/ring/tests/awake.rs"]
+pub mod awake;
 pub mod calls;
 pub mod checked;
 mod data;

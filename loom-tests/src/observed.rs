@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 
 use loom::sync::atomic::fence;
 
+use crate::awake::Awake;
 use crate::checked::{CheckedMemory, CheckedWord, UNIT};
-use crate::ring::memory::{Awake, Memory, Role, Word};
+use crate::ring::memory::{Memory, Role, Word};
 use crate::ring::observe::{self, Copied, Observed};
 
 /// Memory whose data are words. Clones are the same memory.

@@ -7,8 +7,9 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use crate::awake::Awake;
 use crate::checked::{CheckedMemory, CheckedWord, UNIT};
-use crate::ring::memory::{Awake, Memory, Role, Word};
+use crate::ring::memory::{Memory, Role, Word};
 use crate::words::{Purpose, Words};
 
 /// What an end does wrong.

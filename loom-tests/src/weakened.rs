@@ -5,8 +5,9 @@
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
+use crate::awake::Awake;
 use crate::checked::{CheckedMemory, CheckedWord};
-use crate::ring::memory::{Awake, Memory, Role, Word};
+use crate::ring::memory::{Memory, Role, Word};
 use crate::words::{Purpose, Words};
 
 /// What a Release or an Acquire in `src/ring/` is for. Both rings do the same with the tail and with the head.

@@ -473,8 +473,8 @@ pub const fn whole_words(len: usize) -> usize {
     len.next_multiple_of(size_of::<u64>())
 }
 
-/// Copies `len` bytes, a number known at run time, which start at a word on the shared side. What is copied in fills the
-/// rest of the last word with anything.
+/// Copies `len` bytes, a number known at run time, which start at a word on the shared side. What is copied in fills
+/// the rest of the last word with anything.
 ///
 /// # Safety
 ///

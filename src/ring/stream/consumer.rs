@@ -91,8 +91,8 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
 
     /// Pops as many elements as are there and fit, and returns how many that is. The rest of `values` is left as it is.
     ///
-    /// An empty slice pops 0 elements, also from an empty ring. If the size of elements is known at run time, only whole
-    /// ones are popped.
+    /// An empty slice pops 0 elements, also from an empty ring. If the size of elements is known at run time, only
+    /// whole ones are popped.
     ///
     /// # Errors
     ///

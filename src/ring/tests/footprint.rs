@@ -8,10 +8,10 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
+use super::awake::Awake;
 use super::heap::Heap;
 use super::message::EAGER;
 use super::{Memory, Role};
-use crate::ring::memory::Awake;
 use crate::ring::message::{self, Geometry};
 use crate::ring::stream::{self, Element};
 

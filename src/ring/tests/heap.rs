@@ -10,7 +10,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::ring::memory::{Awake, DATA_ALIGN, Memory, Role};
+use super::awake::Awake;
+use crate::ring::memory::{DATA_ALIGN, Memory, Role};
 
 /// One allocation, shared by the handles of both roles. It is mirrored: a range that passes its end goes on at its
 /// start.

@@ -20,6 +20,7 @@ macro_rules! scenarios {
     };
 }
 
+mod awake;
 mod footprint;
 mod heap;
 mod message;

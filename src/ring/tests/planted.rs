@@ -5,10 +5,11 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use super::awake::Awake;
 use super::heap::Heap;
 use super::message::EAGER;
 use crate::ring::copy::{Out, copy};
-use crate::ring::memory::{Awake, Memory, Role, Word};
+use crate::ring::memory::{Memory, Role, Word};
 use crate::ring::message;
 use crate::ring::stream::{Consumer, Element, Producer};
 
