@@ -109,6 +109,28 @@ fn a_ring_with_a_punched_hole_is_refused_to_whoever_comes() {
     for_each_end!(check);
 }
 
+#[test]
+fn memory_behind_the_end_hides_no_hole_from_whoever_looks() {
+    let ring = Ring::new();
+    drop(ring.options().capacity(4 * 4096).stream_producer::<u8>().unwrap());
+    let (object, seen) = (open(ring.name()), Inspection::open(ring.name()).unwrap());
+    seen.check().unwrap();
+    punch(&object, 2 * 4096, 2 * 4096);
+    fallocate(&object, FallocateFlags::KEEP_SIZE, 5 * 4096, 2 * 4096).unwrap();
+    let found = object.metadata().unwrap();
+    assert_eq!((found.len(), found.blocks() * 512), (5 * 4096, 5 * 4096));
+    let looks =
+        [Inspection::open(ring.name()).map(drop), seen.check(), ringmain::unlink_if_free(ring.name(), Duration::ZERO)];
+    for look in looks {
+        match look {
+            Err(Error::Sparse { len, reserved, .. }) => assert_eq!((len, reserved), (5 * 4096, 3 * 4096)),
+            Err(error) => panic!("{error:?}"),
+            Ok(()) => return missing(Ability::PageCounts, "the memory behind the end was counted"),
+        }
+    }
+    assert_eq!(object.metadata().unwrap().blocks(), found.blocks());
+}
+
 /// Makes a sealed memory file of one page with the header of a ring, and of the length that this claims. So many bytes
 /// of memory lie behind its end.
 fn lie(capacity: usize, behind: u64) -> OwnedFd {

@@ -280,11 +280,11 @@ impl Attempt<'_> {
         let name = self.name();
         // The length is read after the magic was seen: before, the object may not have had its length yet.
         let stat = object::stat(file.as_fd())?;
-        let len = stat.st_size as u64;
+        let (len, counted) = (stat.st_size as u64, reserved::counted(&stat));
         // A process of this user could take memory back as soon as this one has looked: it is not worth the time.
         let reserved = match self.is_foreign(stat.st_uid) {
-            true => reserved::before_the_end(file.as_fd(), &stat),
-            false => reserved::counted(&stat),
+            true => reserved::before_the_end(file.as_fd(), len, counted),
+            false => counted,
         };
         self.wanted.check(name, found, len)?;
         reserved::check(name, len, reserved)?;

@@ -16,13 +16,15 @@ pub(super) fn counted(stat: &Stat) -> u64 {
     (stat.st_blocks as u64).saturating_mul(BLOCK)
 }
 
-/// Returns how many bytes of an object before its end have memory of their own. That takes some tens of ns for
-/// each page.
+/// Returns how many bytes of an object of this length, for which its status counts so many, lie before its end. That
+/// takes some tens of ns for each page behind the end, where a ring has none.
 ///
-/// Where the system does not tell, before Linux 6.5, they are as many as its status counts.
-pub(super) fn before_the_end(file: BorrowedFd<'_>, stat: &Stat) -> u64 {
-    let counted = counted(stat);
-    pages(file, stat.st_size as u64).map_or(counted, |pages| counted.min(pages.saturating_mul(page_size() as u64)))
+/// Where the system does not tell what is behind the end, before Linux 6.5, and by a descriptor for reading of what
+/// this user may not write, they are as many as its status counts.
+pub(super) fn before_the_end(file: BorrowedFd<'_>, len: u64, counted: u64) -> u64 {
+    let page = page_size() as u64;
+    let behind = pages_from(file, len.next_multiple_of(page)).unwrap_or(0);
+    counted.saturating_sub(behind.saturating_mul(page))
 }
 
 /// Refuses an object of which parts have no memory: an access there would take some that may not be left.
@@ -52,14 +54,16 @@ struct Pages {
     _evicted_lately: u64,
 }
 
-/// Counts the pages of the first `len` bytes that are in memory or in swap.
-fn pages(file: BorrowedFd<'_>, len: u64) -> Option<u64> {
+/// Counts the pages from an offset on that are in memory or in swap.
+fn pages_from(file: BorrowedFd<'_>, start: u64) -> Option<u64> {
     // The same on each of these, on others it may be another call; libc does not name it on all.
     const CACHESTAT: libc::c_long = 451;
-    if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) || len == 0 {
+    // No object is longer.
+    const LONGEST: u64 = i64::MAX as u64;
+    if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) {
         return None;
     }
-    let (range, mut found) = (Range { start: 0, len }, Pages::default());
+    let (range, mut found) = (Range { start, len: LONGEST.saturating_sub(start) }, Pages::default());
     // SAFETY: the call reads one structure and writes the other, which are as it defines them; it takes no flags.
     let status = unsafe { libc::syscall(CACHESTAT, file.as_raw_fd(), &raw const range, &raw mut found, 0) };
     (status == 0).then(|| found.cached.saturating_add(found.evicted))
@@ -81,7 +85,8 @@ mod tests {
         let page = page_size() as u64;
         let both = || {
             let stat = object::stat(file.as_fd()).unwrap();
-            [counted(&stat), before_the_end(file.as_fd(), &stat)].map(|bytes| bytes / page)
+            let counted = counted(&stat);
+            [counted, before_the_end(file.as_fd(), stat.st_size as u64, counted)].map(|bytes| bytes / page)
         };
         assert_eq!(both(), [0, 0]);
         fallocate(&file, FallocateFlags::empty(), 0, 7 * page + 1).unwrap();
@@ -89,7 +94,7 @@ mod tests {
         fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, page, 2 * page).unwrap();
         assert_eq!(both(), [6, 6]);
         fallocate(&file, FallocateFlags::KEEP_SIZE, 8 * page, 3 * page).unwrap();
-        let is_told = pages(file.as_fd(), 1).is_some();
+        let is_told = pages_from(file.as_fd(), 0).is_some();
         assert_eq!(both(), [9, if is_told { 6 } else { 9 }]);
     }
 }

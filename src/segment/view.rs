@@ -69,7 +69,7 @@ pub(super) struct Glance {
     magic: u64,
     rows: [u64; ROWS],
     len: u64,
-    reserved: u64,
+    counted: u64,
     is_in_the_making: bool,
 }
 
@@ -83,7 +83,7 @@ impl Glance {
             magic: if stat.st_size < layout::DATA_OFFSET as i64 { 0 } else { magic },
             rows,
             len: stat.st_size as u64,
-            reserved: reserved::counted(&stat),
+            counted: reserved::counted(&stat),
             is_in_the_making: object::is_in_the_making(&stat),
         })
     }
@@ -113,8 +113,13 @@ impl Glance {
             _ => return Err(Error::NotARing { name: name.to_owned(), len, magic }),
         };
         Wanted::whatever(identity).check(name, identity, len)?;
-        reserved::check(name, len, self.reserved)?;
+        self.check_reserved(name, file)?;
         Ok(identity)
+    }
+
+    /// Refuses an object with holes, also where memory behind its end is counted for them.
+    fn check_reserved(&self, name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
+        reserved::check(name, self.len, reserved::before_the_end(file, self.len, self.counted))
     }
 }
 
@@ -173,7 +178,7 @@ impl Inspection {
             && Identity::from_rows(glance.rows) == self.identity
             && glance.len == self.identity.segment_length;
         match is_same {
-            true => reserved::check(&self.name, glance.len, glance.reserved),
+            true => glance.check_reserved(&self.name, self.file.as_fd()),
             false => Err(Error::Changing { name: self.name.clone() }),
         }
     }

@@ -1,6 +1,9 @@
 //! `ringmain ls`, `stat`, `watch` and `tap` as a user runs them, on rings of real processes, in a pipe and on a
 //! terminal.
 
+#[path = "../../../tests/common/ability.rs"]
+#[allow(dead_code, reason = "the tests of the library use all of it")]
+mod ability;
 mod json;
 mod lists;
 mod metrics;

@@ -8,8 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::ability::{Ability, missing};
 use crate::program::{check_ends, check_refused, json, line, ringmain, spawn, text};
-use crate::ring::{LAYOUT_VERSION, Name, TAIL, messages};
+use crate::ring::{LAYOUT_VERSION, Name, PRODUCER_PRESENCE, TAIL, messages};
 use crate::shell::{self, Program, Running, deserted};
 
 #[test]
@@ -65,6 +68,29 @@ fn a_damaged_ring_and_one_of_another_version_say_why() {
         assert_eq!(watched["state"], state);
         check_refused(&mut ringmain(&["tap", &name.0]), 1, &[&name.0, part]);
     }
+}
+
+#[test]
+fn a_ring_with_a_hole_is_damaged_though_memory_behind_its_end_is_counted_for_it() {
+    let name = Name::new();
+    drop(name.options().capacity(4096).stream_producer::<u8>().unwrap());
+    // As one whose holder was killed.
+    name.set_word(PRODUCER_PRESENCE, 1);
+    let object = OpenOptions::new().write(true).open(name.path()).unwrap();
+    fallocate(&object, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 4096, 4096).unwrap();
+    fallocate(&object, FallocateFlags::KEEP_SIZE, 8192, 4096).unwrap();
+    let ring = json(&["ls", "--json"], &name);
+    if ring["state"] == "stale" {
+        return missing(Ability::PageCounts, "the memory behind the end was counted");
+    }
+    assert_eq!(ring["state"], "damaged");
+    let part = "has memory for 4096 of its 8192 bytes";
+    let stat = text(&["stat", &name.0, "--interval", "10ms"]);
+    assert!(ring["reason"].as_str().unwrap().contains(part) && stat.contains(part), "{ring}{stat}");
+    for arguments in [&["tap", &name.0][..], &["rm", &name.0], &["rm", "--stale", &name.0]] {
+        check_refused(&mut ringmain(arguments), 1, &[part]);
+    }
+    assert!(!text(&["rm", "--stale", "--dry-run"]).contains(&name.0));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use ringmain::{Options, message};
 
 /// Where the header has what the tests damage, from `docs/format.md`.
 pub(crate) const LAYOUT_VERSION: u64 = 0x0008;
+pub(crate) const PRODUCER_PRESENCE: u64 = 0x0080;
 pub(crate) const TAIL: u64 = 0x0180;
 
 /// A name that no other test has. What stands under it is removed when this is dropped.
