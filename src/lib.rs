@@ -94,6 +94,6 @@ pub use bytemuck;
 pub use error::{Attribute, Broken, Corrupted, DirectoryFault, Error, PopError, PushError, Role, SharedWord};
 pub use options::Options;
 pub use ring::copy::LARGEST_BY_VALUE;
-pub use segment::{Creation, PeerState, Waker, unlink, unlink_if_free};
+pub use segment::{Creation, PeerState, Waker, unlink, unlink_if_free, unlink_within};
 pub use trusted::Trusted;
 pub use wait::{Driver, Interest, Readiness, Ready, Unfinished, Wait, WaitError, WaitSet, Waiting, Woken};

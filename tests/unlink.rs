@@ -13,7 +13,7 @@ use common::{
 };
 use ringmain::inspect::Inspection;
 use ringmain::stream::{Consumer, Producer};
-use ringmain::{Error, PeerState, Role, WaitError, unlink_if_free};
+use ringmain::{Error, PeerState, Role, WaitError, unlink_if_free, unlink_within};
 
 #[test]
 #[ignore = "a process that the tests start"]
@@ -131,8 +131,13 @@ fn a_removal_waits_no_longer_than_asked() {
     ring.make::<u64>(8);
     let administration = File::options().read(true).write(true).open(ring.path()).unwrap();
     lock_administration(&administration);
-    refuses!(unlink_if_free(ring.name(), Duration::ZERO), Error::NotReady { waited, .. } if waited < PATIENCE);
+    for unlink in [unlink_if_free, unlink_within] {
+        refuses!(unlink(ring.name(), Duration::ZERO), Error::NotReady { waited, .. } if waited < PATIENCE);
+    }
     assert!(ring.exists());
+    drop(administration);
+    unlink_within(ring.name(), Duration::ZERO).unwrap();
+    assert!(!ring.exists());
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub use layout::Features;
 pub(crate) use layout::Identity;
 pub use process::Epoch;
 pub(crate) use process::{PerProcess, lock, start_thread};
-pub use removal::{unlink, unlink_if_free};
+pub use removal::{unlink, unlink_if_free, unlink_within};
 pub use request::Creation;
 pub(crate) use request::{Place, Request};
 pub use roles::PeerState;

@@ -26,12 +26,22 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
 /// - [`Error::NotRegular`]: something that is no shared-memory object has the name.
-/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
+/// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish within 5 s.
 /// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from removing it.
 pub fn unlink(name: &str) -> Result<(), Error> {
+    unlink_within(name, CREATION)
+}
+
+/// Removes the name of a ring as [`unlink`] does, but waits for at most `limit` if the ring is being created or
+/// removed. Whoever removes many can give each what is left of one limit.
+///
+/// # Errors
+///
+/// As [`unlink`].
+pub fn unlink_within(name: &str, limit: Duration) -> Result<(), Error> {
     let file = open_to_remove(name)?;
     // If another process was faster, the name is gone, or refers to a ring that was created after this call.
-    unlink_if(name, file.as_fd(), CREATION, || Ok(())).map(drop)
+    unlink_if(name, file.as_fd(), limit, || Ok(())).map(drop)
 }
 
 /// Removes the name of a ring that nobody holds, or of what a process left that was killed while it made one. Anything

@@ -109,10 +109,11 @@ impl Remove {
             check_removable(name)?;
             return Ok(format!("would remove {name}\n"));
         }
+        let left = end.saturating_duration_since(Instant::now());
         match self.force {
-            true => ringmain::unlink(name)?,
+            true => ringmain::unlink_within(name, left)?,
             // Whoever has come since keeps it.
-            false => ringmain::unlink_if_free(name, end.saturating_duration_since(Instant::now()))?,
+            false => ringmain::unlink_if_free(name, left)?,
         }
         Ok(format!("removed {name}\n"))
     }
