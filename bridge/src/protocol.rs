@@ -365,7 +365,9 @@ impl Answer {
 
 /// Returns as much of a text as fits so many bytes.
 fn shortened(text: &str, longest: usize) -> &str {
-    &text[..text.floor_char_boundary(longest)]
+    // `floor_char_boundary` came with Rust 1.91.
+    let mut ends = (0..=longest.min(text.len())).rev();
+    &text[..ends.find(|&end| text.is_char_boundary(end)).unwrap_or(0)]
 }
 
 /// Replaces what would move the cursor of a terminal.
