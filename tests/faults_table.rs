@@ -14,21 +14,24 @@ const FOUND_SINCE: [usize; 23] =
 const CONTRACT: [usize; 26] =
     [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 45, 47];
 
+/// What stands before the numbers of docs/contract.md, which faults.md has too.
+const MARK: &str = "C";
+
 /// One fault: its cells.
 struct Row<'a> {
     number: usize,
     cells: Vec<&'a str>,
 }
 
-/// Reads the rows that begin with a number.
-fn rows(table: &str) -> Vec<Row<'_>> {
-    table.lines().filter_map(row).collect()
+/// Reads the rows that begin with this mark and a number.
+fn rows<'a>(table: &'a str, mark: &str) -> Vec<Row<'a>> {
+    table.lines().filter_map(|line| row(line, mark)).collect()
 }
 
-fn row(line: &str) -> Option<Row<'_>> {
+fn row<'a>(line: &'a str, mark: &str) -> Option<Row<'a>> {
     let line = line.strip_prefix('|')?.strip_suffix('|')?;
     let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-    Some(Row { number: cells[0].parse().ok()?, cells })
+    Some(Row { number: cells[0].strip_prefix(mark)?.parse().ok()?, cells })
 }
 
 /// Returns what stands between backticks.
@@ -36,9 +39,9 @@ fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Says what is wrong with a table. `source` reads a file of tests.
-fn complaints(table: &str, expected: &[usize], source: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let rows = rows(table);
+/// Says what is wrong with a table whose numbers have this mark. `source` reads a file of tests.
+fn complaints(table: &str, mark: &str, expected: &[usize], source: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let rows = rows(table, mark);
     let mut complaints = Vec::new();
     let numbers: Vec<usize> = rows.iter().map(|row| row.number).collect();
     if numbers != expected {
@@ -46,19 +49,19 @@ fn complaints(table: &str, expected: &[usize], source: impl Fn(&str) -> Option<S
     }
     for Row { number, cells } in rows {
         let &[_, fault, happens, tests, _] = cells.as_slice() else {
-            complaints.push(format!("row {number} has {} cells", cells.len()));
+            complaints.push(format!("row {mark}{number} has {} cells", cells.len()));
             continue;
         };
         let names = quoted(tests);
         if fault.is_empty() || happens.is_empty() || names.is_empty() {
-            complaints.push(format!("row {number} has an empty cell"));
+            complaints.push(format!("row {mark}{number} has an empty cell"));
         }
         for name in names {
             let found = name
                 .split_once("::")
                 .is_some_and(|(file, test)| source(file).is_some_and(|text| has_test(&text, test)));
             if !found {
-                complaints.push(format!("row {number}: there is no test {name}"));
+                complaints.push(format!("row {mark}{number}: there is no test {name}"));
             }
         }
     }
@@ -91,13 +94,13 @@ fn faults() -> Vec<usize> {
 
 #[test]
 fn every_fault_has_its_row_and_its_tests() {
-    let complaints = complaints(&table(), &faults(), source);
+    let complaints = complaints(&table(), "", &faults(), source);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]
 fn every_promise_has_its_row_and_its_tests() {
-    let complaints = complaints(&document("contract"), &CONTRACT, source);
+    let complaints = complaints(&document("contract"), MARK, &CONTRACT, source);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
@@ -105,11 +108,12 @@ fn every_promise_has_its_row_and_its_tests() {
 fn a_promise_without_a_test_is_seen() {
     let table = document("contract");
     for (from, to, expected) in [
-        ("`hand_over::a_consumer", "`hand_over::a_producer", "row 3: there is no test hand_over::a_producer"),
-        ("| 41 |", "| 44 |", "the rows are"),
+        ("`hand_over::a_consumer", "`hand_over::a_producer", "row C3: there is no test hand_over::a_producer"),
+        ("| C41 |", "| C44 |", "the rows are"),
+        ("| C41 |", "| 41 |", "the rows are"),
     ] {
         assert!(table.contains(from), "{from} is not there");
-        let complaints = complaints(&table.replacen(from, to, 1), &CONTRACT, source);
+        let complaints = complaints(&table.replacen(from, to, 1), MARK, &CONTRACT, source);
         assert!(complaints.iter().any(|complaint| complaint.contains(expected)), "{complaints:?}");
     }
 }
@@ -131,7 +135,7 @@ fn every_ability_that_a_test_may_need_is_explained() {
 fn check_complaint(from: &str, to: &str, expected: &str) {
     let table = table();
     assert!(table.contains(from), "{from} is not there");
-    let complaints = complaints(&table.replacen(from, to, 1), &faults(), source);
+    let complaints = complaints(&table.replacen(from, to, 1), "", &faults(), source);
     assert!(complaints.iter().any(|complaint| complaint.contains(expected)), "{complaints:?}");
 }
 
