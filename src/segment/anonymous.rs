@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::descriptor::lift;
 use super::directory;
 use super::layout::{Header, MAGIC};
+pub(crate) use super::object::check_regular;
 use super::object::{self, os, same};
 use crate::error::{ANONYMOUS, Error};
 
@@ -109,7 +110,7 @@ fn seals(file: BorrowedFd<'_>) -> Result<SealFlags, Error> {
 
 /// Checks that a descriptor refers to memory whose length nobody can change. Before that, its length means nothing.
 pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
-    object::check_regular(ANONYMOUS, &object::stat(file)?)?;
+    check_regular(ANONYMOUS, &object::stat(file)?)?;
     let found = seals(file)?;
     if !found.contains(SEALS) || found.intersects(WRITE_SEALS) {
         return Err(Error::Seals { found: found.bits(), expected: SEALS.bits() });

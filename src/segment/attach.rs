@@ -125,7 +125,8 @@ struct Attempt<'a> {
 pub(super) fn attach(request: &Request, role: Option<Role>, wanted: &Wanted) -> Result<Attached, Error> {
     // Bits that are no permissions, or a ring that its own owner could not use.
     if request.mode & !0o777 != 0 || request.mode & 0o600 != 0o600 {
-        return Err(Error::InvalidMode { mode: request.mode });
+        const EXPECTED: &str = "permission bits only, with read and write for the owner, such as 0o600";
+        return Err(Error::invalid("mode", format_args!("{:#o}", request.mode), EXPECTED));
     }
     if let Place::Name(name) = &request.place {
         object::check_name(name)?;

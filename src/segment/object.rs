@@ -115,7 +115,7 @@ pub(super) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Error> {
 }
 
 /// Checks that the object is a regular file: anything else may block, or mean something to others.
-pub(super) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
+pub(crate) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
     let found = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => None,
         FileType::Fifo => Some("FIFO"),
