@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::{env, fmt};
 
-use rustix::fs::Stat;
+use rustix::fs::{OFlags, Stat};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 use super::error::{PassError, failed};
@@ -146,7 +146,7 @@ pub fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
     let stat = rustix::fs::stat(path_of(note.number)).map_err(|error| note.gone(variable, error))?;
     note.check(variable, &stat)?;
     check_regular(ANONYMOUS, &stat).map_err(no_ring(note.number))?;
-    let opened = open_number(note.number);
+    let opened = open_number(note.number, OFlags::RDWR);
     let descriptor = opened.map_err(|error| note.gone(variable, error))?;
     note.check(variable, &rustix::fs::fstat(descriptor.as_fd()).map_err(failed("fstat"))?)?;
     check_ring(descriptor.as_fd()).map_err(no_ring(note.number))?;

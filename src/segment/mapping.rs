@@ -31,7 +31,7 @@ pub(super) struct Mapping {
     data_offset: usize,
     data_len: usize,
     /// The process that mapped it: in a forked child the addresses may have another use.
-    process: Epoch,
+    pub(super) process: Epoch,
 }
 
 impl Mapping {
@@ -139,11 +139,6 @@ impl Mapping {
     #[inline(always)]
     pub(super) fn is_here(&self) -> bool {
         self.process.is_current()
-    }
-
-    /// Returns the process that made it.
-    pub(super) fn process(&self) -> Epoch {
-        self.process
     }
 }
 

@@ -62,8 +62,7 @@ struct Rung {
 impl Bell {
     /// Wakes whoever waits, once.
     pub(crate) fn strike(&self) {
-        let waker = lock(&self.0).waker.take();
-        waker.inspect(Waker::wake_by_ref);
+        self.take_waker().inspect(Waker::wake_by_ref);
     }
 
     /// Has whoever waits ask the system about the other end.
@@ -73,26 +72,27 @@ impl Bell {
 
     /// The same at the end of a slice, if nobody else gives hints.
     pub(crate) fn end_slice(&self) {
-        let is_watched = lock(&self.0).is_watched;
-        if !is_watched {
+        if !lock(&self.0).is_watched {
             self.hint();
         }
     }
 
     fn hint_of(&self, gone: Option<Notes>) {
-        let waker = {
-            let mut rung = lock(&self.0);
-            rung.is_hinted = true;
-            rung.gone = gone.or(rung.gone);
-            rung.waker.take()
-        };
-        waker.inspect(Waker::wake_by_ref);
+        let mut rung = lock(&self.0);
+        rung.is_hinted = true;
+        rung.gone = gone.or(rung.gone);
+        drop(rung);
+        self.strike();
     }
 
     /// Forgets whom to wake.
     pub(crate) fn forget_waker(&self) {
-        let waker = lock(&self.0).waker.take();
-        drop(waker);
+        drop(self.take_waker());
+    }
+
+    /// Takes what wakes whoever waits. It runs code of the user's when it is used or dropped: not under the lock.
+    fn take_waker(&self) -> Option<Waker> {
+        lock(&self.0).waker.take()
     }
 
     /// Returns whether sleeps at the handle may last.
@@ -128,7 +128,7 @@ impl Bell {
 /// What a handle has of the thread. It is dropped before the descriptor of the ring.
 #[derive(Debug)]
 pub(super) struct Watch {
-    bell: Arc<Bell>,
+    pub(super) bell: Arc<Bell>,
     process: Epoch,
     /// What the other end said of itself when its process was looked up.
     followed: Cell<Presence>,
@@ -141,10 +141,6 @@ impl Watch {
         let bell = Arc::new(Bell(Mutex::new(rung)));
         watcher().map(|watcher| watcher.begin(&bell, file));
         Watch { bell, process, followed: Cell::new(Presence::Never) }
-    }
-
-    pub(super) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
     }
 
     /// Has the waker called, once, as soon as there is a hint. `said` is what the other end says of itself, and the
@@ -213,7 +209,7 @@ struct Watcher(Mutex<Option<Eyes>>);
 #[derive(Debug)]
 struct Eyes {
     epoll: Arc<OwnedFd>,
-    inotify: Arc<OwnedFd>,
+    inotify: OwnedFd,
     entries: Vec<Entry>,
 }
 
@@ -235,7 +231,7 @@ impl Eyes {
         let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).and_then(lift)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(lift)?;
         epoll::add(&epoll, &inotify, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-        Ok(Eyes { epoll: Arc::new(epoll), inotify: Arc::new(inotify), entries: Vec::new() })
+        Ok(Eyes { epoll: Arc::new(epoll), inotify, entries: Vec::new() })
     }
 
     /// Returns what has this address.
