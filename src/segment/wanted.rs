@@ -62,7 +62,7 @@ impl Wanted {
         }
         // Half of the address space is more than any machine maps, and leaves room for the header.
         let capacity = round_up(terms.capacity, size, isize::MAX as usize / 2)?;
-        Wanted::of(terms, STREAM, element, capacity, Some(0))
+        Wanted::of(terms, STREAM, element, capacity)
     }
 
     /// A ring of messages, which are made of bytes.
@@ -78,16 +78,11 @@ impl Wanted {
         }
         // The data area is mapped twice, by whole pages, and fits half of the address space.
         let capacity = round_up(terms.capacity, 1, isize::MAX as usize / 4)?.map(|bytes| bytes.max(page_size()));
-        Wanted::of(terms, MESSAGE, Layout::new::<u8>(), capacity, terms.record_align)
+        Wanted::of(terms, MESSAGE, Layout::new::<u8>(), capacity)
     }
 
-    fn of(
-        terms: &Terms,
-        kind: u64,
-        element: Layout,
-        capacity: Option<usize>,
-        record_align: Option<usize>,
-    ) -> Result<Wanted, Error> {
+    fn of(terms: &Terms, kind: u64, element: Layout, capacity: Option<usize>) -> Result<Wanted, Error> {
+        let record_align = if kind == STREAM { Some(0) } else { terms.record_align };
         let (size, align) = (element.size(), element.align());
         let text = &terms.type_tag;
         let mut made = Identity {
