@@ -191,14 +191,10 @@ impl Tap<'_> {
             return Ok(Look::Passed);
         }
         // Records that the tail does not count yet fit the ring: more of them would be read around it for ever.
-        let lowest = self.position.wrapping_sub(geometry.most());
+        let (lowest, step) = (self.position.wrapping_sub(geometry.most()), geometry.alignment() as u64);
         if is_before(tail, lowest) {
-            let window = Window {
-                lowest,
-                highest: self.position.wrapping_add(geometry.most()),
-                step: geometry.alignment() as u64,
-            };
-            return Err(window.refusal(SharedWord::Tail, tail));
+            let highest = self.position.wrapping_add(geometry.most());
+            return Err(Window { lowest, highest, step }.refusal(SharedWord::Tail, tail));
         }
         let start = geometry.index(self.position);
         let header = self.view.record_header(start);

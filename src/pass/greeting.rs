@@ -38,8 +38,8 @@ pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
     bytes.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes))
 }
 
-/// Checks the words that have arrived completely: the first three, and the fourth by its name and the values that it may
-/// have.
+/// Checks the words that have arrived completely: the first three, and the fourth, given by its name and the values
+/// that it may have.
 pub(super) fn check(
     bytes: &[u8],
     [magic, version, len]: [u64; 3],

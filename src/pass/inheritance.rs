@@ -76,8 +76,8 @@ fn object(stat: &Stat) -> (u64, u64) {
 /// # Errors
 ///
 /// - [`PassError::Variable`]: no variable can have this name.
-/// - [`PassError::NotARing`]: the descriptor is not that of a ring without a name, but of a pipe, a socket, another file
-///   or the like.
+/// - [`PassError::NotARing`]: the descriptor is not that of a ring without a name, but of a pipe, a socket, another
+///   file or the like.
 /// - [`PassError::Os`]: a system call failed.
 pub fn inherit(command: &mut Command, descriptor: impl AsFd, variable: &str) -> Result<(), PassError> {
     check_name(variable)?;

@@ -104,8 +104,8 @@ pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     }
 }
 
-/// Opens what a descriptor of this number refers to, with this access. The path is a link that the kernel follows itself, to an object
-/// that need have no path.
+/// Opens what a descriptor of this number refers to, with this access. The path is a link that the kernel follows
+/// itself, to an object that need have no path.
 ///
 /// It never waits: a process with a lease of the object (`F_SETLEASE`) could block the caller for 45 seconds.
 pub(crate) fn open_number(number: i32, access: OFlags) -> Result<OwnedFd, Errno> {

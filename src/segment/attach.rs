@@ -357,7 +357,7 @@ impl Attempt<'_> {
         reserved::check_room(questions, len)?;
         // No process of this protocol locks a role before it has seen the magic, but a stranger may have locked it.
         let mapping = self.lock_role(questions, identity)?;
-        // A memory file has its mode, and nobody waits for it.
+        // A memory file has its mode from the start, and nobody waits for it.
         let set_mode = |mode| if is_named { object::set_mode(questions, mode) } else { Ok(()) };
         set_mode(self.request.mode | object::IN_THE_MAKING)?;
         reserved::reserve(questions, len)?;

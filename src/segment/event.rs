@@ -41,22 +41,23 @@ struct Reads {
     /// The system's number for the watch.
     watch: i32,
     process: Epoch,
-    /// Counts those of this process.
+    /// A clone for each event of reads that this process has: they are counted by it.
     _one: Arc<()>,
 }
 
 impl Event {
-    /// Makes one of counts, which is readable.
+    /// Makes an event that is a count. It starts readable.
     pub(crate) fn new() -> Result<Event, Error> {
         let made = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).and_then(lift);
         let descriptor = made.map_err(|error| os("eventfd", error))?;
         Ok(Event { descriptor: Some(descriptor), reads: None })
     }
 
-    /// Makes one of reads of this object, which is readable; `None` if there are too many, or the system watches none.
+    /// Makes an event that is a read of this object. It starts readable. `None` if this process has [`MOST`] of them,
+    /// or the system cannot watch the object.
     pub(crate) fn of_reads(object: BorrowedFd<'_>) -> Option<Event> {
-        static THOSE: PerProcess<Arc<()>> = PerProcess::new();
-        let (process, one) = (Epoch::current().ok()?, Arc::clone(THOSE.get().ok()?));
+        static ALL: PerProcess<Arc<()>> = PerProcess::new();
+        let (process, one) = (Epoch::current().ok()?, Arc::clone(ALL.get().ok()?));
         if Arc::strong_count(&one) > 1 + MOST {
             return None;
         }

@@ -5,8 +5,8 @@
 //! it. So if a lock is held, the notes tell whether the process behind it runs. What is not known counts as running:
 //! the notes of another PID namespace, a `/proc` that is not there, hides processes, or is that of another namespace.
 //!
-//! Whoever sleeps comes here ten times a second, and allocates nothing: what is read of `/proc` is short, and lies on
-//! the stack.
+//! A sleeper asks ten times a second. Nothing is allocated for that: what is read of `/proc` is short, and lies on the
+//! stack.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -113,7 +113,7 @@ impl Looker {
         Pid::from_raw(pid).filter(|_| notes.pid != u64::from(std::process::id()))
     }
 
-    /// The same for repeated calls: reads `/proc` once in 100 ms.
+    /// As [`is_gone`](Looker::is_gone), for repeated calls: reads `/proc` once in 100 ms.
     pub(super) fn is_gone_now_and_then(&self, notes: Notes) -> bool {
         if self.looked.get().is_some_and(|looked| looked.elapsed() < INTERVAL) {
             return self.is_absent(notes);

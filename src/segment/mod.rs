@@ -326,7 +326,7 @@ impl Segment {
 
     /// Returns a descriptor of reads of the object, if the system gives this process one more.
     pub(crate) fn event_of_reads(&self) -> Option<Event> {
-        // A driver that may not call `membarrier` looks at the word a thousand times a second.
+        // A driver that may not call `membarrier` loads the word a thousand times a second.
         if self.barriers.is_allowed { Event::of_reads(self.questions.as_fd()) } else { None }
     }
 
@@ -335,7 +335,7 @@ impl Segment {
         Lock::Reads(self.role.peer()).is_held(self.questions.as_fd()).unwrap_or(false)
     }
 
-    /// Returns one more descriptor like that.
+    /// Returns one more descriptor that holds no lock.
     pub(crate) fn descriptor_to_keep(&self) -> Result<OwnedFd, Error> {
         self.questions.try_clone().map_err(|error| object::os("fcntl(F_DUPFD_CLOEXEC)", error))
     }

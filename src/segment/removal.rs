@@ -115,8 +115,8 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<(), Erro
     }
 }
 
-/// Removes a name if it still refers to the object of `file`, unless what `may` asks under the administration lock is
-/// an error. Waits for its turn up to `patience`.
+/// Removes a name if it still refers to the object of `file`, unless `may`, which is called under the administration
+/// lock, returns an error. Waits for its turn up to `patience`.
 fn unlink_if(
     name: &str,
     file: BorrowedFd<'_>,

@@ -37,6 +37,7 @@ impl Unmapped<'_> {
         words
     }
 
+    /// Reads the word at an offset.
     pub(super) fn value(self, offset: u64) -> u64 {
         let [value] = self.words(offset);
         value
