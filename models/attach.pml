@@ -3,9 +3,10 @@
  * may be killed at any step.
  *
  * Stands for:
- *   src/segment/attach.rs  attach look look_at join create begin make enter lock_role look_at_holder reopen observe
- *                          repair
- *   src/segment/object.rs  open create set_mode reserve reopen is_in_the_making stands_for
+ *   src/segment/attach.rs  attach look look_at join create begin make enter lock_role look_at_holder reopen repair
+ *   src/segment/view.rs    identity was_left
+ *   src/segment/reserved.rs reserve
+ *   src/segment/object.rs  open create set_mode reopen is_in_the_making stands_for
  *   src/segment/removal.rs unlink unlink_if_free lock_both_roles unlink_locked unlink_if unlink_own
  *   src/segment/roles.rs   take give_back
  *   src/segment/mod.rs     unlink_if_asked
@@ -249,7 +250,7 @@ again:
             marked[file] = 0;
             atomic { if :: administration[file] == me -> administration[file] = NONE :: else fi }
         :: else ->
-            /* observe */
+            /* Glance::identity */
             if
             :: magic[file] ->
                 /* join: enter, lock_role */

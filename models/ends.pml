@@ -9,7 +9,7 @@
  *   src/ring/wait.rs      sleep_until_ready settle
  *   src/wait/mod.rs       wait_until_ready ended tell
  *   src/handle.rs         enter leave_now abandon
- *   src/segment/mod.rs    enter peer_now ends examine_peer
+ *   src/segment/mod.rs    enter peer_now ends peer_state
  *   src/segment/roles.rs  state is_held
  *
  * Memory: x86-TSO with one store in a buffer: that of a presence, behind which an end that attaches loads the other

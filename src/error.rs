@@ -38,39 +38,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The capacity is zero, or its ring would not fit the address space.
-    #[error(
-        "capacity of {capacity} elements of {element_size} bytes; expected at least 1, and a ring that fits the \
-         address space"
-    )]
-    InvalidCapacity {
-        /// The capacity that was given, in elements.
-        capacity: usize,
-        /// The size of one element in bytes.
-        element_size: usize,
-    },
-    /// No element can have this layout.
-    #[error(
-        "elements of {size} bytes aligned to {align}; expected at least 1 byte, a multiple of the alignment, which is \
-         at most 4096"
-    )]
-    InvalidElement {
-        /// The size that was given, in bytes.
-        size: usize,
-        /// The alignment that was given, in bytes.
-        align: usize,
-    },
-    /// Records cannot start at multiples of this number.
-    #[error("alignment of {alignment} bytes; expected 8, 16, 32 or 64")]
-    InvalidAlignment {
-        /// The alignment that was given, in bytes.
-        alignment: usize,
-    },
-    /// The mode has bits that are no permissions, or keeps the owner out.
-    #[error("mode {mode:#o}; expected permission bits only, with read and write for the owner, such as 0o600")]
-    InvalidMode {
-        /// The mode that was given.
-        mode: u32,
+    /// An option has a value that no ring can have.
+    #[error("{option} of {found}, expected {expected}")]
+    InvalidOption {
+        /// Which option: `capacity`, `elements`, `record alignment`, `first position`, `type tag` or `mode`.
+        option: &'static str,
+        /// The value that was given.
+        found: String,
+        /// What it may be.
+        expected: String,
     },
     /// No ring has this name, and this call may not create one.
     #[error("{}", not_found(.name, *.waited))]
@@ -249,22 +225,6 @@ pub enum Error {
         /// Whether this version can still look at the ring ([`inspect`](crate::inspect)).
         can_be_inspected: bool,
     },
-    /// The type tag has more bytes than a ring has room for.
-    #[error("a type tag of {len} bytes, expected at most {max}; use a shorter one")]
-    TypeTagTooLong {
-        /// The length that was given, in bytes.
-        len: usize,
-        /// The length of the longest type tag in bytes.
-        max: usize,
-    },
-    /// No record can start at the position at which the ring is to begin.
-    #[error("a first position of {position}, expected a multiple of the record alignment of {alignment} bytes")]
-    InvalidStart {
-        /// The position that was given.
-        position: u64,
-        /// The alignment of the records in bytes.
-        alignment: usize,
-    },
     /// Another user owns the ring.
     #[error(
         "ring {name:?} belongs to user {found}, expected {expected}; name that user as its owner only if you trust it"
@@ -416,6 +376,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl Error {
+    pub(crate) fn invalid(option: &'static str, found: impl fmt::Display, expected: impl Into<String>) -> Error {
+        Error::InvalidOption { option, found: found.to_string(), expected: expected.into() }
+    }
 }
 
 /// What is wrong with `/dev/shm`. `ringmain doctor` has a line for each.

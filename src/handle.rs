@@ -64,7 +64,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// In a forked child that is [`PeerState::Never`]: the handle is the parent's.
     #[must_use]
     pub fn peer_state(&self) -> PeerState {
-        self.memory.peer_state()
+        self.memory.peer_state(false)
     }
 
     /// Returns whether the name of the ring was removed, so that nobody else can attach. Makes a system call.

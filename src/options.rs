@@ -444,9 +444,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidElement`]: no element can have this layout.
-    /// - Otherwise as [`Options::stream_producer`], except for [`Error::Busy`],
-    ///   [`Error::HolderGone`] and [`Error::Corrupted`].
+    /// As [`Options::stream_producer`], except for [`Error::Busy`], [`Error::HolderGone`] and [`Error::Corrupted`].
     pub fn create_stream(&self, element: Layout) -> Result<OwnedFd, Error> {
         Segment::create(&self.request, &Wanted::stream(&self.terms, element)?)
     }
@@ -457,7 +455,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// As [`Options::create_stream`], [`Error::InvalidAlignment`] and [`Error::InvalidStart`].
+    /// As [`Options::create_stream`].
     pub fn create_message(&self) -> Result<OwnedFd, Error> {
         Segment::create(&self.request, &Wanted::messages(&self.terms)?)
     }
@@ -474,7 +472,7 @@ impl Options {
     /// - [`Error::Mismatch`], [`Error::OtherTypeTag`]: it carries another type, or has another capacity, kind or
     ///   layout.
     /// - [`Error::UnknownFeatures`]: a later version of this crate created it.
-    /// - [`Error::TypeTagTooLong`]: the type tag has more than 64 bytes.
+    /// - [`Error::InvalidName`], [`Error::InvalidOption`]: no ring can have the name, or the value of an option.
     /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name, or is behind the descriptor.
     /// - [`Error::Sparse`]: parts of the ring have no memory.
     /// - [`Error::TooLarge`]: the ring is larger than [`max_capacity`](Options::max_capacity).
@@ -517,7 +515,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// As [`Options::stream_producer`], and [`Error::InvalidElement`].
+    /// As [`Options::stream_producer`].
     pub fn sized_stream_producer(&self, element: Layout) -> Result<stream::Producer<[u8]>, Error> {
         self.stream(element, |segment, capacity, bound| {
             stream::Producer::attach_sized(segment, capacity, element.size(), bound)
@@ -539,7 +537,7 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// As [`Options::stream_producer`], [`Error::InvalidAlignment`] and [`Error::InvalidStart`].
+    /// As [`Options::stream_producer`].
     pub fn message_producer(&self) -> Result<message::Producer, Error> {
         self.message(message::Producer::attach)
     }

@@ -58,7 +58,7 @@ fn what_no_ring_can_be_is_not_made() {
     refuses!(ring.options().create_stream(Layout::new::<u64>()), Error::NotFound { .. });
     for (size, align) in [(0, 1), (12, 8), (8192, 8192)] {
         let layout = Layout::from_size_align(size, align).unwrap();
-        refuses!(ring.options().capacity(4).create_stream(layout), Error::InvalidElement { .. });
+        refuses!(ring.options().capacity(4).create_stream(layout), Error::InvalidOption { option: "elements", .. });
     }
     refuses!(Options::anonymous().create_message(), Error::NoCapacity);
     // There is nothing to wait for.

@@ -157,7 +157,8 @@ fn an_alignment_that_no_record_can_have_is_refused() {
         for options in [ring.options().record_alignment(refused), ring.options().record_alignment(refused).capacity(1)]
         {
             for attempt in attempts(&options) {
-                refuses!(attempt, Error::InvalidAlignment { alignment } if alignment == refused);
+                let given = format!("{refused} bytes");
+                refuses!(attempt, Error::InvalidOption { option: "record alignment", found, .. } if found == given);
             }
         }
     }
@@ -169,7 +170,8 @@ fn a_capacity_of_nothing_or_too_much_is_refused() {
     let ring = Ring::new();
     for refused in [0, usize::MAX, usize::MAX / 2 + 2, 1 << 63, 1 << 62] {
         for attempt in attempts(&ring.options().capacity(refused)) {
-            refuses!(attempt, Error::InvalidCapacity { capacity, element_size: 1 } if capacity == refused);
+            let given = format!("{refused} elements of 1 bytes");
+            refuses!(attempt, Error::InvalidOption { option: "capacity", found, .. } if found == given);
         }
     }
     assert!(!ring.exists());

@@ -5,6 +5,7 @@ mod common;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -86,6 +87,12 @@ fn check_refused(parts: &[(&[u8], usize)], ends: bool, is_expected: impl Fn(&Pas
     });
 }
 
+/// Returns whether an error refuses this word.
+fn is_of_word(error: &PassError, name: &str, value: u64, values: RangeInclusive<u64>) -> bool {
+    matches!(error, PassError::OtherProtocol { word, found, expected }
+        if (*word, *found, expected) == (name, value, &values))
+}
+
 /// Receives what it should not, in a process where nobody else opens descriptors.
 fn receiver(part: &mut Part) {
     let greeting = bytes_of(GREETING);
@@ -96,21 +103,15 @@ fn receiver(part: &mut Part) {
         bytes_of(words)
     };
     for descriptors in [0, 1, 3] {
-        check_refused(&[(&changed(0, 7), descriptors)], false, |error| {
-            matches!(error, PassError::Magic { found: 7, expected: MAGIC })
-        });
-        check_refused(&[(&changed(1, 1), descriptors)], false, |error| {
-            matches!(error, PassError::Version { found: 1, expected: 2 })
-        });
-        check_refused(&[(&changed(2, 24), descriptors)], false, |error| {
-            matches!(error, PassError::Length { found: 24, expected: 32 })
-        });
-        check_refused(&[(&changed(3, 2), descriptors)], false, |error| {
-            matches!(error, PassError::Wishes { found: 2, expected: 1 })
-        });
+        check_refused(&[(&changed(0, 7), descriptors)], false, |error| is_of_word(error, "magic", 7, MAGIC..=MAGIC));
+        check_refused(&[(&changed(1, 1), descriptors)], false, |error| is_of_word(error, "version", 1, 2..=2));
+        check_refused(&[(&changed(2, 24), descriptors)], false, |error| is_of_word(error, "length", 24, 32..=32));
+        check_refused(&[(&changed(3, 2), descriptors)], false, |error| is_of_word(error, "wishes", 2, 0..=1));
     }
     // A stranger that waits for an answer is not waited for.
-    check_refused(&[(b"GET / HTTP/1.1\r\n", 0)], false, |error| matches!(error, PassError::Magic { .. }));
+    check_refused(&[(b"GET / HTTP/1.1\r\n", 0)], false, |error| {
+        matches!(error, PassError::OtherProtocol { word: "magic", .. })
+    });
     check_refused(&[(whole, 0)], false, |error| matches!(error, PassError::Descriptors { found: 0, expected: 1 }));
     for count in [2, 3, 4, 32] {
         check_refused(
@@ -423,7 +424,13 @@ fn an_answer_comes_in_parts_and_what_is_none_is_refused() {
     let mut after = [0; 5];
     (&ours).read_exact(&mut after).unwrap();
     assert_eq!(&after, b"after");
-    for (at, value) in [(0, 7), (1, 2), (2, 513), (3, 4)] {
+    let refused = [
+        ("magic", 7, ANSWER_MAGIC..=ANSWER_MAGIC),
+        ("version", 2, 1..=1),
+        ("length", 513, 512..=512),
+        ("answer", 4, 1..=3),
+    ];
+    for (at, (word, value, expected)) in refused.into_iter().enumerate() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut offered = offer(&ours, ring().descriptor()).unwrap();
         let mut words = ANSWER;
@@ -432,14 +439,7 @@ fn an_answer_comes_in_parts_and_what_is_none_is_refused() {
         answer.resize(512, 0);
         theirs.write_all(&answer).unwrap();
         let refused = offered.answer().unwrap_err();
-        let is_expected = match &refused {
-            PassError::Magic { found: 7, expected: ANSWER_MAGIC } => at == 0,
-            PassError::Version { found: 2, expected: 1 } => at == 1,
-            PassError::Length { found: 513, expected: 512 } => at == 2,
-            PassError::Answer { found: 4 } => at == 3,
-            _ => false,
-        };
-        assert!(is_expected, "{refused:?}");
+        assert!(is_of_word(&refused, word, value, expected), "{refused:?}");
     }
 }
 
@@ -495,7 +495,7 @@ fn misled(part: &mut Part) {
         PassError::OtherFile { number, found, expected, .. } => {
             format!("other file {number} {} {}", found.1 != expected.1, expected.1)
         }
-        PassError::NotRegular { number } => format!("not regular {number}"),
+        PassError::NotARing { number, source: Error::NotRegular { .. } } => format!("not regular {number}"),
         error => format!("{error:?}"),
     });
 }
@@ -597,7 +597,7 @@ fn what_can_not_be_inherited_is_refused() {
         refuses!(inherited(name), PassError::Variable { .. });
     }
     let (reader, _writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    refuses!(inherit(&mut command, &reader, RING), PassError::NotRegular { .. });
+    refuses!(inherit(&mut command, &reader, RING), PassError::NotARing { source: Error::NotRegular { .. }, .. });
     assert_eq!(command.get_envs().count(), 0);
     refuses!(inherited("RINGMAIN_TEST_NOTHING"), PassError::Missing { .. });
 }
@@ -621,8 +621,16 @@ fn a_command_starts_several_processes_with_the_ring_it_was_given() {
 
 #[test]
 fn errors_say_what_was_found_and_what_was_expected() {
-    let error = PassError::Version { found: 2, expected: 1 };
-    assert!(error.to_string().contains("version 2, expected 1"), "{error}");
+    for (error, said) in [
+        (PassError::OtherProtocol { word: "version", found: 2, expected: 1..=1 }, "version 2, expected 1;"),
+        (PassError::OtherProtocol { word: "answer", found: 4, expected: 1..=3 }, "answer 4, expected 1 to 3;"),
+        (
+            PassError::OtherProtocol { word: "magic", found: u64::MAX, expected: MAGIC..=MAGIC },
+            "magic 0xffffffffffffffff, expected 0x53534150474e4952;",
+        ),
+    ] {
+        assert!(error.to_string().contains(said), "{error}");
+    }
     let error = Error::Seals { found: 3, expected: SEALS.bits() };
     assert!(
         error

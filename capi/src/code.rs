@@ -225,14 +225,7 @@ fn of_system(source: &io::Error) -> c_int {
 impl Refusal for Error {
     fn errno(&self) -> c_int {
         match self {
-            Error::InvalidName { .. }
-            | Error::InvalidCapacity { .. }
-            | Error::InvalidElement { .. }
-            | Error::InvalidAlignment { .. }
-            | Error::InvalidMode { .. }
-            | Error::InvalidStart { .. }
-            | Error::TypeTagTooLong { .. }
-            | Error::NoCapacity => libc::EINVAL,
+            Error::InvalidName { .. } | Error::InvalidOption { .. } | Error::NoCapacity => libc::EINVAL,
             Error::NotFound { .. } => libc::ENOENT,
             Error::AlreadyExists { .. } => libc::EEXIST,
             Error::NotReady { .. } => libc::ETIMEDOUT,
@@ -273,14 +266,9 @@ impl Refusal for Error {
 impl Refusal for PassError {
     fn errno(&self) -> c_int {
         match self {
-            PassError::Magic { .. }
-            | PassError::Version { .. }
-            | PassError::Length { .. }
-            | PassError::Wishes { .. }
-            | PassError::Answer { .. }
+            PassError::OtherProtocol { .. }
             | PassError::Descriptors { .. }
             | PassError::Truncated { .. }
-            | PassError::NotRegular { .. }
             | PassError::NotARing { .. } => libc::EPROTO,
             PassError::Refused { .. } => libc::ECONNREFUSED,
             PassError::NotAttached { source } => source.errno(),

@@ -297,7 +297,11 @@ impl Asked {
     /// Returns the layout of an element.
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
         let (size, align) = self.element;
-        Layout::from_size_align(size, align).map_err(|_| Error::InvalidElement { size, align })
+        Layout::from_size_align(size, align).map_err(|_| Error::InvalidOption {
+            option: "elements",
+            found: format!("{size} bytes aligned to {align}"),
+            expected: "an alignment that is a power of two".to_owned(),
+        })
     }
 }
 

@@ -72,16 +72,6 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
     if let Some(ending) = error.downcast_ref::<Ending>() {
         return ending.code();
     }
-    let cannot_be = error.downcast_ref::<Error>().is_some_and(|error| {
-        matches!(
-            error,
-            Error::InvalidName { .. }
-                | Error::InvalidCapacity { .. }
-                | Error::InvalidElement { .. }
-                | Error::InvalidAlignment { .. }
-                | Error::InvalidMode { .. }
-                | Error::TypeTagTooLong { .. }
-        )
-    });
+    let cannot_be = matches!(error.downcast_ref(), Some(Error::InvalidName { .. } | Error::InvalidOption { .. }));
     if cannot_be || error.is::<UsageError>() { 2 } else { 1 }
 }

@@ -1,5 +1,7 @@
 //! Looks at elements and messages as they pass, without taking them.
 
+use std::mem;
+
 use crate::error::Corrupted;
 use crate::ring::error::SharedWord;
 use crate::ring::message::Geometry;
@@ -128,24 +130,18 @@ impl Tap<'_> {
             };
             let (head, tail) = self.view.positions_behind_a_copy();
             // What it found wrong may just have been overwritten.
-            let has_passed =
-                has_passed(self.position, head, tail, self.view.capacity()) || matches!(look, Ok(Look::Passed));
-            if has_passed {
-                bytes.clear();
-                let missed = head.wrapping_sub(self.position);
-                if is_before(self.position, head) {
-                    self.position = self.start_of(head)?;
-                    return Ok(Tapped::Missed { count: missed });
-                }
-                continue;
+            if !has_passed(self.position, head, tail, self.view.capacity()) && !matches!(look, Ok(Look::Passed)) {
+                return Ok(match look? {
+                    Look::Seen { end } => Tapped::Unit { position: mem::replace(&mut self.position, end) },
+                    Look::Nothing | Look::Passed => Tapped::Nothing,
+                });
             }
-            return match look? {
-                Look::Seen { end } => {
-                    let position = std::mem::replace(&mut self.position, end);
-                    Ok(Tapped::Unit { position })
-                }
-                Look::Nothing | Look::Passed => Ok(Tapped::Nothing),
-            };
+            if is_before(self.position, head) {
+                bytes.clear();
+                let start = self.start_of(head)?;
+                let count = head.wrapping_sub(mem::replace(&mut self.position, start));
+                return Ok(Tapped::Missed { count });
+            }
         }
         bytes.clear();
         // The ring is too fast, or damaged.
@@ -195,14 +191,10 @@ impl Tap<'_> {
             return Ok(Look::Passed);
         }
         // Records that the tail does not count yet fit the ring: more of them would be read around it for ever.
-        let lowest = self.position.wrapping_sub(geometry.most());
+        let (lowest, step) = (self.position.wrapping_sub(geometry.most()), geometry.alignment() as u64);
         if is_before(tail, lowest) {
-            let window = Window {
-                lowest,
-                highest: self.position.wrapping_add(geometry.most()),
-                step: geometry.alignment() as u64,
-            };
-            return Err(window.refusal(SharedWord::Tail, tail));
+            let highest = self.position.wrapping_add(geometry.most());
+            return Err(Window { lowest, highest, step }.refusal(SharedWord::Tail, tail));
         }
         let start = geometry.index(self.position);
         let header = self.view.record_header(start);

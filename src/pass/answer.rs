@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use super::PassError;
-use super::greeting::{bytes_of, check_head, greeted, send_for_an_answer, words_of};
+use super::greeting::{WANTS_AN_ANSWER, bytes_of, check, greet, greeted, words_of};
 use super::socket::{self, Patience};
 use crate::error::Error;
 
@@ -37,60 +37,43 @@ pub enum Answer {
     Received,
 }
 
-/// What an answer says: an [`Answer`], or why there is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict(Result<Answer, String>);
+/// What an answer says: that the ring was attached or received, or why not.
+type Verdict = Result<Answer, String>;
 
-impl From<Answer> for Verdict {
-    fn from(answer: Answer) -> Verdict {
-        Verdict(Ok(answer))
+/// Writes an answer. A reason that is too long is cut.
+fn write(verdict: &Verdict) -> [u8; LEN] {
+    let (code, reason) = match verdict {
+        Ok(Answer::Attached) => (ATTACHED, ""),
+        Ok(Answer::Received) => (RECEIVED, ""),
+        Err(reason) => (REFUSED, reason.as_str()),
+    };
+    let mut bytes = bytes_of::<LEN>(&[MAGIC, VERSION, LEN as u64, code]);
+    let mut len = reason.len().min(LEN - REASON);
+    while !reason.is_char_boundary(len) {
+        len -= 1;
     }
+    bytes[REASON..REASON + len].copy_from_slice(&reason.as_bytes()[..len]);
+    bytes
 }
 
-/// Refuses, for this reason and those behind it.
-impl From<&PassError> for Verdict {
-    fn from(error: &PassError) -> Verdict {
-        Verdict(Err(error.with_causes()))
-    }
-}
-
-impl Verdict {
-    /// Writes the answer. A reason that is too long is cut.
-    fn to_bytes(&self) -> [u8; LEN] {
-        let (code, reason) = match &self.0 {
-            Ok(Answer::Attached) => (ATTACHED, ""),
-            Ok(Answer::Received) => (RECEIVED, ""),
-            Err(reason) => (REFUSED, reason.as_str()),
-        };
-        let mut bytes = bytes_of::<LEN>(&[MAGIC, VERSION, LEN as u64, code]);
-        let mut len = reason.len().min(LEN - REASON);
-        while !reason.is_char_boundary(len) {
-            len -= 1;
+/// Reads an answer, as far as it has arrived; `None` if more is to come.
+fn parse(bytes: &[u8]) -> Result<Option<Verdict>, PassError> {
+    check(bytes, [MAGIC, VERSION, LEN as u64], ("answer", ATTACHED..=REFUSED))?;
+    let Some(reason) = bytes.get(REASON..LEN) else { return Ok(None) };
+    Ok(Some(match words_of(bytes).nth(3) {
+        Some(ATTACHED) => Ok(Answer::Attached),
+        Some(RECEIVED) => Ok(Answer::Received),
+        _ => {
+            let len = reason.iter().position(|&byte| byte == 0).unwrap_or(reason.len());
+            Err(String::from_utf8_lossy(&reason[..len]).into_owned())
         }
-        bytes[REASON..REASON + len].copy_from_slice(&reason.as_bytes()[..len]);
-        bytes
-    }
-
-    /// Reads an answer, as far as it has arrived; `None` if more is to come.
-    fn parse(bytes: &[u8]) -> Result<Option<Verdict>, PassError> {
-        check_head(bytes, [MAGIC, VERSION, LEN as u64])?;
-        let Some(reason) = bytes.get(REASON..LEN) else { return Ok(None) };
-        match words_of(bytes).nth(3) {
-            Some(ATTACHED) => Ok(Some(Answer::Attached.into())),
-            Some(RECEIVED) => Ok(Some(Answer::Received.into())),
-            Some(REFUSED) => {
-                let len = reason.iter().position(|&byte| byte == 0).unwrap_or(reason.len());
-                Ok(Some(Verdict(Err(String::from_utf8_lossy(&reason[..len]).into_owned()))))
-            }
-            other => Err(PassError::Answer { found: other.unwrap_or_default() }),
-        }
-    }
+    }))
 }
 
 /// Answers, without a wait. Whoever does not read, or is gone, is not told.
 pub(super) fn answer(socket: &UnixStream, verdict: &Verdict) {
     // The sender learns of an answer that never comes by the end of the socket, or by its own limit.
-    let _ = socket::send(socket, Patience::NONE, &verdict.to_bytes(), None);
+    let _ = socket::send(socket, Patience::NONE, &write(verdict), None);
 }
 
 /// Sends a descriptor through a socket as [`send`](super::send) does, and asks what becomes of it:
@@ -124,7 +107,7 @@ pub(super) fn answer(socket: &UnixStream, verdict: &Verdict) {
 ///
 /// As [`send`](super::send).
 pub fn offer(socket: &UnixStream, descriptor: impl AsFd) -> Result<Offer<'_>, PassError> {
-    send_for_an_answer(socket, descriptor)?;
+    greet(socket, descriptor, WANTS_AN_ANSWER)?;
     Ok(Offer { socket, bytes: Box::new([0; LEN]), received: 0 })
 }
 
@@ -149,13 +132,12 @@ impl Offer<'_> {
     /// - [`PassError::Os`]: the system call failed, such as by [`WouldBlock`](std::io::ErrorKind::WouldBlock) if not
     ///   all has come yet: call it again later.
     /// - [`PassError::Ended`]: the other end is gone, or closed the socket because it does not know such a greeting.
-    /// - [`PassError::Magic`], [`PassError::Version`], [`PassError::Length`], [`PassError::Answer`]: the other end
-    ///   speaks another protocol.
+    /// - [`PassError::OtherProtocol`]: the other end speaks another protocol.
     pub fn answer(&mut self) -> Result<Answer, PassError> {
         let patience = Patience::to_read(self.socket)?;
         loop {
-            if let Some(Verdict(said)) = Verdict::parse(&self.bytes[..self.received])? {
-                return said.map_err(|reason| PassError::Refused { reason });
+            if let Some(verdict) = parse(&self.bytes[..self.received])? {
+                return verdict.map_err(|reason| PassError::Refused { reason });
             }
             match socket::receive_bytes(self.socket, patience, &mut self.bytes[self.received..])? {
                 0 => return Err(PassError::Ended { found: self.received, expected: LEN }),
@@ -202,7 +184,7 @@ pub fn accept<H>(socket: &UnixStream, attach: impl FnOnce(OwnedFd) -> Result<H, 
     let greeted = greeted(socket)?;
     let attached = attach(greeted.descriptor).map_err(|source| PassError::NotAttached { source });
     if greeted.wants_an_answer {
-        answer(socket, &attached.as_ref().map_or_else(Verdict::from, |_| Answer::Attached.into()));
+        answer(socket, &attached.as_ref().map(|_| Answer::Attached).map_err(PassError::with_causes));
     }
     attached
 }
@@ -226,33 +208,36 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_it_was_written() {
-        let refused = |reason: &str| Verdict(Err(reason.to_owned()));
-        for verdict in [Answer::Attached.into(), Answer::Received.into(), refused("not \u{20ac}nough")] {
-            let bytes = verdict.to_bytes();
-            assert_eq!(Verdict::parse(&bytes).unwrap(), Some(verdict));
+        let refused = |reason: &str| Err(reason.to_owned());
+        for verdict in [Ok(Answer::Attached), Ok(Answer::Received), refused("not \u{20ac}nough")] {
+            let bytes = write(&verdict);
+            assert_eq!(parse(&bytes).unwrap(), Some(verdict));
             for len in 0..LEN {
-                assert_eq!(Verdict::parse(&bytes[..len]).unwrap(), None, "{len} bytes of an answer");
+                assert_eq!(parse(&bytes[..len]).unwrap(), None, "{len} bytes of an answer");
             }
         }
         // What is too long is cut between two letters.
         let long = refused(&"\u{20ac}".repeat(LEN));
-        assert_eq!(Verdict::parse(&long.to_bytes()).unwrap(), Some(refused(&"\u{20ac}".repeat((LEN - REASON) / 3))));
+        assert_eq!(parse(&write(&long)).unwrap(), Some(refused(&"\u{20ac}".repeat((LEN - REASON) / 3))));
     }
 
     #[test]
     fn what_is_no_answer_is_refused_as_soon_as_it_is_there() {
-        let bytes = Verdict::from(Answer::Attached).to_bytes();
-        let changed = |at: usize| {
+        let bytes = write(&Ok(Answer::Attached));
+        let refused = |at: usize, len: usize| {
             let mut bytes = bytes;
             bytes[at] ^= 8;
-            bytes
+            match parse(&bytes[..len]) {
+                Err(PassError::OtherProtocol { word, found, expected }) => (word, found, expected),
+                other => panic!("{other:?}"),
+            }
         };
-        assert!(matches!(Verdict::parse(&changed(0)[..8]), Err(PassError::Magic { .. })));
-        assert!(matches!(Verdict::parse(&changed(8)[..16]), Err(PassError::Version { found: 9, expected: 1 })));
-        assert!(matches!(Verdict::parse(&changed(16)[..24]), Err(PassError::Length { found: 520, expected: 512 })));
-        assert!(matches!(Verdict::parse(&changed(24)), Err(PassError::Answer { found: 9 })));
-        let mut bytes = Verdict(Err("a".into())).to_bytes();
+        assert_eq!(refused(0, 8), ("magic", MAGIC ^ 8, MAGIC..=MAGIC));
+        assert_eq!(refused(8, 16), ("version", 9, 1..=1));
+        assert_eq!(refused(16, 24), ("length", 520, 512..=512));
+        assert_eq!(refused(24, LEN), ("answer", 9, 1..=3));
+        let mut bytes = write(&Err("a".into()));
         bytes[REASON] = 0xff;
-        assert_eq!(Verdict::parse(&bytes).unwrap(), Some(Verdict(Err("\u{fffd}".into()))));
+        assert_eq!(parse(&bytes).unwrap(), Some(Err("\u{fffd}".into())));
     }
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::io;
+use std::ops::RangeInclusive;
 
 use crate::error::Error as RingError;
 
@@ -10,57 +11,20 @@ use crate::error::Error as RingError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassError {
-    /// What came through the socket begins with something else.
+    /// A word of the greeting, or of the answer, is none that this version knows: the other end speaks another
+    /// protocol.
     #[error(
-        "what came through the socket begins with {found:#018x}, expected {expected:#018x}; both ends of it must use \
-         ringmain::pass, now"
+        "what came through the socket has {word} {}, expected {}; both ends of it must use ringmain::pass now, of \
+         versions that share it",
+        number(*.found), numbers(.expected)
     )]
-    Magic {
-        /// What it begins with.
+    OtherProtocol {
+        /// Which word: `magic`, `version`, `length`, `wishes` or `answer`.
+        word: &'static str,
+        /// What it is.
         found: u64,
-        /// What it must begin with.
-        expected: u64,
-    },
-    /// The greeting, or the answer, has another version.
-    #[error(
-        "what came through the socket has version {found}, expected {expected}; build both sides with versions of \
-         ringmain that share it"
-    )]
-    Version {
-        /// The version that came.
-        found: u64,
-        /// The version that this library knows.
-        expected: u64,
-    },
-    /// The greeting, or the answer, says that it has another length.
-    #[error(
-        "what came through the socket says that it has {found} bytes, expected {expected}; both ends of it must use \
-         ringmain::pass"
-    )]
-    Length {
-        /// The length that came, in bytes.
-        found: u64,
-        /// The length that it has.
-        expected: u64,
-    },
-    /// The greeting asks for what this version does not know.
-    #[error(
-        "the greeting asks for {found:#x}, this version of ringmain knows {expected:#x}; build both sides with \
-         versions that share it"
-    )]
-    Wishes {
-        /// What it asks for, one bit each.
-        found: u64,
-        /// What this version knows.
-        expected: u64,
-    },
-    /// The answer is none that this version knows.
-    #[error(
-        "the other process answers {found}, expected 1 to 3; build both sides with versions of ringmain that share it"
-    )]
-    Answer {
-        /// What it says.
-        found: u64,
+        /// What it may be.
+        expected: RangeInclusive<u64>,
     },
     /// The other process received the descriptor and did not attach.
     // Escaped: it comes from another process.
@@ -170,15 +134,6 @@ pub enum PassError {
         /// Those that the variable names.
         expected: (u64, u64),
     },
-    /// The descriptor does not refer to a regular file, so it cannot be reopened.
-    #[error(
-        "descriptor {number} does not stand for a regular file, expected that of a ring; only such a one can be opened \
-         anew"
-    )]
-    NotRegular {
-        /// The number of the descriptor.
-        number: i32,
-    },
     /// The descriptor does not refer to a ring that can be passed: one without a name.
     #[error(
         "descriptor {number} does not stand for a ring without a name; pass one of those, and a named ring by its name"
@@ -205,6 +160,11 @@ pub enum PassError {
     },
 }
 
+/// Says which call of the system failed.
+pub(super) fn failed<E: Into<io::Error>>(call: &'static str) -> impl Fn(E) -> PassError {
+    move |error| PassError::Os { call, source: error.into() }
+}
+
 impl PassError {
     /// Returns the error and those behind it in one line, as an answer has them.
     #[must_use]
@@ -222,4 +182,15 @@ impl PassError {
             _ => self.to_string(),
         }
     }
+}
+
+/// Writes what a word may be.
+fn numbers(range: &RangeInclusive<u64>) -> String {
+    let (first, last) = (number(*range.start()), number(*range.end()));
+    if first == last { first } else { format!("{first} to {last}") }
+}
+
+/// Writes a word: one that is as long as a magic as `docs/format.md` writes those.
+fn number(word: u64) -> String {
+    if word >> 32 == 0 { word.to_string() } else { format!("{word:#018x}") }
 }

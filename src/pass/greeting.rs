@@ -1,6 +1,7 @@
 //! A descriptor in a socket: one greeting of four words, with one descriptor attached to its first byte.
 //! `docs/format.md` draws it.
 
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -21,7 +22,7 @@ const LEN: usize = 32;
 const DESCRIPTORS: usize = 1;
 
 /// The last word of a greeting whose sender wants an answer; else it is 0.
-const WANTS_AN_ANSWER: u64 = 1;
+pub(super) const WANTS_AN_ANSWER: u64 = 1;
 
 /// Writes words as they go through a socket.
 pub(super) fn bytes_of<const LEN: usize>(words: &[u64]) -> [u8; LEN] {
@@ -37,30 +38,23 @@ pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
     bytes.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes))
 }
 
-/// Checks the first three words, as far as they have arrived completely.
-pub(super) fn check_head(bytes: &[u8], [magic, version, len]: [u64; 3]) -> Result<(), PassError> {
-    let mut words = words_of(bytes);
-    match words.next() {
-        Some(found) if found != magic => return Err(PassError::Magic { found, expected: magic }),
-        _ => {}
-    }
-    match words.next() {
-        Some(found) if found != version => return Err(PassError::Version { found, expected: version }),
-        _ => {}
-    }
-    match words.next() {
-        Some(found) if found != len => Err(PassError::Length { found, expected: len }),
-        _ => Ok(()),
+/// Checks the words that have arrived completely: the first three, and the fourth, given by its name and the values
+/// that it may have.
+pub(super) fn check(
+    bytes: &[u8],
+    [magic, version, len]: [u64; 3],
+    fourth: (&'static str, RangeInclusive<u64>),
+) -> Result<(), PassError> {
+    let words = [("magic", magic..=magic), ("version", version..=version), ("length", len..=len), fourth];
+    let refused = words_of(bytes).zip(words).find(|(found, (_, expected))| !expected.contains(found));
+    match refused {
+        Some((found, (word, expected))) => Err(PassError::OtherProtocol { word, found, expected }),
+        None => Ok(()),
     }
 }
 
-/// Checks the words of a greeting that have arrived completely.
-fn check(bytes: &[u8]) -> Result<(), PassError> {
-    check_head(bytes, [MAGIC, VERSION, LEN as u64])?;
-    match words_of(bytes).nth(3) {
-        Some(found) if found > WANTS_AN_ANSWER => Err(PassError::Wishes { found, expected: WANTS_AN_ANSWER }),
-        _ => Ok(()),
-    }
+fn check_greeting(bytes: &[u8]) -> Result<(), PassError> {
+    check(bytes, [MAGIC, VERSION, LEN as u64], ("wishes", 0..=WANTS_AN_ANSWER))
 }
 
 /// Sends a descriptor through a socket, with a greeting of 32 bytes by which [`receive`] recognizes it.
@@ -78,12 +72,8 @@ pub fn send(socket: &UnixStream, descriptor: impl AsFd) -> Result<(), PassError>
     greet(socket, descriptor, 0)
 }
 
-/// The same, and asks for an answer.
-pub(super) fn send_for_an_answer(socket: &UnixStream, descriptor: impl AsFd) -> Result<(), PassError> {
-    greet(socket, descriptor, WANTS_AN_ANSWER)
-}
-
-fn greet(socket: &UnixStream, descriptor: impl AsFd, wishes: u64) -> Result<(), PassError> {
+/// Sends a descriptor with these wishes.
+pub(super) fn greet(socket: &UnixStream, descriptor: impl AsFd, wishes: u64) -> Result<(), PassError> {
     let bytes: [u8; LEN] = bytes_of(&[MAGIC, VERSION, LEN as u64, wishes]);
     socket::send(socket, Patience::to_write(socket)?, &bytes, Some(descriptor.as_fd()))
 }
@@ -104,14 +94,13 @@ fn greet(socket: &UnixStream, descriptor: impl AsFd, wishes: u64) -> Result<(), 
 ///   has come yet: try again later.
 /// - [`PassError::Ended`], [`PassError::Unfinished`]: the other end is gone, or was too slow, in the middle of the
 ///   greeting.
-/// - [`PassError::Magic`], [`PassError::Version`], [`PassError::Length`], [`PassError::Wishes`]: the other end speaks
-///   another protocol.
+/// - [`PassError::OtherProtocol`]: the other end speaks another protocol.
 /// - [`PassError::Descriptors`]: none came, or more than one.
 /// - [`PassError::Truncated`]: the process can have no more descriptors, or very many came.
 pub fn receive(socket: &UnixStream) -> Result<OwnedFd, PassError> {
     let Greeted { descriptor, wants_an_answer } = greeted(socket)?;
     if wants_an_answer {
-        answer(socket, &Answer::Received.into());
+        answer(socket, &Ok(Answer::Received));
     }
     Ok(descriptor)
 }
@@ -137,7 +126,7 @@ pub(super) fn greeted(socket: &UnixStream) -> Result<Greeted, PassError> {
             Err(source) => return Err(PassError::Unfinished { found: received, expected: LEN, source }),
         }
         // As early as possible: a peer that speaks another protocol may never send the rest.
-        check(&bytes[..received])?;
+        check_greeting(&bytes[..received])?;
     }
     let wants_an_answer = words_of(&bytes).nth(3) == Some(WANTS_AN_ANSWER);
     let kept = match beside {
@@ -147,7 +136,7 @@ pub(super) fn greeted(socket: &UnixStream) -> Result<Greeted, PassError> {
     };
     kept.map(|descriptor| Greeted { descriptor, wants_an_answer }).inspect_err(|error| {
         if wants_an_answer {
-            answer(socket, &error.into());
+            answer(socket, &Err(error.with_causes()));
         }
     })
 }
@@ -177,20 +166,25 @@ mod tests {
     fn a_greeting_is_checked_word_by_word() {
         let bytes = greeting();
         for len in 0..=LEN {
-            assert!(check(&bytes[..len]).is_ok(), "{len} bytes of a greeting");
+            assert!(check_greeting(&bytes[..len]).is_ok(), "{len} bytes of a greeting");
         }
-        let changed = |at: usize| {
+        let changed = |at: usize, len: usize| {
             let mut bytes = bytes;
             bytes[at] ^= 2;
-            bytes
+            match check_greeting(&bytes[..len]) {
+                Err(PassError::OtherProtocol { word, found, expected }) => (word, found, *expected.end()),
+                other => panic!("{other:?}"),
+            }
         };
         for (at, len) in [(0, 8), (7, 24)] {
-            assert!(matches!(check(&changed(at)[..len]), Err(PassError::Magic { .. })));
+            assert_eq!(changed(at, len), ("magic", MAGIC ^ 2 << (8 * at), MAGIC));
         }
-        assert!(matches!(check(&changed(8)), Err(PassError::Version { .. })));
-        assert!(matches!(check(&changed(16)), Err(PassError::Length { found: 34, expected: 32 })));
-        assert!(matches!(check(&changed(24)), Err(PassError::Wishes { found: 3, expected: 1 })));
+        assert_eq!(changed(8, LEN), ("version", VERSION ^ 2, VERSION));
+        assert_eq!(changed(16, LEN), ("length", 34, 32));
+        assert_eq!(changed(24, LEN), ("wishes", 3, 1));
         // What has not arrived completely is not checked.
-        assert!(check(&changed(16)[..23]).is_ok());
+        let mut bytes = bytes;
+        bytes[16] ^= 2;
+        assert!(check_greeting(&bytes[..23]).is_ok());
     }
 }

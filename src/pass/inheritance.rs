@@ -8,11 +8,12 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::{env, fmt};
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{OFlags, Stat};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
-use super::PassError;
-use crate::segment::anonymous::{check_ring, open_number, path_of};
+use super::error::{PassError, failed};
+use crate::error::{ANONYMOUS, Error};
+use crate::segment::anonymous::{check_regular, check_ring, open_number, path_of};
 use crate::segment::descriptor::FIRST;
 
 /// Where the system lists the descriptors of this process.
@@ -47,10 +48,6 @@ fn object(stat: &Stat) -> (u64, u64) {
     (stat.st_dev, stat.st_ino)
 }
 
-fn failed(call: &'static str) -> impl Fn(Errno) -> PassError {
-    move |error| PassError::Os { call, source: error.into() }
-}
-
 /// Lets the processes that this command starts inherit a descriptor, and tells them which one by an environment
 /// variable.
 ///
@@ -79,8 +76,8 @@ fn failed(call: &'static str) -> impl Fn(Errno) -> PassError {
 /// # Errors
 ///
 /// - [`PassError::Variable`]: no variable can have this name.
-/// - [`PassError::NotRegular`], [`PassError::NotARing`]: the descriptor is not that of a ring without a name, but a
-///   pipe, a socket, another file or the like.
+/// - [`PassError::NotARing`]: the descriptor is not that of a ring without a name, but of a pipe, a socket, another
+///   file or the like.
 /// - [`PassError::Os`]: a system call failed.
 pub fn inherit(command: &mut Command, descriptor: impl AsFd, variable: &str) -> Result<(), PassError> {
     check_name(variable)?;
@@ -106,8 +103,7 @@ pub fn inheritable(descriptor: impl AsFd) -> Result<(OwnedFd, String), PassError
     // The first numbers are those of the standard streams, which a command replaces in the child.
     let copy = fcntl_dupfd_cloexec(descriptor.as_fd(), FIRST).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))?;
     let stat = rustix::fs::fstat(&copy).map_err(failed("fstat"))?;
-    check_regular(copy.as_raw_fd(), &stat)?;
-    check_mark(copy.as_raw_fd(), copy.as_fd())?;
+    check_ring(copy.as_fd()).map_err(no_ring(copy.as_raw_fd()))?;
     let note = Note { number: copy.as_raw_fd(), object: object(&stat) };
     Ok((copy, note.to_string()))
 }
@@ -120,17 +116,9 @@ fn check_name(variable: &str) -> Result<(), PassError> {
     }
 }
 
-/// Refuses what cannot be reopened without side effects, or a wait.
-fn check_regular(number: i32, stat: &Stat) -> Result<(), PassError> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(()),
-        _ => Err(PassError::NotRegular { number }),
-    }
-}
-
-/// Refuses what is no ring.
-fn check_mark(number: i32, descriptor: BorrowedFd<'_>) -> Result<(), PassError> {
-    check_ring(descriptor).map_err(|source| PassError::NotARing { number, source })
+/// Says that a descriptor is not that of a ring.
+fn no_ring(number: i32) -> impl Fn(Error) -> PassError {
+    move |source| PassError::NotARing { number, source }
 }
 
 /// Opens what this process inherited by [`inherit`]. It can be called more than once.
@@ -145,7 +133,7 @@ fn check_mark(number: i32, descriptor: BorrowedFd<'_>) -> Result<(), PassError> 
 /// - [`PassError::Missing`], [`PassError::Malformed`]: the variable is not set, or does not name a descriptor.
 /// - [`PassError::NotInherited`], [`PassError::OtherFile`]: no descriptor of this number is open, or it refers to
 ///   another file.
-/// - [`PassError::NotRegular`], [`PassError::NotARing`]: what the variable names is no ring.
+/// - [`PassError::NotARing`]: what the variable names is no ring.
 /// - [`PassError::NoProc`]: `/proc` is not mounted.
 /// - [`PassError::Os`]: a system call failed.
 pub fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
@@ -154,14 +142,14 @@ pub fn inherited(variable: &str) -> Result<OwnedFd, PassError> {
     let Some(note) = text.to_str().and_then(Note::parse) else {
         return Err(PassError::Malformed { variable: variable.to_owned(), found: text });
     };
-    // Before it is opened: the variable is not trusted.
+    // Before it is opened, which may have side effects or wait: the variable is not trusted.
     let stat = rustix::fs::stat(path_of(note.number)).map_err(|error| note.gone(variable, error))?;
     note.check(variable, &stat)?;
-    check_regular(note.number, &stat)?;
-    let opened = open_number(note.number);
+    check_regular(ANONYMOUS, &stat).map_err(no_ring(note.number))?;
+    let opened = open_number(note.number, OFlags::RDWR);
     let descriptor = opened.map_err(|error| note.gone(variable, error))?;
     note.check(variable, &rustix::fs::fstat(descriptor.as_fd()).map_err(failed("fstat"))?)?;
-    check_mark(note.number, descriptor.as_fd())?;
+    check_ring(descriptor.as_fd()).map_err(no_ring(note.number))?;
     note.keep_to_this_process();
     Ok(descriptor)
 }

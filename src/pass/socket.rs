@@ -14,7 +14,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, send as send_bytes, sendmsg};
 
-use super::PassError;
+use super::error::{PassError, failed};
 use crate::segment::descriptor::lift;
 
 /// The descriptor of a process that sent something (`SO_PASSPIDFD`), which libc does not name.
@@ -51,8 +51,8 @@ impl Patience {
     pub(super) const NONE: Patience = Patience { event: PollFlags::empty(), waits: false, until: None };
 
     fn of(socket: &UnixStream, event: PollFlags, timeout: io::Result<Option<Duration>>) -> Result<Patience, PassError> {
-        let timeout = timeout.map_err(|source| PassError::Os { call: "getsockopt", source })?;
-        let flags = fcntl_getfl(socket).map_err(|error| failed("fcntl(F_GETFL)", error))?;
+        let timeout = timeout.map_err(failed("getsockopt"))?;
+        let flags = fcntl_getfl(socket).map_err(failed("fcntl(F_GETFL)"))?;
         // A limit that no clock reaches is none.
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         Ok(Patience { event, waits: !flags.contains(OFlags::NONBLOCK), until })
@@ -82,11 +82,6 @@ impl Patience {
     }
 }
 
-/// Says which call failed.
-fn failed(call: &'static str, error: Errno) -> PassError {
-    PassError::Os { call, source: error.into() }
-}
-
 /// Sends all bytes, and beside the first of them a descriptor.
 pub(super) fn send(
     socket: &UnixStream,
@@ -109,7 +104,7 @@ pub(super) fn send(
             _ => send_bytes(socket, &bytes[sent..], flags),
         });
         sent += more.map_err(|error| match sent {
-            0 => failed("sendmsg", error),
+            0 => failed("sendmsg")(error),
             _ => PassError::Unfinished { found: sent, expected: bytes.len(), source: error.into() },
         })?;
     }
@@ -120,7 +115,7 @@ pub(super) fn send(
 pub(super) fn receive_bytes(socket: &UnixStream, patience: Patience, bytes: &mut [u8]) -> Result<usize, PassError> {
     // Without room for them, the system closes descriptors that come.
     let received = patience.call(socket, || recv(socket, &mut *bytes, RecvFlags::DONTWAIT).map(|(len, _)| len));
-    received.map_err(|error| failed("recv", error))
+    received.map_err(failed("recv"))
 }
 
 /// What came beside bytes.
@@ -196,5 +191,5 @@ unsafe fn take(message: &libc::msghdr, beside: &mut Beside) {
 
 /// Keeps a descriptor that came, under a number that no standard stream has.
 pub(super) fn keep(descriptor: OwnedFd) -> Result<OwnedFd, PassError> {
-    lift(descriptor).map_err(|error| failed("fcntl(F_DUPFD_CLOEXEC)", error))
+    lift(descriptor).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))
 }

@@ -5,8 +5,6 @@
 //! description. So every attach opens descriptions of its own, through `/proc/self/fd`, and those that hold a lock are
 //! never handed out: otherwise a process that was given one would keep the role of a peer that is dead.
 
-use std::fs;
-use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
@@ -14,8 +12,9 @@ use rustix::io::Errno;
 
 use super::descriptor::lift;
 use super::directory;
-use super::layout::{Header, MAGIC};
+pub(crate) use super::object::check_regular;
 use super::object::{self, os, same};
+use super::view::Glance;
 use crate::error::{ANONYMOUS, Error};
 
 /// The seals of each segment: its length is final.
@@ -27,9 +26,6 @@ const WRITE_SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
 /// The permissions that a memory file can have: the system does not let it become executable.
 const PERMISSIONS: u32 = 0o666;
 
-/// What the system says of its memory.
-const MEMORY: &str = "/proc/meminfo";
-
 /// Creates an empty memory file.
 pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
@@ -38,43 +34,9 @@ pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
         Err(Errno::INVAL) => rustix::fs::memfd_create("ringmain", flags),
         made => made,
     };
-    let file = made.and_then(lift).map_err(|error| match error {
-        Errno::NOSYS | Errno::PERM | Errno::ACCESS => Error::Unsupported { call: "memfd_create", source: error.into() },
-        _ => os("memfd_create", error),
-    })?;
+    let file = made.and_then(lift).map_err(|error| object::refused("memfd_create", error))?;
     object::set_mode(file.as_fd(), mode & PERMISSIONS)?;
     Ok(file)
-}
-
-/// Refuses a length that cannot be reserved, before anything is done for it.
-///
-/// A memory file has no file system that could be full: the system would end processes, this one or others, to make
-/// room for more than there is.
-pub(super) fn check_room(len: u64) -> Result<(), Error> {
-    if let Some(available) = available_memory().filter(|&available| available < len) {
-        return Err(Error::NoMemory { needed: len, available });
-    }
-    object::check_file_size(len)
-}
-
-/// Reserves every byte.
-pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
-    match object::reserve(file, len) {
-        Err(Error::NoSpace { needed, .. }) => {
-            Err(Error::NoMemory { needed, available: available_memory().unwrap_or(0) })
-        }
-        reserved => reserved,
-    }
-}
-
-/// Returns how many bytes of memory the system can give without ending a process, if it says so.
-pub(super) fn available_memory() -> Option<u64> {
-    let text = fs::read_to_string(MEMORY).ok()?;
-    let kilobytes = |field: &str| {
-        let rest = text.lines().find_map(|line| line.strip_prefix(field))?;
-        rest.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse::<u64>().ok()
-    };
-    Some(kilobytes("MemAvailable")?.saturating_add(kilobytes("SwapFree").unwrap_or(0)).saturating_mul(1024))
 }
 
 /// Fixes the length for ever, and the seals with it, unless there is one more to come.
@@ -109,7 +71,7 @@ fn seals(file: BorrowedFd<'_>) -> Result<SealFlags, Error> {
 
 /// Checks that a descriptor refers to memory whose length nobody can change. Before that, its length means nothing.
 pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
-    object::check_regular(ANONYMOUS, &object::stat(file)?)?;
+    check_regular(ANONYMOUS, &object::stat(file)?)?;
     let found = seals(file)?;
     if !found.contains(SEALS) || found.intersects(WRITE_SEALS) {
         return Err(Error::Seals { found: found.bits(), expected: SEALS.bits() });
@@ -125,18 +87,12 @@ pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
 /// reserved what a stranger's object has.
 pub(crate) fn check_ring(file: BorrowedFd<'_>) -> Result<(), Error> {
     check_sealed(file)?;
-    let mut magic = [0; 8];
-    let read = rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut magic, offset_of!(Header, identity) as u64));
-    let len = read.map_err(|error| os("pread", error))?;
-    match u64::from_ne_bytes(magic) {
-        MAGIC if len == magic.len() => Ok(()),
-        magic => Err(Error::NotARing { name: ANONYMOUS.to_owned(), len: object::stat(file)?.st_size as u64, magic }),
-    }
+    Glance::at(file)?.finished(ANONYMOUS).map(drop)
 }
 
 /// Reopens what a descriptor refers to: by a description of its own, which shares no locks with the first.
 pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
-    let again = open_number(file.as_raw_fd()).map_err(|error| match error {
+    let again = open_number(file.as_raw_fd(), OFlags::RDWR).map_err(|error| match error {
         Errno::NOENT | Errno::NOTDIR => Error::NoProc { source: error.into() },
         Errno::ACCESS | Errno::PERM => Error::PermissionDenied { name: ANONYMOUS.to_owned(), source: error.into() },
         _ => os("open(/proc/self/fd)", error),
@@ -148,12 +104,12 @@ pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
     }
 }
 
-/// Opens what a descriptor of this number refers to. The path is a link that the kernel follows itself, to an object
-/// that need have no path.
+/// Opens what a descriptor of this number refers to, with this access. The path is a link that the kernel follows
+/// itself, to an object that need have no path.
 ///
 /// It never waits: a process with a lease of the object (`F_SETLEASE`) could block the caller for 45 seconds.
-pub(crate) fn open_number(number: i32) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+pub(crate) fn open_number(number: i32, access: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty())).and_then(lift)
 }
 
@@ -167,11 +123,6 @@ mod tests {
     #![allow(unsafe_code, reason = "no safe call takes a lease")]
 
     use super::*;
-
-    #[test]
-    fn the_system_says_how_much_memory_it_can_give() {
-        assert!(available_memory().unwrap() > 0);
-    }
 
     #[test]
     fn a_memory_file_that_was_opened_anew_is_the_same_with_a_lock_of_its_own() {

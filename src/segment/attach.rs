@@ -20,15 +20,15 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::Stat;
-use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::anonymous;
+use super::directory;
 use super::effective_user;
 use super::holder::{Looker, Notes};
 use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
 use super::mapping::{Mapping, PIECE};
-use super::object::{self, os};
+use super::object;
 use super::removal;
 use super::request::{Creation, Place, Request};
 use super::reserved;
@@ -69,9 +69,17 @@ pub(super) struct Attached {
     pub(super) questions: OwnedFd,
 }
 
-/// The result of one attempt.
-enum Look {
-    Attached(Attached),
+impl Attached {
+    fn of((mapping, identity): (Mapping, Identity), questions: OwnedFd) -> Attached {
+        Attached { mapping, identity: Box::new(identity), questions }
+    }
+}
+
+/// Why an attempt did not attach.
+enum Obstacle {
+    /// Another attempt would fail too.
+    Failed(Error),
+    /// There is no ring, and this attempt may not create one.
     Absent,
     /// Something changed meanwhile, or another process is attaching or leaving: try again.
     Unsettled,
@@ -83,35 +91,24 @@ enum Look {
     ReadLocked(Lock),
 }
 
-impl Look {
-    /// What was mapped, if anything was.
-    fn attached(mapped: Option<(Mapping, Identity)>, questions: OwnedFd) -> Look {
-        mapped.map_or(Look::Unsettled, |(mapping, identity)| {
-            Look::Attached(Attached { mapping, identity: Box::new(identity), questions })
-        })
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Obstacle {
+        Obstacle::Failed(error)
     }
+}
 
+impl Obstacle {
     /// How far the creator of an object has got.
-    fn being_made(stat: &Stat) -> Look {
+    fn being_made(stat: &Stat) -> Obstacle {
         // Their types differ between processors.
         let (seconds, nanoseconds) = (i128::from(stat.st_ctime), i128::from(stat.st_ctime_nsec));
         let (ino, size, blocks) = (i128::from(stat.st_ino), i128::from(stat.st_size), i128::from(stat.st_blocks));
-        Look::BeingMade([ino, size, blocks, seconds, nanoseconds])
+        Obstacle::BeingMade([ino, size, blocks, seconds, nanoseconds])
     }
 }
 
 /// How far a creator has got: which object it is, its length and blocks, and when it was changed last.
 type Progress = [i128; 5];
-
-/// The result of an attempt to lock a role.
-enum Locking {
-    /// It is locked, if there is one to lock, and the mapping keeps it.
-    Locked(Mapping),
-    /// Another one has it.
-    Held(Role),
-    /// The name refers to another object by now.
-    Moved,
-}
 
 /// What attempts are made for.
 struct Attempt<'a> {
@@ -125,7 +122,8 @@ struct Attempt<'a> {
 pub(super) fn attach(request: &Request, role: Option<Role>, wanted: &Wanted) -> Result<Attached, Error> {
     // Bits that are no permissions, or a ring that its own owner could not use.
     if request.mode & !0o777 != 0 || request.mode & 0o600 != 0o600 {
-        return Err(Error::InvalidMode { mode: request.mode });
+        const EXPECTED: &str = "permission bits only, with read and write for the owner, such as 0o600";
+        return Err(Error::invalid("mode", format_args!("{:#o}", request.mode), EXPECTED));
     }
     if let Place::Name(name) = &request.place {
         object::check_name(name)?;
@@ -135,15 +133,18 @@ pub(super) fn attach(request: &Request, role: Option<Role>, wanted: &Wanted) -> 
     let mut pause = FIRST_PAUSE;
     let mut patience = Patience::default();
     loop {
-        let look = attempt.look()?;
+        let obstacle = match attempt.look() {
+            Ok(attached) => return Ok(attached),
+            Err(obstacle) => obstacle,
+        };
         let waited = start.elapsed();
-        let limit = match look {
-            Look::Attached(attached) => return Ok(attached),
-            Look::Absent => request.wait,
-            _ => patience.after(&look, waited, request.wait),
+        let limit = match obstacle {
+            Obstacle::Failed(_) => Duration::ZERO,
+            Obstacle::Absent => request.wait,
+            _ => patience.after(&obstacle, waited, request.wait),
         };
         if waited >= limit {
-            return Err(attempt.give_up(&look, waited));
+            return Err(attempt.give_up(obstacle, waited));
         }
         thread::sleep(pause.min(limit - waited));
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -165,12 +166,12 @@ struct Patience {
 
 impl Patience {
     /// Returns when patience ends after this attempt, counted from the first one.
-    fn after(&mut self, look: &Look, waited: Duration, wait: Duration) -> Duration {
-        if let Look::HolderGone(_) | Look::ReadLocked(_) = look {
+    fn after(&mut self, obstacle: &Obstacle, waited: Duration, wait: Duration) -> Duration {
+        if let Obstacle::HolderGone(_) | Obstacle::ReadLocked(_) = obstacle {
             return *self.kept.get_or_insert(waited) + GRACE;
         }
         self.kept = None;
-        if let &Look::BeingMade(made) = look {
+        if let &Obstacle::BeingMade(made) = obstacle {
             if self.progress.is_none_or(|(progress, _)| progress != made) && self.believes(made) {
                 self.progress = Some((made, waited));
             }
@@ -214,32 +215,32 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn look(&self) -> Result<Look, Error> {
+    fn look(&self) -> Result<Attached, Obstacle> {
         match &self.request.place {
             Place::Name(name) => self.look_at(name),
-            Place::Nowhere if !self.wanted.is_complete() => Err(Error::NoCapacity),
+            Place::Nowhere if !self.wanted.is_complete() => Err(Error::NoCapacity.into()),
             // There is no creator to wait for.
             Place::Nowhere if self.request.creation == Creation::Never => {
-                Err(Error::NotFound { name: self.name().to_owned(), waited: Duration::ZERO })
+                Err(Error::NotFound { name: self.name().to_owned(), waited: Duration::ZERO }.into())
             }
             Place::Nowhere => {
                 let questions = anonymous::create(self.request.mode)?;
                 let made = self.make(questions.as_fd())?;
                 // The system tells nobody of what is done by the descriptor with which it made a memory file.
                 let questions = if self.role.is_some() { anonymous::reopen(questions.as_fd())? } else { questions };
-                Ok(Look::attached(made, questions))
+                Ok(Attached::of(made, questions))
             }
             Place::Descriptor(given) => self.look_behind(given.as_fd()),
         }
     }
 
-    fn look_at(&self, name: &str) -> Result<Look, Error> {
+    fn look_at(&self, name: &str) -> Result<Attached, Obstacle> {
         let opened = match object::open(name) {
             Err(Error::PermissionDenied { .. }) => match object::status(name)? {
                 // Its creator opens it, to others and under a umask to itself, when it has locked what it needs.
                 Some(stat) if object::is_in_the_making(&stat) => {
                     self.check_access(&stat)?;
-                    return Ok(Look::being_made(&stat));
+                    return Err(Obstacle::being_made(&stat));
                 }
                 // It may have been finished, or removed, between the two calls.
                 _ => object::open(name)?,
@@ -248,49 +249,43 @@ impl Attempt<'_> {
         };
         let Some(file) = opened else {
             return match self.wanted.is_complete() {
-                false if self.request.creation == Creation::New => Err(Error::NoCapacity),
+                false if self.request.creation == Creation::New => Err(Error::NoCapacity.into()),
                 true if self.request.creation != Creation::Never => self.create(name),
-                _ => Ok(Look::Absent),
+                _ => Err(Obstacle::Absent),
             };
         };
         self.check_access(&object::stat(file.as_fd())?)?;
-        match self.observe(file.as_fd())? {
-            None => self.repair(name, file.as_fd()),
+        match Glance::at(file.as_fd())?.identity(name)? {
+            None => Err(self.repair(name, file.as_fd())?),
             Some(found) => self.join(file, found),
         }
     }
 
     /// Tries what a given descriptor refers to. Its length means nothing before its seals were checked.
-    fn look_behind(&self, given: BorrowedFd<'_>) -> Result<Look, Error> {
+    fn look_behind(&self, given: BorrowedFd<'_>) -> Result<Attached, Obstacle> {
         anonymous::check_sealed(given)?;
         let file = anonymous::reopen(given)?;
         self.check_access(&object::stat(file.as_fd())?)?;
-        match self.observe(file.as_fd())? {
-            // The seals are the last step of a creation.
-            None => self.not_a_ring(file.as_fd(), 0),
-            Some(found) => self.join(file, found),
-        }
+        // The seals are the last step of a creation.
+        let found = Glance::at(file.as_fd())?.finished(self.name())?;
+        self.join(file, found)
     }
 
     /// Takes the role in a finished segment, if it is the one that is wanted.
-    fn join(&self, file: OwnedFd, found: Identity) -> Result<Look, Error> {
-        if self.request.creation == Creation::New {
-            return Err(Error::AlreadyExists { name: self.name().to_owned() });
-        }
+    fn join(&self, file: OwnedFd, found: Identity) -> Result<Attached, Obstacle> {
         let name = self.name();
+        if self.request.creation == Creation::New {
+            return Err(Error::AlreadyExists { name: name.to_owned() }.into());
+        }
         // The length is read after the magic was seen: before, the object may not have had its length yet.
         let stat = object::stat(file.as_fd())?;
-        let (len, counted) = (stat.st_size as u64, reserved::counted(&stat));
-        // A process of this user could take memory back as soon as this one has looked: it is not worth the time.
-        let reserved = match self.is_foreign(stat.st_uid) {
-            true => reserved::before_the_end(file.as_fd(), len, counted),
-            false => counted,
-        };
+        let len = stat.st_size as u64;
+        let reserved = reserved::before_the_end(file.as_fd(), len, reserved::counted(&stat));
         self.wanted.check(name, found, len)?;
         reserved::check(name, len, reserved)?;
         let data = len - found.data_offset;
         match self.most(stat.st_uid, reserved).filter(|&limit| limit < data) {
-            Some(limit) => Err(Error::TooLarge { name: name.to_owned(), found: data, limit }),
+            Some(limit) => Err(Error::TooLarge { name: name.to_owned(), found: data, limit }.into()),
             None => self.enter(file, found),
         }
     }
@@ -305,123 +300,101 @@ impl Attempt<'_> {
         match self.request.max_capacity {
             None if self.is_foreign(owner) && !self.wanted.is_complete() => {
                 // What would be available if the ring were not there.
-                anonymous::available_memory().map(|available| available.saturating_add(reserved) / 2)
+                reserved::available_memory().map(|available| available.saturating_add(reserved) / 2)
             }
             given => given.map(|bytes| bytes as u64),
         }
     }
 
     /// Says why the wait ends after this attempt.
-    fn give_up(&self, look: &Look, waited: Duration) -> Error {
+    fn give_up(&self, obstacle: Obstacle, waited: Duration) -> Error {
         let name = self.name().to_owned();
-        match (look, self.role) {
-            (Look::Absent, _) => Error::NotFound { name, waited },
-            (&Look::HolderGone(holder), Some(role)) => Error::HolderGone { name, role, holder, waited },
-            (Look::ReadLocked(lock), _) => lock.read_locked(&name, waited),
+        match (obstacle, self.role) {
+            (Obstacle::Failed(error), _) => error,
+            (Obstacle::Absent, _) => Error::NotFound { name, waited },
+            (Obstacle::HolderGone(holder), Some(role)) => Error::HolderGone { name, role, holder, waited },
+            (Obstacle::ReadLocked(lock), _) => lock.read_locked(&name, waited),
             _ => Error::NotReady { name, waited },
         }
     }
 
     /// Creates the segment, and takes the role before anyone else can see it.
-    fn create(&self, name: &str) -> Result<Look, Error> {
+    fn create(&self, name: &str) -> Result<Attached, Obstacle> {
         Lock::check_supported()?;
-        let Some(file) = object::create(name)? else { return Ok(Look::Unsettled) };
+        let file = object::create(name)?.ok_or(Obstacle::Unsettled)?;
         // Another process may have seen the empty object first and taken it for one whose creator died.
         if !Lock::Administration.take(file.as_fd())? {
-            return Ok(Look::Unsettled);
+            return Err(Obstacle::Unsettled);
         }
-        let (administration, questions) = match self.begin(name, file.as_fd()) {
-            Ok(Some(begun)) => begun,
-            Ok(None) => return Ok(Look::Unsettled),
-            Err(error) => {
-                // The first error tells more than a second one. What cannot be removed now, the next attach repairs.
-                let _ = removal::unlink_locked(name, file.as_fd());
-                return Err(error);
-            }
-        };
+        // The first error tells more than a second one. What cannot be removed now, the next attach repairs.
+        let remove = |file: BorrowedFd<'_>| drop(removal::unlink_locked(name, file));
+        let (administration, questions) = self.begin(file.as_fd()).inspect_err(|_| remove(file.as_fd()))?;
         drop(file);
-        let made = self.make(questions.as_fd());
-        if made.is_err() {
-            let _ = removal::unlink_locked(name, questions.as_fd());
-        }
+        let made = self.make(questions.as_fd()).inspect_err(|_| remove(questions.as_fd()));
         drop(administration);
-        Ok(Look::attached(made?, questions))
+        Ok(Attached::of(made?, questions))
     }
 
     /// Opens a new object again, and maps a page of it, which keeps the administration lock that `file` has: nothing
     /// else of the mapping is used, and nobody inherits it.
-    fn begin(&self, name: &str, file: BorrowedFd<'_>) -> Result<Option<(Mapping, OwnedFd)>, Error> {
+    fn begin(&self, file: BorrowedFd<'_>) -> Result<(Mapping, OwnedFd), Obstacle> {
+        directory::check_memory(file)?;
         // A umask may have taken even the owner's permissions. Others get theirs once they can lock nothing.
         object::set_mode(file, self.request.mode & OWNERS | object::IN_THE_MAKING)?;
-        let Some(questions) = object::reopen(name, file)? else { return Ok(None) };
-        Ok(Some((Mapping::new(file, DATA_OFFSET)?, questions)))
+        let questions = self.reopen(file)?;
+        Ok((Mapping::new(file, DATA_OFFSET)?, questions))
     }
 
     /// Reserves and maps the memory and writes what it is. All that can fail comes before the magic, which is the last.
-    ///
-    /// Returns `None` if another process was faster.
-    fn make(&self, questions: BorrowedFd<'_>) -> Result<Option<(Mapping, Identity)>, Error> {
+    fn make(&self, questions: BorrowedFd<'_>) -> Result<(Mapping, Identity), Obstacle> {
         let (identity, is_named) = (self.wanted.identity(birth()?), self.request.place.is_named());
         let len = identity.segment_length;
         // A length that no address space has room for is reported as such.
-        if is_named {
-            object::check_room(questions, len)?
-        } else {
-            anonymous::check_room(len)?
-        }
+        reserved::check_room(questions, len)?;
         // No process of this protocol locks a role before it has seen the magic, but a stranger may have locked it.
-        let Locking::Locked(mapping) = self.lock_role(questions, identity)? else { return Ok(None) };
-        if is_named {
-            object::set_mode(questions, self.request.mode | object::IN_THE_MAKING)?;
-            object::reserve(questions, len)?
-        } else {
-            anonymous::reserve(questions, len)?
-        }
-        self.settle(&mapping, || match is_named {
-            // Nothing but a sign of life for those who wait.
-            true => object::set_mode(questions, self.request.mode | object::IN_THE_MAKING),
-            false => Ok(()),
-        })?;
+        let mapping = self.lock_role(questions, identity)?;
+        // A memory file has its mode from the start, and nobody waits for it.
+        let set_mode = |mode| if is_named { object::set_mode(questions, mode) } else { Ok(()) };
+        set_mode(self.request.mode | object::IN_THE_MAKING)?;
+        reserved::reserve(questions, len)?;
+        // Nothing but a sign of life for those who wait.
+        self.settle(&mapping, || set_mode(self.request.mode | object::IN_THE_MAKING))?;
         let header = header(&mapping);
         let (rows, first) = (header.identity_rows(), identity.first_position);
         let words = [&rows[..], &[&*header.tail, &*header.head]].concat();
         identity::publish(&header.identity.magic, MAGIC, &words, &[&identity.rows()[..], &[first, first]].concat());
-        match is_named {
-            // It has a magic: what is left of a creator that is killed before this call is whole all the same.
-            true => object::set_mode(questions, self.request.mode)?,
-            false => anonymous::seal(questions, self.request.sealable)?,
+        // It has a magic: what is left of a creator that is killed before this call is whole all the same.
+        set_mode(self.request.mode)?;
+        if !is_named {
+            anonymous::seal(questions, self.request.sealable)?;
         }
         // Without a magic, an object with more than rows would pass for a stranger's, which no attach removes.
         if let Some(role) = self.role {
             Notes::own().write(header.slot(role));
         }
-        Ok(Some((mapping, identity)))
+        Ok((mapping, identity))
     }
 
     /// Takes the role in a finished segment. `questions` was opened first, and holds no lock.
-    fn enter(&self, questions: OwnedFd, identity: Identity) -> Result<Look, Error> {
-        let mapping = match self.lock_role(questions.as_fd(), identity)? {
-            Locking::Locked(mapping) => mapping,
-            Locking::Held(role) => return self.look_at_holder(questions.as_fd(), role),
-            Locking::Moved => return Ok(Look::Unsettled),
-        };
+    fn enter(&self, questions: OwnedFd, identity: Identity) -> Result<Attached, Obstacle> {
+        let mapping = self.lock_role(questions.as_fd(), identity)?;
         mapping.populate_header()?;
         if let Some(role) = self.role {
             Notes::own().write(header(&mapping).slot(role));
         }
         self.settle(&mapping, || Ok(()))?;
-        Ok(Look::attached(Some((mapping, identity)), questions))
+        Ok(Attached::of((mapping, identity), questions))
     }
 
-    /// Locks the role by a description of its own, maps the whole segment by it, which may still be longer than the
-    /// object, and checks that the name still refers to this object.
+    /// Locks the role, if there is one to take, by a description of its own, maps the whole segment by it, which may
+    /// still be longer than the object, and checks that the name still refers to this object.
     ///
     /// The descriptor is open for these few calls alone: afterwards the mapping keeps the lock.
-    fn lock_role(&self, questions: BorrowedFd<'_>, identity: Identity) -> Result<Locking, Error> {
-        let Some(own) = self.reopen(questions)? else { return Ok(Locking::Moved) };
+    fn lock_role(&self, questions: BorrowedFd<'_>, identity: Identity) -> Result<Mapping, Obstacle> {
+        let own = self.reopen(questions)?;
         if let Some(role) = self.role {
             if !Lock::Role(role).take(own.as_fd())? {
-                return Ok(Locking::Held(role));
+                return Err(self.look_at_holder(questions, role)?);
             }
             // Where a stranger has it, nobody relies on it.
             let _ = Lock::Reads(role).take(own.as_fd());
@@ -429,38 +402,37 @@ impl Attempt<'_> {
         let mapping = map(own.as_fd(), identity)?;
         drop(own);
         match &self.request.place {
-            Place::Name(name) if !object::stands_for(name, questions)? => Ok(Locking::Moved),
-            _ => Ok(Locking::Locked(mapping)),
+            Place::Name(name) if !object::stands_for(name, questions)? => Err(Obstacle::Unsettled),
+            _ => Ok(mapping),
         }
     }
 
     /// Finds out why a role is locked.
-    fn look_at_holder(&self, questions: BorrowedFd<'_>, role: Role) -> Result<Look, Error> {
+    fn look_at_holder(&self, questions: BorrowedFd<'_>, role: Role) -> Result<Obstacle, Error> {
         if Lock::Role(role).is_kept_by_a_reader(questions)? {
-            return Ok(Look::ReadLocked(Lock::Role(role)));
+            return Ok(Obstacle::ReadLocked(Lock::Role(role)));
         }
         let slot = Unmapped(questions).slot(role);
         let said = presence::observe(&slot.presence);
         let (notes, looker) = (Notes::read(&slot), Looker::new());
-        match said {
-            // Its holder is just attaching, or just leaving: the notes may be those of the one before.
-            Presence::Never | Presence::Left { .. } => Ok(Look::Unsettled),
+        Ok(match said {
             Presence::Came { .. } if !looker.is_gone(notes) => {
-                Err(Error::Busy { name: self.name().to_owned(), role, holder: looker.name(notes) })
+                Error::Busy { name: self.name().to_owned(), role, holder: looker.name(notes) }.into()
             }
             // The notes are those of one process, unless another one attached meanwhile.
             Presence::Came { .. } if presence::observe(&Unmapped(questions).slot(role).presence) == said => {
-                Ok(notes.pid().map_or(Look::Unsettled, Look::HolderGone))
+                notes.pid().map_or(Obstacle::Unsettled, Obstacle::HolderGone)
             }
-            Presence::Came { .. } => Ok(Look::Unsettled),
-        }
+            // Its holder is just attaching, or just leaving: the notes may be those of the one before.
+            _ => Obstacle::Unsettled,
+        })
     }
 
-    /// Reopens the object; `None` if its name refers to another one by now.
-    fn reopen(&self, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Error> {
+    /// Reopens the object, if its name still refers to it.
+    fn reopen(&self, file: BorrowedFd<'_>) -> Result<OwnedFd, Obstacle> {
         match &self.request.place {
-            Place::Name(name) => object::reopen(name, file),
-            Place::Nowhere | Place::Descriptor(_) => anonymous::reopen(file).map(Some),
+            Place::Name(name) => object::reopen(name, file)?.ok_or(Obstacle::Unsettled),
+            Place::Nowhere | Place::Descriptor(_) => Ok(anonymous::reopen(file)?),
         }
     }
 
@@ -481,34 +453,25 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Reads what the segment says it is; `None` if its creator has not finished.
-    fn observe(&self, file: BorrowedFd<'_>) -> Result<Option<Identity>, Error> {
-        Glance::at(file)?.identity(self.name())
-    }
-
     /// Removes what a dead creator left behind. A living one is left to finish.
-    fn repair(&self, name: &str, file: BorrowedFd<'_>) -> Result<Look, Error> {
+    fn repair(&self, name: &str, file: BorrowedFd<'_>) -> Result<Obstacle, Error> {
         if !Lock::Administration.take(file)? {
             if Lock::Administration.is_kept_by_a_reader(file)? {
-                return Ok(Look::ReadLocked(Lock::Administration));
+                return Ok(Obstacle::ReadLocked(Lock::Administration));
             }
-            return Ok(Look::being_made(&object::stat(file)?));
+            return Ok(Obstacle::being_made(&object::stat(file)?));
         }
         // Its creator may have finished, and another may have repaired it, before the lock was ours.
-        if self.observe(file)?.is_none() {
+        let glance = Glance::at(file)?;
+        if glance.identity(name)?.is_none() {
             // Without the mark of its creator it is a stranger's, who may need it.
-            if !object::is_in_the_making(&object::stat(file)?) || !object::is_blank(file) {
-                return self.not_a_ring(file, 0);
+            if !glance.was_left(file) {
+                return Err(glance.not_a_ring(name));
             }
             removal::unlink_locked(name, file)?;
         }
         Lock::Administration.give_back(file)?;
-        Ok(Look::Unsettled)
-    }
-
-    fn not_a_ring<T>(&self, file: BorrowedFd<'_>, magic: u64) -> Result<T, Error> {
-        let len = object::stat(file)?.st_size as u64;
-        Err(Error::NotARing { name: self.name().to_owned(), len, magic })
+        Ok(Obstacle::Unsettled)
     }
 }
 
@@ -517,14 +480,8 @@ fn birth() -> Result<Birth, Error> {
     let mut bytes = [0; 8];
     // No ring has the number 0.
     while bytes == [0; 8] {
-        let read = rustix::io::retry_on_intr(|| getrandom(&mut bytes, GetRandomFlags::empty()));
-        match read {
-            Ok(_) => {}
-            Err(error @ (Errno::NOSYS | Errno::PERM)) => {
-                return Err(Error::Unsupported { call: "getrandom", source: error.into() });
-            }
-            Err(error) => return Err(os("getrandom", error)),
-        }
+        rustix::io::retry_on_intr(|| getrandom(&mut bytes, GetRandomFlags::empty()))
+            .map_err(|error| object::refused("getrandom", error))?;
     }
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
     Ok(Birth { ring_id: u64::from_ne_bytes(bytes), time })
@@ -565,7 +522,7 @@ mod tests {
         let most = |request, capacity, owner| {
             Attempt { request, role: Some(Role::Consumer), wanted: &wanted(capacity) }.most(owner, 1 << 20)
         };
-        let half = anonymous::available_memory().unwrap() / 2;
+        let half = reserved::available_memory().unwrap() / 2;
         for most in [most(&given, None, own), most(&named, None, own + 1)] {
             assert!(most.is_some_and(|most| (half / 2..2 * half).contains(&most)), "{most:?}, half is {half}");
         }
@@ -578,7 +535,7 @@ mod tests {
         let mut patience = Patience::default();
         (0..10_000).find(|&second| {
             let waited = Duration::from_secs(second);
-            patience.after(&Look::BeingMade(progress(second)), waited, Duration::ZERO) <= waited
+            patience.after(&Obstacle::BeingMade(progress(second)), waited, Duration::ZERO) <= waited
         })
     }
 
@@ -605,9 +562,9 @@ mod tests {
             let file = anonymous::create(0o600).unwrap();
             let stranger = anonymous::reopen(file.as_fd()).unwrap();
             assert!(Lock::Role(role).take(stranger.as_fd()).unwrap());
-            assert!(matches!(attempt.make(file.as_fd()), Ok(None)));
+            assert!(matches!(attempt.make(file.as_fd()), Err(Obstacle::Unsettled)));
             drop(stranger);
-            assert!(matches!(attempt.make(file.as_fd()), Ok(Some(_))));
+            assert!(attempt.make(file.as_fd()).is_ok());
         }
     }
 }

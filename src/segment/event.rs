@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::{Mode, OFlags, inotify};
+use rustix::fs::{OFlags, inotify};
 use rustix::io::{read, write};
 
-use super::anonymous::path_of;
+use super::anonymous::{open_number, path_of};
 use super::descriptor::lift;
 use super::object::{self, os};
 use super::process::{Epoch, PerProcess, start_thread};
@@ -41,33 +41,32 @@ struct Reads {
     /// The system's number for the watch.
     watch: i32,
     process: Epoch,
-    /// Counts those of this process.
+    /// A clone for each event of reads that this process has: they are counted by it.
     _one: Arc<()>,
 }
 
 impl Event {
-    /// Makes one of counts, which is readable.
+    /// Makes an event that is a count. It starts readable.
     pub(crate) fn new() -> Result<Event, Error> {
-        let event = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).and_then(lift);
-        event
-            .map(|descriptor| Event { descriptor: Some(descriptor), reads: None })
-            .map_err(|error| os("eventfd", error))
+        let made = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).and_then(lift);
+        let descriptor = made.map_err(|error| os("eventfd", error))?;
+        Ok(Event { descriptor: Some(descriptor), reads: None })
     }
 
-    /// Makes one of reads of this object, which is readable; `None` if there are too many, or the system watches none.
+    /// Makes an event that is a read of this object. It starts readable. `None` if this process has [`MOST`] of them,
+    /// or the system cannot watch the object.
     pub(crate) fn of_reads(object: BorrowedFd<'_>) -> Option<Event> {
-        static THOSE: PerProcess<Arc<()>> = PerProcess::new();
-        let (process, one) = (Epoch::current().ok()?, Arc::clone(THOSE.get().ok()?));
+        static ALL: PerProcess<Arc<()>> = PerProcess::new();
+        let (process, one) = (Epoch::current().ok()?, Arc::clone(ALL.get().ok()?));
         if Arc::strong_count(&one) > 1 + MOST {
             return None;
         }
-        let path = path_of(object.as_raw_fd());
+        let number = object.as_raw_fd();
         // The end of a descriptor that cannot write is no hint of a death.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let object = rustix::fs::open(&path, flags, Mode::empty()).and_then(lift).ok()?;
+        let object = open_number(number, OFlags::RDONLY).ok()?;
         let descriptor = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK);
         let descriptor = descriptor.and_then(lift).ok()?;
-        let watch = inotify::add_watch(&descriptor, path, inotify::WatchFlags::ACCESS).ok()?;
+        let watch = inotify::add_watch(&descriptor, path_of(number), inotify::WatchFlags::ACCESS).ok()?;
         let event = Event { descriptor: Some(descriptor), reads: Some(Reads { object, watch, process, _one: one }) };
         event.happen();
         Some(event)

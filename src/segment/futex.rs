@@ -42,7 +42,7 @@ impl Barriers {
 #[derive(Debug)]
 pub(crate) struct Wakes {
     header: Mapping,
-    /// Who wakes.
+    /// The role of the end that wakes.
     role: Role,
 }
 

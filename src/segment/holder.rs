@@ -5,8 +5,8 @@
 //! it. So if a lock is held, the notes tell whether the process behind it runs. What is not known counts as running:
 //! the notes of another PID namespace, a `/proc` that is not there, hides processes, or is that of another namespace.
 //!
-//! Whoever sleeps comes here ten times a second, and allocates nothing: what is read of `/proc` is short, and lies on
-//! the stack.
+//! A sleeper asks ten times a second. Nothing is allocated for that: what is read of `/proc` is short, and lies on the
+//! stack.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -113,7 +113,7 @@ impl Looker {
         Pid::from_raw(pid).filter(|_| notes.pid != u64::from(std::process::id()))
     }
 
-    /// The same for repeated calls: reads `/proc` once in 100 ms.
+    /// As [`is_gone`](Looker::is_gone), for repeated calls: reads `/proc` once in 100 ms.
     pub(super) fn is_gone_now_and_then(&self, notes: Notes) -> bool {
         if self.looked.get().is_some_and(|looked| looked.elapsed() < INTERVAL) {
             return self.is_absent(notes);
@@ -144,10 +144,11 @@ fn is_over(notes: Notes) -> bool {
 }
 
 /// Reads a file of a process, as much as the buffer has room for.
-fn read(process: impl Display, file: &str, text: &mut [u8]) -> Option<usize> {
+fn read<'a>(process: impl Display, file: &str, text: &'a mut [u8]) -> Option<&'a [u8]> {
     let open = |path: &CStr| rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let file = with_path(format_args!("/proc/{process}/{file}"), open).ok()?;
-    rustix::io::read(file, text).ok()
+    let len = rustix::io::read(file, &mut *text).ok()?;
+    Some(&text[..len])
 }
 
 /// Returns whether `/proc` counts processes as this process's namespace does.
@@ -171,9 +172,8 @@ fn has_our_clock(pid: u64) -> bool {
 /// Returns whether the system writes the core of a process: it does not run any more, but its memory is still there.
 fn is_dumping(pid: u64) -> bool {
     // A process of hundreds of groups is not known to, and its lock ends soon.
-    let mut status = [0; 4096];
-    let len = read(pid, "status", &mut status).unwrap_or(0);
-    status[..len].split(|&byte| byte == b'\n').any(|line| line == b"CoreDumping:\t1")
+    let is_told = |status: &[u8]| status.split(|&byte| byte == b'\n').any(|line| line == b"CoreDumping:\t1");
+    read(pid, "status", &mut [0; 4096]).is_some_and(is_told)
 }
 
 /// What `/proc/PID/stat` says of a process.
@@ -187,9 +187,7 @@ struct Stat {
 
 impl Stat {
     fn read(process: impl Display) -> Option<Stat> {
-        let mut text = [0; 1024];
-        let len = read(process, "stat", &mut text)?;
-        Stat::parse(&text[..len])
+        Stat::parse(read(process, "stat", &mut [0; 1024])?)
     }
 
     fn parse(text: &[u8]) -> Option<Stat> {

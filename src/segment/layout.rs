@@ -87,7 +87,7 @@ pub(super) const WRITTEN_BY_CREATOR: [(u64, u64); 4] = {
         (0, size_of::<IdentityRows>() as u64),
         word(offset_of!(Header, tail)),
         word(offset_of!(Header, head)),
-        (second as u64, (second + size_of::<MoreIdentityRows>()) as u64),
+        (second as u64, (second + 8 * SECOND_ROWS) as u64),
     ]
 };
 
@@ -113,7 +113,8 @@ pub(super) struct Header {
     /// The word after it, at 0x188, is reserved for a producer that overwrites: 0, and not read.
     pub(super) tail: Apart<AtomicU64>,
     pub(super) head: Apart<AtomicU64>,
-    pub(super) more_identity: Apart<MoreIdentityRows>,
+    /// The second part of what the segment is, since the first one ends at the slots.
+    pub(super) more_identity: Apart<[AtomicU64; SECOND_ROWS]>,
 }
 
 /// What the segment is. Written by its creator, before the magic; never changed after it.
@@ -121,12 +122,6 @@ pub(super) struct Header {
 pub(super) struct IdentityRows {
     pub(super) magic: AtomicU64,
     rows: [AtomicU64; FIRST_ROWS],
-}
-
-/// The second part of what the segment is, since the first one ends at the slots.
-#[repr(C)]
-pub(super) struct MoreIdentityRows {
-    rows: [AtomicU64; SECOND_ROWS],
 }
 
 /// What the holder of a role says about itself. Written by that holder.
@@ -163,7 +158,7 @@ impl Header {
 
     /// Returns the words of the identity after the magic, in the order of [`Identity::rows`].
     pub(super) fn identity_rows(&self) -> [&AtomicU64; ROWS] {
-        let (first, second) = (&self.identity.rows, &self.more_identity.rows);
+        let (first, second) = (&self.identity.rows, &self.more_identity);
         array::from_fn(|row| if row < FIRST_ROWS { &first[row] } else { &second[row - FIRST_ROWS] })
     }
 }
@@ -185,7 +180,7 @@ const _: () = {
     assert!(offset_of!(Header, tail) == 3 * APART);
     assert!(offset_of!(Header, head) == 4 * APART);
     assert!(offset_of!(Header, more_identity) == 5 * APART);
-    assert!(size_of::<MoreIdentityRows>() <= APART);
+    assert!(8 * SECOND_ROWS <= APART);
     assert!(size_of::<Identity>() == 8 * ROWS);
     assert!(size_of::<Header>() == 6 * APART);
     assert!(size_of::<Header>() <= DATA_OFFSET);

@@ -15,6 +15,7 @@ use rustix::process::{Resource, getrlimit};
 use super::futex;
 use super::layout::Header;
 use super::object;
+use super::unmapped::Unmapped;
 use crate::ring::farewell::{self, Distant, Words};
 use crate::ring::memory::Role;
 
@@ -70,9 +71,7 @@ struct Word<'a> {
 impl farewell::Reached for Word<'_> {
     /// What is not there is 0.
     fn get(&self) -> u64 {
-        let mut bytes = [0; 8];
-        let read = rustix::io::retry_on_intr(|| rustix::io::pread(self.file, &mut bytes, self.offset));
-        if read == Ok(bytes.len()) { u64::from_ne_bytes(bytes) } else { 0 }
+        Unmapped(self.file).value(self.offset)
     }
 
     fn put(&self, value: u64) {

@@ -31,7 +31,7 @@ pub(super) struct Mapping {
     data_offset: usize,
     data_len: usize,
     /// The process that mapped it: in a forked child the addresses may have another use.
-    process: Epoch,
+    pub(super) process: Epoch,
 }
 
 impl Mapping {
@@ -49,9 +49,8 @@ impl Mapping {
         let data_len = len - data_offset;
         // A range of addresses of its own, over which the object is then mapped: if anything fails, it is given back
         // whole.
-        let range =
-            MmapOptions::new().len(len + data_len).no_reserve_swap().map_anon().map_err(|error| os("mmap", error))?;
-        let bytes = MmapRaw::from(range);
+        let range = MmapOptions::new().len(len + data_len).no_reserve_swap().map_anon();
+        let bytes = MmapRaw::from(range.map_err(|error| os("mmap", error))?);
         let place = |at: usize, offset: usize, len: usize| {
             let address = bytes.as_mut_ptr().wrapping_add(at).cast();
             let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::FIXED);
@@ -139,11 +138,6 @@ impl Mapping {
     #[inline(always)]
     pub(super) fn is_here(&self) -> bool {
         self.process.is_current()
-    }
-
-    /// Returns the process that made it.
-    pub(super) fn process(&self) -> Epoch {
-        self.process
     }
 }
 

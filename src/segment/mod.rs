@@ -168,7 +168,7 @@ impl Segment {
             };
             // SAFETY: mapping and descriptor are fields after the registration: they are dropped after it, or leaked
             // with it.
-            self.at_exit = Some(unsafe { Registration::new(entry, self.mapping.process()) });
+            self.at_exit = Some(unsafe { Registration::new(entry, self.mapping.process) });
         }
     }
 
@@ -176,7 +176,7 @@ impl Segment {
     /// an end that they tell must not be news to whoever attaches after it.
     pub(crate) fn peer_now(&self) -> (Presence, bool) {
         let said = presence::observe(self.presence(self.role.peer()));
-        (said, self.examine_peer() == PeerState::Alive)
+        (said, self.peer_state(true) == PeerState::Alive)
     }
 
     /// Finds out which ends of the other role concern this holder, which has just attached and found the other role so.
@@ -216,8 +216,8 @@ impl Segment {
 
     /// Returns where those who wait at this handle leave what wakes them.
     pub(crate) fn bell(&mut self) -> &Arc<Bell> {
-        let begin = || Watch::begin(self.questions.as_fd(), self.mapping.process());
-        self.watch.get_or_insert_with(begin).bell()
+        let begin = || Watch::begin(self.questions.as_fd(), self.mapping.process);
+        &self.watch.get_or_insert_with(begin).bell
     }
 
     /// Returns where the other end wakes this one.
@@ -233,25 +233,17 @@ impl Segment {
         self.identity.capacity as usize
     }
 
-    /// Finds out the state of the other role, in at most two system calls. If this is not the process of the handle,
-    /// nobody has attached.
-    pub(crate) fn peer_state(&self) -> PeerState {
-        self.peer_state_by(|notes| self.looker.is_absent(notes))
-    }
-
-    /// The same for a wait, which has the time to read `/proc`: once in 100 ms.
-    pub(crate) fn examine_peer(&self) -> PeerState {
-        self.peer_state_by(|notes| self.looker.is_gone_now_and_then(notes))
-    }
-
-    fn peer_state_by(&self, is_gone: impl Fn(Notes) -> bool) -> PeerState {
+    /// Finds out the state of the other role, in at most two system calls; `closely` for a wait, which has the time to
+    /// read `/proc`: once in 100 ms. If this is not the process of the handle, nobody has attached.
+    pub(crate) fn peer_state(&self, closely: bool) -> PeerState {
         if !self.is_here() {
             return PeerState::Never;
         }
-        let peer = self.role.peer();
+        let (peer, looker) = (self.role.peer(), &self.looker);
+        let is_gone = |notes| if closely { looker.is_gone_now_and_then(notes) } else { looker.is_absent(notes) };
         // The same call on the same kind of descriptor worked at attach. If it ever fails, a peer that may be there
         // must not be taken for dead.
-        roles::state(peer, self.header().slot(peer), self.questions.as_fd(), is_gone).unwrap_or(PeerState::Alive)
+        roles::state(peer, || self.header().slot(peer), self.questions.as_fd(), is_gone).unwrap_or(PeerState::Alive)
     }
 
     /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach. A process
@@ -334,7 +326,7 @@ impl Segment {
 
     /// Returns a descriptor of reads of the object, if the system gives this process one more.
     pub(crate) fn event_of_reads(&self) -> Option<Event> {
-        // A driver that may not call `membarrier` looks at the word a thousand times a second.
+        // A driver that may not call `membarrier` loads the word a thousand times a second.
         if self.barriers.is_allowed { Event::of_reads(self.questions.as_fd()) } else { None }
     }
 
@@ -343,7 +335,7 @@ impl Segment {
         Lock::Reads(self.role.peer()).is_held(self.questions.as_fd()).unwrap_or(false)
     }
 
-    /// Returns one more descriptor like that.
+    /// Returns one more descriptor that holds no lock.
     pub(crate) fn descriptor_to_keep(&self) -> Result<OwnedFd, Error> {
         self.questions.try_clone().map_err(|error| object::os("fcntl(F_DUPFD_CLOEXEC)", error))
     }

@@ -3,9 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{FallocateFlags, FileType, Mode, Stat, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{FileType, Mode, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 use rustix::shm;
 
 use super::descriptor::lift;
@@ -49,13 +48,7 @@ pub(super) fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>
     match shm::open(name, flags(access), Mode::empty()).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(error @ Errno::NOENT) => directory::blame(error, Use::Find).map_or(Ok(None), Err),
-        Err(error @ Errno::LOOP) => Err(directory::blame(error, Use::Find)
-            .unwrap_or_else(|| Error::NotRegular { name: name.to_owned(), found: "symbolic link" })),
-        Err(Errno::ISDIR) => Err(Error::NotRegular { name: name.to_owned(), found: "directory" }),
-        Err(Errno::NXIO) => Err(Error::NotRegular { name: name.to_owned(), found: "socket or device" }),
-        // Nothing else would make this call wait.
-        Err(Errno::AGAIN) => Err(Error::Leased { name: name.to_owned() }),
-        Err(error) => Err(denied(name, "shm_open", error)),
+        Err(error) => Err(denied(name, "shm_open", error, Use::Find)),
     }
 }
 
@@ -66,47 +59,8 @@ pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
     match shm::open(name, access, Mode::RUSR | Mode::WUSR | Mode::SVTX).and_then(lift) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
-        Err(error) => Err(directory::blame(error, Use::Change).unwrap_or_else(|| denied(name, "shm_open", error))),
+        Err(error) => Err(denied(name, "shm_open", error, Use::Change)),
     }
-}
-
-/// Refuses a length that cannot be reserved, before anything is done for it.
-pub(super) fn check_room(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
-    check_file_size(len)?;
-    directory::check_memory(file)?;
-    let system = rustix::fs::fstatvfs(file).map_err(|error| os("fstatvfs", error))?;
-    // A file system of no size has no limit.
-    match system.f_blocks > 0 && system.f_blocks.saturating_mul(system.f_frsize) < len {
-        true => Err(Error::NoSpace { needed: len, free: free_space(file)? }),
-        false => Ok(()),
-    }
-}
-
-/// Refuses a length beyond the limit of this process: the system would not return an error, but send a signal.
-pub(super) fn check_file_size(len: u64) -> Result<(), Error> {
-    match getrlimit(Resource::Fsize).current.filter(|&limit| limit < len) {
-        Some(limit) => Err(Error::FileSizeLimit { needed: len, limit }),
-        None => Ok(()),
-    }
-}
-
-/// Reserves every byte, so that a full file system is an error here and never a signal later.
-pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
-    check_file_size(len)?;
-    match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len)) {
-        Ok(()) => Ok(()),
-        Err(Errno::NOSPC) => Err(Error::NoSpace { needed: len, free: free_space(file)? }),
-        Err(error @ (Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM)) => {
-            Err(Error::Unsupported { call: "fallocate", source: error.into() })
-        }
-        Err(error) => Err(os("fallocate", error)),
-    }
-}
-
-/// Returns how many bytes the file system of `file` can still hold.
-fn free_space(file: BorrowedFd<'_>) -> Result<u64, Error> {
-    let stat = rustix::fs::fstatvfs(file).map_err(|error| os("fstatvfs", error))?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Gives the object the mode that was asked for, whatever the process's umask is.
@@ -115,18 +69,15 @@ pub(super) fn set_mode(file: BorrowedFd<'_>, mode: u32) -> Result<(), Error> {
 }
 
 /// Checks that the object is a regular file: anything else may block, or mean something to others.
-pub(super) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
+pub(crate) fn check_regular(name: &str, stat: &Stat) -> Result<(), Error> {
     let found = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => None,
-        FileType::Fifo => Some("FIFO"),
-        FileType::Directory => Some("directory"),
-        FileType::Symlink => Some("symbolic link"),
-        _ => Some("socket or device"),
+        FileType::RegularFile => return Ok(()),
+        FileType::Fifo => "FIFO",
+        FileType::Directory => "directory",
+        FileType::Symlink => "symbolic link",
+        _ => "socket or device",
     };
-    match found {
-        None => Ok(()),
-        Some(found) => Err(Error::NotRegular { name: name.to_owned(), found }),
-    }
+    Err(Error::NotRegular { name: name.to_owned(), found })
 }
 
 pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
@@ -151,7 +102,7 @@ pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
     match with_path(format_args!("/dev/shm/{name}"), |path| rustix::fs::lstat(path)) {
         Ok(found) => Ok(Some(found)),
         Err(Errno::NOENT) => Ok(None),
-        Err(error) => Err(denied(name, "lstat", error)),
+        Err(error) => Err(denied(name, "lstat", error, Use::Find)),
     }
 }
 
@@ -210,13 +161,28 @@ fn flags(access: shm::OFlags) -> shm::OFlags {
     access | shm::OFlags::from_bits_retain(plain.bits())
 }
 
-pub(super) fn denied(name: &str, call: &'static str, error: Errno) -> Error {
-    if let Some(fault) = directory::blame(error, Use::Find) {
-        return fault;
-    }
-    match error {
+/// Says why a call for a name failed: by the directory, or by what has the name.
+pub(super) fn denied(name: &str, call: &'static str, error: Errno, purpose: Use) -> Error {
+    let not_regular = |found| Error::NotRegular { name: name.to_owned(), found };
+    directory::blame(error, purpose).unwrap_or_else(|| match error {
         Errno::ACCESS | Errno::PERM => Error::PermissionDenied { name: name.to_owned(), source: error.into() },
+        Errno::LOOP => not_regular("symbolic link"),
+        Errno::ISDIR => not_regular("directory"),
+        Errno::NXIO => not_regular("socket or device"),
+        // Nothing else would make a call wait that opens an object.
+        Errno::AGAIN => Error::Leased { name: name.to_owned() },
         _ => os(call, error),
+    })
+}
+
+/// Says why a call failed that the system may lack, or a filter refuse.
+pub(super) fn refused(call: &'static str, error: impl Into<io::Error>) -> Error {
+    let source = error.into();
+    match source.raw_os_error() {
+        Some(libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL | libc::EPERM | libc::EACCES) => {
+            Error::Unsupported { call, source }
+        }
+        _ => Error::Os { call, source },
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::shm;
 
 use super::attach::CREATION;
-use super::directory::{self, Use};
+use super::directory::Use;
 use super::object;
 use super::roles::{self, Lock};
 use super::unmapped::Unmapped;
@@ -41,7 +41,7 @@ pub fn unlink(name: &str) -> Result<(), Error> {
 pub fn unlink_within(name: &str, limit: Duration) -> Result<(), Error> {
     let file = open_to_remove(name)?;
     // If another process was faster, the name is gone, or refers to a ring that was created after this call.
-    unlink_if(name, file.as_fd(), limit, || Ok(())).map(drop)
+    unlink_if(name, file.as_fd(), limit, || Ok(()))
 }
 
 /// Removes the name of a ring that nobody holds, or of what a process left that was killed while it made one. Anything
@@ -86,7 +86,7 @@ pub fn unlink_if_free(name: &str, limit: Duration) -> Result<(), Error> {
     for role in [Role::Producer, Role::Consumer] {
         Lock::Role(role).give_back(file)?;
     }
-    removed.map(drop)
+    removed
 }
 
 /// Opens the object of a name that is to be removed.
@@ -115,27 +115,24 @@ fn lock_both_roles(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
 ///
 /// Every process that removes a name takes that lock of its object, so the name cannot change to another object between
 /// the check and the removal.
-pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
+pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
     if !object::stands_for(name, file)? {
-        return Ok(false);
+        return Ok(());
     }
     match shm::unlink(name) {
-        Ok(()) => Ok(true),
-        Err(Errno::NOENT) => Ok(false),
-        Err(error) => {
-            Err(directory::blame(error, Use::Change).unwrap_or_else(|| object::denied(name, "shm_unlink", error)))
-        }
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(object::denied(name, "shm_unlink", error, Use::Change)),
     }
 }
 
-/// Removes a name if it still refers to the object of `file`, unless what `may` asks under the administration lock is
-/// an error; returns whether it did. Waits for its turn up to `patience`.
+/// Removes a name if it still refers to the object of `file`, unless `may`, which is called under the administration
+/// lock, returns an error. Waits for its turn up to `patience`.
 fn unlink_if(
     name: &str,
     file: BorrowedFd<'_>,
     patience: Duration,
     may: impl FnOnce() -> Result<(), Error>,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let start = Instant::now();
     while !Lock::Administration.take(file)? {
         let waited = start.elapsed();
@@ -157,10 +154,9 @@ pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, patience: Duration) -
     // The administration is locked by a description of its own: that of the descriptor may have been lent to a process
     // that would keep the lock, if this one is killed right now.
     match object::reopen(name, file) {
-        Ok(Some(own)) => unlink_if(name, own.as_fd(), patience, || Ok(()))?,
-        Ok(None) => false,
+        Ok(Some(own)) => unlink_if(name, own.as_fd(), patience, || Ok(())),
+        Ok(None) => Ok(()),
         // A process that has no more descriptors cleans up all the same.
-        Err(_) => unlink_if(name, file, patience, || Ok(()))?,
-    };
-    Ok(())
+        Err(_) => unlink_if(name, file, patience, || Ok(())),
+    }
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::error::ANONYMOUS;
 
 /// Where a ring is found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Place {
     /// Under this name.
     Name(String),
     /// Nowhere yet: an attach creates it.
+    #[default]
     Nowhere,
     /// Behind this descriptor, which holds no lock.
     Descriptor(Arc<OwnedFd>),
@@ -44,7 +45,7 @@ pub enum Creation {
 }
 
 /// What a caller asks for, but for what the ring is ([`Terms`](super::Terms)).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) place: Place,
     pub(crate) creation: Creation,
@@ -68,19 +69,6 @@ pub(crate) struct Request {
 impl Request {
     /// Asks for the ring that is found there.
     pub(crate) fn at(place: Place) -> Request {
-        Request {
-            place,
-            creation: Creation::IfMissing,
-            wait: Duration::ZERO,
-            owner: None,
-            mode: 0o600,
-            sealable: false,
-            prefault: true,
-            lock_memory: false,
-            max_capacity: None,
-            unlink_on_close: false,
-            close_on_exit: true,
-            parks_always: false,
-        }
+        Request { place, mode: 0o600, prefault: true, close_on_exit: true, ..Request::default() }
     }
 }

@@ -1,13 +1,70 @@
-//! How much memory an object has, of which parts may be holes.
+//! The memory of an object: how it is reserved, and how much of it there is, since parts may be holes.
 
 #![allow(unsafe_code, reason = "no library offers cachestat")]
 
+use std::fs;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use rustix::fs::Stat;
+use rustix::fs::{FallocateFlags, Stat, StatVfs};
+use rustix::io::Errno;
 use rustix::param::page_size;
+use rustix::process::{Resource, getrlimit};
 
+use super::object::{os, refused};
 use crate::error::Error;
+
+/// Refuses a length that cannot be reserved, before anything is done for it: the system would end processes, this one
+/// or others, to make room for more memory than there is.
+pub(super) fn check_room(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
+    check_file_size(len)?;
+    let system = file_system(file)?;
+    let room = match system.f_blocks {
+        0 => available_memory().unwrap_or(u64::MAX),
+        blocks => blocks.saturating_mul(system.f_frsize),
+    };
+    if room < len { Err(no_room(&system, len)) } else { Ok(()) }
+}
+
+/// Refuses a length beyond the limit of this process: the system would not return an error, but send a signal.
+fn check_file_size(len: u64) -> Result<(), Error> {
+    match getrlimit(Resource::Fsize).current.filter(|&limit| limit < len) {
+        Some(limit) => Err(Error::FileSizeLimit { needed: len, limit }),
+        None => Ok(()),
+    }
+}
+
+/// Reserves every byte, so that a full file system is an error here and never a signal later.
+pub(super) fn reserve(file: BorrowedFd<'_>, len: u64) -> Result<(), Error> {
+    check_file_size(len)?;
+    let reserved = rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len));
+    match reserved {
+        Err(Errno::NOSPC) => Err(no_room(&file_system(file)?, len)),
+        reserved => reserved.map_err(|error| refused("fallocate", error)),
+    }
+}
+
+/// Returns the size of the file system of an object, and what is free. Where it has no size, as that of memory files,
+/// the memory of the system alone is the limit.
+fn file_system(file: BorrowedFd<'_>) -> Result<StatVfs, Error> {
+    rustix::fs::fstatvfs(file).map_err(|error| os("fstatvfs", error))
+}
+
+fn no_room(system: &StatVfs, needed: u64) -> Error {
+    match system.f_blocks {
+        0 => Error::NoMemory { needed, available: available_memory().unwrap_or(0) },
+        _ => Error::NoSpace { needed, free: system.f_bavail.saturating_mul(system.f_frsize) },
+    }
+}
+
+/// Returns how many bytes of memory the system can give without ending a process, if it says so.
+pub(super) fn available_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = |field: &str| {
+        let rest = text.lines().find_map(|line| line.strip_prefix(field))?;
+        rest.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse::<u64>().ok()
+    };
+    Some(kilobytes("MemAvailable")?.saturating_add(kilobytes("SwapFree").unwrap_or(0)).saturating_mul(1024))
+}
 
 /// Returns how many bytes of an object have memory of their own, as its status counts them. Behind the others are
 /// holes, unless memory lies behind the end of the object (`FALLOC_FL_KEEP_SIZE`): that is counted, too.
@@ -35,25 +92,6 @@ pub(super) fn check(name: &str, len: u64, reserved: u64) -> Result<(), Error> {
     }
 }
 
-/// What `cachestat` looks at.
-#[repr(C)]
-struct Range {
-    start: u64,
-    len: u64,
-}
-
-/// What it returns: numbers of pages.
-#[derive(Default)]
-#[repr(C)]
-struct Pages {
-    cached: u64,
-    _dirty: u64,
-    _written_back: u64,
-    /// Which are in swap.
-    evicted: u64,
-    _evicted_lately: u64,
-}
-
 /// Counts the pages from an offset on that are in memory or in swap.
 fn pages_from(file: BorrowedFd<'_>, start: u64) -> Option<u64> {
     // The same on each of these, on others it may be another call; libc does not name it on all.
@@ -63,10 +101,11 @@ fn pages_from(file: BorrowedFd<'_>, start: u64) -> Option<u64> {
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) {
         return None;
     }
-    let (range, mut found) = (Range { start, len: LONGEST.saturating_sub(start) }, Pages::default());
-    // SAFETY: the call reads one structure and writes the other, which are as it defines them; it takes no flags.
+    let (range, mut found) = ([start, LONGEST.saturating_sub(start)], [0_u64; 5]);
+    // SAFETY: the call reads the start and the length of a range, and writes five numbers of pages; it takes no flags.
     let status = unsafe { libc::syscall(CACHESTAT, file.as_raw_fd(), &raw const range, &raw mut found, 0) };
-    (status == 0).then(|| found.cached.saturating_add(found.evicted))
+    let [cached, _dirty, _written_back, evicted, _evicted_lately] = found;
+    (status == 0).then(|| cached.saturating_add(evicted))
 }
 
 #[cfg(test)]
@@ -78,6 +117,11 @@ mod tests {
 
     use super::super::object;
     use super::*;
+
+    #[test]
+    fn the_system_says_how_much_memory_it_can_give() {
+        assert!(available_memory().unwrap() > 0);
+    }
 
     #[test]
     fn what_lies_behind_the_end_fills_no_hole() {

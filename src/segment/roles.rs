@@ -10,6 +10,7 @@
 
 #![allow(unsafe_code, reason = "rustix has no OFD locks, so fcntl is called through libc")]
 
+use std::borrow::Borrow;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use super::holder::{Looker, Notes};
 use super::layout::Slot;
+use super::object::refused;
 use super::transfer::retry;
 use crate::error::Error;
 use crate::ring::memory::Role;
@@ -109,13 +111,6 @@ fn fcntl(file: BorrowedFd<'_>, command: libc::c_int, lock: &mut libc::flock) -> 
     retry(|| unsafe { libc::fcntl(file.as_raw_fd(), command, lock) } as isize).map(drop)
 }
 
-fn refused(call: &'static str, source: io::Error) -> Error {
-    match source.raw_os_error() {
-        Some(libc::EINVAL | libc::ENOSYS | libc::EPERM) => Error::Unsupported { call, source },
-        _ => Error::Os { call, source },
-    }
-}
-
 /// What is known of the other end of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerState {
@@ -141,28 +136,30 @@ impl From<Presence> for PeerState {
     }
 }
 
-/// Finds out the state of `role`, whose holder writes this slot. `file` is a descriptor that holds no lock, and
-/// `is_gone` tells of the process of these notes whether it is gone: if so, another one keeps the lock for it.
-pub(super) fn state(
+/// Finds out the state of `role`, whose holder writes this slot, which may be a new copy each time. `file` is a
+/// descriptor that holds no lock, and `is_gone` tells of the process of these notes whether it is gone: if so, another
+/// one keeps the lock for it.
+pub(super) fn state<S: Borrow<Slot>>(
     role: Role,
-    slot: &Slot,
+    slot: impl Fn() -> S,
     file: BorrowedFd<'_>,
     is_gone: impl Fn(Notes) -> bool,
 ) -> Result<PeerState, Error> {
-    let mut said = presence::observe(&slot.presence);
+    let observe = || presence::observe(&slot().borrow().presence);
+    let mut said = observe();
     // Holders that attach and leave meanwhile count as alive; a process that only changes the word must not hold us.
     for _ in 0..8 {
         match said {
             Presence::Never => return Ok(PeerState::Never),
             Presence::Left { .. } => return Ok(PeerState::Closed),
-            Presence::Came { .. } if Lock::Role(role).is_held(file)? && !is_gone(Notes::read(slot)) => {
+            Presence::Came { .. } if Lock::Role(role).is_held(file)? && !is_gone(Notes::read(slot().borrow())) => {
                 return Ok(PeerState::Alive);
             }
             Presence::Came { .. } => {}
         }
         // The lock is free, or a process keeps it that does not hold the role. If the word is still the same, it is of
         // the holder that is gone. So it is too if the next one was writing its notes: that one had the lock by then.
-        let now = presence::observe(&slot.presence);
+        let now = observe();
         if now == said {
             return Ok(PeerState::Crashed);
         }

@@ -4,7 +4,7 @@
 //! memory for a hole, or end this process; a system call reads zeros from one, and nothing behind the end.
 
 use std::array;
-use std::cell::OnceCell;
+use std::cell::LazyCell;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::AtomicU64;
 
@@ -31,47 +31,43 @@ impl Unmapped<'_> {
         bytes[done..].fill(0);
     }
 
-    fn array<const LEN: usize>(self, offset: u64) -> [u8; LEN] {
-        let mut bytes = [0; LEN];
-        self.read(offset, &mut bytes);
-        bytes
+    fn words<const COUNT: usize>(self, offset: u64) -> [u64; COUNT] {
+        let mut words = [0; COUNT];
+        self.read(offset, bytemuck::cast_slice_mut(&mut words));
+        words
+    }
+
+    /// Reads the word at an offset.
+    pub(super) fn value(self, offset: u64) -> u64 {
+        let [value] = self.words(offset);
+        value
     }
 
     /// The word at an offset: each load is a system call.
     pub(super) fn word(self, offset: u64) -> impl Word {
-        Copied(move || u64::from_ne_bytes(self.array(offset)))
+        Copied(move || self.value(offset))
     }
 
     /// Reads the magic, then the rows, which mean nothing without it.
     pub(super) fn identity(self) -> (u64, [u64; ROWS]) {
         // All rows by one call, which the first load of one makes.
-        let header = OnceCell::new();
-        let header = || header.get_or_init(|| self.array::<{ size_of::<Header>() }>(0));
-        let header = &header;
-        let rows = array::from_fn(|row| Copied(move || word_of(header(), layout::row_offset(row))));
+        let header = &LazyCell::new(|| self.words::<{ size_of::<Header>() / 8 }>(0));
+        let rows = array::from_fn(|row| Copied(move || header[layout::row_offset(row) / 8]));
         identity::observe(&self.word(0), &rows)
     }
 
     /// Copies what the holder of a role says of itself.
     pub(super) fn slot(self, role: Role) -> Slot {
-        let bytes = self.array::<{ size_of::<Slot>() }>(layout::slot_offset(role));
-        Slot::of_words(array::from_fn(|at| AtomicU64::new(word_of(&bytes, 8 * at))))
+        Slot::of_words(self.words(layout::slot_offset(role)).map(AtomicU64::new))
     }
 
     /// Reads head and tail after what was read before, by one call.
     pub(super) fn positions_behind_a_copy(self) -> (u64, u64) {
-        const FIRST: u64 = layout::TAIL;
-        let bytes = OnceCell::new();
-        let bytes = || bytes.get_or_init(|| self.array::<{ (layout::HEAD + 8 - FIRST) as usize }>(FIRST));
-        let bytes = &bytes;
-        let word = |offset: u64| Copied(move || word_of(bytes(), (offset - FIRST) as usize));
-        observe::positions_behind_a_copy(&word(layout::HEAD), &word(layout::TAIL))
+        const APART: usize = (layout::HEAD - layout::TAIL) as usize / 8;
+        let words = &LazyCell::new(|| self.words::<{ APART + 1 }>(layout::TAIL));
+        let word = |at: usize| Copied(move || words[at]);
+        observe::positions_behind_a_copy(&word(APART), &word(0))
     }
-}
-
-/// The word at an offset of some bytes.
-fn word_of(bytes: &[u8], offset: usize) -> u64 {
-    u64::from_ne_bytes(array::from_fn(|at| bytes[offset + at]))
 }
 
 #[cfg(test)]

@@ -94,25 +94,37 @@ impl Glance {
             MAGIC => Ok(Some(Identity::from_rows(self.rows))),
             // Its creator has not given it a size yet, or has not come to the magic.
             0 if self.len == 0 || self.len >= layout::DATA_OFFSET as u64 => Ok(None),
-            magic => Err(Error::NotARing { name: name.to_owned(), len: self.len, magic }),
+            _ => Err(self.not_a_ring(name)),
         }
+    }
+
+    /// The same of a segment whose creator is not at work any more.
+    pub(super) fn finished(&self, name: &str) -> Result<Identity, Error> {
+        self.identity(name)?.ok_or_else(|| self.not_a_ring(name))
+    }
+
+    pub(super) fn not_a_ring(&self, name: &str) -> Error {
+        Error::NotARing { name: name.to_owned(), len: self.len, magic: self.magic }
+    }
+
+    /// Returns whether an object without a magic is what a creator left that was killed. The caller has found out that
+    /// none is at work.
+    pub(super) fn was_left(&self, file: BorrowedFd<'_>) -> bool {
+        self.is_in_the_making && object::is_blank(file)
     }
 
     /// Returns what the ring is, if it is whole.
     pub(super) fn judge(&self, name: &str, file: BorrowedFd<'_>) -> Result<Identity, Error> {
-        let Glance { magic, len, .. } = *self;
-        let identity = match magic {
+        let identity = match self.magic {
             MAGIC => Identity::from_rows(self.rows),
             0 if Lock::Administration.is_held(file)? => {
                 return Err(Error::NotReady { name: name.to_owned(), waited: Duration::ZERO });
             }
             // Nobody is creating it.
-            0 if self.is_in_the_making && object::is_blank(file) => {
-                return Err(Error::Unfinished { name: name.to_owned() });
-            }
-            _ => return Err(Error::NotARing { name: name.to_owned(), len, magic }),
+            0 if self.was_left(file) => return Err(Error::Unfinished { name: name.to_owned() }),
+            _ => return Err(self.not_a_ring(name)),
         };
-        Wanted::whatever(identity).check(name, identity, len)?;
+        Wanted::whatever(identity).check(name, identity, self.len)?;
         self.check_reserved(name, file)?;
         Ok(identity)
     }
@@ -241,22 +253,6 @@ impl Inspection {
         observe::tail(&self.unmapped().word(layout::TAIL))
     }
 
-    fn state(&self, role: Role) -> Result<PeerState, Error> {
-        let (looker, mut slot) = (Looker::new(), self.unmapped().slot(role));
-        // Holders that attach and leave meanwhile count as alive; a process that only changes the word must not hold
-        // us.
-        for _ in 0..8 {
-            let state = roles::state(role, &slot, self.file.as_fd(), |notes| looker.is_gone(notes))?;
-            let now = self.unmapped().slot(role);
-            // A copy says for ever what its holder said when it was made, who may have left in order since.
-            if state != PeerState::Crashed || presence::observe(&now.presence) == presence::observe(&slot.presence) {
-                return Ok(state);
-            }
-            slot = now;
-        }
-        Ok(PeerState::Alive)
-    }
-
     /// Returns whether a process has locked a role, whatever it says of itself: then the ring is in use, also if the
     /// process behind the lock is not the one that took the role.
     ///
@@ -273,7 +269,8 @@ impl Inspection {
     ///
     /// [`Error::Unsupported`]: the system cannot tell whether a lock is held.
     pub fn end(&self, role: Role) -> Result<End, Error> {
-        let (state, slot) = (self.state(role)?, self.unmapped().slot(role));
+        let (looker, slot) = (Looker::new(), || self.unmapped().slot(role));
+        let (state, slot) = (roles::state(role, slot, self.file.as_fd(), |notes| looker.is_gone(notes))?, slot());
         Ok(End {
             state,
             generation: presence::observe(&slot.presence).generation(),

@@ -57,35 +57,32 @@ impl Wanted {
     pub(crate) fn stream(terms: &Terms, element: Layout) -> Result<Wanted, Error> {
         let (size, align) = (element.size(), element.align());
         if size == 0 || size % align != 0 || align > DATA_ALIGN {
-            return Err(Error::InvalidElement { size, align });
+            let expected = format!("at least 1 byte, a multiple of the alignment, which is at most {DATA_ALIGN}");
+            return Err(Error::invalid("elements", format_args!("{size} bytes aligned to {align}"), expected));
         }
         // Half of the address space is more than any machine maps, and leaves room for the header.
         let capacity = round_up(terms.capacity, size, isize::MAX as usize / 2)?;
-        Wanted::of(terms, STREAM, element, capacity, Some(0))
+        Wanted::of(terms, STREAM, element, capacity)
     }
 
     /// A ring of messages, which are made of bytes.
     pub(crate) fn messages(terms: &Terms) -> Result<Wanted, Error> {
         let alignment = terms.record_align.unwrap_or(SMALLEST_ALIGN);
         if !can_be_aligned(alignment as u64) {
-            return Err(Error::InvalidAlignment { alignment });
+            return Err(Error::invalid("record alignment", format_args!("{alignment} bytes"), "8, 16, 32 or 64"));
         }
         let position = terms.first_position;
         if position % alignment as u64 != 0 {
-            return Err(Error::InvalidStart { position, alignment });
+            let expected = format!("a multiple of the record alignment of {alignment} bytes");
+            return Err(Error::invalid("first position", position, expected));
         }
         // The data area is mapped twice, by whole pages, and fits half of the address space.
         let capacity = round_up(terms.capacity, 1, isize::MAX as usize / 4)?.map(|bytes| bytes.max(page_size()));
-        Wanted::of(terms, MESSAGE, Layout::new::<u8>(), capacity, terms.record_align)
+        Wanted::of(terms, MESSAGE, Layout::new::<u8>(), capacity)
     }
 
-    fn of(
-        terms: &Terms,
-        kind: u64,
-        element: Layout,
-        capacity: Option<usize>,
-        record_align: Option<usize>,
-    ) -> Result<Wanted, Error> {
+    fn of(terms: &Terms, kind: u64, element: Layout, capacity: Option<usize>) -> Result<Wanted, Error> {
+        let record_align = if kind == STREAM { Some(0) } else { terms.record_align };
         let (size, align) = (element.size(), element.align());
         let text = &terms.type_tag;
         let mut made = Identity {
@@ -103,7 +100,9 @@ impl Wanted {
             ring_id: terms.ring_id.map_or(0, NonZeroU64::get),
             created: 0,
             first_position: terms.first_position,
-            tag: Tag::of(text).ok_or(Error::TypeTagTooLong { len: text.len(), max: LONGEST_TAG })?,
+            tag: Tag::of(text).ok_or_else(|| {
+                Error::invalid("type tag", format_args!("{} bytes", text.len()), format!("at most {LONGEST_TAG}"))
+            })?,
         };
         made.segment_length = length(&made, made.capacity);
         Ok(Wanted {
@@ -225,7 +224,10 @@ fn round_up(capacity: Option<usize>, element_size: usize, longest: usize) -> Res
     let Some(capacity) = capacity else { return Ok(None) };
     let fits = |slots: &usize| slots.checked_mul(element_size).is_some_and(|len| len <= longest);
     let slots = (capacity > 0).then(|| capacity.checked_next_power_of_two()).flatten().filter(fits);
-    slots.map(Some).ok_or(Error::InvalidCapacity { capacity, element_size })
+    slots.map(Some).ok_or_else(|| {
+        const EXPECTED: &str = "at least 1, and a ring that fits the address space";
+        Error::invalid("capacity", format_args!("{capacity} elements of {element_size} bytes"), EXPECTED)
+    })
 }
 
 /// Returns the last start of a record at a position or before it; the position itself if there are no records.

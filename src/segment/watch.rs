@@ -43,10 +43,10 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Where whoever waits at a handle leaves what wakes it. Other threads find it there, when there is a wake of the other
 /// end, or a hint.
 #[derive(Debug)]
-pub(crate) struct Bell(Mutex<Rung>);
+pub(crate) struct Bell(Mutex<BellState>);
 
-#[derive(Debug)]
-struct Rung {
+#[derive(Debug, Default)]
+struct BellState {
     waker: Option<Waker>,
     is_hinted: bool,
     /// The process that is known to be gone.
@@ -62,8 +62,7 @@ struct Rung {
 impl Bell {
     /// Wakes whoever waits, once.
     pub(crate) fn strike(&self) {
-        let waker = lock(&self.0).waker.take();
-        waker.inspect(Waker::wake_by_ref);
+        self.take_waker().inspect(Waker::wake_by_ref);
     }
 
     /// Has whoever waits ask the system about the other end.
@@ -73,26 +72,27 @@ impl Bell {
 
     /// The same at the end of a slice, if nobody else gives hints.
     pub(crate) fn end_slice(&self) {
-        let is_watched = lock(&self.0).is_watched;
-        if !is_watched {
+        if !lock(&self.0).is_watched {
             self.hint();
         }
     }
 
     fn hint_of(&self, gone: Option<Notes>) {
-        let waker = {
-            let mut rung = lock(&self.0);
-            rung.is_hinted = true;
-            rung.gone = gone.or(rung.gone);
-            rung.waker.take()
-        };
-        waker.inspect(Waker::wake_by_ref);
+        let mut state = lock(&self.0);
+        state.is_hinted = true;
+        state.gone = gone.or(state.gone);
+        drop(state);
+        self.strike();
     }
 
     /// Forgets whom to wake.
     pub(crate) fn forget_waker(&self) {
-        let waker = lock(&self.0).waker.take();
-        drop(waker);
+        drop(self.take_waker());
+    }
+
+    /// Takes what wakes whoever waits. It runs code of the user's when it is used or dropped: not under the lock.
+    fn take_waker(&self) -> Option<Waker> {
+        lock(&self.0).waker.take()
     }
 
     /// Returns whether sleeps at the handle may last.
@@ -112,14 +112,14 @@ impl Bell {
 
     /// Leaves what wakes whoever waits, unless there is a hint.
     fn wait(&self, waker: &Waker) -> Watched {
-        let mut rung = lock(&self.0);
-        if rung.is_hinted {
+        let mut state = lock(&self.0);
+        if state.is_hinted {
             return Watched::Hinted;
         }
-        let is_left = rung.waker.as_ref().is_some_and(|left| left.will_wake(waker));
-        let before = if is_left { None } else { rung.waker.replace(waker.clone()) };
-        let lasts = rung.lasts;
-        drop(rung);
+        let is_left = state.waker.as_ref().is_some_and(|left| left.will_wake(waker));
+        let before = if is_left { None } else { state.waker.replace(waker.clone()) };
+        let lasts = state.lasts;
+        drop(state);
         drop(before);
         if lasts { Watched::Lasting } else { Watched::Sliced }
     }
@@ -128,23 +128,18 @@ impl Bell {
 /// What a handle has of the thread. It is dropped before the descriptor of the ring.
 #[derive(Debug)]
 pub(super) struct Watch {
-    bell: Arc<Bell>,
+    pub(super) bell: Arc<Bell>,
     process: Epoch,
     /// What the other end said of itself when its process was looked up.
     followed: Cell<Presence>,
 }
 
 impl Watch {
-    /// Watches the ring behind a descriptor. There is a hint at first: what was before is asked.
+    /// Watches the ring behind a descriptor. It starts with a hint, since the other end may have ended before.
     pub(super) fn begin(file: BorrowedFd<'_>, process: Epoch) -> Watch {
-        let rung = Rung { waker: None, is_hinted: true, gone: None, is_watched: false, lasts: false, by_reads: false };
-        let bell = Arc::new(Bell(Mutex::new(rung)));
+        let bell = Arc::new(Bell(Mutex::new(BellState { is_hinted: true, ..BellState::default() })));
         watcher().map(|watcher| watcher.begin(&bell, file));
         Watch { bell, process, followed: Cell::new(Presence::Never) }
-    }
-
-    pub(super) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
     }
 
     /// Has the waker called, once, as soon as there is a hint. `said` is what the other end says of itself, and the
@@ -168,17 +163,17 @@ impl Watch {
 
     /// Takes a hint, and returns whether there was one; `None` if there was none, and nobody gives any.
     pub(super) fn hinted(&self, file: BorrowedFd<'_>, looker: &Looker) -> Option<bool> {
-        let mut rung = lock(&self.bell.0);
-        if !rung.is_hinted {
-            return rung.is_watched.then_some(false);
+        let mut state = lock(&self.bell.0);
+        if !state.is_hinted {
+            return state.is_watched.then_some(false);
         }
-        rung.is_hinted = false;
-        rung.gone.take().inspect(|gone| looker.learn_of(*gone));
-        drop(rung);
+        state.is_hinted = false;
+        state.gone.take().inspect(|gone| looker.learn_of(*gone));
+        drop(state);
         let is_watched = watcher().is_some_and(|watcher| watcher.watches(&self.bell));
         let lasts = is_watched && !may_be_read_by_others(file);
-        let mut rung = lock(&self.bell.0);
-        (rung.is_watched, rung.lasts) = (is_watched, lasts);
+        let mut state = lock(&self.bell.0);
+        (state.is_watched, state.lasts) = (is_watched, lasts);
         Some(true)
     }
 }
@@ -207,13 +202,13 @@ fn watcher() -> Option<&'static Watcher> {
 
 /// The thread, and what it watches.
 #[derive(Debug, Default)]
-struct Watcher(Mutex<Option<Eyes>>);
+struct Watcher(Mutex<Option<Running>>);
 
 /// What the thread waits on while it runs.
 #[derive(Debug)]
-struct Eyes {
+struct Running {
     epoll: Arc<OwnedFd>,
-    inotify: Arc<OwnedFd>,
+    inotify: OwnedFd,
     entries: Vec<Entry>,
 }
 
@@ -230,12 +225,12 @@ struct Entry {
     holder: Option<(Notes, OwnedFd)>,
 }
 
-impl Eyes {
-    fn open() -> Result<Eyes, Errno> {
+impl Running {
+    fn open() -> Result<Running, Errno> {
         let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).and_then(lift)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(lift)?;
         epoll::add(&epoll, &inotify, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-        Ok(Eyes { epoll: Arc::new(epoll), inotify: Arc::new(inotify), entries: Vec::new() })
+        Ok(Running { epoll: Arc::new(epoll), inotify, entries: Vec::new() })
     }
 
     /// Returns what has this address.
@@ -298,50 +293,50 @@ impl Watcher {
     fn begin(&'static self, bell: &Arc<Bell>, file: BorrowedFd<'_>) -> Option<()> {
         let mut guard = lock(&self.0);
         if guard.is_none() {
-            let eyes = Eyes::open().ok()?;
-            let epoll = Arc::clone(&eyes.epoll);
+            let running = Running::open().ok()?;
+            let epoll = Arc::clone(&running.epoll);
             start_thread("ringmain-watch", move || self.run(&epoll)).ok()?;
-            *guard = Some(eyes);
+            *guard = Some(running);
         }
-        let eyes = guard.as_mut()?;
+        let running = guard.as_mut()?;
         // That it was opened, or closed by who could only read it, tells nothing.
         let what = inotify::WatchFlags::CLOSE_WRITE
             | inotify::WatchFlags::MODIFY
             | inotify::WatchFlags::ATTRIB
             | inotify::WatchFlags::MOVE_SELF;
-        let object = inotify::add_watch(&eyes.inotify, anonymous::path_of(file.as_raw_fd()), what).ok()?;
-        eyes.entries.push(Entry { bell: Arc::clone(bell), object, again: None, holder: None });
+        let object = inotify::add_watch(&running.inotify, anonymous::path_of(file.as_raw_fd()), what).ok()?;
+        running.entries.push(Entry { bell: Arc::clone(bell), object, again: None, holder: None });
         Some(())
     }
 
     /// Watches the process at the other end, if it can be told from here, instead of the one before it.
     fn follow(&self, bell: &Arc<Bell>, notes: Notes, looker: &Looker) {
         let mut guard = lock(&self.0);
-        let Some(eyes) = guard.as_mut() else { return };
-        eyes.close_holder(address_of(bell), false);
+        let Some(running) = guard.as_mut() else { return };
+        running.close_holder(address_of(bell), false);
         let opened = looker.other(notes).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).and_then(lift).ok());
         let Some(descriptor) = opened else { return };
         let data = epoll::EventData::new_u64(address_of(bell) as u64);
-        let is_watched = epoll::add(&eyes.epoll, &descriptor, data, epoll::EventFlags::IN).is_ok();
-        if let Some(entry) = eyes.find(address_of(bell)).filter(|_| is_watched) {
+        let is_watched = epoll::add(&running.epoll, &descriptor, data, epoll::EventFlags::IN).is_ok();
+        if let Some(entry) = running.find(address_of(bell)).filter(|_| is_watched) {
             entry.holder = Some((notes, descriptor));
         }
     }
 
     fn watches(&self, bell: &Arc<Bell>) -> bool {
-        lock(&self.0).as_mut().is_some_and(|eyes| eyes.find(address_of(bell)).is_some())
+        lock(&self.0).as_mut().is_some_and(|running| running.find(address_of(bell)).is_some())
     }
 
     /// Ends what was begun for a handle.
     fn end(&self, bell: &Arc<Bell>) {
         let mut guard = lock(&self.0);
-        let Some(eyes) = guard.as_mut() else { return };
-        eyes.close_holder(address_of(bell), false);
-        let Some(at) = eyes.entries.iter().position(|entry| Arc::ptr_eq(&entry.bell, bell)) else { return };
-        let entry = eyes.entries.swap_remove(at);
-        if eyes.entries.iter().all(|other| other.object != entry.object) {
+        let Some(running) = guard.as_mut() else { return };
+        running.close_holder(address_of(bell), false);
+        let Some(at) = running.entries.iter().position(|entry| Arc::ptr_eq(&entry.bell, bell)) else { return };
+        let entry = running.entries.swap_remove(at);
+        if running.entries.iter().all(|other| other.object != entry.object) {
             // The system tells the thread, which then looks whether anything is left.
-            let _ = inotify::remove_watch(&eyes.inotify, entry.object);
+            let _ = inotify::remove_watch(&running.inotify, entry.object);
         }
     }
 
@@ -355,26 +350,26 @@ impl Watcher {
             let waited = epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
             let mut hints = Vec::new();
             let mut guard = lock(&self.0);
-            let Some(eyes) = guard.as_mut() else { return };
-            let is_needed = waited != Ok(0) || !eyes.entries.is_empty();
+            let Some(running) = guard.as_mut() else { return };
+            let is_needed = waited != Ok(0) || !running.entries.is_empty();
             if !is_needed || !matches!(waited, Ok(_) | Err(Errno::INTR)) {
                 // If the system does not let it wait, whoever is watched is told to ask by itself.
-                let eyes = guard.take();
+                let running = guard.take();
                 drop(guard);
-                eyes.into_iter().flat_map(|eyes| eyes.entries).for_each(|entry| entry.bell.hint());
+                running.into_iter().flat_map(|running| running.entries).for_each(|entry| entry.bell.hint());
                 return;
             }
             let now = Instant::now();
             for event in &events {
                 match event.data.u64() as usize {
-                    0 => eyes.read(&mut room, now, &mut hints),
+                    0 => running.read(&mut room, now, &mut hints),
                     address => {
-                        let gone = eyes.close_holder(address, true);
-                        hints.extend(eyes.find(address).map(|entry| (Arc::clone(&entry.bell), gone)));
+                        let gone = running.close_holder(address, true);
+                        hints.extend(running.find(address).map(|entry| (Arc::clone(&entry.bell), gone)));
                     }
                 }
             }
-            limit = eyes.again(now, &mut hints).or(eyes.entries.is_empty().then_some(LINGER));
+            limit = running.again(now, &mut hints).or(running.entries.is_empty().then_some(LINGER));
             drop(guard);
             hints.into_iter().for_each(|(bell, gone)| bell.hint_of(gone));
         }

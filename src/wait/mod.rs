@@ -294,7 +294,7 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
         self.check_length()?;
         let peer = self.peer_presence();
         let ended = |error| Ok(Some(Ended { error, peer }));
-        let state = if closely { self.memory.examine_peer() } else { self.memory.peer_state() };
+        let state = self.memory.peer_state(closely);
         // A holder that attached or left meanwhile may be the one of this state: which it is, the next check finds out.
         if self.peer_presence() != peer {
             return Ok(None);

@@ -313,11 +313,7 @@ pub(crate) fn attach_refused(error: &Error) -> Refusal {
         Error::NotFound { .. } | Error::NotReady { .. } => Kind::NotFound,
         Error::Mismatch { .. } | Error::OtherTypeTag { .. } | Error::UnknownFeatures { .. } => Kind::Mismatch,
         Error::Corrupted { .. } => Kind::Corrupted,
-        Error::InvalidName { .. }
-        | Error::InvalidCapacity { .. }
-        | Error::InvalidElement { .. }
-        | Error::InvalidAlignment { .. }
-        | Error::InvalidStart { .. } => Kind::Usage,
+        Error::InvalidName { .. } | Error::InvalidOption { .. } => Kind::Usage,
         _ => Kind::Other,
     };
     Refusal::new(kind, error)
