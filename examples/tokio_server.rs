@@ -39,12 +39,14 @@ async fn main() -> Result<(), Failure> {
     let answered = Arc::new(AtomicU64::new(0));
     let mut server = tokio::spawn(serve(name, Arc::clone(&answered)));
     let (mut clock, mut told) = (tokio::time::interval(Duration::from_secs(1)), 0);
+    // One for all turns: a signal that comes with a tick is not lost with a future that is dropped.
+    let mut ctrl_c = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         tokio::select! {
             ended = &mut server => return ended?,
             // The runtime drops the task, and that its handles, which leaves the rings and removes their names: whoever
             // asks then is told that nobody can come.
-            _ = tokio::signal::ctrl_c() => break,
+            _ = &mut ctrl_c => break,
             _ = clock.tick() => {
                 let now = answered.load(Ordering::Relaxed);
                 if now > told {

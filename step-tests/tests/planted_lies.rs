@@ -14,17 +14,21 @@ fn lied_to(liar: &str, bug: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_planted")).args(arguments).output().expect("a process starts")
 }
 
-/// Checks that a bug is found by a panic that names one of these, or by a step beyond the ring.
+/// Checks that a bug is found by a panic that names one of these, or by a step beyond the ring. A word that swings may
+/// not meet the moment at which it is loaded, beside load about once in a hundred runs, so it is tried again.
 #[track_caller]
 fn is_found(liar: &str, bug: &str, expected: &[&str]) {
+    const TRIES: usize = 4;
     let sound = lied_to(liar, "-");
     assert!(sound.status.success(), "without a bug: {sound:?}");
-    let Output { status, stderr, .. } = lied_to(liar, bug);
-    let said = String::from_utf8_lossy(&stderr);
-    println!("{liar}, {bug}: {status}: {said}");
-    let is_beyond = matches!(status.signal(), Some(libc::SIGSEGV | libc::SIGBUS));
-    let is_said = status.code() == Some(101) && expected.iter().any(|expected| said.contains(expected));
-    assert!(is_beyond || is_said, "{bug} is not found by {liar}: {status}: {said}");
+    let finds = |_| {
+        let Output { status, stderr, .. } = lied_to(liar, bug);
+        let said = String::from_utf8_lossy(&stderr);
+        println!("{liar}, {bug}: {status}: {said}");
+        let is_beyond = matches!(status.signal(), Some(libc::SIGSEGV | libc::SIGBUS));
+        is_beyond || status.code() == Some(101) && expected.iter().any(|expected| said.contains(expected))
+    };
+    assert!((0..TRIES).any(finds), "{bug} is not found by {liar} in {TRIES} runs: see above");
 }
 
 /// How a cursor past its view shows: in the checks of the cursor, which only a debug build makes, and in more elements
