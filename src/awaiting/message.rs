@@ -10,7 +10,7 @@ use futures_sink::Sink;
 
 use super::{Async, Awaited, Task, calls, calls_in_place};
 use crate::message::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
-use crate::ring::message::Sends;
+use crate::ring::message::Push;
 use crate::segment::Segment;
 use crate::trusted::Trusted;
 use crate::wait::WaitError;
@@ -40,7 +40,7 @@ impl<'a> Awaited for PeekBatch<'a> {
 }
 
 /// For a producer and for a batch of it.
-impl<H: Sends<Segment> + Awaited> Async<H> {
+impl<H: Push<Segment> + Awaited> Async<H> {
     calls! {
         push(bytes: &[u8]) -> Result<(), WaitError>;
         push_tagged(word: u64, bytes: &[u8]) -> Result<(), WaitError>;
@@ -48,13 +48,13 @@ impl<H: Sends<Segment> + Awaited> Async<H> {
         push_value<T: NoUninit>(value: &T) -> Result<(), WaitError>;
         until_free(len: usize) -> Result<(), WaitError>;
     }
-}
 
-impl Async<Producer> {
     calls_in_place! {
         claim(len: usize) -> Claim<'_>, until_free(len);
     }
+}
 
+impl Async<Producer> {
     /// Begins a batch, whose messages become visible together.
     pub fn batch(&mut self) -> Async<Batch<'_>> {
         Async { task: &mut self.task, handle: self.handle.batch() }
@@ -67,10 +67,6 @@ impl Async<Producer> {
 }
 
 impl Async<Batch<'_>> {
-    calls_in_place! {
-        claim(len: usize) -> Claim<'_>, until_free(len);
-    }
-
     /// Pushes all messages at once, as [`commit`](Batch::commit) does.
     pub fn commit(self) {
         self.handle.commit();

@@ -204,7 +204,7 @@ impl Tap<'_> {
         }
         let len = geometry.len(header, geometry.most())?;
         self.len = len;
-        self.view.copy((start + geometry.payload()) & (geometry.capacity() - 1), len.min(self.longest), bytes);
+        self.view.copy((start + geometry.payload_offset()) & (geometry.capacity() - 1), len.min(self.longest), bytes);
         Ok(Look::Seen { end: self.position.wrapping_add(geometry.size(len)) })
     }
 }

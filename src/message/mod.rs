@@ -49,7 +49,7 @@
 //! A [`Claim`] and a [`Record`] work on the ring's own bytes and copy each only once. No reference into the ring is
 //! handed out: the other process could write what it refers to. If it is trusted, there is [`Producer::trust_peer`].
 
-mod io;
+mod batches;
 mod trusted;
 mod waiting;
 

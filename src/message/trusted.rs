@@ -96,7 +96,7 @@ impl Deref for Trusted<Claim<'_>> {
     fn deref(&self) -> &[u8] {
         // SAFETY: the claim was given these bytes, and keeps the segment mapped; none is uninitialised. Until its
         // commit nobody else touches them: the caller of `trust_peer` promised that all others keep to the protocol.
-        unsafe { slice::from_raw_parts(self.0.address(), self.0.len_here()) }
+        unsafe { &*self.0.in_place() }
     }
 }
 
@@ -104,7 +104,7 @@ impl DerefMut for Trusted<Claim<'_>> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`. The claim is no longer than the data area, so no byte is there twice.
-        unsafe { slice::from_raw_parts_mut(self.0.address(), self.0.len_here()) }
+        unsafe { &mut *self.0.in_place() }
     }
 }
 

@@ -4,9 +4,10 @@ use std::io::IoSlice;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
-use crate::ring::error::{PopError, PushError};
-use crate::ring::message::{Sends, total_len};
+use super::{Claim, Consumer, PeekBatch, Producer, Record};
+use crate::ring::endpoint::Kind;
+use crate::ring::error::PopError;
+use crate::ring::message::{Payload, Push, Staged};
 use crate::segment::Segment;
 use crate::wait::{Deadline, Interest, WaitError, Waiting, next, waited};
 
@@ -32,7 +33,7 @@ impl Consumer {
 }
 
 /// For a producer and for a batch of it.
-impl<'a, H: Sends<Segment>> Waiting<'a, H> {
+impl<'a, H: Push<Segment>> Waiting<'a, H> {
     /// Pushes one message, as soon as there is room. In a batch, that is room after the messages of the batch.
     ///
     /// # Errors
@@ -40,7 +41,7 @@ impl<'a, H: Sends<Segment>> Waiting<'a, H> {
     /// [`WaitError::TooLong`] at once; else one that says why there will be no room.
     #[inline]
     pub fn push(self, bytes: &[u8]) -> Result<(), WaitError> {
-        self.send(bytes.len(), |sender| sender.send(None, bytes))
+        self.push_payload(None, bytes)
     }
 
     /// Pushes one message with a word of the user's, as soon as there is room.
@@ -50,7 +51,7 @@ impl<'a, H: Sends<Segment>> Waiting<'a, H> {
     /// As [`push`](Self::push), and [`WaitError::NoWord`].
     #[inline]
     pub fn push_tagged(self, word: u64, bytes: &[u8]) -> Result<(), WaitError> {
-        self.send(bytes.len(), |sender| sender.send(Some(word), bytes))
+        self.push_payload(Some(word), bytes)
     }
 
     /// Pushes one message that lies in several parts, as soon as there is room.
@@ -60,7 +61,7 @@ impl<'a, H: Sends<Segment>> Waiting<'a, H> {
     /// As [`push`](Self::push).
     #[inline]
     pub fn push_vectored(self, parts: &[IoSlice<'_>]) -> Result<(), WaitError> {
-        self.send(total_len(parts), |sender| sender.send_parts(parts))
+        self.push_payload(None, parts)
     }
 
     /// Pushes the bytes of a value as one message, as soon as there is room.
@@ -70,7 +71,17 @@ impl<'a, H: Sends<Segment>> Waiting<'a, H> {
     /// As [`push`](Self::push).
     #[inline]
     pub fn push_value<T: NoUninit>(self, value: &T) -> Result<(), WaitError> {
-        self.send(size_of::<T>(), |sender| sender.send_value(value))
+        self.push_payload(None, value)
+    }
+
+    /// Takes room for a message of up to `len` bytes in place, as soon as it is free.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push), for a message of `len` bytes.
+    pub fn claim(mut self, len: usize) -> Result<Claim<'a>, WaitError> {
+        wait_for_room(self.handle, len, &mut self.deadline)?;
+        waited(self.handle.claim_room(len))
     }
 
     /// Waits until there is room for a message of `len` bytes.
@@ -83,41 +94,20 @@ impl<'a, H: Sends<Segment>> Waiting<'a, H> {
     }
 
     #[inline(always)]
-    fn send(mut self, len: usize, send: impl Fn(&mut H) -> Result<(), PushError>) -> Result<(), WaitError> {
-        self.until(send, |sender, deadline| wait_for_room(sender, len, deadline))
+    fn push_payload<P: Payload + ?Sized>(mut self, word: Option<u64>, payload: &P) -> Result<(), WaitError> {
+        self.until(
+            |handle| handle.push_payload(word, payload),
+            |handle, deadline| wait_for_room(handle, payload.len(), deadline),
+        )
     }
 }
 
 /// Waits until there is room for a message of `len` bytes.
 #[inline(never)]
-fn wait_for_room<H: Sends<Segment>>(sender: &mut H, len: usize, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
-    let (producer, staged) = sender.parts();
-    let need = waited(producer.needed(staged, len))?;
+fn wait_for_room<H: Push<Segment>>(handle: &mut H, len: usize, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
+    let (producer, batch) = handle.parts();
+    let need = waited(producer.needed(batch.as_deref().map_or(0, Staged::bytes), len))?;
     producer.wait_until_ready(need, deadline)
-}
-
-impl<'a> Waiting<'a, Producer> {
-    /// Takes room for a message of up to `len` bytes in place, as soon as it is free.
-    ///
-    /// # Errors
-    ///
-    /// As [`push`](Self::push), for a message of `len` bytes.
-    pub fn claim(mut self, len: usize) -> Result<Claim<'a>, WaitError> {
-        wait_for_room(self.handle, len, &mut self.deadline)?;
-        waited(self.handle.claim(len))
-    }
-}
-
-impl<'a> Waiting<'a, Batch<'_>> {
-    /// Takes room for a message of up to `len` bytes in place, after those of the batch, as soon as it is free.
-    ///
-    /// # Errors
-    ///
-    /// As [`push`](Self::push), for a message of `len` bytes.
-    pub fn claim(mut self, len: usize) -> Result<Claim<'a>, WaitError> {
-        wait_for_room(self.handle, len, &mut self.deadline)?;
-        waited(self.handle.claim(len))
-    }
 }
 
 impl<'a> Waiting<'a, Consumer> {
@@ -272,14 +262,13 @@ impl Waiting<'_, PeekBatch<'_>> {
 #[inline(never)]
 fn wait(consumer: &mut Consumer, passed: u64, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
     let need = passed + consumer.record_alignment() as u64;
-    let max = consumer.most();
+    let max = consumer.kind.most();
     if need > max {
         return Err(WaitError::TooLong { len: need as usize, max: max as usize });
     }
     consumer.wait_until_ready(need, deadline)
 }
 
-/// Returns what is there: nobody else takes it.
 /// The messages of a ring, popped one after the other as they come.
 ///
 /// Each message has the whole limit of [`within`](crate::message::Consumer::within). It ends after the first error.

@@ -2,18 +2,18 @@
 
 #![allow(unsafe_code, reason = "writes records through the producer")]
 
-use core::fmt;
-
+use core::sync::atomic::Ordering;
 use std::io::IoSlice;
 
 use bytemuck::NoUninit;
 
 use super::super::error::PushError;
-use super::super::memory::Memory;
+use super::super::memory::{Memory, Word};
 use super::geometry::header;
-use super::{Claim, NO_WORD, Producer, Sends, total_len};
+use super::{Claim, Producer, Push, header_at};
 
 /// Messages that become visible together. Dropping it aborts all of them.
+#[derive(Debug)]
 #[must_use = "a batch that is dropped pushes nothing"]
 pub struct Batch<'a, M: Memory> {
     producer: &'a mut Producer<M>,
@@ -22,7 +22,7 @@ pub struct Batch<'a, M: Memory> {
 
 /// Records after the tail that are complete except for the header of the first.
 #[derive(Debug, Default)]
-pub(super) struct Staged {
+pub struct Staged {
     bytes: u64,
     /// The header of the first record, which is stored last.
     first: u64,
@@ -31,26 +31,26 @@ pub(super) struct Staged {
 
 impl Staged {
     /// Returns the size of all records.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Adds the record of a message of `len` bytes, whose payload is written, with the user's word.
+    /// Adds the record of a message of `len` bytes, which is written except for its header. Nobody sees that header
+    /// before the one at the tail.
     ///
     /// # Safety
     ///
     /// There is [`Producer::room`] for it.
     #[inline]
-    pub(super) unsafe fn add<M: Memory>(&mut self, producer: &mut Producer<M>, len: usize, word: u64, size: u64) {
-        // SAFETY: the caller's promise.
-        unsafe { producer.stage_word(self.bytes, word) };
+    pub(super) unsafe fn add<M: Memory>(&mut self, producer: &Producer<M>, len: usize) {
+        let (position, geometry) = (producer.cursor.position().wrapping_add(self.bytes), producer.kind.geometry);
         if self.count == 0 {
             self.first = header(len);
         } else {
-            // SAFETY: the caller's promise.
-            unsafe { producer.stage(self.bytes, header(len)) };
+            // SAFETY: the sizes of records are multiples of the alignment, so a record starts there.
+            unsafe { header_at(&producer.memory, position, geometry) }.store(header(len), Ordering::Relaxed);
         }
-        self.bytes += size;
+        self.bytes += geometry.size(len);
         self.count += 1;
     }
 }
@@ -70,8 +70,8 @@ impl<'a, M: Memory> Batch<'a, M> {
         self.staged.count == 0
     }
 
-    /// Returns the length of the longest message that an empty ring has room for after those of the batch; `None` if it
-    /// has none for any.
+    /// Returns the length of the longest message that fits an empty ring after those of the batch; `None` if not even
+    /// one of 0 bytes does.
     pub fn max_len(&self) -> Option<usize> {
         self.producer.max_len().checked_sub(self.staged.bytes as usize)
     }
@@ -80,14 +80,13 @@ impl<'a, M: Memory> Batch<'a, M> {
     ///
     /// # Errors
     ///
-    /// - [`PushError::Full`]: there is no room for it after the others until the consumer has read more. One that is
-    ///   longer than [`max_len`](Self::max_len) never gets it: commit, and begin another batch.
+    /// - [`PushError::Full`]: there is no room for it after the others until the consumer has read more. A message that
+    ///   is longer than [`max_len`](Self::max_len) never fits: commit, and begin another batch.
     /// - [`PushError::TooLong`]: it is longer than the producer's `max_len`.
     /// - [`PushError::Broken`]: the handle can no longer be used.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
-        // SAFETY: `add` made sure of the room.
-        self.add(bytes.len(), NO_WORD, |producer, staged| unsafe { producer.put(staged, bytes) })
+        self.push_payload(None, bytes)
     }
 
     /// Adds one message with a word, as the producer's `push_tagged` does.
@@ -97,9 +96,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     /// As [`Batch::push`], and [`PushError::NoWord`].
     #[inline]
     pub fn push_tagged(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
-        self.producer.check_words()?;
-        // SAFETY: `add` made sure of the room.
-        self.add(bytes.len(), word, |producer, staged| unsafe { producer.put(staged, bytes) })
+        self.push_payload(Some(word), bytes)
     }
 
     /// Adds one message that lies in several parts.
@@ -109,8 +106,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     /// As [`Batch::push`].
     #[inline]
     pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
-        // SAFETY: `add` made sure of the room.
-        self.add(total_len(parts), NO_WORD, |producer, staged| unsafe { producer.put_parts(staged, parts) })
+        self.push_payload(None, parts)
     }
 
     /// Adds the bytes of a value as one message.
@@ -120,8 +116,7 @@ impl<'a, M: Memory> Batch<'a, M> {
     /// As [`Batch::push`].
     #[inline]
     pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
-        // SAFETY: `add` made sure of the room.
-        self.add(size_of::<T>(), NO_WORD, |producer, staged| unsafe { producer.put_value(staged, value) })
+        self.push_payload(None, value)
     }
 
     /// Takes room for one message of up to `len` bytes in place. Its commit adds it to the batch.
@@ -131,65 +126,25 @@ impl<'a, M: Memory> Batch<'a, M> {
     /// As [`Batch::push`].
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_, M>, PushError> {
-        let size = self.producer.room_to_claim(self.staged.bytes, len)?;
-        self.producer.write_over(self.staged.bytes + size);
-        Ok(Claim::new(self.producer, Some(&mut self.staged), len))
+        self.claim_room(len)
     }
 
     /// Pushes all messages at once. If a call on the batch returned [`PushError::Broken`], nothing is pushed.
     #[inline]
     pub fn commit(self) {
         if self.staged.count > 0 && self.producer.check().is_ok() {
-            // SAFETY: `add` made sure of the room for each.
-            unsafe { self.producer.publish(self.staged.first, None, self.staged.bytes) };
+            // SAFETY: each record has room, and is written except for the header of the first.
+            unsafe { self.producer.publish_after(|_| (), self.staged.first, self.staged.bytes) };
         }
     }
 
     /// Gives up all messages: nothing was pushed.
     pub fn abort(self) {}
-
-    #[inline(always)]
-    fn add(&mut self, len: usize, word: u64, put: impl FnOnce(&mut Producer<M>, u64)) -> Result<(), PushError> {
-        let size = self.producer.room(self.staged.bytes, len)?;
-        self.producer.write_over(self.staged.bytes + size);
-        put(self.producer, self.staged.bytes);
-        // SAFETY: there is room, and the payload is written.
-        unsafe { self.staged.add(self.producer, len, word, size) };
-        Ok(())
-    }
 }
 
-impl<M: Memory> Sends<M> for Batch<'_, M> {
+impl<M: Memory> Push<M> for Batch<'_, M> {
     #[inline(always)]
-    fn parts(&mut self) -> (&mut Producer<M>, u64) {
-        (self.producer, self.staged.bytes)
-    }
-
-    #[inline(always)]
-    fn send(&mut self, word: Option<u64>, bytes: &[u8]) -> Result<(), PushError> {
-        match word {
-            None => self.push(bytes),
-            Some(word) => self.push_tagged(word, bytes),
-        }
-    }
-
-    #[inline(always)]
-    fn send_parts(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
-        self.push_vectored(parts)
-    }
-
-    #[inline(always)]
-    fn send_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
-        self.push_value(value)
-    }
-}
-
-impl<M: Memory> fmt::Debug for Batch<'_, M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Batch")
-            .field("count", &self.staged.count)
-            .field("bytes", &self.staged.bytes)
-            .finish_non_exhaustive()
+    fn parts(&mut self) -> (&mut Producer<M>, Option<&mut Staged>) {
+        (self.producer, Some(&mut self.staged))
     }
 }

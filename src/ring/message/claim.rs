@@ -2,17 +2,19 @@
 
 #![allow(unsafe_code, reason = "writes a payload through the producer")]
 
-use core::fmt;
+use core::ptr::slice_from_raw_parts_mut;
+use std::io;
 
 use bytemuck::NoUninit;
 
-use super::super::error::{Broken, PushError};
+use super::super::copy::{In, copy};
+use super::super::error::PushError;
 use super::super::memory::Memory;
 use super::batch::Staged;
-use super::geometry::header;
 use super::{NO_WORD, Producer};
 
 /// Room for a message that was taken in place and is not visible yet. Dropping it aborts it.
+#[derive(Debug)]
 #[must_use = "a claim that is dropped pushes nothing"]
 pub struct Claim<'a, M: Memory> {
     producer: &'a mut Producer<M>,
@@ -42,57 +44,34 @@ impl<'a, M: Memory> Claim<'a, M> {
         self.len == 0
     }
 
-    /// Fails in a child that was forked meanwhile.
-    pub(crate) fn check_here(&self) -> Result<(), Broken> {
-        self.producer.check_here()
-    }
-
-    /// Returns whether the room may be touched: not in a child that was forked meanwhile, in which every call does
-    /// nothing.
-    #[inline(always)]
-    fn is_here(&self) -> bool {
-        self.producer.is_here()
-    }
-
-    /// Returns the length of what may be touched: 0 in a child that was forked meanwhile.
-    #[inline(always)]
-    pub(crate) fn len_here(&self) -> usize {
-        if self.is_here() { self.len } else { 0 }
-    }
-
     /// Returns the end of the last byte that was written: where [`io::Write`](std::io::Write) goes on, and the length
     /// that [`Claim::commit`] gives the message.
     pub fn written(&self) -> usize {
         self.written
     }
 
-    /// Writes as many of `bytes` as there is room for after what was written, and returns how many that is.
-    #[inline]
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> usize {
-        let len = bytes.len().min(self.len - self.written);
-        self.write_at(self.written, &bytes[..len]);
-        len
-    }
-
-    /// Writes `bytes` from `at` on. Bytes before it that are never written hold older ones, of other messages.
+    /// Writes `bytes` from `at` on. Bytes that are never written keep what older messages left there.
     ///
     /// # Panics
     ///
     /// If they pass the end of the claim.
     #[inline]
     pub fn write_at(&mut self, at: usize, bytes: &[u8]) {
-        let end = self.end(at, bytes.len());
-        if bytes.is_empty() || !self.is_here() {
-            // No byte is written, so none is the last one.
+        let len = bytes.len();
+        let end = at.checked_add(len).filter(|&end| end <= self.len);
+        let end = end.unwrap_or_else(|| panic!("{len} bytes at {at} of a claim of {}", self.len));
+        // Without a byte, `written` stays as it is.
+        if len == 0 || !self.producer.is_here() {
             return;
         }
-        let staged = self.staged();
-        if at == 0 && bytes.len() == self.len {
+        if len == self.len {
             // SAFETY: the claim was given as many bytes of room.
-            unsafe { self.producer.put(staged, bytes) };
+            unsafe { self.producer.put_payload(self.staged(), bytes) };
         } else {
-            // SAFETY: the same.
-            unsafe { self.producer.put_at(staged, at, bytes) };
+            // SAFETY: the payload is valid for as many bytes, and the bytes are private.
+            let write = |to: *mut u8| unsafe { copy::<In, u8>(bytes.as_ptr(), to, len) };
+            // SAFETY: they lie within the room of the claim.
+            unsafe { self.producer.payload(self.staged(), at, len, write) };
         }
         self.written = self.written.max(end);
     }
@@ -127,7 +106,7 @@ impl<'a, M: Memory> Claim<'a, M> {
         self.commit_len(len);
     }
 
-    /// Pushes the message, `len` bytes long. Those that were not written hold older ones, of other messages.
+    /// Pushes the message, `len` bytes long. Bytes that were not written keep what older messages left there.
     ///
     /// # Panics
     ///
@@ -138,48 +117,53 @@ impl<'a, M: Memory> Claim<'a, M> {
         if self.producer.check().is_err() {
             return;
         }
-        let size = self.producer.kind.geometry.size(len);
-        match self.batch {
-            // SAFETY: the claim was given room for a longer record, or for this one.
-            None => unsafe { self.producer.publish(header(len), Some(self.word), size) },
-            // SAFETY: the same.
-            Some(batch) => unsafe { batch.add(self.producer, len, self.word, size) },
-        }
+        // SAFETY: the claim was given room for a longer record, or for this one. The payload is written.
+        let put = |producer: &Producer<M>, staged| unsafe { producer.put(staged, self.word, &()) };
+        // SAFETY: the same.
+        unsafe { self.producer.push_record(self.batch, len, put) };
     }
 
     /// Gives the room back: nothing was pushed.
     pub fn abort(self) {}
 
-    /// Returns the address of the bytes that were taken, which is good as long as the claim.
+    /// Returns the address of the bytes that were taken. It is valid as long as the claim.
     ///
-    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
+    /// Another process may write there at any moment. In a child that was forked meanwhile nothing is mapped there.
     #[inline]
     #[must_use]
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.address()
     }
 
-    /// Returns the address of the bytes that were taken.
+    /// Returns the bytes that were taken: none in a child that was forked meanwhile.
     #[inline]
-    pub(crate) fn address(&self) -> *mut u8 {
+    pub(crate) fn in_place(&self) -> *mut [u8] {
+        slice_from_raw_parts_mut(self.address(), if self.producer.is_here() { self.len } else { 0 })
+    }
+
+    #[inline]
+    fn address(&self) -> *mut u8 {
         // SAFETY: the claim was given as many bytes of room; none is accessed here.
         unsafe { self.producer.payload(self.staged(), 0, 0, |bytes| bytes) }
     }
 
     fn staged(&self) -> u64 {
-        self.batch.as_ref().map_or(0, |batch| batch.bytes())
-    }
-
-    /// Returns the end of a write.
-    #[track_caller]
-    fn end(&self, at: usize, len: usize) -> usize {
-        let end = at.checked_add(len).filter(|&end| end <= self.len);
-        end.unwrap_or_else(|| panic!("{len} bytes at {at} of a claim of {}", self.len))
+        self.batch.as_deref().map_or(0, Staged::bytes)
     }
 }
 
-impl<M: Memory> fmt::Debug for Claim<'_, M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Claim").field("len", &self.len).field("written", &self.written).finish_non_exhaustive()
+/// Writes after what was written. What no longer fits the claim is not taken.
+impl<M: Memory> io::Write for Claim<'_, M> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.producer.check_here()?;
+        let len = bytes.len().min(self.len - self.written);
+        self.write_at(self.written, &bytes[..len]);
+        Ok(len)
+    }
+
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

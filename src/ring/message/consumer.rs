@@ -368,11 +368,6 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         Ok(self.cursor.known_end())
     }
 
-    /// Returns how many bytes of records there can be.
-    pub(crate) fn most(&self) -> u64 {
-        self.kind.most()
-    }
-
     /// Says why there is no message.
     #[inline(always)]
     pub(super) fn refusal(&self, nothing: Nothing) -> PopError {
@@ -522,13 +517,10 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// Reads the user's word of the record at `position`, which was found there: 0 if records have none.
     #[inline(always)]
     pub(super) fn word_of(&self, position: u64) -> u64 {
-        if !self.kind.geometry.has_words() {
-            return NO_WORD;
-        }
-        // SAFETY: a record starts there, and records have words.
+        // SAFETY: a record starts there.
         let word = unsafe { word_at(&self.memory, position, self.kind.geometry) };
         // It was observed with the tail or the header by which the record was found.
-        word.load(Ordering::Relaxed)
+        word.map_or(NO_WORD, |word| word.load(Ordering::Relaxed))
     }
 
     /// Hands `len` bytes of the payload of the record at `position`, from `at` on, to `access`, which only reads them.
@@ -546,7 +538,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     ) -> R {
         let start = self.kind.geometry.index(position);
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is there.
-        unsafe { self.memory.read(start + self.kind.geometry.payload() + at, len, access) }
+        unsafe { self.memory.read(start + self.kind.geometry.payload_offset() + at, len, access) }
     }
 
     /// Copies the first `len` bytes of the message at `position` to private memory.

@@ -57,7 +57,7 @@ impl Geometry {
 
     /// Returns how far after its header a payload starts: 8 bytes, or 16 if records are aligned to more than 8.
     #[inline(always)]
-    pub fn payload(self) -> usize {
+    pub fn payload_offset(self) -> usize {
         self.payload
     }
 
@@ -67,8 +67,8 @@ impl Geometry {
         self.payload > WORD_OFFSET
     }
 
-    /// Returns how far ahead of a position a line is prefetched: far enough to come in time, but not as far as the
-    /// other end works in a small ring.
+    /// Returns how far ahead of a position a line is prefetched: far enough to arrive in time, and in a small ring not
+    /// as far as the lines that the other end works on.
     pub fn prefetch_distance(self) -> usize {
         (self.capacity() / 16).min(512)
     }
@@ -83,7 +83,7 @@ impl Geometry {
     /// Returns the length of the largest message.
     #[inline(always)]
     pub fn max_len(self) -> usize {
-        self.most() as usize - self.payload()
+        self.most() as usize - self.payload_offset()
     }
 
     /// Returns how far the tail can be ahead of the head: the header at the tail is 0, and needs room before the head.
@@ -105,7 +105,7 @@ impl Geometry {
         // A wrong lowest byte is rotated to the top, where it is larger than any length. The room of a record is at
         // least its alignment, and that is no smaller than what lies before the payload.
         let len = header.wrapping_sub(COMMITTED).rotate_right(LEN_STEP.trailing_zeros());
-        let longest = room - self.payload() as u64;
+        let longest = room - self.payload_offset() as u64;
         if len <= longest { Ok(len as usize) } else { Err(Self::refusal(header, longest)) }
     }
 

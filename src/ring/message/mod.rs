@@ -18,7 +18,7 @@
 //! producer is killed between a header and the tail, the next one walks from the stored tail over the records that are
 //! there.
 //!
-//! Aeron's buffers also commit a record by a length that is stored last; ARCHITECTURE.md has what was measured.
+//! Aeron's log buffers also commit a record by a length that is stored last.
 
 #![allow(unsafe_code, reason = "finds the words of records")]
 
@@ -28,23 +28,21 @@ mod consumer;
 mod geometry;
 mod peek_batch;
 mod producer;
+mod push;
 mod record;
 
 use core::sync::atomic::Ordering;
-use std::io::IoSlice;
 
-use bytemuck::NoUninit;
-
-pub use batch::Batch;
+pub use batch::{Batch, Staged};
 pub use claim::Claim;
 pub use consumer::Messages;
 pub use geometry::{Geometry, LARGEST_ALIGN, SMALLEST_ALIGN};
 pub use peek_batch::PeekBatch;
-pub(crate) use producer::total_len;
+pub use push::{Payload, Push};
 pub use record::Record;
 
 use super::endpoint::{Endpoint, Kind, Reader, Side, Writer};
-use super::error::{Broken, PushError};
+use super::error::Broken;
 use super::memory::{Memory, Word};
 use geometry::WORD_OFFSET;
 
@@ -123,21 +121,6 @@ impl<R: Side, M: Memory> Endpoint<Message, R, M> {
     }
 }
 
-/// What messages are pushed into: a producer, or a batch of one.
-pub trait Sends<M: Memory> {
-    /// Returns the producer, and how many bytes of records are staged after its tail.
-    fn parts(&mut self) -> (&mut Producer<M>, u64);
-
-    /// Pushes a message, with a word or without.
-    fn send(&mut self, word: Option<u64>, bytes: &[u8]) -> Result<(), PushError>;
-
-    /// Pushes a message that lies in several parts.
-    fn send_parts(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError>;
-
-    /// Pushes the bytes of a value.
-    fn send_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError>;
-}
-
 /// Returns the header of the record at `position`.
 ///
 /// # Safety
@@ -149,15 +132,16 @@ unsafe fn header_at<M: Memory>(memory: &M, position: u64, geometry: Geometry) ->
     unsafe { memory.header(geometry.index(position)) }
 }
 
-/// Returns the user's word of the record at `position`.
+/// Returns the user's word of the record at `position`, if records have one.
 ///
 /// # Safety
 ///
-/// `position` is a multiple of the alignment, and records [have words](Geometry::has_words).
+/// `position` is a multiple of the alignment.
 #[inline(always)]
-unsafe fn word_at<M: Memory>(memory: &M, position: u64, geometry: Geometry) -> &M::Word {
-    // SAFETY: the index is below the capacity, and a multiple of 16 like the position, so a word follows.
-    unsafe { memory.header(geometry.index(position) + WORD_OFFSET) }
+unsafe fn word_at<M: Memory>(memory: &M, position: u64, geometry: Geometry) -> Option<&M::Word> {
+    // SAFETY: the index is below the capacity, and a multiple of 16 like the position if records have words, so a word
+    // follows the header.
+    geometry.has_words().then(|| unsafe { memory.header(geometry.index(position) + WORD_OFFSET) })
 }
 
 /// Loads a header that was observed already, with the tail or the header that the known end comes from; or to check for

@@ -8,14 +8,16 @@ use std::io::IoSlice;
 
 use bytemuck::NoUninit;
 
-use super::super::copy::{In, SHORT, copy, copy_bytes, whole_words};
+use super::super::copy::{SHORT, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError, SharedWord};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
 use super::super::pace::{Bound, Pace};
+use super::batch::Staged;
 use super::consumer::ENOUGH;
 use super::geometry::header;
-use super::{Batch, Claim, Geometry, Message, NO_WORD, Producer, Sends, header_at, load_observed, word_at};
+use super::push::Payload;
+use super::{Batch, Claim, Geometry, Message, NO_WORD, Producer, Push, header_at, load_observed, word_at};
 
 /// # The writing end of a message ring
 impl<M: Memory> Endpoint<Message, Writer, M> {
@@ -85,22 +87,22 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     /// - [`PushError::Broken`]: the handle can no longer be used.
     #[inline(always)]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PushError> {
-        self.push_with(NO_WORD, bytes)
+        self.push_payload(None, bytes)
     }
 
     /// Pushes one short message if room for it is known, or does nothing: what is inlined into the library for C.
     #[doc(hidden)]
     #[inline(always)]
     pub fn push_if_known(&mut self, bytes: &[u8]) -> bool {
-        let size = self.kind.geometry.size(bytes.len().min(SHORT));
-        if bytes.len() > SHORT || self.cursor.known() < size {
-            return false;
+        let len = bytes.len();
+        let is_known = len <= SHORT && self.cursor.known() >= self.kind.geometry.size(len);
+        if is_known {
+            // SAFETY: there is room for the record.
+            let put = |producer: &Self, staged| unsafe { producer.put(staged, NO_WORD, bytes) };
+            // SAFETY: the same, and `put` writes it.
+            unsafe { self.push_record(None, len, put) };
         }
-        // SAFETY: there is room for a record of as many bytes.
-        let put = |producer: &Self| unsafe { producer.put(0, bytes) };
-        // SAFETY: the same, and `put` writes them.
-        unsafe { self.publish_after(put, header(bytes.len()), Some(NO_WORD), size) };
-        true
+        is_known
     }
 
     /// Takes room for a message if that is known: the same for a claim.
@@ -147,18 +149,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     /// - Otherwise as [`push`](Self::push).
     #[inline]
     pub fn push_tagged(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
-        self.check_words()?;
-        self.push_with(word, bytes)
-    }
-
-    #[inline(always)]
-    fn push_with(&mut self, word: u64, bytes: &[u8]) -> Result<(), PushError> {
-        let size = self.room(0, bytes.len())?;
-        // SAFETY: there is room for a record of as many bytes.
-        let put = |producer: &Self| unsafe { producer.put(0, bytes) };
-        // SAFETY: the same, and `put` writes them.
-        unsafe { self.publish_after(put, header(bytes.len()), Some(word), size) };
-        Ok(())
+        self.push_payload(Some(word), bytes)
     }
 
     /// Refuses a word of the user's if records have no room for it.
@@ -192,13 +183,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     /// ```
     #[inline]
     pub fn push_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
-        let len = total_len(parts);
-        let size = self.room(0, len)?;
-        // SAFETY: there is room for a record of as many bytes.
-        let put = |producer: &Self| unsafe { producer.put_parts(0, parts) };
-        // SAFETY: the same, and `put` writes them.
-        unsafe { self.publish_after(put, header(len), Some(NO_WORD), size) };
-        Ok(())
+        self.push_payload(None, parts)
     }
 
     /// Pushes the bytes of a value as one message: the fastest way for plain data, since their number is known at
@@ -229,12 +214,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     /// ```
     #[inline(always)]
     pub fn push_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
-        let size = self.room(0, size_of::<T>())?;
-        // SAFETY: there is room for a record of as many bytes.
-        let put = |producer: &Self| unsafe { producer.put_value(0, value) };
-        // SAFETY: the same, and `put` writes them.
-        unsafe { self.publish_after(put, header(size_of::<T>()), Some(NO_WORD), size) };
-        Ok(())
+        self.push_payload(None, value)
     }
 
     /// Takes room for a message of up to `len` bytes in place.
@@ -261,9 +241,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     /// ```
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_, M>, PushError> {
-        let size = self.room_to_claim(0, len)?;
-        self.write_over(size);
-        Ok(Claim::new(self, None, len))
+        self.claim_room(len)
     }
 
     /// Begins a batch: messages that become visible together at its commit, or not at all.
@@ -296,18 +274,11 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     #[inline(always)]
     pub(super) fn room(&mut self, staged: u64, len: usize) -> Result<u64, PushError> {
         let size = self.kind.geometry.size(len);
-        // Both are less than half of what a position can be.
+        // The sum does not overflow: both are below 2^63.
         if self.cursor.known() < staged + size {
             self.make_room(staged, len)?;
         }
         Ok(size)
-    }
-
-    /// The same for a length that may be longer than any slice.
-    #[inline(always)]
-    pub(super) fn room_to_claim(&mut self, staged: u64, len: usize) -> Result<u64, PushError> {
-        let max = self.kind.geometry.max_len();
-        if len > max { Err(PushError::TooLong { len, max }) } else { self.room(staged, len) }
     }
 
     /// Loads the head, and checks for room again.
@@ -318,11 +289,9 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
             return Err(PushError::TooLong { len, max });
         }
         self.load_head()?;
-        if self.cursor.known() < staged + self.kind.geometry.size(len) {
-            Err(PushError::Full(self.cursor.known() as usize))
-        } else {
-            Ok(())
-        }
+        let known = self.cursor.known();
+        let fits = known >= staged + self.kind.geometry.size(len);
+        if fits { Ok(()) } else { Err(PushError::Full(known as usize)) }
     }
 
     /// Hands `len` bytes of the payload of the record `staged` bytes after the tail, from `at` on, to `access`, which
@@ -335,7 +304,26 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     pub(super) unsafe fn payload<R>(&self, staged: u64, at: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
         let start = self.kind.geometry.index(self.cursor.position().wrapping_add(staged));
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is free.
-        unsafe { self.memory.write(start + self.kind.geometry.payload() + at, len, access) }
+        unsafe { self.memory.write(start + self.kind.geometry.payload_offset() + at, len, access) }
+    }
+
+    /// Writes a payload, and the user's word if records have one, into the record `staged` bytes after the tail. Nobody
+    /// sees either before the header at the tail.
+    ///
+    /// # Safety
+    ///
+    /// As [`Producer::payload`].
+    #[inline(always)]
+    pub(super) unsafe fn put<P: Payload + ?Sized>(&self, staged: u64, word: u64, payload: &P) {
+        let position = self.cursor.position().wrapping_add(staged);
+        // SAFETY: the sizes of records are multiples of the alignment, so a record starts there.
+        let shared = unsafe { word_at(&self.memory, position, self.kind.geometry) };
+        // SAFETY: the caller's promise.
+        unsafe { self.put_payload(staged, payload) };
+        if let Some(shared) = shared {
+            // It lies in the line of the header, which is stored next.
+            shared.store(word, Ordering::Relaxed);
+        }
     }
 
     /// Writes a payload.
@@ -344,125 +332,52 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     ///
     /// As [`Producer::payload`].
     #[inline(always)]
-    pub(super) unsafe fn put(&self, staged: u64, bytes: &[u8]) {
-        let write = |payload: *mut u8| {
-            // SAFETY: the payload starts at a word, whole words of it are the record's, and the bytes are private.
-            unsafe { copy_bytes::<In>(bytes.as_ptr(), payload, bytes.len()) }
-        };
+    pub(super) unsafe fn put_payload<P: Payload + ?Sized>(&self, staged: u64, payload: &P) {
+        // SAFETY: a payload starts at a word, and is valid for as many whole words.
+        let write = |to: *mut u8| unsafe { payload.write(to) };
         // SAFETY: the caller's promise; a record consists of whole words.
-        unsafe { self.payload(staged, 0, whole_words(bytes.len()), write) };
+        unsafe { self.payload(staged, 0, whole_words(payload.len()), write) };
     }
 
-    /// Writes a value as a payload.
+    /// Writes a record by `put`, all except its header, and publishes it, or adds it to a batch. `put` is told how many
+    /// bytes of records are staged before it.
     ///
     /// # Safety
     ///
-    /// As [`Producer::payload`].
+    /// There is [`Producer::room`] for a message of `len` bytes after those of the batch, and its record is written
+    /// when `put` returns.
     #[inline(always)]
-    pub(super) unsafe fn put_value<T: NoUninit>(&self, staged: u64, value: &T) {
-        let write = |payload: *mut u8| {
-            // SAFETY: the payload starts at a word, and every byte of the value is initialised and private.
-            unsafe { copy::<In, T>(core::ptr::from_ref(value).cast(), payload, 1) }
-        };
-        // SAFETY: the caller's promise; a record consists of whole words.
-        unsafe { self.payload(staged, 0, whole_words(size_of::<T>()), write) };
-    }
-
-    /// Writes a payload that lies in several parts.
-    ///
-    /// # Safety
-    ///
-    /// As [`Producer::payload`], for all parts together.
-    #[inline]
-    pub(super) unsafe fn put_parts(&self, staged: u64, parts: &[IoSlice<'_>]) {
-        let mut at = 0;
-        for part in parts {
-            // SAFETY: the parts lie one after the other.
-            unsafe { self.put_at(staged, at, part) };
-            at += part.len();
+    pub(super) unsafe fn push_record(&mut self, batch: Option<&mut Staged>, len: usize, put: impl FnOnce(&Self, u64)) {
+        match batch {
+            // SAFETY: the caller's promise.
+            None => unsafe { self.publish_after(|this| put(this, 0), header(len), self.kind.geometry.size(len)) },
+            Some(batch) => {
+                put(self, batch.bytes());
+                // SAFETY: the caller's promise.
+                unsafe { batch.add(self, len) };
+            }
         }
-    }
-
-    /// Writes `bytes` into a payload, from `at` on.
-    ///
-    /// # Safety
-    ///
-    /// As [`Producer::payload`].
-    #[inline]
-    pub(super) unsafe fn put_at(&self, staged: u64, at: usize, bytes: &[u8]) {
-        let write = |payload: *mut u8| {
-            // SAFETY: the payload is valid for as many bytes, and the bytes are private.
-            unsafe { copy::<In, u8>(bytes.as_ptr(), payload, bytes.len()) }
-        };
-        // SAFETY: the caller's promise.
-        unsafe { self.payload(staged, at, bytes.len(), write) };
-    }
-
-    /// Stores the header of a record `staged` bytes after the tail. Nobody sees it before the header at the tail.
-    ///
-    /// # Safety
-    ///
-    /// There is [`Producer::room`] for it.
-    #[inline(always)]
-    pub(super) unsafe fn stage(&self, staged: u64, header: u64) {
-        // SAFETY: the sizes of records are multiples of the alignment, so a record starts there.
-        let word = unsafe { header_at(&self.memory, self.cursor.position().wrapping_add(staged), self.kind.geometry) };
-        word.store(header, Ordering::Relaxed);
-    }
-
-    /// Stores the user's word of a record `staged` bytes after the tail, if records have one. Nobody sees it before the
-    /// header at the tail.
-    ///
-    /// # Safety
-    ///
-    /// There is [`Producer::room`] for the record.
-    #[inline(always)]
-    pub(super) unsafe fn stage_word(&self, staged: u64, word: u64) {
-        if self.kind.geometry.has_words() {
-            // SAFETY: the sizes of records are multiples of the alignment, so a record starts there, and records have
-            // words.
-            let shared =
-                unsafe { word_at(&self.memory, self.cursor.position().wrapping_add(staged), self.kind.geometry) };
-            shared.store(word, Ordering::Relaxed);
-        }
-    }
-
-    /// Makes records of `size` bytes visible: the first gets this header, the others have theirs already. If no word is
-    /// given, the first has its own already, too.
-    ///
-    /// # Safety
-    ///
-    /// There is [`Producer::room`] for them.
-    #[inline(always)]
-    pub(super) unsafe fn publish(&mut self, header: u64, word: Option<u64>, size: u64) {
-        // SAFETY: the caller's promise; the records are written.
-        unsafe { self.publish_after(|_| (), header, word, size) };
     }
 
     /// Writes records of `size` bytes by `put`, all except the header of the first, and makes them visible with this
-    /// one. The word is that of the first record, if it has none yet.
+    /// one.
     ///
     /// What is needed after `put` is computed before it: for the compiler it may write anything.
     ///
     /// # Safety
     ///
-    /// There is [`Producer::room`] for the records, and `put` writes them.
+    /// There is [`Producer::room`] for the records, and they are written when `put` returns.
     #[inline(always)]
-    unsafe fn publish_after(&mut self, put: impl FnOnce(&Self), header: u64, word: Option<u64>, size: u64) {
+    pub(super) unsafe fn publish_after(&mut self, put: impl FnOnce(&Self), header: u64, size: u64) {
         let (start, geometry) = (self.cursor.position(), self.kind.geometry);
         let end = start.wrapping_add(size);
         // SAFETY: the tail starts a record.
         let first = unsafe { header_at(&self.memory, start, geometry) };
         // SAFETY: the sizes of records are multiples of the alignment.
         let next = unsafe { header_at(&self.memory, end, geometry) };
-        let word = word.filter(|_| geometry.has_words());
         let tail = self.memory.tail();
         let is_zeroed = self.kind.zeroed == end;
         put(self);
-        if let Some(word) = word {
-            // SAFETY: the tail starts a record, and records have words. It lies in the line of this record's header.
-            unsafe { word_at(&self.memory, start, geometry) }.store(word, Ordering::Relaxed);
-        }
         if !is_zeroed {
             // `room` left room for this header. It is seen before or with the next one that is published.
             next.store(0, Ordering::Relaxed);
@@ -522,44 +437,9 @@ fn store_tail(tail: &impl Word, position: u64) {
     // them, and the check for a sleeper that follows prevents that (`Notifier::published`).
 }
 
-impl<M: Memory> Sends<M> for Producer<M> {
+impl<M: Memory> Push<M> for Producer<M> {
     #[inline(always)]
-    fn parts(&mut self) -> (&mut Producer<M>, u64) {
-        (self, 0)
-    }
-
-    #[inline(always)]
-    fn send(&mut self, word: Option<u64>, bytes: &[u8]) -> Result<(), PushError> {
-        match word {
-            None => self.push(bytes),
-            Some(word) => self.push_tagged(word, bytes),
-        }
-    }
-
-    #[inline(always)]
-    fn send_parts(&mut self, parts: &[IoSlice<'_>]) -> Result<(), PushError> {
-        self.push_vectored(parts)
-    }
-
-    #[inline(always)]
-    fn send_value<T: NoUninit>(&mut self, value: &T) -> Result<(), PushError> {
-        self.push_value(value)
-    }
-}
-
-/// Adds up the lengths of parts. Parts that no address space could hold count as the longest slice.
-pub(crate) fn total_len(parts: &[IoSlice<'_>]) -> usize {
-    parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len())).min(isize::MAX as usize)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lengths_of_parts_add_up() {
-        let parts = [&[1_u8, 2][..], &[], &[3]].map(IoSlice::new);
-        assert_eq!(total_len(&parts), 3);
-        assert_eq!(total_len(&[]), 0);
+    fn parts(&mut self) -> (&mut Producer<M>, Option<&mut Staged>) {
+        (self, None)
     }
 }

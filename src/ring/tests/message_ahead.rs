@@ -10,7 +10,7 @@ fn writings<M: Memory>() -> [fn(&mut Producer<M>); 4] {
     [
         |producer| {
             let ones = vec![1; producer.max_len()];
-            producer.claim(ones.len()).unwrap().append(&ones);
+            producer.claim(ones.len()).unwrap().write_at(0, &ones);
         },
         |producer| {
             let ones = vec![1; producer.max_len()];
@@ -22,7 +22,7 @@ fn writings<M: Memory>() -> [fn(&mut Producer<M>); 4] {
         },
         |producer| {
             let ones = vec![1; producer.max_len()];
-            producer.batch().claim(ones.len()).unwrap().append(&ones);
+            producer.batch().claim(ones.len()).unwrap().write_at(0, &ones);
         },
     ]
 }

@@ -1,6 +1,6 @@
 //! The scenarios of the message ring in place: claims, batches and peeks.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::message::{EAGER, PACED, is_empty, message, pair, pair_at, pop, published, push, smallest};
@@ -35,7 +35,7 @@ fn a_claim_that_is_dropped_was_never_there<P: Place>() {
         let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
         // Its bytes could be taken for records.
         let bytes = vec![1; geometry.max_len()];
-        producer.claim(bytes.len()).unwrap().append(&bytes);
+        producer.claim(bytes.len()).unwrap().write_at(0, &bytes);
         let mut claim = producer.claim(bytes.len()).unwrap();
         claim.write_at(0, &bytes);
         claim.abort();
@@ -59,7 +59,7 @@ fn a_claim_is_committed_shorter_than_it_was_taken<P: Place>() {
             claim.write_at(0, &message(len));
             claim.commit_len(len);
             let mut claim = producer.claim(10).unwrap();
-            assert_eq!(claim.append(&message(len)[..len.min(3)]), len.min(3));
+            assert_eq!(claim.write(&message(len)[..len.min(3)]).unwrap(), len.min(3));
             claim.commit();
             pop(&mut consumer, len);
             assert_eq!(consumer.peek().unwrap().to_vec(), message(len)[..len.min(3)]);
@@ -84,14 +84,14 @@ fn a_write_goes_on_where_the_last_one_ended_until_the_claim_is_full<P: Place>() 
         let mut claim = producer.claim(70).unwrap();
         for (start, end) in [(0, 3), (3, 3), (3, 12), (12, 62), (62, 70), (70, 70)] {
             assert_eq!(claim.written(), start);
-            assert_eq!(claim.append(&bytes[start..end]), end - start);
+            assert_eq!(claim.write(&bytes[start..end]).unwrap(), end - start);
         }
-        assert_eq!(claim.append(&bytes), 0);
+        assert_eq!(claim.write(&bytes).unwrap(), 0);
         claim.commit();
         pop(&mut consumer, 70);
         // More than there is room for is cut.
         let mut claim = producer.claim(4).unwrap();
-        assert_eq!((claim.append(&bytes), claim.written()), (4, 4));
+        assert_eq!((claim.write(&bytes).unwrap(), claim.written()), (4, 4));
         claim.commit();
         assert_eq!(consumer.peek().unwrap().to_vec(), bytes[..4]);
     }
@@ -108,7 +108,7 @@ fn a_claim_is_written_anywhere<P: Place>() {
         claim.write_value_at(21, &0x0102_0304_u32.to_le());
         claim.write_at(0, &[8]);
         // It goes on behind the last byte that was written.
-        assert_eq!((claim.written(), claim.append(&[6; 9])), (35, 5));
+        assert_eq!((claim.written(), claim.write(&[6; 9]).unwrap()), (35, 5));
         claim.commit();
         let bytes = consumer.peek().unwrap().to_vec();
         assert_eq!((bytes.len(), &bytes[..4], &bytes[8..16]), (40, &[8, 7, 7, 7][..], &[255; 8][..]));
@@ -218,10 +218,10 @@ fn a_claim_in_a_batch_is_one_of_its_messages<P: Place>() {
         for _ in 0..9 {
             let mut batch = producer.batch();
             let mut claim = batch.claim(6).unwrap();
-            claim.append(&message(6));
+            claim.write_at(0, &message(6));
             claim.commit();
             // Given up, and then shortened: the next message lies in the same place.
-            batch.claim(20).unwrap().append(&[0xee; 20]);
+            batch.claim(20).unwrap().write_at(0, &[0xee; 20]);
             assert_eq!(batch.len(), 1);
             let mut claim = batch.claim(30).unwrap();
             claim.write_at(0, &message(2));
@@ -240,7 +240,7 @@ fn a_claim_in_a_batch_is_one_of_its_messages<P: Place>() {
 fn a_batch_with_nothing_but_a_claim_that_was_given_up_is_empty<P: Place>() {
     let (mut producer, mut consumer) = pair::<P>(smallest::<P>()[0], EAGER);
     let mut batch = producer.batch();
-    batch.claim(8).unwrap().append(&[1; 8]);
+    batch.claim(8).unwrap().write_at(0, &[1; 8]);
     batch.claim(8).unwrap().abort();
     assert!(batch.is_empty());
     batch.commit();

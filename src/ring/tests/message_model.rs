@@ -1,7 +1,7 @@
 //! Random calls of the message ring against a `VecDeque`.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{IoSlice, Write};
 use std::sync::atomic::Ordering;
 
 use proptest::collection::vec;
@@ -180,7 +180,7 @@ macro_rules! send {
                     let cut = commit % (message.len() + 1);
                     claim.write_at(cut, &message[cut..]);
                     claim.write_at(0, &message[..cut]);
-                    assert_eq!(claim.append(&[7]), 0);
+                    assert_eq!(claim.write(&[7]).unwrap(), 0);
                     claim.commit_len(cut);
                     message.truncate(cut);
                     message
@@ -189,7 +189,7 @@ macro_rules! send {
             Send::ClaimAndDrop(len) => {
                 let message = model.message(len);
                 if let Some(mut claim) = model.found_room(staged, message.len(), sender.claim(message.len())) {
-                    claim.append(&message);
+                    claim.write_all(&message).unwrap();
                 }
                 None
             }

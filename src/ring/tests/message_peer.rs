@@ -1,5 +1,6 @@
 //! The scenarios of the message ring with a peer that was killed, and with one that lies.
 
+use std::fmt::Debug;
 use std::io::IoSlice;
 use std::sync::atomic::Ordering;
 
@@ -38,7 +39,7 @@ fn succeeds<M: Memory>(consumer: Consumer<M>, pauses: u32) -> Consumer<M> {
 
 /// Every call of a producer that found out that the consumer lies.
 #[track_caller]
-fn is_poisoned_producer<M: Memory>(producer: &mut Producer<M>, cause: Corrupted) {
+fn is_poisoned_producer<M: Memory + Debug>(producer: &mut Producer<M>, cause: Corrupted) {
     let refused = PushError::Broken { value: 0, cause: Broken::Corrupted(cause) };
     for _ in 0..2 {
         assert_eq!(producer.can_push(0), Err(cause.into()));
@@ -55,7 +56,7 @@ fn is_poisoned_producer<M: Memory>(producer: &mut Producer<M>, cause: Corrupted)
 
 /// Every call of a consumer that found out that the producer lies.
 #[track_caller]
-fn is_poisoned_consumer<M: Memory>(consumer: &mut Consumer<M>, cause: Corrupted) {
+fn is_poisoned_consumer<M: Memory + Debug>(consumer: &mut Consumer<M>, cause: Corrupted) {
     let refused = PopError::Broken(Broken::Corrupted(cause));
     let head = consumer.memory.head().load(Ordering::Relaxed);
     for _ in 0..2 {
@@ -185,7 +186,7 @@ fn a_producer_killed_in_a_claim_or_a_batch_is_succeeded_as_if_it_had_not_begun<P
         for round in 0..P::SMALLEST / 16 {
             push(&mut producer, round % 13);
             let end = tail(&producer);
-            producer.claim(40).unwrap().append(&hostile);
+            producer.claim(40).unwrap().write_at(0, &hostile);
             producer = succeeds_at(producer, end);
             pop(&mut consumer, round % 13);
             is_empty(&mut consumer);
@@ -387,7 +388,7 @@ fn an_impossible_header_in_front_of_the_tail_poisons_the_consumer<P: Place>() {
     for geometry in smallest::<P>() {
         let size = geometry.size(8);
         // What is left in front of the tail where the second record starts.
-        let longest = 2 * size - geometry.payload() as u64;
+        let longest = 2 * size - geometry.payload_offset() as u64;
         if 3 * size > geometry.most() {
             continue;
         }
@@ -411,7 +412,7 @@ fn an_impossible_header_in_front_of_the_tail_poisons_the_consumer<P: Place>() {
 fn a_header_that_reaches_the_tail_exactly_is_accepted<P: Place>() {
     for geometry in smallest::<P>() {
         let (producer, mut consumer) = filled::<P>(geometry, PACED, [8, 8]);
-        let longest = 2 * geometry.size(8) - geometry.payload() as u64;
+        let longest = 2 * geometry.size(8) - geometry.payload_offset() as u64;
         store_header(&producer.memory, 0, 256 * longest + 1);
         assert_eq!(consumer.peek().map(|record| record.len() as u64), Ok(longest));
         consumer.peek().unwrap().release();

@@ -32,6 +32,7 @@ mod planted;
 mod stream;
 mod stream_model;
 
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::memory::{Memory, Role, Word};
@@ -43,7 +44,7 @@ use heap::Heap;
 
 /// Where a ring can live.
 trait Place {
-    type Memory: Memory;
+    type Memory: Memory + Debug;
 
     /// Makes a fresh data area of `capacity` elements, and returns the memory of the producer and that of the consumer.
     fn memories<T>(capacity: usize) -> (Self::Memory, Self::Memory);

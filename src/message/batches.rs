@@ -1,24 +1,9 @@
-//! Messages as [`Write`], while they are written, and batches that wait.
+//! Batches whose calls wait.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
-use super::{Batch, Claim, PeekBatch};
+use super::{Batch, PeekBatch};
 use crate::wait::Waiting;
-
-/// Writes after what was written. What no longer fits the claim is not taken.
-impl Write for Claim<'_> {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.check_here()?;
-        Ok(self.append(bytes))
-    }
-
-    #[inline]
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 impl Batch<'_> {
     /// Returns this batch with calls that wait for as long as it takes.
