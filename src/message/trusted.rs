@@ -3,7 +3,6 @@
 #![allow(unsafe_code, reason = "refers to the ring's bytes, which the user promised that nobody else writes")]
 
 use std::ops::{Deref, DerefMut};
-use std::slice;
 
 use super::{Claim, Consumer, Producer, Record};
 use crate::ring::error::{Broken, PopError, PushError};
@@ -85,7 +84,7 @@ impl<'a> Trusted<Waiting<'a, Consumer>> {
 fn slice_of<'r>(record: &'r Record<'_>) -> &'r [u8] {
     // SAFETY: the message has these bytes, and the record keeps the segment mapped and the message in the ring. Until
     // its release nobody writes them: the caller of `trust_peer` promised that all others keep to the protocol.
-    unsafe { slice::from_raw_parts(record.address(), record.len_here()) }
+    unsafe { &*record.in_place() }
 }
 
 /// All bytes that were taken; none in a child that was forked meanwhile.

@@ -43,15 +43,6 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         Ok(consumer)
     }
 
-    /// Returns whether a message is there after `passed` bytes of records that were peeked at.
-    pub(super) fn has_message_behind(&mut self, passed: u64) -> Result<bool, Broken> {
-        match self.front(passed) {
-            Ok(_) => Ok(true),
-            Err(Nothing::Empty) => Ok(false),
-            Err(Nothing::Unusable) => Err(self.cause()),
-        }
-    }
-
     /// Loads the producer's tail and returns how many bytes of records are there, without learning from it. A message
     /// whose tail is not stored yet counts as the smallest.
     pub(super) fn available_now(&self) -> Result<u64, Broken> {
@@ -84,11 +75,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     pub fn pop(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
         let head = self.cursor.position();
         let len = self.front_from(head, 0).map_err(|nothing| self.refusal(nothing))?;
-        let Some(target) = bytes.get_mut(..len) else {
-            return Err(PopError::BufferTooShort { len, buffer: bytes.len() });
-        };
         // SAFETY: the message at the head has as many bytes.
-        unsafe { self.take(head, target.as_mut_ptr(), len) };
+        unsafe { self.copy_whole(head, len, bytes) }?;
         self.pass(head, self.kind.geometry.size(len));
         Ok(len)
     }
@@ -101,9 +89,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
             return None;
         }
         // SAFETY: the head starts a record.
-        let word = unsafe { header_at(&self.memory, head, self.kind.geometry) };
-        // It was observed with the tail or the header that the known end comes from.
-        self.kind.geometry.len(word.load(Ordering::Relaxed), known).ok()
+        let header = unsafe { load_observed(&self.memory, head, self.kind.geometry) };
+        self.kind.geometry.len(header, known).ok()
     }
 
     /// Pops one short message if it is known to be there and fits, or does nothing: what is inlined into the library
@@ -112,10 +99,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     #[inline(always)]
     pub fn pop_if_known(&mut self, bytes: &mut [u8]) -> Option<usize> {
         let head = self.cursor.position();
-        let len = self.len_if_known(head)?;
-        if len > SHORT || len > bytes.len() {
-            return None;
-        }
+        let len = self.len_if_known(head).filter(|&len| len <= SHORT && len <= bytes.len())?;
         // SAFETY: the message at the head has as many bytes, and so has the buffer.
         unsafe { self.take(head, bytes.as_mut_ptr(), len) };
         self.pass(head, self.kind.geometry.size(len));
@@ -138,9 +122,9 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// As [`pop`](Self::pop).
     #[inline]
     pub fn pop_tagged(&mut self, bytes: &mut [u8]) -> Result<(u64, usize), PopError> {
-        self.front(0).map_err(|nothing| self.refusal(nothing))?;
+        self.next_len(0)?;
         // Before the space of the record is given back.
-        let word = self.front_word();
+        let word = self.word_of(self.cursor.position());
         Ok((word, self.pop(bytes)?))
     }
 
@@ -151,13 +135,10 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// As [`pop`](Self::pop), but never [`PopError::BufferTooShort`]. The vector is left as it is.
     #[inline]
     pub fn pop_into(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
-        let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
+        let len = self.next_len(0)?;
         bytes.clear();
-        bytes.reserve(len);
-        // SAFETY: the message at the head has as many bytes, and the vector room for them.
-        unsafe { self.take(self.cursor.position(), bytes.as_mut_ptr(), len) };
-        // SAFETY: as many bytes are written.
-        unsafe { bytes.set_len(len) };
+        // SAFETY: the message at the head has as many bytes.
+        unsafe { self.append_to(self.cursor.position(), len, bytes) };
         self.pass(self.cursor.position(), self.kind.geometry.size(len));
         Ok(len)
     }
@@ -176,14 +157,13 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
             return self.poll_for_value();
         }
         // SAFETY: the head starts a record.
-        let word = unsafe { header_at(&self.memory, head, self.kind.geometry) };
-        // It was observed with the tail or the header that the known end comes from. If it is that of the value, its
-        // record ends before that.
-        if word.load(Ordering::Relaxed) != header(size_of::<T>()) {
+        let found = unsafe { load_observed(&self.memory, head, self.kind.geometry) };
+        // If it is the header of the value, its record ends at the known end or before.
+        if found != header(size_of::<T>()) {
             return self.search_for_value();
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(head, 0, copy::<Out, T>) };
+        let value = unsafe { self.take_value::<T, T>(head, 0) };
         self.pass(head, size);
         Ok(value)
     }
@@ -212,7 +192,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         }
         self.arrive(head.wrapping_add(size));
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(head, 0, copy::<Out, T>) };
+        let value = unsafe { self.take_value::<T, T>(head, 0) };
         self.pass(head, size);
         Ok(value)
     }
@@ -220,12 +200,12 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// Pops one message as a value, if it may have another length, or the tail has to be loaded.
     #[inline(never)]
     fn search_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
-        let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
+        let len = self.next_len(0)?;
         if len != size_of::<T>() {
             return Err(PopError::WrongSize { len, size: size_of::<T>() });
         }
         // SAFETY: the message at the head has as many bytes, and starts at a word.
-        let value = unsafe { self.take_value(self.cursor.position(), 0, copy::<Out, T>) };
+        let value = unsafe { self.take_value::<T, T>(self.cursor.position(), 0) };
         self.pass(self.cursor.position(), self.kind.geometry.size(len));
         Ok(value)
     }
@@ -253,7 +233,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// ```
     #[inline]
     pub fn peek(&mut self) -> Result<Record<'_, M>, PopError> {
-        let len = self.front(0).map_err(|nothing| self.refusal(nothing))?;
+        let len = self.next_len(0)?;
         Ok(Record::new(self, len))
     }
 
@@ -285,7 +265,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// Hands each message that is there, at most `max` of them, to `read`, and releases it afterwards. Returns how many
     /// there were.
     ///
-    /// Those are there that were at the beginning of the call: it ends, however fast the producer pushes more.
+    /// These are the messages that were there when the call began, so it ends however fast the producer pushes more.
     ///
     /// A message stays in the ring if `read` panics.
     ///
@@ -313,15 +293,10 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         let end = self.end_of_now()?;
         let mut count = 0;
         while count < max && self.cursor.position() != end {
-            match self.peek() {
-                Ok(record) => {
-                    read(&record);
-                    record.release();
-                    count += 1;
-                }
-                Err(PopError::Broken(broken)) => return Err(broken),
-                Err(_) => break,
-            }
+            let Some(record) = if_any(self.peek())? else { break };
+            read(&record);
+            record.release();
+            count += 1;
         }
         Ok(count)
     }
@@ -344,25 +319,23 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// ```
     #[inline]
     pub fn messages(&mut self) -> Messages<'_, M> {
-        Messages { consumer: self, end: None, is_over: false }
+        Messages { consumer: self, end: None }
     }
 
-    /// Loads the tail, and returns the position at which a call ends that goes over the messages that are there now,
-    /// however many come meanwhile. If the tail tells of none, that is the end of what the next header tells of.
+    /// Loads the tail, and returns the position up to which messages are there now. If the tail tells of none, the next
+    /// header does. A call that reads up to there ends, however many come meanwhile.
     fn end_of_now(&mut self) -> Result<u64, Broken> {
         self.check()?;
         let mut is_loaded = false;
         if self.cursor.known() == 0 {
             is_loaded = self.pace.is_flowing();
-            match self.front(0) {
-                Ok(_) => {}
-                Err(Nothing::Empty) => return Ok(self.cursor.position()),
-                Err(Nothing::Unusable) => return Err(self.cause()),
+            if if_any(self.next_len(0))?.is_none() {
+                return Ok(self.cursor.position());
             }
         }
         if !is_loaded {
-            // A header tells of one message, and what was known before of those that were there then. An impossible
-            // tail is found by the call that gets there: what is known comes first.
+            // A header tells of one message only, and what was known before may be old. An impossible tail is refused
+            // by the next call that loads it: until then there are messages that are known.
             let _ = self.load_tail();
         }
         Ok(self.cursor.known_end())
@@ -370,7 +343,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
 
     /// Says why there is no message.
     #[inline(always)]
-    pub(super) fn refusal(&self, nothing: Nothing) -> PopError {
+    fn refusal(&self, nothing: Nothing) -> PopError {
         match nothing {
             Nothing::Empty => PopError::Empty,
             Nothing::Unusable => self.cause().into(),
@@ -379,7 +352,13 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
 
     /// Returns the length of the message after `passed` bytes of records that were peeked at.
     #[inline(always)]
-    pub(super) fn front(&mut self, passed: u64) -> Result<usize, Nothing> {
+    pub(super) fn next_len(&mut self, passed: u64) -> Result<usize, PopError> {
+        self.front(passed).map_err(|nothing| self.refusal(nothing))
+    }
+
+    /// The same, with an error that fits a register.
+    #[inline(always)]
+    fn front(&mut self, passed: u64) -> Result<usize, Nothing> {
         self.front_from(self.cursor.position(), passed)
     }
 
@@ -387,27 +366,25 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     #[inline(always)]
     fn front_from(&mut self, head: u64, passed: u64) -> Result<usize, Nothing> {
         let known = self.cursor.known_end().wrapping_sub(head);
-        // `<=`: a batch may have passed more than is known after a fork, or once the handle is poisoned. `look` refuses
-        // both.
+        // `<=`: a batch may have passed more than is known after a fork, or once the handle is poisoned. `load_next`
+        // refuses both.
         if known <= passed {
-            return self.look(passed);
+            return self.load_next(passed);
         }
-        self.known(head.wrapping_add(passed), known - passed)
+        self.len_at(head.wrapping_add(passed), known - passed)
     }
 
     /// Returns the length of the message at `position`, which is known to be there, `room` bytes before the known end.
     #[inline(always)]
-    fn known(&mut self, position: u64, room: u64) -> Result<usize, Nothing> {
+    fn len_at(&mut self, position: u64, room: u64) -> Result<usize, Nothing> {
         // SAFETY: a record starts there, as one does at the head.
-        let word = unsafe { header_at(&self.memory, position, self.kind.geometry) };
-        // It was observed with the tail or the header that the known end comes from.
-        let header = word.load(Ordering::Relaxed);
+        let header = unsafe { load_observed(&self.memory, position, self.kind.geometry) };
         self.kind.geometry.len(header, room).map_err(|cause| self.refuse(cause))
     }
 
-    /// Checks for a message after all that is known, and returns its length.
+    /// Loads the tail or the next header, and returns the length of the message after all that was known.
     #[inline]
-    fn look(&mut self, passed: u64) -> Result<usize, Nothing> {
+    fn load_next(&mut self, passed: u64) -> Result<usize, Nothing> {
         if !self.memory.is_here() {
             return Err(Nothing::Unusable);
         }
@@ -460,7 +437,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         if found == 0 {
             return self.poll(passed);
         }
-        let len = self.known(self.cursor.position().wrapping_add(passed), found)?;
+        let len = self.len_at(self.cursor.position().wrapping_add(passed), found)?;
         if self.kind.geometry.size(len) == found {
             self.pace.found_one();
         } else {
@@ -508,13 +485,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         self.advance_from(head, size);
     }
 
-    /// Reads the user's word of the record at the head, which is there: 0 if records have none.
-    #[inline(always)]
-    pub(super) fn front_word(&self) -> u64 {
-        self.word_of(self.cursor.position())
-    }
-
-    /// Reads the user's word of the record at `position`, which was found there: 0 if records have none.
+    /// Loads the user's word of the record at `position`, which was found there: 0 if records have none.
     #[inline(always)]
     pub(super) fn word_of(&self, position: u64) -> u64 {
         // SAFETY: a record starts there.
@@ -523,29 +494,29 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         word.map_or(NO_WORD, |word| word.load(Ordering::Relaxed))
     }
 
-    /// Hands `len` bytes of the payload of the record at `position`, from `at` on, to `access`, which only reads them.
+    /// Hands `len` bytes of the payload of the record at `position`, from `at` on, to `read`.
     ///
     /// # Safety
     ///
-    /// That message was found by [`Consumer::front`] and has as many bytes, or as many up to the next whole word.
+    /// That message was found by [`Consumer::next_len`] and has as many bytes, or as many up to the next whole word.
     #[inline(always)]
     pub(super) unsafe fn payload<R>(
         &self,
         position: u64,
         at: usize,
         len: usize,
-        access: impl FnOnce(*const u8) -> R,
+        read: impl FnOnce(*const u8) -> R,
     ) -> R {
         let start = self.kind.geometry.index(position);
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is there.
-        unsafe { self.memory.read(start + self.kind.geometry.payload_offset() + at, len, access) }
+        unsafe { self.memory.read(start + self.kind.geometry.payload_offset() + at, len, read) }
     }
 
     /// Copies the first `len` bytes of the message at `position` to private memory.
     ///
     /// # Safety
     ///
-    /// - That message was found by [`Consumer::front`] and has as many bytes.
+    /// - That message was found by [`Consumer::next_len`] and has as many bytes.
     /// - `to` is valid for as many writes.
     #[inline(always)]
     pub(super) unsafe fn take(&self, position: u64, to: *mut u8, len: usize) {
@@ -557,28 +528,64 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         unsafe { self.payload(position, 0, whole_words(len), read) };
     }
 
-    /// Reads a value from byte `at` of the message at `position` on.
+    /// Copies the message at `position`, of `len` bytes, to a buffer that has room for it.
     ///
     /// # Safety
     ///
-    /// That message was found by [`Consumer::front`] and has a value's bytes there, and `copy` may copy them.
+    /// That message was found by [`Consumer::next_len`] and has as many bytes.
     #[inline(always)]
-    pub(super) unsafe fn take_value<T: AnyBitPattern>(
-        &self,
-        position: u64,
-        at: usize,
-        copy: unsafe fn(*const u8, *mut u8, usize),
-    ) -> T {
+    pub(super) unsafe fn copy_whole(&self, position: u64, len: usize, bytes: &mut [u8]) -> Result<(), PopError> {
+        let Some(target) = bytes.get_mut(..len) else {
+            return Err(PopError::BufferTooShort { len, buffer: bytes.len() });
+        };
+        // SAFETY: the caller's promise, and the target has as many bytes.
+        unsafe { self.take(position, target.as_mut_ptr(), len) };
+        Ok(())
+    }
+
+    /// Copies the message at `position`, of `len` bytes, to the end of a vector.
+    ///
+    /// # Safety
+    ///
+    /// As [`copy_whole`](Self::copy_whole).
+    #[inline]
+    pub(super) unsafe fn append_to(&self, position: u64, len: usize, bytes: &mut Vec<u8>) {
+        bytes.reserve(len);
+        let end = bytes.len();
+        // SAFETY: the caller's promise, and the vector has room for as many bytes after its end.
+        unsafe { self.take(position, bytes.as_mut_ptr().wrapping_add(end), len) };
+        // SAFETY: as many bytes are written.
+        unsafe { bytes.set_len(end + len) };
+    }
+
+    /// Copies a value from byte `at` of the message at `position` on, as the elements of type `U` that it consists of.
+    ///
+    /// # Safety
+    ///
+    /// That message was found by [`Consumer::next_len`] and has a value's bytes there, aligned as [`copy`] needs
+    /// them for `U`.
+    #[inline(always)]
+    pub(super) unsafe fn take_value<T: AnyBitPattern, U>(&self, position: u64, at: usize) -> T {
         by_value::<T>();
         let mut value = MaybeUninit::<T>::uninit();
         let read = |payload: *const u8| {
             // SAFETY: the caller's promise, and the value is private.
-            unsafe { copy(payload, value.as_mut_ptr().cast(), 1) }
+            unsafe { copy::<Out, U>(payload, value.as_mut_ptr().cast(), size_of::<T>() / size_of::<U>().max(1)) }
         };
         // SAFETY: the caller's promise.
         unsafe { self.payload(position, at, size_of::<T>(), read) };
         // SAFETY: every byte is written, and every bit pattern is a `T`.
         unsafe { value.assume_init() }
+    }
+}
+
+/// Returns what was popped, or `None` if there is nothing. An error says that the handle can no longer be used.
+#[inline(always)]
+pub(super) fn if_any<R>(popped: Result<R, PopError>) -> Result<Option<R>, Broken> {
+    match popped {
+        Ok(popped) => Ok(Some(popped)),
+        Err(PopError::Broken(broken)) => Err(broken),
+        Err(_) => Ok(None),
     }
 }
 
@@ -590,7 +597,6 @@ pub struct Messages<'a, M: Memory> {
     consumer: &'a mut Consumer<M>,
     /// Where the last of them ends, once that is known.
     end: Option<u64>,
-    is_over: bool,
 }
 
 impl<M: Memory> Messages<'_, M> {
@@ -603,11 +609,7 @@ impl<M: Memory> Messages<'_, M> {
             return Ok(None);
         }
         let mut bytes = Vec::new();
-        match self.consumer.pop_into(&mut bytes) {
-            Ok(_) => Ok(Some(bytes)),
-            Err(PopError::Broken(broken)) => Err(broken),
-            Err(_) => Ok(None),
-        }
+        Ok(if_any(self.consumer.pop_into(&mut bytes))?.map(|_| bytes))
     }
 }
 
@@ -616,11 +618,11 @@ impl<M: Memory> Iterator for Messages<'_, M> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
         let next = self.pop_next();
-        self.is_over = next.is_err();
+        if next.is_err() {
+            // The handle can no longer be used, so it stays where it is, and that is the end.
+            self.end = Some(self.consumer.position());
+        }
         next.transpose()
     }
 }

@@ -44,6 +44,7 @@ pub use record::Record;
 use super::endpoint::{Endpoint, Kind, Reader, Side, Writer};
 use super::error::Broken;
 use super::memory::{Memory, Word};
+use consumer::if_any;
 use geometry::WORD_OFFSET;
 
 /// The user's word of a record if none was given.
@@ -92,7 +93,7 @@ impl Kind for Message {
     #[inline]
     fn has_arrived<M: Memory>(reader: &mut Consumer<M>, need: u64) -> Result<bool, Broken> {
         let passed = need - reader.kind.step();
-        reader.has_message_behind(passed)
+        Ok(if_any(reader.next_len(passed))?.is_some())
     }
 
     fn available<M: Memory>(reader: &Consumer<M>) -> Result<u64, Broken> {

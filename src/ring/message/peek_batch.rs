@@ -2,14 +2,13 @@
 
 #![allow(unsafe_code, reason = "reads payloads through the consumer")]
 
-use core::fmt;
-
 use super::super::error::PopError;
 use super::super::memory::Memory;
 use super::Consumer;
 
 /// Messages that were read and are still in the ring. The consumer's cursor stays where it is until the release: a
 /// batch that is dropped or forgotten leaves all of them there.
+#[derive(Debug)]
 #[must_use = "a batch that is dropped releases nothing"]
 pub struct PeekBatch<'a, M: Memory> {
     consumer: &'a mut Consumer<M>,
@@ -50,7 +49,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     /// [`PopError::Empty`], [`PopError::Broken`]: as the consumer's `pop`.
     #[inline]
     pub fn next_len(&mut self) -> Result<usize, PopError> {
-        self.consumer.front(self.passed).map_err(|nothing| self.consumer.refusal(nothing))
+        self.consumer.next_len(self.passed)
     }
 
     /// Returns the word that the producer gave the next message; 0 if none was given, and in a ring with a
@@ -73,15 +72,9 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     #[inline]
     pub fn append_next(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
         let len = self.next_len()?;
-        bytes.reserve(len);
-        let end = bytes.len();
-        // SAFETY: the vector has room for `len` bytes after its end, and the message after those passed has as many.
-        unsafe { self.consumer.take(self.position(), bytes.as_mut_ptr().wrapping_add(end), len) };
-        // SAFETY: as many bytes are written.
-        unsafe { bytes.set_len(end + len) };
-        self.passed += self.consumer.kind.geometry.size(len);
-        self.len += 1;
-        Ok(len)
+        // SAFETY: the message after those passed has as many bytes.
+        unsafe { self.consumer.append_to(self.position(), len, bytes) };
+        Ok(self.pass(len))
     }
 
     /// Copies the next message to a buffer, and returns its length. The rest of `bytes` is left as it is.
@@ -92,14 +85,16 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     #[inline]
     pub fn copy_next(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
         let len = self.next_len()?;
-        let Some(target) = bytes.get_mut(..len) else {
-            return Err(PopError::BufferTooShort { len, buffer: bytes.len() });
-        };
         // SAFETY: the message after those passed has as many bytes.
-        unsafe { self.consumer.take(self.position(), target.as_mut_ptr(), len) };
+        unsafe { self.consumer.copy_whole(self.position(), len, bytes) }?;
+        Ok(self.pass(len))
+    }
+
+    /// Passes the next message, of `len` bytes.
+    fn pass(&mut self, len: usize) -> usize {
         self.passed += self.consumer.kind.geometry.size(len);
         self.len += 1;
-        Ok(len)
+        len
     }
 
     /// Returns the consumer, and how many bytes of records were read.
@@ -108,8 +103,8 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     }
 
     /// Gives the messages before `position` back to the producer, at once, and keeps those that were read after it.
-    /// Returns how many that is; `None`, and gives nothing back, if none of those that were read ends at `position`,
-    /// and none was read from there on.
+    /// Returns how many it gave back; `None`, with nothing given back, if none of those that were read starts or ends
+    /// at `position`.
     ///
     /// # Examples
     ///
@@ -144,7 +139,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         // Each header is loaded a second time, and checked as at the first one: the producer may have changed it.
         let (mut walked, mut count) = (0, 0);
         while walked < released {
-            let len = self.consumer.front(walked).map_err(|nothing| self.consumer.refusal(nothing))?;
+            let len = self.consumer.next_len(walked)?;
             walked += self.consumer.kind.geometry.size(len);
             count += 1;
         }
@@ -164,11 +159,5 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         if self.len > 0 && self.consumer.check().is_ok() {
             self.consumer.pass(self.consumer.position(), self.passed);
         }
-    }
-}
-
-impl<M: Memory> fmt::Debug for PeekBatch<'_, M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("PeekBatch").field("len", &self.len).finish_non_exhaustive()
     }
 }
