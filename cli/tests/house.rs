@@ -1,5 +1,5 @@
 //! Facts about the sources of the command, of peers/ and of what both have in common: who imports whom, which is never
-//! a circle, and how long lines are.
+//! a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -167,14 +167,4 @@ fn a_circle_is_seen() {
     check_circle(&[main, ("a/mod", ""), ("a/b", "use super::Item;"), ("a/c", "")], "a", &["b", "mod"]);
     check_circle(&[main, ("a", "pub(crate) use crate::*;"), ("b", ""), ("c", "")], "", &["a", "mod"]);
     check_circle(&[main, ("a", "mod tests {\nuse crate::b;\n}"), ("b", "use crate::a;")], "", &[]);
-}
-
-#[test]
-fn no_line_is_longer_than_120_columns() {
-    for folder in ["cli/src", "cli/benches", "cli/tests", "measure/src", "peers/src"] {
-        for (file, text) in sources(folder) {
-            let long = text.lines().position(|line| line.chars().count() > 120);
-            assert_eq!(long.map(|at| at + 1), None, "{folder}/{}.rs", file.join("/"));
-        }
-    }
 }
