@@ -1,15 +1,16 @@
-//! Which way long copies go on this processor: measured once per process, in some microseconds.
+//! How long copies are made on this processor, by blocks or by `rep movsb`: measured once per process, in some
+//! microseconds.
 
 #![allow(unsafe_code, reason = "copies through raw pointers")]
 
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 use crossbeam_utils::atomic::AtomicCell;
 
-/// Chooses the way of long copies, unless that is done.
+/// Chooses how long copies are made, unless that is done.
 pub(crate) fn choose() {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     {
-        // No lock, which a fork could leave locked. Whoever comes meanwhile copies in one way or the other.
+        // No lock, which a fork could leave locked. A thread that copies meanwhile does it in either way.
         static CHOSEN: AtomicCell<bool> = AtomicCell::new(false);
         if !CHOSEN.swap(true) {
             x86::choose();
@@ -32,8 +33,8 @@ mod x86 {
         if !is_x86_feature_detected!("avx") {
             return;
         }
-        // What is long was often stored a moment ago, in words that blocks wait for, and here it was not: for that,
-        // they have to be a quarter faster.
+        // A long value was often stored a moment ago, word by word, which defeats store forwarding of wide loads; here
+        // it was not. So blocks have to be a quarter faster.
         let longest = match (share_of_blocks(FEW) < 1.0, share_of_blocks(LONG) < 0.75) {
             (true, true) => usize::MAX,
             (true, false) => FEW,
@@ -54,14 +55,14 @@ mod x86 {
         blocks.as_secs_f64() / others.as_secs_f64()
     }
 
-    /// Measures a few copies, by blocks up to a length, of memory that this processor has at hand.
+    /// Measures a few copies, by blocks up to a length, of memory in the cache of this processor.
     fn time(len: usize, longest: usize) -> Duration {
         let (from, mut to) = ([1_u64; LONG / 8], [0_u64; LONG / 8]);
         // SAFETY: the processor has AVX.
         unsafe { go_by_blocks(longest) };
         let start = Instant::now();
         for _ in 0..LONG / len * 4 {
-            // SAFETY: both have as many bytes, begin at a word, and do not overlap.
+            // SAFETY: both have that many bytes, begin at a word, and do not overlap.
             unsafe { copy_bytes::<Out>(from.as_ptr().cast(), to.as_mut_ptr().cast(), len) };
         }
         start.elapsed()

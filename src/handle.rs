@@ -1,4 +1,4 @@
-//! What every handle knows of its ring, and how it leaves it.
+//! What every handle can tell of its ring, and how it detaches.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -10,14 +10,14 @@ use crate::wait::Waiter;
 
 /// # The ring, the other end, and leaving
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
-    /// Says that this process is attached, and finds out which ends of the other side concern it.
+    /// Stores that this process is attached, and finds out which ends of the other side it has to report.
     pub(crate) fn enter(&mut self, waiter: Waiter) {
         self.waiter = waiter;
         self.memory.enter();
         // A sleeper at the other end may wait for this.
         self.wake();
         let peer = self.memory.peer_now();
-        // Checked after that, so that a consumer sees all that a producer sent before it left.
+        // Checked after that, so that a consumer finds all that a producer sent before it detached.
         let has_data = R::ROLE == Role::Consumer && self.is_ready(self.kind.step()) == Ok(true);
         self.ends = self.memory.ends(peer, has_data);
         self.seen = self.peer_generation();
@@ -48,8 +48,8 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.memory.generation
     }
 
-    /// Returns what the other end last said of itself, without a system call: [`PeerState::Alive`] if it is attached
-    /// and has not said that it left. Only [`peer_state`](Self::peer_state) tells whether it was killed since.
+    /// Loads the presence of the other end, without a system call: [`PeerState::Alive`] if it attached and has not
+    /// detached. Only [`peer_state`](Self::peer_state) tells whether it was killed since.
     #[must_use]
     pub fn peer(&self) -> PeerState {
         self.peer_presence().into()
@@ -57,9 +57,9 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
 
     /// Finds out the state of the other end. Makes at most two system calls, about 0.4 us.
     ///
-    /// A process that is gone has crashed, even if one that it forked or spawned keeps its lock: this call knows that
-    /// as soon as the process is reaped. Until then, or if another process has its number, only a call that waits finds
-    /// out, which reads `/proc` once in 100 ms; afterwards this call knows it too.
+    /// A process that exited has crashed, even if one that it forked or spawned keeps its lock: this call finds that as
+    /// soon as the process is reaped. Until then, or if another process has its pid, only a call that waits finds it,
+    /// which reads `/proc` every 100 ms; afterwards this call returns it too.
     ///
     /// In a forked child that is [`PeerState::Never`]: the handle is the parent's.
     #[must_use]
@@ -67,7 +67,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.memory.peer_state(false)
     }
 
-    /// Returns whether the name of the ring was removed, so that nobody else can attach. Makes a system call.
+    /// Returns whether the name of the ring was removed, so that no other process can attach. Makes a system call.
     ///
     /// Handles that are attached go on working. A ring that never had a name is not orphaned: a process with a
     /// descriptor can attach.
@@ -76,9 +76,9 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.memory.is_orphaned()
     }
 
-    /// Returns whether another process has shortened the memory of the ring. Makes a system call.
+    /// Returns whether another process has truncated the object of the ring. Makes a system call.
     ///
-    /// What lay after the new end is gone, and an access to it ends this process with `SIGBUS`: only
+    /// What lay after the new end is missing, and an access to it ends this process with `SIGBUS`: only
     /// [`close`](Self::close) and a drop are safe then. A call that sleeps returns
     /// [`WaitError::Truncated`](crate::WaitError::Truncated) within 100 ms, if the header is left.
     #[must_use]
@@ -95,7 +95,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         !self.is_here()
     }
 
-    /// Wakes the other end in vain, if it sleeps: for the conformance kit.
+    /// Wakes the other end without a publication, if it sleeps: for the conformance kit.
     #[doc(hidden)]
     pub fn wake_in_vain(&mut self) -> Result<(), Broken> {
         self.check()?;
@@ -111,11 +111,11 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.memory.descriptor()
     }
 
-    /// Closes a ring without a name to all who are not attached: nobody can map it to be written any more, write it, or
-    /// give its memory back (`F_SEAL_FUTURE_WRITE`), whoever has its descriptor. Who is attached goes on. Nobody can
-    /// follow: an attach fails with [`Error::Seals`].
+    /// Closes a ring without a name to all processes that are not attached: none of them can map it for writing, write
+    /// it, or punch holes into it (`F_SEAL_FUTURE_WRITE`), even with its descriptor. Attached processes go on. No other
+    /// one can attach: that fails with [`Error::Seals`].
     ///
-    /// So call it once both ends are attached; the descriptor can then be handed to whoever is to look and not to
+    /// So call it once both ends are attached; the descriptor can then be given to processes that may read but not
     /// write.
     ///
     /// # Errors
@@ -141,11 +141,11 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.leave_now(false)
     }
 
-    /// Leaves the role without saying so, as a crash of the process would: the other end is told that it crashed, at
-    /// once, and the name stays, whatever [`unlink_on_close`](crate::Options::unlink_on_close) says.
+    /// Gives the role up as a crash of the process would: the other end gets `Crashed`, at once, and the name stays,
+    /// whatever [`unlink_on_close`](crate::Options::unlink_on_close) says.
     ///
-    /// All that was pushed is there, and all that was popped is gone. The role is free when this returns. Use it if the
-    /// process cannot go on, and its peer must not take that for the end of the stream.
+    /// All that was pushed stays in the ring, and all that was popped is gone. The role is free when this returns. Use
+    /// it if the process cannot go on, and its peer must not take that for the end of the stream.
     ///
     /// # Examples
     ///

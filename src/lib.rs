@@ -21,11 +21,11 @@
 //! - [`Options`] names, sizes, creates and attaches rings.
 //! - [`stream`] has the handles of a ring of elements of one type.
 //! - [`message`] has those of a ring of byte messages of any length.
-//! - [`WaitSet`] waits at many rings at once, and a [`Waker`] ends a wait from outside.
+//! - [`WaitSet`] waits for many rings at once, and a [`Waker`] ends a wait from another thread or a signal handler.
 //! - `Async`, with the feature `async`, is a handle whose calls are awaited, in any runtime.
 //! - [`Readiness`] is a handle with a descriptor for an event loop; a [`Driver`] sleeps for it.
 //! - [`Trusted`] is a view of a handle whose peer is trusted: it refers to the ring's bytes in place.
-//! - [`inspect`] looks at rings from outside, without a role.
+//! - [`inspect`] reads rings from outside, without a role.
 //! - [`pass`] passes a ring without a name to another process.
 //! - [`Error`] says why a ring could not be created or attached.
 //!
@@ -34,8 +34,8 @@
 //! The other process is input. Whatever it writes into the ring, the safe functions of this crate have no undefined
 //! behaviour: positions and lengths are checked, elements and messages are copied by accesses that are defined under a
 //! race, and an impossible number poisons the handle with [`Corrupted`]. It can still send wrong elements, send none,
-//! or, for a named ring, shrink the memory under you: then the next access ends your process with `SIGBUS`, but a
-//! blocked call returns [`WaitError::Truncated`]. A ring without a name ([`Options::anonymous`]) cannot be shrunk.
+//! or, for a named ring, truncate its object: then the next access ends your process with `SIGBUS`, but a blocked call
+//! returns [`WaitError::Truncated`]. A ring without a name ([`Options::anonymous`]) cannot be truncated.
 
 #![deny(unsafe_code)]
 

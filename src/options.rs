@@ -146,9 +146,8 @@ impl Options {
 
     /// Waits this long for the other side to create the ring. By default not at all.
     ///
-    /// A ring that another process is creating at this moment is always waited for: for as long as that makes progress,
-    /// and at least 5 seconds after the last. A role that is held is never waited for, except 100 ms if its holder is
-    /// gone.
+    /// A ring that another process is creating is always waited for: until that process has made no progress for 5
+    /// seconds. A role that is held is never waited for, except 100 ms if its holder has exited.
     pub fn wait_for(mut self, limit: Duration) -> Options {
         self.request.wait = limit;
         self
@@ -164,16 +163,16 @@ impl Options {
 
     /// Accepts a ring that belongs to this user. By default it must belong to the effective user of the process.
     ///
-    /// The owner of a ring can do anything to it: name one that you trust.
+    /// The owner of a ring can do anything to it: name a user that you trust.
     pub fn owner(mut self, user_id: u32) -> Options {
         self.request.owner = Some(user_id);
         self
     }
 
     /// Lets a ring without a name be closed to further writers, once both ends are attached: by `seal` of a handle. Off
-    /// by default: then nobody can change the seals that a ring has from its creation on.
+    /// by default: then no process can change the seals that a ring has from its creation on.
     ///
-    /// Whoever can write such a ring can seal it. That harms nobody who is attached, but nobody can follow.
+    /// Any process that can write such a ring can seal it. Attached processes go on, but no other one can attach.
     ///
     /// # Examples
     ///
@@ -185,7 +184,7 @@ impl Options {
     /// let ring = tx.descriptor().try_clone_to_owned()?;
     /// let mut rx = Options::from_fd(ring.try_clone()?).stream_consumer::<u64>()?;
     /// tx.seal()?;
-    /// // From here on the descriptor is good for looking, whoever has it.
+    /// // From here on no other process can write through the descriptor.
     /// tx.push(7)?;
     /// assert_eq!(rx.pop()?, 7);
     /// drop(rx);
@@ -201,8 +200,8 @@ impl Options {
     /// Removes the name when the handle is closed or dropped, or its process exits in order
     /// ([`close_on_exit`](Options::close_on_exit)). By default the ring stays, and its elements with it.
     ///
-    /// It also stays after a crash, and after what counts as one: a drop by a panic, and an `abandon`; and if another
-    /// process keeps it by a lock for a second (for 100 ms, if this process exits).
+    /// It also stays after a crash, after a drop by a panic, after an `abandon`, and if another process holds the
+    /// administration lock for a second (for 100 ms, if this process exits).
     pub fn unlink_on_close(mut self, unlink: bool) -> Options {
         self.request.unlink_on_close = unlink;
         self
@@ -212,16 +211,16 @@ impl Options {
     /// [`std::process::exit`]. On by default.
     ///
     /// This is for handles that are not dropped then: those in statics, on the stacks of other threads, and leaked
-    /// ones. Their peers are told that they closed, after all that was pushed. If it is off, they are told of a crash
-    /// when the process is gone, as they always are after a signal, [`abort`](std::process::abort) or `_exit`, and
-    /// after a panic of `main`. (With the C library of GNU such a panic is known by the exit status that a Rust program
-    /// then has, 101. With another library, a handle in a static or a leaked one is closed then too; one that the panic
-    /// drops never is.)
+    /// ones. Their peers get `Closed`, after all that was pushed. If it is off, they get `Crashed` when the process has
+    /// exited, as they always do after a signal, [`abort`](std::process::abort) or `_exit`, and after a panic of
+    /// `main`. (With the C library of GNU such a panic is known by the exit status that a Rust program then has, 101.
+    /// With another library, a handle in a static or a leaked one is closed then too; one that the panic drops never
+    /// is.)
     ///
     /// A handler of the C library (`atexit`) does this, registered at the first attach: functions that were registered
     /// before that run after it. From then on an attach fails with [`Error::Exiting`], and a handle that another thread
     /// still uses fails, as in a forked child, when it next loads the position of the other end. What it pushed until
-    /// then is in the ring: if the consumer was told already, the next one gets it.
+    /// then is in the ring: if the consumer has got `Closed` already, the next consumer gets the elements.
     ///
     /// # Examples
     ///
@@ -257,12 +256,12 @@ impl Options {
         self
     }
 
-    /// Limits the data area of a ring that stands to this many bytes, whatever its creator chose: an attach to a larger
+    /// Limits the data area of an existing ring to this many bytes, whatever its creator chose: an attach to a larger
     /// one is [`Error::TooLarge`], and maps nothing.
     ///
     /// By default a descriptor ([`Options::from_fd`]) and a ring of another user ([`Options::owner`]), if no
-    /// [`capacity`](Options::capacity) is asked for, may cost half of the memory that the system could give if the ring
-    /// were not there, as far as `/proc/meminfo` says that. A named ring of one's own has no limit by default.
+    /// [`capacity`](Options::capacity) is asked for, may take half of the memory that would be available without the
+    /// ring, as far as `/proc/meminfo` says that. A named ring of one's own has no limit by default.
     ///
     /// # Examples
     ///
@@ -362,7 +361,7 @@ impl Options {
         self
     }
 
-    /// Says how the calls that wait do so; by default they spin a little, then sleep.
+    /// Sets the wait strategy; by default calls spin a little, then sleep.
     ///
     /// A sleeper is woken at the cost of one system call for the end that publishes, about 50 us before it runs again.
     /// Neither end pays anything while both are awake, unless one of them waits by [`Wait::Park`]: then the other makes
@@ -397,21 +396,21 @@ impl Options {
         self
     }
 
-    /// Says whether the calls that wait go on when the process at the other end has left or crashed, until another one
-    /// takes its role. By default they return [`WaitError::Closed`](crate::WaitError::Closed) or
+    /// Says whether the calls that wait go on when the process at the other end has detached or crashed, until another
+    /// one takes its role. By default they return [`WaitError::Closed`](crate::WaitError::Closed) or
     /// [`WaitError::Crashed`](crate::WaitError::Crashed).
     ///
-    /// If the name of the ring is gone too, so that nobody can come, they return
-    /// [`WaitError::Orphaned`](crate::WaitError::Orphaned). That does not say how much is left where fewer than were
-    /// asked for are: `len`, or a call that takes what is there, tells.
+    /// If the name of the ring is removed too, so that no process can attach, they return
+    /// [`WaitError::Orphaned`](crate::WaitError::Orphaned). That does not say how many elements are left if there are
+    /// fewer than were asked for: `len`, or a call that takes what is there, tells.
     pub fn await_successor(mut self, awaits: bool) -> Options {
         self.awaits_successor = awaits;
         self
     }
 
     /// Limits how long an end that outruns the other one pauses before it loads the other's position again: a consumer
-    /// that has read all it knew of, a producer that has filled all it knew to be free. At most 1 ms; by default eight
-    /// times as long as a load takes that misses its processor's caches, which the handle measures now and then.
+    /// whose cached tail is used up, a producer whose cached head is. At most 1 ms; by default eight times as long as a
+    /// load takes that misses its processor's caches, which the handle measures now and then.
     ///
     /// A few round trips of a cache line are best for throughput. Zero never pauses: in a steady flow that saves up to
     /// this much latency, and costs a small ring most of its throughput. An end whose loads find nothing, or one
@@ -602,7 +601,7 @@ impl Options {
     fn refused(&self, broken: Broken) -> Error {
         match broken {
             Broken::Corrupted(source) => Error::Corrupted { name: self.request.place.name().to_owned(), source },
-            // The process began to exit after the handle was made.
+            // The process began to exit after the attach.
             Broken::Forked | Broken::Left | Broken::Truncated { .. } => Error::Exiting,
         }
     }

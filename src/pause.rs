@@ -11,7 +11,7 @@ const LONGEST: Duration = Duration::from_millis(1);
 
 /// Returns how many pauses fit into `limit`.
 pub(crate) fn count_within(limit: Duration) -> u32 {
-    // No lock, which a fork could leave locked: whoever comes at the same time measures too.
+    // No lock, which a fork could leave locked: threads that call this at the same time all measure.
     static NANOSECONDS: AtomicCell<f64> = AtomicCell::new(0.0);
     if NANOSECONDS.load() == 0.0 {
         NANOSECONDS.store(measure());

@@ -27,11 +27,11 @@ use crate::wait::Waiting;
 ///   keeps to `docs/format.md`.
 /// - That holds for the process at the other end, and for each one that follows it in its role.
 /// - It holds for processes that have the segment open without a role: a debugger, a script that writes to `/dev/shm`.
-/// - Nobody shortens the object. A read after its new end is not undefined behaviour: it ends this process with
+/// - No process truncates the object. A read after its new end is not undefined behaviour: it ends this process with
 ///   `SIGBUS`.
 ///
-/// It need not be promised that the peer lives, is fast, or sends data that makes sense. Elements are plain data: every
-/// bit pattern is a value. Positions and lengths are checked in a view as everywhere.
+/// It need not be promised that the peer is alive, is fast, or sends data that makes sense. Elements are plain data:
+/// every bit pattern is a value. Positions and lengths are checked in a view as everywhere.
 ///
 /// # Examples
 ///

@@ -1,8 +1,8 @@
-//! Awaiting: the calls that wait, as tasks of any runtime make them.
+//! The calls that wait, as futures for any runtime.
 //!
-//! Each of them is the call of [`Waiting`] itself, made anew at each poll. Where it would sleep it returns, and the
-//! handle's seat at a [`Driver`] sleeps in its place and wakes the task. What is taken out of the ring, or put into it,
-//! is so in the poll that returns it, and nothing before: a future that is dropped has done nothing.
+//! Each future makes the call of [`Waiting`] itself again at each poll. If the call would sleep, it returns, and the
+//! [`Driver`] at which the handle is registered sleeps in its place and wakes the task. Elements move in the poll that
+//! returns `Ready`, and in no poll before: a future that is dropped has done nothing.
 
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 mod io;
@@ -25,7 +25,7 @@ use crate::wait::{Deadline, Driver, Interest, Seat, Unfinished, WaitError, Waiti
 
 pub use message::MessageSink;
 
-/// How many calls in a row find at once what they ask for before one lets other tasks go first.
+/// The budget of a task: how many calls in a row may be ready at once before one yields.
 const TURNS: u32 = 128;
 
 /// A handle, or a batch of it, whose calls that wait are awaited: `rx.pop().await`.
@@ -45,9 +45,9 @@ const TURNS: u32 = 128;
 ///
 /// # Other tasks
 ///
-/// After 128 calls in a row that found at once what they asked for, one lets other tasks of its thread go first. A call
-/// that finds nothing spins before it gives the thread back, for 50 us at most, and less if that was in vain lately; it
-/// does not if the handle [waits](crate::Wait) by [`Wait::Park`](crate::Wait::Park).
+/// After 128 calls in a row that were ready at once, one yields to other tasks of its thread. A call that has to wait
+/// spins before it yields, for 50 us at most, and for less if recent spins found nothing; it does not if the handle
+/// [waits](crate::Wait) by [`Wait::Park`](crate::Wait::Park).
 ///
 /// # Examples
 ///
@@ -74,20 +74,20 @@ const TURNS: u32 = 128;
 /// ```
 #[must_use = "dropping it gives the role of its handle back"]
 pub struct Async<H: Awaited> {
-    /// The first field: the driver leaves the handle before that is gone.
+    /// The first field: the registration ends before the handle is dropped.
     task: H::Task,
     handle: H,
 }
 
-/// What an end keeps for the task that has it.
+/// The state of the task that has an end.
 pub struct Task {
-    /// Has it woken.
+    /// The registration at the driver that wakes it.
     _seat: Seat,
     /// How many calls may still be ready before one yields; 0 also if the last one waits, or was dropped while it did.
     turns: u32,
-    /// Whether that is so.
+    /// Whether the last call returned `Pending`.
     pends: bool,
-    /// Whether the items have ended by an error, and that is still to be said.
+    /// Whether the stream of items returned an error, and its end is still to be returned.
     has_failed: bool,
 }
 
@@ -102,10 +102,10 @@ pub trait Awaited: Sized {
     /// Its task; a batch borrows that of its end.
     type Task: BorrowMut<Task>;
 
-    /// Refuses a ring that was shortened while the task slept, before it touches what may be gone.
+    /// Refuses a ring that was truncated while the task slept, before an access to the missing part.
     fn check_length(&mut self);
 
-    /// Has the task woken when what the last call waited for is there, or free, unless that is so.
+    /// Returns whether the last call would be ready now; if not, the task is woken when it may be.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>>;
 }
 
@@ -124,7 +124,7 @@ impl<K: Kind, R: Side> Awaited for Endpoint<K, R, Segment> {
             if self.settle(need, true, false)? {
                 return Poll::Ready(Ok(()));
             }
-            // It was ready because the other end had ended, and the next holder has come since.
+            // It was ready because the other end had ended, and the next holder has attached since.
             context.waker().wake_by_ref();
         }
         Poll::Pending
@@ -178,8 +178,8 @@ impl<K: Kind, R: Side> Async<Endpoint<K, R, Segment>> {
         &self.handle
     }
 
-    /// Refers to the plain handle, for calls that do not wait. It must not be exchanged for another one: nobody would
-    /// wake the task.
+    /// Refers to the plain handle, for calls that do not wait. It must not be swapped for another handle: the task
+    /// would not be woken.
     pub fn get_mut(&mut self) -> &mut Endpoint<K, R, Segment> {
         &mut self.handle
     }
@@ -230,7 +230,7 @@ impl<H: Awaited> Async<H> {
         }
     }
 
-    /// Lets other tasks go first, if that is due; else the task was woken.
+    /// Yields if the budget is used up; otherwise the task was woken.
     #[cold]
     #[inline(never)]
     fn begin_turns(&mut self, context: &mut Context<'_>) -> Poll<()> {

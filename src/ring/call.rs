@@ -1,26 +1,26 @@
-//! How a wait is ended by a call: of another thread of this process, or of a handler of a signal in it.
+//! How a call ends a wait: from another thread of this process, or from a signal handler.
 //!
-//! A call is a word that whoever calls sets, and whoever waits takes. It stays until it is taken, and several that were
-//! not taken are one. A sleeper sleeps for as long as the word says that nobody called; it is set first, and the
-//! sleeper woken afterwards, so no call is lost, and a sleeper need not say that it sleeps.
+//! A call is a word that the caller sets and the waiter takes. It stays until it is taken, and several that were not
+//! taken are one. A sleeper sleeps for as long as the word holds no call; the word is set first and the sleeper woken
+//! afterwards, so no call is lost, and a sleeper need not announce its sleep.
 //!
-//! A **nudge** is no call: it ends a sleep, and the wait looks again. It is taken with the calls. One that meets a call
-//! or another nudge is not needed, since nobody sleeps on those.
+//! A **nudge** is no call: it ends a sleep, and the wait checks its rings again. It is taken with the calls. If the
+//! word holds a call or a nudge already, no nudge is needed: a sleeper does not sleep then.
 //!
-//! **What was done before a call is seen by whoever takes it.** Both sides swap. Of several calls that are taken at
-//! once each has published what came before it: a swap goes on with what the one before it published, and a plain store
-//! would not. A call that comes while another one is taken is either taken with it, and seen, or stays: a load and a
-//! store of nothing behind that would take it unseen.
+//! **What was done before a call happens before the return of the take.** Both sides swap. If several calls are taken
+//! at once, each of them has published what came before it: a swap continues the release sequence of the one before,
+//! and a plain store would not. A call that is made during a take is either taken with it or stays: a load followed by
+//! a store would discard it.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Nobody has called since the last call was taken. A sleeper sleeps for as long as the word holds it.
+/// No call since the last take. A sleeper sleeps for as long as the word holds this.
 pub const SILENT: u32 = 0;
 
-/// Somebody has called.
+/// At least one call.
 const CALLED: u32 = 1;
 
-/// Somebody has nudged, and nobody called.
+/// At least one nudge, and no call.
 const NUDGED: u32 = 2;
 
 /// The word of calls. It has many writers, and is not shared with other processes.
@@ -47,13 +47,13 @@ impl CallWord for AtomicU32 {
     }
 }
 
-/// Calls. The caller of this then wakes whoever sleeps on the word.
+/// Sets a call. The caller then wakes the sleepers on the word.
 pub fn call<W: CallWord>(word: &W) {
     // Publish: pairs with the Acquire in `take`. What its callers did before is done.
     word.swap(CALLED, Ordering::Release);
 }
 
-/// Nudges. The caller of this then wakes whoever sleeps on the word.
+/// Sets a nudge. The caller then wakes the sleepers on the word.
 pub fn nudge<W: CallWord>(word: &W) {
     // Publish: pairs with the Acquire in `take`.
     word.replace(SILENT, NUDGED, Ordering::Release);
@@ -61,6 +61,6 @@ pub fn nudge<W: CallWord>(word: &W) {
 
 /// Takes a call, and a nudge, and returns whether there was a call.
 pub fn take<W: CallWord>(word: &W) -> bool {
-    // Observe: pairs with the Releases in `call` and `nudge`. The load spares a swap where nobody calls.
+    // Observe: pairs with the Releases in `call` and `nudge`. The load saves a swap if there is no call.
     word.load(Ordering::Relaxed) != SILENT && word.swap(SILENT, Ordering::Acquire) == CALLED
 }

@@ -1,4 +1,4 @@
-//! Which ends of the other side concern a handle, and which have been told.
+//! Which ends (closings and crashes) of the other side a handle reports, and which have been told.
 //!
 //! An end is that of a holder: it left, or it was killed. It is told once, to the handle that it concerns:
 //!

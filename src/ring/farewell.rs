@@ -1,4 +1,5 @@
-//! How an end leaves, by words that need not be mapped: when its handle is closed or dropped, or the process exits.
+//! How an end detaches, through words that need not be mapped: when its handle is closed or dropped, or its process
+//! exits.
 
 use core::sync::atomic::Ordering;
 
@@ -6,22 +7,22 @@ use super::memory::Word;
 use super::park::{COUNT, FENCES, READS, full_fence};
 use super::presence;
 
-/// The words of the role that is left, and what the other end says of itself.
+/// The words of the role that is given up, and the presence of the other end.
 #[derive(Debug)]
 pub struct Words<'a, W, P = W> {
-    /// Says that the holder is attached.
+    /// The presence of the holder.
     pub presence: &'a W,
-    /// Says whether it sleeps, and asks for fences.
+    /// Says whether the holder sleeps, and asks for fences.
     pub parking: &'a P,
-    /// Counts the wakes of the other end.
+    /// Counts how often the holder woke the other end.
     pub wakes: &'a P,
-    /// Of a consumer: which producers' end was told.
+    /// Of a consumer: the last generation of producers whose end was told.
     pub told: Option<&'a W>,
-    /// Says that the other end is attached.
+    /// The presence of the other end.
     pub peer: &'a W,
 }
 
-/// A word that something else accesses for this process, such as the system.
+/// A word that is accessed by a call, such as a system call, and not by a load or a store.
 pub trait Reached {
     /// Reads the word.
     fn get(&self) -> u64;
@@ -29,7 +30,8 @@ pub trait Reached {
     fn put(&self, value: u64);
 }
 
-/// The same as a [`Word`]. Whatever the ordering is, each access is between two fences: it is far dearer than they are.
+/// Such a word as a [`Word`]. Each access is between two full fences, whatever the ordering is: a system call costs far
+/// more than the fences.
 #[derive(Clone, Copy, Debug)]
 pub struct Distant<R>(pub R);
 
@@ -47,12 +49,12 @@ impl<R: Reached> Word for Distant<R> {
     }
 }
 
-/// Says that the holder of `generation` leaves in order, and counts a wake. The caller then wakes the sleepers on
+/// Stores that the holder of `generation` detached in order, and counts a wake. The caller then wakes the sleepers on
 /// `wakes`.
 ///
 /// Every push and every pop published itself, so the positions are final. Another thread may use the handle at this
-/// moment. Of two stores to one word then one is lost: a wake that is not counted is made up for at the end of the
-/// slice, or by the hint of the process's end; a sleep that seems to last costs a needless wake.
+/// moment. Then one of two stores to the same word is lost: a wake that is not counted is made up for at the end of the
+/// slice, or by the hint of the exit; a sleep that is not ended costs a spurious wake.
 pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     if let Some(told) = words.told {
         // As in `Ends::leave`: the end does not concern a handle whose role has been told already.
@@ -70,7 +72,7 @@ pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     words.wakes.store(counted, Ordering::Release);
 }
 
-/// Stops asking the other end for fences and reads, for a holder that leaves.
+/// Clears the requests for fences and reads, for a holder that detaches.
 pub fn ask_for_nothing<W: Word>(parking: &W) {
     // As `Sleeper::leave` does.
     parking.store(parking.load(Ordering::Relaxed) & !(FENCES | READS), Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! How a segment is published: the rows that say what it is, and its first positions, are written first, the magic
 //! last.
 //!
-//! A process that sees the magic sees every row; one that does not sees an unfinished segment, and touches nothing
-//! else.
+//! A process that loads the magic can load every row; one that does not find it has an unfinished segment, and accesses
+//! nothing else.
 
 use core::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use super::memory::Word;
 /// Writes the rows, then the magic.
 pub fn publish<M: Word, W: Word>(magic: &M, value: u64, rows: &[W], values: &[u64]) {
     for (row, &value) in rows.iter().zip(values) {
-        // Nobody reads a row before the magic is stored.
+        // No process reads a row before the magic is stored.
         row.store(value, Ordering::Relaxed);
     }
     // Publish: pairs with the Acquire in `observe`.

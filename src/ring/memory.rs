@@ -97,7 +97,7 @@ pub trait Parking {
     /// Sleeps for as long as the count of `role` is `wakes`, at most for `limit`. May return earlier.
     fn sleep(&self, role: Role, wakes: u64, limit: Duration);
 
-    /// Returns whether the system makes this process's fences when a sleeper asks for them.
+    /// Returns whether this process is registered with `membarrier`, so that a sleeper can make its fences.
     fn is_registered(&self) -> bool;
 
     /// Returns whether this end, when it sleeps, wants the other one to make its own fences.
@@ -144,8 +144,8 @@ pub unsafe trait Memory {
     /// How an end sleeps here.
     type Parking: Parking;
 
-    /// The smallest slot in bytes that is taken ahead: round trips of smaller ones gain nothing, and each push would
-    /// pay for it.
+    /// The smallest slot in bytes whose lines are fetched ahead: round trips of smaller ones gain nothing, and each
+    /// push would pay for it.
     const SMALLEST_AHEAD: usize = LINE / 2;
 
     /// Returns the position at which the producer writes next. The producer alone stores it.
@@ -213,13 +213,13 @@ pub unsafe trait Memory {
     /// - The bytes are free: the head that gave them back was observed, and the tail does not cover them yet.
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R;
 
-    /// Says that the byte at `offset` will be read soon. A hint: it reads nothing, and may do nothing.
+    /// Prefetches the line of the byte at `offset` for a read. A hint: it may do nothing.
     #[inline(always)]
     fn prefetch(&self, offset: usize) {
         let _ = offset;
     }
 
-    /// Says that the byte at `offset` will be written soon. A hint: it writes nothing, and may do nothing.
+    /// Prefetches the line of the byte at `offset` for a write. A hint: it may do nothing.
     #[inline(always)]
     fn prefetch_to_write(&self, offset: usize) {
         let _ = offset;
@@ -229,7 +229,7 @@ pub unsafe trait Memory {
 /// A cache line in bytes.
 pub const LINE: usize = 64;
 
-/// A producer takes no record ahead that is longer, and no more of a slot, in bytes.
+/// How many bytes of a slot or a record a producer fetches ahead at most.
 pub const LONGEST_AHEAD: usize = 512;
 
 /// The alignment of a data area in bytes, and so the largest alignment that an element can have.

@@ -44,14 +44,13 @@
 //! previous holder did, even when it was killed. A producer of messages that was killed between a header and its tail
 //! left the tail behind by one publication: its successor walks over the records that are there, then stores the tail.
 //! So the tail may be lower than the consumer's head, by one publication and never by more: a consumer of messages
-//! accepts that. What consumers were told of ends
-//! passes by the lock of their role, too, see [`ends`].
+//! accepts that. The word `told` is ordered by the lock of the consumer's role, too, see [`ends`].
 //!
 //! **Closed means all is there.** A producer stores its presence after its last tail, with Release. A consumer that
 //! observes `Closed` and then loads the tail sees that one or a later one. A consumer does the same with its head.
 //!
-//! **What was done before a call is done for whoever takes it.** A call is a word of one process, by which its threads
-//! end a wait: [`call`] has its orderings.
+//! **What was done before a call happens before the end of the wait that it ends.** A call is a word of one process, by
+//! which its threads end a wait: [`call`] has its orderings.
 //!
 //! The data needs no fence of the processor and no read-modify-write: on x86_64 every one of these is a plain move. How
 //! an end sleeps without them, and which words that takes, is in [`park`].

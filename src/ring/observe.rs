@@ -1,10 +1,10 @@
-//! What an observer sees of a ring: it holds no role and writes nothing.
+//! How an observer reads a ring: it holds no role and writes nothing.
 //!
-//! Nobody waits for an observer. What it copies may be overwritten meanwhile, so it loads the positions again after the
-//! copy: an element that the consumer has not passed even then was whole all the time. For that the copy must be made
-//! before the second load, which the fence ensures; and an observer that sees bytes of a producer that saw a head must
-//! see that head. Processors whose stores reach all others at once, such as x86_64 and ARMv8, ensure that; the language
-//! alone does not promise it for bytes that are stored without an ordering.
+//! Neither end waits for an observer. What it copies may be overwritten during the copy, so it loads the positions
+//! again after it: an element that the consumer has not passed by then was intact all the time. For that the copy must
+//! be made before the second load, which the fence ensures; and an observer that sees bytes of a producer that saw a
+//! head must see that head. Processors whose stores reach all others at once, such as x86_64 and ARMv8, ensure that;
+//! the language alone does not promise it for bytes that are stored without an ordering.
 
 use core::sync::atomic::{Ordering, fence};
 

@@ -10,21 +10,21 @@ const MOST_PAUSES: u32 = 1 << 24;
 /// The longest wait, in times of a miss: a load of a line that the other end wrote last.
 const MISSES: u32 = 8;
 
-/// The longest miss that is believed, in pauses: with pauses of 50 ns, eight of them are less than a millisecond.
+/// The longest miss that is accepted, in pauses: with pauses of 50 ns, eight of them are less than a millisecond.
 const LONGEST_MISS: u32 = 2048;
 
 /// Waits of fewer pauses tell nothing about a pause.
 const PAUSES_TO_MEASURE: u32 = 8;
 
-/// A miss is measured again after so many loads: the scheduler moves processes, and with them the distance of a line.
+/// A miss is measured again after this many loads: the scheduler moves processes, and with them the distance of a line.
 const LOADS_TO_MEASURE: u32 = 64;
 
 /// The longest wait before the next load.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
-    /// So many pauses.
+    /// This many pauses.
     Pauses(u32),
-    /// Some times as long as a load that misses takes, which is measured now and then.
+    /// A multiple of the time of a load that misses, which is measured now and then.
     Measured,
 }
 
@@ -58,8 +58,7 @@ pub struct Pace {
     pauses: u32,
     /// How much makes a load worth its cost, in units of positions.
     enough: u64,
-    /// Of a producer: whether the consumer had read everything at the last load of the head, and so waits for what
-    /// comes.
+    /// Of a producer: whether the ring was empty at the last load of the head, so that the consumer waits.
     is_awaited: bool,
     miss: Option<Miss>,
 }
@@ -104,7 +103,7 @@ impl Miss {
         MISSES * self.pauses
     }
 
-    /// Learns that a miss took as long as so many pauses.
+    /// Learns that a miss took as long as this many pauses.
     fn took(&mut self, pauses: f32) {
         // An interruption is no miss. Not by `clamp`, whose panic needs the code that prints floats.
         let pauses = pauses.max(1.0).min(4.0 * self.pauses as f32) as u32;
@@ -147,7 +146,7 @@ impl Pace {
         self.wait >= FLOW
     }
 
-    /// Returns whether the consumer waits for what this producer sends, as far as it was seen to.
+    /// Returns whether the consumer waited for this producer at the last load of the head.
     #[inline(always)]
     pub fn is_awaited(&self) -> bool {
         self.is_awaited

@@ -29,24 +29,25 @@
 //! word: a single one could be a stranger that may read the ring.
 //!
 //! **Who makes which fence.** A publisher that could not register makes its own fences, and says so in `wakes` before
-//! it publishes anything. A sleeper that may not call `membarrier`, or that sleeps at every message, asks for that in
-//! `parking`; a publisher that sees it says so in `wakes`, and fences each publication from then on. A sleeper that
-//! loads there that the publisher fences need not call `membarrier`. One that may not call it, and does not find that,
-//! naps.
+//! it publishes anything. A sleeper that may not call `membarrier`, or that sleeps at every message, asks for fences in
+//! `parking`; a publisher that loads it sets the bit in `wakes`, and fences each publication from then on. A sleeper
+//! that finds the bit there need not call `membarrier`. One that may not call it, and does not find the bit, sleeps for
+//! [`NAP`] at most.
 //!
 //! **Fences end with the sleeper that asked for them.** A sleeper that leaves, or changes how it waits, clears its bit,
-//! and one that follows a killed holder does not repeat it. A publisher that fences and finds nobody who asks says in
-//! `wakes` that it stops, and makes one more fence between that store and what it publishes next: a sleeper that still
+//! and one that follows a killed holder does not repeat it. A publisher that fences and finds the request gone clears
+//! its bit in `wakes`, and makes one more fence between that store and what it publishes next: a sleeper that still
 //! relied on its fences then either is seen by the load after that fence, or finds `wakes` changed and does not sleep.
 //! A publisher that starts to fence makes one, too, and loads `parking` again: `wakes` may again be what it was before
 //! it stopped, and a sleeper that loaded that must be seen, or see what was published in between.
 //!
-//! **Who is woken by a read.** An event loop sleeps on descriptors, and on no word. Its end asks the other one, with
-//! the word that says that it sleeps, to read a byte of the object instead, of which the system tells the loop
-//! (`segment/event.rs`). The argument above is the same: a read that comes before the loop sleeps keeps it awake.
+//! **Wakes by a read.** An event loop sleeps on descriptors, and on no word. In the word that announces its sleep, its
+//! end asks the other one to read a byte of the object instead, which `inotify` reports to the loop
+//! (`segment/event.rs`). The argument above holds: the event of a read that comes before the loop sleeps keeps it
+//! awake.
 //!
-//! The death of a process wakes nobody. So a sleep is cut into slices by its caller, or lasts because something else
-//! tells of a death (`segment/watch.rs`).
+//! The death of a process wakes nobody. So the caller cuts a sleep into slices, unless a watch reports the death
+//! (`segment/watch.rs`).
 
 use core::sync::atomic::{Ordering, compiler_fence, fence};
 use core::time::Duration;
@@ -59,23 +60,23 @@ pub(super) const FENCES: u64 = 1;
 pub(super) const READS: u64 = 1 << 63;
 /// The distance between two counts.
 pub(super) const COUNT: u64 = 2;
-/// What a parking word never holds: that takes too many sleeps.
+/// A value that no parking word reaches: that would take too many sleeps.
 const NEVER: u64 = u64::MAX;
 /// Set in `parking` while its writer sleeps.
 pub(super) const ASLEEP: u64 = COUNT;
 
-/// How long a sleep is at most if a wake may be lost.
+/// The longest sleep if a wake may be lost.
 pub const NAP: Duration = Duration::from_millis(1);
 
 /// How long a producer at a full ring waits for a quarter of it before what it needs is enough.
 pub const GATHERING: Duration = Duration::from_millis(5);
 
-/// What was published, and whom it wakes.
+/// What was published, and which sleepers that wakes.
 #[derive(Clone, Copy, Debug)]
 enum News {
-    /// A position: wakes a sleeper that wants no more.
+    /// A position: wakes a sleeper whose wanted position it has reached.
     Position(u64),
-    /// A head whose consumer pauses: wakes a producer that needs no more.
+    /// A head whose consumer pauses: wakes a producer whose needed position it has reached.
     Pause(u64),
     /// A presence: wakes any sleeper.
     Presence,
@@ -92,7 +93,7 @@ pub fn full_fence() {
     fence(Ordering::SeqCst);
 }
 
-/// A compiler fence: the end that needs that of a processor makes it, by `membarrier`.
+/// A compiler fence: a sleeper makes that of the processor, by `membarrier`.
 #[inline(always)]
 pub fn light_fence() {
     compiler_fence(Ordering::SeqCst);
@@ -102,11 +103,11 @@ pub fn light_fence() {
 #[derive(Debug)]
 pub struct Notifier {
     role: Role,
-    /// What the parking word of the other end holds while there is nothing to do: what was answered last, or if this
-    /// end makes its own fences, [`NEVER`].
+    /// The value of the other end's parking word at which there is nothing to do: the last one that was answered, or
+    /// [`NEVER`] if this end makes its own fences.
     expected: u64,
     answered: u64,
-    /// Whether the system makes this process's fences, so that it need not.
+    /// Whether this process is registered with `membarrier`, so that it need not make fences.
     is_registered: bool,
     fences: bool,
     wakes: u64,
@@ -132,14 +133,14 @@ impl Notifier {
         notifier
     }
 
-    /// Wakes the other end after a position was published, if it sleeps and wants no more. Its role is an argument
-    /// because callers know it at compile time.
+    /// Wakes the other end after a position was published, if it sleeps and wants that position or an earlier one. Its
+    /// role is an argument because callers know it at compile time.
     #[inline(always)]
     pub fn published<M: Memory>(&mut self, memory: &M, peer: Role, position: u64) {
         self.tell(memory, peer, News::Position(position));
     }
 
-    /// Wakes a producer that sleeps and needs no more than this head, though it may want more: the consumer pauses.
+    /// Wakes a producer that sleeps if this head is all that it needs, though it may want more: the consumer pauses.
     #[inline]
     pub fn paused<M: Memory>(&mut self, memory: &M, head: u64) {
         self.tell(memory, Role::Producer, News::Pause(head));
@@ -182,7 +183,8 @@ impl Notifier {
                 News::Presence => true,
             };
             if word & ASLEEP != 0 && !is_enough {
-                // Not yet. What is published next is compared again. It may ask for fences, too, and gets them then.
+                // Not yet: the next publication is compared again. If the sleeper asks for fences, too, they begin
+                // then.
                 return;
             }
         }
@@ -227,7 +229,7 @@ pub struct Sleeper {
     word: u64,
 }
 
-/// A sleep that has begun.
+/// A sleep that was announced.
 #[derive(Clone, Copy, Debug)]
 pub struct Begun {
     wakes: u64,
@@ -261,8 +263,8 @@ impl Sleeper {
         self.store(memory, self.word & !(FENCES | READS));
     }
 
-    /// Says that it will sleep until the other end has published the position `wanted`, and makes sure that each
-    /// publisher sees it from now on. A producer that needs less says so in `needed`.
+    /// Announces a sleep until the other end has published the position `wanted`, and makes the fences: from now on
+    /// each publication finds the announcement. A producer that needs less stores that in `needed`.
     ///
     /// The caller then checks the ring a last time, calls [`Sleeper::sleep`] if that found nothing, and
     /// [`Sleeper::end`] in any case.
@@ -272,9 +274,9 @@ impl Sleeper {
         Begun { wakes, sure: parking.fence_to_sleep(wakes & FENCES != 0) }
     }
 
-    /// Says that it will sleep, and returns how often the other end had woken it by then, with the bit that says
-    /// whether that makes its own fences. The caller makes those that are missing before the last check. It may ask to
-    /// be woken by a read.
+    /// Announces a sleep, and returns the word `wakes` of the other end as it was before: a count, and the bit that
+    /// says whether that end makes its own fences. The caller makes the missing ones before the last check. With
+    /// `reads` it asks to be woken by a read.
     pub fn announce<P: Parking>(&mut self, parking: &P, wanted: u64, needed: u64, reads: bool) -> u64 {
         parking.wanted(self.role).store(wanted, Ordering::Relaxed);
         if self.role == Role::Producer {
@@ -282,7 +284,7 @@ impl Sleeper {
         }
         // Observe: pairs with the Release in `Notifier::notice`. What was published without fences is seen.
         let wakes = parking.wakes(self.role.peer()).load(Ordering::Acquire);
-        // One that an end has announced and not taken back, because something else sleeps for it, is replaced.
+        // A sleep that was announced and not ended, because a driver sleeps for this end, is replaced.
         let awake = self.word.wrapping_add(self.word & ASLEEP) & !READS;
         self.word = awake.wrapping_add(ASLEEP) | if reads { READS } else { 0 };
         // Publish: pairs with the Acquire in `Notifier::notice`, which then finds what is wanted.
@@ -290,14 +292,14 @@ impl Sleeper {
         wakes
     }
 
-    /// Sleeps until it is woken for the first time since it began, at most for `limit`.
+    /// Sleeps until the first wake since it was announced, at most for `limit`.
     pub fn sleep<M: Memory>(&self, memory: &M, begun: Begun, limit: Duration) {
         if let Some(parking) = memory.parking() {
             parking.sleep(self.role.peer(), begun.wakes, if begun.sure { limit } else { limit.min(NAP) });
         }
     }
 
-    /// Says that it is awake, if it has said that it sleeps.
+    /// Announces that it is awake, if it has announced a sleep.
     pub fn end<M: Memory>(&mut self, memory: &M) {
         if self.word & ASLEEP != 0 {
             self.store(memory, self.word.wrapping_add(ASLEEP));

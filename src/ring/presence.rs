@@ -1,24 +1,24 @@
-//! What the holder of a role says about itself: that it attached, that it left, and its generation.
+//! The presence word of a role: whether its holder attached or detached, and its generation.
 //!
-//! One word holds it all, so that it cannot be seen half changed: 0 = nobody ever attached, `2 * generation - 1` = the
-//! holder of this generation attached, `2 * generation` = it left in order. Whether a holder that attached is still
-//! there, only the role's lock knows.
+//! One word holds it all, so that it cannot be seen half changed: 0 = no process ever attached, `2 * generation - 1` =
+//! the holder of this generation attached, `2 * generation` = it detached in order. Whether a holder that attached is
+//! still alive, only the role's lock tells.
 
 use core::sync::atomic::Ordering;
 
 use super::memory::Word;
 
-/// What a presence word says.
+/// The state in a presence word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// Nobody has held the role yet.
+    /// No process has held the role yet.
     Never,
-    /// The holder of this generation attached and did not say that it left.
+    /// The holder of this generation attached and has not detached.
     Came {
         /// Counts the holders of the role, from 1.
         generation: u64,
     },
-    /// The holder of this generation said that it left.
+    /// The holder of this generation detached in order.
     Left {
         /// Counts the holders of the role, from 1.
         generation: u64,
@@ -50,12 +50,12 @@ impl Presence {
 /// The caller holds the role's lock.
 pub fn note_down<W: Word>(notes: &[(&W, u64)]) {
     for &(note, value) in notes {
-        // Nobody relies on a note before the presence that follows it; a reader that is early loads the presence again.
+        // A reader relies on a note only with the presence stored after it: one that is early loads the presence again.
         note.store(value, Ordering::Relaxed);
     }
 }
 
-/// Says that a new holder attached, after storing its notes, and returns its generation.
+/// Stores the notes of a new holder, then that it attached, and returns its generation.
 ///
 /// The caller holds the role's lock.
 pub fn enter<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
@@ -67,13 +67,13 @@ pub fn enter<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
     generation
 }
 
-/// Says that the holder of `generation` leaves in order. Its last position is stored before.
+/// Stores that the holder of `generation` detached in order. Its last position was stored before.
 pub fn leave<W: Word>(presence: &W, generation: u64) {
     // Publish: pairs with the Acquire in `observe`, which then finds the last position.
     presence.store(generation.wrapping_mul(2), Ordering::Release);
 }
 
-/// Loads what the holder of a role said last.
+/// Loads the presence of a role.
 pub fn observe<W: Word>(presence: &W) -> Presence {
     // Observe: pairs with the Releases in `enter` and `leave`.
     Presence::from_word(presence.load(Ordering::Acquire))

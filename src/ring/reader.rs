@@ -40,7 +40,7 @@ impl<K: Kind, M: Memory> Endpoint<K, Reader, M> {
     }
 
     /// Says that this consumer pauses: a producer that sleeps at a full ring and has what it asked for is woken now.
-    /// Without it, that may take until a quarter of the ring is free, or 5 ms.
+    /// Without it, the producer may sleep until a quarter of the ring is free, or for 5 ms.
     ///
     /// Every pop has given its space back already.
     #[inline]

@@ -1,19 +1,19 @@
 //! A wait at many rings at once: its turns, as `wait.rs` has those of a wait at one.
 //!
-//! 1. It takes a **call**, if there is one: rings that always have something do not keep it from being heard. After a
-//!    wait that ended by a call it looks at the rings first: calls that always come do not keep those from being seen.
-//! 2. It **looks** at each end, and returns all that are ready. An end is ready if a call of its user's that waits for
-//!    as much would not wait: because that is there, or because the wait has ended. How the other end has ended takes a
-//!    system call for each ring, so that is asked where its own word says so, and of all now and then.
-//! 3. Only then it returns that the **time** is over.
-//! 4. It **announces** at each ring that it sleeps, makes **one fence** for all of them, and looks at each a last time.
-//! 5. It **sleeps** on the `wakes` of all rings, and on the word of calls, unless that look found something.
+//! 1. It takes a **call**, if there is one: a ring that is always ready does not starve calls. After a wait that ended
+//!    by a call it checks the rings first: frequent calls do not starve the rings.
+//! 2. It **checks** each end, and returns all that are ready. An end is ready if a call that waits for as much would
+//!    return. Whether the other process is alive takes a system call for each ring: that is checked if the presence
+//!    word says that the other end detached, and for all rings now and then.
+//! 3. Only then does it return that the **time** is over.
+//! 4. It **announces** at each ring that it sleeps, makes **one fence** for all of them, and checks each a last time.
+//! 5. It **sleeps** on the `wakes` of all rings, and on the word of calls, unless that check found something.
 //! 6. It says at each ring that it is **awake**.
 //!
-//! No wake is lost, by the argument in `park.rs`, which holds for each ring alone: its `wakes` was loaded and its
-//! `parking` stored before the fence, and it is checked behind that. The fence is not that of a ring: it orders all
-//! that this thread stored before, and `membarrier` puts one into every process that registered. If one publisher of
-//! all makes no fences of its own, all of them get one.
+//! No wake is lost, by the argument in `park.rs`, which holds for each ring alone: its `wakes` is loaded and its
+//! `parking` stored before the fence, and the ring is checked after it. The fence belongs to no ring: it orders all
+//! earlier stores of this thread, and `membarrier` makes one in every registered process. It is called if at least one
+//! of the publishers makes no fences of its own.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -27,26 +27,26 @@ use super::park::{FENCES, NAP};
 use super::presence::Presence;
 use super::wait::{Limit, Waits, Watched};
 
-/// At how many rings a set can wait. The system takes 128 words at once, and one of them is that of calls.
+/// How many rings a set can wait for: `futex_waitv` takes 128 words, and one is the word of calls.
 pub const MOST: usize = 127;
 
 /// How a wait at several rings ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// So many of the list are ready, and which.
+    /// The interests of the list that are ready.
     Ready(Ready),
-    /// A [`Waker`](crate::Waker) of the set was used. The next wait looks at the rings first.
+    /// A [`Waker`](crate::Waker) of the set was used. The next wait checks the rings first.
     Called,
     /// The time is over, and none is ready.
     TimedOut,
 }
 
-/// Which ones of a list are ready: an iterator over their places, in the order of the list.
+/// Which interests of a list are ready: an iterator over their indices, in ascending order.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Ready(u128);
 
 impl Ready {
-    /// Returns whether the one at this place of the list is ready, and was not returned yet.
+    /// Returns whether the interest at this index is ready and was not returned yet.
     #[must_use]
     pub fn contains(&self, at: usize) -> bool {
         at < MOST && self.0 >> at & 1 == 1
@@ -81,41 +81,42 @@ impl fmt::Debug for Ready {
     }
 }
 
-/// What the system is asked about the other end of a ring.
+/// How closely a wait checks by system calls whether the other end is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// Nothing, unless its own word says that it may have ended.
+    /// Not at all, unless the presence word says that it may have ended.
     None,
-    /// Whether it lives, if there is a hint that it does not.
+    /// If there is a hint that it is not.
     Hints,
-    /// The same, and also if nobody gives hints.
+    /// The same, and also if there is no source of hints.
     Some,
-    /// The same, so closely as is too dear for all rings at once.
+    /// The same, and reads `/proc`: too slow to do for all rings at once.
     Close,
 }
 
 /// An end at which a set waits, whatever its ring holds.
 pub trait Member<P> {
-    /// Returns what the other end last said of itself, and whether this end is ready. In doubt, the system is asked
-    /// whether the other end still lives.
+    /// Loads the presence of the other end, and returns it with whether this end is ready. Checks by system calls
+    /// whether the other end is alive, as closely as asked.
     fn look(&mut self, need: u64, doubt: Doubt) -> (Presence, bool);
 
-    /// Has the waker called, once, when there is a reason to ask how the other end has ended.
+    /// Registers a waker, which is called once when the other end may have ended.
     fn watch(&mut self, waker: &Waker) -> Watched;
 
-    /// Says that this end sleeps, and returns how often the other one had woken it by then. It may ask that for a read.
+    /// Announces that this end sleeps, and returns the count of wakes that it loaded before. With `reads` it asks to be
+    /// woken by a read.
     fn announce(&mut self, need: u64, reads: bool) -> u64;
 
-    /// Returns whether this end is ready, by what lies in the ring, or the other one is not any more what was `seen`.
+    /// Returns whether this end is ready, or the presence of the other one is no longer what was `seen`.
     fn has_changed(&mut self, need: u64, seen: Presence) -> bool;
 
-    /// Returns where the other end, which has this role, wakes this one.
+    /// Returns the words on which this end sleeps, and the role of the other end, which wakes it.
     fn bed(&self) -> Option<(&P, Role)>;
 
-    /// Says that this end is awake.
+    /// Announces that this end is awake.
     fn rise(&mut self);
 
-    /// Says that this end pauses.
+    /// Announces that this end pauses.
     fn pause(&mut self);
 }
 
@@ -128,7 +129,7 @@ where
             return (Presence::Never, true);
         }
         let seen = self.peer_presence();
-        // What has ended stays so until the other end says something else, and need not be asked again.
+        // An end that has ended stays so until its presence changes, and need not be checked again.
         let asks = doubt != Doubt::None && self.hinted().unwrap_or(doubt != Doubt::Hints);
         let has_ended = self.waiter.ended == Some(seen)
             || (asks || self.may_have_ended())
@@ -138,7 +139,7 @@ where
                         self.waiter.ended = Some(ended.peer);
                         true
                     }
-                    // Nothing of the ring must be touched any more.
+                    // The ring must not be accessed any more.
                     Err(_) => {
                         self.shortened().map(|cause| self.poison(cause));
                         true
@@ -177,27 +178,27 @@ where
 pub struct Interest<'a, P> {
     end: &'a mut dyn Member<P>,
     need: u64,
-    /// What was asked for, and the most that there can be.
+    /// What was asked for, and the most that the ring can hold.
     asked: (usize, usize),
-    /// What the other end had said of itself at the last look.
+    /// The presence of the other end at the last check.
     seen: Presence,
-    /// How often it had woken this one when that said that it sleeps.
+    /// The count of wakes that was loaded when this end announced its sleep.
     wakes: u64,
 }
 
 impl<'a, P> Interest<'a, P> {
-    /// Waits until `need` units of positions are there, or free: those of `len` elements, or of a message of `len`
-    /// bytes, of `max` at most.
+    /// Waits until `need` units of positions can be read, or are free: those of `len` elements, or of a message of
+    /// `len` bytes, of `max` at most.
     pub(crate) fn new(end: &'a mut dyn Member<P>, need: u64, len: usize, max: usize) -> Interest<'a, P> {
         Interest { end, need, asked: (len, max), seen: Presence::Never, wakes: 0 }
     }
 
-    /// Returns where the other end wakes this one.
+    /// Returns the words on which this end sleeps, and the role of the other end.
     pub(crate) fn bed(&self) -> Option<(&P, Role)> {
         self.end.bed()
     }
 
-    /// Returns how much was asked for and how much there can be, if the ring can never hold it.
+    /// Returns how much was asked for and the most that the ring can hold, if that is less.
     pub(crate) fn too_long(&self) -> Option<(usize, usize)> {
         Some(self.asked).filter(|(len, max)| len > max)
     }
@@ -209,29 +210,29 @@ impl<P> fmt::Debug for Interest<'_, P> {
     }
 }
 
-/// What only the system and the clock know of a wait at several rings.
+/// What a wait at several rings needs of the operating system and the clock.
 pub trait Sleeps<P> {
-    /// Returns what ends a sleep when there is a hint that an end has ended.
+    /// Returns the waker that ends a sleep if there is a hint that another end has ended.
     fn waker(&self) -> &Waker;
 
     /// Takes a call, and returns whether there was one.
     fn was_called(&mut self) -> bool;
 
-    /// Returns whether the last wait ended by a call, and this one has looked at no ring yet. Asked once.
+    /// Returns whether the last wait ended by a call and this one has not checked the rings yet; once per wait.
     fn looks_first(&mut self) -> bool;
 
-    /// Returns the number of this round of questions, if it is time to ask the system whether the other ends live. Each
-    /// round asks the next ring closely.
+    /// Returns the number of this round of checks, if it is time to check whether the other ends are alive. Each round
+    /// checks the next ring thoroughly.
     fn doubt(&mut self) -> Option<usize>;
 
-    /// Sleeps until a bed's other end, or somebody who calls, wakes it for the first time since the count of wakes that
-    /// is given with the bed, at most for `limit`. May return earlier, and is cut into slices unless it `lasts`.
+    /// Sleeps for as long as each count of wakes is what is given with its words and there is no call, at most for
+    /// `limit`. May return earlier, and is cut into slices unless it `lasts`.
     fn sleep<'a>(&mut self, beds: impl Iterator<Item = (&'a P, Role, u64)>, limit: Duration, lasts: bool)
     where
         P: 'a;
 }
 
-/// Returns how a wait has ended, if it has. It `asks` the system about the other ends, if it is time for that.
+/// Returns how a wait has ended, if it has. If it `asks`, it checks whether the other ends are alive when that is due.
 pub fn settle<P>(
     interests: &mut [Interest<'_, P>],
     system: &mut impl Sleeps<P>,
@@ -267,12 +268,12 @@ pub fn settle<P>(
     is_over.then_some(Woken::TimedOut)
 }
 
-/// Says at each end of a list that it pauses: the wait begins with polls.
+/// Announces at each end of a list that it pauses: the wait begins with polls.
 pub fn pause<P>(interests: &mut [Interest<'_, P>]) {
     interests.iter_mut().for_each(|interest| interest.end.pause());
 }
 
-/// Sleeps until one end of a list is ready, somebody calls, or the time is over.
+/// Sleeps until an end of a list is ready, a waker is called, or the time is over.
 pub fn sleep_until_ready<P: Parking>(
     interests: &mut [Interest<'_, P>],
     system: &mut impl Sleeps<P>,
@@ -313,10 +314,9 @@ fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps
     interests.iter_mut().for_each(|interest| interest.end.rise());
 }
 
-/// Returns whether an end is ready for which something else sleeps: a driver. If it is not, it clears what an earlier
-/// wake has left, and announces that it sleeps; it may ask the other end for a read. The waker is then called once, as
-/// soon as the driver finds a wake, or there is a hint that the other end may have ended; or at once, if something has
-/// come meanwhile.
+/// Returns whether an end is ready, if a driver sleeps for it. If it is not, it clears the event of an earlier wake,
+/// and announces that it sleeps; with `reads` it asks to be woken by a read. The waker is then called once: when the
+/// driver finds a wake, when the other end may have ended, or at once, if something was published in between.
 pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, reads: bool, clear: impl FnOnce()) -> bool {
     let Interest { end, need, .. } = interest;
     let (seen, is_ready) = end.look(*need, Doubt::Hints);
@@ -331,7 +331,7 @@ pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, reads: bo
     }
     let wakes = end.announce(*need, reads);
     if let Some((parking, _)) = end.bed() {
-        // A driver naps where neither end can make it.
+        // If neither end can make the fence, the driver polls.
         parking.fence_to_sleep(wakes & FENCES != 0);
     }
     if end.has_changed(*need, seen) {
@@ -340,12 +340,12 @@ pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, reads: bo
     false
 }
 
-/// Loads how often an end was woken, for a driver, and returns it, and whether the other end makes its own fences.
+/// Loads the count of wakes of an end, for a driver. Returns it and whether the other end makes its own fences.
 ///
-/// The driver then locks what the end has left its waker in. Either the waker is there; or the end leaves it later, and
-/// then loads this count, or a later one, as it announces itself: so its last look finds what was published.
+/// The driver then locks the cell of the waker. Either the waker is registered; or the end registers it later, and then
+/// loads this count, or a later one, when it announces its sleep: so its last check finds what was published.
 pub fn woken<W: Word>(wakes: &W) -> (u64, bool) {
-    // That load is an Acquire, and so is the one of whoever is woken, before it sleeps again.
+    // That load is an Acquire, and so is the one that a woken end makes before it sleeps again.
     let wakes = wakes.load(Ordering::Relaxed);
     (wakes, wakes & FENCES != 0)
 }

@@ -1,15 +1,15 @@
-//! The turns of a wait: what an end that has to wait checks, in which order, before it sleeps and when it wakes.
+//! The steps of a wait: what an end that has to wait checks, in which order, before it sleeps and after it wakes.
 //!
-//! 1. It loads the other end's **presence**. The sleep compares that with what it is then: who attaches or leaves after
-//!    this load either is seen by the next checks, or ends the sleep.
-//! 2. It asks how the other end has **ended**, where that is in doubt.
-//! 3. It checks the **ring**. What was sent before an end is there by now, since the end was observed first.
-//! 4. Only then it returns that end, or that the **time** is over, or that somebody **called**.
+//! 1. It loads the other end's **presence**, and loads it again before the sleep: an attach or a detach after this load
+//!    is either found by the next checks, or ends the sleep.
+//! 2. It checks whether the other end has **ended**, if that is not known.
+//! 3. It checks the **ring**. What was sent before an end is in the ring by now, since the end was observed first.
+//! 4. Only then does it return that end, or that the **time** is over, or that a waker was **called**.
 //! 5. It **sleeps**, unless a last check of the ring and of the presence finds something.
-//! 6. It checks the **length** of the ring before it loads anything again: what was cut off must not be touched.
+//! 6. It checks the **length** of the object before it loads anything again: a truncated part must not be accessed.
 //!
-//! What only the system and the clock know is asked through [`Waits`] and [`Limit`]. All else is here, and the models
-//! run it.
+//! What needs the operating system or the clock is behind [`Waits`] and [`Limit`]. All else is here, and the models run
+//! it.
 
 use core::task::Waker;
 use core::time::Duration;
@@ -20,62 +20,62 @@ use super::memory::{Memory, Role};
 use super::park::GATHERING;
 use super::presence::Presence;
 
-/// When a wait is over.
+/// The limit of a wait.
 pub trait Limit: Copy {
     /// Returns whether that time has come.
     fn is_over(self) -> bool;
 
-    /// Returns how much time is left; [`Duration::MAX`] if there is no end to it.
+    /// Returns how much time is left; [`Duration::MAX`] if there is no limit.
     fn rest(self) -> Duration;
 
-    /// Returns how long a sleep may be that nobody ends when the other end is gone.
+    /// Returns the longest sleep if no watch ends it when the other process exits.
     fn slice(self) -> Duration;
 }
 
-/// What becomes of a sleep when there is a reason to ask how the other end has ended.
+/// How a sleep learns that the other end may have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watched {
-    /// There is one now.
+    /// There is a hint already: do not sleep.
     Hinted,
-    /// The waker is called, so it can last.
+    /// A watch calls the waker, so the sleep needs no bound.
     Lasting,
-    /// Nobody may end it: it is cut into slices.
+    /// There may be no watch: the sleep is cut into slices.
     Sliced,
 }
 
-/// An end of the other side that was not told yet.
+/// An end of the other side that was not reported yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended<E> {
     pub error: E,
     pub peer: Presence,
 }
 
-/// What an end that waits asks of the system.
+/// What a wait at one ring needs of the operating system.
 pub trait Waits {
-    /// How a wait ends that does not succeed.
+    /// Why a wait did not succeed.
     type Error: From<Broken>;
 
     /// The error of a wait whose time is over.
     const TIMED_OUT: Self::Error;
 
-    /// Returns how the wait has ended, if what it waits for can no longer come. What came before can still be read.
-    /// Asked `closely`, it also finds a process that is gone where something keeps its lock, which takes longer.
+    /// Returns how the wait ends, if no more can be sent or read by the other end. What was sent before can still be
+    /// read. If `closely`, it also finds that a process has exited whose lock another one keeps, which takes longer.
     ///
     /// # Errors
     ///
-    /// Nothing of the ring must be touched any more.
+    /// The ring must not be accessed any more.
     fn ended(&self, closely: bool) -> Result<Option<Ended<Self::Error>>, Self::Error>;
 
-    /// Returns an end to the user, and notes that it was told.
+    /// Returns the error that reports an end, and records that it was told.
     fn tell(&self, ended: Ended<Self::Error>) -> Self::Error;
 
-    /// Has the waker called, once, as soon as there is a hint that the other end may have ended.
+    /// Registers a waker, which is called once when the other end may have ended.
     fn watch(&mut self, _waker: &Waker) -> Watched {
         Watched::Sliced
     }
 
-    /// Takes a hint, and returns whether there was one; `None` if nobody gives any, so that the system has to be asked
-    /// now and then.
+    /// Takes a hint, and returns whether there was one; `None` if there is no watch, so that the other end has to be
+    /// checked now and then.
     fn hinted(&self) -> Option<bool> {
         None
     }
@@ -83,17 +83,17 @@ pub trait Waits {
     /// Takes a call that ends the wait, if there is one, and returns the error that says so.
     fn called(&self) -> Option<Self::Error>;
 
-    /// Returns what is wrong with a ring that was shortened.
+    /// Returns the error if the ring was truncated.
     fn shortened(&self) -> Option<Broken>;
 
-    /// Refuses a ring that was shortened. Called before each load of what may be gone.
+    /// Refuses a ring that was truncated. Called before each load from memory that may be missing.
     fn check_length(&self) -> Result<(), Self::Error> {
         self.shortened().map_or(Ok(()), |cause| Err(cause.into()))
     }
 }
 
 impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
-    /// Returns whether the other end's own word says that the wait may have ended. Makes no system call.
+    /// Returns whether the presence of the other end says that the wait may have ended. Makes no system call.
     pub(crate) fn may_have_ended(&self) -> bool {
         let peer = self.peer_presence();
         match peer {
@@ -110,14 +110,14 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M>
 where
     Self: Waits,
 {
-    /// Sleeps until `need` units of positions are there, or free, or the wait has ended.
+    /// Sleeps until `need` units of positions can be read, or are free, or the wait has ended.
     pub(crate) fn sleep_until_ready(&mut self, need: u64, limit: impl Limit) -> Result<(), <Self as Waits>::Error> {
         let mut has_slept = false;
         let mut gathers = core::mem::take(&mut self.waiter.gathers);
         loop {
             let is_over = limit.is_over();
             let seen = self.peer_presence();
-            // To check the other end takes a system call, which a wait that soon succeeds does without.
+            // The check takes a system call, which a short wait saves.
             let is_doubtful = has_slept || is_over || self.may_have_ended();
             if self.settle(need, is_doubtful, is_over)? {
                 return Ok(());
@@ -139,7 +139,7 @@ where
     }
 
     /// Returns whether the wait has succeeded; `false` if it goes on. What was sent before an end is found before the
-    /// end is told.
+    /// end is reported.
     pub(crate) fn settle(
         &mut self,
         need: u64,

@@ -1,4 +1,4 @@
-//! How the calls of a handle that wait do so, and what it remembers between them.
+//! The wait strategies, and the state that a handle keeps between its waits.
 
 use super::presence::Presence;
 
@@ -13,7 +13,7 @@ use super::presence::Presence;
 ///
 /// let mut tx = Options::new(&name).capacity(64).stream_producer::<u64>()?;
 /// let mut rx = Options::new(&name).unlink_on_close(true).stream_consumer::<u64>()?;
-/// // Nothing is in a hurry at night.
+/// // For a ring that is mostly empty.
 /// rx.set_wait(Wait::Park);
 /// tx.push(7)?;
 /// assert_eq!(rx.blocking().pop(), Ok(7));
@@ -22,14 +22,13 @@ use super::presence::Presence;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Wait {
-    /// Keeps its processor busy and makes no system call, except to check every 100 ms whether the other end still
-    /// lives, if nothing came for as long.
+    /// Spins, and makes no system call, except every 100 ms to check whether the other process is alive.
     Spin,
-    /// Spins for about as long as a wake takes, then sleeps. It spins for less if that was in vain lately.
+    /// Spins for about as long as a wake takes, then sleeps. It spins for less if recent spins found nothing.
     #[default]
     SpinThenPark,
-    /// Sleeps at once; the other end then fences each publication, which costs it more, but less than a sleeper that
-    /// sleeps each time would pay otherwise.
+    /// Sleeps at once; the other end then makes a fence with each publication, which costs less than a `membarrier`
+    /// before each sleep.
     Park,
 }
 
@@ -41,7 +40,7 @@ pub struct Waiter {
     pub awaits_first: bool,
     /// Whether it waits for one that follows a holder that left or crashed.
     pub awaits_successor: bool,
-    /// Whether the traits of `std::io` do not wait.
+    /// Whether the traits of `std::io` return `WouldBlock` instead of waiting.
     pub is_nonblocking: bool,
     /// Whether the next sleep waits for more than is needed, for a short time, because the last one found more.
     pub gathers: bool,

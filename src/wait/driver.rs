@@ -1,4 +1,4 @@
-//! A thread that sleeps for many rings.
+//! A thread that sleeps on the words of many rings, in place of those that wait for them.
 
 use std::fmt;
 use std::mem;
@@ -13,24 +13,25 @@ use crate::ring::park::NAP;
 use crate::ring::set::{MOST, woken};
 use crate::segment::{Barriers, Bed, Bell, Epoch, PerProcess, Segment, Waker, Wakes, lock, start_thread};
 
-/// For how many rings a thread of the library's sleeps.
+/// How many handles a thread of the library serves.
 const USUAL: usize = 32;
 
-/// For how long such a thread stays without a ring.
+/// How long such a thread keeps running without a handle.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A thread that sleeps for up to 127 handles, and wakes whoever waits for one: by the descriptor of a
-/// [`Readiness`](crate::Readiness).
+/// A thread that sleeps for up to 127 handles, and wakes the thread or task that waits for one of them: by the
+/// descriptor of a [`Readiness`](crate::Readiness).
 ///
-/// Who asks for none gets one of the process's own: a thread for each 32 handles, which is started when it is first
-/// needed, handles no signal, and ends when it has had no handle for a second. A thread of the library's starts with
-/// the priority and on the processors of the thread that needs it first. A driver of one's own runs on a thread whose
-/// priority and processors the user chooses. Clones are the same driver.
+/// A handle that is given no driver uses one of the library's: a thread for each 32 handles, started on demand, which
+/// handles no signal and ends after a second without a handle. Such a thread inherits the priority and the processors
+/// of the thread that starts it. A driver that you make runs on a thread whose priority and processors you choose.
+/// Clones are the same driver.
 ///
 /// # What it costs
 ///
-/// A wake takes a system call of the other end, one of the driver, and what wakes whoever waits. A driver to whose
-/// rings nothing comes makes no system call (but see [`WaitSet`](crate::WaitSet)). A handle costs one mapped page.
+/// A wake costs one system call in the other process, one in the driver, and the wake of the thread or task. While
+/// nothing is sent, a driver makes no system call (but see [`WaitSet`](crate::WaitSet)). A handle costs one mapped
+/// page.
 ///
 /// # Examples
 ///
@@ -61,37 +62,37 @@ pub struct Driver(Arc<Shared>);
 
 struct Shared {
     process: Option<Epoch>,
-    /// Ends its sleep.
+    /// Ends the sleep of the thread.
     waker: Waker,
     posts: Mutex<Posts>,
     /// Held by the thread that runs it.
     running: Mutex<()>,
 }
 
-/// For which handles it sleeps.
+/// The handles that a driver serves.
 #[derive(Default)]
 struct Posts {
     posts: Vec<Arc<Post>>,
-    /// How often that has changed.
+    /// Counts the changes of the list.
     changes: u64,
 }
 
-/// Where a driver sleeps for a handle.
+/// The word that a driver sleeps on for a handle, and the waker of that handle.
 struct Post {
     wakes: Wakes,
     bell: Arc<Bell>,
-    /// How often the other end had woken this one when the handle took its seat.
+    /// The count of wakes by the other end when the handle was registered.
     first: u64,
 }
 
-/// What a driver knows of a post.
+/// What a driver loaded last for a handle.
 struct Known {
     post: Arc<Post>,
-    /// How often the other end has woken this one.
+    /// The count of wakes by the other end.
     wakes: u64,
-    /// Whether that makes its own fences.
+    /// Whether the other end makes its own fences.
     fences: bool,
-    /// Whether that wakes whoever waits by itself.
+    /// Whether the other end wakes the event loop itself, by a read.
     by_reads: bool,
 }
 
@@ -108,7 +109,7 @@ impl Driver {
     }
 
     /// Sleeps for the handles that were given this driver, and for those that will be, until [`stop`](Self::stop) is
-    /// called. If another thread runs it, it begins when that has ended.
+    /// called. If another thread runs the driver, this call begins when that one returns.
     ///
     /// # Errors
     ///
@@ -122,8 +123,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Ends [`run`](Self::run), or the next one if the driver does not run now. Whoever waits then waits on until it
-    /// runs again.
+    /// Ends [`run`](Self::run), or the next call of it if the driver is not running. Waits go on, and are not woken
+    /// until the driver runs again.
     pub fn stop(&self) {
         self.0.waker.wake();
     }
@@ -132,12 +133,12 @@ impl Driver {
         self.0.process.is_some_and(Epoch::is_current)
     }
 
-    /// Has it look at what has changed.
+    /// Makes the thread load the list of handles again.
     fn nudge(&self) {
         self.0.waker.nudger().wake();
     }
 
-    /// Adds a post, if there are not so many already.
+    /// Adds a handle, if there are fewer than this many.
     fn add(&self, post: &Arc<Post>, most: usize) -> bool {
         let mut posts = lock(&self.0.posts);
         let has_room = posts.posts.len() < most;
@@ -150,10 +151,10 @@ impl Driver {
         has_room
     }
 
-    /// Sleeps and wakes until it is stopped, or, with a limit, has had nothing to do for so long and may end.
+    /// Runs until the driver is stopped; with a limit, also until it has had no handle for that long.
     fn serve(&self, linger: Option<Duration>) {
         let _running = lock(&self.0.running);
-        // A sleeper that cannot have fences made in the other process may have to nap.
+        // A sleeper that may not call `membarrier` may have to poll.
         let (naps, bed) = (!Barriers::prepare().is_allowed, Bed::default());
         let (mut known, mut changes) = (Vec::<Known>::new(), 0);
         let (mut used, mut asked) = (Instant::now(), Instant::now());
@@ -198,7 +199,7 @@ impl Driver {
         }
     }
 
-    /// Learns for which handles it sleeps now.
+    /// Updates the list of handles.
     fn renew(&self, known: &mut Vec<Known>, changes: &mut u64) {
         let posts = lock(&self.0.posts);
         if posts.changes == *changes {
@@ -218,7 +219,7 @@ impl Driver {
         drop(gone);
     }
 
-    /// Leaves those of the process, if it has no handle.
+    /// Removes this driver from those of the process, if it has no handle.
     fn retire(&self) -> bool {
         let Ok(own) = OWN.get() else { return false };
         let mut own = lock(own);
@@ -229,7 +230,7 @@ impl Driver {
         is_idle
     }
 
-    /// Adds a post to a driver of the process's own.
+    /// Adds a handle to a driver of the library's.
     fn add_to_own(post: &Arc<Post>) -> Result<Driver, Error> {
         let mut own = lock(OWN.get()?);
         if let Some(driver) = own.iter().find(|driver| driver.add(post, USUAL)) {
@@ -245,7 +246,7 @@ impl Driver {
     }
 }
 
-/// The drivers of the process, each with its thread.
+/// The drivers of the library in this process, each with its thread.
 static OWN: PerProcess<Mutex<Vec<Driver>>> = PerProcess::new();
 
 impl Default for Driver {
@@ -260,26 +261,27 @@ impl fmt::Debug for Driver {
     }
 }
 
-/// A handle's seat at a driver, which wakes whoever waits at the handle for as long as this lives.
+/// The registration of a handle at a driver, which wakes the thread or task that waits for the handle for as long as
+/// this lives.
 pub(crate) struct Seat {
     driver: Driver,
     post: Arc<Post>,
 }
 
 impl Seat {
-    /// Says whether the other end wakes whoever waits by reads, so that the driver need not.
+    /// Says whether the other end wakes the event loop by a read, so that the driver need not.
     pub(super) fn set_by_reads(&self, by_reads: bool) {
         if self.post.bell.set_by_reads(by_reads) != by_reads {
             self.driver.nudge();
         }
     }
 
-    /// Returns how often the other end has woken this one; `None` in a forked child.
+    /// Returns the count of wakes by the other end; `None` in a forked child.
     pub(super) fn wakes(&self) -> Option<u64> {
         self.driver.is_here().then(|| woken(self.post.wakes.word()).0)
     }
 
-    /// Wakes whoever waits at the handle.
+    /// Wakes the thread or task that waits for the handle.
     pub(super) fn strike(&self) {
         self.post.bell.strike();
     }
@@ -304,7 +306,7 @@ impl Drop for Seat {
 }
 
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
-    /// Takes a seat at a driver, or at one of the process's own.
+    /// Registers this handle at a driver, or at one of the library's.
     pub(crate) fn take_seat(&mut self, driver: Option<&Driver>) -> Result<Seat, Error> {
         if !self.is_here() || driver.is_some_and(|driver| !driver.is_here()) {
             let reason = "it, or the driver, is that of the parent of this process; attach in the child";
@@ -312,7 +314,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         }
         let wakes = self.memory.word_of_wakes()?;
         let (first, _) = woken(wakes.word());
-        // What there is to know of the other end is known before the driver sleeps.
+        // The state of the other end is checked before the driver sleeps.
         let bell = Arc::clone(self.memory.bell());
         self.memory.hinted();
         bell.hint();

@@ -1,4 +1,4 @@
-//! How a wait ends that did not succeed.
+//! Why a wait did not succeed.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -34,16 +34,16 @@ pub enum WaitError {
     /// A [`Waker`](crate::Waker) of the handle was used. Nothing was lost: the call can be made again.
     #[error("a waker of the handle has ended the wait")]
     Called,
-    /// The other end said that it left. All that it sent has been read.
+    /// The other end detached in order. All that it sent has been read.
     #[error("the other end has closed the ring")]
     Closed,
-    /// The other end is gone and did not say so. All that it sent has been read.
+    /// The other end exited, or gave its role up, without closing the ring. All that it sent has been read.
     #[error("the process at the other end is gone without having closed the ring")]
     Crashed,
-    /// Nobody is attached to the other end yet, and this handle does not wait for that.
+    /// No process has attached to the other end yet, and this handle does not wait for the first one.
     #[error("nobody is attached to the other end of the ring yet")]
     NotConnected,
-    /// Nobody is attached to the other end, and nobody can attach: the name of the ring is gone.
+    /// No process is attached to the other end, and none can attach: the name of the ring was removed.
     #[error("nobody is at the other end, and the ring's name is gone: create it anew")]
     Orphaned,
     /// More was asked for than the ring can ever hold.
@@ -54,15 +54,15 @@ pub enum WaitError {
         /// How many there can be.
         max: usize,
     },
-    /// A set was to wait at more rings at once than the system can.
+    /// A set was given more rings than one sleep can wait for.
     #[error("a wait at {len} rings, a set can wait at {max}; wait by several sets and threads")]
     TooMany {
-        /// At how many.
+        /// How many it was given.
         len: usize,
-        /// At how many it can.
+        /// How many it can wait for.
         max: usize,
     },
-    /// Another process has shortened the memory of the ring. A further access to it may end this process with `SIGBUS`:
+    /// Another process truncated the object of the ring. A further access to it may end this process with `SIGBUS`:
     /// drop the handle, and create the ring again.
     #[error("{}", truncated(*.len, *.expected))]
     Truncated {
@@ -71,14 +71,14 @@ pub enum WaitError {
         /// How many there were.
         expected: u64,
     },
-    /// The other end is gone, there is less than was asked for, and no more will come.
+    /// The other end closed or crashed and left fewer elements than were asked for.
     #[error("the other end {}, and left {left} of the {len} that were asked for", gone(*.crashed))]
     Short {
         /// How many elements are left. They can still be read.
         left: usize,
         /// How many were asked for.
         len: usize,
-        /// Whether the other end is gone without having said so.
+        /// Whether the other end exited without closing the ring.
         crashed: bool,
     },
     /// The message does not fit the buffer, and stays in the ring.
@@ -119,7 +119,7 @@ impl From<Broken> for WaitError {
 
 /// The error of a call that does not wait.
 pub(crate) trait Refused {
-    /// Returns why the call cannot succeed; `None` if it can, later.
+    /// Returns why the call can never succeed; `None` if it can succeed later.
     fn for_good(&self) -> Option<WaitError>;
 }
 
@@ -146,13 +146,14 @@ impl Refused for PopError {
     }
 }
 
-/// Returns what a wait has found: nobody else takes it, so the call is refused for good or not at all.
+/// Converts the result of a call after a successful wait: only this handle takes what was found, so the call succeeds,
+/// or it can never succeed.
 pub(crate) fn waited<R, E: Refused>(result: Result<R, E>) -> Result<R, WaitError> {
     result.map_err(|error| error.for_good().unwrap_or(WaitError::TimedOut))
 }
 
 impl WaitError {
-    /// The error of a write: nobody reads what would be written.
+    /// Returns the error of a write: `BrokenPipe` if the reader is gone.
     pub(crate) fn into_write_error(self) -> io::Error {
         match self {
             WaitError::Closed | WaitError::Crashed => io::Error::new(ErrorKind::BrokenPipe, self),
@@ -170,7 +171,7 @@ impl From<WaitError> for io::Error {
             WaitError::NotConnected | WaitError::Orphaned => ErrorKind::NotConnected,
             WaitError::Truncated { .. } => ErrorKind::InvalidData,
             WaitError::Broken(broken) => io::Error::from(broken).kind(),
-            // Not `Interrupted`: whoever reads or writes all would go on.
+            // Not `Interrupted`: `read_exact` and `write_all` would go on.
             WaitError::Called => ErrorKind::Other,
             _ => ErrorKind::InvalidInput,
         };

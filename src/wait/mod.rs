@@ -1,4 +1,4 @@
-//! Waiting, as an adverb: `tx.blocking().push(7)`, `rx.within(limit).pop()`. How a handle waits, and how a wait ends.
+//! Calls that wait: `tx.blocking().push(7)`, `rx.within(limit).pop()`. How a handle waits, and how a wait ends.
 
 mod driver;
 mod error;
@@ -30,7 +30,7 @@ pub use set::{Interest, Ready, WaitSet, Woken};
 
 /// A handle, a batch or a view whose calls wait: for as long as it takes (`blocking`), or up to a limit (`within`).
 ///
-/// It has the same calls as what it was made from. Each takes it by value, so a limit is that of one call.
+/// It has the same calls as what it was made from. Each call takes it by value, so a limit holds for one call.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ impl<'a, H> Waiting<'a, H> {
         Waiting { handle: self.handle, deadline: self.deadline }
     }
 
-    /// Repeats a call until it is not refused, or is for good, and waits in between by `wait`.
+    /// Repeats a call until it succeeds or can never succeed, and calls `wait` between two attempts.
     #[inline(always)]
     pub(crate) fn until<R, E: Refused>(
         &mut self,
@@ -83,7 +83,8 @@ impl<'a, H> Waiting<'a, H> {
     }
 }
 
-/// Makes the call of an iterator that waits: it ends after the first error, and a closing is its end.
+/// Makes the call behind one step of an iterator that waits. The iterator ends after the first error; if the other end
+/// closed the ring, it ends without one.
 #[inline]
 pub(crate) fn next<H, T>(
     waiting: &mut Option<Waiting<'_, H>>,
@@ -96,7 +97,7 @@ pub(crate) fn next<H, T>(
     if let Err(WaitError::Closed) = result { None } else { Some(result) }
 }
 
-/// Makes a call for what it left over of `len`, until nothing is.
+/// Repeats a call for the rest of `len` elements until all of them are moved.
 pub(crate) fn all(
     len: usize,
     mut some: impl FnMut(usize) -> Result<usize, WaitError>,
@@ -123,7 +124,7 @@ impl<H: fmt::Debug> fmt::Debug for Waiting<'_, H> {
 
 /// # How to wait
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
-    /// Returns this handle with calls that wait for as long as it takes.
+    /// Returns this handle with calls that wait without a limit.
     #[inline(always)]
     pub fn blocking(&mut self) -> Waiting<'_, Self> {
         Waiting::new(self, None)
@@ -136,7 +137,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         Waiting::new(self, Some(limit))
     }
 
-    /// Changes how the calls that wait do so, as [`Options::wait`](crate::Options::wait) does at attach.
+    /// Changes the wait strategy, as [`Options::wait`](crate::Options::wait) does at attach.
     pub fn set_wait(&mut self, strategy: Wait) {
         self.waiter.strategy = strategy;
         self.memory.set_parks_always(strategy == Wait::Park);
@@ -146,15 +147,14 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// Returns what ends a call of this handle that waits, with [`WaitError::Called`], from another thread or from a
     /// handler of a signal. Each call of this returns the same waker.
     ///
-    /// A call that finds at once what it asked for does not wait, and is not ended. From the first time on each sleep
-    /// takes a system call (`futex_waitv`) that Linux has since 5.16; where it is missing or refused, the handle sleeps
-    /// in naps of 1 ms.
+    /// A call that need not wait is not ended. After the first call of this, each sleep uses `futex_waitv`, which Linux
+    /// has since 5.16; if it is missing or refused, the handle sleeps for 1 ms at a time.
     pub fn waker(&mut self) -> Waker {
         self.memory.waker()
     }
 }
 
-/// The longest sleep: what wakes nobody, such as a crash, is noticed after it.
+/// The longest sleep between two checks of the other end: a crash wakes nobody.
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
 
 /// The longest spin before a sleep, about the time that a wake takes, and the shortest one.
@@ -177,10 +177,12 @@ pub(crate) fn waiter(strategy: Wait) -> Waiter {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Deadline<'a> {
     Never,
-    /// So long after it has begun. The clock is read when that is first needed: a call that does not wait reads none.
+    /// This long after the wait begins. The clock is read when the end is first needed: a call that need not wait reads
+    /// no clock.
     After(Duration),
     At(Instant),
-    /// Before it sleeps, and by this error: a task waits. By reference, so that a call that does not wait copies none.
+    /// When it would sleep, with this error: a task waits. A reference, so that a call that need not wait copies
+    /// nothing.
     #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "there are no tasks"))]
     BySleep(&'a WaitError),
 }
@@ -193,7 +195,7 @@ impl<'a> Deadline<'a> {
     /// Returns the deadline with its end fixed.
     pub(crate) fn begin(&mut self) -> Deadline<'a> {
         if let Deadline::After(limit) = *self {
-            // A limit that no clock can reach is none.
+            // A limit beyond the range of the clock is no limit.
             *self = Instant::now().checked_add(limit).map_or(Deadline::Never, Deadline::At);
         }
         *self
@@ -218,7 +220,7 @@ impl Limit for Deadline<'_> {
 }
 
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
-    /// Waits until `need` units of positions are there, or free.
+    /// Waits until `need` units of positions can be read, or are free.
     #[inline(never)]
     pub(crate) fn wait_until_ready(&mut self, need: u64, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
         let deadline = deadline.begin();
@@ -278,7 +280,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         }
     }
 
-    /// Returns whether the other end has said that it left, and the user is to be told. Makes no system call.
+    /// Returns whether the other end detached in order and this handle has to report it. Makes no system call.
     pub(crate) fn was_left(&self) -> bool {
         let peer = self.peer_presence();
         matches!(peer, Presence::Left { .. }) && self.ends.concern(peer) && !self.waiter.awaits_successor
@@ -295,7 +297,7 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
         let peer = self.peer_presence();
         let ended = |error| Ok(Some(Ended { error, peer }));
         let state = self.memory.peer_state(closely);
-        // A holder that attached or left meanwhile may be the one of this state: which it is, the next check finds out.
+        // The state may be that of a holder that attached or detached in between: the next check tells which.
         if self.peer_presence() != peer {
             return Ok(None);
         }

@@ -12,22 +12,22 @@ use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::set::poll;
 use crate::segment::{Event, Segment};
 
-/// A handle with a descriptor that an event loop waits for, together with sockets and timers: `epoll`, `poll`, or what
-/// rests on them.
+/// A handle with a descriptor that an event loop waits for, beside sockets and timers: `epoll`, `poll`, or what is
+/// built on them.
 ///
-/// The process at the other end wakes the loop itself: it reads a byte of the ring, of which the system tells whoever
-/// has this descriptor (`inotify`). So whoever else reads the ring wakes it for nothing. A [`Driver`] sleeps for it
-/// where the other end does not do that, where the process has more than 16 of these, or may not call `membarrier`,
-/// where the system watches nothing, and where the user gave one.
+/// The process at the other end wakes the loop itself: it reads a byte of the ring's object, and the kernel reports
+/// that read to this descriptor (`inotify`). So any other read of the object is a spurious wake. A [`Driver`] sleeps
+/// for the handle instead if the other end does not wake by a read, if the process has more than 16 of these or may not
+/// call `membarrier`, if the kernel refuses to watch the object, and if the user gave one.
 ///
-/// The descriptor is readable at first, and from each wake on until [`is_ready`](Self::is_ready) returns `false`. It is
-/// waited for as readable at either end of a ring, by level or by edge: ask `is_ready` again and again, take or send
-/// what is there, and go back to the loop when it returns `false`. By level one may go back earlier. The descriptor may
-/// be readable for nothing, but it is never not readable while something has come since `is_ready` returned `false`. It
-/// is neither read nor written by the user.
+/// The descriptor is readable at first, and from each wake on until [`is_ready`](Self::is_ready) returns `false`. Wait
+/// for it to be readable, at either end of a ring, level or edge triggered: call `is_ready`, pop or push, until it
+/// returns `false`, then go back to the loop. With level triggering you may go back earlier. A wake may be spurious,
+/// but none is lost: whatever was published after `is_ready` returned `false` makes the descriptor readable. Do not
+/// read or write it.
 ///
-/// An end of the other side, a ring that was shortened, and whatever else ends a wait counts as ready, as in a
-/// [`WaitSet`](crate::WaitSet): a call of the handle that waits for no time tells what it is.
+/// A handle is also ready if the other end closed or crashed, if the ring was truncated, and whenever a wait would end,
+/// as in a [`WaitSet`](crate::WaitSet): a call with a limit of zero returns the reason.
 ///
 /// A forked child has the descriptor too, and should close it: drop this.
 ///
@@ -69,15 +69,15 @@ pub struct Readiness<H> {
     handle: H,
 }
 
-/// What a [`Readiness`] has beside its handle: for the library for C, whose handles stay where they are.
+/// What a [`Readiness`] has beside its handle: for the library for C, whose handles do not move.
 #[doc(hidden)]
 pub struct Descriptor {
     event: Arc<Event>,
-    /// Has the event happen.
+    /// Signals the event.
     waker: Waker,
-    /// Whether the next sleep asks the other end for a read.
+    /// Whether the next sleep asks the other end to wake by a read.
     asks_for_reads: Cell<bool>,
-    /// How often that had woken this one when this last fell asleep; `None` if the driver sleeps for it.
+    /// The count of wakes by the other end when this end announced its last sleep; `None` if the driver sleeps for it.
     woken: Cell<Option<u64>>,
     seat: Seat,
 }
@@ -103,7 +103,7 @@ impl Descriptor {
         let asks = self.asks_for_reads.get();
         let is_ready = poll(&mut interest, &self.waker, asks, || self.event.clear());
         if !is_ready {
-            // Asked behind each announcement: whoever reads may be followed by one who does not, who then wakes.
+            // Checked after each announcement: a holder that wakes by a read may be followed by one that does not.
             let reads = self.event.is_of_reads() && interest.bed().is_some_and(|(segment, _)| segment.peer_reads());
             self.asks_for_reads.set(reads);
             self.seat.set_by_reads(asks && reads);
@@ -130,8 +130,8 @@ impl fmt::Debug for Descriptor {
 
 /// # In an event loop
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
-    /// Returns this handle with a descriptor for an event loop, for which a driver of the process's own sleeps where
-    /// the other process does not wake the loop itself.
+    /// Returns this handle with a descriptor for an event loop. If the other process does not wake the loop itself, a
+    /// driver of the library's does.
     ///
     /// # Errors
     ///
@@ -165,11 +165,11 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
 }
 
 impl<H> Readiness<H> {
-    /// Returns whether what is asked for is there, or free, or the wait for it has ended. If not, the descriptor is
-    /// readable as soon as it may be; until then it is not, unless something has come meanwhile.
+    /// Returns whether a wait for this would succeed or end now. If not, the descriptor becomes readable as soon as
+    /// that may have changed.
     ///
-    /// Each question replaces the one before. A call that waits, of the handle itself, ends what this has begun: ask
-    /// again before going back to the event loop.
+    /// Each call replaces the interest of the one before. A call of the handle that waits cancels it: call this again
+    /// before you go back to the event loop.
     ///
     /// # Errors
     ///
@@ -178,7 +178,7 @@ impl<H> Readiness<H> {
         self.descriptor.is_ready(ask(&mut self.handle))
     }
 
-    /// Returns the handle. What it pushes or pops needs no question before.
+    /// Returns the handle. It can push and pop without a call of `is_ready` before.
     pub fn handle(&mut self) -> &mut H {
         &mut self.handle
     }

@@ -16,52 +16,52 @@ pub use crate::ring::set::{Ready, Woken};
 /// What a [`WaitSet`] waits for at one handle, which it borrows: `rx.readable()`, `rx.readable_for(len)` of a stream,
 /// `tx.writable(len)`.
 ///
-/// It is ready as soon as a call of the handle that waits for as much would not wait: because that is there, or free;
-/// or because the wait has ended: the other end has left (`Closed`) or is gone (`Crashed`) and the handle does not
-/// await a successor, nobody can come any more (`Orphaned`), the ring was shortened (`Truncated`), or the handle can no
-/// longer be used. Which it is, the call that the user makes then tells; one that waits for no time,
-/// `rx.within(Duration::ZERO)`, tells of ends too. A handle that awaits a successor is not ready when the other end
-/// leaves or crashes: it is when the next one has sent something, or made room.
+/// It is ready as soon as a call of the handle that waits for as much would return: because the elements can be read,
+/// or the space is free; or because the wait ends: the other end detached (`Closed`) or exited without that (`Crashed`)
+/// and the handle does not await a successor, no process can attach any more (`Orphaned`), the ring was truncated
+/// (`Truncated`), or the handle can no longer be used. The call that you make then returns which; one with a limit of
+/// zero, `rx.within(Duration::ZERO)`, reports ends too. A handle that awaits a successor is not ready when the other
+/// end detaches or crashes: it is once the next one has sent something, or made room.
 ///
-/// It is ready too if nobody is at the other end and the handle does not wait for the first one (`NotConnected`). An
-/// end that was told stays until the next process attaches there, the others for ever, and a list with such a handle is
-/// ready at once. So take it out of the list. A waker of the handle itself ends no wait of a set.
+/// It is ready too if no process has attached to the other end and the handle does not wait for the first one
+/// (`NotConnected`). `Closed` and `Crashed` last until the next process attaches, the other reasons for ever, and a
+/// list with such a handle is ready at once: take it out of the list. A waker of the handle itself does not end the
+/// wait of a set.
 pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 
 /// Waits at many rings at once, of either kind, at either end.
 ///
-/// Each wait is given a list of what is waited for, and returns all that is ready. That is asked anew each time, so
-/// what the user leaves in a ring is ready again (level triggered), and between two waits the set borrows nothing. A
-/// ring that always has something does not hide the others: all that are ready are told, and each can be served once
-/// between two waits.
+/// Each wait is given a list of interests and returns all that are ready. Readiness is level triggered: what you leave
+/// in a ring is ready again at the next wait, and between two waits the set borrows nothing. A busy ring does not
+/// starve the others: all that are ready are returned, and each can be served once between two waits.
 ///
-/// It spins and sleeps as [`set_wait`](Self::set_wait) says, at first as [`Wait::SpinThenPark`] does, however the
-/// handles themselves wait; but a handle that waits by [`Wait::Park`] has the other end make its own fences, and if all
-/// of a list do, the set makes none. The longest spin is as long at many rings as at one.
+/// It spins and sleeps as [`set_wait`](Self::set_wait) says, at first as [`Wait::SpinThenPark`] does, whatever the
+/// strategies of the handles are; but a handle with [`Wait::Park`] has the other end make its own fences, and if all of
+/// a list do, the set makes none. The longest spin takes as long for many rings as for one.
 ///
 /// # What it costs
 ///
-/// A sleep costs a load and a store or two for each ring, one `membarrier` for all of them, and one `futex_waitv`,
-/// which takes the system longer the more rings there are. It lasts until something comes: a set to whose rings nothing
-/// comes makes no system call.
+/// A sleep costs a load and one or two stores for each ring, one `membarrier` for all of them, and one `futex_waitv`,
+/// which takes longer the more rings there are. It lasts until something is published: while nothing is, a set makes no
+/// system call.
 ///
-/// The death of a process wakes nobody, so a thread of the library's tells the set to ask how the other end is: one per
-/// process, started by its first sleep in a set, in which the system watches the rings (`inotify`) and the processes at
-/// their other ends. A crash, an `abandon`, a ring that is shortened and a name that is removed are told within 10 ms;
-/// a process that is gone though something keeps its lock, as soon as the system has written its core. The first sleep
-/// at a handle takes some 50 us more, and a handle that has slept keeps a descriptor of that process.
+/// The death of a process wakes nobody, so a thread of the library tells the set when to check the other ends: one
+/// thread per process, started by the first sleep in a set, which watches the rings (`inotify`) and the processes at
+/// their other ends (`pidfd`). A crash, an `abandon`, a truncated ring and a removed name are reported within 10 ms; a
+/// process that exited while another one keeps its lock, as soon as its core is written. The first sleep at a handle
+/// takes some 50 us more, and a handle that has slept keeps a `pidfd` of the other process.
 ///
-/// Where the system refuses that (`fs.inotify.max_user_instances`, a filter, no `/proc`, no more threads), sleeps are
-/// cut into slices of 100 ms. After each one the set asks the system for each ring how long it is and whether the
-/// process at the other end lives: about 140 + 30 N system calls a second at N rings. What is said above is told within
-/// 100 ms then, and a process whose lock something keeps within N times that. Sleeps are cut, too, at a ring that users
-/// may read who may not write it, by its [`mode`](crate::Options::mode) or a descriptor that is
-/// [sealed](crate::Options::sealable): they could take the sleeper from the word by which it is woken.
+/// If the kernel refuses that (`fs.inotify.max_user_instances`, a filter, no `/proc`, no more threads), a sleep lasts
+/// at most 100 ms. After each one the set checks the length of each ring and whether the process at its other end is
+/// alive: about 140 + 30 N system calls a second for N rings. What is said above is then reported within 100 ms, and a
+/// process whose lock another one keeps within N times that. Sleeps are limited, too, at a ring that users may read who
+/// may not write it, by its [`mode`](crate::Options::mode) or a [sealed](crate::Options::sealable) descriptor: they
+/// could requeue the sleeper to another futex.
 ///
-/// When another process has shortened a ring, the set may touch what is gone, if another ring wakes it before it knows
-/// (SECURITY.md); a ring without a name cannot be shortened.
+/// If another process truncates a ring, the set may access the missing part before it has checked the length
+/// (SECURITY.md); a ring without a name cannot be truncated.
 ///
-/// If the system has no `futex_waitv` (before Linux 5.16), or a filter refuses it, the set sleeps in naps of 1 ms.
+/// If the system has no `futex_waitv` (before Linux 5.16), or a filter refuses it, the set sleeps for 1 ms at a time.
 ///
 /// # Examples
 ///
@@ -100,21 +100,21 @@ pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 /// ```
 pub struct WaitSet {
     waker: Waker,
-    /// Has it look again, and is no call.
+    /// Makes the wait check its rings again, and is no call.
     nudger: task::Waker,
     bed: Bed,
-    /// How it waits, and how long it spun lately.
+    /// The strategy, and how long recent waits spun.
     waiter: Waiter,
-    /// When it last asked whether the other ends live.
+    /// When it last checked whether the other ends are alive.
     asked: Option<Instant>,
-    /// How often it has.
+    /// Counts those checks.
     round: usize,
     /// Whether the last wait ended by a call.
     looks_first: bool,
 }
 
 impl WaitSet {
-    /// Makes a set. It holds no descriptor, and nothing of any ring.
+    /// Makes a set. It holds no descriptor and refers to no ring.
     #[must_use]
     pub fn new() -> WaitSet {
         let waker = Waker::new();
@@ -129,8 +129,8 @@ impl WaitSet {
         }
     }
 
-    /// Returns what ends a wait of this set from another thread, or from a handler of a signal. Each call of this
-    /// returns the same waker.
+    /// Returns a waker that ends a wait of this set from another thread or a signal handler. Each call returns the same
+    /// waker.
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.waker.clone()
@@ -141,11 +141,12 @@ impl WaitSet {
         self.waiter.strategy = strategy;
     }
 
-    /// Waits until something of the list is ready, or a waker is used, or the limit is over; with `None` for as long as
-    /// it takes. A list of nothing waits for a waker.
+    /// Waits until an interest of the list is ready, a waker is used, or the limit is over; with `None` without a
+    /// limit. With an empty list it waits for a waker.
     ///
-    /// A call by a waker comes first; the next wait then looks at the rings before it takes another one. With a limit
-    /// of 0 it only asks what is ready, and each 100 ms the system about handles at which no set has slept.
+    /// A call by a waker comes first; the next wait then checks the rings before it takes another one. With a limit of
+    /// 0 it only checks what is ready, and every 100 ms also whether the processes at the other ends are alive, for
+    /// handles at which no set has slept.
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ impl WaitSet {
                 }
             },
             Wait::SpinThenPark => {
-                // A poll of many rings takes as much longer.
+                // A poll takes longer the more rings there are.
                 let polls = self.waiter.spins / len.max(1) as u32;
                 if let Some(woken) = self.spin(interests, polls, deadline) {
                     self.waiter.spins = (2 * self.waiter.spins).min(self.waiter.longest);
@@ -188,7 +189,7 @@ impl WaitSet {
         Ok(sleep_until_ready(interests, self, deadline))
     }
 
-    /// Polls so many times, and reads the clock now and then.
+    /// Polls this many times, and reads the clock now and then.
     fn spin(&mut self, interests: &mut [Interest<'_>], polls: u32, deadline: Deadline<'_>) -> Option<Woken> {
         (1..=polls).find_map(|poll| {
             spin_loop();
