@@ -1,12 +1,12 @@
 /*
- * How processes attach to a name that may be absent, half made, removed, or made again at any step, by processes that
- * may be killed at any step.
+ * How processes attach to a name that may be absent, in creation, removed, or created again at any step, by processes
+ * that may be killed at any step.
  *
  * Stands for:
- *   src/segment/attach.rs  attach look look_at join create begin make enter lock_role look_at_holder reopen repair
+ *   src/segment/attach.rs  attach run try_name join create begin make enter lock_role check_holder reopen repair
  *   src/segment/view.rs    identity was_left
  *   src/segment/reserved.rs reserve
- *   src/segment/object.rs  open create set_mode reopen is_in_the_making stands_for
+ *   src/segment/object.rs  open create set_mode reopen is_in_creation refers_to
  *   src/segment/removal.rs unlink unlink_if_free lock_both_roles unlink_locked unlink_if unlink_own
  *   src/segment/roles.rs   take give_back
  *   src/segment/mod.rs     unlink_if_asked
@@ -15,13 +15,13 @@
  * Memory: sequentially consistent. All but one of the words are the kernel's: names, locks, lengths. The magic is
  * stored last and before the administration lock is given back, and whoever acts on its absence has taken that lock.
  *
- * An object in the making is marked, by its mode: from the step that gives it the name on, until it has its magic. By
+ * An object in creation is marked, by its mode: from the step that gives it the name on, until it has its magic. By
  * that an attach tells what a creator left from what a stranger made, who does not keep to this.
  *
- * Each open, lock, look, change of the mode and removal is a step. A killed process gives its locks back one by one.
+ * Each open, lock, read, change of the mode and removal is a step. A killed process gives its locks back one by one.
  * Who is refused because the role is held tries again. Who made an object and has not locked it yet can lose it to one
  * that repairs: LOSSES times in a run. In the code nothing but the pauses between attempts bounds that, and then
- * Patience.
+ * RetryLimit.
  *
  * Bounds, by -D: PRODUCERS and CONSUMERS processes that attach once, each of which may create; KILLS deaths; FAILS
  * creations for which there is no memory; LOSSES as said; UNLINKS processes that remove the name, REMOVERS those that
@@ -79,7 +79,7 @@
 
 byte name;                          /* the object that has the name */
 byte made;                          /* objects so far */
-bit marked[OBJECTS + 1];            /* as one in the making */
+bit marked[OBJECTS + 1];            /* as in creation */
 bit reserved[OBJECTS + 1];
 bit magic[OBJECTS + 1];
 byte administration[OBJECTS + 1];   /* who has the lock: a process, from 1 */
@@ -148,7 +148,7 @@ inline unlink_locked(repairs)
     }
 }
 
-/* object::reopen, object::stands_for: `has` says whether the name is that of the object still. */
+/* object::reopen, object::refers_to: `has` says whether the name is that of the object still. */
 inline check_name()
 {
     atomic { has = (name == file) }
@@ -189,7 +189,7 @@ proctype Attacher(byte me; bit role)
     {
         skip;
 again:
-        /* attach: look_at */
+        /* attach: try_name */
         give_all_back();
         atomic { has = 0; named = 0; file = name };
         if

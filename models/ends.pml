@@ -2,9 +2,9 @@
  * How the end of a holder is told: once, to whom it concerns, after the data, and as what it was.
  *
  * Stands for:
- *   src/ring/ends.rs      attach concern told leave
+ *   src/ring/ends.rs      attach concern mark_told leave
  *   src/ring/presence.rs  enter leave observe
- *   src/ring/farewell.rs  leave
+ *   src/ring/leave.rs     leave
  *   src/ring/endpoint.rs  leave peer_presence
  *   src/ring/wait.rs      sleep_until_ready settle
  *   src/wait/mod.rs       wait_until_ready ended tell
@@ -15,8 +15,8 @@
  * Memory: x86-TSO with one store in a buffer: that of a presence, behind which an end that attaches loads the other
  * one's words. Every other store is seen at once: it is behind that one, and in front of no load that matters here.
  *
- * The data is a count: what was sent and what was read, by all holders. A wait that finds nothing looks again for ever,
- * as slices make it do; parking.pml shows that nobody sleeps for longer.
+ * The data is a count: what was sent and what was read, by all holders. A wait that finds nothing checks again for
+ * ever, as slices make it do; parking.pml shows that nobody sleeps for longer.
  *
  * Bounds, by -D: LIVES_P and LIVES_C holders of the two roles, one after the other; SENDS elements in all through a
  * ring of one; KILLS deaths, each between any two steps. A holder that is not killed leaves in order, exits, or
@@ -294,7 +294,7 @@ proctype End(byte me)
 #endif
                say(GENERATION(said_own) * 2)
            :: true ->
-               /* farewell::leave */
+               /* leave::leave */
                atomic { peer = presence[PEER]; settle() };
                atomic {
                    if

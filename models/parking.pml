@@ -3,18 +3,18 @@
  * processors' buffers.
  *
  * Stands for:
- *   src/ring/park.rs      attach published paused came_or_left tell notice answered
- *                         renew leave begin announce sleep end
+ *   src/ring/park.rs      attach published paused presence_changed notify answer answered
+ *                         renew leave prepare announce sleep finish
  *   src/ring/endpoint.rs  begin leave wake renew_sleeper pause goals park
  *   src/ring/writer.rs    is_ready load_head
  *   src/ring/reader.rs    is_ready advance_from release
- *   src/ring/farewell.rs  leave ask_for_nothing
+ *   src/ring/leave.rs     leave clear_requests
  *   src/ring/presence.rs  enter leave observe
  *   src/ring/wait.rs      sleep_until_ready settle may_have_ended
  *   src/wait/mod.rs       set_wait wait_until_ready ended
  *   src/handle.rs         enter leave_now
- *   src/segment/futex.rs  prepare barrier wait wake
- *   src/segment/mod.rs    fence_to_publish fence_to_sleep load_behind is_registered asks_for_fences
+ *   src/segment/futex.rs  register barrier wait wake
+ *   src/segment/mod.rs    fence_to_publish fence_to_sleep load_after_publish is_registered asks_for_fences
  *
  * Memory: x86-TSO. A store goes into the buffer of its processor, and from there to memory at any later time, in order.
  * Each word has one writer, which keeps what it stored in its handle, so no load needs its own buffer. A full fence
@@ -140,7 +140,7 @@ inline is_ready()
     if :: KNOWN < need -> other = MEM(PEER, POSITION) :: else fi
 }
 
-/* What is told. */
+/* What was published. */
 #define ABOUT_POSITION 0
 #define ABOUT_PAUSE 1
 #define ABOUT_PRESENCE 2
@@ -158,8 +158,8 @@ inline futex_wake()
     }
 }
 
-/* Notifier::tell, with Notifier::notice */
-inline tell(news)
+/* Notifier::notify, with Notifier::answer */
+inline notify(published)
 {
     do
     :: atomic {
@@ -175,10 +175,10 @@ inline tell(news)
            if :: word == answered -> break :: else fi
        };
        if
-       :: (word & ASLEEP) && news != ABOUT_PRESENCE ->
+       :: (word & ASLEEP) && published != ABOUT_PRESENCE ->
            word = MEM(PEER, PARKING);
            atomic {
-               goal = (news == ABOUT_PAUSE -> MEM(P, NEEDED) : MEM(PEER, WANTED));
+               goal = (published == ABOUT_PAUSE -> MEM(P, NEEDED) : MEM(PEER, WANTED));
 #ifdef FAULT_WAKES_LATE
                goal = (goal + 1) & 7;
 #endif
@@ -287,7 +287,7 @@ inline park()
 {
 #ifdef GATHERS
 #ifndef FAULT_NO_PAUSE
-    if :: me == C -> tell(ABOUT_PAUSE) :: else fi;
+    if :: me == C -> notify(ABOUT_PAUSE) :: else fi;
 #endif
 #endif
     atomic {
@@ -317,13 +317,13 @@ inline park()
     if
     :: KNOWN < need ->
 #ifndef FAULT_NO_LAST_CHECK_OF_PRESENCE
-        atomic { if :: MEM(PEER, PRESENCE) != seen -> is_news = 1 :: else fi };
+        atomic { if :: MEM(PEER, PRESENCE) != seen -> has_changed = 1 :: else fi };
 #endif
 #ifdef FAULT_WAKES_LOADED_LATE
         begun = MEM(PEER, WAKES);
 #endif
         if
-        :: is_news -> is_news = 0
+        :: has_changed -> has_changed = 0
         :: else -> futex_wait()
         fi
     :: else
@@ -381,18 +381,18 @@ inline wait_until_ready()
 
 proctype End(byte me)
 {
-    /* Endpoint: Cursor, Waker, Sleeper, and what is known of the other end. */
+    /* Endpoint: Cursor, Notifier, Sleeper, and what is known of the other end. */
     byte mine, other, answered, wakes, sleeper, came;
     bit fences, allowed, asks;
     /* Locals of calls. */
     byte word, goal, begun, seen, need;
-    bit asleep, fenced, gathers, is_news, early, slept, ended;
+    bit asleep, fenced, gathers, has_changed, early, slept, ended;
 
     do
     :: atomic { lives[me] > 0 -> lives[me]--; alive[me] = 1 };
        {
            atomic {
-               /* Segment::attach, Barriers::prepare */
+               /* Segment::attach, Membarrier::register */
                registered[me] = 1;
                allowed = 1;
 #ifdef MIXED
@@ -410,7 +410,7 @@ proctype End(byte me)
                /* Cursor::new: knows of nothing. */
                mine = MEM(me, POSITION);
                other = (me == P -> MINUS(mine, CAP) : mine);
-               /* Waker::attach */
+               /* Notifier::attach */
                fences = !registered[me];
                wakes = (MEM(me, WAKES) & ~FENCES) | fences;
 #ifdef FAULT_COUNTED_ANEW
@@ -434,7 +434,7 @@ proctype End(byte me)
                store(PRESENCE, came)
            };
 #ifndef FAULT_COMES_SILENTLY
-           tell(ABOUT_PRESENCE);
+           notify(ABOUT_PRESENCE);
 #endif
            do
 #ifdef VISITS
@@ -481,16 +481,16 @@ proctype End(byte me)
 #endif
                    };
 #if defined(FAULT_WAKES_NO_PRODUCER) || CAP >= N
-                   if :: me == P -> tell(ABOUT_POSITION) :: else fi
+                   if :: me == P -> notify(ABOUT_POSITION) :: else fi
 #else
-                   tell(ABOUT_POSITION)
+                   notify(ABOUT_POSITION)
 #endif
                :: else ->
                    wait_until_ready();
                    if :: ended -> break :: else fi
                fi
            od;
-           /* Endpoint::leave, or farewell::leave for a process that exits. */
+           /* Endpoint::leave, or leave::leave for a process that exits. */
            atomic {
                need = 0;
                ended = 0;
@@ -501,7 +501,7 @@ proctype End(byte me)
            if
            :: true ->
 #ifndef FAULT_LEAVES_SILENTLY
-               tell(ABOUT_PRESENCE)
+               notify(ABOUT_PRESENCE)
 #else
                skip
 #endif
@@ -520,7 +520,7 @@ proctype End(byte me)
            registered[me] = 1;
            if :: lives[me] == 0 -> done[me] = 1 :: else fi;
            mine = 0; other = 0; answered = 0; wakes = 0; sleeper = 0; came = 0; fences = 0; allowed = 0; asks = 0;
-           word = 0; goal = 0; begun = 0; seen = 0; need = 0; asleep = 0; fenced = 0; gathers = 0; is_news = 0;
+           word = 0; goal = 0; begun = 0; seen = 0; need = 0; asleep = 0; fenced = 0; gathers = 0; has_changed = 0;
            early = 0; slept = 0; ended = 0
        }
     :: lives[me] == 0 && done[me] -> goto out

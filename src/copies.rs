@@ -23,7 +23,7 @@ mod x86 {
     use std::arch::is_x86_feature_detected;
     use std::time::{Duration, Instant};
 
-    use crate::ring::copy::{FEW, Out, copy_bytes, go_by_blocks};
+    use crate::ring::copy::{LONGEST_BY_PIECES, Out, copy_bytes, set_longest_by_blocks};
 
     /// Bytes of a long copy that is measured.
     const LONG: usize = 4096;
@@ -35,13 +35,13 @@ mod x86 {
         }
         // A long value was often stored a moment ago, word by word, which defeats store forwarding of wide loads; here
         // it was not. So blocks have to be a quarter faster.
-        let longest = match (share_of_blocks(FEW) < 1.0, share_of_blocks(LONG) < 0.75) {
+        let longest = match (share_of_blocks(LONGEST_BY_PIECES) < 1.0, share_of_blocks(LONG) < 0.75) {
             (true, true) => usize::MAX,
-            (true, false) => FEW,
+            (true, false) => LONGEST_BY_PIECES,
             (false, _) => 0,
         };
         // SAFETY: the processor has AVX.
-        unsafe { go_by_blocks(longest) };
+        unsafe { set_longest_by_blocks(longest) };
     }
 
     /// Returns the time of a copy by blocks, divided by that of the same copy in the other way.
@@ -59,7 +59,7 @@ mod x86 {
     fn time(len: usize, longest: usize) -> Duration {
         let (from, mut to) = ([1_u64; LONG / 8], [0_u64; LONG / 8]);
         // SAFETY: the processor has AVX.
-        unsafe { go_by_blocks(longest) };
+        unsafe { set_longest_by_blocks(longest) };
         let start = Instant::now();
         for _ in 0..LONG / len * 4 {
             // SAFETY: both have that many bytes, begin at a word, and do not overlap.

@@ -78,11 +78,11 @@ pub enum Error {
         name: String,
         /// The role that is held.
         role: Role,
-        /// The process that holds it, if that can be known from here.
+        /// The process that holds it, if it is of this PID namespace.
         holder: Option<u32>,
     },
-    /// The process that held the role is gone, but its lock is still held: a process that it forked or spawned while it
-    /// attached has a copy of it, or the system still writes its core.
+    /// The process that held the role has exited, but its lock is still held: a process that it forked or spawned
+    /// during its attach keeps it, or the kernel is still writing its core.
     #[error(
         "the {role} of ring {name:?}, process {holder}, is gone, but its lock is still held after {waited:?}, expected \
          free: by a process that it forked or spawned, or while its core is written; end that process{}, and the role \
@@ -99,8 +99,8 @@ pub enum Error {
         /// How long the call waited for the lock.
         waited: Duration,
     },
-    /// Nobody holds the role, or the administration of the ring, but a process that may only read the ring has set a
-    /// read lock there, which keeps everybody from it.
+    /// No process holds the role, or the administration lock, but a process that may only read the ring has set a read
+    /// lock there, which blocks it.
     #[error(
         "{}: after {waited:?} a process that may only read it still has a read lock there, expected none; {}",
         kept(.name, *.role), unlock(.name)
@@ -108,7 +108,7 @@ pub enum Error {
     ReadLocked {
         /// The name of the ring.
         name: String,
-        /// The role that cannot be taken; `None` if the name cannot be removed, or the ring not be made anew.
+        /// The role that cannot be taken; `None` if the name cannot be removed, or an unfinished ring not replaced.
         role: Option<Role>,
         /// How long the call waited for the lock.
         waited: Duration,
@@ -168,7 +168,7 @@ pub enum Error {
         /// How many bytes it may have.
         limit: u64,
     },
-    /// The object changed while it was looked at.
+    /// The object changed while it was read.
     #[error("the object {name:?} changed while it was looked at; look again, and if that lasts, look who writes it")]
     Changing {
         /// The name of the object.
@@ -222,7 +222,7 @@ pub enum Error {
         found: u64,
         /// Those that this version knows.
         known: u64,
-        /// Whether this version can still look at the ring ([`inspect`](crate::inspect)).
+        /// Whether this version can still [`inspect`](crate::inspect) the ring.
         can_be_inspected: bool,
     },
     /// Another user owns the ring.
@@ -559,7 +559,7 @@ fn shown(name: &str) -> String {
     if name == ANONYMOUS { String::new() } else { format!(" (fuser /dev/shm/{name} shows it)") }
 }
 
-/// Says what a read lock keeps from everybody.
+/// Says what a read lock blocks.
 fn kept(name: &str, role: Option<Role>) -> String {
     match role {
         Some(role) => format!("the {role} of ring {name:?} is free, but cannot be taken"),

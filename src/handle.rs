@@ -92,12 +92,12 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     #[must_use]
     #[inline]
     pub fn is_forked(&self) -> bool {
-        !self.is_here()
+        !self.in_own_process()
     }
 
     /// Wakes the other end without a publication, if it sleeps: for the conformance kit.
     #[doc(hidden)]
-    pub fn wake_in_vain(&mut self) -> Result<(), Broken> {
+    pub fn wake_spuriously(&mut self) -> Result<(), Broken> {
         self.check()?;
         self.wake();
         Ok(())
@@ -188,7 +188,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
         self.poison(Broken::Left);
     }
 
-    fn leave_now(&mut self, hands_on: bool) -> Result<(), Error> {
-        if self.memory.leave(hands_on) { self.memory.unlink_if_asked() } else { Ok(()) }
+    fn leave_now(&mut self, hands_over: bool) -> Result<(), Error> {
+        if self.memory.leave(hands_over) { self.memory.unlink_if_asked() } else { Ok(()) }
     }
 }

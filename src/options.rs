@@ -16,7 +16,7 @@ use crate::ring::memory::Role;
 use crate::ring::message::Geometry;
 use crate::ring::pace::Bound;
 use crate::ring::stream::Element;
-use crate::segment::{Creation, Place, Request, Segment, Terms, Wanted};
+use crate::segment::{Creation, Parameters, Place, Request, Requirements, Segment};
 use crate::stream;
 use crate::wait::{self, Wait, Waiter};
 
@@ -49,7 +49,7 @@ use crate::wait::{self, Wait, Waiter};
 #[must_use]
 pub struct Options {
     request: Request,
-    terms: Terms,
+    parameters: Parameters,
     wait_strategy: Wait,
     awaits_first: bool,
     awaits_successor: bool,
@@ -108,7 +108,7 @@ impl Options {
     fn at(place: Place) -> Options {
         Options {
             request: Request::at(place),
-            terms: Terms::default(),
+            parameters: Parameters::default(),
             wait_strategy: Wait::default(),
             awaits_first: true,
             awaits_successor: false,
@@ -124,7 +124,7 @@ impl Options {
     /// Each message takes its length, 8 bytes of header (16 if the [`record_alignment`](Options::record_alignment) is
     /// more than 8), and padding to the next multiple of the alignment.
     pub fn capacity(mut self, elements_or_bytes: usize) -> Options {
-        self.terms.capacity = Some(elements_or_bytes);
+        self.parameters.capacity = Some(elements_or_bytes);
         self
     }
 
@@ -134,7 +134,7 @@ impl Options {
     /// 64, a message of up to 48 bytes occupies one cache line alone, which gives the lowest latency. An existing ring
     /// must have the same alignment, if one is given. Stream rings ignore it.
     pub fn record_alignment(mut self, bytes: usize) -> Options {
-        self.terms.record_align = Some(bytes);
+        self.parameters.record_align = Some(bytes);
         self
     }
 
@@ -300,14 +300,14 @@ impl Options {
     /// # }
     /// ```
     pub fn type_tag(mut self, tag: impl Into<String>) -> Options {
-        self.terms.type_tag = tag.into();
+        self.parameters.type_tag = tag.into();
         self
     }
 
     /// Accepts a ring of any type, if its elements have the same size: for tools that move bytes and do not know what
     /// they mean. Off by default: the type tag, the size and the alignment must be the same on both sides.
     pub fn any_type(mut self, any: bool) -> Options {
-        self.terms.any_type = any;
+        self.parameters.any_type = any;
         self
     }
 
@@ -330,7 +330,7 @@ impl Options {
     /// # }
     /// ```
     pub fn start_at(mut self, position: u64) -> Options {
-        self.terms.first_position = position;
+        self.parameters.first_position = position;
         self
     }
 
@@ -357,7 +357,7 @@ impl Options {
     /// # }
     /// ```
     pub fn ring_id(mut self, id: NonZeroU64) -> Options {
-        self.terms.ring_id = Some(id);
+        self.parameters.ring_id = Some(id);
         self
     }
 
@@ -445,7 +445,7 @@ impl Options {
     ///
     /// As [`Options::stream_producer`], except for [`Error::Busy`], [`Error::HolderGone`] and [`Error::Corrupted`].
     pub fn create_stream(&self, element: Layout) -> Result<OwnedFd, Error> {
-        Segment::create(&self.request, &Wanted::stream(&self.terms, element)?)
+        Segment::create(&self.request, &Requirements::stream(&self.parameters, element)?)
     }
 
     /// Creates a message ring, if it is missing, and attaches to neither end.
@@ -456,7 +456,7 @@ impl Options {
     ///
     /// As [`Options::create_stream`].
     pub fn create_message(&self) -> Result<OwnedFd, Error> {
-        Segment::create(&self.request, &Wanted::messages(&self.terms)?)
+        Segment::create(&self.request, &Requirements::messages(&self.parameters)?)
     }
 
     /// Attaches as the producer of a stream ring, creating the ring if asked to.
@@ -573,12 +573,12 @@ impl Options {
 
     /// Attaches to a ring of elements of this layout.
     pub(crate) fn stream_segment(&self, role: Role, element: Layout) -> Result<Segment, Error> {
-        Segment::attach(&self.request, role, &Wanted::stream(&self.terms, element)?)
+        Segment::attach(&self.request, role, &Requirements::stream(&self.parameters, element)?)
     }
 
     /// Attaches to a ring of messages.
     pub(crate) fn message_segment(&self, role: Role) -> Result<Segment, Error> {
-        Segment::attach(&self.request, role, &Wanted::messages(&self.terms)?)
+        Segment::attach(&self.request, role, &Requirements::messages(&self.parameters)?)
     }
 
     /// Says that a handle is attached.

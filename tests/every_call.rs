@@ -42,7 +42,7 @@ const LEFT_OUT: [(&str, &str, &str); 60] = [
     ("forked", "max_len", "the same"),
     ("forked", "trust_peer", "the `trust!` of the test makes it"),
     ("forked", "waker", "tests/set.rs and tests/waker.rs: it wakes the child alone"),
-    ("forked", "wake_in_vain", "for the conformance kit, which does not fork"),
+    ("forked", "wake_spuriously", "for the conformance kit, which does not fork"),
     ("forked", "push_if_known", "for the library in C: capi/tests/fork.c"),
     ("forked", "claim_if_known", "the same"),
     ("forked", "pop_if_known", "the same"),

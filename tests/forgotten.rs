@@ -279,7 +279,7 @@ const LOOKS: [Call<message::Consumer>; 11] = [
     }),
     ("Trusted", |rx| forget(trust!(rx))),
     ("Waiting", |rx| forget(rx.blocking())),
-    ("MessagesToCome", |rx| forget(rx.blocking().messages())),
+    ("IncomingMessages", |rx| forget(rx.blocking().messages())),
 ];
 
 #[test]

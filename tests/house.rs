@@ -144,8 +144,8 @@ const LIBRARY: [&str; 14] = [
 
 /// The modules of `src/ring/`, each above all that it may import.
 const RING: [&str; 21] = [
-    "stream", "message", "reader", "writer", "set", "wait", "call", "endpoint", "cursor", "ends", "farewell",
-    "observe", "park", "waiter", "presence", "identity", "memory", "pace", "position", "error", "copy",
+    "stream", "message", "reader", "writer", "set", "wait", "call", "endpoint", "cursor", "ends", "leave", "observe",
+    "park", "waiter", "presence", "identity", "memory", "pace", "position", "error", "copy",
 ];
 
 /// Who imports whom, below a folder of `src/`: each module with those that its code names behind `path`. A module is a

@@ -15,7 +15,7 @@ use crate::memory::{Memory, slot, word};
 /// # Errors
 ///
 /// The ring cannot be mapped, or the system refuses the call.
-pub fn wake_in_vain(memory: &Memory) -> io::Result<()> {
+pub fn wake_spuriously(memory: &Memory) -> io::Result<()> {
     // SAFETY: the mapping lies in this function alone, which never reads its bytes: the kernel compares addresses.
     let header = unsafe { MmapOptions::new().len(4096).map(memory.file())? };
     for role in [word::PRODUCER, word::CONSUMER] {

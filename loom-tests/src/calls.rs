@@ -7,7 +7,7 @@ use std::task::{Wake, Waker};
 use loom::sync::atomic::AtomicU32;
 
 use crate::parking::Queue;
-use crate::ring::call::{self, CallWord, SILENT};
+use crate::ring::call::{self, CallWord, NO_CALL};
 
 /// What is wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Wake for Called {
 
 impl Call {
     pub(crate) fn new(queue: &Arc<Queue>, fault: CallFault) -> Call {
-        Call(Arc::new(Called { word: AtomicU32::new(SILENT), queue: Arc::clone(queue), fault }))
+        Call(Arc::new(Called { word: AtomicU32::new(NO_CALL), queue: Arc::clone(queue), fault }))
     }
 
     /// Returns what has the sleeper look again.
@@ -85,7 +85,7 @@ impl Call {
     /// Returns whether nobody has called, or nudged.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        self.0.word.load(Ordering::Relaxed) == SILENT
+        self.0.word.load(Ordering::Relaxed) == NO_CALL
     }
 }
 
@@ -101,7 +101,7 @@ impl CallWord for Called {
             }
             (CallFault::Stored, Ordering::Release) => {
                 self.word.store(value, ordering);
-                SILENT
+                NO_CALL
             }
             (CallFault::TakenByStore, Ordering::Acquire) => {
                 let found = self.word.load(ordering);

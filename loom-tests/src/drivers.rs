@@ -9,20 +9,20 @@ use crate::calls::Call;
 use crate::parking::CheckedParking;
 use crate::ring::memory::{Parking, Role};
 use crate::ring::presence::Presence;
-use crate::ring::set::{Doubt, Interest, Member, poll, woken};
+use crate::ring::set::{Interest, Member, PeerCheck, load_wakes, poll};
 use crate::ring::wait::Watched;
 use crate::sleeping::SleepingMemory;
 
-/// In which order an end asks whether it is ready, and leaves what wakes it.
+/// In which order an end checks whether it is ready, and registers its waker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asks {
     /// As the library does it.
     Shipped,
-    /// It leaves its waker when it has announced itself, and looked a last time.
+    /// It registers its waker after it has announced its sleep, and checked a last time.
     LeavesLate,
-    /// It looks a last time before it announces itself.
+    /// It checks a last time before it announces its sleep.
     LooksEarly,
-    /// It announces itself before it makes sure that it is not ready, and looks no more.
+    /// It announces its sleep before it checks that it is not ready, and checks no more.
     LooksOnce,
 }
 
@@ -37,50 +37,50 @@ pub enum DriverFault {
     BeginsLate,
     /// It sleeps on the rings, and not on the word that ends it.
     SleepsThroughCalls,
-    /// A hint wakes whoever waits, and leaves nothing.
+    /// A hint wakes the waiter, and is not kept.
     HintNotKept,
-    /// A hint is left when whoever waits was woken.
+    /// A hint is kept only after the waiter was woken.
     HintKeptLate,
 }
 
-/// Where an end leaves what wakes it, as `segment/watch.rs` has it.
+/// The cell of a waker, as in `segment/watch.rs`.
 #[derive(Debug)]
-pub struct CheckedBell {
+pub struct CheckedWakerCell {
     waker_and_hint: Mutex<(Option<Waker>, bool)>,
     fault: DriverFault,
 }
 
-impl CheckedBell {
+impl CheckedWakerCell {
     /// Makes one with nothing in it.
     #[must_use]
-    pub fn new(fault: DriverFault) -> CheckedBell {
-        CheckedBell { waker_and_hint: Mutex::new((None, false)), fault }
+    pub fn new(fault: DriverFault) -> CheckedWakerCell {
+        CheckedWakerCell { waker_and_hint: Mutex::new((None, false)), fault }
     }
 
-    pub(crate) fn wait(&self, waker: &Waker) -> Watched {
+    pub(crate) fn register(&self, waker: &Waker) -> Watched {
         let mut left = self.waker_and_hint.lock().unwrap();
         if left.1 {
             return Watched::Hinted;
         }
         left.0 = Some(waker.clone());
-        Watched::Lasting
+        Watched::Unbounded
     }
 
-    pub(crate) fn hinted(&self) -> bool {
+    pub(crate) fn take_hint(&self) -> bool {
         std::mem::take(&mut self.waker_and_hint.lock().unwrap().1)
     }
 
-    /// Wakes whoever waits, once.
+    /// Wakes the waiter, once.
     ///
     /// # Panics
     ///
     /// If a thread of the model has panicked.
-    pub fn strike(&self) {
+    pub fn wake(&self) {
         let waker = self.waker_and_hint.lock().unwrap().0.take();
         waker.inspect(Waker::wake_by_ref);
     }
 
-    /// Has whoever waits ask how the other end is.
+    /// Sets a hint: the waiter wakes and checks the other end.
     ///
     /// # Panics
     ///
@@ -103,7 +103,7 @@ impl CheckedBell {
 pub struct CheckedDriver {
     parking: CheckedParking,
     role: Role,
-    /// How often the end was woken when it took its seat.
+    /// The count of wakes when the end was registered.
     first: u64,
     call: Call,
     fault: DriverFault,
@@ -115,18 +115,18 @@ impl CheckedDriver {
     pub fn new(memory: &SleepingMemory, role: Role, fault: DriverFault) -> (CheckedDriver, Call) {
         let parking = memory.words().clone();
         let call = Call::new(parking.queue(role), crate::calls::CallFault::None);
-        let first = woken(parking.wakes(role)).0;
+        let first = load_wakes(parking.wakes(role)).0;
         (CheckedDriver { parking, role, first, call: call.clone(), fault }, call)
     }
 
-    /// Sleeps for an end, and wakes whoever waits at it, until it is ended.
-    pub fn run(&self, bell: &CheckedBell) {
-        let load = || woken(self.parking.wakes(self.role)).0;
+    /// Sleeps for an end, and wakes its waiter, until it is ended.
+    pub fn run(&self, waker_cell: &CheckedWakerCell) {
+        let load = || load_wakes(self.parking.wakes(self.role)).0;
         let mut known = if self.fault == DriverFault::BeginsLate { load() } else { self.first };
         while !self.call.take() {
             let wakes = load();
             if std::mem::replace(&mut known, wakes) != wakes {
-                bell.strike();
+                waker_cell.wake();
                 if self.fault == DriverFault::LoadsAgain {
                     known = load();
                 }
@@ -139,7 +139,7 @@ impl CheckedDriver {
     }
 }
 
-/// Whoever waits at an end for which a driver sleeps.
+/// A task that waits for an end for which a driver sleeps.
 #[derive(Debug, Default)]
 pub struct Task(Arc<Woken>);
 
@@ -179,7 +179,7 @@ fn ask(end: &mut dyn Member<CheckedParking>, need: u64, asks: Asks, waker: &Wake
     }
     let announce = |end: &mut dyn Member<CheckedParking>| {
         end.announce(need, false);
-        end.bed().expect("memory to sleep on").0.fence_to_sleep(false);
+        end.wake_word().expect("memory to sleep on").0.fence_to_sleep(false);
     };
     let leave = |end: &mut dyn Member<CheckedParking>| {
         if end.watch(waker) == Watched::Hinted {
@@ -191,9 +191,9 @@ fn ask(end: &mut dyn Member<CheckedParking>, need: u64, asks: Asks, waker: &Wake
             waker.wake_by_ref();
         }
     };
-    let (seen, is_ready) = end.look(need, Doubt::Hints);
+    let (seen, is_ready) = end.check_ready(need, PeerCheck::IfHinted);
     if is_ready {
-        end.rise();
+        end.end_sleep();
         return true;
     }
     match asks {

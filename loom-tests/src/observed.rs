@@ -125,7 +125,7 @@ pub struct ObservedWord {
 }
 
 impl ObservedWord {
-    /// Looks at a word.
+    /// Copies a word.
     #[must_use]
     pub fn new(word: &CheckedWord, fences: bool) -> ObservedWord {
         ObservedWord { word: word.clone(), fences }
@@ -158,43 +158,43 @@ pub enum Omission {
 
 /// What an observer finds at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum UnitCopy {
     /// Nothing was sent yet.
     Nothing,
     /// The consumer has passed it, so that it may have been written over.
-    Passed,
+    Overwritten,
     /// This unit of data.
-    Seen(u64),
+    Complete(u64),
 }
 
 impl Omission {
-    /// Looks at an element of a stream ring as a tap does.
+    /// Copies an element of a stream ring as a tap does.
     #[must_use]
-    pub fn element(self, memory: &ObservedMemory, position: u64) -> Look {
+    pub fn element(self, memory: &ObservedMemory, position: u64) -> UnitCopy {
         let tail = ObservedWord::new(memory.tail(), self != Omission::BehindLoad);
         if observe::tail(&Copied(tail.clone())) <= position {
-            return Look::Nothing;
+            return UnitCopy::Nothing;
         }
         self.copy(memory, position, position as usize * UNIT % memory.len())
     }
 
-    /// Looks at a message of one unit as a tap does.
+    /// Copies a message of one unit as a tap does.
     #[must_use]
-    pub fn message(self, memory: &ObservedMemory, position: u64) -> Look {
+    pub fn message(self, memory: &ObservedMemory, position: u64) -> UnitCopy {
         let start = position as usize % memory.len();
         // SAFETY: a position is a multiple of a unit, and the index below the length.
         let header = ObservedWord::new(unsafe { memory.header(start) }, self != Omission::BehindLoad);
         match observe::header(&Copied(header.clone())) {
-            0 => Look::Nothing,
+            0 => UnitCopy::Nothing,
             _ => self.copy(memory, position, (start + UNIT) % memory.len()),
         }
     }
 
-    fn copy(self, memory: &ObservedMemory, position: u64, offset: usize) -> Look {
+    fn copy(self, memory: &ObservedMemory, position: u64, offset: usize) -> UnitCopy {
         let unit = memory.units[offset / UNIT].load(Ordering::Relaxed);
         let [head, tail] =
             [memory.head(), memory.tail()].map(|word| ObservedWord::new(word, self != Omission::BehindCopy));
-        let (head, _) = observe::positions_behind_a_copy(&Copied(head.clone()), &Copied(tail.clone()));
-        if head > position { Look::Passed } else { Look::Seen(unit) }
+        let (head, _) = observe::positions_after_copy(&Copied(head.clone()), &Copied(tail.clone()));
+        if head > position { UnitCopy::Overwritten } else { UnitCopy::Complete(unit) }
     }
 }

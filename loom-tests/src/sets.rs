@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::calls::{Call, CallFault};
 use crate::parking::{CheckedParking, Fault, Queue};
 use crate::ring::memory::{Parking, Role};
-use crate::ring::set::{Doubt, Interest, Member, Sleeps, Woken, settle, sleep_until_ready};
+use crate::ring::set::{Interest, Member, PeerCheck, SetSystem, Woken, settle, sleep_until_ready};
 use crate::sleeping::{LIMIT, SleepingMemory};
-use crate::waits::Patience;
+use crate::waits::CheckedLimit;
 
 /// An end at which a set waits, and for how many units of positions.
 pub type Wanted<'a> = (&'a mut dyn Member<CheckedParking>, u64);
@@ -23,9 +23,9 @@ pub enum Turns {
     FencesEarly,
     /// It announces itself at the first ring alone.
     AnnouncesAtOne,
-    /// It looks a last time at the first ring alone.
+    /// It checks the first ring alone a last time.
     LooksAtOne,
-    /// It looks a last time before it announces itself.
+    /// It checks a last time before it announces its sleep.
     LooksEarly,
     /// It sleeps on the first ring alone.
     SleepsOnOne,
@@ -66,7 +66,7 @@ impl CheckedSet {
     pub fn wait(&mut self, wanted: &mut [Wanted<'_>]) -> Woken {
         if self.turns == Turns::Shipped {
             let mut interests = interests(wanted);
-            return sleep_until_ready(&mut interests, self, Patience::Endless);
+            return sleep_until_ready(&mut interests, self, CheckedLimit::Endless);
         }
         loop {
             if let Some(woken) = settle(&mut interests(wanted), self, true, false) {
@@ -79,7 +79,7 @@ impl CheckedSet {
     /// Sleeps once, in an order that is wrong.
     fn sleep_otherwise(&mut self, wanted: &mut [Wanted<'_>]) {
         let turns = self.turns;
-        let seen: Vec<_> = wanted.iter_mut().map(|(end, need)| end.look(*need, Doubt::None).0).collect();
+        let seen: Vec<_> = wanted.iter_mut().map(|(end, need)| end.check_ready(*need, PeerCheck::None).0).collect();
         let len = wanted.len();
         let up_to = |limits: bool| if limits { 1 } else { len };
         let has_changed = |wanted: &mut [Wanted<'_>]| {
@@ -92,17 +92,17 @@ impl CheckedSet {
         for (at, (end, need)) in wanted.iter_mut().take(announced).enumerate() {
             wakes.push(end.announce(*need, false));
             if at + 1 == (if turns == Turns::FencesEarly { 1 } else { announced }) {
-                end.bed().expect("memory to sleep on").0.fence_to_sleep(false);
+                end.wake_word().expect("memory to sleep on").0.fence_to_sleep(false);
             }
         }
         if !was_early && (turns == Turns::LooksEarly || !has_changed(wanted)) {
-            let beds = wanted.iter().zip(&wakes).map(|((end, _), wakes)| {
-                let (parking, role) = end.bed().expect("memory to sleep on");
+            let wake_words = wanted.iter().zip(&wakes).map(|((end, _), wakes)| {
+                let (parking, role) = end.wake_word().expect("memory to sleep on");
                 (parking, role, *wakes)
             });
-            self.sleep(beds.take(up_to(turns == Turns::SleepsOnOne)), LIMIT, true);
+            self.sleep(wake_words.take(up_to(turns == Turns::SleepsOnOne)), LIMIT, true);
         }
-        wanted.iter_mut().take(announced).for_each(|(end, _)| end.rise());
+        wanted.iter_mut().take(announced).for_each(|(end, _)| end.end_sleep());
     }
 }
 
@@ -110,7 +110,7 @@ fn interests<'a>(wanted: &'a mut [Wanted<'_>]) -> Vec<Interest<'a, CheckedParkin
     wanted.iter_mut().map(|(end, need)| Interest::new(&mut **end, *need, 0, 0)).collect()
 }
 
-impl Sleeps<CheckedParking> for CheckedSet {
+impl SetSystem<CheckedParking> for CheckedSet {
     fn waker(&self) -> &Waker {
         &self.nudger
     }
@@ -119,25 +119,30 @@ impl Sleeps<CheckedParking> for CheckedSet {
         self.call.take()
     }
 
-    fn looks_first(&mut self) -> bool {
+    fn rings_first(&mut self) -> bool {
         false
     }
 
     /// It asks each time: what has not changed by then is asked about when it has slept.
-    fn doubt(&mut self) -> Option<usize> {
+    fn check_round(&mut self) -> Option<usize> {
         Some(0)
     }
 
-    fn sleep<'a>(&mut self, beds: impl Iterator<Item = (&'a CheckedParking, Role, u64)>, limit: Duration, _: bool) {
-        let beds: Vec<_> = beds.collect();
-        if beds.iter().any(|(parking, ..)| parking.times_out(limit)) {
+    fn sleep<'a>(
+        &mut self,
+        wake_words: impl Iterator<Item = (&'a CheckedParking, Role, u64)>,
+        limit: Duration,
+        _: bool,
+    ) {
+        let wake_words: Vec<_> = wake_words.collect();
+        if wake_words.iter().any(|(parking, ..)| parking.times_out(limit)) {
             return;
         }
         let queue = self.call.queue();
-        assert!(beds.iter().all(|(parking, role, _)| Arc::ptr_eq(parking.queue(*role), queue)), "another queue");
+        assert!(wake_words.iter().all(|(parking, role, _)| Arc::ptr_eq(parking.queue(*role), queue)), "another queue");
         queue.sleep_if(|| {
             let nobody_called = self.turns == Turns::SleepsThroughCalls || self.call.is_silent();
-            nobody_called && beds.iter().all(|(parking, role, wakes)| parking.is_silent(*role, *wakes))
+            nobody_called && wake_words.iter().all(|(parking, role, wakes)| parking.is_silent(*role, *wakes))
         });
     }
 }

@@ -11,7 +11,7 @@ use loom::sync::Mutex;
 
 use crate::calls::{Call, CallFault};
 use crate::checked::{CheckedMemory, CheckedWord};
-use crate::drivers::CheckedBell;
+use crate::drivers::CheckedWakerCell;
 use crate::model::reached;
 use crate::parking::{CheckedParking, Fences, Queue};
 use crate::ring::memory::{Memory, Role};
@@ -31,7 +31,7 @@ pub struct SleepingMemory {
     held: Rc<[Mutex<bool>; 2]>,
     parking: Option<CheckedParking>,
     /// Where this end leaves what wakes it, if something else sleeps for it, or it sleeps until there is a hint.
-    bell: Option<Rc<CheckedBell>>,
+    waker_cell: Option<Rc<CheckedWakerCell>>,
 }
 
 impl SleepingMemory {
@@ -55,17 +55,17 @@ impl SleepingMemory {
 
     fn over(memory: CheckedMemory, site: Option<Site>, fault: Fault, set: Option<(Role, &Arc<Queue>)>) -> Self {
         let parking = Some(CheckedParking::new(site, fault, set));
-        SleepingMemory { memory, held: Rc::default(), parking, bell: None }
+        SleepingMemory { memory, held: Rc::default(), parking, waker_cell: None }
     }
 
     /// Returns the memory as an end sees it that leaves there what wakes it.
     #[must_use]
-    pub fn with_bell(&self, bell: &Rc<CheckedBell>) -> Self {
-        SleepingMemory { bell: Some(Rc::clone(bell)), ..self.clone() }
+    pub fn with_waker_cell(&self, waker_cell: &Rc<CheckedWakerCell>) -> Self {
+        SleepingMemory { waker_cell: Some(Rc::clone(waker_cell)), ..self.clone() }
     }
 
-    pub(crate) fn bell(&self) -> Option<&CheckedBell> {
-        self.bell.as_deref()
+    pub(crate) fn waker_cell(&self) -> Option<&CheckedWakerCell> {
+        self.waker_cell.as_deref()
     }
 
     pub(crate) fn words(&self) -> &CheckedParking {

@@ -3,7 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::drivers::CheckedBell;
+use crate::drivers::CheckedWakerCell;
 use crate::internals::Internals;
 use crate::model::reached;
 use crate::ring::endpoint::{Endpoint, Kind, Side};
@@ -37,16 +37,16 @@ impl From<Broken> for WaitError {
 
 /// How long a wait of a model may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
+pub enum CheckedLimit {
     /// For ever.
     Endless,
     /// Its time is over when it begins.
     Over,
 }
 
-impl Limit for Patience {
+impl Limit for CheckedLimit {
     fn is_over(self) -> bool {
-        self == Patience::Over
+        self == CheckedLimit::Over
     }
 
     fn rest(self) -> Duration {
@@ -68,7 +68,7 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, SleepingMemory> {
         let error = match peer {
             Presence::Left { .. } => WaitError::Closed,
             // The lock is asked for between two looks: the word is of the one who held it.
-            Presence::Came { .. } if !self.memory.is_held(R::ROLE.peer()) && self.peer_presence() == peer => {
+            Presence::Attached { .. } if !self.memory.is_held(R::ROLE.peer()) && self.peer_presence() == peer => {
                 WaitError::Crashed
             }
             _ => return Ok(None),
@@ -78,23 +78,23 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, SleepingMemory> {
     }
 
     fn tell(&self, Ended { error, peer }: Ended<WaitError>) -> WaitError {
-        self.ends.told(&self.memory, R::ROLE, peer);
+        self.ends.mark_told(&self.memory, R::ROLE, peer);
         error
     }
 
     fn watch(&mut self, waker: &Waker) -> Watched {
-        self.memory.bell().map_or(Watched::Sliced, |bell| bell.wait(waker))
+        self.memory.waker_cell().map_or(Watched::Bounded, |waker_cell| waker_cell.register(waker))
     }
 
-    fn hinted(&self) -> Option<bool> {
-        self.memory.bell().map(CheckedBell::hinted)
+    fn take_hint(&self) -> Option<bool> {
+        self.memory.waker_cell().map(CheckedWakerCell::take_hint)
     }
 
     fn called(&self) -> Option<WaitError> {
         self.memory.was_called().then_some(WaitError::Called)
     }
 
-    fn shortened(&self) -> Option<Broken> {
+    fn truncated(&self) -> Option<Broken> {
         None
     }
 }
@@ -121,23 +121,23 @@ pub trait WaitsInOrder {
     /// # Errors
     ///
     /// Why they are not, and will not be.
-    fn wait(&mut self, need: u64, patience: Patience, order: Order) -> Result<(), WaitError>;
+    fn wait(&mut self, need: u64, limit: CheckedLimit, order: Order) -> Result<(), WaitError>;
 
     /// Says that this end waits for a successor of the other one.
     fn await_successor(&mut self);
 }
 
 impl<K: Kind, R: Side> WaitsInOrder for Endpoint<K, R, SleepingMemory> {
-    fn wait(&mut self, need: u64, patience: Patience, order: Order) -> Result<(), WaitError> {
+    fn wait(&mut self, need: u64, limit: CheckedLimit, order: Order) -> Result<(), WaitError> {
         if self.is_ready(need)? {
             return Ok(());
         }
         if order == Order::Shipped {
-            return self.sleep_until_ready(need, patience);
+            return self.sleep_until_ready(need, limit);
         }
         let mut has_slept = false;
         loop {
-            if order == Order::TimeBeforeRing && patience.is_over() {
+            if order == Order::TimeBeforeRing && limit.is_over() {
                 return Err(WaitError::TimedOut);
             }
             let mut seen = self.peer_presence();
@@ -150,8 +150,8 @@ impl<K: Kind, R: Side> WaitsInOrder for Endpoint<K, R, SleepingMemory> {
             match ended {
                 _ if is_ready => return Ok(()),
                 Some(ended) => return Err(self.tell(ended)),
-                None if patience.is_over() => return Err(WaitError::TimedOut),
-                None => self.park(need, false, seen, patience.slice())?,
+                None if limit.is_over() => return Err(WaitError::TimedOut),
+                None => self.park(need, false, seen, limit.slice())?,
             }
             has_slept = true;
         }

@@ -97,11 +97,11 @@ impl Site {
             Site::MagicStore => &[("identity.rs", "publish", Ordering::Release)],
             Site::MagicLoad => &[("identity.rs", "observe", Ordering::Acquire)],
             Site::ParkingStore => &[("park.rs", "announce", Ordering::Release)],
-            Site::ParkingLoad => &[("park.rs", "notice", Ordering::Acquire)],
+            Site::ParkingLoad => &[("park.rs", "answer", Ordering::Acquire)],
             Site::WakesStore => &[
                 ("park.rs", "attach", Ordering::Release),
-                ("park.rs", "notice", Ordering::Release),
-                ("farewell.rs", "leave", Ordering::Release),
+                ("park.rs", "answer", Ordering::Release),
+                ("leave.rs", "leave", Ordering::Release),
             ],
         }
     }

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use loom::thread;
 use loom_tests::calls::Call;
-use loom_tests::drivers::{CheckedBell, CheckedDriver, DriverFault, Task};
+use loom_tests::drivers::{CheckedDriver, CheckedWakerCell, DriverFault, Task};
 use loom_tests::model::{assert_reached, check_large, consumer, fails, pop, producer, push, reached};
 use loom_tests::ring::memory::Role;
 use loom_tests::ring::stream::{Consumer, Producer};
 use loom_tests::sleeping::{Fault, LOST_WAKE, SleepingMemory};
-use loom_tests::waits::{Order, Patience, WaitsInOrder};
+use loom_tests::waits::{CheckedLimit, Order, WaitsInOrder};
 
 /// What is wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Moves for Consumer<u64, SleepingMemory> {
     }
 
     fn block(&mut self) {
-        assert_eq!(self.wait(1, Patience::Endless, Order::Shipped), Ok(()));
+        assert_eq!(self.wait(1, CheckedLimit::Endless, Order::Shipped), Ok(()));
         assert!(self.try_move());
     }
 }
@@ -56,7 +56,7 @@ impl Moves for Producer<u64, SleepingMemory> {
     }
 
     fn block(&mut self) {
-        assert_eq!(self.wait(1, Patience::Endless, Order::Shipped), Ok(()));
+        assert_eq!(self.wait(1, CheckedLimit::Endless, Order::Shipped), Ok(()));
         assert!(self.try_move());
     }
 }
@@ -128,10 +128,10 @@ fn move_one(end: &mut impl Moves, next: Next, fault: CallFault) {
 }
 
 /// Runs a driver for the end that `waker` wakes.
-fn driven(memory: &SleepingMemory, waker: Role, bell: &Rc<CheckedBell>, act: impl FnOnce()) {
+fn driven(memory: &SleepingMemory, waker: Role, waker_cell: &Rc<CheckedWakerCell>, act: impl FnOnce()) {
     let (driver, end): (CheckedDriver, Call) = CheckedDriver::new(memory, waker, DriverFault::None);
-    let bell = Rc::clone(bell);
-    let thread = thread::spawn(move || driver.run(&bell));
+    let waker_cell = Rc::clone(waker_cell);
+    let thread = thread::spawn(move || driver.run(&waker_cell));
     act();
     end.wake();
     thread.join().unwrap();
@@ -140,9 +140,9 @@ fn driven(memory: &SleepingMemory, waker: Role, bell: &Rc<CheckedBell>, act: imp
 /// A task that waits for an element, which another process sends, drops its calls.
 fn an_element_comes(next: Next, call: CallFault, fault: Fault) {
     let memory = SleepingMemory::new(1).with(fault);
-    let bell = Rc::new(CheckedBell::new(DriverFault::None));
-    let (mut rx, mut tx) = (consumer(memory.with_bell(&bell)), producer(memory.clone()));
-    driven(&memory, Role::Producer, &bell, move || {
+    let waker_cell = Rc::new(CheckedWakerCell::new(DriverFault::None));
+    let (mut rx, mut tx) = (consumer(memory.with_waker_cell(&waker_cell)), producer(memory.clone()));
+    driven(&memory, Role::Producer, &waker_cell, move || {
         let sender = thread::spawn(move || push(&mut tx, 7));
         move_one(&mut rx, next, call);
         sender.join().unwrap();
@@ -153,10 +153,10 @@ fn an_element_comes(next: Next, call: CallFault, fault: Fault) {
 /// A task that waits for room in a full ring, which another process makes, drops its calls.
 fn room_comes(next: Next, call: CallFault, fault: Fault) {
     let memory = SleepingMemory::new(1).with(fault);
-    let bell = Rc::new(CheckedBell::new(DriverFault::None));
-    let (mut tx, mut rx) = (producer(memory.with_bell(&bell)), consumer(memory.clone()));
+    let waker_cell = Rc::new(CheckedWakerCell::new(DriverFault::None));
+    let (mut tx, mut rx) = (producer(memory.with_waker_cell(&waker_cell)), consumer(memory.clone()));
     push(&mut tx, 7);
-    driven(&memory, Role::Consumer, &bell, move || {
+    driven(&memory, Role::Consumer, &waker_cell, move || {
         let other = thread::spawn(move || {
             assert_eq!(pop(&mut rx), 7);
             rx

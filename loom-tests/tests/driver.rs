@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
 use loom_tests::calls::{Call, CallFault};
-use loom_tests::drivers::{Asks, CheckedBell, CheckedDriver, DriverFault, Task};
+use loom_tests::drivers::{Asks, CheckedDriver, CheckedWakerCell, DriverFault, Task};
 use loom_tests::internals::Internals;
 use loom_tests::model::{assert_reached, check, consumer, fails, pop, producer, push, reached};
 use loom_tests::ring::memory::{Memory, Role};
@@ -15,13 +15,19 @@ use loom_tests::ring::presence;
 use loom_tests::ring::set::Woken;
 use loom_tests::sets::{CheckedSet, Turns};
 use loom_tests::sleeping::{Fault, LOST_WAKE, SleepingMemory};
-use loom_tests::waits::{Order, Patience, WaitError, WaitsInOrder};
+use loom_tests::waits::{CheckedLimit, Order, WaitError, WaitsInOrder};
 
 /// Runs a driver for the ring until it is ended, and then makes sure that it does end.
-fn driven(memory: &SleepingMemory, waker: Role, bell: &Rc<CheckedBell>, fault: DriverFault, act: impl FnOnce()) {
+fn driven(
+    memory: &SleepingMemory,
+    waker: Role,
+    waker_cell: &Rc<CheckedWakerCell>,
+    fault: DriverFault,
+    act: impl FnOnce(),
+) {
     let (driver, end): (CheckedDriver, Call) = CheckedDriver::new(memory, waker, fault);
-    let bell = Rc::clone(bell);
-    let thread = thread::spawn(move || driver.run(&bell));
+    let waker_cell = Rc::clone(waker_cell);
+    let thread = thread::spawn(move || driver.run(&waker_cell));
     act();
     end.wake();
     thread.join().unwrap();
@@ -30,9 +36,9 @@ fn driven(memory: &SleepingMemory, waker: Role, bell: &Rc<CheckedBell>, fault: D
 /// A task waits for elements, which another process sends over a ring with as many slots.
 fn elements_come(slots: usize, count: u64, asks: Asks, fault: Fault, driver: DriverFault) {
     let memory = SleepingMemory::new(slots).with(fault);
-    let bell = Rc::new(CheckedBell::new(driver));
-    let (mut rx, mut tx) = (consumer(memory.with_bell(&bell)), producer(memory.clone()));
-    driven(&memory, Role::Producer, &bell, driver, move || {
+    let waker_cell = Rc::new(CheckedWakerCell::new(driver));
+    let (mut rx, mut tx) = (consumer(memory.with_waker_cell(&waker_cell)), producer(memory.clone()));
+    driven(&memory, Role::Producer, &waker_cell, driver, move || {
         let sender = thread::spawn(move || (0..count).for_each(|value| push(&mut tx, value)));
         let task = Task::default();
         for value in 0..count {
@@ -46,10 +52,10 @@ fn elements_come(slots: usize, count: u64, asks: Asks, fault: Fault, driver: Dri
 /// A task waits for room in a full ring, which another process makes.
 fn room_comes(asks: Asks, fault: Fault, driver: DriverFault) {
     let memory = SleepingMemory::new(1).with(fault);
-    let bell = Rc::new(CheckedBell::new(driver));
-    let (mut tx, mut rx) = (producer(memory.with_bell(&bell)), consumer(memory.clone()));
+    let waker_cell = Rc::new(CheckedWakerCell::new(driver));
+    let (mut tx, mut rx) = (producer(memory.with_waker_cell(&waker_cell)), consumer(memory.clone()));
     push(&mut tx, 1);
-    driven(&memory, Role::Consumer, &bell, driver, move || {
+    driven(&memory, Role::Consumer, &waker_cell, driver, move || {
         let other = thread::spawn(move || assert_eq!(pop(&mut rx), 1));
         Task::default().wait(&mut tx, 1, asks);
         assert_eq!(tx.push(2), Ok(()));
@@ -91,11 +97,11 @@ fn a_driver_that_misses_a_wake_or_its_end_is_caught() {
 fn a_producer_ends(leaves: bool, asks: Asks, fault: DriverFault) {
     let memory = SleepingMemory::new(1);
     memory.hold(Role::Producer, true);
-    let bell = Rc::new(CheckedBell::new(fault));
-    let (mut rx, mut ending) = (consumer(memory.with_bell(&bell)), producer(memory.clone()));
+    let waker_cell = Rc::new(CheckedWakerCell::new(fault));
+    let (mut rx, mut ending) = (consumer(memory.with_waker_cell(&waker_cell)), producer(memory.clone()));
     let generation = presence::enter(memory.presence(Role::Producer), &[]);
-    let (held, hinting) = (memory.clone(), Rc::clone(&bell));
-    driven(&memory, Role::Producer, &bell, fault, move || {
+    let (held, hinting) = (memory.clone(), Rc::clone(&waker_cell));
+    driven(&memory, Role::Producer, &waker_cell, fault, move || {
         let holder = thread::spawn(move || {
             if leaves {
                 ending.leave(generation);
@@ -107,7 +113,7 @@ fn a_producer_ends(leaves: bool, asks: Asks, fault: DriverFault) {
         });
         Task::default().wait(&mut rx, 1, asks);
         let error = if leaves { WaitError::Closed } else { WaitError::Crashed };
-        assert_eq!(rx.wait(1, Patience::Endless, Order::Shipped), Err(error));
+        assert_eq!(rx.wait(1, CheckedLimit::Endless, Order::Shipped), Err(error));
         holder.join().unwrap();
     });
 }
@@ -133,12 +139,12 @@ fn a_set_is_hinted(calls: bool, fault: CallFault, driver: DriverFault) {
     let memory = set.ring(1, Fault::None, Role::Producer);
     memory.hold(Role::Producer, true);
     presence::enter(memory.presence(Role::Producer), &[]);
-    let bell = Rc::new(CheckedBell::new(driver));
-    let mut rx = consumer(memory.with_bell(&bell));
+    let waker_cell = Rc::new(CheckedWakerCell::new(driver));
+    let mut rx = consumer(memory.with_waker_cell(&waker_cell));
     let call = set.call();
     let holder = thread::spawn(move || {
         memory.hold(Role::Producer, false);
-        bell.hint();
+        waker_cell.hint();
     });
     let caller = calls.then(|| thread::spawn(move || call.wake()));
     let (mut is_told, mut is_called) = (false, !calls);

@@ -38,7 +38,7 @@ const ENDS: [End; 2] = [End::Leaves, End::Killed];
 fn peer_now<M: Memory>(memory: &M, role: Role, held: &Held) -> (Presence, bool) {
     let said = presence::observe(memory.presence(role));
     let now = presence::observe(memory.presence(role));
-    (said, matches!(now, Presence::Came { .. }) && *held.lock().unwrap())
+    (said, matches!(now, Presence::Attached { .. }) && *held.lock().unwrap())
 }
 
 /// Returns the presence of a holder of `role` that has ended, if that concerns whoever asks.
@@ -48,7 +48,7 @@ fn ended<M: Memory>(memory: &M, role: Role, held: &Held, ends: &Ends) -> Option<
         Presence::Never => false,
         Presence::Left { .. } => true,
         // The lock is asked for between two looks: the word is of the one who held it.
-        Presence::Came { .. } => !*held.lock().unwrap() && presence::observe(memory.presence(role)) == said,
+        Presence::Attached { .. } => !*held.lock().unwrap() && presence::observe(memory.presence(role)) == said,
     };
     (is_gone && ends.concern(said)).then_some(said)
 }
@@ -89,7 +89,7 @@ impl<M: Memory> Reader<M> {
         let ended = self.ended(held);
         let popped = std::iter::from_fn(|| self.consumer.pop().ok()).collect();
         if let Some(peer) = ended {
-            self.consumer.ends().told(self.consumer.memory(), Role::Consumer, peer);
+            self.consumer.ends().mark_told(self.consumer.memory(), Role::Consumer, peer);
         }
         (popped, ended)
     }
@@ -204,7 +204,7 @@ fn a_consumer_that_counts_as_told_when_it_comes_is_caught() {
     fn come_and_be_told<M: Memory>(consumer: &mut Consumer<u64, M>, held: &Held) -> (Ends, bool) {
         let (ends, was_there) = come(consumer, held);
         let said = presence::observe(consumer.memory().presence(Role::Producer));
-        ends.told(consumer.memory(), Role::Consumer, said);
+        ends.mark_told(consumer.memory(), Role::Consumer, said);
         (ends, was_there)
     }
     for end in ENDS {
@@ -218,7 +218,7 @@ fn a_consumer_that_counts_as_told_before_it_has_read_the_data_is_caught() {
         fails(NEVER_TOLD, move || {
             a_successor_is_told(CheckedMemory::new(1), end, come, |first, held| {
                 if let Some(peer) = first.ended(held) {
-                    first.consumer.ends().told(first.consumer.memory(), Role::Consumer, peer);
+                    first.consumer.ends().mark_told(first.consumer.memory(), Role::Consumer, peer);
                 }
                 pop_first(first, held);
             });

@@ -6,7 +6,7 @@ use loom::thread;
 use loom_tests::checked::CheckedWord;
 use loom_tests::message;
 use loom_tests::model::{assert_reached, check, check_unbounded, fails, pop, push, reached, ring};
-use loom_tests::observed::{Look, ObservedMemory, ObservedWord, Omission};
+use loom_tests::observed::{ObservedMemory, ObservedWord, Omission, UnitCopy};
 use loom_tests::ring::identity;
 use loom_tests::ring::memory::{Memory, Word};
 use loom_tests::ring::observe::{self, Copied};
@@ -29,11 +29,11 @@ fn an_element_is_observed(memory: ObservedMemory, omission: Omission) {
 }
 
 #[track_caller]
-fn expect(look: Look) {
-    match look {
-        Look::Nothing => reached("before it was sent"),
-        Look::Passed => reached("after it was taken"),
-        Look::Seen(found) => {
+fn expect(copy: UnitCopy) {
+    match copy {
+        UnitCopy::Nothing => reached("before it was sent"),
+        UnitCopy::Overwritten => reached("after it was taken"),
+        UnitCopy::Complete(found) => {
             reached("while it was there");
             assert_eq!(found, message::message(0), "{NOT_WHOLE}");
         }
@@ -125,7 +125,7 @@ fn a_holder_is_observed(fences: bool) {
     let [presence, note] = [presence, note].map(|word| ObservedWord::new(&word, fences));
     if presence::observe(&Copied(presence.clone())) != Presence::Never {
         reached("attached");
-        assert_eq!(presence::note(&Copied(note.clone())), 7, "{NOT_WHOLE}");
+        assert_eq!(presence::load_note(&Copied(note.clone())), 7, "{NOT_WHOLE}");
     }
     holder.join().unwrap();
 }

@@ -125,9 +125,9 @@ fn a_wake_that_is_not_counted_or_counted_too_late_is_caught() {
 fn park_blindly(consumer: &mut Consumer<u64, SleepingMemory>) {
     let mut sleeper = Sleeper::attach(consumer.memory(), Role::Consumer);
     let next = consumer.position() + 1;
-    let begun = sleeper.begin(consumer.memory(), next, next);
-    sleeper.sleep(consumer.memory(), begun, LIMIT);
-    sleeper.end(consumer.memory());
+    let prepared = sleeper.prepare(consumer.memory(), next, next);
+    sleeper.sleep(consumer.memory(), prepared, LIMIT);
+    sleeper.finish(consumer.memory());
 }
 
 #[test]
@@ -139,13 +139,13 @@ fn a_consumer_that_sleeps_without_a_last_look_is_caught() {
 fn park_from_a_late_count(consumer: &mut Consumer<u64, SleepingMemory>) {
     let mut sleeper = Sleeper::attach(consumer.memory(), Role::Consumer);
     let next = consumer.position() + 1;
-    sleeper.begin(consumer.memory(), next, next);
+    sleeper.prepare(consumer.memory(), next, next);
     if consumer.is_ready(1) == Ok(false) {
         let parking = consumer.memory().parking().unwrap();
         let wakes = parking.wakes(Role::Producer).load(Ordering::Acquire);
         parking.sleep(Role::Producer, wakes, LIMIT);
     }
-    sleeper.end(consumer.memory());
+    sleeper.finish(consumer.memory());
 }
 
 #[test]

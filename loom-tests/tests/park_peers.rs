@@ -4,7 +4,7 @@ use loom::thread;
 use loom_tests::internals::Internals;
 use loom_tests::model::{assert_reached, check, consumer, fails, producer, push, reached, ring};
 use loom_tests::ring::error::PopError;
-use loom_tests::ring::farewell::{self, Words};
+use loom_tests::ring::leave::{self, Words};
 use loom_tests::ring::memory::{Memory, Parking, Role};
 use loom_tests::ring::park::Sleeper;
 use loom_tests::ring::presence::{self, Presence};
@@ -12,7 +12,7 @@ use loom_tests::ring::stream::Consumer;
 use loom_tests::sleeping::{Fault, LIMIT, LOST_WAKE, SleepingMemory, seen};
 
 const GENERATION: u64 = 1;
-const CAME: Presence = Presence::Came { generation: GENERATION };
+const ATTACHED: Presence = Presence::Attached { generation: GENERATION };
 const LEFT: Presence = Presence::Left { generation: GENERATION };
 
 /// What an end looks at between the begin of a sleep and the sleep.
@@ -28,13 +28,13 @@ enum LastLook {
 fn park(memory: &SleepingMemory, role: Role, last_look: LastLook, seen: Presence, is_idle: impl FnOnce() -> bool) {
     let mut sleeper = Sleeper::attach(memory, role);
     // A position that nothing here comes to: a presence wakes whoever sleeps.
-    let begun = sleeper.begin(memory, u64::MAX / 4, u64::MAX / 4);
+    let prepared = sleeper.prepare(memory, u64::MAX / 4, u64::MAX / 4);
     let peer = memory.presence(role.peer());
     if is_idle() && (last_look == LastLook::Ring || presence::observe(peer) == seen) {
         reached("a sleep");
-        sleeper.sleep(memory, begun, LIMIT);
+        sleeper.sleep(memory, prepared, LIMIT);
     }
-    sleeper.end(memory);
+    sleeper.finish(memory);
 }
 
 /// An end sleeps until its peer says something else than it said at first. Nothing changes in the ring.
@@ -87,7 +87,7 @@ const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
 fn an_end_that_sleeps_is_woken_by_a_peer_that_comes() {
     for role in ROLES {
         check(move || {
-            a_peer_is_awaited(SleepingMemory::new(1), role, LastLook::RingAndPeer, CAME, move |memory| {
+            a_peer_is_awaited(SleepingMemory::new(1), role, LastLook::RingAndPeer, ATTACHED, move |memory| {
                 comes(memory, role.peer());
             });
         });
@@ -117,7 +117,7 @@ fn exits(memory: &SleepingMemory, role: Role) {
         told: (role == Role::Consumer).then(|| memory.told()),
         peer: memory.presence(role.peer()),
     };
-    farewell::leave(&words, GENERATION);
+    leave::leave(&words, GENERATION);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_peer_that_exits_and_counts_no_wake_or_makes_none_is_caught() {
 fn an_end_that_does_not_look_at_its_peer_last_is_caught() {
     for role in ROLES {
         fails(LOST_WAKE, move || {
-            a_peer_is_awaited(SleepingMemory::new(1), role, LastLook::Ring, CAME, move |memory| {
+            a_peer_is_awaited(SleepingMemory::new(1), role, LastLook::Ring, ATTACHED, move |memory| {
                 comes(memory, role.peer());
             });
         });
@@ -255,7 +255,7 @@ fn a_successor_that_counts_from_the_start_is_caught() {
 /// A consumer is killed in its sleep; the next one sleeps and is woken.
 fn a_sleeper_is_succeeded(memory: SleepingMemory) {
     let mut producer = producer(memory.clone());
-    Sleeper::attach(&memory, Role::Consumer).begin(&memory, 1, 1);
+    Sleeper::attach(&memory, Role::Consumer).prepare(&memory, 1, 1);
     let pushes = thread::spawn(move || (0..2).for_each(|value| push(&mut producer, value)));
     let mut consumer = consumer(memory.clone());
     assert_eq!([(); 2].map(|()| pop_parked(&mut consumer)), [0, 1]);

@@ -40,7 +40,7 @@ fn consumers_come<M: Memory + Clone + 'static>(memory: M, ask: Ask<M>) {
     let mut look = |producer: &mut _| {
         if ask(producer, &mut seen) {
             changes += 1;
-            let note = presence::note(memory.told());
+            let note = presence::load_note(memory.told());
             assert!(note >= changes, "{STALE_NOTE}: {note} of {changes}");
         }
         changes

@@ -14,7 +14,7 @@ use loom_tests::ring::stream::Producer;
 use loom_tests::weakened::Site;
 
 const GENERATION: u64 = 1;
-const CAME: Presence = Presence::Came { generation: GENERATION };
+const ATTACHED: Presence = Presence::Attached { generation: GENERATION };
 const LEFT: Presence = Presence::Left { generation: GENERATION };
 
 /// A holder comes, with two notes.
@@ -29,11 +29,11 @@ fn a_holder_comes<W: Word + Clone + Default + 'static>(presence: W) {
             None
         }
         found => {
-            assert_eq!(found, CAME);
+            assert_eq!(found, ATTACHED);
             Some(())
         }
     });
-    assert_eq!(notes.each_ref().map(presence::note), [7, 8], "stale notes");
+    assert_eq!(notes.each_ref().map(presence::load_note), [7, 8], "stale notes");
     assert_eq!(holder.join().unwrap(), GENERATION);
 }
 

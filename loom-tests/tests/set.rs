@@ -13,7 +13,7 @@ use loom_tests::ring::presence;
 use loom_tests::ring::set::Woken;
 use loom_tests::sets::{CheckedSet, Turns};
 use loom_tests::sleeping::{Fault, LOST_WAKE, SleepingMemory};
-use loom_tests::waits::{Order, Patience, WaitError, WaitsInOrder};
+use loom_tests::waits::{CheckedLimit, Order, WaitError, WaitsInOrder};
 
 /// Returns the places of what is ready; none if somebody called.
 fn ready(woken: Woken) -> Vec<usize> {
@@ -120,7 +120,7 @@ fn a_producer_ends(turns: Turns, leaves: bool) {
         assert_eq!(ready(set.wait(&mut [(&mut first, 1), (&mut second, 1)])), [1]);
     }
     let error = if leaves { WaitError::Closed } else { WaitError::Crashed };
-    assert_eq!(second.wait(1, Patience::Endless, Order::Shipped), Err(error));
+    assert_eq!(second.wait(1, CheckedLimit::Endless, Order::Shipped), Err(error));
     holder.join().unwrap();
 }
 
@@ -188,7 +188,7 @@ fn an_end_is_called(calls: usize, fault: CallFault) {
     let (memory, call) = SleepingMemory::new(1).of_one_who_is_called(Role::Consumer, fault);
     let mut rx = consumer(memory);
     threads_call(calls, &call, || {
-        assert_eq!(rx.wait(1, Patience::Endless, Order::Shipped), Err(WaitError::Called));
+        assert_eq!(rx.wait(1, CheckedLimit::Endless, Order::Shipped), Err(WaitError::Called));
     });
 }
 
@@ -221,7 +221,7 @@ fn an_end_that_is_called_loses_nothing() {
         });
         let (mut popped, mut was_called) = (false, false);
         while !popped || !was_called {
-            match rx.wait(1, Patience::Endless, Order::Shipped) {
+            match rx.wait(1, CheckedLimit::Endless, Order::Shipped) {
                 Ok(()) => popped = rx.pop() == Ok(7),
                 Err(error) => {
                     assert_eq!(error, WaitError::Called);

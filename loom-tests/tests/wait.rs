@@ -8,7 +8,7 @@ use loom_tests::ring::memory::{Memory, Role};
 use loom_tests::ring::presence;
 use loom_tests::ring::stream::{Consumer, Producer};
 use loom_tests::sleeping::{Fault, LOST_WAKE, SleepingMemory};
-use loom_tests::waits::{Order, Patience, WaitError, WaitsInOrder};
+use loom_tests::waits::{CheckedLimit, Order, WaitError, WaitsInOrder};
 
 /// What a model says of an end that is told in front of what was sent.
 const TOLD_EARLY: &str = "told of an end before the data";
@@ -94,7 +94,7 @@ impl Receiver {
 fn receive(consumer: &mut Consumer<u64, SleepingMemory>, order: Order) -> (Vec<u64>, WaitError) {
     let mut popped = Vec::new();
     loop {
-        match consumer.wait(1, Patience::Endless, order) {
+        match consumer.wait(1, CheckedLimit::Endless, order) {
             Ok(()) => popped.push(consumer.pop().expect(NOT_FOUND)),
             Err(error) => return (popped, error),
         }
@@ -109,7 +109,7 @@ fn a_producer_ends(memory: SleepingMemory, end: End, order: Order) {
     let received = receive(&mut consumer, order);
     assert_eq!(received, (vec![0], end.error()), "{TOLD_EARLY}");
     // It is told again by each further call.
-    assert_eq!(consumer.wait(1, Patience::Endless, order), Err(end.error()));
+    assert_eq!(consumer.wait(1, CheckedLimit::Endless, order), Err(end.error()));
     holder.join().unwrap();
 }
 
@@ -149,9 +149,9 @@ fn a_consumer_ends(memory: SleepingMemory, end: End, order: Order) {
     push(&mut producer, 0);
     let receiver = Receiver::comes(&memory);
     let holder = thread::spawn(move || receiver.ends(0, end));
-    assert_eq!(producer.wait(1, Patience::Endless, order), Ok(()), "{TOLD_EARLY}");
+    assert_eq!(producer.wait(1, CheckedLimit::Endless, order), Ok(()), "{TOLD_EARLY}");
     producer.push(1).expect(NOT_FOUND);
-    assert_eq!(producer.wait(1, Patience::Endless, order), Err(end.error()));
+    assert_eq!(producer.wait(1, CheckedLimit::Endless, order), Err(end.error()));
     holder.join().unwrap();
 }
 
@@ -174,13 +174,13 @@ fn the_time_is_over(memory: SleepingMemory, order: Order) {
     let mut consumer = consumer(memory.clone());
     let sender = Sender::comes(&memory);
     let holder = thread::spawn(move || sender.ends(0, End::Leaves));
-    if consumer.wait(1, Patience::Over, order) == Err(WaitError::TimedOut) {
+    if consumer.wait(1, CheckedLimit::Over, order) == Err(WaitError::TimedOut) {
         reached("nothing is there");
     }
     holder.join().unwrap();
-    assert_eq!(consumer.wait(1, Patience::Over, order), Ok(()), "{NOT_FOUND}");
+    assert_eq!(consumer.wait(1, CheckedLimit::Over, order), Ok(()), "{NOT_FOUND}");
     assert_eq!(consumer.pop(), Ok(0));
-    assert_eq!(consumer.wait(1, Patience::Over, order), Err(WaitError::Closed), "{NOT_FOUND}");
+    assert_eq!(consumer.wait(1, CheckedLimit::Over, order), Err(WaitError::Closed), "{NOT_FOUND}");
 }
 
 #[test]
@@ -199,10 +199,10 @@ fn a_producer_is_succeeded(memory: SleepingMemory, end: End, order: Order) {
     let mut consumer = consumer(memory.clone());
     consumer.await_successor();
     Sender::comes(&memory).ends(0, end);
-    assert_eq!(consumer.wait(1, Patience::Endless, order), Ok(()));
+    assert_eq!(consumer.wait(1, CheckedLimit::Endless, order), Ok(()));
     assert_eq!(consumer.pop(), Ok(0));
     let holder = thread::spawn(move || Sender::comes(&memory).ends(1, End::Leaves));
-    assert_eq!(consumer.wait(1, Patience::Endless, order), Ok(()));
+    assert_eq!(consumer.wait(1, CheckedLimit::Endless, order), Ok(()));
     assert_eq!(consumer.pop(), Ok(1));
     holder.join().unwrap();
 }
@@ -215,7 +215,7 @@ fn a_consumer_is_succeeded(memory: SleepingMemory, end: End, order: Order) {
     Receiver::comes(&memory).ends(0, end);
     push(&mut producer, 1);
     let holder = thread::spawn(move || Receiver::comes(&memory).ends(1, End::Leaves));
-    assert_eq!(producer.wait(1, Patience::Endless, order), Ok(()));
+    assert_eq!(producer.wait(1, CheckedLimit::Endless, order), Ok(()));
     producer.push(2).expect(NOT_FOUND);
     holder.join().unwrap();
 }

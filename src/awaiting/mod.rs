@@ -21,12 +21,12 @@ use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::set::poll;
 use crate::segment::Segment;
 use crate::trusted::Trusted;
-use crate::wait::{Deadline, Driver, Interest, Seat, Unfinished, WaitError, Waiting, Waits};
+use crate::wait::{Deadline, Driver, DriverRegistration, Interest, Unfinished, WaitError, Waiting, Waits};
 
 pub use message::MessageSink;
 
 /// The budget of a task: how many calls in a row may be ready at once before one yields.
-const TURNS: u32 = 128;
+const BUDGET: u32 = 128;
 
 /// A handle, or a batch of it, whose calls that wait are awaited: `rx.pop().await`.
 ///
@@ -82,18 +82,18 @@ pub struct Async<H: Awaited> {
 /// The state of the task that has an end.
 pub struct Task {
     /// The registration at the driver that wakes it.
-    _seat: Seat,
+    _registration: DriverRegistration,
     /// How many calls may still be ready before one yields; 0 also if the last one waits, or was dropped while it did.
-    turns: u32,
+    budget: u32,
     /// Whether the last call returned `Pending`.
-    pends: bool,
+    is_pending: bool,
     /// Whether the stream of items returned an error, and its end is still to be returned.
     has_failed: bool,
 }
 
 impl fmt::Debug for Task {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Task").field("turns", &self.turns).finish_non_exhaustive()
+        formatter.debug_struct("Task").field("budget", &self.budget).finish_non_exhaustive()
     }
 }
 
@@ -113,7 +113,7 @@ impl<K: Kind, R: Side> Awaited for Endpoint<K, R, Segment> {
     type Task = Task;
 
     fn check_length(&mut self) {
-        if let Some(cause) = self.shortened() {
+        if let Some(cause) = self.truncated() {
             self.poison(cause);
         }
     }
@@ -162,7 +162,8 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     }
 
     fn awaited(mut self, driver: Option<&Driver>) -> Result<Async<Self>, Error> {
-        let task = Task { _seat: self.take_seat(driver)?, turns: TURNS, pends: false, has_failed: false };
+        let task =
+            Task { _registration: self.register_with(driver)?, budget: BUDGET, is_pending: false, has_failed: false };
         Ok(Async { task, handle: self })
     }
 }
@@ -214,10 +215,10 @@ impl<H: Awaited> Async<H> {
         context: &mut Context<'_>,
         mut call: impl FnMut(Waiting<'_, H>) -> Result<T, E>,
     ) -> Poll<Result<T, E>> {
-        if self.task.borrow_mut().turns == 0 {
-            ready!(self.begin_turns(context));
+        if self.task.borrow_mut().budget == 0 {
+            ready!(self.renew_budget(context));
         }
-        self.task.borrow_mut().turns -= 1;
+        self.task.borrow_mut().budget -= 1;
         let (ended, mut error) = (OnceCell::new(), &WaitError::TimedOut);
         loop {
             match call(self.or_fail(error)) {
@@ -233,10 +234,10 @@ impl<H: Awaited> Async<H> {
     /// Yields if the budget is used up; otherwise the task was woken.
     #[cold]
     #[inline(never)]
-    fn begin_turns(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    fn renew_budget(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let task = self.task.borrow_mut();
-        task.turns = TURNS;
-        if mem::take(&mut task.pends) {
+        task.budget = BUDGET;
+        if mem::take(&mut task.is_pending) {
             Awaited::check_length(&mut self.handle);
             return Poll::Ready(());
         }
@@ -250,7 +251,7 @@ impl<H: Awaited> Async<H> {
         let poll = self.handle.poll_ready(context);
         if poll.is_pending() {
             let task = self.task.borrow_mut();
-            (task.turns, task.pends) = (0, true);
+            (task.budget, task.is_pending) = (0, true);
         }
         poll
     }

@@ -32,8 +32,8 @@ impl<T: Slot + ?Sized> Async<Producer<T>> {
 
     calls_in_place! {
         claim(len: usize) -> Claim<'_, T>, until_free(len);
-        claim_up_to(most: usize) -> Claim<'_, T>, until_free(most.min(1));
-        claim_contiguous(most: usize) -> Claim<'_, T>, until_free(most.min(1));
+        claim_up_to(max: usize) -> Claim<'_, T>, until_free(max.min(1));
+        claim_contiguous(max: usize) -> Claim<'_, T>, until_free(max.min(1));
     }
 
     /// As [`push_slice`](crate::Waiting::push_slice). If it is dropped before it is ready, some of the values may be
@@ -68,9 +68,9 @@ impl<T: Element> Async<Consumer<T>> {
     #[inline(always)]
     fn poll_pop(&mut self, context: &mut Context<'_>) -> Poll<Result<T, WaitError>> {
         loop {
-            if self.task.turns > 0 && self.handle.known_len() > 0 {
+            if self.task.budget > 0 && self.handle.known_len() > 0 {
                 if let Ok(value) = self.handle.pop() {
-                    self.task.turns -= 1;
+                    self.task.budget -= 1;
                     return Poll::Ready(Ok(value));
                 }
             }
@@ -86,7 +86,7 @@ impl<T: Element> Async<Consumer<T>> {
         let poll = self.poll(context, |waiting| waiting.until_available(1));
         if let Poll::Ready(Ok(())) = poll {
             // The pop that follows is the same call.
-            self.task.turns += 1;
+            self.task.budget += 1;
         }
         poll
     }
@@ -116,8 +116,8 @@ impl<T: Slot + ?Sized> Async<Consumer<T>> {
 
     calls_in_place! {
         peek(len: usize) -> Peek<'_, T>, until_available(len);
-        peek_up_to(most: usize) -> Peek<'_, T>, until_available(most.min(1));
-        peek_contiguous(most: usize) -> Peek<'_, T>, until_available(most.min(1));
+        peek_up_to(max: usize) -> Peek<'_, T>, until_available(max.min(1));
+        peek_contiguous(max: usize) -> Peek<'_, T>, until_available(max.min(1));
     }
 
     /// As [`pop_slice`](crate::Waiting::pop_slice). If it is dropped before it is ready, some of the values may be
@@ -196,6 +196,6 @@ macro_rules! views {
 }
 
 views! {
-    Producer: Claim, claim(len), claim_up_to(most), claim_contiguous(most);
-    Consumer: Peek, peek(len), peek_up_to(most), peek_contiguous(most);
+    Producer: Claim, claim(len), claim_up_to(max), claim_contiguous(max);
+    Consumer: Peek, peek(len), peek_up_to(max), peek_contiguous(max);
 }

@@ -1,9 +1,9 @@
-//! Looks at rings from outside: without a role, without a lock, and without writing anything.
+//! Reads rings from outside: without a role, without a lock, and without writing anything.
 //!
-//! An observer needs the permission to read the ring, and costs its two ends only the cache lines that it takes: look
-//! often, and they notice. It maps nothing and reads by system calls, so nothing that a process does to an object can
-//! end the observer, make it wait, or make the object larger: what was cut off, and what was never written, is read as
-//! zeros. [`Inspection::check`] tells afterwards whether the ring was whole all the time.
+//! An observer needs the permission to read the ring, and costs its two ends only the cache lines that it reads: if it
+//! reads often, they are slower. It maps nothing and reads by system calls, so nothing that a process does to an object
+//! can end the observer, make it wait, or make the object larger: a truncated part, and what was never written, is read
+//! as zeros. [`Inspection::check`] tells afterwards whether the ring was whole all the time.
 //!
 //! # Examples
 //!
@@ -62,9 +62,9 @@ pub enum Kind {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Found {
-    /// Its name. Whoever made it chose that: it may have any bytes.
+    /// Its name, which its creator chose: it may have any bytes.
     pub name: OsString,
-    /// The ring, or why there is none to look at.
+    /// The ring, or why it cannot be inspected.
     pub ring: Result<Inspection, Error>,
 }
 
@@ -86,11 +86,11 @@ pub enum Condition {
     OtherVersion,
     /// A ring that contradicts itself, or of which parts are missing.
     Damaged,
-    /// What a process left that was killed while it made a ring. The next attach replaces it.
+    /// What a creator that was killed has left. The next attach replaces it.
     Unfinished,
-    /// A process makes a ring of it.
+    /// A process is creating a ring in it.
     BeingMade,
-    /// It changed while it was looked at.
+    /// It changed while it was read.
     Changing,
     /// It was removed or renamed after its directory was read.
     Gone,
@@ -148,7 +148,7 @@ impl Iterator for Objects {
 }
 
 impl Inspection {
-    /// Finds all that stands in shared memory: rings, and what is none, cannot be read or is damaged, each with the
+    /// Finds all objects in shared memory: rings, and those that are none, cannot be read or are damaged, each with the
     /// reason.
     ///
     /// # Examples
@@ -242,10 +242,10 @@ impl Inspection {
         self.identity.segment_length
     }
 
-    /// Returns how many bytes the records of a message ring have that stand behind its tail; 0 for a stream.
+    /// Returns how many bytes of committed records a message ring has after its tail; 0 for a stream.
     ///
     /// A producer that is killed between a header and its tail leaves a message or a batch there, which the consumer
-    /// gets. One that is at work may be about to store the tail. Reads 16 MiB at most, for however many records.
+    /// gets. A running producer may be about to store the tail. Reads 16 MiB at most, for however many records.
     #[must_use]
     pub fn behind_tail(&self) -> u64 {
         behind_tail::behind_tail(self)

@@ -1,4 +1,4 @@
-//! Looks at elements and messages as they pass, without taking them.
+//! Copies elements and messages as they pass, without taking them.
 
 use std::mem;
 
@@ -8,7 +8,7 @@ use crate::ring::message::Geometry;
 use crate::ring::position::{Window, index};
 use crate::segment::Inspection;
 
-/// How often a look is repeated if the ring moved on meanwhile.
+/// How often a copy is repeated if it was overwritten meanwhile.
 const ATTEMPTS: usize = 16;
 
 /// How many bytes of an element or a message are copied at most, by default.
@@ -17,12 +17,12 @@ const LONGEST: usize = 1 << 20;
 /// How many bytes of small elements are read by one call.
 const CHUNK: usize = 4096;
 
-/// Looks at the elements or messages of a ring as they pass.
+/// Copies the elements or messages of a ring as they pass.
 ///
-/// It takes nothing and holds nobody up, so it misses what passes too fast for it. What it returns was in the ring as
-/// it is returned, with one exception: something that the consumer has given back meanwhile is returned as long as it
-/// lies in the younger half of the ring, and is wrong if at that moment the producer fills more than the other half at
-/// once, in place.
+/// It takes nothing and delays neither end, so it misses what passes too fast. What it returns was in the ring as it is
+/// returned, with one exception: an element or message that the consumer has released meanwhile is returned as long as
+/// it lies in the younger half of the ring, and is wrong if the producer is writing more than the other half at once,
+/// in place.
 ///
 /// # Examples
 ///
@@ -55,7 +55,7 @@ pub struct Tap<'a> {
     read: (u64, Vec<u8>),
 }
 
-/// The result of a look.
+/// The result of [`Tap::next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tapped {
     /// An element or a message.
@@ -65,31 +65,31 @@ pub enum Tapped {
     },
     /// Nothing new is there.
     Nothing,
-    /// The ring moved on too far. The tap goes on after what it missed.
+    /// The next elements or messages were overwritten. The tap continues after them.
     Missed {
         /// How many elements, or bytes of records.
         count: u64,
     },
 }
 
-/// The result of a look at one unit.
-enum Look {
-    /// It ends here.
-    Seen {
+/// The result of a copy of one element or message.
+enum UnitCopy {
+    /// It was copied, and ends here.
+    Complete {
         end: u64,
     },
     Nothing,
-    /// What was seen may have been overwritten.
-    Passed,
+    /// What was copied may have been overwritten.
+    Overwritten,
 }
 
 impl Tap<'_> {
     pub(super) fn from_head(view: &Inspection) -> Tap<'_> {
-        Tap::from(view, view.positions_behind_a_copy().0)
+        Tap::from(view, view.positions_after_copy().0)
     }
 
     pub(super) fn from_tail(view: &Inspection) -> Tap<'_> {
-        let (head, tail) = view.positions_behind_a_copy();
+        let (head, tail) = view.positions_after_copy();
         // In a message ring a tail may lie behind its head.
         Tap::from(view, if is_before(tail, head) { head } else { tail })
     }
@@ -97,7 +97,7 @@ impl Tap<'_> {
     fn from(view: &Inspection, position: u64) -> Tap<'_> {
         let geometry = (!view.is_stream()).then(|| Geometry::new(view.capacity(), view.identity.record_align as usize));
         let mask = geometry.map_or(0, |geometry| geometry.alignment() as u64 - 1);
-        // A false position may start no record; the last one before it that could is as good as any.
+        // An impossible position may not start a record: round it down to the alignment.
         let position = position & !mask;
         Tap { view, position, geometry, longest: LONGEST, len: 0, read: (position, Vec::new()) }
     }
@@ -124,16 +124,18 @@ impl Tap<'_> {
     pub fn next(&mut self, bytes: &mut Vec<u8>) -> Result<Tapped, Corrupted> {
         for _ in 0..ATTEMPTS {
             bytes.clear();
-            let look = match self.geometry {
-                None => Ok(self.look_at_elements(bytes)),
-                Some(geometry) => self.look_at_message(geometry, bytes),
+            let copy = match self.geometry {
+                None => Ok(self.copy_element(bytes)),
+                Some(geometry) => self.copy_message(geometry, bytes),
             };
-            let (head, tail) = self.view.positions_behind_a_copy();
-            // What it found wrong may just have been overwritten.
-            if !has_passed(self.position, head, tail, self.view.capacity()) && !matches!(look, Ok(Look::Passed)) {
-                return Ok(match look? {
-                    Look::Seen { end } => Tapped::Unit { position: mem::replace(&mut self.position, end) },
-                    Look::Nothing | Look::Passed => Tapped::Nothing,
+            let (head, tail) = self.view.positions_after_copy();
+            // What seems wrong may have been overwritten meanwhile.
+            if !is_overwritten(self.position, head, tail, self.view.capacity())
+                && !matches!(copy, Ok(UnitCopy::Overwritten))
+            {
+                return Ok(match copy? {
+                    UnitCopy::Complete { end } => Tapped::Unit { position: mem::replace(&mut self.position, end) },
+                    UnitCopy::Nothing | UnitCopy::Overwritten => Tapped::Nothing,
                 });
             }
             if is_before(self.position, head) {
@@ -144,7 +146,7 @@ impl Tap<'_> {
             }
         }
         bytes.clear();
-        // The ring is too fast, or damaged.
+        // The ring moves too fast, or is damaged.
         self.view.positions()?;
         Ok(Tapped::Nothing)
     }
@@ -154,21 +156,21 @@ impl Tap<'_> {
         self.geometry.map_or(Ok(head), |geometry| geometry.check_start(SharedWord::Head, head))
     }
 
-    fn look_at_elements(&mut self, bytes: &mut Vec<u8>) -> Look {
+    fn copy_element(&mut self, bytes: &mut Vec<u8>) -> UnitCopy {
         let (capacity, size) = (self.view.capacity(), self.view.identity.element_size as usize);
         let len = size.min(self.longest);
         self.len = size;
         let end = self.position.wrapping_add(1);
         let (first, read) = &mut self.read;
-        // What was read before is what was there then. Whether it was overwritten before that, is asked afterwards.
+        // Elements that were read before are used as they are. Whether they had been overwritten is checked afterwards.
         let at = self.position.wrapping_sub(*first).saturating_mul(size as u64);
         if let Some(element) = usize::try_from(at).ok().and_then(|at| read.get(at..at.checked_add(size)?)) {
             bytes.extend_from_slice(&element[..len]);
-            return Look::Seen { end };
+            return UnitCopy::Complete { end };
         }
         match self.view.tail().wrapping_sub(self.position) {
-            0 => Look::Nothing,
-            ahead if ahead > capacity as u64 => Look::Passed,
+            0 => UnitCopy::Nothing,
+            ahead if ahead > capacity as u64 => UnitCopy::Overwritten,
             ahead => {
                 let start = index(self.position, capacity) * size;
                 let count = (CHUNK / size).min(ahead as usize);
@@ -179,38 +181,38 @@ impl Tap<'_> {
                     self.view.copy(start, count * size, read);
                     bytes.extend_from_slice(&read[..len]);
                 }
-                Look::Seen { end }
+                UnitCopy::Complete { end }
             }
         }
     }
 
-    fn look_at_message(&mut self, geometry: Geometry, bytes: &mut Vec<u8>) -> Result<Look, Corrupted> {
-        let (_, tail) = self.view.positions_behind_a_copy();
+    fn copy_message(&mut self, geometry: Geometry, bytes: &mut Vec<u8>) -> Result<UnitCopy, Corrupted> {
+        let (_, tail) = self.view.positions_after_copy();
         let ahead = tail.wrapping_sub(self.position);
         if ahead > geometry.capacity() as u64 && !is_before(tail, self.position) {
-            return Ok(Look::Passed);
+            return Ok(UnitCopy::Overwritten);
         }
         // Records that the tail does not count yet fit the ring: more of them would be read around it for ever.
-        let (lowest, step) = (self.position.wrapping_sub(geometry.most()), geometry.alignment() as u64);
+        let (lowest, step) = (self.position.wrapping_sub(geometry.max_used()), geometry.alignment() as u64);
         if is_before(tail, lowest) {
-            let highest = self.position.wrapping_add(geometry.most());
+            let highest = self.position.wrapping_add(geometry.max_used());
             return Err(Window { lowest, highest, step }.refusal(SharedWord::Tail, tail));
         }
         let start = geometry.index(self.position);
         let header = self.view.record_header(start);
         // A header before the tail is that of a message, or 0 if there never was one.
         if header == 0 {
-            return Ok(Look::Nothing);
+            return Ok(UnitCopy::Nothing);
         }
-        let len = geometry.len(header, geometry.most())?;
+        let len = geometry.len(header, geometry.max_used())?;
         self.len = len;
         self.view.copy((start + geometry.payload_offset()) & (geometry.capacity() - 1), len.min(self.longest), bytes);
-        Ok(Look::Seen { end: self.position.wrapping_add(geometry.size(len)) })
+        Ok(UnitCopy::Complete { end: self.position.wrapping_add(geometry.size(len)) })
     }
 }
 
 /// Returns whether what lies at a position may have been overwritten.
-fn has_passed(position: u64, head: u64, tail: u64, capacity: usize) -> bool {
+fn is_overwritten(position: u64, head: u64, tail: u64, capacity: usize) -> bool {
     let is_taken = is_before(position, head);
     is_taken && !is_before(tail, position) && tail.wrapping_sub(position) > capacity as u64 / 2
 }
@@ -226,21 +228,21 @@ mod tests {
 
     #[test]
     fn what_the_consumer_has_is_whole_wherever_it_lies() {
-        assert!(!has_passed(10, 10, 26, 16));
-        assert!(!has_passed(u64::MAX, u64::MAX, 15, 16));
+        assert!(!is_overwritten(10, 10, 26, 16));
+        assert!(!is_overwritten(u64::MAX, u64::MAX, 15, 16));
     }
 
     #[test]
     fn what_was_taken_is_whole_in_the_younger_half_alone() {
-        assert!(!has_passed(10, 11, 18, 16));
-        assert!(has_passed(10, 11, 19, 16));
-        assert!(!has_passed(u64::MAX, 0, 7, 16));
-        assert!(has_passed(u64::MAX, 0, 8, 16));
+        assert!(!is_overwritten(10, 11, 18, 16));
+        assert!(is_overwritten(10, 11, 19, 16));
+        assert!(!is_overwritten(u64::MAX, 0, 7, 16));
+        assert!(is_overwritten(u64::MAX, 0, 8, 16));
     }
 
     #[test]
     fn a_message_in_front_of_the_tail_is_whole() {
-        assert!(!has_passed(32, 48, 16, 4096));
+        assert!(!is_overwritten(32, 48, 16, 4096));
     }
 
     #[test]

@@ -57,7 +57,7 @@ use crate::ring::message as ring;
 use crate::segment::Segment;
 
 pub use ring::Message;
-pub use waiting::MessagesToCome;
+pub use waiting::IncomingMessages;
 
 /// The writing end of a message ring.
 ///

@@ -210,8 +210,8 @@ impl<'a> Waiting<'a, Consumer> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn messages(self) -> MessagesToCome<'a> {
-        MessagesToCome { waiting: Some(self) }
+    pub fn messages(self) -> IncomingMessages<'a> {
+        IncomingMessages { waiting: Some(self) }
     }
 
     /// The wait is out of line, so that a value stays in registers.
@@ -253,16 +253,16 @@ impl Waiting<'_, PeekBatch<'_>> {
     }
 
     fn wait(&mut self) -> Result<(), WaitError> {
-        let (consumer, passed) = self.handle.parts();
-        wait(consumer, passed, &mut self.deadline)
+        let (consumer, peeked) = self.handle.parts();
+        wait(consumer, peeked, &mut self.deadline)
     }
 }
 
-/// Waits for a message after `passed` bytes of records.
+/// Waits for a message after `peeked` bytes of records.
 #[inline(never)]
-fn wait(consumer: &mut Consumer, passed: u64, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
-    let need = passed + consumer.record_alignment() as u64;
-    let max = consumer.kind.most();
+fn wait(consumer: &mut Consumer, peeked: u64, deadline: &mut Deadline<'_>) -> Result<(), WaitError> {
+    let need = peeked + consumer.record_alignment() as u64;
+    let max = consumer.kind.max_used();
     if need > max {
         return Err(WaitError::TooLong { len: need as usize, max: max as usize });
     }
@@ -274,11 +274,11 @@ fn wait(consumer: &mut Consumer, passed: u64, deadline: &mut Deadline<'_>) -> Re
 /// Each message has the whole limit of [`within`](crate::message::Consumer::within). It ends after the first error.
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
-pub struct MessagesToCome<'a> {
+pub struct IncomingMessages<'a> {
     waiting: Option<Waiting<'a, Consumer>>,
 }
 
-impl Iterator for MessagesToCome<'_> {
+impl Iterator for IncomingMessages<'_> {
     type Item = Result<Vec<u8>, WaitError>;
 
     #[inline]

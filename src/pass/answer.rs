@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use super::PassError;
 use super::greeting::{WANTS_AN_ANSWER, bytes_of, check, greet, greeted, words_of};
-use super::socket::{self, Patience};
+use super::socket::{self, SocketTimeout};
 use crate::error::Error;
 
 /// The first word: `RINGTOLD` in ASCII, the first letter in the lowest byte.
@@ -70,10 +70,10 @@ fn parse(bytes: &[u8]) -> Result<Option<Verdict>, PassError> {
     }))
 }
 
-/// Answers, without a wait. Whoever does not read, or is gone, is not told.
+/// Answers, without a wait. A sender that does not read, or has exited, gets no answer.
 pub(super) fn answer(socket: &UnixStream, verdict: &Verdict) {
     // The sender learns of an answer that never comes by the end of the socket, or by its own limit.
-    let _ = socket::send(socket, Patience::NONE, &write(verdict), None);
+    let _ = socket::send(socket, SocketTimeout::NONE, &write(verdict), None);
 }
 
 /// Sends a descriptor through a socket as [`send`](super::send) does, and asks what becomes of it:
@@ -134,12 +134,12 @@ impl Offer<'_> {
     /// - [`PassError::Ended`]: the other end is gone, or closed the socket because it does not know such a greeting.
     /// - [`PassError::OtherProtocol`]: the other end speaks another protocol.
     pub fn answer(&mut self) -> Result<Answer, PassError> {
-        let patience = Patience::to_read(self.socket)?;
+        let timeout = SocketTimeout::to_read(self.socket)?;
         loop {
             if let Some(verdict) = parse(&self.bytes[..self.received])? {
                 return verdict.map_err(|reason| PassError::Refused { reason });
             }
-            match socket::receive_bytes(self.socket, patience, &mut self.bytes[self.received..])? {
+            match socket::receive_bytes(self.socket, timeout, &mut self.bytes[self.received..])? {
                 0 => return Err(PassError::Ended { found: self.received, expected: LEN }),
                 len => self.received += len,
             }
@@ -150,8 +150,8 @@ impl Offer<'_> {
 /// Receives a descriptor as [`receive`](super::receive) does, attaches to its ring by `attach`, and tells a sender that
 /// asked for it ([`offer`]) whether that succeeded.
 ///
-/// It never waits to answer. Whoever does not read what was sent before, or is gone, is not told, and the ring is
-/// attached all the same.
+/// It never waits to answer. A sender that does not read, or has exited, gets no answer, and the ring is attached all
+/// the same.
 ///
 /// # Examples
 ///

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use super::PassError;
 use super::answer::{Answer, answer};
-use super::socket::{self, Beside, Patience};
+use super::socket::{self, Beside, SocketTimeout};
 
 /// The first word: `RINGPASS` in ASCII, the first letter in the lowest byte.
 const MAGIC: u64 = 0x5353_4150_474e_4952;
@@ -75,7 +75,7 @@ pub fn send(socket: &UnixStream, descriptor: impl AsFd) -> Result<(), PassError>
 /// Sends a descriptor with these wishes.
 pub(super) fn greet(socket: &UnixStream, descriptor: impl AsFd, wishes: u64) -> Result<(), PassError> {
     let bytes: [u8; LEN] = bytes_of(&[MAGIC, VERSION, LEN as u64, wishes]);
-    socket::send(socket, Patience::to_write(socket)?, &bytes, Some(descriptor.as_fd()))
+    socket::send(socket, SocketTimeout::to_write(socket)?, &bytes, Some(descriptor.as_fd()))
 }
 
 /// Receives a descriptor that was sent by [`send`] or [`offer`](super::offer), and reads no byte beyond its greeting. A
@@ -114,11 +114,11 @@ pub(super) struct Greeted {
 
 /// Receives a descriptor, and leaves it to the caller to answer. Only what ends it here is answered here.
 pub(super) fn greeted(socket: &UnixStream) -> Result<Greeted, PassError> {
-    let patience = Patience::to_read(socket)?;
+    let timeout = SocketTimeout::to_read(socket)?;
     let mut bytes = [0; LEN];
     let (mut received, mut beside) = (0, Beside::default());
     while received < LEN {
-        let len = socket::receive(socket, patience, &mut bytes[received..], &mut beside);
+        let len = socket::receive(socket, timeout, &mut bytes[received..], &mut beside);
         match len.map_err(|error| error.into()) {
             Ok(0) => return Err(PassError::Ended { found: received, expected: LEN }),
             Ok(len) => received += len,

@@ -1,4 +1,4 @@
-//! Bytes through a socket, with one limit for all that a call waits, and what comes beside them.
+//! Bytes and ancillary data through a socket, with one timeout for the whole call.
 
 #![allow(unsafe_code, reason = "rustix knows no descriptor of a process that comes beside bytes, and would leak it")]
 
@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, send as send_bytes, sendmsg};
 
 use super::error::{PassError, failed};
-use crate::segment::descriptor::lift;
+use crate::segment::descriptor::avoid_stdio;
 
 /// The descriptor of a process that sent something (`SO_PASSPIDFD`), which libc does not name.
 const SCM_PIDFD: libc::c_int = 4;
@@ -25,9 +25,9 @@ const SCM_PIDFD: libc::c_int = 4;
 /// are cut off by the system, which says so.
 const ROOM: usize = 64;
 
-/// How long a call may wait: as long as the socket says, once for all that it does.
+/// How long a call may wait: the timeout of the socket, once for the whole call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct SocketTimeout {
     /// What it waits for.
     event: PollFlags,
     /// Whether it waits at all.
@@ -36,26 +36,30 @@ pub(super) struct Patience {
     until: Option<Instant>,
 }
 
-impl Patience {
+impl SocketTimeout {
     /// Waits for bytes to read, for the read timeout of the socket.
-    pub(super) fn to_read(socket: &UnixStream) -> Result<Patience, PassError> {
-        Patience::of(socket, PollFlags::IN, socket.read_timeout())
+    pub(super) fn to_read(socket: &UnixStream) -> Result<SocketTimeout, PassError> {
+        SocketTimeout::of(socket, PollFlags::IN, socket.read_timeout())
     }
 
     /// Waits for room to write, for the write timeout of the socket.
-    pub(super) fn to_write(socket: &UnixStream) -> Result<Patience, PassError> {
-        Patience::of(socket, PollFlags::OUT, socket.write_timeout())
+    pub(super) fn to_write(socket: &UnixStream) -> Result<SocketTimeout, PassError> {
+        SocketTimeout::of(socket, PollFlags::OUT, socket.write_timeout())
     }
 
     /// Never waits.
-    pub(super) const NONE: Patience = Patience { event: PollFlags::empty(), waits: false, until: None };
+    pub(super) const NONE: SocketTimeout = SocketTimeout { event: PollFlags::empty(), waits: false, until: None };
 
-    fn of(socket: &UnixStream, event: PollFlags, timeout: io::Result<Option<Duration>>) -> Result<Patience, PassError> {
+    fn of(
+        socket: &UnixStream,
+        event: PollFlags,
+        timeout: io::Result<Option<Duration>>,
+    ) -> Result<SocketTimeout, PassError> {
         let timeout = timeout.map_err(failed("getsockopt"))?;
         let flags = fcntl_getfl(socket).map_err(failed("fcntl(F_GETFL)"))?;
-        // A limit that no clock reaches is none.
+        // A limit beyond the range of the clock is no limit.
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(Patience { event, waits: !flags.contains(OFlags::NONBLOCK), until })
+        Ok(SocketTimeout { event, waits: !flags.contains(OFlags::NONBLOCK), until })
     }
 
     /// Makes a call that does not wait, again and again until it does what it should, or the limit is over.
@@ -85,7 +89,7 @@ impl Patience {
 /// Sends all bytes, and beside the first of them a descriptor.
 pub(super) fn send(
     socket: &UnixStream,
-    patience: Patience,
+    timeout: SocketTimeout,
     bytes: &[u8],
     descriptor: Option<BorrowedFd<'_>>,
 ) -> Result<(), PassError> {
@@ -93,7 +97,7 @@ pub(super) fn send(
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     let mut sent = 0;
     while sent < bytes.len() {
-        let more = patience.call(socket, || match descriptor {
+        let more = timeout.call(socket, || match descriptor {
             Some(descriptor) if sent == 0 => {
                 let descriptors = [descriptor];
                 let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
@@ -112,9 +116,9 @@ pub(super) fn send(
 }
 
 /// Receives some bytes, and nothing of what comes beside them. Returns how many; 0 at the end.
-pub(super) fn receive_bytes(socket: &UnixStream, patience: Patience, bytes: &mut [u8]) -> Result<usize, PassError> {
+pub(super) fn receive_bytes(socket: &UnixStream, timeout: SocketTimeout, bytes: &mut [u8]) -> Result<usize, PassError> {
     // Without room for them, the system closes descriptors that come.
-    let received = patience.call(socket, || recv(socket, &mut *bytes, RecvFlags::DONTWAIT).map(|(len, _)| len));
+    let received = timeout.call(socket, || recv(socket, &mut *bytes, RecvFlags::DONTWAIT).map(|(len, _)| len));
     received.map_err(failed("recv"))
 }
 
@@ -132,7 +136,7 @@ pub(super) struct Beside {
 /// Receives some bytes, and what comes beside them. Returns how many bytes; 0 at the end.
 pub(super) fn receive(
     socket: &UnixStream,
-    patience: Patience,
+    timeout: SocketTimeout,
     bytes: &mut [u8],
     beside: &mut Beside,
 ) -> Result<usize, Errno> {
@@ -142,7 +146,7 @@ pub(super) fn receive(
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
-    let len = patience.call(socket, || {
+    let len = timeout.call(socket, || {
         message.msg_control = room.as_mut_ptr().cast();
         message.msg_controllen = size_of_val(&room) as _;
         let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
@@ -174,7 +178,7 @@ unsafe fn take(message: &libc::msghdr, beside: &mut Beside) {
             let data = unsafe { libc::CMSG_DATA(header) };
             let before = data as usize - header as usize;
             for at in 0..(found.cmsg_len as usize).saturating_sub(before) / size_of::<RawFd>() {
-                // SAFETY: as many numbers lie there, at any alignment.
+                // SAFETY: that many numbers lie there, at any alignment.
                 let number: RawFd = unsafe { data.cast::<RawFd>().wrapping_add(at).read_unaligned() };
                 // SAFETY: the system has opened this descriptor for this process, and nobody else knows of it.
                 let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
@@ -191,5 +195,5 @@ unsafe fn take(message: &libc::msghdr, beside: &mut Beside) {
 
 /// Keeps a descriptor that came, under a number that no standard stream has.
 pub(super) fn keep(descriptor: OwnedFd) -> Result<OwnedFd, PassError> {
-    lift(descriptor).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))
+    avoid_stdio(descriptor).map_err(failed("fcntl(F_DUPFD_CLOEXEC)"))
 }

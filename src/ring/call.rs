@@ -15,7 +15,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// No call since the last take. A sleeper sleeps for as long as the word holds this.
-pub const SILENT: u32 = 0;
+pub const NO_CALL: u32 = 0;
 
 /// At least one call.
 const CALLED: u32 = 1;
@@ -56,11 +56,11 @@ pub fn call<W: CallWord>(word: &W) {
 /// Sets a nudge. The caller then wakes the sleepers on the word.
 pub fn nudge<W: CallWord>(word: &W) {
     // Publish: pairs with the Acquire in `take`.
-    word.replace(SILENT, NUDGED, Ordering::Release);
+    word.replace(NO_CALL, NUDGED, Ordering::Release);
 }
 
 /// Takes a call, and a nudge, and returns whether there was a call.
 pub fn take<W: CallWord>(word: &W) -> bool {
     // Observe: pairs with the Releases in `call` and `nudge`. The load saves a swap if there is no call.
-    word.load(Ordering::Relaxed) != SILENT && word.swap(SILENT, Ordering::Acquire) == CALLED
+    word.load(Ordering::Relaxed) != NO_CALL && word.swap(NO_CALL, Ordering::Acquire) == CALLED
 }

@@ -7,8 +7,8 @@
 //! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see
 //!   into;
 //! - on x86_64, above 1024 bytes by `rep movsb`, or above 256 by blocks of 128 bytes through wider registers, by inline
-//!   assembly too. Up to which length blocks are faster depends on the processor: [`go_by_blocks`]. Elsewhere, always
-//!   the words.
+//!   assembly too. Up to which length blocks are faster depends on the processor: [`set_longest_by_blocks`]. Elsewhere,
+//!   always the words.
 //!
 //! No sanitizer sees into that assembly either. Under Miri, and with `--cfg portable_copies`, x86_64 copies by words
 //! like all others.
@@ -69,16 +69,16 @@ pub const fn by_value<T>() {
     }
 }
 
-/// The longest copy in bytes that is made piece by piece: longer ones have a faster way.
+/// The longest copy in bytes that is made piece by piece: longer ones have a faster one.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-pub const FEW: usize = 1024;
+pub const LONGEST_BY_PIECES: usize = 1024;
 
 /// The same, if longer ones go by blocks.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-const FEW_BESIDE_BLOCKS: usize = 256;
+const LONGEST_BESIDE_BLOCKS: usize = 256;
 
 /// The longest type of words, in bytes, that is copied in word by word.
-const FEW_WORDS: usize = 64;
+const LONGEST_BY_WORDS: usize = 64;
 
 /// The longest message in bytes that is copied without a call, where its length is known at run time alone.
 pub const SHORT: usize = 256;
@@ -174,7 +174,7 @@ pub trait Direction {
     ///
     /// # Safety
     ///
-    /// Both sides are valid for as many bytes; the shared one is aligned to a word and valid for a whole one.
+    /// Both sides are valid for that many bytes; the shared one is aligned to a word and valid for a whole one.
     unsafe fn copy_rest(from: *const u8, to: *mut u8, len: usize);
 }
 
@@ -265,7 +265,7 @@ impl Direction for In {
 ///
 /// # Safety
 ///
-/// `from` is valid for reads of `len` bytes, `to` for as many writes; the shared one is aligned as `U` needs it.
+/// `from` is valid for reads of `len` bytes, `to` for that many writes; the shared one is aligned as `U` needs it.
 #[inline(always)]
 pub unsafe fn units<D: Direction, U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
     let whole = len & !(size_of::<U>() - 1);
@@ -301,7 +301,7 @@ unsafe fn pieces<D: Direction, U: Unit>(from: *const u8, to: *mut u8, len: usize
 /// As [`units`], and `len` is a multiple of the size of a word.
 #[inline(always)]
 pub unsafe fn copy_words<D: Direction>(from: *const u8, to: *mut u8, len: usize) {
-    if D::IS_IN && len <= FEW_WORDS {
+    if D::IS_IN && len <= LONGEST_BY_WORDS {
         // SAFETY: the caller's promise.
         unsafe { units::<D, u64>(from, to, len) };
     } else {
@@ -314,15 +314,15 @@ pub unsafe fn copy_words<D: Direction>(from: *const u8, to: *mut u8, len: usize)
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 static LONGEST_BY_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Makes copies of up to so many bytes go by blocks from now on, but for short ones: at first none does. Longer ones
-/// than these and than [`FEW`] go by `rep movsb`.
+/// Makes copies of up to this many bytes go by blocks from now on, but for short ones: at first none does. Longer ones
+/// than these and than [`LONGEST_BY_PIECES`] go by `rep movsb`.
 ///
 /// # Safety
 ///
 /// The processor has AVX, or none goes by blocks.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-pub unsafe fn go_by_blocks(longest: usize) {
-    // It orders nothing: each way is right.
+pub unsafe fn set_longest_by_blocks(longest: usize) {
+    // It orders nothing: either copy is correct.
     LONGEST_BY_BLOCKS.store(longest, Ordering::Relaxed);
 }
 
@@ -330,7 +330,7 @@ pub unsafe fn go_by_blocks(longest: usize) {
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 #[inline(always)]
 fn is_long(len: usize) -> bool {
-    len > FEW_BESIDE_BLOCKS && (len > FEW || LONGEST_BY_BLOCKS.load(Ordering::Relaxed) != 0)
+    len > LONGEST_BESIDE_BLOCKS && (len > LONGEST_BY_PIECES || LONGEST_BY_BLOCKS.load(Ordering::Relaxed) != 0)
 }
 
 /// Copies `len` bytes, more than a block, without the compiler seeing an access.
@@ -340,9 +340,9 @@ fn is_long(len: usize) -> bool {
 /// `from` is valid for `len` reads, `to` for `len` writes, and they do not overlap.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 #[inline(never)]
-unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
+unsafe fn copy_by_assembly(from: *const u8, to: *mut u8, len: usize) {
     if len <= LONGEST_BY_BLOCKS.load(Ordering::Relaxed) {
-        // SAFETY: the caller's promise; whoever chose blocks has made sure of AVX.
+        // SAFETY: the caller's promise; the caller that chose blocks has checked for AVX.
         return unsafe { blocks(from, to, len) };
     }
     // SAFETY: the direction flag is clear on entry to any `asm!` block, so this copies upwards, `len` bytes exactly.
@@ -362,7 +362,7 @@ unsafe fn opaque(from: *const u8, to: *mut u8, len: usize) {
 ///
 /// # Safety
 ///
-/// As [`opaque`], and the processor has AVX.
+/// As [`copy_by_assembly`], and the processor has AVX.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 #[inline(always)]
 unsafe fn blocks(from: *const u8, to: *mut u8, len: usize) {
@@ -427,7 +427,7 @@ pub unsafe fn copy<D: Direction, T>(from: *const u8, to: *mut u8, count: usize) 
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if is_long(len) {
         // SAFETY: the caller's promise; private and shared memory do not overlap.
-        return unsafe { opaque(from, to, len) };
+        return unsafe { copy_by_assembly(from, to, len) };
     }
     let words: unsafe fn(*const u8, *mut u8, usize) = const {
         match width(size_of::<T>()) {
@@ -445,7 +445,7 @@ pub unsafe fn copy<D: Direction, T>(from: *const u8, to: *mut u8, count: usize) 
 /// Returns whether an element of `size` bytes, known at run time, is a few words, which are copied without a call.
 #[inline(always)]
 pub fn is_small(size: usize) -> bool {
-    size <= FEW_WORDS && size & (size_of::<u64>() - 1) == 0
+    size <= LONGEST_BY_WORDS && size & (size_of::<u64>() - 1) == 0
 }
 
 /// Copies `len` bytes: whole elements of `size` bytes, which is known at run time.
@@ -485,7 +485,7 @@ pub unsafe fn copy_bytes<D: Direction>(from: *const u8, to: *mut u8, len: usize)
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if is_long(len) {
         // SAFETY: the caller's promise; private and shared memory do not overlap.
-        return unsafe { opaque(from, to, len) };
+        return unsafe { copy_by_assembly(from, to, len) };
     }
     let whole = len & !(size_of::<u64>() - 1);
     // SAFETY: the caller's promise.
@@ -542,9 +542,9 @@ mod tests {
         copy();
         #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
         if std::arch::is_x86_feature_detected!("avx") {
-            for longest in [FEW, usize::MAX, 0] {
+            for longest in [LONGEST_BY_PIECES, usize::MAX, 0] {
                 // SAFETY: the processor has it. Tests that attach may choose meanwhile: each way is right.
-                unsafe { go_by_blocks(longest) };
+                unsafe { set_longest_by_blocks(longest) };
                 copy();
             }
         }

@@ -4,13 +4,13 @@
 //!   given back     may be read        not known of
 //! ──────────────┬──────────────────┬────────────────>  a consumer: position = head, known end = tail when last loaded
 //!               │                  │
-//! ──────────────┴──────────────────┴────────────────>  a producer: position = tail, known end = head + most, as loaded
+//! ──────────────┴──────────────────┴────────────────>  a producer: position = tail, known end = head + max_used
 //!   published      may be written     perhaps unread
 //! ```
 //!
 //! The position is exact. The shared word is its copy, which is stored at the end of the call that moves it; a
 //! successor starts from the shared word. The known end is never too high. It may be too low, by what the other end has
-//! moved since it was loaded, `most` less what is known at the furthest. It is loaded at attach, and by a call that
+//! moved since it was loaded, `max_used` less what is known at the furthest. It is loaded at attach, and by a call that
 //! needs more than is known; a consumer of messages learns it from headers too. `len`, `free` and `available` load the
 //! word and do not change it. What a guard has read or filled lies at the position or after it, so a guard that is
 //! forgotten has changed nothing here.
@@ -34,23 +34,23 @@ pub struct Cursor {
     /// Position and known end.
     own: NonNull<[u64; 2]>,
     /// How far the known end can be from the position.
-    most: u64,
+    max_used: u64,
 }
 
 // SAFETY: the words are this value's alone, whichever thread it is in.
 unsafe impl Send for Cursor {}
 
 impl Cursor {
-    /// Begins at `position`, of a ring that holds `most` units of positions, and knows of nothing.
+    /// Begins at `position`, of a ring that holds `max_used` units of positions, and knows of nothing.
     ///
     /// # Safety
     ///
     /// The memory outlives this value, and this is the only cursor of that role over it.
-    pub unsafe fn new<M: Memory>(memory: &M, role: Role, position: u64, most: u64) -> Cursor {
+    pub unsafe fn new<M: Memory>(memory: &M, role: Role, position: u64, max_used: u64) -> Cursor {
         let own = memory.own(role);
         // SAFETY: valid for as long as the memory lives, and this value's alone.
         unsafe { own.write([position; 2]) };
-        Cursor { own, most }
+        Cursor { own, max_used }
     }
 
     /// Returns the position at which this end reads or writes next.
@@ -72,8 +72,8 @@ impl Cursor {
     }
 
     /// Returns how far the known end can be from the position.
-    pub fn most(&self) -> u64 {
-        self.most
+    pub fn max_used(&self) -> u64 {
+        self.max_used
     }
 
     /// Moves the position, which is `position`, by `len` units, and returns the new one.
@@ -114,7 +114,7 @@ impl Cursor {
 
     #[inline(always)]
     fn check(&self) {
-        debug_assert!(self.known() <= self.most, "{self:?}");
+        debug_assert!(self.known() <= self.max_used, "{self:?}");
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
     /// Runs a test over a cursor of a ring of 8, with both words at `position`.
     fn with_cursor(position: u64, test: impl FnOnce(Cursor)) {
         let mut words = [position; 2];
-        test(Cursor { own: NonNull::from(&mut words), most: 8 });
+        test(Cursor { own: NonNull::from(&mut words), max_used: 8 });
     }
 
     #[test]

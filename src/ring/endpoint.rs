@@ -7,8 +7,8 @@
 //!
 //! A third kind of ring adds `src/ring/KIND/`: a type that implements [`Kind`], an attach for each end, push and pop;
 //! and `src/KIND/` with its aliases, its calls that wait and its views. This file, `writer.rs`, `reader.rs`,
-//! `handle.rs` and `wait/` serve it as they are. It gets a number in `segment/layout.rs` and `wanted.rs`, its calls in
-//! `options.rs` and `inspect/`, and its models, steps and hostile peers.
+//! `handle.rs` and `wait/` serve it as they are. It gets a number in `segment/layout.rs` and `requirements.rs`, its
+//! calls in `options.rs` and `inspect/`, and its models, steps and hostile peers.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -36,8 +36,8 @@ pub trait Side: Sized {
     /// The role of this end.
     const ROLE: Role;
 
-    /// Returns whether `need` units of positions are there, or free. Loads the other end's word if less is known, or if
-    /// `need` is 0: a handle that cannot be used fails even then.
+    /// Returns whether `need` units of positions can be read, or are free. Loads the other end's word if fewer are
+    /// known, or if `need` is 0: a poisoned handle fails even then.
     fn is_ready<K: Kind, M: Memory>(end: &mut Endpoint<K, Self, M>, need: u64) -> Result<bool, Broken>;
 
     /// Loads the other end's word and returns how many units of positions hold what was sent and not yet read.
@@ -47,7 +47,7 @@ pub trait Side: Sized {
 /// What a ring holds.
 pub trait Kind: Sized {
     /// Returns how far the tail can be ahead of the head.
-    fn most(&self) -> u64;
+    fn max_used(&self) -> u64;
 
     /// Returns the power of two that all positions are multiples of.
     fn step(&self) -> u64;
@@ -77,7 +77,7 @@ pub struct Endpoint<K: Kind, R: Side, M: Memory> {
     pub(super) notifier: Notifier,
     /// This end's own parking word.
     sleeper: Sleeper,
-    /// Which closings and crashes of the other side its user is to be told; fixed at attach.
+    /// Which closings and crashes of the other side this handle reports; fixed at attach.
     pub(crate) ends: Ends,
     /// The last generation of the other side that `peer_changed` reported.
     pub(crate) seen: u64,
@@ -87,12 +87,12 @@ pub struct Endpoint<K: Kind, R: Side, M: Memory> {
 }
 
 impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
-    /// Starts at `position`, and knows of nothing. The caller holds the role.
+    /// Starts at `position`, with the known end there too. The caller holds the role.
     pub(super) fn begin(memory: M, kind: K, position: u64, pace: Pace) -> Endpoint<K, R, M> {
         let (notifier, sleeper) = (Notifier::attach(&memory, R::ROLE), Sleeper::attach(&memory, R::ROLE));
         // SAFETY: it lies in the handle beside the memory, and is the only cursor of this role over it.
         #[allow(unsafe_code, reason = "the memory outlives the cursor, being in the same value")]
-        let cursor = unsafe { Cursor::new(&memory, R::ROLE, position, kind.most()) };
+        let cursor = unsafe { Cursor::new(&memory, R::ROLE, position, kind.max_used()) };
         Endpoint {
             memory,
             kind,
@@ -160,18 +160,18 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
         generation != 0 && core::mem::replace(&mut self.seen, generation) != generation
     }
 
-    /// Returns what the last holder of the other role said of itself. In a forked child nobody has attached.
+    /// Loads the presence of the other role; `Never` in a forked child.
     pub(crate) fn peer_presence(&self) -> Presence {
-        match self.memory.is_here() {
+        match self.memory.in_own_process() {
             true => presence::observe(self.memory.presence(R::ROLE.peer())),
             false => Presence::Never,
         }
     }
 
-    /// Says that this holder of the role leaves in order; with `hands_on` it is
-    /// succeeded, so that nothing counts as told.
-    pub(crate) fn leave(&mut self, generation: u64, hands_on: bool) {
-        if !hands_on {
+    /// Stores that this holder detached in order; with `hands_over` the ring is handed over, so that nothing counts as
+    /// told.
+    pub(crate) fn leave(&mut self, generation: u64, hands_over: bool) {
+        if !hands_over {
             self.ends.leave(&self.memory, R::ROLE);
         }
         self.sleeper.leave(&self.memory);
@@ -181,101 +181,101 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
 
     /// Wakes the other end, if it sleeps, since the presence of this role has changed.
     pub(crate) fn wake(&mut self) {
-        self.notifier.came_or_left(&self.memory);
+        self.notifier.presence_changed(&self.memory);
     }
 
-    /// Asks the other end for fences, or stops asking, as the memory says now.
+    /// Requests fences from the other end, or clears the request, as the memory says now.
     pub(crate) fn renew_sleeper(&mut self) {
-        if self.memory.is_here() {
+        if self.memory.in_own_process() {
             self.sleeper.renew(&self.memory);
         }
     }
 
-    /// Says that this end pauses: a producer that sleeps and has what it needs is woken now, though it may wait for
-    /// more. All that a producer sends is published already.
+    /// Announces that this end pauses: a producer that sleeps and has what it needs is woken now, though it may want
+    /// more. A producer announces nothing: all that it sent is published.
     #[inline]
     pub(crate) fn pause(&mut self) {
-        if R::ROLE == Role::Consumer && self.memory.is_here() {
+        if R::ROLE == Role::Consumer && self.memory.in_own_process() {
             self.notifier.paused(&self.memory, self.cursor.position());
         }
     }
 
-    /// Returns how many units of positions were there, or free, at the last load, less those that were taken since.
+    /// Returns how many units of positions can be read, or are free, by the cached position.
     #[inline(always)]
     pub(crate) fn known_len(&self) -> u64 {
         self.cursor.known()
     }
 
-    /// Returns whether `need` units of positions are there, or free.
+    /// Returns whether `need` units of positions can be read, or are free.
     #[inline]
     pub(crate) fn is_ready(&mut self, need: u64) -> Result<bool, Broken> {
         R::is_ready(self, need)
     }
 
-    /// Sleeps until `need` units of positions are there, or free, or for `limit`; not at all if they are. While it
-    /// `gathers`, a consumer that keeps popping wakes a producer only when a quarter of the ring is free. May return
+    /// Sleeps until `need` units of positions can be read, or are free, or for `limit`; not at all if they are. While
+    /// it `gathers`, a consumer that keeps popping wakes a producer only when a quarter of the ring is free. May return
     /// earlier, and does if the other end's presence is no longer what was `seen`.
     pub(crate) fn park(&mut self, need: u64, gathers: bool, seen: Presence, limit: Duration) -> Result<(), Broken> {
-        self.check_here()?;
+        self.check_process()?;
         let (wanted, needed) = self.goals(need, gathers);
-        let begun = self.sleeper.begin(&self.memory, wanted, needed);
+        let prepared = self.sleeper.prepare(&self.memory, wanted, needed);
         let is_ready = self.is_ready(need);
         if is_ready == Ok(false) && presence::observe(self.memory.presence(R::ROLE.peer())) == seen {
-            self.sleeper.sleep(&self.memory, begun, limit);
+            self.sleeper.sleep(&self.memory, prepared, limit);
             // A handler of a signal may have forked meanwhile.
-            self.check_here()?;
+            self.check_process()?;
         }
-        self.sleeper.end(&self.memory);
+        self.sleeper.finish(&self.memory);
         is_ready.map(|_| ())
     }
 
-    /// Says that this end pauses, and returns at which position of the other one it wants to be woken and which one it
-    /// needs.
+    /// Announces that this end pauses, and returns the position of the other end at which it wants to be woken and the
+    /// one that it needs.
     fn goals(&mut self, need: u64, gathers: bool) -> (u64, u64) {
-        // Neither end may sleep while the other one waits for what is there.
+        // Neither end may sleep while the other one waits for what is published already.
         self.pause();
-        let most = self.kind.most();
+        let max_used = self.kind.max_used();
         let goal = |units: u64| match R::ROLE {
-            Role::Producer => self.cursor.position().wrapping_add(units).wrapping_sub(most),
+            Role::Producer => self.cursor.position().wrapping_add(units).wrapping_sub(max_used),
             Role::Consumer => self.cursor.position().wrapping_add(units),
         };
-        (goal(if gathers { need.max(most / 4) } else { need }), goal(need))
+        (goal(if gathers { need.max(max_used / 4) } else { need }), goal(need))
     }
 
-    /// Says that this end will sleep, in a set that makes the fences for all of its ends, and returns how often the
-    /// other end had woken it by then. It may ask that to wake it by a read.
+    /// Announces a sleep in a set, which makes the fences for all of its ends, and returns the count of wakes that it
+    /// loaded before. With `reads` it asks to be woken by a read.
     pub(super) fn announce_sleep(&mut self, need: u64, reads: bool) -> u64 {
-        if !self.is_here() {
+        if !self.in_own_process() {
             return 0;
         }
         let (wanted, needed) = self.goals(need, false);
         self.memory.parking().map_or(0, |parking| self.sleeper.announce(parking, wanted, needed, reads))
     }
 
-    /// Says that this end is awake.
+    /// Announces that this end is awake.
     pub(super) fn end_sleep(&mut self) {
-        if self.is_here() {
-            self.sleeper.end(&self.memory);
+        if self.in_own_process() {
+            self.sleeper.finish(&self.memory);
         }
     }
 
     /// Returns whether the ring may be touched: not in a child that was forked meanwhile.
     #[inline(always)]
-    pub(crate) fn is_here(&self) -> bool {
-        self.memory.is_here()
+    pub(crate) fn in_own_process(&self) -> bool {
+        self.memory.in_own_process()
     }
 
     /// Fails in a child that was forked meanwhile.
     #[inline(always)]
-    pub(crate) fn check_here(&self) -> Result<(), Broken> {
-        if self.is_here() { Ok(()) } else { Err(Broken::Forked) }
+    pub(crate) fn check_process(&self) -> Result<(), Broken> {
+        if self.in_own_process() { Ok(()) } else { Err(Broken::Forked) }
     }
 
     /// Fails if the handle can no longer be used.
     #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), Broken> {
         match self.broken {
-            None => self.check_here(),
+            None => self.check_process(),
             Some(broken) => Err(broken),
         }
     }
@@ -286,8 +286,8 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
         self.broken.unwrap_or(Broken::Forked)
     }
 
-    /// Poisons the handle: nothing is known to be there or free from here on, so every call takes the path that loads
-    /// the other end's word, and is refused before the load.
+    /// Poisons the handle: from here on the cursor knows of no unit to read or to write, so every call takes the path
+    /// that loads the other end's word, and fails before the load.
     #[cold]
     pub(crate) fn poison(&mut self, cause: impl Into<Broken>) -> Broken {
         self.cursor.forget();

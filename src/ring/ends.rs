@@ -47,7 +47,7 @@ impl Ends {
 
     /// Notes that the user of this handle is told of the end of the holder that this presence is of, or leaves it in
     /// order.
-    pub fn told<M: Memory>(&self, memory: &M, role: Role, peer: Presence) {
+    pub fn mark_told<M: Memory>(&self, memory: &M, role: Role, peer: Presence) {
         if role == Role::Consumer && self.concern(peer) {
             // Only the next holder of this role reads it, which takes the lock after this one has given it back.
             memory.told().store(peer.generation(), Ordering::Relaxed);
@@ -56,6 +56,6 @@ impl Ends {
 
     /// Notes that this holder leaves in order: it need not be told how the other side ends.
     pub fn leave<M: Memory>(&self, memory: &M, role: Role) {
-        self.told(memory, role, presence::observe(memory.presence(role.peer())));
+        self.mark_told(memory, role, presence::observe(memory.presence(role.peer())));
     }
 }

@@ -113,7 +113,7 @@ pub trait Parking {
     ///
     /// [`fence_to_publish`]: Parking::fence_to_publish
     #[inline(always)]
-    fn load_behind(&self, role: Role) -> u64 {
+    fn load_after_publish(&self, role: Role) -> u64 {
         self.fence_to_publish(false);
         self.parking(role).load(Ordering::Relaxed)
     }
@@ -173,7 +173,7 @@ pub unsafe trait Memory {
     /// Returns whether this memory is that of the process that attached it. In a forked child it is not there: its
     /// addresses may have another use, and none of its words and ranges must be touched.
     #[inline(always)]
-    fn is_here(&self) -> bool {
+    fn in_own_process(&self) -> bool {
         true
     }
 

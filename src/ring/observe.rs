@@ -52,7 +52,7 @@ impl<W: Observed> Word for Copied<W> {
 }
 
 /// How often the positions are loaded until they belong together.
-const LOOKS: usize = 64;
+const ATTEMPTS: usize = 64;
 
 /// Both positions of a ring, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +71,7 @@ pub struct Positions {
 /// If the consumer publishes faster than two words are loaded, the ring counts as empty, which it nearly is.
 pub fn positions<W: Word>(head: &W, tail: &W, capacity: u64, behind: u64) -> Result<Positions, Corrupted> {
     let mut refused = None;
-    for _ in 0..LOOKS {
+    for _ in 0..ATTEMPTS {
         // Observe: pairs with the Release in `Reader::advance_from`, so that the tail is none from before it.
         let found_head = head.load(Ordering::Acquire);
         // Observe: pairs with the Release that published it, so that the head loaded after it is none from before it.
@@ -113,7 +113,7 @@ pub fn header<W: Word>(word: &W) -> u64 {
 }
 
 /// Loads both positions after a copy.
-pub fn positions_behind_a_copy<W: Observed>(head: &Copied<W>, tail: &Copied<W>) -> (u64, u64) {
+pub fn positions_after_copy<W: Observed>(head: &Copied<W>, tail: &Copied<W>) -> (u64, u64) {
     head.0.fence();
     (head.load(Ordering::Relaxed), tail.load(Ordering::Relaxed))
 }
@@ -160,7 +160,7 @@ mod tests {
         let next = core::cell::Cell::new(0);
         let word = || Copied(|| next.replace(next.get() + 1));
         assert_eq!(identity::observe(&word(), &[word(), word()]), (0, [1, 2]));
-        assert_eq!(positions_behind_a_copy(&word(), &word()), (3, 4));
+        assert_eq!(positions_after_copy(&word(), &word()), (3, 4));
         assert_eq!((tail(&word()), header(&word())), (5, 6));
         assert_eq!(presence::observe(&word()).generation(), 4);
         assert_eq!((sleeps(&word()).count, wakes(&word())), (2, 4));

@@ -272,7 +272,7 @@ mod tests {
         assert!(!Pace::poisoned().is_idle() && Pace::poisoned().is_flowing());
     }
 
-    /// A miss that took so many pauses, so many times.
+    /// A miss that took this many pauses, this many times.
     fn miss(pauses: f32, times: u32) -> Miss {
         let mut miss = Miss::GUESS;
         (0..times).for_each(|_| miss.took(pauses));

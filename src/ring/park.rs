@@ -73,7 +73,7 @@ pub const GATHERING: Duration = Duration::from_millis(5);
 
 /// What was published, and which sleepers that wakes.
 #[derive(Clone, Copy, Debug)]
-enum News {
+enum Published {
     /// A position: wakes a sleeper whose wanted position it has reached.
     Position(u64),
     /// A head whose consumer pauses: wakes a producer whose needed position it has reached.
@@ -137,34 +137,34 @@ impl Notifier {
     /// role is an argument because callers know it at compile time.
     #[inline(always)]
     pub fn published<M: Memory>(&mut self, memory: &M, peer: Role, position: u64) {
-        self.tell(memory, peer, News::Position(position));
+        self.notify(memory, peer, Published::Position(position));
     }
 
     /// Wakes a producer that sleeps if this head is all that it needs, though it may want more: the consumer pauses.
     #[inline]
     pub fn paused<M: Memory>(&mut self, memory: &M, head: u64) {
-        self.tell(memory, Role::Producer, News::Pause(head));
+        self.notify(memory, Role::Producer, Published::Pause(head));
     }
 
     /// Wakes the other end, if it sleeps, after a presence was published.
     #[inline]
-    pub fn came_or_left<M: Memory>(&mut self, memory: &M) {
-        self.tell(memory, self.role.peer(), News::Presence);
+    pub fn presence_changed<M: Memory>(&mut self, memory: &M) {
+        self.notify(memory, self.role.peer(), Published::Presence);
     }
 
     #[inline(always)]
-    fn tell<M: Memory>(&mut self, memory: &M, peer: Role, news: News) {
+    fn notify<M: Memory>(&mut self, memory: &M, peer: Role, published: Published) {
         let Some(parking) = memory.parking() else { return };
-        let word = parking.load_behind(peer);
+        let word = parking.load_after_publish(peer);
         if word != self.expected {
-            self.notice(parking, word, news);
+            self.answer(parking, word, published);
         }
     }
 
     /// Answers a parking word that has changed, or may have.
     #[cold]
     #[inline(never)]
-    fn notice<P: Parking>(&mut self, parking: &P, mut word: u64, news: News) {
+    fn answer<P: Parking>(&mut self, parking: &P, mut word: u64, published: Published) {
         let role = self.role.peer();
         let peer = parking.parking(role);
         if self.fences {
@@ -174,13 +174,13 @@ impl Notifier {
                 return;
             }
         }
-        if word & ASLEEP != 0 && !matches!(news, News::Presence) {
+        if word & ASLEEP != 0 && !matches!(published, Published::Presence) {
             // Observe: pairs with the Release in `Sleeper::announce`. What it wants was stored before.
             word = peer.load(Ordering::Acquire);
-            let is_enough = match news {
-                News::Position(position) => has_reached(position, parking.wanted(role).load(Ordering::Relaxed)),
-                News::Pause(head) => has_reached(head, parking.needed().load(Ordering::Relaxed)),
-                News::Presence => true,
+            let is_enough = match published {
+                Published::Position(position) => has_reached(position, parking.wanted(role).load(Ordering::Relaxed)),
+                Published::Pause(head) => has_reached(head, parking.needed().load(Ordering::Relaxed)),
+                Published::Presence => true,
             };
             if word & ASLEEP != 0 && !is_enough {
                 // Not yet: the next publication is compared again. If the sleeper asks for fences, too, they begin
@@ -210,7 +210,7 @@ impl Notifier {
         } else if self.fences && !fenced {
             // `wakes` may say now what it said before this end stopped, and a sleeper may rely on that: load again,
             // after a fence.
-            self.notice(parking, word, news);
+            self.answer(parking, word, published);
         }
     }
 
@@ -231,10 +231,10 @@ pub struct Sleeper {
 
 /// A sleep that was announced.
 #[derive(Clone, Copy, Debug)]
-pub struct Begun {
+pub struct PreparedSleep {
     wakes: u64,
     /// Whether no wake can be lost.
-    sure: bool,
+    is_fenced: bool,
 }
 
 impl Sleeper {
@@ -267,11 +267,11 @@ impl Sleeper {
     /// each publication finds the announcement. A producer that needs less stores that in `needed`.
     ///
     /// The caller then checks the ring a last time, calls [`Sleeper::sleep`] if that found nothing, and
-    /// [`Sleeper::end`] in any case.
-    pub fn begin<M: Memory>(&mut self, memory: &M, wanted: u64, needed: u64) -> Begun {
-        let Some(parking) = memory.parking() else { return Begun { wakes: 0, sure: false } };
+    /// [`Sleeper::finish`] in any case.
+    pub fn prepare<M: Memory>(&mut self, memory: &M, wanted: u64, needed: u64) -> PreparedSleep {
+        let Some(parking) = memory.parking() else { return PreparedSleep { wakes: 0, is_fenced: false } };
         let wakes = self.announce(parking, wanted, needed, false);
-        Begun { wakes, sure: parking.fence_to_sleep(wakes & FENCES != 0) }
+        PreparedSleep { wakes, is_fenced: parking.fence_to_sleep(wakes & FENCES != 0) }
     }
 
     /// Announces a sleep, and returns the word `wakes` of the other end as it was before: a count, and the bit that
@@ -282,25 +282,25 @@ impl Sleeper {
         if self.role == Role::Producer {
             parking.needed().store(needed, Ordering::Relaxed);
         }
-        // Observe: pairs with the Release in `Notifier::notice`. What was published without fences is seen.
+        // Observe: pairs with the Release in `Notifier::answer`. What was published without fences is seen.
         let wakes = parking.wakes(self.role.peer()).load(Ordering::Acquire);
         // A sleep that was announced and not ended, because a driver sleeps for this end, is replaced.
         let awake = self.word.wrapping_add(self.word & ASLEEP) & !READS;
         self.word = awake.wrapping_add(ASLEEP) | if reads { READS } else { 0 };
-        // Publish: pairs with the Acquire in `Notifier::notice`, which then finds what is wanted.
+        // Publish: pairs with the Acquire in `Notifier::answer`, which then finds what is wanted.
         parking.parking(self.role).store(self.word, Ordering::Release);
         wakes
     }
 
     /// Sleeps until the first wake since it was announced, at most for `limit`.
-    pub fn sleep<M: Memory>(&self, memory: &M, begun: Begun, limit: Duration) {
+    pub fn sleep<M: Memory>(&self, memory: &M, prepared: PreparedSleep, limit: Duration) {
         if let Some(parking) = memory.parking() {
-            parking.sleep(self.role.peer(), begun.wakes, if begun.sure { limit } else { limit.min(NAP) });
+            parking.sleep(self.role.peer(), prepared.wakes, if prepared.is_fenced { limit } else { limit.min(NAP) });
         }
     }
 
     /// Announces that it is awake, if it has announced a sleep.
-    pub fn end<M: Memory>(&mut self, memory: &M) {
+    pub fn finish<M: Memory>(&mut self, memory: &M) {
         if self.word & ASLEEP != 0 {
             self.store(memory, self.word.wrapping_add(ASLEEP));
         }

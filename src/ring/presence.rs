@@ -14,7 +14,7 @@ pub enum Presence {
     /// No process has held the role yet.
     Never,
     /// The holder of this generation attached and has not detached.
-    Came {
+    Attached {
         /// Counts the holders of the role, from 1.
         generation: u64,
     },
@@ -30,7 +30,7 @@ impl Presence {
         let generation = word.div_ceil(2);
         match word {
             0 => Presence::Never,
-            _ if word % 2 == 1 => Presence::Came { generation },
+            _ if word % 2 == 1 => Presence::Attached { generation },
             _ => Presence::Left { generation },
         }
     }
@@ -40,7 +40,7 @@ impl Presence {
     pub fn generation(self) -> u64 {
         match self {
             Presence::Never => 0,
-            Presence::Came { generation } | Presence::Left { generation } => generation,
+            Presence::Attached { generation } | Presence::Left { generation } => generation,
         }
     }
 }
@@ -48,7 +48,7 @@ impl Presence {
 /// Stores the notes of a holder (pid and the like), before its presence.
 ///
 /// The caller holds the role's lock.
-pub fn note_down<W: Word>(notes: &[(&W, u64)]) {
+pub fn store_notes<W: Word>(notes: &[(&W, u64)]) {
     for &(note, value) in notes {
         // A reader relies on a note only with the presence stored after it: one that is early loads the presence again.
         note.store(value, Ordering::Relaxed);
@@ -59,7 +59,7 @@ pub fn note_down<W: Word>(notes: &[(&W, u64)]) {
 ///
 /// The caller holds the role's lock.
 pub fn enter<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
-    note_down(notes);
+    store_notes(notes);
     // The word is the role's own; its last writer released the role's lock before this process took it.
     let generation = Presence::from_word(presence.load(Ordering::Relaxed)).generation().wrapping_add(1);
     // Publish: pairs with the Acquire in `observe`, which then finds the notes.
@@ -80,7 +80,7 @@ pub fn observe<W: Word>(presence: &W) -> Presence {
 }
 
 /// Loads one of the notes of a presence that was observed before.
-pub fn note<W: Word>(note: &W) -> u64 {
+pub fn load_note<W: Word>(note: &W) -> u64 {
     note.load(Ordering::Relaxed)
 }
 
@@ -94,13 +94,13 @@ mod tests {
         let (word, pid) = (AtomicU64::new(0), AtomicU64::new(0));
         assert_eq!(observe(&word), Presence::Never);
         assert_eq!(enter(&word, &[(&pid, 7)]), 1);
-        assert_eq!((observe(&word), Word::load(&pid, Ordering::Relaxed)), (Presence::Came { generation: 1 }, 7));
+        assert_eq!((observe(&word), Word::load(&pid, Ordering::Relaxed)), (Presence::Attached { generation: 1 }, 7));
         leave(&word, 1);
         assert_eq!(observe(&word), Presence::Left { generation: 1 });
         assert_eq!(enter(&word, &[]), 2);
         // The second holder is killed: the third follows without a word from it.
         assert_eq!(enter(&word, &[]), 3);
-        assert_eq!(observe(&word), Presence::Came { generation: 3 });
+        assert_eq!(observe(&word), Presence::Attached { generation: 3 });
     }
 
     #[test]

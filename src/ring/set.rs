@@ -28,7 +28,7 @@ use super::presence::Presence;
 use super::wait::{Limit, Waits, Watched};
 
 /// How many rings a set can wait for: `futex_waitv` takes 128 words, and one is the word of calls.
-pub const MOST: usize = 127;
+pub const MAX_RINGS: usize = 127;
 
 /// How a wait at several rings ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Ready {
     /// Returns whether the interest at this index is ready and was not returned yet.
     #[must_use]
     pub fn contains(&self, at: usize) -> bool {
-        at < MOST && self.0 >> at & 1 == 1
+        at < MAX_RINGS && self.0 >> at & 1 == 1
     }
 
     fn add(&mut self, at: usize) {
@@ -63,7 +63,7 @@ impl Iterator for Ready {
     fn next(&mut self) -> Option<usize> {
         let at = self.0.trailing_zeros() as usize;
         self.0 &= self.0.wrapping_sub(1);
-        (at < MOST).then_some(at)
+        (at < MAX_RINGS).then_some(at)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -83,22 +83,22 @@ impl fmt::Debug for Ready {
 
 /// How closely a wait checks by system calls whether the other end is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum PeerCheck {
     /// Not at all, unless the presence word says that it may have ended.
     None,
     /// If there is a hint that it is not.
-    Hints,
+    IfHinted,
     /// The same, and also if there is no source of hints.
-    Some,
+    Quick,
     /// The same, and reads `/proc`: too slow to do for all rings at once.
-    Close,
+    Thorough,
 }
 
 /// An end at which a set waits, whatever its ring holds.
 pub trait Member<P> {
     /// Loads the presence of the other end, and returns it with whether this end is ready. Checks by system calls
     /// whether the other end is alive, as closely as asked.
-    fn look(&mut self, need: u64, doubt: Doubt) -> (Presence, bool);
+    fn check_ready(&mut self, need: u64, peer_check: PeerCheck) -> (Presence, bool);
 
     /// Registers a waker, which is called once when the other end may have ended.
     fn watch(&mut self, waker: &Waker) -> Watched;
@@ -111,10 +111,10 @@ pub trait Member<P> {
     fn has_changed(&mut self, need: u64, seen: Presence) -> bool;
 
     /// Returns the words on which this end sleeps, and the role of the other end, which wakes it.
-    fn bed(&self) -> Option<(&P, Role)>;
+    fn wake_word(&self) -> Option<(&P, Role)>;
 
     /// Announces that this end is awake.
-    fn rise(&mut self);
+    fn end_sleep(&mut self);
 
     /// Announces that this end pauses.
     fn pause(&mut self);
@@ -124,16 +124,16 @@ impl<K: Kind, R: Side, M: Memory> Member<M::Parking> for Endpoint<K, R, M>
 where
     Self: Waits,
 {
-    fn look(&mut self, need: u64, doubt: Doubt) -> (Presence, bool) {
+    fn check_ready(&mut self, need: u64, peer_check: PeerCheck) -> (Presence, bool) {
         if self.check().is_err() {
             return (Presence::Never, true);
         }
         let seen = self.peer_presence();
         // An end that has ended stays so until its presence changes, and need not be checked again.
-        let asks = doubt != Doubt::None && self.hinted().unwrap_or(doubt != Doubt::Hints);
+        let asks = peer_check != PeerCheck::None && self.take_hint().unwrap_or(peer_check != PeerCheck::IfHinted);
         let has_ended = self.waiter.ended == Some(seen)
             || (asks || self.may_have_ended())
-                && match self.ended(doubt == Doubt::Close) {
+                && match self.ended(peer_check == PeerCheck::Thorough) {
                     Ok(None) => false,
                     Ok(Some(ended)) => {
                         self.waiter.ended = Some(ended.peer);
@@ -141,7 +141,7 @@ where
                     }
                     // The ring must not be accessed any more.
                     Err(_) => {
-                        self.shortened().map(|cause| self.poison(cause));
+                        self.truncated().map(|cause| self.poison(cause));
                         true
                     }
                 };
@@ -160,12 +160,12 @@ where
         self.is_ready(need) != Ok(false) || self.peer_presence() != seen
     }
 
-    fn bed(&self) -> Option<(&M::Parking, Role)> {
+    fn wake_word(&self) -> Option<(&M::Parking, Role)> {
         Some((self.memory.parking()?, R::ROLE.peer()))
     }
 
-    fn rise(&mut self) {
-        self.end_sleep();
+    fn end_sleep(&mut self) {
+        Endpoint::end_sleep(self);
     }
 
     fn pause(&mut self) {
@@ -194,8 +194,8 @@ impl<'a, P> Interest<'a, P> {
     }
 
     /// Returns the words on which this end sleeps, and the role of the other end.
-    pub(crate) fn bed(&self) -> Option<(&P, Role)> {
-        self.end.bed()
+    pub(crate) fn wake_word(&self) -> Option<(&P, Role)> {
+        self.end.wake_word()
     }
 
     /// Returns how much was asked for and the most that the ring can hold, if that is less.
@@ -211,7 +211,7 @@ impl<P> fmt::Debug for Interest<'_, P> {
 }
 
 /// What a wait at several rings needs of the operating system and the clock.
-pub trait Sleeps<P> {
+pub trait SetSystem<P> {
     /// Returns the waker that ends a sleep if there is a hint that another end has ended.
     fn waker(&self) -> &Waker;
 
@@ -219,15 +219,15 @@ pub trait Sleeps<P> {
     fn was_called(&mut self) -> bool;
 
     /// Returns whether the last wait ended by a call and this one has not checked the rings yet; once per wait.
-    fn looks_first(&mut self) -> bool;
+    fn rings_first(&mut self) -> bool;
 
     /// Returns the number of this round of checks, if it is time to check whether the other ends are alive. Each round
     /// checks the next ring thoroughly.
-    fn doubt(&mut self) -> Option<usize>;
+    fn check_round(&mut self) -> Option<usize>;
 
     /// Sleeps for as long as each count of wakes is what is given with its words and there is no call, at most for
-    /// `limit`. May return earlier, and is cut into slices unless it `lasts`.
-    fn sleep<'a>(&mut self, beds: impl Iterator<Item = (&'a P, Role, u64)>, limit: Duration, lasts: bool)
+    /// `limit`. May return earlier, and is cut into slices unless `is_unbounded`.
+    fn sleep<'a>(&mut self, wake_words: impl Iterator<Item = (&'a P, Role, u64)>, limit: Duration, is_unbounded: bool)
     where
         P: 'a;
 }
@@ -235,26 +235,26 @@ pub trait Sleeps<P> {
 /// Returns how a wait has ended, if it has. If it `asks`, it checks whether the other ends are alive when that is due.
 pub fn settle<P>(
     interests: &mut [Interest<'_, P>],
-    system: &mut impl Sleeps<P>,
+    system: &mut impl SetSystem<P>,
     asks: bool,
     is_over: bool,
 ) -> Option<Woken> {
-    let looks_first = system.looks_first();
-    if !looks_first && system.was_called() {
+    let rings_first = system.rings_first();
+    if !rings_first && system.was_called() {
         return Some(Woken::Called);
     }
     let mut ready = Ready::default();
-    let doubt = if asks { system.doubt() } else { None };
-    let close = doubt.map(|round| round % interests.len().max(1));
+    let peer_check = if asks { system.check_round() } else { None };
+    let thorough_at = peer_check.map(|round| round % interests.len().max(1));
     for (at, interest) in interests.iter_mut().enumerate() {
         let is_ready;
-        let doubt = match close {
-            None if asks => Doubt::Hints,
-            None => Doubt::None,
-            Some(close) if close == at => Doubt::Close,
-            Some(_) => Doubt::Some,
+        let peer_check = match thorough_at {
+            None if asks => PeerCheck::IfHinted,
+            None => PeerCheck::None,
+            Some(thorough_at) if thorough_at == at => PeerCheck::Thorough,
+            Some(_) => PeerCheck::Quick,
         };
-        (interest.seen, is_ready) = interest.end.look(interest.need, doubt);
+        (interest.seen, is_ready) = interest.end.check_ready(interest.need, peer_check);
         if is_ready {
             ready.add(at);
         }
@@ -262,7 +262,7 @@ pub fn settle<P>(
     if ready != Ready::default() {
         return Some(Woken::Ready(ready));
     }
-    if looks_first && system.was_called() {
+    if rings_first && system.was_called() {
         return Some(Woken::Called);
     }
     is_over.then_some(Woken::TimedOut)
@@ -276,7 +276,7 @@ pub fn pause<P>(interests: &mut [Interest<'_, P>]) {
 /// Sleeps until an end of a list is ready, a waker is called, or the time is over.
 pub fn sleep_until_ready<P: Parking>(
     interests: &mut [Interest<'_, P>],
-    system: &mut impl Sleeps<P>,
+    system: &mut impl SetSystem<P>,
     limit: impl Limit,
 ) -> Woken {
     loop {
@@ -288,13 +288,13 @@ pub fn sleep_until_ready<P: Parking>(
 }
 
 /// Sleeps once.
-fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps<P>, limit: Duration) {
-    let mut lasts = true;
+fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl SetSystem<P>, limit: Duration) {
+    let mut is_unbounded = true;
     for interest in &mut *interests {
         match interest.end.watch(system.waker()) {
             Watched::Hinted => return,
-            Watched::Lasting => {}
-            Watched::Sliced => lasts = false,
+            Watched::Unbounded => {}
+            Watched::Bounded => is_unbounded = false,
         }
     }
     let mut all_fence = true;
@@ -302,16 +302,16 @@ fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps
         interest.wakes = interest.end.announce(interest.need, false);
         all_fence &= interest.wakes & FENCES != 0;
     }
-    let bed = interests.iter().find_map(|interest| interest.end.bed());
-    let is_sure = bed.is_none_or(|(parking, _)| parking.fence_to_sleep(all_fence));
+    let wake_word = interests.iter().find_map(|interest| interest.end.wake_word());
+    let is_fenced = wake_word.is_none_or(|(parking, _)| parking.fence_to_sleep(all_fence));
     if !interests.iter_mut().any(|interest| interest.end.has_changed(interest.need, interest.seen)) {
-        let beds = interests.iter().filter_map(|interest| {
-            let (parking, role) = interest.end.bed()?;
+        let wake_words = interests.iter().filter_map(|interest| {
+            let (parking, role) = interest.end.wake_word()?;
             Some((parking, role, interest.wakes))
         });
-        system.sleep(beds, if is_sure { limit } else { limit.min(NAP) }, lasts);
+        system.sleep(wake_words, if is_fenced { limit } else { limit.min(NAP) }, is_unbounded);
     }
-    interests.iter_mut().for_each(|interest| interest.end.rise());
+    interests.iter_mut().for_each(|interest| interest.end.end_sleep());
 }
 
 /// Returns whether an end is ready, if a driver sleeps for it. If it is not, it clears the event of an earlier wake,
@@ -319,9 +319,9 @@ fn sleep<P: Parking>(interests: &mut [Interest<'_, P>], system: &mut impl Sleeps
 /// driver finds a wake, when the other end may have ended, or at once, if something was published in between.
 pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, reads: bool, clear: impl FnOnce()) -> bool {
     let Interest { end, need, .. } = interest;
-    let (seen, is_ready) = end.look(*need, Doubt::Hints);
+    let (seen, is_ready) = end.check_ready(*need, PeerCheck::IfHinted);
     if is_ready {
-        end.rise();
+        end.end_sleep();
         return true;
     }
     clear();
@@ -330,7 +330,7 @@ pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, reads: bo
         return false;
     }
     let wakes = end.announce(*need, reads);
-    if let Some((parking, _)) = end.bed() {
+    if let Some((parking, _)) = end.wake_word() {
         // If neither end can make the fence, the driver polls.
         parking.fence_to_sleep(wakes & FENCES != 0);
     }
@@ -344,7 +344,7 @@ pub fn poll<P: Parking>(interest: &mut Interest<'_, P>, waker: &Waker, reads: bo
 ///
 /// The driver then locks the cell of the waker. Either the waker is registered; or the end registers it later, and then
 /// loads this count, or a later one, when it announces its sleep: so its last check finds what was published.
-pub fn woken<W: Word>(wakes: &W) -> (u64, bool) {
+pub fn load_wakes<W: Word>(wakes: &W) -> (u64, bool) {
     // That load is an Acquire, and so is the one that a woken end makes before it sleeps again.
     let wakes = wakes.load(Ordering::Relaxed);
     (wakes, wakes & FENCES != 0)
@@ -359,7 +359,7 @@ mod tests {
         let mut ready = Ready::default();
         [126, 0, 64, 7].iter().for_each(|&at| ready.add(at));
         assert_eq!((ready.len(), format!("{ready:?}")), (4, "[0, 7, 64, 126]".to_owned()));
-        assert!(ready.contains(7) && !ready.contains(8) && !ready.contains(MOST) && !ready.contains(usize::MAX));
+        assert!(ready.contains(7) && !ready.contains(8) && !ready.contains(MAX_RINGS) && !ready.contains(usize::MAX));
         assert_eq!(ready.next(), Some(0));
         assert!(!ready.contains(0));
         assert!(ready.by_ref().eq([7, 64, 126]));

@@ -38,9 +38,9 @@ pub enum Watched {
     /// There is a hint already: do not sleep.
     Hinted,
     /// A watch calls the waker, so the sleep needs no bound.
-    Lasting,
+    Unbounded,
     /// There may be no watch: the sleep is cut into slices.
-    Sliced,
+    Bounded,
 }
 
 /// An end of the other side that was not reported yet.
@@ -59,24 +59,24 @@ pub trait Waits {
     const TIMED_OUT: Self::Error;
 
     /// Returns how the wait ends, if no more can be sent or read by the other end. What was sent before can still be
-    /// read. If `closely`, it also finds that a process has exited whose lock another one keeps, which takes longer.
+    /// read. If `thorough`, it also finds that a process has exited whose lock another one keeps, which takes longer.
     ///
     /// # Errors
     ///
     /// The ring must not be accessed any more.
-    fn ended(&self, closely: bool) -> Result<Option<Ended<Self::Error>>, Self::Error>;
+    fn ended(&self, thorough: bool) -> Result<Option<Ended<Self::Error>>, Self::Error>;
 
     /// Returns the error that reports an end, and records that it was told.
     fn tell(&self, ended: Ended<Self::Error>) -> Self::Error;
 
     /// Registers a waker, which is called once when the other end may have ended.
     fn watch(&mut self, _waker: &Waker) -> Watched {
-        Watched::Sliced
+        Watched::Bounded
     }
 
     /// Takes a hint, and returns whether there was one; `None` if there is no watch, so that the other end has to be
     /// checked now and then.
-    fn hinted(&self) -> Option<bool> {
+    fn take_hint(&self) -> Option<bool> {
         None
     }
 
@@ -84,11 +84,11 @@ pub trait Waits {
     fn called(&self) -> Option<Self::Error>;
 
     /// Returns the error if the ring was truncated.
-    fn shortened(&self) -> Option<Broken>;
+    fn truncated(&self) -> Option<Broken>;
 
     /// Refuses a ring that was truncated. Called before each load from memory that may be missing.
     fn check_length(&self) -> Result<(), Self::Error> {
-        self.shortened().map_or(Ok(()), |cause| Err(cause.into()))
+        self.truncated().map_or(Ok(()), |cause| Err(cause.into()))
     }
 }
 
@@ -101,7 +101,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
             _ if self.waiter.ended == Some(peer) => true,
             _ if !self.ends.concern(peer) => !self.waiter.awaits_first,
             Presence::Left { .. } => !self.waiter.awaits_successor,
-            Presence::Came { .. } | Presence::Never => false,
+            Presence::Attached { .. } | Presence::Never => false,
         }
     }
 }
@@ -118,8 +118,8 @@ where
             let is_over = limit.is_over();
             let seen = self.peer_presence();
             // The check takes a system call, which a short wait saves.
-            let is_doubtful = has_slept || is_over || self.may_have_ended();
-            if self.settle(need, is_doubtful, is_over)? {
+            let checks_peer = has_slept || is_over || self.may_have_ended();
+            if self.settle(need, checks_peer, is_over)? {
                 return Ok(());
             }
             if let Some(called) = self.called() {
@@ -143,10 +143,10 @@ where
     pub(crate) fn settle(
         &mut self,
         need: u64,
-        is_doubtful: bool,
+        checks_peer: bool,
         is_over: bool,
     ) -> Result<bool, <Self as Waits>::Error> {
-        let ended = if is_doubtful { self.ended(true)? } else { None };
+        let ended = if checks_peer { self.ended(true)? } else { None };
         match (self.is_ready(need)?, ended) {
             (true, _) => Ok(true),
             (false, Some(ended)) => Err(self.tell(ended)),

@@ -19,7 +19,7 @@ impl Side for Writer {
     }
 
     fn len<K: Kind, M: Memory>(end: &Endpoint<K, Writer, M>) -> Result<u64, Broken> {
-        end.free_now().map(|free| end.cursor.most() - free)
+        end.free_now().map(|free| end.cursor.max_used() - free)
     }
 }
 
@@ -31,11 +31,11 @@ impl<K: Kind, M: Memory> Endpoint<K, Writer, M> {
         let waited = self.pace.wait();
         // Observe: pairs with the Release in `Reader::advance_from`. What lies before it has been read.
         let found = self.memory.head().load(Ordering::Acquire);
-        let most = self.cursor.most();
-        let lowest = self.cursor.known_end().wrapping_sub(most);
+        let max_used = self.cursor.max_used();
+        let lowest = self.cursor.known_end().wrapping_sub(max_used);
         match self.window().check(SharedWord::Head, found) {
             Ok(head) => {
-                self.cursor.learn(head.wrapping_add(most));
+                self.cursor.learn(head.wrapping_add(max_used));
                 self.pace.learn(waited, head.wrapping_sub(lowest));
                 self.pace.found_unread(self.cursor.position().wrapping_sub(head));
                 Ok(())
@@ -46,14 +46,14 @@ impl<K: Kind, M: Memory> Endpoint<K, Writer, M> {
 
     /// Returns where the head can be.
     fn window(&self) -> Window {
-        let lowest = self.cursor.known_end().wrapping_sub(self.cursor.most());
+        let lowest = self.cursor.known_end().wrapping_sub(self.cursor.max_used());
         Window { lowest, highest: self.cursor.position(), step: self.kind.step() }
     }
 
     fn free_now(&self) -> Result<u64, Broken> {
         self.check()?;
         let head = self.window().check(SharedWord::Head, self.memory.head().load(Ordering::Relaxed))?;
-        Ok(self.cursor.most() - self.cursor.position().wrapping_sub(head))
+        Ok(self.cursor.max_used() - self.cursor.position().wrapping_sub(head))
     }
 
     /// Loads the consumer's head and returns how much is free: slots, or bytes for records. There may be more by the

@@ -1,4 +1,4 @@
-//! Segments without a name: a memory file that only its descriptors lead to, sealed so that nobody can change its
+//! Segments without a name: a memory file that is reached by descriptors only, sealed so that no process can change its
 //! length.
 //!
 //! Roles are locks of an open file description, and a process that gets a descriptor from another one shares its
@@ -10,11 +10,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
-use super::descriptor::lift;
+use super::descriptor::avoid_stdio;
 use super::directory;
 pub(crate) use super::object::check_regular;
 use super::object::{self, os, same};
-use super::view::Glance;
+use super::view::HeaderSnapshot;
 use crate::error::{ANONYMOUS, Error};
 
 /// The seals of each segment: its length is final.
@@ -34,7 +34,7 @@ pub(super) fn create(mode: u32) -> Result<OwnedFd, Error> {
         Err(Errno::INVAL) => rustix::fs::memfd_create("ringmain", flags),
         made => made,
     };
-    let file = made.and_then(lift).map_err(|error| object::refused("memfd_create", error))?;
+    let file = made.and_then(avoid_stdio).map_err(|error| object::refused("memfd_create", error))?;
     object::set_mode(file.as_fd(), mode & PERMISSIONS)?;
     Ok(file)
 }
@@ -45,8 +45,8 @@ pub(super) fn seal(file: BorrowedFd<'_>, sealable: bool) -> Result<(), Error> {
     rustix::fs::fcntl_add_seals(file, seals).map_err(|error| os("fcntl(F_ADD_SEALS)", error))
 }
 
-/// Keeps everybody from writing it for ever, and from giving its memory back, but by mappings that stand. Returns
-/// whether it is so now: it is not if the seals are final.
+/// Forbids for ever to write it and to punch holes into it, except by existing mappings. Returns whether that holds
+/// now: it does not if the seals are final.
 pub(super) fn seal_against_writers(file: BorrowedFd<'_>) -> Result<bool, Error> {
     match rustix::fs::fcntl_add_seals(file, SealFlags::FUTURE_WRITE | SealFlags::SEAL) {
         Ok(()) => Ok(true),
@@ -56,8 +56,8 @@ pub(super) fn seal_against_writers(file: BorrowedFd<'_>) -> Result<bool, Error> 
     }
 }
 
-/// Returns whether the descriptor of a ring may be given to who is to look at it and not to write it.
-pub(super) fn has_onlookers(file: BorrowedFd<'_>) -> bool {
+/// Returns whether the descriptor of a ring may have been given to a process that may read but not write it.
+pub(super) fn may_have_readers(file: BorrowedFd<'_>) -> bool {
     seals(file).map_or(true, |seals| !seals.contains(SealFlags::SEAL) || seals.contains(SealFlags::FUTURE_WRITE))
 }
 
@@ -69,7 +69,7 @@ fn seals(file: BorrowedFd<'_>) -> Result<SealFlags, Error> {
     }
 }
 
-/// Checks that a descriptor refers to memory whose length nobody can change. Before that, its length means nothing.
+/// Checks that a descriptor refers to memory whose length no process can change. Before that, its length means nothing.
 pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
     check_regular(ANONYMOUS, &object::stat(file)?)?;
     let found = seals(file)?;
@@ -87,7 +87,7 @@ pub(super) fn check_sealed(file: BorrowedFd<'_>) -> Result<(), Error> {
 /// reserved what a stranger's object has.
 pub(crate) fn check_ring(file: BorrowedFd<'_>) -> Result<(), Error> {
     check_sealed(file)?;
-    Glance::at(file)?.finished(ANONYMOUS).map(drop)
+    HeaderSnapshot::read(file)?.finished(ANONYMOUS).map(drop)
 }
 
 /// Reopens what a descriptor refers to: by a description of its own, which shares no locks with the first.
@@ -110,7 +110,7 @@ pub(super) fn reopen(file: BorrowedFd<'_>) -> Result<OwnedFd, Error> {
 /// It never waits: a process with a lease of the object (`F_SETLEASE`) could block the caller for 45 seconds.
 pub(crate) fn open_number(number: i32, access: OFlags) -> Result<OwnedFd, Errno> {
     let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty())).and_then(lift)
+    rustix::io::retry_on_intr(|| rustix::fs::open(path_of(number), flags, Mode::empty())).and_then(avoid_stdio)
 }
 
 /// Returns the path of a descriptor of this process.

@@ -1,4 +1,4 @@
-//! The numbers of the descriptors that this crate keeps.
+//! Keeps the descriptors of this crate clear of the standard streams.
 //!
 //! A program may have closed its standard streams: the system then gives their numbers to what is opened next, and what
 //! the program prints would be written into a ring.
@@ -11,7 +11,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 pub(crate) const FIRST: RawFd = 3;
 
 /// Moves a descriptor that was just opened past the standard ones, if it is one of them.
-pub(crate) fn lift(descriptor: OwnedFd) -> Result<OwnedFd, Errno> {
+pub(crate) fn avoid_stdio(descriptor: OwnedFd) -> Result<OwnedFd, Errno> {
     if descriptor.as_raw_fd() >= FIRST {
         return Ok(descriptor);
     }
@@ -29,6 +29,6 @@ mod tests {
         let descriptor = OwnedFd::from(File::open("/dev/null").unwrap());
         let number = descriptor.as_raw_fd();
         assert!(number >= FIRST);
-        assert_eq!(lift(descriptor).unwrap().as_raw_fd(), number);
+        assert_eq!(avoid_stdio(descriptor).unwrap().as_raw_fd(), number);
     }
 }

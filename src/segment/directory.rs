@@ -1,5 +1,4 @@
-//! The directory in which named rings lie, and what can be wrong with it: a call that fails for a name may fail for
-//! that.
+//! The directory in which named rings lie, and what can be wrong with it: that may be why a call for a name fails.
 
 use std::os::fd::BorrowedFd;
 
@@ -33,10 +32,10 @@ impl Use {
     }
 }
 
-/// Says what is wrong with the directory, if that is why a call for a name, or for all, failed.
-pub(super) fn blame(error: Errno, purpose: Use) -> Option<Error> {
+/// Returns the error of the directory, if that is why a call for a name, or for all, failed.
+pub(super) fn diagnose(error: Errno, purpose: Use) -> Option<Error> {
     let fault = match error {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => (!is_there()).then_some(DirectoryFault::Missing),
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => (!exists()).then_some(DirectoryFault::Missing),
         Errno::ROFS => Some(DirectoryFault::ReadOnly),
         Errno::NOSPC => rustix::fs::statvfs(PATH)
             .ok()
@@ -48,11 +47,11 @@ pub(super) fn blame(error: Errno, purpose: Use) -> Option<Error> {
     fault.map(|fault| Error::Directory { fault, source: Some(error.into()) })
 }
 
-fn is_there() -> bool {
+fn exists() -> bool {
     rustix::fs::stat(PATH).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
-/// Returns the mode of the directory, if it keeps this user out.
+/// Returns the mode of the directory, if it denies this user the access.
 fn closed(purpose: Use) -> Option<DirectoryFault> {
     match rustix::fs::accessat(CWD, PATH, purpose.access(), AtFlags::EACCESS) {
         Err(Errno::ACCESS) => {
@@ -63,8 +62,8 @@ fn closed(purpose: Use) -> Option<DirectoryFault> {
     }
 }
 
-/// Refuses to make a ring in what is no memory: on a disk, what was reserved may be written back, and is not kept by
-/// file systems that copy at each write.
+/// Refuses to create a ring in a file system that is not tmpfs: on a disk, reserved pages may be written back, and file
+/// systems that copy on write do not keep them.
 pub(super) fn check_memory(file: BorrowedFd<'_>) -> Result<(), Error> {
     match file_system(file)? {
         TMPFS => Ok(()),

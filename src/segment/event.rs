@@ -1,13 +1,13 @@
 //! A descriptor that becomes readable by an event, and stays so until that is taken.
 //!
 //! An event of one kind is a count: a thread of this process writes it (an eventfd). One of the other kind is a read of
-//! the ring's object, of which the system tells whoever watches it for that (inotify). The other end reads a byte when
-//! it wakes this one, so the event loop that sleeps on the descriptor is woken by that process itself.
+//! the ring's object, which `inotify` reports. The other end reads a byte when it wakes this one, so the event loop
+//! that sleeps on the descriptor is woken by that process itself.
 //!
-//! **Nobody else has this descriptor.** An eventfd that two processes shared would have one description: either could
-//! take the other's events, fill the count, and clear `O_NONBLOCK`, and then a write of the other one would block, for
-//! which the system has no flag (`RWF_NOWAIT` is for its reads alone). A read of the object never waits for a process,
-//! and what a stranger can do is to read it, too: a wake in vain.
+//! **No other process has this descriptor.** An eventfd that two processes shared would have one description: either
+//! could take the other's events, fill the count, and clear `O_NONBLOCK`, and then a write of the other one would
+//! block, for which the system has no flag (`RWF_NOWAIT` is for its reads alone). A read of the object never waits for
+//! a process, and all that a stranger can do is to read it, too: a spurious wake.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use rustix::fs::{OFlags, inotify};
 use rustix::io::{read, write};
 
 use super::anonymous::{open_number, path_of};
-use super::descriptor::lift;
+use super::descriptor::avoid_stdio;
 use super::object::{self, os};
 use super::process::{Epoch, PerProcess, start_thread};
 use crate::error::Error;
 
-/// How many descriptors of reads a process has at most: the system gives each user 128 of such, by default.
-const MOST: usize = 16;
+/// How many events of reads a process has at most: the kernel allows each user 128 `inotify` instances, by default.
+const MAX_READ_EVENTS: usize = 16;
 
 /// A descriptor of events, which a forked child shares.
 #[derive(Debug)]
@@ -42,33 +42,34 @@ struct Reads {
     watch: i32,
     process: Epoch,
     /// A clone for each event of reads that this process has: they are counted by it.
-    _one: Arc<()>,
+    _counted: Arc<()>,
 }
 
 impl Event {
     /// Makes an event that is a count. It starts readable.
     pub(crate) fn new() -> Result<Event, Error> {
-        let made = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).and_then(lift);
+        let made = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).and_then(avoid_stdio);
         let descriptor = made.map_err(|error| os("eventfd", error))?;
         Ok(Event { descriptor: Some(descriptor), reads: None })
     }
 
-    /// Makes an event that is a read of this object. It starts readable. `None` if this process has [`MOST`] of them,
-    /// or the system cannot watch the object.
+    /// Makes an event that is a read of this object. It starts readable. `None` if this process has [`MAX_READ_EVENTS`]
+    /// of them, or the system cannot watch the object.
     pub(crate) fn of_reads(object: BorrowedFd<'_>) -> Option<Event> {
         static ALL: PerProcess<Arc<()>> = PerProcess::new();
         let (process, one) = (Epoch::current().ok()?, Arc::clone(ALL.get().ok()?));
-        if Arc::strong_count(&one) > 1 + MOST {
+        if Arc::strong_count(&one) > 1 + MAX_READ_EVENTS {
             return None;
         }
         let number = object.as_raw_fd();
         // The end of a descriptor that cannot write is no hint of a death.
         let object = open_number(number, OFlags::RDONLY).ok()?;
         let descriptor = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK);
-        let descriptor = descriptor.and_then(lift).ok()?;
+        let descriptor = descriptor.and_then(avoid_stdio).ok()?;
         let watch = inotify::add_watch(&descriptor, path_of(number), inotify::WatchFlags::ACCESS).ok()?;
-        let event = Event { descriptor: Some(descriptor), reads: Some(Reads { object, watch, process, _one: one }) };
-        event.happen();
+        let event =
+            Event { descriptor: Some(descriptor), reads: Some(Reads { object, watch, process, _counted: one }) };
+        event.signal();
         Some(event)
     }
 
@@ -77,16 +78,16 @@ impl Event {
         self.reads.is_some()
     }
 
-    /// Takes what has happened: it is not readable until something happens.
+    /// Takes all events: the descriptor is not readable until the next one.
     pub(crate) fn clear(&self) {
         // If nothing has happened, this fails. Reads that were not taken are one event, of 16 bytes.
         let _ = read(self.as_fd(), &mut [0; 256]);
     }
 
-    fn happen(&self) {
+    fn signal(&self) {
         match &self.reads {
             Some(reads) => drop(object::read(reads.object.as_fd())),
-            // It fails if so many events were not taken that it counts no more: then it is readable.
+            // It fails if the counter is at its maximum: then the descriptor is readable.
             None => drop(write(self.as_fd(), &1_u64.to_ne_bytes())),
         }
     }
@@ -99,8 +100,8 @@ impl AsFd for Event {
 }
 
 impl Drop for Event {
-    /// Has a thread close a descriptor of reads: the system takes milliseconds for that. An event loop that still has
-    /// it is told of nothing any more.
+    /// Has a thread close a descriptor of reads: the kernel takes milliseconds for that. An event loop that still has
+    /// it gets no more events.
     fn drop(&mut self) {
         let Some(reads) = self.reads.take().filter(|reads| reads.process.is_of_this_process()) else { return };
         let _ = inotify::remove_watch(self.as_fd(), reads.watch);
@@ -114,10 +115,10 @@ impl Drop for Event {
 
 impl Wake for Event {
     fn wake(self: Arc<Self>) {
-        self.happen();
+        self.signal();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.happen();
+        self.signal();
     }
 }

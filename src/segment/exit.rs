@@ -1,14 +1,14 @@
 //! What a process that exits does for the handles that it still has: those in statics, and those that were leaked.
 //!
-//! `exit`, and `main` when it returns, call a handler that is registered once per process. It first refuses all handles
-//! of the process ([`process::begin_to_exit`]), then says for each that it leaves and wakes its peer, then
-//! removes the names that were to be removed.
+//! `exit`, and `main` when it returns, call a handler that is registered once per process. It first makes all handles
+//! of the process fail ([`process::begin_to_exit`]), then detaches each in order and wakes its peer, then removes the
+//! names that were to be removed.
 //!
-//! It finds them in a list that each process has for itself. An entry is true for as long as it is there: the mapping
-//! and the descriptor of a handle are given back after its [`Registration`], whose drop waits for a handler that runs.
-//! Whoever changes the list keeps signals away meanwhile, so that a handler of a signal which calls `exit` waits for
-//! other threads only. Those may still run: each handle is refused when it next loads the other end's position, and
-//! until then may publish after its end was told.
+//! It finds them in a list that each process has for itself. An entry is valid for as long as it is in the list: the
+//! mapping and the descriptor of a handle are given back after its [`Registration`], whose drop waits for a handler
+//! that runs. A thread that changes the list blocks signals meanwhile, so that a signal handler which calls `exit`
+//! waits for other threads only. Those may still run: each handle fails when it next loads the other end's position,
+//! and until then may publish after its end was told.
 
 #![allow(unsafe_code, reason = "a handler of the C library's, which reaches headers by their addresses")]
 
@@ -20,13 +20,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::layout::Header;
-use super::leave::Parting;
+use super::leave::Leaving;
 use super::process::{self, Epoch, PerProcess, lock, without_signals};
 use super::removal;
 use crate::ring::memory::Role;
 
 /// How long the handler waits at most for its turns to remove names, however many there are.
-const PATIENCE: Duration = Duration::from_millis(100);
+const UNLINK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The exit status of a Rust program whose `main` has panicked.
 const PANICKED: c_int = 101;
@@ -53,12 +53,12 @@ impl Entry {
     /// # Safety
     ///
     /// The entry is in the list, which is locked for as long as the result is used.
-    unsafe fn parting(&self) -> Parting<'_> {
+    unsafe fn leaving(&self) -> Leaving<'_> {
         // SAFETY: the mapping outlives the registration, and every byte of a header is an atomic or padding.
         let header = unsafe { self.header.as_ref() };
         // SAFETY: the descriptor outlives the registration.
         let file = unsafe { BorrowedFd::borrow_raw(self.descriptor) };
-        Parting { header, file, role: self.role }
+        Leaving { header, file, role: self.role }
     }
 }
 
@@ -99,15 +99,15 @@ fn leave_all(is_orderly: bool) {
     let entries = lock(ENTRIES.of(process));
     for entry in &*entries {
         // SAFETY: it is in the list, which is locked.
-        unsafe { entry.parting() }.leave(entry.generation, false);
+        unsafe { entry.leaving() }.leave(entry.generation, false);
     }
-    // All peers know by now.
-    let end = Instant::now() + PATIENCE;
+    // All peers are woken by now.
+    let end = Instant::now() + UNLINK_TIMEOUT;
     for entry in &*entries {
         if let Some(name) = &entry.name {
             // SAFETY: the same.
-            let file = unsafe { entry.parting() }.file;
-            // There is nobody to tell of a name that stays.
+            let file = unsafe { entry.leaving() }.file;
+            // The handler has no caller to return an error to: the name stays.
             let _ = removal::unlink_own(name, file, end.saturating_duration_since(Instant::now()));
         }
     }

@@ -1,4 +1,4 @@
-//! Sleeping and waking across processes, and the fences that the system makes for others.
+//! Sleeping and waking across processes by futexes, and `membarrier`.
 
 #![allow(unsafe_code, reason = "a futex is half of a shared word, whose address is that of a mapping")]
 
@@ -17,42 +17,42 @@ use super::layout::Header;
 use super::mapping::Mapping;
 use super::waker::Waker;
 use crate::error::Error;
-use crate::ring::call::SILENT;
+use crate::ring::call::NO_CALL;
 use crate::ring::memory::Role;
-use crate::ring::set::MOST;
+use crate::ring::set::MAX_RINGS;
 
-/// What this process may ask of the system.
+/// What this process may do with `membarrier`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Barriers {
-    /// Whether others may have fences made in this process.
+pub(crate) struct Membarrier {
+    /// Whether this process is registered: others can make fences in it.
     pub(super) is_registered: bool,
-    /// Whether this process may have fences made in others.
+    /// Whether this process may make fences in others.
     pub(crate) is_allowed: bool,
 }
 
-impl Barriers {
-    /// Registers this process, and finds out what it may do.
-    pub(crate) fn prepare() -> Barriers {
+impl Membarrier {
+    /// Registers this process, and checks whether it may call `membarrier`.
+    pub(crate) fn register() -> Membarrier {
         let is_registered = membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok();
-        Barriers { is_registered, is_allowed: membarrier(MembarrierCommand::GlobalExpedited).is_ok() }
+        Membarrier { is_registered, is_allowed: membarrier(MembarrierCommand::GlobalExpedited).is_ok() }
     }
 }
 
-/// The word by which one end wakes the other, whatever becomes of the mapping by which a role is held.
+/// The `wakes` word of one end, in a mapping that does not hold the role.
 #[derive(Debug)]
-pub(crate) struct Wakes {
+pub(crate) struct WakeWord {
     header: Mapping,
     /// The role of the end that wakes.
     role: Role,
 }
 
-impl Wakes {
+impl WakeWord {
     /// Maps the header of the ring behind a descriptor.
-    pub(super) fn of(file: BorrowedFd<'_>, role: Role) -> Result<Wakes, Error> {
-        Ok(Wakes { header: Mapping::new(file, size_of::<Header>())?, role })
+    pub(super) fn map(file: BorrowedFd<'_>, role: Role) -> Result<WakeWord, Error> {
+        Ok(WakeWord { header: Mapping::new(file, size_of::<Header>())?, role })
     }
 
-    /// Returns the word. The process is the one that made this.
+    /// Returns the word. Not to be called in a forked child.
     pub(crate) fn word(&self) -> &AtomicU64 {
         // SAFETY: the mapping is as long as a header, and every byte of that is an atomic or padding.
         unsafe { &self.header.header().as_ref().slot(self.role).wakes }
@@ -61,74 +61,74 @@ impl Wakes {
 
 /// Wakes the other end when it is dropped.
 #[derive(Debug)]
-pub(super) struct Alarm(pub(super) Wakes);
+pub(super) struct WakeOnDrop(pub(super) WakeWord);
 
-impl Drop for Alarm {
+impl Drop for WakeOnDrop {
     fn drop(&mut self) {
-        if self.0.header.is_here() {
+        if self.0.header.in_own_process() {
             wake(self.0.word());
         }
     }
 }
 
-/// Makes a fence in every running thread of the processes that are registered, and returns whether it did.
+/// Makes a fence in every running thread of the registered processes, and returns whether it did.
 pub(super) fn barrier() -> bool {
     membarrier(MembarrierCommand::GlobalExpedited).is_ok()
 }
 
-/// How a process sleeps on words from which a stranger may take it away.
+/// Waits on futexes from which another process may requeue the waiter.
 ///
-/// Whoever may read the ring can move its sleepers to another word (`FUTEX_REQUEUE`), where no wake reaches them, and
-/// the system tells nobody. So a sleep that was not ended by a wake asks whether there was one: the word has changed
-/// then. If so, sleeps are cut into naps for a while, and each looks at the word again.
+/// A process that may read the ring can move its sleepers to another word (`FUTEX_REQUEUE`), where no wake reaches
+/// them, and the kernel does not report that. So a sleep that ends without a wake checks whether there was one: the
+/// word has changed then. If so, sleeps poll for a while: they are short, and each checks the word again.
 #[derive(Debug, Default)]
-pub(crate) struct Bed {
-    /// When a sleeper found last that a wake had not reached it.
+pub(crate) struct FutexWaiter {
+    /// When a sleep last ended without the wake that had been made.
     missed: Cell<Option<Instant>>,
 }
 
-impl Bed {
-    /// Sleeps for as long as the lower half of the word is that of `value`, and nobody calls by the waker, if there is
-    /// one, at most for `limit`. May return earlier.
+impl FutexWaiter {
+    /// Sleeps for as long as the lower half of the word is that of `value`, and there is no call of the waker, if there
+    /// is one, at most for `limit`. May return earlier.
     pub(super) fn sleep(&self, word: &AtomicU64, value: u64, waker: Option<&Waker>, limit: Duration) {
         match waker {
-            None => self.sleep_by(limit, |nap| wait(word, value, nap)),
+            None => self.sleep_by(limit, |timeout| wait(word, value, timeout)),
             Some(waker) => self.sleep_on_all([(word, value)].into_iter(), waker, limit),
         }
     }
 
-    /// Sleeps for as long as the lower half of each word is that of its value, and nobody calls by the waker, at most
-    /// for `limit`. May return earlier, and does so at once if there are more than [`MOST`] words.
+    /// Sleeps for as long as the lower half of each word is that of its value, and there is no call of the waker, at
+    /// most for `limit`. May return earlier, and does so at once if there are more than [`MAX_RINGS`] words.
     pub(crate) fn sleep_on_all<'a>(
         &self,
         words: impl Iterator<Item = (&'a AtomicU64, u64)>,
         waker: &Waker,
         limit: Duration,
     ) {
-        let mut waits = [futex::Wait::new(); MOST + 1];
-        waits[0] = wait_of(waker.word(), SILENT, WaitFlags::SIZE_U32 | WaitFlags::PRIVATE);
+        let mut waits = [futex::Wait::new(); MAX_RINGS + 1];
+        waits[0] = wait_of(waker.word(), NO_CALL, WaitFlags::SIZE_U32 | WaitFlags::PRIVATE);
         let mut len = 1;
         for (word, value) in words {
             let Some(place) = waits.get_mut(len) else { return };
             *place = wait_of(lower_half(word), value as u32, WaitFlags::SIZE_U32);
             len += 1;
         }
-        self.sleep_by(limit, |nap| wait_for_any(&waits[..len], nap));
+        self.sleep_by(limit, |timeout| wait_for_any(&waits[..len], timeout));
     }
 
-    /// Sleeps by a call of the system that waits for a nap at most.
+    /// Sleeps by a system call, which is given the time that it waits at most.
     fn sleep_by(&self, limit: Duration, wait: impl Fn(Duration) -> Result<(), Errno>) {
-        /// For how long sleeps are cut into naps after a wake that was missed.
-        const WARY: Duration = Duration::from_secs(10);
-        /// How long a nap is. The system adds some 50 us. Whoever naps takes some percent of a processor.
-        const NAP: Duration = Duration::from_micros(30);
-        let is_wary = self.missed.get().is_some_and(|missed| missed.elapsed() < WARY);
+        /// For how long sleeps poll after a missed wake.
+        const POLLING_PERIOD: Duration = Duration::from_secs(10);
+        /// The time between two polls, to which the timer adds some 50 us: polling takes a few percent of a processor.
+        const POLL_INTERVAL: Duration = Duration::from_micros(30);
+        let polls = self.missed.get().is_some_and(|missed| missed.elapsed() < POLLING_PERIOD);
         let start = Instant::now();
-        let (nap, mut has_slept) = (if is_wary { NAP } else { limit }, false);
+        let (timeout, mut has_slept) = (if polls { POLL_INTERVAL } else { limit }, false);
         loop {
             let left = limit.saturating_sub(start.elapsed());
-            match wait(nap.min(left)) {
-                // With no time left, this was the question whether the word has changed.
+            match wait(timeout.min(left)) {
+                // With no time left, this call has only checked whether the word has changed.
                 Err(Errno::TIMEDOUT) if left.is_zero() => return,
                 Err(Errno::TIMEDOUT) => {}
                 // Changed before the sleep began, or while it lasted: then the wake went elsewhere.
@@ -139,9 +139,8 @@ impl Bed {
                     return;
                 }
                 Ok(()) | Err(Errno::INTR) => return,
-                // The system has no futexes for this process, or none that it can wait for several of (before Linux
-                // 5.16, or behind a filter); or another process has cut off a word (`EFAULT`): then the caller does not
-                // get far.
+                // This process may not use futexes, or not `futex_waitv` (before Linux 5.16, or behind a filter); or
+                // another process has truncated the object (`EFAULT`), which the caller finds by its length.
                 Err(_) => return thread::sleep(limit.min(Duration::from_millis(1))),
             }
             has_slept = true;
@@ -151,7 +150,7 @@ impl Bed {
 
 /// Waits for a wake for as long as the lower half of the word is that of `value`, at most for `limit`.
 fn wait(word: &AtomicU64, value: u64, limit: Duration) -> Result<(), Errno> {
-    // A time that no clock reaches is none.
+    // A time beyond the range of the clock is no limit.
     let timeout = Timespec::try_from(limit).ok();
     futex::wait(lower_half(word), Flags::empty(), value as u32, timeout.as_ref()).map(drop)
 }
@@ -166,35 +165,34 @@ fn wait_of(word: &AtomicU32, value: u32, flags: WaitFlags) -> futex::Wait {
 /// Waits for a wake of any of these words for as long as all of them hold their values, at most for `limit`.
 fn wait_for_any(waits: &[futex::Wait], limit: Duration) -> Result<(), Errno> {
     let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
-    // A time that no clock reaches is none.
+    // A time beyond the range of the clock is no limit.
     let end = now.checked_add(limit).and_then(|end| Timespec::try_from(end).ok());
     futex::waitv(waits, WaitvFlags::empty(), end.as_ref(), ClockId::Monotonic).map(|_| ())
 }
 
 /// Wakes all sleepers on a word of this process.
 pub(super) fn wake_own(word: &AtomicU32) {
-    // If it is refused, a sleeper naps.
+    // If it is refused, the sleeper polls.
     let _ = futex::wake(word, Flags::PRIVATE, i32::MAX as u32);
 }
 
-/// Wakes all sleepers on the word, and returns whether it was let. The other end need not be the first of them: any
-/// process that may read the ring can wait on it.
+/// Wakes all sleepers on the word, and returns whether the call succeeded. Not one alone: any process that may read the
+/// ring can wait on the word.
 pub(super) fn wake(word: &AtomicU64) -> bool {
     futex::wake(lower_half(word), Flags::empty(), i32::MAX as u32).is_ok()
 }
 
-/// Has the system change a word from `old` to `new`: where the memory for it is gone, that is an error (`EFAULT`), and
-/// no signal.
+/// Changes a word from `old` to `new` by a system call: if its page is missing, that is an error (`EFAULT`), and no
+/// signal.
 ///
-/// A word of which a few of the lower bits change, or which is counted on by a little, changes at once. Others change
-/// bit by bit.
-pub(super) fn change(word: &AtomicU64, old: u64, new: u64) -> Result<(), Errno> {
-    change_half(lower_half(word), old as u32, new as u32)?;
-    change_half(upper_half(word), (old >> 32) as u32, (new >> 32) as u32)
+/// If a half changes by a small difference, it changes at once, otherwise bit by bit.
+pub(super) fn store_by_syscall(word: &AtomicU64, old: u64, new: u64) -> Result<(), Errno> {
+    store_half_by_syscall(lower_half(word), old as u32, new as u32)?;
+    store_half_by_syscall(upper_half(word), (old >> 32) as u32, (new >> 32) as u32)
 }
 
-fn change_half(half: &AtomicU32, old: u32, new: u32) -> Result<(), Errno> {
-    // The call wakes sleepers of one word and changes another one: nobody sleeps on this one.
+fn store_half_by_syscall(half: &AtomicU32, old: u32, new: u32) -> Result<(), Errno> {
+    // The call wakes the sleepers on one word and changes another one: there is no sleeper on this one.
     let nobody = AtomicU32::new(0);
     let operate = |operation, argument| {
         let (comparison, flags) = (WakeOpCmp::Eq, Flags::empty());
@@ -233,7 +231,7 @@ mod tests {
         for old in values {
             for new in values {
                 let word = AtomicU64::new(old);
-                change(&word, old, new).unwrap();
+                store_by_syscall(&word, old, new).unwrap();
                 assert_eq!(word.into_inner(), new, "from {old:#x}");
             }
         }

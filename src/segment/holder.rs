@@ -1,9 +1,9 @@
-//! The process that holds a role, as it noted itself, and whether it is still there.
+//! The process that holds a role: the notes that it stored about itself, and whether it is alive.
 //!
-//! A role's lock can outlive its holder: a process that it forked or spawned at the moment of its attach has a copy of
-//! the descriptor, one that it started by `vfork` shares its memory, and while the system writes a core it keeps all of
-//! it. So if a lock is held, the notes tell whether the process behind it runs. What is not known counts as running:
-//! the notes of another PID namespace, a `/proc` that is not there, hides processes, or is that of another namespace.
+//! A role's lock can outlive its holder: a process that it forked or spawned during its attach has a copy of the
+//! descriptor, a child of `vfork` shares its memory, and the kernel keeps the memory while it writes a core. So if a
+//! lock is held, the notes tell whether its holder is alive. A process that cannot be checked counts as alive: its
+//! notes are of another PID namespace, or `/proc` is missing, hides processes, or belongs to another namespace.
 //!
 //! A sleeper asks ten times a second. Nothing is allocated for that: what is read of `/proc` is short, and lies on the
 //! stack.
@@ -23,9 +23,9 @@ use super::path::with_path;
 use crate::ring::presence;
 
 /// The shortest time between two reads of `/proc` for one handle.
-const INTERVAL: Duration = Duration::from_millis(100);
+const PROC_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What the holder of a role wrote about itself.
+/// The notes that the holder of a role stored about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Notes {
     pid: u64,
@@ -36,27 +36,27 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Notes this process.
+    /// Returns the notes of this process.
     pub(super) fn own() -> Notes {
         Notes {
             pid: std::process::id().into(),
-            // Not by the number: what is mounted at /proc may number processes as another namespace does.
+            // Not by the pid: what is mounted at /proc may be that of another namespace.
             started: Stat::read("self").map_or(0, |stat| stat.started),
             namespace: own_namespace().unwrap_or(0),
         }
     }
 
-    /// Reads what is in a slot. It may be half of one holder's and half of the next one's, if that is just attaching.
+    /// Loads the notes of a slot. They may be a mix of two holders' if the second one is attaching.
     pub(super) fn read(slot: &Slot) -> Notes {
-        let [pid, started, namespace] = [&slot.pid, &slot.start_time, &slot.pid_namespace].map(presence::note);
+        let [pid, started, namespace] = [&slot.pid, &slot.start_time, &slot.pid_namespace].map(presence::load_note);
         Notes { pid, started, namespace }
     }
 
-    /// Writes them into the slot of a role that this process has locked, before it attaches: a process that is refused
-    /// meanwhile can name it.
+    /// Stores them into the slot of a role that this process has locked, before it attaches: so `Busy` can name this
+    /// process.
     pub(super) fn write(self, slot: &Slot) {
         let Notes { pid, started, namespace } = self;
-        presence::note_down(&[(&slot.pid, pid), (&slot.start_time, started), (&slot.pid_namespace, namespace)]);
+        presence::store_notes(&[(&slot.pid, pid), (&slot.start_time, started), (&slot.pid_namespace, namespace)]);
     }
 
     pub(super) fn pid(self) -> Option<u32> {
@@ -66,20 +66,20 @@ impl Notes {
 
 /// Checks the processes of one PID namespace: that of this process.
 #[derive(Debug)]
-pub(super) struct Looker {
+pub(super) struct Liveness {
     namespace: Option<u64>,
-    /// The process that was last found to be gone, which is final.
+    /// The process that was last found to have exited, which is final.
     gone: Cell<Option<Notes>>,
     /// When `/proc` was read last.
-    looked: Cell<Option<Instant>>,
+    last_read: Cell<Option<Instant>>,
 }
 
-impl Looker {
-    pub(super) fn new() -> Looker {
-        Looker { namespace: own_namespace(), gone: Cell::new(None), looked: Cell::new(None) }
+impl Liveness {
+    pub(super) fn new() -> Liveness {
+        Liveness { namespace: own_namespace(), gone: Cell::new(None), last_read: Cell::new(None) }
     }
 
-    /// Returns whether the process is known to be gone, as far as one system call tells: none has its number.
+    /// Returns whether the process is known to have exited, as far as one system call tells: no process has its pid.
     pub(super) fn is_absent(&self, notes: Notes) -> bool {
         if self.namespace != Some(notes.namespace) {
             return false;
@@ -88,45 +88,45 @@ impl Looker {
         self.gone.get() == Some(notes) || pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
     }
 
-    /// Returns whether the process is known to be gone: no process has its number, or another one has, or it is dead
-    /// and waits to be reaped, or for its core to be written. Reads `/proc`, about 20 us.
+    /// Returns whether the process is known to have exited: no process has its pid, or another one has, or it is a
+    /// zombie, or its core is being written. Reads `/proc`, about 20 us.
     pub(super) fn is_gone(&self, notes: Notes) -> bool {
         if self.is_absent(notes) {
             return true;
         }
-        // Without its start time, nothing tells it from another one, nor from itself later on.
-        let is_gone = self.namespace == Some(notes.namespace) && notes.started != 0 && is_over(notes);
+        // Without its start time, a process cannot be told from a later one of the same pid.
+        let is_gone = self.namespace == Some(notes.namespace) && notes.started != 0 && is_dead_or_replaced(notes);
         if is_gone {
             self.gone.set(Some(notes));
         }
         is_gone
     }
 
-    /// Learns that a process is gone.
-    pub(super) fn learn_of(&self, gone: Notes) {
+    /// Records that a process has exited.
+    pub(super) fn set_gone(&self, gone: Notes) {
         self.gone.set(Some(gone));
     }
 
     /// Returns the process, if it is in this namespace, and another one than this.
-    pub(super) fn other(&self, notes: Notes) -> Option<Pid> {
+    pub(super) fn other_process(&self, notes: Notes) -> Option<Pid> {
         let pid = i32::try_from(notes.pid).ok().filter(|_| self.namespace == Some(notes.namespace))?;
         Pid::from_raw(pid).filter(|_| notes.pid != u64::from(std::process::id()))
     }
 
-    /// As [`is_gone`](Looker::is_gone), for repeated calls: reads `/proc` once in 100 ms.
-    pub(super) fn is_gone_now_and_then(&self, notes: Notes) -> bool {
-        if self.looked.get().is_some_and(|looked| looked.elapsed() < INTERVAL) {
+    /// As [`is_gone`](Liveness::is_gone), for repeated calls: reads `/proc` once in 100 ms.
+    pub(super) fn is_gone_rate_limited(&self, notes: Notes) -> bool {
+        if self.last_read.get().is_some_and(|last_read| last_read.elapsed() < PROC_INTERVAL) {
             return self.is_absent(notes);
         }
-        self.looked.set(Some(Instant::now()));
+        self.last_read.set(Some(Instant::now()));
         self.is_gone(notes)
     }
 
-    /// Names the process, if it is in this namespace and still runs. If `/proc` cannot tell it from another one of its
-    /// number, either is enough.
+    /// Returns the pid, if the process is in this namespace and alive. If `/proc` cannot tell it from another process
+    /// of that pid, either counts.
     pub(super) fn name(&self, notes: Notes) -> Option<u32> {
         let pid = notes.pid()?;
-        let is_it = || match proc_is_ours() {
+        let is_it = || match proc_is_of_this_namespace() {
             true => Stat::read(pid).is_some_and(|stat| stat.started == notes.started),
             false => !self.is_absent(notes),
         };
@@ -134,11 +134,11 @@ impl Looker {
     }
 }
 
-/// Returns whether `/proc` has another process of this number, or this one, dead.
-fn is_over(notes: Notes) -> bool {
-    let Some(stat) = Stat::read(notes.pid).filter(|_| proc_is_ours()) else { return false };
+/// Returns whether `/proc` has another process of this pid, or this one as a zombie.
+fn is_dead_or_replaced(notes: Notes) -> bool {
+    let Some(stat) = Stat::read(notes.pid).filter(|_| proc_is_of_this_namespace()) else { return false };
     if stat.started != notes.started {
-        return has_our_clock(notes.pid);
+        return shares_boot_clock(notes.pid);
     }
     stat.is_dead() || (stat.may_dump() && is_dumping(notes.pid))
 }
@@ -151,16 +151,16 @@ fn read<'a>(process: impl Display, file: &str, text: &'a mut [u8]) -> Option<&'a
     Some(&text[..len])
 }
 
-/// Returns whether `/proc` counts processes as this process's namespace does.
-fn proc_is_ours() -> bool {
+/// Returns whether `/proc` is that of this process's PID namespace.
+fn proc_is_of_this_namespace() -> bool {
     let mut own = [0; 24];
     let len = rustix::fs::readlinkat_raw(CWD, "/proc/self", &mut own[..]).unwrap_or(0);
     str::from_utf8(&own[..len]).is_ok_and(|own| own.parse() == Ok(std::process::id()))
 }
 
-/// Returns whether a process counts its start from the same boot: a time namespace may move that. If the system has no
-/// such namespaces, all do.
-fn has_our_clock(pid: u64) -> bool {
+/// Returns whether the start time of a process is by the same clock: a time namespace may shift it. Without such
+/// namespaces, all are.
+fn shares_boot_clock(pid: u64) -> bool {
     let namespace = |path: &CStr| rustix::fs::stat(path).map(|stat| stat.st_ino);
     match (namespace(c"/proc/self/ns/time"), with_path(format_args!("/proc/{pid}/ns/time"), namespace)) {
         (Ok(own), Ok(other)) => own == other,
@@ -169,7 +169,7 @@ fn has_our_clock(pid: u64) -> bool {
     }
 }
 
-/// Returns whether the system writes the core of a process: it does not run any more, but its memory is still there.
+/// Returns whether the kernel is writing the core of a process: it runs no more, but its memory is kept.
 fn is_dumping(pid: u64) -> bool {
     // A process of hundreds of groups is not known to, and its lock ends soon.
     let is_told = |status: &[u8]| status.split(|&byte| byte == b'\n').any(|line| line == b"CoreDumping:\t1");
@@ -201,12 +201,12 @@ impl Stat {
         Some(Stat { state, flags, threads, started })
     }
 
-    /// Returns whether it has ended and waits to be reaped. If only its first thread has ended, others are left.
+    /// Returns whether it is a zombie. If only its first thread has exited, others are left.
     fn is_dead(self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
     }
 
-    /// Returns whether its first thread writes a core, or has ended, as all threads but one have while a core is
+    /// Returns whether its first thread writes a core, or has exited, as all threads but one have while a core is
     /// written.
     fn may_dump(self) -> bool {
         const DUMPS_CORE: u64 = 0x200;
@@ -245,18 +245,18 @@ mod tests {
 
     #[test]
     fn this_process_is_not_gone_and_another_one_of_its_number_is() {
-        let (looker, own) = (Looker::new(), Notes::own());
-        assert!(!looker.is_absent(own) && !looker.is_gone(own));
-        assert_eq!(looker.name(own), Some(std::process::id()));
+        let (liveness, own) = (Liveness::new(), Notes::own());
+        assert!(!liveness.is_absent(own) && !liveness.is_gone(own));
+        assert_eq!(liveness.name(own), Some(std::process::id()));
         let other = Notes { started: own.started + 1, ..own };
-        assert!(!looker.is_absent(other) && looker.is_gone(other));
+        assert!(!liveness.is_absent(other) && liveness.is_gone(other));
         // What was found once needs no second check.
-        assert!(looker.is_absent(other) && looker.name(other).is_none());
+        assert!(liveness.is_absent(other) && liveness.name(other).is_none());
     }
 
     #[test]
     fn what_is_not_known_counts_as_running() {
-        let (looker, own) = (Looker::new(), Notes::own());
+        let (liveness, own) = (Liveness::new(), Notes::own());
         let absent = u64::from(u32::MAX);
         for notes in [
             Notes { namespace: own.namespace + 1, started: own.started + 1, ..own },
@@ -265,15 +265,15 @@ mod tests {
             Notes { pid: 0, ..own },
             Notes { pid: absent, ..own },
         ] {
-            assert!(!looker.is_gone(notes), "{notes:?}");
+            assert!(!liveness.is_gone(notes), "{notes:?}");
         }
-        let blind = Looker { namespace: None, ..Looker::new() };
+        let blind = Liveness { namespace: None, ..Liveness::new() };
         assert!(!blind.is_gone(Notes { started: own.started + 1, ..own }));
     }
 
     #[test]
     fn a_process_that_waits_to_be_reaped_is_gone_and_so_is_one_that_was() {
-        let looker = Looker::new();
+        let liveness = Liveness::new();
         // SAFETY: the child makes one system call, which ends it.
         let child = unsafe { libc::fork() };
         if child == 0 {
@@ -288,10 +288,10 @@ mod tests {
         assert_eq!(status, 0);
         let started = Stat::read(pid).unwrap().started;
         let notes = Notes { pid, started, ..Notes::own() };
-        assert!(!looker.is_absent(notes), "it is still there to be reaped");
-        assert!(looker.is_gone(notes));
+        assert!(!liveness.is_absent(notes), "it is still there to be reaped");
+        assert!(liveness.is_gone(notes));
         // SAFETY: it reaps the child; no status is asked for.
         unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
-        assert!(Looker::new().is_absent(notes));
+        assert!(Liveness::new().is_absent(notes));
     }
 }

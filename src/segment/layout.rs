@@ -74,7 +74,7 @@ pub(super) const HEADER_LENGTH: u64 = 6 * APART as u64;
 pub(super) const INCOMPATIBLE: u64 = 0;
 
 /// The read-only compatible features that this version knows: a version that does not know one of a ring's may only
-/// look at it.
+/// inspect it.
 pub(super) const READ_ONLY_COMPATIBLE: u64 = 0;
 
 /// Where the creator of a segment writes before the magic, from and to: the identity and the first positions.
@@ -124,7 +124,7 @@ pub(super) struct IdentityRows {
     rows: [AtomicU64; FIRST_ROWS],
 }
 
-/// What the holder of a role says about itself. Written by that holder.
+/// The words of the holder of a role. Written by that holder.
 #[repr(C)]
 pub(super) struct Slot {
     pub(super) presence: AtomicU64,
@@ -192,15 +192,15 @@ const _: () = {
 #[repr(C)]
 #[non_exhaustive]
 pub struct Features {
-    /// A version that does not know one of them cannot use the ring, nor look at it.
+    /// A version that does not know one of them can neither use nor inspect the ring.
     pub incompatible: u64,
     /// A version that does not know them can still use the ring.
     pub compatible: u64,
-    /// A version that does not know one of them can look at the ring, but not attach to it.
+    /// A version that does not know one of them can inspect the ring, but not attach to it.
     pub read_only_compatible: u64,
 }
 
-/// What a segment says it is, as values: the words of the identity after the magic, in their order.
+/// The identity of a segment, as values: the words after the magic, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct Identity {

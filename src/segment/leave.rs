@@ -1,8 +1,8 @@
-//! How a role is left: by words of the header that the system reads and writes for this process.
+//! How a holder detaches: by words of the header that the kernel reads and writes for this process.
 //!
-//! Another process may have shortened the object, or have taken its pages, at this moment. An access through the
-//! mapping would end this process by a signal, however short the time is between a check and the access; a system call
-//! returns an error. Then nothing is said, and the lock that is given back says that the holder is gone.
+//! Another process may truncate the object, or punch holes into it, at any moment. An access through the mapping would
+//! then raise `SIGBUS`, even right after a check; a system call returns an error. Then no presence is stored, and the
+//! other end finds by the lock that the holder has exited.
 
 #![allow(unsafe_code, reason = "computes where in the header a word lies")]
 
@@ -16,46 +16,46 @@ use super::futex;
 use super::layout::Header;
 use super::object;
 use super::unmapped::Unmapped;
-use crate::ring::farewell::{self, Distant, Words};
+use crate::ring::leave::{self, IndirectWord, Words};
 use crate::ring::memory::Role;
 
-/// The header of a ring that is being left.
+/// A role that is being given up.
 #[derive(Clone, Copy)]
-pub(super) struct Parting<'a> {
-    /// It is mapped, and perhaps nothing is behind that any more.
+pub(super) struct Leaving<'a> {
+    /// It is mapped, but its page may be missing.
     pub(super) header: &'a Header,
     /// A descriptor of the object.
     pub(super) file: BorrowedFd<'a>,
     pub(super) role: Role,
 }
 
-impl<'a> Parting<'a> {
-    /// Says that the holder of `generation` leaves in order, and wakes its peer. If the ring is handed on, nothing
-    /// counts as told.
-    pub(super) fn leave(&self, generation: u64, hands_on: bool) {
+impl<'a> Leaving<'a> {
+    /// Stores that the holder of `generation` detached in order, and wakes its peer. If the ring is handed over,
+    /// nothing counts as told.
+    pub(super) fn leave(&self, generation: u64, hands_over: bool) {
         let (slot, peer) = (self.header.slot(self.role), self.header.slot(self.role.peer()));
         let told = self.word(&slot.needed_or_told);
         let words = Words {
             presence: &self.word(&slot.presence),
             parking: &self.word(&slot.parking),
             wakes: &self.word(&slot.wakes),
-            told: (self.role == Role::Consumer && !hands_on).then_some(&told),
+            told: (self.role == Role::Consumer && !hands_over).then_some(&told),
             peer: &self.word(&peer.presence),
         };
-        farewell::leave(&words, generation);
+        leave::leave(&words, generation);
         // The other end may sleep in either way.
         object::read(self.file);
         futex::wake(&slot.wakes);
     }
 
-    /// Stops asking the other end for fences, and says no more.
-    pub(super) fn ask_for_nothing(&self) {
-        farewell::ask_for_nothing(&self.word(&self.header.slot(self.role).parking));
+    /// Clears the requests for fences and reads, and stores nothing else.
+    pub(super) fn clear_requests(&self) {
+        leave::clear_requests(&self.word(&self.header.slot(self.role).parking));
     }
 
-    fn word(&self, word: &'a AtomicU64) -> Distant<Word<'a>> {
+    fn word(&self, word: &'a AtomicU64) -> IndirectWord<Word<'a>> {
         let offset = word.as_ptr() as usize - (&raw const *self.header) as usize;
-        Distant(Word { word, file: self.file, offset: offset as u64 })
+        IndirectWord(Word { word, file: self.file, offset: offset as u64 })
     }
 }
 
@@ -68,18 +68,18 @@ struct Word<'a> {
     offset: u64,
 }
 
-impl farewell::Reached for Word<'_> {
-    /// What is not there is 0.
+impl leave::IndirectAccess for Word<'_> {
+    /// A missing word reads as 0.
     fn get(&self) -> u64 {
         Unmapped(self.file).value(self.offset)
     }
 
     fn put(&self, value: u64) {
-        match futex::change(self.word, self.get(), value) {
+        match futex::store_by_syscall(self.word, self.get(), value) {
             Ok(()) | Err(Errno::FAULT) => {}
-            // A system without futexes for this process. A peer may see a part of the bytes, and looks again.
+            // This process may not use futexes. A peer may load a part of the bytes, and then checks again.
             Err(_) if self.is_within() => {
-                // If it fails, nothing is said.
+                // If it fails, the word stays as it is.
                 let _ = rustix::io::retry_on_intr(|| rustix::io::pwrite(self.file, &value.to_ne_bytes(), self.offset));
             }
             Err(_) => {}

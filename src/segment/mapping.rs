@@ -17,7 +17,7 @@ use super::object::os;
 use super::process::Epoch;
 use crate::error::Error;
 
-/// How many bytes are brought into place at once: some tenths of a second on a machine with other load.
+/// How many bytes are prefaulted at once: some tenths of a second on a machine with other load.
 pub(super) const PIECE: usize = 128 << 20;
 
 /// A shared mapping of a segment, at least as long as its header.
@@ -78,7 +78,7 @@ impl Mapping {
 
     /// Gives every page of a piece its place in the page table, so that the data path takes no fault.
     ///
-    /// If another process has shortened the object meanwhile, that is an error, not a signal.
+    /// If another process has truncated the object meanwhile, that is an error, not a signal.
     pub(super) fn prefault(&self, piece: Range<usize>) -> Result<(), Error> {
         if !self.populate(piece.clone())? {
             for offset in piece.step_by(page_size()) {
@@ -91,13 +91,13 @@ impl Mapping {
         Ok(())
     }
 
-    /// Gives the pages of the header their memory. If that is not there, it is an error here and no signal later: the
+    /// Populates the pages of the header. If their memory is missing, that is an error here and no signal later: the
     /// object may have changed since it was read.
     pub(super) fn populate_header(&self) -> Result<(), Error> {
         self.populate(0..DATA_OFFSET).map(drop)
     }
 
-    /// Has the system give pages their memory, and returns whether it did: kernels before 5.14 lack the advice.
+    /// Populates pages (`MADV_POPULATE_WRITE`), and returns whether it did: kernels before 5.14 lack the advice.
     fn populate(&self, piece: Range<usize>) -> Result<bool, Error> {
         match self.bytes.advise_range(Advice::PopulateWrite, piece.start, piece.len()) {
             Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Err(os("madvise(MADV_POPULATE_WRITE)", error)),
@@ -133,17 +133,17 @@ impl Mapping {
         self.bytes.len() > self.data_offset + self.data_len
     }
 
-    /// Returns whether this process made the mapping, and is not exiting. In a forked child it is not there, and must
-    /// not be touched.
+    /// Returns whether this process made the mapping, and is not exiting. In a forked child the mapping is missing, and
+    /// must not be accessed.
     #[inline(always)]
-    pub(super) fn is_here(&self) -> bool {
+    pub(super) fn in_own_process(&self) -> bool {
         self.process.is_current()
     }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        if self.is_here() {
+        if self.in_own_process() {
             // SAFETY: dropped once, here; a holder of an address from it holds the mapping too.
             unsafe { ManuallyDrop::drop(&mut self.bytes) };
         }

@@ -1,7 +1,7 @@
 //! The shared segment, and the only place that talks to the operating system.
 //!
-//! A [`Segment`] is one role in one ring: the mapping, the lock on the role that the mapping keeps alive, and a second
-//! descriptor for questions. It is the [`Memory`] of the algorithms in production.
+//! A [`Segment`] is one role in one ring: the mapping, which keeps the lock on the role, and a second descriptor, which
+//! holds no lock. It is the [`Memory`] of the algorithms in production.
 
 #![allow(unsafe_code, reason = "implements the unsafe trait Memory over a mapping")]
 
@@ -21,13 +21,13 @@ mod path;
 mod process;
 mod removal;
 mod request;
+mod requirements;
 mod reserved;
 mod roles;
 pub(crate) mod transfer;
 mod unmapped;
 mod view;
 mod waker;
-mod wanted;
 mod watch;
 
 use std::fmt;
@@ -39,7 +39,7 @@ use std::task;
 use std::time::Duration;
 
 pub(crate) use event::Event;
-pub(crate) use futex::{Barriers, Bed, Wakes};
+pub(crate) use futex::{FutexWaiter, Membarrier, WakeWord};
 pub use layout::Features;
 pub(crate) use layout::Identity;
 pub use process::Epoch;
@@ -47,12 +47,12 @@ pub(crate) use process::{PerProcess, lock, start_thread};
 pub use removal::{unlink, unlink_if_free, unlink_within};
 pub use request::Creation;
 pub(crate) use request::{Place, Request};
+pub(crate) use requirements::{Parameters, Requirements};
 pub use roles::PeerState;
 pub(crate) use view::names;
 pub use view::{End, Inspection, Permissions};
 pub use waker::Waker;
-pub(crate) use wanted::{Terms, Wanted};
-pub(crate) use watch::Bell;
+pub(crate) use watch::WakerCell;
 
 pub(crate) use rustix::param::page_size;
 
@@ -64,10 +64,10 @@ use crate::ring::presence::{self, Presence};
 use crate::ring::wait::Watched;
 use attach::Attached;
 use exit::{Entry, Registration};
-use futex::Alarm;
-use holder::{Looker, Notes};
+use futex::WakeOnDrop;
+use holder::{Liveness, Notes};
 use layout::Header;
-use leave::Parting;
+use leave::Leaving;
 use mapping::{Mapping, WipedOnFork};
 use roles::Lock;
 use watch::Watch;
@@ -87,34 +87,34 @@ pub struct Segment {
     /// Points into `mapping`, after the header.
     data: NonNull<u8>,
     len: usize,
-    /// What the ring is, as it was checked at attach: these words are never read again.
+    /// The identity of the ring, as it was checked at attach: these words are never loaded again.
     pub(crate) identity: Box<Identity>,
     role: Role,
-    /// Counts the holders of the role; 0 before this one has said that it attached, and after it has said that it left.
+    /// Counts the holders of the role; 0 before this one has stored that it attached, and after it has stored that it
+    /// detached.
     pub(crate) generation: u64,
     /// `None` if it has none. The descriptor that led to it is not kept: its owner closes it.
     name: Option<String>,
     unlink_on_close: bool,
     close_on_exit: bool,
-    barriers: Barriers,
+    membarrier: Membarrier,
     /// Whether this end sleeps at every message.
     parks_always: bool,
-    /// Checks the process at the other end.
-    looker: Looker,
-    bed: Bed,
-    /// Ends a wait of this end from outside; `None` if its user has none.
+    /// Checks whether the process at the other end is alive.
+    liveness: Liveness,
+    futex_waiter: FutexWaiter,
+    /// Ends a wait of this end from another thread; `None` if there is none.
     waker: Option<Waker>,
-    /// Hints that the other end may have ended; `None` if this end has not slept in a set or by a driver.
+    /// Gives hints that the other process may have exited; `None` if this end has not slept in a set or by a driver.
     watch: Option<Watch>,
-    /// Holds no lock: for questions.
-    questions: OwnedFd,
+    /// Holds no lock.
+    descriptor: OwnedFd,
     /// Where the handle keeps its positions.
     own: WipedOnFork,
-    /// Keeps the addresses, and the lock on the role. After all that needs them: it is given back when all else is
-    /// done.
+    /// Keeps the addresses, and the lock on the role. Dropped after all that needs them: the role is given back last.
     mapping: Mapping,
-    /// Wakes the other end when the lock on the role is given back, so after it.
-    alarm: Option<Alarm>,
+    /// Wakes the other end after the lock on the role is given back, so it is dropped after the mapping.
+    wake_on_drop: Option<WakeOnDrop>,
 }
 
 // SAFETY: the addresses are those of the mapping that it owns, which is the same from every thread of the process, and
@@ -123,8 +123,8 @@ unsafe impl Send for Segment {}
 
 impl Segment {
     /// Attaches as `role` to the ring that is asked for.
-    pub(crate) fn attach(request: &Request, role: Role, wanted: &Wanted) -> Result<Segment, Error> {
-        let Attached { mapping, identity, questions } = attach::attach(request, Some(role), wanted)?;
+    pub(crate) fn attach(request: &Request, role: Role, requirements: &Requirements) -> Result<Segment, Error> {
+        let Attached { mapping, identity, descriptor } = attach::attach(request, Some(role), requirements)?;
         let (data, len) = mapping.data();
         Ok(Segment {
             at_exit: None,
@@ -137,31 +137,31 @@ impl Segment {
             name: request.place.is_named().then(|| request.place.name().to_owned()),
             unlink_on_close: request.unlink_on_close,
             close_on_exit: request.close_on_exit,
-            barriers: Barriers::prepare(),
+            membarrier: Membarrier::register(),
             parks_always: request.parks_always,
-            looker: Looker::new(),
-            bed: Bed::default(),
+            liveness: Liveness::new(),
+            futex_waiter: FutexWaiter::default(),
             waker: None,
             watch: None,
-            questions,
+            descriptor,
             own: WipedOnFork::new()?,
             mapping,
-            alarm: None,
+            wake_on_drop: None,
         })
     }
 
     /// Creates the ring that is asked for, if it is missing, and returns a descriptor of it that holds no lock.
-    pub(crate) fn create(request: &Request, wanted: &Wanted) -> Result<OwnedFd, Error> {
-        Ok(attach::attach(request, None, wanted)?.questions)
+    pub(crate) fn create(request: &Request, requirements: &Requirements) -> Result<OwnedFd, Error> {
+        Ok(attach::attach(request, None, requirements)?.descriptor)
     }
 
-    /// Says that this process attached to the role.
+    /// Stores that this process is attached.
     pub(crate) fn enter(&mut self) {
         self.generation = presence::enter(&self.header().slot(self.role).presence, &[]);
         if self.close_on_exit {
             let entry = Entry {
                 header: self.header,
-                descriptor: self.questions.as_raw_fd(),
+                descriptor: self.descriptor.as_raw_fd(),
                 role: self.role,
                 generation: self.generation,
                 name: self.name.clone().filter(|_| self.unlink_on_close),
@@ -172,18 +172,18 @@ impl Segment {
         }
     }
 
-    /// Returns what the last holder of the other role said of itself, and whether it is there. As closely as waits ask:
-    /// an end that they tell must not be news to whoever attaches after it.
+    /// Returns the presence of the other role, and whether its holder is alive. By the same check as waits make: an end
+    /// that a wait has reported must not be reported to a handle that attaches after it.
     pub(crate) fn peer_now(&self) -> (Presence, bool) {
-        let said = presence::observe(self.presence(self.role.peer()));
-        (said, self.peer_state(true) == PeerState::Alive)
+        let presence = presence::observe(self.presence(self.role.peer()));
+        (presence, self.peer_state(true) == PeerState::Alive)
     }
 
-    /// Finds out which ends of the other role concern this holder, which has just attached and found the other role so.
-    /// Whether a consumer has something to read is checked after that, so that it sees all that a producer sent before
-    /// it left.
-    pub(crate) fn ends(&self, (said, is_there): (Presence, bool), has_data: bool) -> Ends {
-        Ends::attach(self, self.role, said, is_there, has_data)
+    /// Returns which ends of the other role this holder has to report, which has just attached and found the other role
+    /// so. Whether a consumer has something to read is checked after that, so that it finds all that a producer sent
+    /// before it detached.
+    pub(crate) fn ends(&self, (presence, is_there): (Presence, bool), has_data: bool) -> Ends {
+        Ends::attach(self, self.role, presence, is_there, has_data)
     }
 
     /// Says whether this end sleeps at every message.
@@ -191,38 +191,38 @@ impl Segment {
         self.parks_always = parks_always;
     }
 
-    /// Returns what ends a wait of this end from outside.
+    /// Returns the waker that ends a wait of this end.
     pub(crate) fn waker(&mut self) -> Waker {
         self.waker.get_or_insert_with(Waker::new).clone()
     }
 
-    /// Takes a call by it, and returns whether there was one.
+    /// Takes a call of that waker, and returns whether there was one.
     pub(crate) fn was_called(&self) -> bool {
         self.waker.as_ref().is_some_and(Waker::take)
     }
 
-    /// Has the waker called, once, as soon as there is a hint that the other end may have ended.
+    /// Registers a waker, which is called once when the other process may have exited.
     pub(crate) fn watch(&mut self, waker: &task::Waker) -> Watched {
-        self.bell();
+        self.waker_cell();
         let slot = self.header().slot(self.role.peer());
-        let (said, notes) = (presence::observe(&slot.presence), || Notes::read(slot));
-        self.watch.as_ref().map_or(Watched::Sliced, |watch| watch.wait(waker, said, notes, &self.looker))
+        let (presence, notes) = (presence::observe(&slot.presence), || Notes::read(slot));
+        self.watch.as_ref().map_or(Watched::Bounded, |watch| watch.wait(waker, presence, notes, &self.liveness))
     }
 
-    /// Takes such a hint, and returns whether there was one; `None` if there was none, and nobody gives any.
-    pub(crate) fn hinted(&self) -> Option<bool> {
-        self.watch.as_ref()?.hinted(self.questions.as_fd(), &self.looker)
+    /// Takes such a hint, and returns whether there was one; `None` if there was none, and no watch gives any.
+    pub(crate) fn take_hint(&self) -> Option<bool> {
+        self.watch.as_ref()?.take_hint(self.descriptor.as_fd(), &self.liveness)
     }
 
-    /// Returns where those who wait at this handle leave what wakes them.
-    pub(crate) fn bell(&mut self) -> &Arc<Bell> {
-        let begin = || Watch::begin(self.questions.as_fd(), self.mapping.process);
-        &self.watch.get_or_insert_with(begin).bell
+    /// Returns the cell in which a waiter registers its waker.
+    pub(crate) fn waker_cell(&mut self) -> &Arc<WakerCell> {
+        let begin = || Watch::begin(self.descriptor.as_fd(), self.mapping.process);
+        &self.watch.get_or_insert_with(begin).waker_cell
     }
 
-    /// Returns where the other end wakes this one.
-    pub(crate) fn word_of_wakes(&self) -> Result<Wakes, Error> {
-        Wakes::of(self.questions.as_fd(), self.role.peer())
+    /// Maps the word by which the other end wakes this one.
+    pub(crate) fn wake_word(&self) -> Result<WakeWord, Error> {
+        WakeWord::map(self.descriptor.as_fd(), self.role.peer())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -236,75 +236,75 @@ impl Segment {
     /// Finds out the state of the other role, in at most two system calls; `closely` for a wait, which has the time to
     /// read `/proc`: once in 100 ms. If this is not the process of the handle, nobody has attached.
     pub(crate) fn peer_state(&self, closely: bool) -> PeerState {
-        if !self.is_here() {
+        if !self.in_own_process() {
             return PeerState::Never;
         }
-        let (peer, looker) = (self.role.peer(), &self.looker);
-        let is_gone = |notes| if closely { looker.is_gone_now_and_then(notes) } else { looker.is_absent(notes) };
-        // The same call on the same kind of descriptor worked at attach. If it ever fails, a peer that may be there
-        // must not be taken for dead.
-        roles::state(peer, || self.header().slot(peer), self.questions.as_fd(), is_gone).unwrap_or(PeerState::Alive)
+        let (peer, liveness) = (self.role.peer(), &self.liveness);
+        let is_gone = |notes| if closely { liveness.is_gone_rate_limited(notes) } else { liveness.is_absent(notes) };
+        // The same call on the same kind of descriptor worked at attach. If it ever fails, a peer that may be alive
+        // must not count as dead.
+        roles::state(peer, || self.header().slot(peer), self.descriptor.as_fd(), is_gone).unwrap_or(PeerState::Alive)
     }
 
-    /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach. A process
-    /// with a descriptor of a ring that never had one can attach at any time.
+    /// Returns whether the name of the ring was removed, or refers to another object: no other process can attach. A
+    /// ring without a name is never orphaned: a process with a descriptor can attach.
     pub(crate) fn is_orphaned(&self) -> bool {
         let name = self.name.as_ref();
-        name.is_some_and(|name| object::is_orphaned(name, self.questions.as_fd()).unwrap_or(false))
+        name.is_some_and(|name| object::is_orphaned(name, self.descriptor.as_fd()).unwrap_or(false))
     }
 
-    /// Returns how long the object is and how long it was, if another process has shortened it.
+    /// Returns the length of the object and its length at attach, if another process has truncated it.
     pub(crate) fn truncated(&self) -> Option<(u64, u64)> {
         let data_offset = self.data.as_ptr() as usize - self.header.as_ptr() as usize;
         let expected = (data_offset + self.len) as u64;
-        let len = object::stat(self.questions.as_fd()).ok()?.st_size as u64;
+        let len = object::stat(self.descriptor.as_fd()).ok()?.st_size as u64;
         (len < expected).then_some((len, expected))
     }
 
-    /// Returns the generation for the one time that its holder says that it leaves.
+    /// Takes the generation, for the one time that its holder detaches.
     ///
-    /// `None` if it has left, and if this is not the process of the handle, or it is exiting: the mapping may not be
-    /// there, and must not be touched.
+    /// `None` if it has detached, in a forked child, and if the process is exiting: the mapping may be missing, and
+    /// must not be accessed.
     fn take_generation(&mut self) -> Option<u64> {
-        if !self.is_here() {
+        if !self.in_own_process() {
             return None;
         }
         Some(std::mem::take(&mut self.generation)).filter(|&generation| generation > 0)
     }
 
-    /// Says once that this holder leaves in order, and returns whether it did so now. If it hands the ring on, nothing
-    /// counts as told.
-    pub(crate) fn leave(&mut self, hands_on: bool) -> bool {
+    /// Stores once that this holder detached in order, and returns whether it did so now. If it hands the ring over,
+    /// nothing counts as told.
+    pub(crate) fn leave(&mut self, hands_over: bool) -> bool {
         let Some(generation) = self.take_generation() else { return false };
-        self.parting().leave(generation, hands_on);
+        self.leaving().leave(generation, hands_over);
         self.at_exit = None;
         true
     }
 
-    fn parting(&self) -> Parting<'_> {
-        Parting { header: self.header(), file: self.questions.as_fd(), role: self.role }
+    fn leaving(&self) -> Leaving<'_> {
+        Leaving { header: self.header(), file: self.descriptor.as_fd(), role: self.role }
     }
 
-    /// Gives the role back, when this is dropped, as if the process had been killed now: nothing is said, the name
-    /// stays, and the other end is woken to find out.
+    /// Gives the role back, when this is dropped, as a killed process would: no presence is stored, the name stays, and
+    /// the other end is woken to check.
     pub(crate) fn abandon(&mut self) {
         if self.take_generation().is_some() {
             self.at_exit = None;
             self.unlink_on_close = false;
-            self.parting().ask_for_nothing();
-            // Without it a sleeper finds out after its slice.
-            self.alarm = Wakes::of(self.questions.as_fd(), self.role).ok().map(Alarm);
+            self.leaving().clear_requests();
+            // Without it a sleeper checks after its slice.
+            self.wake_on_drop = WakeWord::map(self.descriptor.as_fd(), self.role).ok().map(WakeOnDrop);
         }
     }
 
-    /// Keeps everybody who is not attached from writing the ring.
+    /// Keeps all processes that are not attached from writing the ring.
     pub(crate) fn seal(&self) -> Result<(), Error> {
         let refused = |reason| Err(Error::Unsealable { name: self.name().to_owned(), reason });
-        if !self.is_here() {
+        if !self.in_own_process() {
             refused("is that of the parent of this process")
         } else if self.name.is_some() {
             refused("has a name, and the system seals no object that has one")
-        } else if !anonymous::seal_against_writers(self.questions.as_fd())? {
+        } else if !anonymous::seal_against_writers(self.descriptor.as_fd())? {
             refused("was not created by Options::sealable(true)")
         } else {
             Ok(())
@@ -314,30 +314,30 @@ impl Segment {
     /// Removes the name, if that was asked for and it still refers to this ring.
     pub(crate) fn unlink_if_asked(&mut self) -> Result<(), Error> {
         match (std::mem::take(&mut self.unlink_on_close), &self.name) {
-            (true, Some(name)) => removal::unlink_own(name, self.questions.as_fd(), removal::PATIENCE),
+            (true, Some(name)) => removal::unlink_own(name, self.descriptor.as_fd(), removal::UNLINK_TIMEOUT),
             _ => Ok(()),
         }
     }
 
     /// Returns the descriptor that holds no lock.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.questions.as_fd()
+        self.descriptor.as_fd()
     }
 
-    /// Returns a descriptor of reads of the object, if the system gives this process one more.
+    /// Returns an event of reads of the object, if the kernel allows this process one more.
     pub(crate) fn event_of_reads(&self) -> Option<Event> {
         // A driver that may not call `membarrier` loads the word a thousand times a second.
-        if self.barriers.is_allowed { Event::of_reads(self.questions.as_fd()) } else { None }
+        if self.membarrier.is_allowed { Event::of_reads(self.descriptor.as_fd()) } else { None }
     }
 
     /// Returns whether the holder of the other role reads the object when it wakes this one, if this one asks for that.
     pub(crate) fn peer_reads(&self) -> bool {
-        Lock::Reads(self.role.peer()).is_held(self.questions.as_fd()).unwrap_or(false)
+        Lock::Reads(self.role.peer()).is_held(self.descriptor.as_fd()).unwrap_or(false)
     }
 
     /// Returns one more descriptor that holds no lock.
     pub(crate) fn descriptor_to_keep(&self) -> Result<OwnedFd, Error> {
-        self.questions.try_clone().map_err(|error| object::os("fcntl(F_DUPFD_CLOEXEC)", error))
+        self.descriptor.try_clone().map_err(|error| object::os("fcntl(F_DUPFD_CLOEXEC)", error))
     }
 
     #[inline(always)]
@@ -387,15 +387,15 @@ unsafe impl Memory for Segment {
     }
 
     #[inline(always)]
-    fn is_here(&self) -> bool {
-        self.mapping.is_here()
+    fn in_own_process(&self) -> bool {
+        self.mapping.in_own_process()
     }
 
     fn own(&self, _role: Role) -> NonNull<[u64; 2]> {
         self.own.words()
     }
 
-    /// Leaves by itself: another process may have taken the memory of the words that an end would store.
+    /// Detaches by system calls: another process may have truncated the object, and a store would raise `SIGBUS`.
     fn generation_to_drop(&mut self) -> Option<u64> {
         if std::thread::panicking() {
             // A handle that a panic drops does not leave in order.
@@ -480,22 +480,22 @@ impl Parking for Segment {
     }
 
     fn wake(&self, role: Role, reads: bool) {
-        if !(if reads { object::read(self.questions.as_fd()) } else { futex::wake(self.wakes(role)) }) {
-            // A handle that sleeps looks again after its slice, and any other sleeper is given a hint by this.
-            object::touch(self.questions.as_fd());
+        if !(if reads { object::read(self.descriptor.as_fd()) } else { futex::wake(self.wakes(role)) }) {
+            // A handle that sleeps checks again after its slice, and any other sleeper gets a hint by this.
+            object::touch(self.descriptor.as_fd());
         }
     }
 
     fn sleep(&self, role: Role, wakes: u64, limit: Duration) {
-        self.bed.sleep(self.wakes(role), wakes, self.waker.as_ref(), limit);
+        self.futex_waiter.sleep(self.wakes(role), wakes, self.waker.as_ref(), limit);
     }
 
     fn is_registered(&self) -> bool {
-        self.barriers.is_registered
+        self.membarrier.is_registered
     }
 
     fn asks_for_fences(&self) -> bool {
-        self.parks_always || !self.barriers.is_allowed
+        self.parks_always || !self.membarrier.is_allowed
     }
 
     /// A compiler fence would make it load the handle's own positions again at each call, which costs more than all
@@ -503,7 +503,7 @@ impl Parking for Segment {
     /// before is stored before it, and what was known stays known.
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     #[inline(always)]
-    fn load_behind(&self, role: Role) -> u64 {
+    fn load_after_publish(&self, role: Role) -> u64 {
         use std::mem::offset_of;
 
         /// Where in the header a slot keeps its parking word.
@@ -540,7 +540,7 @@ impl Parking for Segment {
 
     fn fence_to_sleep(&self, publisher_fences: bool) -> bool {
         park::full_fence();
-        publisher_fences || (self.barriers.is_allowed && futex::barrier())
+        publisher_fences || (self.membarrier.is_allowed && futex::barrier())
     }
 }
 

@@ -7,7 +7,7 @@ use rustix::fs::{FileType, Mode, Stat, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use rustix::shm;
 
-use super::descriptor::lift;
+use super::descriptor::avoid_stdio;
 use super::directory::{self, Use};
 use super::layout::{DATA_OFFSET, WRITTEN_BY_CREATOR};
 use super::path::with_path;
@@ -17,9 +17,9 @@ use crate::error::Error;
 /// The longest name in bytes. It leaves room for other systems' limit of 31 with the slash.
 const NAME_MAX: usize = 30;
 
-/// Marks an object in the making, which has no magic yet: the sticky bit, which means nothing else for a file. It comes
-/// with the name, in one step, so whatever a killed creator leaves is marked, and no umask takes it.
-pub(super) const IN_THE_MAKING: u32 = 0o1000;
+/// Marks an object in creation, which has no magic yet: the sticky bit, which means nothing else for a file. It is set
+/// in the step that creates the name, so whatever a killed creator leaves is marked, and no umask clears it.
+pub(super) const IN_CREATION: u32 = 0o1000;
 
 /// Refuses a name that is not portable or that could leave the directory of shared memory.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
@@ -45,18 +45,17 @@ pub(super) fn open(name: &str) -> Result<Option<OwnedFd>, Error> {
 
 /// The same with this access.
 pub(super) fn open_as(name: &str, access: shm::OFlags) -> Result<Option<OwnedFd>, Error> {
-    match shm::open(name, flags(access), Mode::empty()).and_then(lift) {
+    match shm::open(name, flags(access), Mode::empty()).and_then(avoid_stdio) {
         Ok(file) => Ok(Some(file)),
-        Err(error @ Errno::NOENT) => directory::blame(error, Use::Find).map_or(Ok(None), Err),
+        Err(error @ Errno::NOENT) => directory::diagnose(error, Use::Find).map_or(Ok(None), Err),
         Err(error) => Err(denied(name, "shm_open", error, Use::Find)),
     }
 }
 
-/// Creates an object that its owner alone can open, and that is marked as one in the making; `None` if the name is
-/// taken.
+/// Creates an object that only its owner can open, and that is marked as in creation; `None` if the name exists.
 pub(super) fn create(name: &str) -> Result<Option<OwnedFd>, Error> {
     let access = flags(shm::OFlags::RDWR | shm::OFlags::CREATE | shm::OFlags::EXCL);
-    match shm::open(name, access, Mode::RUSR | Mode::WUSR | Mode::SVTX).and_then(lift) {
+    match shm::open(name, access, Mode::RUSR | Mode::WUSR | Mode::SVTX).and_then(avoid_stdio) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::EXIST) => Ok(None),
         Err(error) => Err(denied(name, "shm_open", error, Use::Change)),
@@ -84,18 +83,18 @@ pub(super) fn stat(file: BorrowedFd<'_>) -> Result<Stat, Error> {
     rustix::fs::fstat(file).map_err(|error| os("fstat", error))
 }
 
-/// Sets the times of an object to now: whoever watches it is told.
+/// Sets the times of an object to now, which `inotify` reports.
 pub(super) fn touch(file: BorrowedFd<'_>) {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let _ = rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: now });
 }
 
-/// Reads a byte of an object, and returns whether it did: whoever watches it for that is told.
+/// Reads a byte of an object, which `inotify` reports, and returns whether it did.
 pub(super) fn read(file: BorrowedFd<'_>) -> bool {
     rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut [0], 0)) == Ok(1)
 }
 
-/// Returns what stands under a name, whatever it is, without opening it; `None` if nothing does.
+/// Returns the status of the object of a name, of any type, without opening it; `None` if there is none.
 pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
     // There is no call that asks for the status of a shared-memory object by its name, only the path that it has on
     // Linux.
@@ -106,13 +105,13 @@ pub(super) fn status(name: &str) -> Result<Option<Stat>, Error> {
     }
 }
 
-/// Returns whether an object is marked as one in the making.
-pub(super) fn is_in_the_making(stat: &Stat) -> bool {
-    stat.st_mode & IN_THE_MAKING != 0
+/// Returns whether an object is marked as in creation.
+pub(super) fn is_in_creation(stat: &Stat) -> bool {
+    stat.st_mode & IN_CREATION != 0
 }
 
-/// Returns whether a header without a magic is one that a creator left: every byte is 0, but for those that a creator
-/// writes first.
+/// Returns whether a header without a magic is one that a creator left: every byte is 0, except for those that a
+/// creator writes first.
 pub(super) fn is_blank(file: BorrowedFd<'_>) -> bool {
     let mut header = [0; DATA_OFFSET];
     Unmapped(file).read(0, &mut header);
@@ -120,10 +119,10 @@ pub(super) fn is_blank(file: BorrowedFd<'_>) -> bool {
     (0..).zip(header).all(|(at, byte)| byte == 0 || is_written(at))
 }
 
-/// Returns whether the name of an object is gone, or stands for another one.
+/// Returns whether the name of an object was removed, or refers to another one.
 ///
-/// A process that does not see the directory of the object any more, since it changed its root, learns by the count of
-/// its names only whether all are gone.
+/// A process that has changed its root, so that the directory is another one, can only tell by the link count whether
+/// all names were removed.
 pub(super) fn is_orphaned(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
     let object = stat(file)?;
     if object.st_nlink == 0 {
@@ -143,7 +142,7 @@ pub(super) fn reopen(name: &str, file: BorrowedFd<'_>) -> Result<Option<OwnedFd>
 
 /// Returns whether the name still refers to the object of `file`. Unlike `reopen`, it needs no new descriptor: a
 /// process that can have no more must still be able to clean up.
-pub(super) fn stands_for(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
+pub(super) fn refers_to(name: &str, file: BorrowedFd<'_>) -> Result<bool, Error> {
     match status(name)? {
         Some(found) => Ok(same(&found, &stat(file)?)),
         None => Ok(false),
@@ -164,7 +163,7 @@ fn flags(access: shm::OFlags) -> shm::OFlags {
 /// Says why a call for a name failed: by the directory, or by what has the name.
 pub(super) fn denied(name: &str, call: &'static str, error: Errno, purpose: Use) -> Error {
     let not_regular = |found| Error::NotRegular { name: name.to_owned(), found };
-    directory::blame(error, purpose).unwrap_or_else(|| match error {
+    directory::diagnose(error, purpose).unwrap_or_else(|| match error {
         Errno::ACCESS | Errno::PERM => Error::PermissionDenied { name: name.to_owned(), source: error.into() },
         Errno::LOOP => not_regular("symbolic link"),
         Errno::ISDIR => not_regular("directory"),

@@ -1,4 +1,4 @@
-//! Whether this process is the one that a handle belongs to.
+//! Whether this process is the one that attached a handle.
 //!
 //! A fork copies handles into a process where their mapping is not. A process id does not tell the two apart: it
 //! repeats, and in a PID namespace at once. So each process that attaches numbers itself, in a page that the kernel
@@ -6,12 +6,11 @@
 //! and each mapping keeps the number. If the kernel has no such advice, a handler that `fork` calls in the child wipes
 //! it; both are always asked for, since an emulator may accept the advice and ignore it.
 //!
-//! The counter of numbers is copied by a fork. So a child's number is beyond all of its ancestors', whose handles stay
-//! refused when the child has attached rings of its own. A child that shares the memory (`vfork`, `posix_spawn`) is no
-//! fork.
+//! The counter of numbers is copied by a fork. So a child's number is higher than those of all its ancestors, whose
+//! handles keep failing when the child has attached rings of its own. A child that shares the memory (`vfork`,
+//! `posix_spawn`) is no fork.
 //!
-//! The check is one load and one comparison, and its orderings are about this process alone: no other one sees these
-//! words.
+//! The check is one load and one comparison, and its orderings concern this process alone: these words are not shared.
 
 #![allow(unsafe_code, reason = "tells the system what to do with a page of this process in a forked child")]
 
@@ -22,7 +21,7 @@ use std::{io, mem, thread};
 
 use crate::error::Error;
 
-/// The number of no process: nobody has attached since the last fork.
+/// The number of no process: this one has not attached since the last fork.
 const NOBODY: u64 = 0;
 
 /// The number of no process: this one has begun to exit.
@@ -85,8 +84,8 @@ impl Epoch {
     }
 }
 
-/// A value that each process has for itself. A forked child does not see its parent's, whose locks another thread may
-/// have held.
+/// A value of which each process has its own. A forked child does not get its parent's, whose mutexes another thread
+/// may have locked.
 #[derive(Debug)]
 pub(crate) struct PerProcess<T>(AtomicPtr<Own<T>>);
 
@@ -94,7 +93,7 @@ pub(crate) struct PerProcess<T>(AtomicPtr<Own<T>>);
 struct Own<T> {
     process: Epoch,
     value: T,
-    /// What the process had that this one was forked from: nobody drops it, and whoever looks for leaks finds it here.
+    /// The value of the parent process. It is never dropped; kept here so that a leak checker finds it reachable.
     _before: *mut Own<T>,
 }
 
@@ -134,12 +133,12 @@ impl<T: Default + Sync> PerProcess<T> {
     }
 }
 
-/// Locks what no code leaves half changed.
+/// Locks a mutex, also if it is poisoned: no code panics halfway through a change.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs what no handler of a signal may interrupt.
+/// Runs a closure with all signals blocked.
 pub(super) fn without_signals<R>(run: impl FnOnce() -> R) -> R {
     // SAFETY: zero is a value of this struct of integers.
     let mut all: libc::sigset_t = unsafe { mem::zeroed() };
@@ -160,7 +159,7 @@ pub(crate) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> i
     without_signals(|| thread::Builder::new().name(name.to_owned()).spawn(run)).map(drop)
 }
 
-/// Refuses all handles of this process from here on, and returns its number; `None` if it has none, or is exiting
+/// Makes all handles of this process fail from here on, and returns its number; `None` if it has none, or is exiting
 /// already.
 pub(super) fn begin_to_exit() -> Option<Epoch> {
     let attached = |number| !matches!(number, NOBODY | EXITING);
@@ -186,7 +185,7 @@ fn wipe_in_children() -> Result<(), Error> {
     Ok(())
 }
 
-/// Advises the system about the page, and returns whether it listens.
+/// Gives the kernel an advice for the page, and returns whether it accepts it.
 fn advise(advice: libc::c_int) -> bool {
     let (start, len) = (from_ref(&CURRENT).cast_mut().cast::<libc::c_void>(), size_of::<Page>());
     // The loader may not know the alignment, or a page may be longer: then something else would be wiped.

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::shm;
 
-use super::attach::CREATION;
+use super::attach::CREATION_TIMEOUT;
 use super::directory::Use;
 use super::object;
 use super::roles::{self, Lock};
 use super::unmapped::Unmapped;
-use super::view::Glance;
+use super::view::HeaderSnapshot;
 use crate::error::Error;
 use crate::ring::memory::Role;
 
-/// How long a handle that is closed waits at most for its turn to remove the name, whoever holds it up.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a close waits at most for the administration lock, to remove the name.
+pub(super) const UNLINK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Removes the name of a ring, whatever its state, and of anything else that is a file ([`unlink_if_free`] does not).
 /// Processes that are attached go on.
@@ -29,7 +29,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish within 5 s.
 /// - [`Error::ReadLocked`]: a process that may only read the ring keeps everybody from removing it.
 pub fn unlink(name: &str) -> Result<(), Error> {
-    unlink_within(name, CREATION)
+    unlink_within(name, CREATION_TIMEOUT)
 }
 
 /// Removes the name of a ring as [`unlink`] does, but waits for at most `limit` if the ring is being created or
@@ -40,12 +40,11 @@ pub fn unlink(name: &str) -> Result<(), Error> {
 /// As [`unlink`].
 pub fn unlink_within(name: &str, limit: Duration) -> Result<(), Error> {
     let file = open_to_remove(name)?;
-    // If another process was faster, the name is gone, or refers to a ring that was created after this call.
+    // If another process was faster, the name was removed, or refers to a ring that was created after this call.
     unlink_if(name, file.as_fd(), limit, || Ok(()))
 }
 
-/// Removes the name of a ring that nobody holds, or of what a process left that was killed while it made one. Anything
-/// else stays.
+/// Removes the name of a ring whose roles are free, or what a creator that was killed has left. Anything else stays.
 ///
 /// No process can attach between the check and the removal. It waits for at most `limit` if the ring is being created
 /// or removed.
@@ -69,7 +68,7 @@ pub fn unlink_within(name: &str, limit: Duration) -> Result<(), Error> {
 /// # Errors
 ///
 /// - [`Error::InvalidName`], [`Error::NotFound`], [`Error::PermissionDenied`]: as they say.
-/// - [`Error::Busy`]: a process has locked a role, whatever it says of itself.
+/// - [`Error::Busy`]: a process has locked a role, whatever its presence says.
 /// - [`Error::NotReady`]: a process that is creating or removing the ring does not finish.
 /// - [`Error::NotARing`], [`Error::NotRegular`], [`Error::Mismatch`], [`Error::UnknownFeatures`], [`Error::Sparse`]: it
 ///   is no ring, or none that this version understands.
@@ -77,7 +76,7 @@ pub fn unlink_within(name: &str, limit: Duration) -> Result<(), Error> {
 pub fn unlink_if_free(name: &str, limit: Duration) -> Result<(), Error> {
     let file = open_to_remove(name)?;
     let file = file.as_fd();
-    let removed = unlink_if(name, file, limit, || match Glance::at(file)?.judge(name, file) {
+    let removed = unlink_if(name, file, limit, || match HeaderSnapshot::read(file)?.check(name, file) {
         Ok(_) => lock_both_roles(name, file),
         Err(Error::Unfinished { .. }) => Ok(()),
         Err(error) => Err(error),
@@ -98,11 +97,11 @@ fn open_to_remove(name: &str) -> Result<OwnedFd, Error> {
     Ok(file)
 }
 
-/// Locks both roles, so that nobody takes one.
+/// Locks both roles, so that no process takes one.
 fn lock_both_roles(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
     for role in [Role::Producer, Role::Consumer] {
         let lock = Lock::Role(role);
-        // A stranger's lock for reading, which holds no role, is in the way of this one only.
+        // A read lock of a stranger is no role, and is in the way of this lock only.
         if !lock.take(file)? && lock.is_held(file)? {
             let holder = roles::holder(&Unmapped(file).slot(role));
             return Err(Error::Busy { name: name.to_owned(), role, holder });
@@ -116,7 +115,7 @@ fn lock_both_roles(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
 /// Every process that removes a name takes that lock of its object, so the name cannot change to another object between
 /// the check and the removal.
 pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<(), Error> {
-    if !object::stands_for(name, file)? {
+    if !object::refers_to(name, file)? {
         return Ok(());
     }
     match shm::unlink(name) {
@@ -126,18 +125,18 @@ pub(super) fn unlink_locked(name: &str, file: BorrowedFd<'_>) -> Result<(), Erro
 }
 
 /// Removes a name if it still refers to the object of `file`, unless `may`, which is called under the administration
-/// lock, returns an error. Waits for its turn up to `patience`.
+/// lock, returns an error. Waits for its turn up to `timeout`.
 fn unlink_if(
     name: &str,
     file: BorrowedFd<'_>,
-    patience: Duration,
+    timeout: Duration,
     may: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error> {
     let start = Instant::now();
     while !Lock::Administration.take(file)? {
         let waited = start.elapsed();
-        if waited >= patience {
-            return Err(match Lock::Administration.is_kept_by_a_reader(file)? {
+        if waited >= timeout {
+            return Err(match Lock::Administration.is_read_locked(file)? {
                 true => Lock::Administration.read_locked(name, waited),
                 false => Error::NotReady { name: name.to_owned(), waited },
             });
@@ -150,13 +149,13 @@ fn unlink_if(
 }
 
 /// Removes the name of a ring whose role this process holds, as [`unlink_if`] does.
-pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, patience: Duration) -> Result<(), Error> {
+pub(super) fn unlink_own(name: &str, file: BorrowedFd<'_>, timeout: Duration) -> Result<(), Error> {
     // The administration is locked by a description of its own: that of the descriptor may have been lent to a process
     // that would keep the lock, if this one is killed right now.
     match object::reopen(name, file) {
-        Ok(Some(own)) => unlink_if(name, own.as_fd(), patience, || Ok(())),
+        Ok(Some(own)) => unlink_if(name, own.as_fd(), timeout, || Ok(())),
         Ok(None) => Ok(()),
-        // A process that has no more descriptors cleans up all the same.
-        Err(_) => unlink_if(name, file, patience, || Ok(())),
+        // A process that can open no more descriptors removes the name all the same.
+        Err(_) => unlink_if(name, file, timeout, || Ok(())),
     }
 }

@@ -1,4 +1,4 @@
-//! Which ring a caller asks for, and how it is found, made and held.
+//! Which ring a caller asks for: how it is found, created and attached.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::ANONYMOUS;
 pub(crate) enum Place {
     /// Under this name.
     Name(String),
-    /// Nowhere yet: an attach creates it.
+    /// No object yet: an attach creates it, without a name.
     #[default]
     Nowhere,
     /// Behind this descriptor, which holds no lock.
@@ -44,7 +44,7 @@ pub enum Creation {
     Never,
 }
 
-/// What a caller asks for, but for what the ring is ([`Terms`](super::Terms)).
+/// What a caller asks for, except for the parameters of the ring ([`Parameters`](super::Parameters)).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) place: Place,
@@ -58,7 +58,7 @@ pub(crate) struct Request {
     pub(crate) sealable: bool,
     pub(crate) prefault: bool,
     pub(crate) lock_memory: bool,
-    /// How many bytes the data area of a ring that stands may have.
+    /// How many bytes the data area of an existing ring may have.
     pub(crate) max_capacity: Option<usize>,
     pub(crate) unlink_on_close: bool,
     pub(crate) close_on_exit: bool,

@@ -1,12 +1,12 @@
-//! Who holds which role, and who is alive.
+//! The locks of roles, and whether their holders are alive.
 //!
 //! A role is an open-file-description (OFD) lock on one byte of the segment. The kernel gives it back at any death of
 //! its holder, it holds across PID namespaces and between two handles of one process, and `F_OFD_GETLK` asks about it
 //! without taking it. No other lock of the system does all of that.
 //!
-//! A role is a write lock, which takes a descriptor that can write. Whoever may only read a ring can set a read lock on
-//! the same byte while that is free. Such a lock keeps everybody from the role, and nothing can prevent that, but it is
-//! no role: questions about a role are asked by a read lock, with which a write lock alone conflicts.
+//! A role is a write lock, which takes a descriptor that can write. A process that may only read a ring can set a read
+//! lock on the same byte while that is free. Such a lock keeps all others from the role, and nothing can prevent that,
+//! but it is no role: a query about a role is for a read lock, which conflicts with write locks only.
 
 #![allow(unsafe_code, reason = "rustix has no OFD locks, so fcntl is called through libc")]
 
@@ -16,7 +16,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use super::holder::{Looker, Notes};
+use super::holder::{Liveness, Notes};
 use super::layout::Slot;
 use super::object::refused;
 use super::transfer::retry;
@@ -86,12 +86,12 @@ impl Lock {
         Ok(self.conflicting(libc::F_RDLCK, file)? != libc::F_UNLCK)
     }
 
-    /// Asks whether nothing but a read lock of another open file description keeps the lock from being taken.
-    pub(super) fn is_kept_by_a_reader(self, file: BorrowedFd<'_>) -> Result<bool, Error> {
+    /// Asks whether a read lock of another open file description is all that keeps the lock from being taken.
+    pub(super) fn is_read_locked(self, file: BorrowedFd<'_>) -> Result<bool, Error> {
         Ok(self.conflicting(libc::F_WRLCK, file)? == libc::F_RDLCK)
     }
 
-    /// Says that a reader keeps everybody from the lock.
+    /// Returns the error of a lock that a reader blocks.
     pub(super) fn read_locked(self, name: &str, waited: Duration) -> Error {
         let role = if let Lock::Role(role) = self { Some(role) } else { None };
         Error::ReadLocked { name: name.to_owned(), role, waited }
@@ -111,26 +111,26 @@ fn fcntl(file: BorrowedFd<'_>, command: libc::c_int, lock: &mut libc::flock) -> 
     retry(|| unsafe { libc::fcntl(file.as_raw_fd(), command, lock) } as isize).map(drop)
 }
 
-/// What is known of the other end of a ring.
+/// The state of the other end of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerState {
-    /// Nobody was attached yet.
+    /// No process has attached yet.
     Never,
-    /// A process holds the other role. It may be stopped, but as far as can be known it is not dead.
+    /// A process holds the other role. It may be stopped, but is not known to have exited.
     Alive,
-    /// The last holder said that it left, and nobody has followed.
+    /// The last holder detached in order, and no other process has attached since.
     Closed,
-    /// The last holder is gone without having said so, and nobody has followed. A process that it forked or spawned may
-    /// keep its lock.
+    /// The last holder exited, or gave its role up, without detaching in order, and no other process has attached
+    /// since. A process that it forked or spawned may keep its lock.
     Crashed,
 }
 
 impl From<Presence> for PeerState {
-    /// What a holder said last: `Alive` if it has not said that it left.
-    fn from(said: Presence) -> PeerState {
-        match said {
+    /// By the presence alone: `Alive` if the holder has not detached.
+    fn from(presence: Presence) -> PeerState {
+        match presence {
             Presence::Never => PeerState::Never,
-            Presence::Came { .. } => PeerState::Alive,
+            Presence::Attached { .. } => PeerState::Alive,
             Presence::Left { .. } => PeerState::Closed,
         }
     }
@@ -146,29 +146,31 @@ pub(super) fn state<S: Borrow<Slot>>(
     is_gone: impl Fn(Notes) -> bool,
 ) -> Result<PeerState, Error> {
     let observe = || presence::observe(&slot().borrow().presence);
-    let mut said = observe();
-    // Holders that attach and leave meanwhile count as alive; a process that only changes the word must not hold us.
+    let mut presence = observe();
+    // Holders that attach and detach meanwhile count as alive; a process that keeps changing the word must not delay
+    // this call for ever.
     for _ in 0..8 {
-        match said {
+        match presence {
             Presence::Never => return Ok(PeerState::Never),
             Presence::Left { .. } => return Ok(PeerState::Closed),
-            Presence::Came { .. } if Lock::Role(role).is_held(file)? && !is_gone(Notes::read(slot().borrow())) => {
+            Presence::Attached { .. } if Lock::Role(role).is_held(file)? && !is_gone(Notes::read(slot().borrow())) => {
                 return Ok(PeerState::Alive);
             }
-            Presence::Came { .. } => {}
+            Presence::Attached { .. } => {}
         }
-        // The lock is free, or a process keeps it that does not hold the role. If the word is still the same, it is of
-        // the holder that is gone. So it is too if the next one was writing its notes: that one had the lock by then.
+        // The lock is free, or a process keeps it that does not hold the role. If the word is still the same, it is
+        // that of the holder that has exited; also if the next holder was writing its notes, which then had the lock
+        // already.
         let now = observe();
-        if now == said {
+        if now == presence {
             return Ok(PeerState::Crashed);
         }
-        said = now;
+        presence = now;
     }
     Ok(PeerState::Alive)
 }
 
-/// Returns the pid of the process that wrote this slot, if it can be seen from here and still runs.
+/// Returns the pid of the process that wrote this slot, if it is of this namespace and alive.
 pub(super) fn holder(slot: &Slot) -> Option<u32> {
-    Looker::new().name(Notes::read(slot))
+    Liveness::new().name(Notes::read(slot))
 }

@@ -1,7 +1,7 @@
 //! The words and bytes of a segment that is not mapped, read by system calls.
 //!
-//! What a stranger made may have holes, and may become shorter at any moment. A load through a mapping would take
-//! memory for a hole, or end this process; a system call reads zeros from one, and nothing behind the end.
+//! An object that a stranger created may have holes, and may be truncated at any moment. A load through a mapping would
+//! take memory for a hole, or end this process; a system call reads zeros from one, and nothing behind the end.
 
 use std::array;
 use std::cell::LazyCell;
@@ -56,17 +56,17 @@ impl Unmapped<'_> {
         identity::observe(&self.word(0), &rows)
     }
 
-    /// Copies what the holder of a role says of itself.
+    /// Copies the slot of a role.
     pub(super) fn slot(self, role: Role) -> Slot {
         Slot::of_words(self.words(layout::slot_offset(role)).map(AtomicU64::new))
     }
 
     /// Reads head and tail after what was read before, by one call.
-    pub(super) fn positions_behind_a_copy(self) -> (u64, u64) {
+    pub(super) fn positions_after_copy(self) -> (u64, u64) {
         const APART: usize = (layout::HEAD - layout::TAIL) as usize / 8;
         let words = &LazyCell::new(|| self.words::<{ APART + 1 }>(layout::TAIL));
         let word = |at: usize| Copied(move || words[at]);
-        observe::positions_behind_a_copy(&word(APART), &word(0))
+        observe::positions_after_copy(&word(APART), &word(0))
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(bytes[8..24], [7; 16]);
         assert_eq!(bytes[24..], [0; 8]);
         assert_eq!(unmapped.identity(), (0, [0; ROWS]));
-        assert_eq!(unmapped.positions_behind_a_copy(), (0, 0));
+        assert_eq!(unmapped.positions_after_copy(), (0, 0));
         assert_eq!(file.metadata().unwrap().blocks(), blocks);
     }
 
@@ -113,7 +113,7 @@ mod tests {
         let unmapped = Unmapped(file.as_fd());
         let (magic, rows) = unmapped.identity();
         assert_eq!((magic, rows[0], rows[14], rows[15], rows[24]), (0, 1, 15, 80, 89));
-        assert_eq!(unmapped.positions_behind_a_copy(), (64, 48));
+        assert_eq!(unmapped.positions_after_copy(), (64, 48));
         for (role, first) in [(Role::Producer, 16), (Role::Consumer, 32)] {
             let slot = unmapped.slot(role);
             assert_eq!((slot.presence.into_inner(), slot.needed_or_told.into_inner()), (first, first + 7));
@@ -130,7 +130,7 @@ mod tests {
         thread::scope(|scope| {
             let reader = scope.spawn(|| {
                 let unmapped = Unmapped(file.as_fd());
-                (0..LOADS).map(|_| unmapped.positions_behind_a_copy().1).find(|&word| word != 0 && word != u64::MAX)
+                (0..LOADS).map(|_| unmapped.positions_after_copy().1).find(|&word| word != 0 && word != u64::MAX)
             });
             while !reader.is_finished() {
                 for value in [u64::MAX, 0] {

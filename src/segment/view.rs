@@ -1,4 +1,4 @@
-//! A segment as an observer sees it: read by system calls, without a mapping, a role or a lock.
+//! A segment as an observer reads it: by system calls, without a mapping, a role or a lock.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,13 +9,13 @@ use rustix::io::Errno;
 use rustix::shm::OFlags;
 
 use super::directory::{self, Use};
-use super::holder::Looker;
+use super::holder::Liveness;
 use super::layout::{self, Identity, MAGIC, ROWS, STREAM};
 use super::object;
+use super::requirements::Requirements;
 use super::reserved;
 use super::roles::{self, Lock, PeerState};
 use super::unmapped::Unmapped;
-use super::wanted::Wanted;
 use crate::error::Error;
 use crate::ring::error::Corrupted;
 use crate::ring::memory::Role;
@@ -50,10 +50,10 @@ pub struct End {
     pub wakes: u64,
 }
 
-/// How often to look at an object that changes before that is told.
+/// How often an object that changes is read before that is an error.
 const ATTEMPTS: usize = 3;
 
-/// A ring that is looked at.
+/// A ring that is inspected.
 #[derive(Debug)]
 pub struct Inspection {
     pub(crate) name: String,
@@ -63,36 +63,36 @@ pub struct Inspection {
     pub(crate) tag: String,
 }
 
-/// What decides whether an object is a ring, as one look finds it.
+/// What decides whether an object is a ring, as one read of its header and one `fstat` found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Glance {
+pub(super) struct HeaderSnapshot {
     magic: u64,
     rows: [u64; ROWS],
     len: u64,
     counted: u64,
-    is_in_the_making: bool,
+    is_in_creation: bool,
 }
 
-impl Glance {
-    pub(super) fn at(file: BorrowedFd<'_>) -> Result<Glance, Error> {
+impl HeaderSnapshot {
+    pub(super) fn read(file: BorrowedFd<'_>) -> Result<HeaderSnapshot, Error> {
         let (magic, rows) = Unmapped(file).identity();
-        // The length is read after the magic was seen: before, the object may not have had its length yet.
+        // The length is read after the magic: before, the object may not have had its length yet.
         let stat = object::stat(file)?;
-        Ok(Glance {
-            // What is shorter than a header has none.
+        Ok(HeaderSnapshot {
+            // An object that is shorter than a header has no magic.
             magic: if stat.st_size < layout::DATA_OFFSET as i64 { 0 } else { magic },
             rows,
             len: stat.st_size as u64,
             counted: reserved::counted(&stat),
-            is_in_the_making: object::is_in_the_making(&stat),
+            is_in_creation: object::is_in_creation(&stat),
         })
     }
 
-    /// Returns what a segment says it is; `None` if its creator has not finished.
+    /// Returns the identity of the segment; `None` if its creator has not finished.
     pub(super) fn identity(&self, name: &str) -> Result<Option<Identity>, Error> {
         match self.magic {
             MAGIC => Ok(Some(Identity::from_rows(self.rows))),
-            // Its creator has not given it a size yet, or has not come to the magic.
+            // Its creator has not given it a size yet, or has not stored the magic yet.
             0 if self.len == 0 || self.len >= layout::DATA_OFFSET as u64 => Ok(None),
             _ => Err(self.not_a_ring(name)),
         }
@@ -110,21 +110,21 @@ impl Glance {
     /// Returns whether an object without a magic is what a creator left that was killed. The caller has found out that
     /// none is at work.
     pub(super) fn was_left(&self, file: BorrowedFd<'_>) -> bool {
-        self.is_in_the_making && object::is_blank(file)
+        self.is_in_creation && object::is_blank(file)
     }
 
-    /// Returns what the ring is, if it is whole.
-    pub(super) fn judge(&self, name: &str, file: BorrowedFd<'_>) -> Result<Identity, Error> {
+    /// Returns the identity of the ring, if it is valid and complete.
+    pub(super) fn check(&self, name: &str, file: BorrowedFd<'_>) -> Result<Identity, Error> {
         let identity = match self.magic {
             MAGIC => Identity::from_rows(self.rows),
             0 if Lock::Administration.is_held(file)? => {
                 return Err(Error::NotReady { name: name.to_owned(), waited: Duration::ZERO });
             }
-            // Nobody is creating it.
+            // No process is creating it.
             0 if self.was_left(file) => return Err(Error::Unfinished { name: name.to_owned() }),
             _ => return Err(self.not_a_ring(name)),
         };
-        Wanted::whatever(identity).check(name, identity, self.len)?;
+        Requirements::from_identity(identity).check(name, identity, self.len)?;
         self.check_reserved(name, file)?;
         Ok(identity)
     }
@@ -136,7 +136,7 @@ impl Glance {
 }
 
 impl Inspection {
-    /// Opens a ring to look at it.
+    /// Opens a ring to inspect it.
     ///
     /// # Errors
     ///
@@ -147,37 +147,37 @@ impl Inspection {
     /// - [`Error::NotARing`], [`Error::NotRegular`]: something else has the name.
     /// - [`Error::Mismatch`], [`Error::Sparse`]: the ring is damaged, or of another version of the layout.
     /// - [`Error::UnknownFeatures`]: a later version of this crate created it, in a way that this one cannot read.
-    /// - [`Error::Changing`]: it changes while it is looked at.
+    /// - [`Error::Changing`]: it changes while it is read.
     /// - [`Error::Leased`]: a process holds a lease of it.
     pub fn open(name: &str) -> Result<Inspection, Error> {
         object::check_name(name)?;
-        let absent = || match directory::blame(Errno::NOENT, Use::Find) {
+        let absent = || match directory::diagnose(Errno::NOENT, Use::Find) {
             Some(fault) => fault,
             None => Error::NotFound { name: name.to_owned(), waited: Duration::ZERO },
         };
-        // Nothing but a regular file is opened: whoever opens a FIFO lets its writer go on.
+        // Nothing but a regular file is opened: an open of a FIFO would unblock its writer.
         object::check_regular(name, &object::status(name)?.ok_or_else(absent)?)?;
         let file = object::open_as(name, OFlags::RDONLY)?.ok_or_else(absent)?;
         object::check_regular(name, &object::stat(file.as_fd())?)?;
         for _ in 0..ATTEMPTS {
-            let glance = Glance::at(file.as_fd())?;
-            match glance.judge(name, file.as_fd()) {
+            let snapshot = HeaderSnapshot::read(file.as_fd())?;
+            match snapshot.check(name, file.as_fd()) {
                 Ok(identity) => {
                     // The check has read it too.
                     let tag = identity.tag.text().unwrap_or_default();
                     return Ok(Inspection { name: name.to_owned(), file, identity, tag });
                 }
                 Err(error @ Error::NotReady { .. }) => return Err(error),
-                Err(error) if Glance::at(file.as_fd())? == glance => return Err(error),
-                // It was being finished, or somebody plays with it.
+                Err(error) if HeaderSnapshot::read(file.as_fd())? == snapshot => return Err(error),
+                // Its creator has finished it meanwhile, or another process keeps changing it.
                 Err(_) => {}
             }
         }
         Err(Error::Changing { name: name.to_owned() })
     }
 
-    /// Checks that the ring is what it was when it was opened: then what was read of it meanwhile was in it, unless a
-    /// process changed it and changed it back.
+    /// Checks that the ring is still the one that was opened: then all that was read since was in it, unless a process
+    /// changed it and changed it back.
     ///
     /// # Errors
     ///
@@ -185,12 +185,12 @@ impl Inspection {
     /// - [`Error::Sparse`]: holes were punched into it.
     /// - [`Error::Os`]: the system call failed.
     pub fn check(&self) -> Result<(), Error> {
-        let glance = Glance::at(self.file.as_fd())?;
-        let is_same = glance.magic == MAGIC
-            && Identity::from_rows(glance.rows) == self.identity
-            && glance.len == self.identity.segment_length;
+        let snapshot = HeaderSnapshot::read(self.file.as_fd())?;
+        let is_same = snapshot.magic == MAGIC
+            && Identity::from_rows(snapshot.rows) == self.identity
+            && snapshot.len == self.identity.segment_length;
         match is_same {
-            true => glance.check_reserved(&self.name, self.file.as_fd()),
+            true => snapshot.check_reserved(&self.name, self.file.as_fd()),
             false => Err(Error::Changing { name: self.name.clone() }),
         }
     }
@@ -215,7 +215,7 @@ impl Inspection {
         Ok(Permissions { owner: stat.st_uid, group: stat.st_gid, mode: stat.st_mode & 0o7777 })
     }
 
-    /// Returns whether the name of the ring is gone, or stands for another object: nobody else can attach by it.
+    /// Returns whether the name of the ring was removed, or refers to another object: no process can attach by it.
     ///
     /// # Errors
     ///
@@ -224,7 +224,7 @@ impl Inspection {
         object::is_orphaned(&self.name, self.file.as_fd())
     }
 
-    /// Returns whether the ring was shortened: what was cut off is read as zeros.
+    /// Returns whether the object was truncated: the missing part is read as zeros.
     ///
     /// # Errors
     ///
@@ -244,8 +244,8 @@ impl Inspection {
         observe::positions(&head, &tail, self.identity.capacity, behind)
     }
 
-    pub(crate) fn positions_behind_a_copy(&self) -> (u64, u64) {
-        self.unmapped().positions_behind_a_copy()
+    pub(crate) fn positions_after_copy(&self) -> (u64, u64) {
+        self.unmapped().positions_after_copy()
     }
 
     /// Loads the tail of a stream ring, after which the elements before it can be copied.
@@ -253,8 +253,8 @@ impl Inspection {
         observe::tail(&self.unmapped().word(layout::TAIL))
     }
 
-    /// Returns whether a process has locked a role, whatever it says of itself: then the ring is in use, also if the
-    /// process behind the lock is not the one that took the role.
+    /// Returns whether a process has locked a role, whatever its presence says: then the ring is in use, even if the
+    /// process that keeps the lock is not the one that took the role.
     ///
     /// # Errors
     ///
@@ -269,8 +269,8 @@ impl Inspection {
     ///
     /// [`Error::Unsupported`]: the system cannot tell whether a lock is held.
     pub fn end(&self, role: Role) -> Result<End, Error> {
-        let (looker, slot) = (Looker::new(), || self.unmapped().slot(role));
-        let (state, slot) = (roles::state(role, slot, self.file.as_fd(), |notes| looker.is_gone(notes))?, slot());
+        let (liveness, slot) = (Liveness::new(), || self.unmapped().slot(role));
+        let (state, slot) = (roles::state(role, slot, self.file.as_fd(), |notes| liveness.is_gone(notes))?, slot());
         Ok(End {
             state,
             generation: presence::observe(&slot.presence).generation(),
@@ -306,10 +306,10 @@ impl Inspection {
     }
 }
 
-/// Returns all names of the directory of shared memory, in order, whatever stands under them.
+/// Returns all names of the directory of shared memory, in order, whatever objects they are.
 pub(crate) fn names() -> Result<Vec<OsString>, Error> {
     let read = |source| {
-        let fault = Errno::from_io_error(&source).and_then(|error| directory::blame(error, Use::List));
+        let fault = Errno::from_io_error(&source).and_then(|error| directory::diagnose(error, Use::List));
         fault.unwrap_or(Error::Os { call: "readdir(/dev/shm)", source })
     };
     let entries = fs::read_dir(directory::PATH).map_err(read)?;

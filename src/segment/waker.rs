@@ -1,4 +1,4 @@
-//! What ends a wait from outside.
+//! The waker that ends a wait from another thread or a signal handler.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use crate::ring::call;
 /// Ends a wait of a [`WaitSet`](crate::WaitSet), or of a handle, from another thread or from a handler of a signal.
 ///
 /// A call stays until a wait takes it: one before a wait ends the next wait of a handle that has to wait, or the next
-/// of a set, once, and several that no wait has taken are one. What was done before a call can be seen by whoever it
-/// ends the wait of. Clones are the same waker. It may outlive what it was made by; then it does nothing.
+/// of a set, once, and several that no wait has taken are one. What was done before a call happens before the return of
+/// the wait that it ends. Clones are the same waker. It may outlive the set or handle that made it; then it does
+/// nothing.
 ///
 /// In a forked child it ends waits of the child, and none of the parent.
 ///
@@ -46,11 +47,11 @@ impl task::Wake for Word {
 
 impl Waker {
     pub(crate) fn new() -> Waker {
-        // Nobody has called.
+        // Holds no call.
         Waker(Arc::default())
     }
 
-    /// Returns what has the sleeper look again, and is no call.
+    /// Returns a waker that makes the sleeper check again, and is no call.
     pub(crate) fn nudger(&self) -> task::Waker {
         Arc::clone(&self.0).into()
     }

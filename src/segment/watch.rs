@@ -1,17 +1,16 @@
-//! How a sleeper learns that the other end may have ended, without a timer.
+//! How a sleeper learns without a timer that the other process may have exited.
 //!
-//! A thread of this process waits for hints: that a descriptor of the ring was closed that could write it (a holder
-//! that dies or abandons its role closes its own), that the ring was shortened, that its name was removed (`inotify`);
-//! or that the process at the other end is gone, though something may keep its lock (a descriptor of that process). A
-//! hint proves nothing. Whoever sleeps is woken, and asks the system how the other end is.
+//! A thread of this process waits for hints: a writable descriptor of the object was closed (a holder that dies or
+//! abandons its role closes its own), the object was truncated, its name was removed (`inotify`); or the process at the
+//! other end has exited, though another one may keep its lock (`pidfd`). A hint proves nothing: the sleeper is woken,
+//! and checks whether the other end is alive.
 //!
-//! **The system tells of a close before it gives back the lock of what is closed.** So a hint of that kind is given
-//! again, after 1, 8, 64 and 512 ms. The descriptor of a process becomes readable only when all that was its own is
-//! given back.
+//! **The kernel reports a close before it releases the lock of the closed file.** So a hint of that kind is repeated
+//! after 1, 8, 64 and 512 ms. A `pidfd` becomes readable only when the process has released everything.
 //!
-//! The thread is started by the first sleeper of a process, and ends when there has been nothing to watch for a second.
-//! If it cannot be started, or the system watches no more, sleeps are cut into slices. They are so too where another
-//! user may read the ring, who could move a sleeper away from the word by which it is woken ([`Bed`](super::Bed)).
+//! The thread is started by the first sleeper of a process, and ends after a second with nothing to watch. If it cannot
+//! be started, or the kernel refuses to watch more, sleeps are cut into slices. So they are if another user may read
+//! the object, who could requeue a sleeper to another futex ([`FutexWaiter`](super::FutexWaiter)).
 
 use std::cell::Cell;
 use std::mem::{self, MaybeUninit};
@@ -26,51 +25,51 @@ use rustix::io::Errno;
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::anonymous;
-use super::descriptor::lift;
-use super::holder::{Looker, Notes};
+use super::descriptor::avoid_stdio;
+use super::holder::{Liveness, Notes};
 use super::object;
 use super::process::{Epoch, PerProcess, lock, start_thread};
 use crate::ring::presence::Presence;
 use crate::ring::wait::Watched;
 
-/// After how long a hint is given again first; each time after eight times as long, up to the longest.
-const AGAIN: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_millis(512);
+/// The pause before a hint is repeated first; each pause is eight times the one before, up to the longest.
+const FIRST_REPEAT: Duration = Duration::from_millis(1);
+const LONGEST_REPEAT: Duration = Duration::from_millis(512);
 
-/// For how long the thread stays when there is nothing to watch.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long the thread keeps running with nothing to watch.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where whoever waits at a handle leaves what wakes it. Other threads find it there, when there is a wake of the other
-/// end, or a hint.
+/// The waker of the thread or task that waits for a handle. Other threads call it when the other end wakes this one, or
+/// to give a hint.
 #[derive(Debug)]
-pub(crate) struct Bell(Mutex<BellState>);
+pub(crate) struct WakerCell(Mutex<WakerState>);
 
 #[derive(Debug, Default)]
-struct BellState {
+struct WakerState {
     waker: Option<Waker>,
     is_hinted: bool,
-    /// The process that is known to be gone.
+    /// The process that is known to have exited.
     gone: Option<Notes>,
-    /// Whether the thread gives hints.
+    /// Whether the watcher's thread gives hints.
     is_watched: bool,
-    /// Whether sleeps at the handle may last.
-    lasts: bool,
-    /// Whether the other end wakes whoever waits by reads, so that no driver needs to.
-    by_reads: bool,
+    /// Whether a sleep at the handle needs no bound.
+    is_unbounded: bool,
+    /// Whether the other end wakes the waiter by a read, so that no driver needs to.
+    wakes_by_read: bool,
 }
 
-impl Bell {
-    /// Wakes whoever waits, once.
-    pub(crate) fn strike(&self) {
+impl WakerCell {
+    /// Wakes the waiter, once.
+    pub(crate) fn wake(&self) {
         self.take_waker().inspect(Waker::wake_by_ref);
     }
 
-    /// Has whoever waits ask the system about the other end.
+    /// Sets a hint: the waiter wakes and checks the other end.
     pub(crate) fn hint(&self) {
         self.hint_of(None);
     }
 
-    /// The same at the end of a slice, if nobody else gives hints.
+    /// The same at the end of a slice, if no watch gives hints.
     pub(crate) fn end_slice(&self) {
         if !lock(&self.0).is_watched {
             self.hint();
@@ -82,10 +81,10 @@ impl Bell {
         state.is_hinted = true;
         state.gone = gone.or(state.gone);
         drop(state);
-        self.strike();
+        self.wake();
     }
 
-    /// Forgets whom to wake.
+    /// Drops the waker.
     pub(crate) fn forget_waker(&self) {
         drop(self.take_waker());
     }
@@ -95,85 +94,85 @@ impl Bell {
         lock(&self.0).waker.take()
     }
 
-    /// Returns whether sleeps at the handle may last.
-    pub(crate) fn lasts(&self) -> bool {
-        lock(&self.0).lasts
+    /// Returns whether a sleep at the handle needs no bound.
+    pub(crate) fn is_unbounded(&self) -> bool {
+        lock(&self.0).is_unbounded
     }
 
-    /// Says whether the other end wakes whoever waits by reads, and returns whether it did before.
-    pub(crate) fn set_by_reads(&self, by_reads: bool) -> bool {
-        mem::replace(&mut lock(&self.0).by_reads, by_reads)
+    /// Stores whether the other end wakes the waiter by a read, and returns what was stored before.
+    pub(crate) fn set_wakes_by_read(&self, wakes_by_read: bool) -> bool {
+        mem::replace(&mut lock(&self.0).wakes_by_read, wakes_by_read)
     }
 
-    /// Returns whether the other end wakes whoever waits by reads.
-    pub(crate) fn is_by_reads(&self) -> bool {
-        lock(&self.0).by_reads
+    /// Returns whether the other end wakes the waiter by a read.
+    pub(crate) fn wakes_by_read(&self) -> bool {
+        lock(&self.0).wakes_by_read
     }
 
-    /// Leaves what wakes whoever waits, unless there is a hint.
-    fn wait(&self, waker: &Waker) -> Watched {
+    /// Registers the waker of the waiter, unless there is a hint.
+    fn register(&self, waker: &Waker) -> Watched {
         let mut state = lock(&self.0);
         if state.is_hinted {
             return Watched::Hinted;
         }
         let is_left = state.waker.as_ref().is_some_and(|left| left.will_wake(waker));
         let before = if is_left { None } else { state.waker.replace(waker.clone()) };
-        let lasts = state.lasts;
+        let is_unbounded = state.is_unbounded;
         drop(state);
         drop(before);
-        if lasts { Watched::Lasting } else { Watched::Sliced }
+        if is_unbounded { Watched::Unbounded } else { Watched::Bounded }
     }
 }
 
-/// What a handle has of the thread. It is dropped before the descriptor of the ring.
+/// The watch of a handle. It is dropped before the descriptor of the ring.
 #[derive(Debug)]
 pub(super) struct Watch {
-    pub(super) bell: Arc<Bell>,
+    pub(super) waker_cell: Arc<WakerCell>,
     process: Epoch,
-    /// What the other end said of itself when its process was looked up.
-    followed: Cell<Presence>,
+    /// The presence of the other end when its process was opened.
+    last_presence: Cell<Presence>,
 }
 
 impl Watch {
     /// Watches the ring behind a descriptor. It starts with a hint, since the other end may have ended before.
     pub(super) fn begin(file: BorrowedFd<'_>, process: Epoch) -> Watch {
-        let bell = Arc::new(Bell(Mutex::new(BellState { is_hinted: true, ..BellState::default() })));
-        watcher().map(|watcher| watcher.begin(&bell, file));
-        Watch { bell, process, followed: Cell::new(Presence::Never) }
+        let waker_cell = Arc::new(WakerCell(Mutex::new(WakerState { is_hinted: true, ..WakerState::default() })));
+        watcher().map(|watcher| watcher.begin(&waker_cell, file));
+        Watch { waker_cell, process, last_presence: Cell::new(Presence::Never) }
     }
 
-    /// Has the waker called, once, as soon as there is a hint. `said` is what the other end says of itself, and the
-    /// notes are those of its process.
+    /// Registers a waker, which is called once, as soon as there is a hint. `presence` is that of the other end, and
+    /// the notes are those of its process.
     pub(super) fn wait(
         &self,
         waker: &Waker,
-        said: Presence,
+        presence: Presence,
         notes: impl FnOnce() -> Notes,
-        looker: &Looker,
+        liveness: &Liveness,
     ) -> Watched {
-        if self.followed.replace(said) != said && matches!(said, Presence::Came { .. }) {
+        if self.last_presence.replace(presence) != presence && matches!(presence, Presence::Attached { .. }) {
             let notes = notes();
-            watcher().inspect(|watcher| watcher.follow(&self.bell, notes, looker));
-            if looker.is_gone(notes) {
-                self.bell.hint();
+            watcher().inspect(|watcher| watcher.watch_process(&self.waker_cell, notes, liveness));
+            if liveness.is_gone(notes) {
+                self.waker_cell.hint();
             }
         }
-        self.bell.wait(waker)
+        self.waker_cell.register(waker)
     }
 
-    /// Takes a hint, and returns whether there was one; `None` if there was none, and nobody gives any.
-    pub(super) fn hinted(&self, file: BorrowedFd<'_>, looker: &Looker) -> Option<bool> {
-        let mut state = lock(&self.bell.0);
+    /// Takes a hint, and returns whether there was one; `None` if there was none, and no watch gives any.
+    pub(super) fn take_hint(&self, file: BorrowedFd<'_>, liveness: &Liveness) -> Option<bool> {
+        let mut state = lock(&self.waker_cell.0);
         if !state.is_hinted {
             return state.is_watched.then_some(false);
         }
         state.is_hinted = false;
-        state.gone.take().inspect(|gone| looker.learn_of(*gone));
+        state.gone.take().inspect(|gone| liveness.set_gone(*gone));
         drop(state);
-        let is_watched = watcher().is_some_and(|watcher| watcher.watches(&self.bell));
-        let lasts = is_watched && !may_be_read_by_others(file);
-        let mut state = lock(&self.bell.0);
-        (state.is_watched, state.lasts) = (is_watched, lasts);
+        let is_watched = watcher().is_some_and(|watcher| watcher.watches(&self.waker_cell));
+        let is_unbounded = is_watched && !may_be_read_by_others(file);
+        let mut state = lock(&self.waker_cell.0);
+        (state.is_watched, state.is_unbounded) = (is_watched, is_unbounded);
         Some(true)
     }
 }
@@ -181,18 +180,18 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         if self.process.is_of_this_process() {
-            self.bell.forget_waker();
-            watcher().inspect(|watcher| watcher.end(&self.bell));
+            self.waker_cell.forget_waker();
+            watcher().inspect(|watcher| watcher.end(&self.waker_cell));
         } else {
-            // The lock may be held by a thread that is not there.
-            mem::forget(Arc::clone(&self.bell));
+            // The mutex may be locked by a thread of the parent.
+            mem::forget(Arc::clone(&self.waker_cell));
         }
     }
 }
 
-/// Returns whether somebody may read the ring who is neither its owner nor given its descriptor to write it.
+/// Returns whether a process may read the object that may not write it.
 fn may_be_read_by_others(file: BorrowedFd<'_>) -> bool {
-    object::stat(file).map_or(true, |stat| stat.st_mode & 0o077 != 0) || anonymous::has_onlookers(file)
+    object::stat(file).map_or(true, |stat| stat.st_mode & 0o077 != 0) || anonymous::may_have_readers(file)
 }
 
 fn watcher() -> Option<&'static Watcher> {
@@ -200,13 +199,13 @@ fn watcher() -> Option<&'static Watcher> {
     WATCHER.get().ok()
 }
 
-/// The thread, and what it watches.
+/// The watcher's thread, and what it watches.
 #[derive(Debug, Default)]
-struct Watcher(Mutex<Option<Running>>);
+struct Watcher(Mutex<Option<Poller>>);
 
-/// What the thread waits on while it runs.
+/// What the thread polls while it runs.
 #[derive(Debug)]
-struct Running {
+struct Poller {
     epoll: Arc<OwnedFd>,
     inotify: OwnedFd,
     entries: Vec<Entry>,
@@ -215,31 +214,32 @@ struct Running {
 /// What is watched for a handle.
 #[derive(Debug)]
 struct Entry {
-    /// Its address tells it from others.
-    bell: Arc<Bell>,
-    /// The system's number for the object.
+    /// Its address identifies the entry.
+    waker_cell: Arc<WakerCell>,
+    /// The `inotify` watch of the object.
     object: i32,
-    /// When the hint is given again, and how long after the one before.
-    again: Option<(Instant, Duration)>,
+    /// When the hint is repeated, and the pause before that.
+    repeat: Option<(Instant, Duration)>,
     /// The process at the other end.
     holder: Option<(Notes, OwnedFd)>,
 }
 
-impl Running {
-    fn open() -> Result<Running, Errno> {
-        let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).and_then(lift)?;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(lift)?;
+impl Poller {
+    fn open() -> Result<Poller, Errno> {
+        let inotify =
+            inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).and_then(avoid_stdio)?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(avoid_stdio)?;
         epoll::add(&epoll, &inotify, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-        Ok(Running { epoll: Arc::new(epoll), inotify, entries: Vec::new() })
+        Ok(Poller { epoll: Arc::new(epoll), inotify, entries: Vec::new() })
     }
 
-    /// Returns what has this address.
+    /// Returns the entry with this address.
     fn find(&mut self, address: usize) -> Option<&mut Entry> {
-        self.entries.iter_mut().find(|entry| address_of(&entry.bell) == address)
+        self.entries.iter_mut().find(|entry| address_of(&entry.waker_cell) == address)
     }
 
-    /// Watches the process at the other end of an entry no more, and returns which it was; with `if_gone`, only if it
-    /// is gone: an event may be that of the one before it.
+    /// Stops watching the process at the other end, and returns its notes; with `if_gone`, only if it has exited: the
+    /// event may be one of its predecessor.
     fn close_holder(&mut self, address: usize, if_gone: bool) -> Option<Notes> {
         let holder = &mut self.find(address)?.holder;
         if if_gone && !is_readable(&holder.as_ref()?.1) {
@@ -252,30 +252,30 @@ impl Running {
     }
 
     /// Reads what has happened to the objects.
-    fn read(&mut self, room: &mut [MaybeUninit<u8>], now: Instant, hints: &mut Vec<(Arc<Bell>, Option<Notes>)>) {
-        let mut reader = inotify::Reader::new(self.inotify.as_fd(), room);
+    fn read(&mut self, buffer: &mut [MaybeUninit<u8>], now: Instant, hints: &mut Vec<(Arc<WakerCell>, Option<Notes>)>) {
+        let mut reader = inotify::Reader::new(self.inotify.as_fd(), buffer);
         while let Ok(event) = reader.next() {
             let (object, what) = (event.wd(), event.events());
-            // Where too much has happened at once, anything may have.
+            // If the queue has overflowed, any object may have changed.
             let concerned = |entry: &&mut Entry| object == -1 || entry.object == object;
             for entry in self.entries.iter_mut().filter(concerned) {
-                hints.push((Arc::clone(&entry.bell), None));
+                hints.push((Arc::clone(&entry.waker_cell), None));
                 if what.intersects(inotify::ReadFlags::CLOSE_WRITE | inotify::ReadFlags::QUEUE_OVERFLOW) {
-                    entry.again = Some((now + AGAIN, AGAIN));
+                    entry.repeat = Some((now + FIRST_REPEAT, FIRST_REPEAT));
                 }
             }
         }
     }
 
-    /// Gives hints again whose time has come, and returns how long it is until the next one.
-    fn again(&mut self, now: Instant, hints: &mut Vec<(Arc<Bell>, Option<Notes>)>) -> Option<Duration> {
+    /// Repeats the hints that are due, and returns the time until the next one.
+    fn repeat_hints(&mut self, now: Instant, hints: &mut Vec<(Arc<WakerCell>, Option<Notes>)>) -> Option<Duration> {
         for entry in &mut self.entries {
-            if let Some((_, pause)) = entry.again.filter(|(when, _)| *when <= now) {
-                hints.push((Arc::clone(&entry.bell), None));
-                entry.again = Some((now + 8 * pause, 8 * pause)).filter(|_| pause < LONGEST);
+            if let Some((_, pause)) = entry.repeat.filter(|(when, _)| *when <= now) {
+                hints.push((Arc::clone(&entry.waker_cell), None));
+                entry.repeat = Some((now + 8 * pause, 8 * pause)).filter(|_| pause < LONGEST_REPEAT);
             }
         }
-        let next = self.entries.iter().filter_map(|entry| Some(entry.again?.0)).min();
+        let next = self.entries.iter().filter_map(|entry| Some(entry.repeat?.0)).min();
         next.map(|when| when.saturating_duration_since(now))
     }
 }
@@ -284,94 +284,98 @@ fn is_readable(descriptor: &OwnedFd) -> bool {
     poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&Timespec::default())) == Ok(1)
 }
 
-fn address_of(bell: &Arc<Bell>) -> usize {
-    Arc::as_ptr(bell).addr()
+fn address_of(waker_cell: &Arc<WakerCell>) -> usize {
+    Arc::as_ptr(waker_cell).addr()
 }
 
 impl Watcher {
     /// Watches an object for a handle, from now on.
-    fn begin(&'static self, bell: &Arc<Bell>, file: BorrowedFd<'_>) -> Option<()> {
+    fn begin(&'static self, waker_cell: &Arc<WakerCell>, file: BorrowedFd<'_>) -> Option<()> {
         let mut guard = lock(&self.0);
         if guard.is_none() {
-            let running = Running::open().ok()?;
-            let epoll = Arc::clone(&running.epoll);
+            let poller = Poller::open().ok()?;
+            let epoll = Arc::clone(&poller.epoll);
             start_thread("ringmain-watch", move || self.run(&epoll)).ok()?;
-            *guard = Some(running);
+            *guard = Some(poller);
         }
-        let running = guard.as_mut()?;
-        // That it was opened, or closed by who could only read it, tells nothing.
+        let poller = guard.as_mut()?;
+        // An open, and a close of a read-only descriptor, are no hints.
         let what = inotify::WatchFlags::CLOSE_WRITE
             | inotify::WatchFlags::MODIFY
             | inotify::WatchFlags::ATTRIB
             | inotify::WatchFlags::MOVE_SELF;
-        let object = inotify::add_watch(&running.inotify, anonymous::path_of(file.as_raw_fd()), what).ok()?;
-        running.entries.push(Entry { bell: Arc::clone(bell), object, again: None, holder: None });
+        let object = inotify::add_watch(&poller.inotify, anonymous::path_of(file.as_raw_fd()), what).ok()?;
+        poller.entries.push(Entry { waker_cell: Arc::clone(waker_cell), object, repeat: None, holder: None });
         Some(())
     }
 
-    /// Watches the process at the other end, if it can be told from here, instead of the one before it.
-    fn follow(&self, bell: &Arc<Bell>, notes: Notes, looker: &Looker) {
+    /// Watches the process at the other end, if its notes are of this namespace, instead of its predecessor.
+    fn watch_process(&self, waker_cell: &Arc<WakerCell>, notes: Notes, liveness: &Liveness) {
         let mut guard = lock(&self.0);
-        let Some(running) = guard.as_mut() else { return };
-        running.close_holder(address_of(bell), false);
-        let opened = looker.other(notes).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).and_then(lift).ok());
+        let Some(poller) = guard.as_mut() else { return };
+        poller.close_holder(address_of(waker_cell), false);
+        let opened = liveness
+            .other_process(notes)
+            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).and_then(avoid_stdio).ok());
         let Some(descriptor) = opened else { return };
-        let data = epoll::EventData::new_u64(address_of(bell) as u64);
-        let is_watched = epoll::add(&running.epoll, &descriptor, data, epoll::EventFlags::IN).is_ok();
-        if let Some(entry) = running.find(address_of(bell)).filter(|_| is_watched) {
+        let data = epoll::EventData::new_u64(address_of(waker_cell) as u64);
+        let is_watched = epoll::add(&poller.epoll, &descriptor, data, epoll::EventFlags::IN).is_ok();
+        if let Some(entry) = poller.find(address_of(waker_cell)).filter(|_| is_watched) {
             entry.holder = Some((notes, descriptor));
         }
     }
 
-    fn watches(&self, bell: &Arc<Bell>) -> bool {
-        lock(&self.0).as_mut().is_some_and(|running| running.find(address_of(bell)).is_some())
+    fn watches(&self, waker_cell: &Arc<WakerCell>) -> bool {
+        lock(&self.0).as_mut().is_some_and(|poller| poller.find(address_of(waker_cell)).is_some())
     }
 
-    /// Ends what was begun for a handle.
-    fn end(&self, bell: &Arc<Bell>) {
+    /// Ends the watch of a handle.
+    fn end(&self, waker_cell: &Arc<WakerCell>) {
         let mut guard = lock(&self.0);
-        let Some(running) = guard.as_mut() else { return };
-        running.close_holder(address_of(bell), false);
-        let Some(at) = running.entries.iter().position(|entry| Arc::ptr_eq(&entry.bell, bell)) else { return };
-        let entry = running.entries.swap_remove(at);
-        if running.entries.iter().all(|other| other.object != entry.object) {
-            // The system tells the thread, which then looks whether anything is left.
-            let _ = inotify::remove_watch(&running.inotify, entry.object);
+        let Some(poller) = guard.as_mut() else { return };
+        poller.close_holder(address_of(waker_cell), false);
+        let Some(at) = poller.entries.iter().position(|entry| Arc::ptr_eq(&entry.waker_cell, waker_cell)) else {
+            return;
+        };
+        let entry = poller.entries.swap_remove(at);
+        if poller.entries.iter().all(|other| other.object != entry.object) {
+            // The thread gets an event, and then checks whether an entry is left.
+            let _ = inotify::remove_watch(&poller.inotify, entry.object);
         }
     }
 
-    /// What the thread does.
+    /// Runs the thread.
     fn run(&self, epoll: &OwnedFd) {
-        let (mut events, mut room) = (Vec::with_capacity(16), [MaybeUninit::uninit(); 4096]);
-        let mut limit = Some(LINGER);
+        let (mut events, mut buffer) = (Vec::with_capacity(16), [MaybeUninit::uninit(); 4096]);
+        let mut limit = Some(IDLE_TIMEOUT);
         loop {
             let timeout = limit.and_then(|limit| Timespec::try_from(limit).ok());
             events.clear();
             let waited = epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
             let mut hints = Vec::new();
             let mut guard = lock(&self.0);
-            let Some(running) = guard.as_mut() else { return };
-            let is_needed = waited != Ok(0) || !running.entries.is_empty();
+            let Some(poller) = guard.as_mut() else { return };
+            let is_needed = waited != Ok(0) || !poller.entries.is_empty();
             if !is_needed || !matches!(waited, Ok(_) | Err(Errno::INTR)) {
-                // If the system does not let it wait, whoever is watched is told to ask by itself.
-                let running = guard.take();
+                // If the wait fails, each handle gets a hint, and checks by itself from then on.
+                let poller = guard.take();
                 drop(guard);
-                running.into_iter().flat_map(|running| running.entries).for_each(|entry| entry.bell.hint());
+                poller.into_iter().flat_map(|poller| poller.entries).for_each(|entry| entry.waker_cell.hint());
                 return;
             }
             let now = Instant::now();
             for event in &events {
                 match event.data.u64() as usize {
-                    0 => running.read(&mut room, now, &mut hints),
+                    0 => poller.read(&mut buffer, now, &mut hints),
                     address => {
-                        let gone = running.close_holder(address, true);
-                        hints.extend(running.find(address).map(|entry| (Arc::clone(&entry.bell), gone)));
+                        let gone = poller.close_holder(address, true);
+                        hints.extend(poller.find(address).map(|entry| (Arc::clone(&entry.waker_cell), gone)));
                     }
                 }
             }
-            limit = running.again(now, &mut hints).or(running.entries.is_empty().then_some(LINGER));
+            limit = poller.repeat_hints(now, &mut hints).or(poller.entries.is_empty().then_some(IDLE_TIMEOUT));
             drop(guard);
-            hints.into_iter().for_each(|(bell, gone)| bell.hint_of(gone));
+            hints.into_iter().for_each(|(waker_cell, gone)| waker_cell.hint_of(gone));
         }
     }
 }

@@ -14,7 +14,7 @@ impl Waiting<'_, Producer<u8>> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        self.handle.check_here()?;
+        self.handle.check_process()?;
         if self.handle.was_left() { Err(WaitError::Closed) } else { self.push_some(bytes) }
     }
 }

@@ -17,7 +17,7 @@ impl Claim<'_, u8> {
     /// That of the system call, which is repeated if a signal interrupts it. In a forked child,
     /// [`Broken::Forked`](crate::Broken::Forked).
     pub fn read_from(&mut self, file: impl AsFd) -> io::Result<usize> {
-        self.check_here()?;
+        self.check_process()?;
         let (len, _) = self.parts();
         // SAFETY: the claim has `len` slots there, which nobody refers to.
         unsafe { transfer::read(file.as_fd(), self.as_mut_ptrs().0, len) }
@@ -33,7 +33,7 @@ impl Peek<'_, u8> {
     /// That of the system call, which is repeated if a signal interrupts it. In a forked child,
     /// [`Broken::Forked`](crate::Broken::Forked).
     pub fn write_to(&self, file: impl AsFd) -> io::Result<usize> {
-        self.check_here()?;
+        self.check_process()?;
         let (len, _) = self.parts();
         // SAFETY: the peek has `len` bytes there.
         unsafe { transfer::write(file.as_fd(), self.as_ptrs().0, len) }

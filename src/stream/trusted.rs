@@ -45,8 +45,8 @@ macro_rules! views {
 }
 
 views! {
-    Producer: Claim, PushError; claim(len), claim_up_to(most), claim_contiguous(most);
-    Consumer: Peek, PopError; peek(len), peek_up_to(most), peek_contiguous(most);
+    Producer: Claim, PushError; claim(len), claim_up_to(max), claim_contiguous(max);
+    Consumer: Peek, PopError; peek(len), peek_up_to(max), peek_contiguous(max);
 }
 
 /// Reads as the [`BufRead`] does.

@@ -114,25 +114,25 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Producer<T>> {
         waited(self.handle.claim(len))
     }
 
-    /// Takes as many slots in place as are free, at least one and at most `most`, as soon as one is.
+    /// Takes as many slots in place as are free, at least one and at most `max`, as soon as one is.
     ///
     /// # Errors
     ///
     /// As [`until_free`](Self::until_free).
-    pub fn claim_up_to(mut self, most: usize) -> Result<Claim<'a, T>, WaitError> {
-        wait(self.handle, most.min(1), &mut self.deadline)?;
-        waited(self.handle.claim_up_to(most))
+    pub fn claim_up_to(mut self, max: usize) -> Result<Claim<'a, T>, WaitError> {
+        wait(self.handle, max.min(1), &mut self.deadline)?;
+        waited(self.handle.claim_up_to(max))
     }
 
-    /// Takes as many slots in place as are free before the buffer ends, at least one and at most `most`, as soon as one
+    /// Takes as many slots in place as are free before the buffer ends, at least one and at most `max`, as soon as one
     /// is.
     ///
     /// # Errors
     ///
     /// As [`until_free`](Self::until_free).
-    pub fn claim_contiguous(mut self, most: usize) -> Result<Claim<'a, T>, WaitError> {
-        wait(self.handle, most.min(1), &mut self.deadline)?;
-        waited(self.handle.claim_contiguous(most))
+    pub fn claim_contiguous(mut self, max: usize) -> Result<Claim<'a, T>, WaitError> {
+        wait(self.handle, max.min(1), &mut self.deadline)?;
+        waited(self.handle.claim_contiguous(max))
     }
 }
 
@@ -241,25 +241,25 @@ impl<'a, T: Slot + ?Sized> Waiting<'a, Consumer<T>> {
         waited(self.handle.peek(len))
     }
 
-    /// Peeks at as many elements in place as are there, at least one and at most `most`, as soon as one is there.
+    /// Peeks at as many elements in place as are there, at least one and at most `max`, as soon as one is there.
     ///
     /// # Errors
     ///
     /// As [`until_available`](Self::until_available).
-    pub fn peek_up_to(mut self, most: usize) -> Result<Peek<'a, T>, WaitError> {
-        wait(self.handle, most.min(1), &mut self.deadline)?;
-        waited(self.handle.peek_up_to(most))
+    pub fn peek_up_to(mut self, max: usize) -> Result<Peek<'a, T>, WaitError> {
+        wait(self.handle, max.min(1), &mut self.deadline)?;
+        waited(self.handle.peek_up_to(max))
     }
 
-    /// Peeks at as many elements in place as are there before the buffer ends, at least one and at most `most`, as soon
+    /// Peeks at as many elements in place as are there before the buffer ends, at least one and at most `max`, as soon
     /// as one is there.
     ///
     /// # Errors
     ///
     /// As [`until_available`](Self::until_available).
-    pub fn peek_contiguous(mut self, most: usize) -> Result<Peek<'a, T>, WaitError> {
-        wait(self.handle, most.min(1), &mut self.deadline)?;
-        waited(self.handle.peek_contiguous(most))
+    pub fn peek_contiguous(mut self, max: usize) -> Result<Peek<'a, T>, WaitError> {
+        wait(self.handle, max.min(1), &mut self.deadline)?;
+        waited(self.handle.peek_contiguous(max))
     }
 }
 

@@ -10,14 +10,16 @@ use crate::error::Error;
 use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::error::Broken;
 use crate::ring::park::NAP;
-use crate::ring::set::{MOST, woken};
-use crate::segment::{Barriers, Bed, Bell, Epoch, PerProcess, Segment, Waker, Wakes, lock, start_thread};
+use crate::ring::set::{MAX_RINGS, load_wakes};
+use crate::segment::{
+    Epoch, FutexWaiter, Membarrier, PerProcess, Segment, WakeWord, Waker, WakerCell, lock, start_thread,
+};
 
 /// How many handles a thread of the library serves.
-const USUAL: usize = 32;
+const HANDLES_PER_THREAD: usize = 32;
 
 /// How long such a thread keeps running without a handle.
-const LINGER: Duration = Duration::from_secs(1);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A thread that sleeps for up to 127 handles, and wakes the thread or task that waits for one of them: by the
 /// descriptor of a [`Readiness`](crate::Readiness).
@@ -64,36 +66,36 @@ struct Shared {
     process: Option<Epoch>,
     /// Ends the sleep of the thread.
     waker: Waker,
-    posts: Mutex<Posts>,
+    sources: Mutex<WakeSources>,
     /// Held by the thread that runs it.
     running: Mutex<()>,
 }
 
 /// The handles that a driver serves.
 #[derive(Default)]
-struct Posts {
-    posts: Vec<Arc<Post>>,
+struct WakeSources {
+    sources: Vec<Arc<WakeSource>>,
     /// Counts the changes of the list.
     changes: u64,
 }
 
 /// The word that a driver sleeps on for a handle, and the waker of that handle.
-struct Post {
-    wakes: Wakes,
-    bell: Arc<Bell>,
+struct WakeSource {
+    wakes: WakeWord,
+    waker_cell: Arc<WakerCell>,
     /// The count of wakes by the other end when the handle was registered.
     first: u64,
 }
 
 /// What a driver loaded last for a handle.
-struct Known {
-    post: Arc<Post>,
+struct SourceState {
+    source: Arc<WakeSource>,
     /// The count of wakes by the other end.
     wakes: u64,
     /// Whether the other end makes its own fences.
     fences: bool,
     /// Whether the other end wakes the event loop itself, by a read.
-    by_reads: bool,
+    wakes_by_read: bool,
 }
 
 impl Driver {
@@ -103,7 +105,7 @@ impl Driver {
         Driver(Arc::new(Shared {
             process: Epoch::current().ok(),
             waker: Waker::new(),
-            posts: Mutex::default(),
+            sources: Mutex::default(),
             running: Mutex::default(),
         }))
     }
@@ -115,7 +117,7 @@ impl Driver {
     ///
     /// [`WaitError::Broken`] in a forked child: the driver is the parent's.
     pub fn run(&self) -> Result<(), WaitError> {
-        if self.is_here() {
+        if self.in_own_process() {
             self.serve(None)
         } else {
             return Err(Broken::Forked.into());
@@ -129,7 +131,7 @@ impl Driver {
         self.0.waker.wake();
     }
 
-    fn is_here(&self) -> bool {
+    fn in_own_process(&self) -> bool {
         self.0.process.is_some_and(Epoch::is_current)
     }
 
@@ -138,92 +140,99 @@ impl Driver {
         self.0.waker.nudger().wake();
     }
 
-    /// Adds a handle, if there are fewer than this many.
-    fn add(&self, post: &Arc<Post>, most: usize) -> bool {
-        let mut posts = lock(&self.0.posts);
-        let has_room = posts.posts.len() < most;
+    /// Adds a source, if there are fewer than this many.
+    fn add(&self, source: &Arc<WakeSource>, max: usize) -> bool {
+        let mut sources = lock(&self.0.sources);
+        let has_room = sources.sources.len() < max;
         if has_room {
-            posts.posts.push(Arc::clone(post));
-            posts.changes += 1;
+            sources.sources.push(Arc::clone(source));
+            sources.changes += 1;
         }
-        drop(posts);
+        drop(sources);
         self.nudge();
         has_room
     }
 
     /// Runs until the driver is stopped; with a limit, also until it has had no handle for that long.
-    fn serve(&self, linger: Option<Duration>) {
+    fn serve(&self, idle_timeout: Option<Duration>) {
         let _running = lock(&self.0.running);
         // A sleeper that may not call `membarrier` may have to poll.
-        let (naps, bed) = (!Barriers::prepare().is_allowed, Bed::default());
-        let (mut known, mut changes) = (Vec::<Known>::new(), 0);
+        let (naps, futex_waiter) = (!Membarrier::register().is_allowed, FutexWaiter::default());
+        let (mut states, mut changes) = (Vec::<SourceState>::new(), 0);
         let (mut used, mut asked) = (Instant::now(), Instant::now());
         loop {
             if self.0.waker.take() {
                 return;
             }
-            self.renew(&mut known, &mut changes);
+            self.renew(&mut states, &mut changes);
             let now = Instant::now();
-            if !known.is_empty() {
+            if !states.is_empty() {
                 used = now;
-            } else if linger.is_some_and(|linger| now - used >= linger) && self.retire() {
+            } else if idle_timeout.is_some_and(|idle_timeout| now - used >= idle_timeout) && self.retire() {
                 return;
             }
             if now - asked >= SLICE {
                 asked = now;
-                known.iter().for_each(|known| known.post.bell.end_slice());
+                states.iter().for_each(|state| state.source.waker_cell.end_slice());
             }
-            let (mut lasts, mut is_sure) = (true, true);
-            for known in &mut known {
-                lasts &= known.post.bell.lasts();
-                known.by_reads = !naps && known.post.bell.is_by_reads();
-                if known.by_reads {
+            let (mut is_unbounded, mut is_fenced) = (true, true);
+            for state in &mut states {
+                is_unbounded &= state.source.waker_cell.is_unbounded();
+                state.wakes_by_read = !naps && state.source.waker_cell.wakes_by_read();
+                if state.wakes_by_read {
                     continue;
                 }
-                let (wakes, fences) = woken(known.post.wakes.word());
-                if mem::replace(&mut known.wakes, wakes) != wakes || (naps && !known.fences) {
-                    known.post.bell.strike();
+                let (wakes, fences) = load_wakes(state.source.wakes.word());
+                if mem::replace(&mut state.wakes, wakes) != wakes || (naps && !state.fences) {
+                    state.source.waker_cell.wake();
                 }
-                known.fences = fences;
-                is_sure &= fences || !naps;
+                state.fences = fences;
+                is_fenced &= fences || !naps;
             }
-            let limit = match (known.is_empty(), lasts, is_sure) {
+            let limit = match (states.is_empty(), is_unbounded, is_fenced) {
                 (_, _, false) => NAP,
                 (_, false, true) => SLICE.saturating_sub(now - asked),
-                (true, ..) => linger.unwrap_or(Duration::MAX),
+                (true, ..) => idle_timeout.unwrap_or(Duration::MAX),
                 (false, ..) => Duration::MAX,
             };
-            let words =
-                known.iter().filter(|known| !known.by_reads).map(|known| (known.post.wakes.word(), known.wakes));
-            bed.sleep_on_all(words, &self.0.waker, limit);
+            let words = states
+                .iter()
+                .filter(|state| !state.wakes_by_read)
+                .map(|state| (state.source.wakes.word(), state.wakes));
+            futex_waiter.sleep_on_all(words, &self.0.waker, limit);
         }
     }
 
     /// Updates the list of handles.
-    fn renew(&self, known: &mut Vec<Known>, changes: &mut u64) {
-        let posts = lock(&self.0.posts);
-        if posts.changes == *changes {
+    fn renew(&self, states: &mut Vec<SourceState>, changes: &mut u64) {
+        let sources = lock(&self.0.sources);
+        if sources.changes == *changes {
             return;
         }
-        *changes = posts.changes;
-        let is_there = |post: &Arc<Post>| posts.posts.iter().any(|other| Arc::ptr_eq(post, other));
-        let (kept, gone): (Vec<Known>, Vec<Known>) =
-            mem::take(known).into_iter().partition(|known| is_there(&known.post));
-        *known = kept;
-        for post in &posts.posts {
-            if !known.iter().any(|known| Arc::ptr_eq(&known.post, post)) {
-                known.push(Known { post: Arc::clone(post), wakes: post.first, fences: true, by_reads: false });
+        *changes = sources.changes;
+        let is_there = |source: &Arc<WakeSource>| sources.sources.iter().any(|other| Arc::ptr_eq(source, other));
+        let (kept, gone): (Vec<SourceState>, Vec<SourceState>) =
+            mem::take(states).into_iter().partition(|state| is_there(&state.source));
+        *states = kept;
+        for source in &sources.sources {
+            if !states.iter().any(|state| Arc::ptr_eq(&state.source, source)) {
+                states.push(SourceState {
+                    source: Arc::clone(source),
+                    wakes: source.first,
+                    fences: true,
+                    wakes_by_read: false,
+                });
             }
         }
-        drop(posts);
+        drop(sources);
         drop(gone);
     }
 
     /// Removes this driver from those of the process, if it has no handle.
     fn retire(&self) -> bool {
-        let Ok(own) = OWN.get() else { return false };
+        let Ok(own) = PROCESS_DRIVERS.get() else { return false };
         let mut own = lock(own);
-        let is_idle = lock(&self.0.posts).posts.is_empty();
+        let is_idle = lock(&self.0.sources).sources.is_empty();
         if is_idle {
             own.retain(|driver| !Arc::ptr_eq(&driver.0, &self.0));
         }
@@ -231,15 +240,15 @@ impl Driver {
     }
 
     /// Adds a handle to a driver of the library's.
-    fn add_to_own(post: &Arc<Post>) -> Result<Driver, Error> {
-        let mut own = lock(OWN.get()?);
-        if let Some(driver) = own.iter().find(|driver| driver.add(post, USUAL)) {
+    fn add_to_process_driver(source: &Arc<WakeSource>) -> Result<Driver, Error> {
+        let mut own = lock(PROCESS_DRIVERS.get()?);
+        if let Some(driver) = own.iter().find(|driver| driver.add(source, HANDLES_PER_THREAD)) {
             return Ok(driver.clone());
         }
         let driver = Driver::new();
-        driver.add(post, USUAL);
+        driver.add(source, HANDLES_PER_THREAD);
         let thread = driver.clone();
-        start_thread("ringmain-driver", move || thread.serve(Some(LINGER)))
+        start_thread("ringmain-driver", move || thread.serve(Some(IDLE_TIMEOUT)))
             .map_err(|source| Error::Os { call: "pthread_create", source })?;
         own.push(driver.clone());
         Ok(driver)
@@ -247,7 +256,7 @@ impl Driver {
 }
 
 /// The drivers of the library in this process, each with its thread.
-static OWN: PerProcess<Mutex<Vec<Driver>>> = PerProcess::new();
+static PROCESS_DRIVERS: PerProcess<Mutex<Vec<Driver>>> = PerProcess::new();
 
 impl Default for Driver {
     fn default() -> Driver {
@@ -263,42 +272,42 @@ impl fmt::Debug for Driver {
 
 /// The registration of a handle at a driver, which wakes the thread or task that waits for the handle for as long as
 /// this lives.
-pub(crate) struct Seat {
+pub(crate) struct DriverRegistration {
     driver: Driver,
-    post: Arc<Post>,
+    source: Arc<WakeSource>,
 }
 
-impl Seat {
+impl DriverRegistration {
     /// Says whether the other end wakes the event loop by a read, so that the driver need not.
-    pub(super) fn set_by_reads(&self, by_reads: bool) {
-        if self.post.bell.set_by_reads(by_reads) != by_reads {
+    pub(super) fn set_wakes_by_read(&self, wakes_by_read: bool) {
+        if self.source.waker_cell.set_wakes_by_read(wakes_by_read) != wakes_by_read {
             self.driver.nudge();
         }
     }
 
     /// Returns the count of wakes by the other end; `None` in a forked child.
     pub(super) fn wakes(&self) -> Option<u64> {
-        self.driver.is_here().then(|| woken(self.post.wakes.word()).0)
+        self.driver.in_own_process().then(|| load_wakes(self.source.wakes.word()).0)
     }
 
     /// Wakes the thread or task that waits for the handle.
-    pub(super) fn strike(&self) {
-        self.post.bell.strike();
+    pub(super) fn wake(&self) {
+        self.source.waker_cell.wake();
     }
 
     /// Forgets whom to wake.
     pub(crate) fn forget_waker(&self) {
-        self.post.bell.forget_waker();
+        self.source.waker_cell.forget_waker();
     }
 }
 
-impl Drop for Seat {
+impl Drop for DriverRegistration {
     fn drop(&mut self) {
-        if self.driver.is_here() {
-            let mut posts = lock(&self.driver.0.posts);
-            posts.posts.retain(|post| !Arc::ptr_eq(post, &self.post));
-            posts.changes += 1;
-            drop(posts);
+        if self.driver.in_own_process() {
+            let mut sources = lock(&self.driver.0.sources);
+            sources.sources.retain(|source| !Arc::ptr_eq(source, &self.source));
+            sources.changes += 1;
+            drop(sources);
             self.driver.nudge();
             self.forget_waker();
         }
@@ -307,27 +316,27 @@ impl Drop for Seat {
 
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// Registers this handle at a driver, or at one of the library's.
-    pub(crate) fn take_seat(&mut self, driver: Option<&Driver>) -> Result<Seat, Error> {
-        if !self.is_here() || driver.is_some_and(|driver| !driver.is_here()) {
+    pub(crate) fn register_with(&mut self, driver: Option<&Driver>) -> Result<DriverRegistration, Error> {
+        if !self.in_own_process() || driver.is_some_and(|driver| !driver.in_own_process()) {
             let reason = "it, or the driver, is that of the parent of this process; attach in the child";
             return Err(Error::Undriven { reason });
         }
-        let wakes = self.memory.word_of_wakes()?;
-        let (first, _) = woken(wakes.word());
+        let wakes = self.memory.wake_word()?;
+        let (first, _) = load_wakes(wakes.word());
         // The state of the other end is checked before the driver sleeps.
-        let bell = Arc::clone(self.memory.bell());
-        self.memory.hinted();
-        bell.hint();
-        let post = Arc::new(Post { wakes, bell, first });
+        let waker_cell = Arc::clone(self.memory.waker_cell());
+        self.memory.take_hint();
+        waker_cell.hint();
+        let source = Arc::new(WakeSource { wakes, waker_cell, first });
         let driver = match driver {
-            None => Driver::add_to_own(&post)?,
-            Some(driver) if driver.add(&post, MOST) => driver.clone(),
+            None => Driver::add_to_process_driver(&source)?,
+            Some(driver) if driver.add(&source, MAX_RINGS) => driver.clone(),
             Some(_) => {
                 let reason =
                     "this one sleeps for 127 already, and the system can wait for no more at once; make another";
                 return Err(Error::Undriven { reason });
             }
         };
-        Ok(Seat { driver, post })
+        Ok(DriverRegistration { driver, source })
     }
 }

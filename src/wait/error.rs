@@ -120,11 +120,11 @@ impl From<Broken> for WaitError {
 /// The error of a call that does not wait.
 pub(crate) trait Refused {
     /// Returns why the call can never succeed; `None` if it can succeed later.
-    fn for_good(&self) -> Option<WaitError>;
+    fn permanent(&self) -> Option<WaitError>;
 }
 
 impl<T> Refused for PushError<T> {
-    fn for_good(&self) -> Option<WaitError> {
+    fn permanent(&self) -> Option<WaitError> {
         match *self {
             PushError::Full(_) => None,
             PushError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
@@ -135,7 +135,7 @@ impl<T> Refused for PushError<T> {
 }
 
 impl Refused for PopError {
-    fn for_good(&self) -> Option<WaitError> {
+    fn permanent(&self) -> Option<WaitError> {
         match *self {
             PopError::Empty | PopError::Short { .. } => None,
             PopError::TooLong { len, max } => Some(WaitError::TooLong { len, max }),
@@ -149,7 +149,7 @@ impl Refused for PopError {
 /// Converts the result of a call after a successful wait: only this handle takes what was found, so the call succeeds,
 /// or it can never succeed.
 pub(crate) fn waited<R, E: Refused>(result: Result<R, E>) -> Result<R, WaitError> {
-    result.map_err(|error| error.for_good().unwrap_or(WaitError::TimedOut))
+    result.map_err(|error| error.permanent().unwrap_or(WaitError::TimedOut))
 }
 
 impl WaitError {

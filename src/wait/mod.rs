@@ -22,7 +22,7 @@ pub(crate) use crate::ring::wait::Waits;
 pub use crate::ring::waiter::Wait;
 pub(crate) use crate::ring::waiter::Waiter;
 pub use driver::Driver;
-pub(crate) use driver::Seat;
+pub(crate) use driver::DriverRegistration;
 pub(crate) use error::{Refused, waited};
 pub use error::{Unfinished, WaitError};
 pub use readiness::{Descriptor, Readiness};
@@ -76,7 +76,7 @@ impl<'a, H> Waiting<'a, H> {
         loop {
             match call(self.handle) {
                 Ok(result) => return Ok(result),
-                Err(error) => error.for_good().map_or(Ok(()), Err)?,
+                Err(error) => error.permanent().map_or(Ok(()), Err)?,
             }
             wait(self.handle, &mut self.deadline)?;
         }
@@ -164,7 +164,7 @@ const SHORTEST_SPIN: Duration = Duration::from_micros(2);
 /// Polls between two readings of the clock.
 const POLLS_PER_CLOCK: u32 = 64;
 
-/// A spin makes longer pauses the longer it lasts: one more after so many polls, up to the longest.
+/// A spin makes longer pauses the longer it lasts: one more after this many polls, up to the longest.
 const POLLS_PER_PAUSE: u32 = 1024;
 const LONGEST_PAUSE: u32 = 32;
 
@@ -267,11 +267,11 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
             }
             let now = Instant::now();
             let is_over = deadline.is_over();
-            let is_doubtful = is_over || now >= next_check || self.may_have_ended();
-            if is_doubtful {
+            let checks_peer = is_over || now >= next_check || self.may_have_ended();
+            if checks_peer {
                 next_check = now + SLICE;
             }
-            if self.settle(need, is_doubtful, is_over)? {
+            if self.settle(need, checks_peer, is_over)? {
                 return Ok(());
             }
             if let Some(called) = self.called() {
@@ -292,11 +292,11 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
 
     const TIMED_OUT: WaitError = WaitError::TimedOut;
 
-    fn ended(&self, closely: bool) -> Result<Option<Ended<WaitError>>, WaitError> {
+    fn ended(&self, thorough: bool) -> Result<Option<Ended<WaitError>>, WaitError> {
         self.check_length()?;
         let peer = self.peer_presence();
         let ended = |error| Ok(Some(Ended { error, peer }));
-        let state = self.memory.peer_state(closely);
+        let state = self.memory.peer_state(thorough);
         // The state may be that of a holder that attached or detached in between: the next check tells which.
         if self.peer_presence() != peer {
             return Ok(None);
@@ -316,8 +316,8 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
     }
 
     fn tell(&self, Ended { error, peer }: Ended<WaitError>) -> WaitError {
-        if matches!(error, WaitError::Closed | WaitError::Crashed) && self.memory.is_here() {
-            self.ends.told(&self.memory, R::ROLE, peer);
+        if matches!(error, WaitError::Closed | WaitError::Crashed) && self.memory.in_own_process() {
+            self.ends.mark_told(&self.memory, R::ROLE, peer);
         }
         error
     }
@@ -326,15 +326,15 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
         self.memory.watch(waker)
     }
 
-    fn hinted(&self) -> Option<bool> {
-        self.memory.hinted()
+    fn take_hint(&self) -> Option<bool> {
+        self.memory.take_hint()
     }
 
     fn called(&self) -> Option<WaitError> {
         self.memory.was_called().then_some(WaitError::Called)
     }
 
-    fn shortened(&self) -> Option<Broken> {
+    fn truncated(&self) -> Option<Broken> {
         self.memory.truncated().map(|(len, expected)| Broken::Truncated { len, expected })
     }
 }

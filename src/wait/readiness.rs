@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::{Driver, Interest, Seat, WaitError};
+use super::{Driver, DriverRegistration, Interest, WaitError};
 use crate::error::Error;
 use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::set::poll;
@@ -79,18 +79,18 @@ pub struct Descriptor {
     asks_for_reads: Cell<bool>,
     /// The count of wakes by the other end when this end announced its last sleep; `None` if the driver sleeps for it.
     woken: Cell<Option<u64>>,
-    seat: Seat,
+    registration: DriverRegistration,
 }
 
 impl Descriptor {
-    fn new(seat: Seat, event: Event) -> Descriptor {
+    fn new(registration: DriverRegistration, event: Event) -> Descriptor {
         let event = Arc::new(event);
         Descriptor {
             waker: Arc::clone(&event).into(),
             event,
             asks_for_reads: Cell::new(false),
             woken: Cell::new(None),
-            seat,
+            registration,
         }
     }
 
@@ -104,13 +104,14 @@ impl Descriptor {
         let is_ready = poll(&mut interest, &self.waker, asks, || self.event.clear());
         if !is_ready {
             // Checked after each announcement: a holder that wakes by a read may be followed by one that does not.
-            let reads = self.event.is_of_reads() && interest.bed().is_some_and(|(segment, _)| segment.peer_reads());
+            let reads =
+                self.event.is_of_reads() && interest.wake_word().is_some_and(|(segment, _)| segment.peer_reads());
             self.asks_for_reads.set(reads);
-            self.seat.set_by_reads(asks && reads);
-            self.woken.set(self.seat.wakes().filter(|_| asks && reads));
-        } else if self.woken.get().is_none_or(|woken| self.seat.wakes() == Some(woken)) {
+            self.registration.set_wakes_by_read(asks && reads);
+            self.woken.set(self.registration.wakes().filter(|_| asks && reads));
+        } else if self.woken.get().is_none_or(|woken| self.registration.wakes() == Some(woken)) {
             // The end is awake, so the other one need not wake it, and the descriptor must say it by itself.
-            self.seat.strike();
+            self.registration.wake();
         }
         Ok(is_ready)
     }
@@ -150,7 +151,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     ///
     /// As [`into_readiness`](Self::into_readiness); [`Error::Undriven`] also if the driver has no room.
     pub fn into_readiness_with(mut self, driver: &Driver) -> Result<Readiness<Self>, Error> {
-        let descriptor = Descriptor::new(self.take_seat(Some(driver))?, Event::new()?);
+        let descriptor = Descriptor::new(self.register_with(Some(driver))?, Event::new()?);
         Ok(Readiness { descriptor, handle: self })
     }
 
@@ -158,9 +159,9 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// before it: for the library for C.
     #[doc(hidden)]
     pub fn readiness(&mut self) -> Result<Descriptor, Error> {
-        let seat = self.take_seat(None)?;
+        let registration = self.register_with(None)?;
         let event = self.memory.event_of_reads().map_or_else(Event::new, Ok)?;
-        Ok(Descriptor::new(seat, event))
+        Ok(Descriptor::new(registration, event))
     }
 }
 

@@ -7,9 +7,9 @@ use std::{mem, task};
 
 use super::{Deadline, POLLS_PER_CLOCK, SLICE, Wait, WaitError, Waiter, waiter};
 use crate::ring::memory::{Memory, Parking, Role};
-use crate::ring::set::{self, Sleeps, pause, settle, sleep_until_ready};
+use crate::ring::set::{self, SetSystem, pause, settle, sleep_until_ready};
 use crate::ring::wait::Limit;
-use crate::segment::{Bed, Segment, Waker};
+use crate::segment::{FutexWaiter, Segment, Waker};
 
 pub use crate::ring::set::{Ready, Woken};
 
@@ -102,7 +102,7 @@ pub struct WaitSet {
     waker: Waker,
     /// Makes the wait check its rings again, and is no call.
     nudger: task::Waker,
-    bed: Bed,
+    futex_waiter: FutexWaiter,
     /// The strategy, and how long recent waits spun.
     waiter: Waiter,
     /// When it last checked whether the other ends are alive.
@@ -110,7 +110,7 @@ pub struct WaitSet {
     /// Counts those checks.
     round: usize,
     /// Whether the last wait ended by a call.
-    looks_first: bool,
+    rings_first: bool,
 }
 
 impl WaitSet {
@@ -121,11 +121,11 @@ impl WaitSet {
         WaitSet {
             nudger: waker.nudger(),
             waker,
-            bed: Bed::default(),
+            futex_waiter: FutexWaiter::default(),
             waiter: waiter(Wait::default()),
             asked: None,
             round: 0,
-            looks_first: false,
+            rings_first: false,
         }
     }
 
@@ -157,7 +157,7 @@ impl WaitSet {
         interests: &mut [Interest<'_>],
         limit: impl Into<Option<Duration>>,
     ) -> Result<Woken, WaitError> {
-        let (len, max) = (interests.len(), set::MOST);
+        let (len, max) = (interests.len(), set::MAX_RINGS);
         if len > max {
             return Err(WaitError::TooMany { len, max });
         }
@@ -211,21 +211,21 @@ impl fmt::Debug for WaitSet {
     }
 }
 
-impl Sleeps<<Segment as Memory>::Parking> for WaitSet {
+impl SetSystem<<Segment as Memory>::Parking> for WaitSet {
     fn waker(&self) -> &task::Waker {
         &self.nudger
     }
 
     fn was_called(&mut self) -> bool {
-        self.looks_first = self.waker.take();
-        self.looks_first
+        self.rings_first = self.waker.take();
+        self.rings_first
     }
 
-    fn looks_first(&mut self) -> bool {
-        mem::take(&mut self.looks_first)
+    fn rings_first(&mut self) -> bool {
+        mem::take(&mut self.rings_first)
     }
 
-    fn doubt(&mut self) -> Option<usize> {
+    fn check_round(&mut self) -> Option<usize> {
         let now = Instant::now();
         if self.asked.is_some_and(|asked| now - asked < SLICE) {
             return None;
@@ -237,13 +237,13 @@ impl Sleeps<<Segment as Memory>::Parking> for WaitSet {
 
     fn sleep<'a>(
         &mut self,
-        beds: impl Iterator<Item = (&'a <Segment as Memory>::Parking, Role, u64)>,
+        wake_words: impl Iterator<Item = (&'a <Segment as Memory>::Parking, Role, u64)>,
         limit: Duration,
-        lasts: bool,
+        is_unbounded: bool,
     ) {
         let until_asked = || self.asked.map_or(SLICE, |asked| SLICE.saturating_sub(asked.elapsed()));
-        let limit = if lasts { limit } else { limit.min(until_asked()) };
-        let words = beds.map(|(parking, role, wakes)| (parking.wakes(role), wakes));
-        self.bed.sleep_on_all(words, &self.waker, limit);
+        let limit = if is_unbounded { limit } else { limit.min(until_asked()) };
+        let words = wake_words.map(|(parking, role, wakes)| (parking.wakes(role), wakes));
+        self.futex_waiter.sleep_on_all(words, &self.waker, limit);
     }
 }

@@ -11,7 +11,7 @@ use crate::memory::slot;
 use crate::protocol::Kind;
 use crate::ring::{Ring, Role, Shape, Watch, flowed};
 use crate::stage::Stage;
-use crate::stranger::wake_in_vain;
+use crate::stranger::wake_spuriously;
 
 /// All of it.
 pub(super) fn odd(stage: &mut Stage<'_>) -> Result<()> {
@@ -62,7 +62,7 @@ fn wakes_in_vain(stage: &mut Stage<'_>, shape: Shape) -> Result<()> {
             }
             // By turns: whoever the stranger has just woken is awake when the other end looks.
             if round % 2 == 0 {
-                wake_in_vain(&memory)?;
+                wake_spuriously(&memory)?;
             } else if wakes {
                 chances += u64::from(memory.word(role.slot() + slot::PARKING)? & 2 != 0);
                 waker.says("wake", "")?;
@@ -83,7 +83,7 @@ fn wakes_in_vain(stage: &mut Stage<'_>, shape: Shape) -> Result<()> {
     let (count, length) = (400, shape.length);
     rx.send(&format!("flow pop {count} {} {length} 8000", track.head.number))?;
     tx.send(&format!("flow push {count} {} {length} 8000", track.tail.number))?;
-    flowed(&mut [(&mut tx, count), (&mut rx, count)], || Ok(wake_in_vain(&memory)?))
+    flowed(&mut [(&mut tx, count), (&mut rx, count)], || Ok(wake_spuriously(&memory)?))
 }
 
 /// Others open the ring, are refused, and leave; a flow does not notice.

@@ -138,7 +138,7 @@ impl<'a, M: Memory> Batch<'a, M> {
         }
     }
 
-    /// Gives up all messages: nothing was pushed.
+    /// Drops all messages: nothing is pushed.
     pub fn abort(self) {}
 }
 

@@ -61,14 +61,14 @@ impl<'a, M: Memory> Claim<'a, M> {
         let end = at.checked_add(len).filter(|&end| end <= self.len);
         let end = end.unwrap_or_else(|| panic!("{len} bytes at {at} of a claim of {}", self.len));
         // Without a byte, `written` stays as it is.
-        if len == 0 || !self.producer.is_here() {
+        if len == 0 || !self.producer.in_own_process() {
             return;
         }
         if len == self.len {
             // SAFETY: the claim was given as many bytes of room.
             unsafe { self.producer.put_payload(self.staged(), bytes) };
         } else {
-            // SAFETY: the payload is valid for as many bytes, and the bytes are private.
+            // SAFETY: the payload is valid for that many bytes, and the bytes are private.
             let write = |to: *mut u8| unsafe { copy::<In, u8>(bytes.as_ptr(), to, len) };
             // SAFETY: they lie within the room of the claim.
             unsafe { self.producer.payload(self.staged(), at, len, write) };
@@ -123,7 +123,7 @@ impl<'a, M: Memory> Claim<'a, M> {
         unsafe { self.producer.push_record(self.batch, len, put) };
     }
 
-    /// Gives the room back: nothing was pushed.
+    /// Drops the claim: nothing is pushed.
     pub fn abort(self) {}
 
     /// Returns the address of the bytes that were taken. It is valid as long as the claim.
@@ -138,7 +138,7 @@ impl<'a, M: Memory> Claim<'a, M> {
     /// Returns the bytes that were taken: none in a child that was forked meanwhile.
     #[inline]
     pub(crate) fn in_place(&self) -> *mut [u8] {
-        slice_from_raw_parts_mut(self.address(), if self.producer.is_here() { self.len } else { 0 })
+        slice_from_raw_parts_mut(self.address(), if self.producer.in_own_process() { self.len } else { 0 })
     }
 
     #[inline]
@@ -156,7 +156,7 @@ impl<'a, M: Memory> Claim<'a, M> {
 impl<M: Memory> io::Write for Claim<'_, M> {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.producer.check_here()?;
+        self.producer.check_process()?;
         let len = bytes.len().min(self.len - self.written);
         self.write_at(self.written, &bytes[..len]);
         Ok(len)

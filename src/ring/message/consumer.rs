@@ -19,8 +19,8 @@ use super::{Consumer, Geometry, Message, NO_WORD, PeekBatch, Record, header_at, 
 /// A load that finds this many bytes, or half of the ring, is worth its cost; for a producer, half as much.
 pub(super) const ENOUGH: u64 = 8192;
 
-/// Why there is no message. It fits a register; the cause stays in the handle.
-pub(super) enum Nothing {
+/// Why there is no message. It fits a register; the cause of an error stays in the handle.
+pub(super) enum NoMessage {
     Empty,
     Unusable,
 }
@@ -53,7 +53,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         let found = self.memory.tail().load(Ordering::Acquire);
         let tail = self.window().check(SharedWord::Tail, found)?;
         let ahead = tail.wrapping_sub(position);
-        if ahead <= self.kind.most() && ahead > self.cursor.known() {
+        if ahead <= self.kind.max_used() && ahead > self.cursor.known() {
             return Ok(ahead);
         }
         if self.cursor.known() > 0 {
@@ -74,10 +74,10 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     #[inline]
     pub fn pop(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
         let head = self.cursor.position();
-        let len = self.front_from(head, 0).map_err(|nothing| self.refusal(nothing))?;
-        // SAFETY: the message at the head has as many bytes.
+        let len = self.front_from(head, 0).map_err(|no_message| self.refusal(no_message))?;
+        // SAFETY: the message at the head has that many bytes.
         unsafe { self.copy_whole(head, len, bytes) }?;
-        self.pass(head, self.kind.geometry.size(len));
+        self.release_from(head, self.kind.geometry.size(len));
         Ok(len)
     }
 
@@ -100,9 +100,9 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     pub fn pop_if_known(&mut self, bytes: &mut [u8]) -> Option<usize> {
         let head = self.cursor.position();
         let len = self.len_if_known(head).filter(|&len| len <= SHORT && len <= bytes.len())?;
-        // SAFETY: the message at the head has as many bytes, and so has the buffer.
+        // SAFETY: the message at the head has that many bytes, and so has the buffer.
         unsafe { self.take(head, bytes.as_mut_ptr(), len) };
-        self.pass(head, self.kind.geometry.size(len));
+        self.release_from(head, self.kind.geometry.size(len));
         Some(len)
     }
 
@@ -137,9 +137,9 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     pub fn pop_into(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
         let len = self.next_len(0)?;
         bytes.clear();
-        // SAFETY: the message at the head has as many bytes.
+        // SAFETY: the message at the head has that many bytes.
         unsafe { self.append_to(self.cursor.position(), len, bytes) };
-        self.pass(self.cursor.position(), self.kind.geometry.size(len));
+        self.release_from(self.cursor.position(), self.kind.geometry.size(len));
         Ok(len)
     }
 
@@ -162,9 +162,9 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         if found != header(size_of::<T>()) {
             return self.search_for_value();
         }
-        // SAFETY: the message at the head has as many bytes, and starts at a word.
+        // SAFETY: the message at the head has that many bytes, and starts at a word.
         let value = unsafe { self.take_value::<T, T>(head, 0) };
-        self.pass(head, size);
+        self.release_from(head, size);
         Ok(value)
     }
 
@@ -174,7 +174,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     #[inline(never)]
     fn poll_for_value<T: AnyBitPattern>(&mut self) -> Result<T, PopError> {
         let head = self.cursor.position();
-        if self.pace.is_flowing() || head != self.cursor.known_end() || !self.memory.is_here() {
+        if self.pace.is_flowing() || head != self.cursor.known_end() || !self.memory.in_own_process() {
             return self.search_for_value();
         }
         // SAFETY: the head starts a record.
@@ -187,13 +187,13 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
             return Err(PopError::Empty);
         }
         let size = self.kind.geometry.size(size_of::<T>());
-        if found != header(size_of::<T>()) || size > self.kind.geometry.most() {
+        if found != header(size_of::<T>()) || size > self.kind.geometry.max_used() {
             return self.search_for_value();
         }
-        self.arrive(head.wrapping_add(size));
-        // SAFETY: the message at the head has as many bytes, and starts at a word.
+        self.learn_record(head.wrapping_add(size));
+        // SAFETY: the message at the head has that many bytes, and starts at a word.
         let value = unsafe { self.take_value::<T, T>(head, 0) };
-        self.pass(head, size);
+        self.release_from(head, size);
         Ok(value)
     }
 
@@ -204,9 +204,9 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         if len != size_of::<T>() {
             return Err(PopError::WrongSize { len, size: size_of::<T>() });
         }
-        // SAFETY: the message at the head has as many bytes, and starts at a word.
+        // SAFETY: the message at the head has that many bytes, and starts at a word.
         let value = unsafe { self.take_value::<T, T>(self.cursor.position(), 0) };
-        self.pass(self.cursor.position(), self.kind.geometry.size(len));
+        self.release_from(self.cursor.position(), self.kind.geometry.size(len));
         Ok(value)
     }
 
@@ -341,42 +341,42 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         Ok(self.cursor.known_end())
     }
 
-    /// Says why there is no message.
+    /// Returns the error that says why there is no message.
     #[inline(always)]
-    fn refusal(&self, nothing: Nothing) -> PopError {
-        match nothing {
-            Nothing::Empty => PopError::Empty,
-            Nothing::Unusable => self.cause().into(),
+    fn refusal(&self, no_message: NoMessage) -> PopError {
+        match no_message {
+            NoMessage::Empty => PopError::Empty,
+            NoMessage::Unusable => self.cause().into(),
         }
     }
 
-    /// Returns the length of the message after `passed` bytes of records that were peeked at.
+    /// Returns the length of the message after `peeked` bytes of records that were peeked at.
     #[inline(always)]
-    pub(super) fn next_len(&mut self, passed: u64) -> Result<usize, PopError> {
-        self.front(passed).map_err(|nothing| self.refusal(nothing))
+    pub(super) fn next_len(&mut self, peeked: u64) -> Result<usize, PopError> {
+        self.front(peeked).map_err(|no_message| self.refusal(no_message))
     }
 
     /// The same, with an error that fits a register.
     #[inline(always)]
-    fn front(&mut self, passed: u64) -> Result<usize, Nothing> {
-        self.front_from(self.cursor.position(), passed)
+    fn front(&mut self, peeked: u64) -> Result<usize, NoMessage> {
+        self.front_from(self.cursor.position(), peeked)
     }
 
     /// The same for a caller that has the head in a register.
     #[inline(always)]
-    fn front_from(&mut self, head: u64, passed: u64) -> Result<usize, Nothing> {
+    fn front_from(&mut self, head: u64, peeked: u64) -> Result<usize, NoMessage> {
         let known = self.cursor.known_end().wrapping_sub(head);
         // `<=`: a batch may have passed more than is known after a fork, or once the handle is poisoned. `load_next`
         // refuses both.
-        if known <= passed {
-            return self.load_next(passed);
+        if known <= peeked {
+            return self.load_next(peeked);
         }
-        self.len_at(head.wrapping_add(passed), known - passed)
+        self.len_at(head.wrapping_add(peeked), known - peeked)
     }
 
     /// Returns the length of the message at `position`, which is known to be there, `room` bytes before the known end.
     #[inline(always)]
-    fn len_at(&mut self, position: u64, room: u64) -> Result<usize, Nothing> {
+    fn len_at(&mut self, position: u64, room: u64) -> Result<usize, NoMessage> {
         // SAFETY: a record starts there, as one does at the head.
         let header = unsafe { load_observed(&self.memory, position, self.kind.geometry) };
         self.kind.geometry.len(header, room).map_err(|cause| self.refuse(cause))
@@ -384,22 +384,22 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
 
     /// Loads the tail or the next header, and returns the length of the message after all that was known.
     #[inline]
-    fn load_next(&mut self, passed: u64) -> Result<usize, Nothing> {
-        if !self.memory.is_here() {
-            return Err(Nothing::Unusable);
+    fn load_next(&mut self, peeked: u64) -> Result<usize, NoMessage> {
+        if !self.memory.in_own_process() {
+            return Err(NoMessage::Unusable);
         }
-        if self.pace.is_flowing() { self.load_tail_in_flow(passed) } else { self.poll(passed) }
+        if self.pace.is_flowing() { self.load_tail_in_flow(peeked) } else { self.poll(peeked) }
     }
 
     /// Loads the header after all that is known.
     #[inline(always)]
-    fn poll(&mut self, passed: u64) -> Result<usize, Nothing> {
-        let room = self.kind.geometry.most() - passed;
+    fn poll(&mut self, peeked: u64) -> Result<usize, NoMessage> {
+        let room = self.kind.geometry.max_used() - peeked;
         if room == 0 {
             // The ring is full of what was peeked at: there is no header after it.
-            return Err(Nothing::Empty);
+            return Err(NoMessage::Empty);
         }
-        let position = self.cursor.position().wrapping_add(passed);
+        let position = self.cursor.position().wrapping_add(peeked);
         // SAFETY: a record starts there, as one does at the head.
         let word = unsafe { header_at(&self.memory, position, self.kind.geometry) };
         // Observe: pairs with the Release in `Producer::publish_after`. The payload is written, and the next header is
@@ -407,37 +407,37 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         let header = word.load(Ordering::Acquire);
         if header == 0 {
             self.pace.found_nothing();
-            return Err(Nothing::Empty);
+            return Err(NoMessage::Empty);
         }
         match self.kind.geometry.len(header, room) {
             Ok(len) => {
                 let size = self.kind.geometry.size(len);
-                self.arrive(position.wrapping_add(size));
+                self.learn_record(position.wrapping_add(size));
                 Ok(len)
             }
             Err(cause) => Err(self.refuse(cause)),
         }
     }
 
-    /// Learns of a record that ends at `end`, from its header.
+    /// Extends the known end to `end`, where a record ends whose header was loaded.
     #[inline(always)]
-    fn arrive(&mut self, end: u64) {
+    fn learn_record(&mut self, end: u64) {
         self.cursor.learn(end);
         self.pace.found_header();
     }
 
-    /// Loads the tail, and if that tells nothing, the header.
+    /// Loads the tail, and if that has not moved, the header.
     #[inline(never)]
-    fn load_tail_in_flow(&mut self, passed: u64) -> Result<usize, Nothing> {
+    fn load_tail_in_flow(&mut self, peeked: u64) -> Result<usize, NoMessage> {
         if self.broken.is_some() {
-            return Err(Nothing::Unusable);
+            return Err(NoMessage::Unusable);
         }
         let waited = self.pace.wait();
         let found = self.load_tail().map_err(|cause| self.refuse(cause))?;
         if found == 0 {
-            return self.poll(passed);
+            return self.poll(peeked);
         }
-        let len = self.len_at(self.cursor.position().wrapping_add(passed), found)?;
+        let len = self.len_at(self.cursor.position().wrapping_add(peeked), found)?;
         if self.kind.geometry.size(len) == found {
             self.pace.found_one();
         } else {
@@ -450,12 +450,12 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     ///
     /// The tail follows the header, so it may lie behind a known end that came from a header: by a batch at most.
     fn load_tail(&mut self) -> Result<u64, Corrupted> {
-        let (most, known_end) = (self.kind.most(), self.cursor.known_end());
+        let (max_used, known_end) = (self.kind.max_used(), self.cursor.known_end());
         // Observe: pairs with the Release in `Producer::store_tail`. The records before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
         let tail = self.window().check(SharedWord::Tail, found)?;
         let ahead = tail.wrapping_sub(known_end);
-        if ahead > most {
+        if ahead > max_used {
             return Ok(0);
         }
         self.cursor.learn(tail);
@@ -464,21 +464,22 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
 
     /// Returns where the tail can be.
     fn window(&self) -> Window {
-        let most = self.kind.most();
-        let (lowest, highest) = (self.cursor.known_end().wrapping_sub(most), self.cursor.position().wrapping_add(most));
+        let max_used = self.kind.max_used();
+        let (lowest, highest) =
+            (self.cursor.known_end().wrapping_sub(max_used), self.cursor.position().wrapping_add(max_used));
         Window { lowest, highest, step: self.kind.step() }
     }
 
-    /// Poisons the handle, and says that there is nothing.
+    /// Poisons the handle.
     #[cold]
-    fn refuse(&mut self, cause: Corrupted) -> Nothing {
+    fn refuse(&mut self, cause: Corrupted) -> NoMessage {
         self.poison(cause);
-        Nothing::Unusable
+        NoMessage::Unusable
     }
 
-    /// Moves the head, which the caller has in a register, over records of this size that were read.
+    /// Releases records of this size: advances the head, which the caller has in a register.
     #[inline(always)]
-    pub(super) fn pass(&mut self, head: u64, size: u64) {
+    pub(super) fn release_from(&mut self, head: u64, size: u64) {
         // Not beyond the next header: what lies there is the producer's, and it writes it.
         let distance = self.kind.prefetch_distance.min(self.cursor.known() as usize);
         self.memory.prefetch(self.kind.geometry.index(head) + distance);
@@ -498,7 +499,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     ///
     /// # Safety
     ///
-    /// That message was found by [`Consumer::next_len`] and has as many bytes, or as many up to the next whole word.
+    /// That message was found by [`Consumer::next_len`] and has that many bytes, or as many up to the next whole word.
     #[inline(always)]
     pub(super) unsafe fn payload<R>(
         &self,
@@ -516,8 +517,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     ///
     /// # Safety
     ///
-    /// - That message was found by [`Consumer::next_len`] and has as many bytes.
-    /// - `to` is valid for as many writes.
+    /// - That message was found by [`Consumer::next_len`] and has that many bytes.
+    /// - `to` is valid for that many writes.
     #[inline(always)]
     pub(super) unsafe fn take(&self, position: u64, to: *mut u8, len: usize) {
         let read = |payload: *const u8| {
@@ -532,13 +533,13 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     ///
     /// # Safety
     ///
-    /// That message was found by [`Consumer::next_len`] and has as many bytes.
+    /// That message was found by [`Consumer::next_len`] and has that many bytes.
     #[inline(always)]
     pub(super) unsafe fn copy_whole(&self, position: u64, len: usize, bytes: &mut [u8]) -> Result<(), PopError> {
         let Some(target) = bytes.get_mut(..len) else {
             return Err(PopError::BufferTooShort { len, buffer: bytes.len() });
         };
-        // SAFETY: the caller's promise, and the target has as many bytes.
+        // SAFETY: the caller's promise, and the target has that many bytes.
         unsafe { self.take(position, target.as_mut_ptr(), len) };
         Ok(())
     }
@@ -552,9 +553,9 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     pub(super) unsafe fn append_to(&self, position: u64, len: usize, bytes: &mut Vec<u8>) {
         bytes.reserve(len);
         let end = bytes.len();
-        // SAFETY: the caller's promise, and the vector has room for as many bytes after its end.
+        // SAFETY: the caller's promise, and the vector has room for that many bytes after its end.
         unsafe { self.take(position, bytes.as_mut_ptr().wrapping_add(end), len) };
-        // SAFETY: as many bytes are written.
+        // SAFETY: that many bytes are written.
         unsafe { bytes.set_len(end + len) };
     }
 

@@ -83,12 +83,12 @@ impl Geometry {
     /// Returns the length of the largest message.
     #[inline(always)]
     pub fn max_len(self) -> usize {
-        self.most() as usize - self.payload_offset()
+        self.max_used() as usize - self.payload_offset()
     }
 
     /// Returns how far the tail can be ahead of the head: the header at the tail is 0, and needs room before the head.
     #[inline(always)]
-    pub fn most(self) -> u64 {
+    pub fn max_used(self) -> u64 {
         (self.capacity() - self.alignment()) as u64
     }
 
@@ -150,8 +150,8 @@ mod tests {
         for align in [8, 16, 32, 64] {
             for capacity in [256, 4096, 1 << 20] {
                 let geometry = Geometry::new(capacity, align);
-                assert_eq!(geometry.size(geometry.max_len()), geometry.most());
-                assert_eq!(geometry.most() + align as u64, capacity as u64);
+                assert_eq!(geometry.size(geometry.max_len()), geometry.max_used());
+                assert_eq!(geometry.max_used() + align as u64, capacity as u64);
             }
         }
         assert_eq!(Geometry::new(4096, 8).max_len(), 4096 - 16);

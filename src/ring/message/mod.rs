@@ -75,8 +75,8 @@ impl Message {
 
 impl Kind for Message {
     #[inline(always)]
-    fn most(&self) -> u64 {
-        self.geometry.most()
+    fn max_used(&self) -> u64 {
+        self.geometry.max_used()
     }
 
     #[inline(always)]
@@ -92,8 +92,8 @@ impl Kind for Message {
     /// than the alignment.
     #[inline]
     fn has_arrived<M: Memory>(reader: &mut Consumer<M>, need: u64) -> Result<bool, Broken> {
-        let passed = need - reader.kind.step();
-        Ok(if_any(reader.next_len(passed))?.is_some())
+        let peeked = need - reader.kind.step();
+        Ok(if_any(reader.next_len(peeked))?.is_some())
     }
 
     fn available<M: Memory>(reader: &Consumer<M>) -> Result<u64, Broken> {

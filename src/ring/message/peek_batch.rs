@@ -13,13 +13,13 @@ use super::Consumer;
 pub struct PeekBatch<'a, M: Memory> {
     consumer: &'a mut Consumer<M>,
     /// How many bytes of records were read.
-    passed: u64,
+    peeked: u64,
     len: usize,
 }
 
 impl<'a, M: Memory> PeekBatch<'a, M> {
     pub(super) fn new(consumer: &'a mut Consumer<M>) -> PeekBatch<'a, M> {
-        PeekBatch { consumer, passed: 0, len: 0 }
+        PeekBatch { consumer, peeked: 0, len: 0 }
     }
 
     /// Returns how many messages were read.
@@ -34,12 +34,12 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
 
     /// Returns the position of the next message: how many bytes of records lie before it.
     pub fn position(&self) -> u64 {
-        self.consumer.position().wrapping_add(self.passed)
+        self.consumer.position().wrapping_add(self.peeked)
     }
 
     /// Begins anew with the first message that is in the ring: what was read is read again.
     pub fn rewind(&mut self) {
-        (self.passed, self.len) = (0, 0);
+        (self.peeked, self.len) = (0, 0);
     }
 
     /// Returns the length of the next message.
@@ -49,7 +49,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     /// [`PopError::Empty`], [`PopError::Broken`]: as the consumer's `pop`.
     #[inline]
     pub fn next_len(&mut self) -> Result<usize, PopError> {
-        self.consumer.next_len(self.passed)
+        self.consumer.next_len(self.peeked)
     }
 
     /// Returns the word that the producer gave the next message; 0 if none was given, and in a ring with a
@@ -72,9 +72,9 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     #[inline]
     pub fn append_next(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
         let len = self.next_len()?;
-        // SAFETY: the message after those passed has as many bytes.
+        // SAFETY: the message after those passed has that many bytes.
         unsafe { self.consumer.append_to(self.position(), len, bytes) };
-        Ok(self.pass(len))
+        Ok(self.advance(len))
     }
 
     /// Copies the next message to a buffer, and returns its length. The rest of `bytes` is left as it is.
@@ -85,21 +85,21 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     #[inline]
     pub fn copy_next(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
         let len = self.next_len()?;
-        // SAFETY: the message after those passed has as many bytes.
+        // SAFETY: the message after those passed has that many bytes.
         unsafe { self.consumer.copy_whole(self.position(), len, bytes) }?;
-        Ok(self.pass(len))
+        Ok(self.advance(len))
     }
 
     /// Passes the next message, of `len` bytes.
-    fn pass(&mut self, len: usize) -> usize {
-        self.passed += self.consumer.kind.geometry.size(len);
+    fn advance(&mut self, len: usize) -> usize {
+        self.peeked += self.consumer.kind.geometry.size(len);
         self.len += 1;
         len
     }
 
     /// Returns the consumer, and how many bytes of records were read.
     pub(crate) fn parts(&mut self) -> (&mut Consumer<M>, u64) {
-        (self.consumer, self.passed)
+        (self.consumer, self.peeked)
     }
 
     /// Gives the messages before `position` back to the producer, at once, and keeps those that were read after it.
@@ -133,7 +133,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     pub fn release_to(&mut self, position: u64) -> Result<Option<usize>, PopError> {
         self.consumer.check()?;
         let released = position.wrapping_sub(self.consumer.position());
-        if released > self.passed {
+        if released > self.peeked {
             return Ok(None);
         }
         // Each header is loaded a second time, and checked as at the first one: the producer may have changed it.
@@ -147,8 +147,8 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
             return Ok(None);
         }
         if count > 0 {
-            self.consumer.pass(self.consumer.position(), released);
-            self.passed -= released;
+            self.consumer.release_from(self.consumer.position(), released);
+            self.peeked -= released;
             self.len = self.len.saturating_sub(count);
         }
         Ok(Some(count))
@@ -157,7 +157,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     /// Gives all messages that were read back to the producer, at once.
     pub fn release(self) {
         if self.len > 0 && self.consumer.check().is_ok() {
-            self.consumer.pass(self.consumer.position(), self.passed);
+            self.consumer.release_from(self.consumer.position(), self.peeked);
         }
     }
 }

@@ -21,8 +21,8 @@ use super::{Batch, Claim, Geometry, Message, NO_WORD, Producer, Push, header_at,
 
 /// # The writing end of a message ring
 impl<M: Memory> Endpoint<Message, Writer, M> {
-    /// Continues after the last record that is there, and pauses up to `bound` before a load of the head. The
-    /// caller holds the producer's role.
+    /// Continues after the last committed record, and pauses up to `bound` before a load of the head. The caller holds
+    /// the producer's role.
     ///
     /// # Panics
     ///
@@ -33,7 +33,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         let stored = memory.tail().load(Ordering::Relaxed);
         let mut tail = geometry.check_start(SharedWord::Tail, stored)?;
         // That writer may have been killed between a header and its tail.
-        let mut room = geometry.most();
+        let mut room = geometry.max_used();
         while room > 0 {
             // SAFETY: the tail starts a record.
             let header = unsafe { load_observed(&memory, tail, geometry) };
@@ -72,7 +72,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     pub(crate) fn needed(&self, staged: u64, len: usize) -> Result<u64, PushError> {
         let max = self.kind.geometry.max_len();
         let size = self.kind.geometry.size(len.min(max));
-        if len > max || staged + size > self.kind.most() {
+        if len > max || staged + size > self.kind.max_used() {
             return Err(PushError::TooLong { len, max: max.saturating_sub(staged as usize) });
         }
         Ok(staged + size)
@@ -116,7 +116,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         if self.cursor.known() < size {
             return None;
         }
-        self.write_over(size);
+        self.invalidate_zeroed(size);
         Some(Claim::new(self, None, len))
     }
 
@@ -299,7 +299,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     ///
     /// # Safety
     ///
-    /// There is [`Producer::room`] for a record with as many bytes there.
+    /// There is [`Producer::room`] for a record with that many bytes there.
     #[inline(always)]
     pub(super) unsafe fn payload<R>(&self, staged: u64, at: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
         let start = self.kind.geometry.index(self.cursor.position().wrapping_add(staged));
@@ -391,13 +391,13 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         self.prepare(end, size);
     }
 
-    /// Takes lines that will be written soon, after a record of `size` bytes that ends at `end`. The consumer read them
-    /// one round ago.
+    /// Fetches lines that will be written soon, after a record of `size` bytes that ends at `end`. The consumer read
+    /// them one lap ago.
     ///
     /// Stores leave a processor in order, so a header waits until the lines of the stores before it have come. While
-    /// the consumer waits for each message, the next record is written to lines that were taken when nobody waited: the
-    /// next header but one is 0 before the record in front of it is begun, and a word of each further line is stored.
-    /// In a flow such a store would stand in front of all that follow; a prefetch does not.
+    /// the consumer waits for each message, the next record is written to lines that were fetched while the consumer
+    /// did not wait: the next header but one is 0 before the record in front of it is begun, and a word of each further
+    /// line is stored. In a flow such a store would stand in front of all that follow; a prefetch does not.
     #[inline(always)]
     fn prepare(&mut self, end: u64, size: u64) {
         let geometry = self.kind.geometry;
@@ -417,10 +417,10 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         }
     }
 
-    /// Forgets that a header beyond the tail is 0, if it lies within `size` bytes of records that are written now and
-    /// may never be published.
+    /// Forgets the header that was zeroed ahead, if it lies within `size` bytes after the tail: these are written now
+    /// and may never be published.
     #[inline(always)]
-    pub(super) fn write_over(&mut self, size: u64) {
+    pub(super) fn invalidate_zeroed(&mut self, size: u64) {
         let tail = self.cursor.position();
         if self.kind.zeroed.wrapping_sub(tail) < size {
             self.kind.zeroed = tail;

@@ -91,7 +91,7 @@ pub trait Push<M: Memory> {
         let (staged, len) = (batch.as_deref().map_or(0, Staged::bytes), payload.len());
         let size = producer.room(staged, len)?;
         if batch.is_some() {
-            producer.write_over(staged + size);
+            producer.invalidate_zeroed(staged + size);
         }
         // SAFETY: there is room for the record.
         let put = |producer: &Producer<M>, staged| unsafe { producer.put(staged, word.unwrap_or(NO_WORD), payload) };
@@ -110,7 +110,7 @@ pub trait Push<M: Memory> {
             return Err(PushError::TooLong { len, max });
         }
         let size = producer.room(staged, len)?;
-        producer.write_over(staged + size);
+        producer.invalidate_zeroed(staged + size);
         Ok(Claim::new(producer, batch, len))
     }
 }

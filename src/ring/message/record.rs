@@ -48,17 +48,17 @@ impl<'a, M: Memory> Record<'a, M> {
     /// if none was given, and in a ring with a [`record_alignment`](crate::Options::record_alignment) of 8.
     #[inline]
     pub fn word(&self) -> u64 {
-        if self.consumer.is_here() { self.consumer.word_of(self.position()) } else { NO_WORD }
+        if self.consumer.in_own_process() { self.consumer.word_of(self.position()) } else { NO_WORD }
     }
 
     /// Copies as many of its bytes as fit, from the first on, and returns how many that is.
     #[inline]
     pub fn copy_to(&self, bytes: &mut [u8]) -> usize {
-        if !self.consumer.is_here() {
+        if !self.consumer.in_own_process() {
             return 0;
         }
         let len = self.len.min(bytes.len());
-        // SAFETY: the message has as many bytes, and so has the buffer.
+        // SAFETY: the message has that many bytes, and so has the buffer.
         unsafe { self.consumer.take(self.position(), bytes.as_mut_ptr(), len) };
         len
     }
@@ -67,8 +67,8 @@ impl<'a, M: Memory> Record<'a, M> {
     #[inline]
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len);
-        if self.consumer.is_here() {
-            // SAFETY: the message has as many bytes.
+        if self.consumer.in_own_process() {
+            // SAFETY: the message has that many bytes.
             unsafe { self.consumer.append_to(self.position(), self.len, &mut bytes) };
         }
         bytes
@@ -77,11 +77,11 @@ impl<'a, M: Memory> Record<'a, M> {
     /// Copies the value that starts at byte `at`; `None` if the message ends before it does.
     #[inline]
     pub fn value<T: AnyBitPattern>(&self, at: usize) -> Option<T> {
-        at.checked_add(size_of::<T>()).filter(|&end| end <= self.len && self.consumer.is_here())?;
+        at.checked_add(size_of::<T>()).filter(|&end| end <= self.len && self.consumer.in_own_process())?;
         Some(match at & 7 {
-            // SAFETY: the message has as many bytes there, which start at a word, as its payload does.
+            // SAFETY: the message has that many bytes there, which start at a word, as its payload does.
             0 => unsafe { self.consumer.take_value::<T, T>(self.position(), at) },
-            // SAFETY: the message has as many bytes there, and a byte is always aligned.
+            // SAFETY: the message has that many bytes there, and a byte is always aligned.
             _ => unsafe { self.consumer.take_value::<T, u8>(self.position(), at) },
         })
     }
@@ -89,8 +89,8 @@ impl<'a, M: Memory> Record<'a, M> {
     /// Gives the space of the message back to the producer, as a pop does.
     #[inline]
     pub fn release(self) {
-        if self.consumer.is_here() {
-            self.consumer.pass(self.consumer.position(), self.consumer.kind.geometry.size(self.len));
+        if self.consumer.in_own_process() {
+            self.consumer.release_from(self.consumer.position(), self.consumer.kind.geometry.size(self.len));
         }
     }
 
@@ -107,7 +107,7 @@ impl<'a, M: Memory> Record<'a, M> {
     /// Returns its bytes: none in a child that was forked meanwhile.
     #[inline]
     pub(crate) fn in_place(&self) -> *const [u8] {
-        slice_from_raw_parts(self.as_ptr(), if self.consumer.is_here() { self.len } else { 0 })
+        slice_from_raw_parts(self.as_ptr(), if self.consumer.in_own_process() { self.len } else { 0 })
     }
 }
 
@@ -115,7 +115,7 @@ impl<'a, M: Memory> Record<'a, M> {
 impl<M: Memory> io::Read for Record<'_, M> {
     #[inline]
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.consumer.check_here()?;
+        self.consumer.check_process()?;
         let len = bytes.len().min(self.len - self.read);
         let read = |payload: *const u8| {
             // SAFETY: as many bytes of the message are there, and the buffer has room for them and is private.

@@ -10,7 +10,7 @@ use super::super::endpoint::Kind;
 use super::super::error::Broken;
 use super::super::memory::Memory;
 use super::super::position::split;
-use super::{Element, Producer, SMALL, SOME, Slot};
+use super::{CHUNK, Element, Producer, SMALL_ELEMENT, Slot};
 
 /// Slots that were taken in place and are not visible yet. Dropping it aborts it.
 #[must_use = "a claim that is dropped pushes nothing"]
@@ -48,13 +48,13 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
     /// Returns whether the slots may be touched: not in a child that was forked meanwhile, in which every call does
     /// nothing.
     #[inline(always)]
-    fn is_here(&self) -> bool {
-        self.producer.is_here()
+    fn in_own_process(&self) -> bool {
+        self.producer.in_own_process()
     }
 
     /// Fails in a child that was forked meanwhile.
-    pub(crate) fn check_here(&self) -> Result<(), Broken> {
-        self.producer.check_here()
+    pub(crate) fn check_process(&self) -> Result<(), Broken> {
+        self.producer.check_process()
     }
 
     /// Returns the addresses of the slots before the end of the buffer and of those after it; [`parts`](Self::parts)
@@ -75,7 +75,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
     #[inline(always)]
     pub(crate) fn units_here(&self) -> (usize, usize) {
         let ((first, second), units) = (self.parts(), self.producer.kind.units());
-        if self.is_here() { (first * units, second * units) } else { (0, 0) }
+        if self.in_own_process() { (first * units, second * units) } else { (0, 0) }
     }
 
     /// Pushes all slots. One that was not written holds an element of an earlier round, or zeros.
@@ -93,12 +93,12 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
     #[inline]
     pub fn commit_first(self, len: usize) {
         assert!(len <= self.len, "commit of {len} slots of a claim of {}", self.len);
-        if len > 0 && self.is_here() {
+        if len > 0 && self.in_own_process() {
             self.producer.publish_from(self.producer.cursor.position(), len);
         }
     }
 
-    /// Gives up all slots: nothing was pushed.
+    /// Drops the claim: nothing is pushed.
     pub fn abort(self) {}
 
     /// Writes the slots from `at` on. If the size of elements is known at run time, bytes after the last whole one are
@@ -112,7 +112,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
         let count = self.producer.kind.whole(values.len());
         let fits = self.len.checked_sub(at).is_some_and(|rest| count <= rest);
         assert!(fits, "{count} elements at slot {at} of a claim of {}", self.len);
-        if !self.is_here() {
+        if !self.in_own_process() {
             return;
         }
         let position = self.producer.cursor.position().wrapping_add(at as u64);
@@ -155,9 +155,9 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
         let mut values = values.into_iter().fuse();
         let mut filled = 0;
         while filled < self.len {
-            // Whoever makes the values may fork, so the check comes after that.
-            let len = match size_of::<T>() <= SMALL {
-                true => self.fill_some(filled, &mut values),
+            // The iterator may fork, so the check comes after it.
+            let len = match size_of::<T>() <= SMALL_ELEMENT {
+                true => self.fill_chunk(filled, &mut values),
                 false => values.next().map_or(0, |value| {
                     // SAFETY: the slot is one of the claim's.
                     unsafe { self.put(filled, &value) };
@@ -172,13 +172,13 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
         filled
     }
 
-    /// Writes some slots from `at` on, and returns how many. In a build that is not optimised, their room must not lie
-    /// in the frame of a caller whose elements are large.
+    /// Writes a chunk of slots from `at` on, and returns how many. In a build that is not optimised, the chunk must not
+    /// lie in the frame of a caller whose elements are large.
     #[cfg_attr(debug_assertions, inline(never))]
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn fill_some(&mut self, at: usize, values: &mut impl Iterator<Item = T>) -> usize {
-        let (mut some, mut len) = ([MaybeUninit::<T>::uninit(); SOME], 0);
-        for (place, value) in some[..SOME.min(self.len - at)].iter_mut().zip(values) {
+    fn fill_chunk(&mut self, at: usize, values: &mut impl Iterator<Item = T>) -> usize {
+        let (mut some, mut len) = ([MaybeUninit::<T>::uninit(); CHUNK], 0);
+        for (place, value) in some[..CHUNK.min(self.len - at)].iter_mut().zip(values) {
             place.write(value);
             len += 1;
         }
@@ -193,7 +193,7 @@ impl<T: Element, M: Memory> Claim<'_, T, M> {
     /// `at` is below the number of slots.
     #[inline(always)]
     unsafe fn put(&mut self, at: usize, value: &T) {
-        if !self.is_here() {
+        if !self.in_own_process() {
             return;
         }
         let position = self.producer.cursor.position().wrapping_add(at as u64);

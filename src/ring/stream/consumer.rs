@@ -123,7 +123,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
             return if wanted == 0 { Ok(0) } else { Err(PopError::Empty) };
         }
         let head = self.cursor.position();
-        // SAFETY: as many elements lie between the head and the known end.
+        // SAFETY: that many elements lie between the head and the known end.
         unsafe { self.take_slice(head, values.as_mut_ptr(), len) };
         self.advance_from(head, len as u64);
         Ok(len)
@@ -162,7 +162,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     #[inline(always)]
     unsafe fn copy(&self, position: u64, to: *mut T::Unit, count: usize) {
         let read = |slots: *const u8| {
-            // SAFETY: the slots are valid for as many elements and aligned as these are, or better.
+            // SAFETY: the slots are valid for that many elements and aligned as these are, or better.
             unsafe { T::copy::<Out>(&self.kind, slots, to.cast(), count) }
         };
         // SAFETY: the caller's promise.
@@ -207,7 +207,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
         }
     }
 
-    /// Peeks at as many elements in place as are there, at least one and at most `most`, in two parts if the buffer
+    /// Peeks at as many elements in place as are there, at least one and at most `max`, in two parts if the buffer
     /// ends between them.
     ///
     /// # Errors
@@ -215,20 +215,20 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// - [`PopError::Empty`]: none is there.
     /// - [`PopError::Broken`]: the handle can no longer be used.
     #[inline]
-    pub fn peek_up_to(&mut self, most: usize) -> Result<Peek<'_, T, M>, PopError> {
-        let len = self.known_up_to(most)?;
-        if len == 0 && most > 0 { Err(PopError::Empty) } else { Ok(Peek::new(self, len)) }
+    pub fn peek_up_to(&mut self, max: usize) -> Result<Peek<'_, T, M>, PopError> {
+        let len = self.known_up_to(max)?;
+        if len == 0 && max > 0 { Err(PopError::Empty) } else { Ok(Peek::new(self, len)) }
     }
 
-    /// Peeks at as many elements in place as are there before the buffer ends, at least one and at most `most`: always
+    /// Peeks at as many elements in place as are there before the buffer ends, at least one and at most `max`: always
     /// one part.
     ///
     /// # Errors
     ///
     /// As [`peek_up_to`](Self::peek_up_to).
     #[inline]
-    pub fn peek_contiguous(&mut self, most: usize) -> Result<Peek<'_, T, M>, PopError> {
-        let (before_the_end, _) = split(self.cursor.position(), most, self.kind.capacity());
+    pub fn peek_contiguous(&mut self, max: usize) -> Result<Peek<'_, T, M>, PopError> {
+        let (before_the_end, _) = split(self.cursor.position(), max, self.kind.capacity());
         self.peek_up_to(before_the_end)
     }
 
@@ -260,14 +260,14 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
         self.find_tail().map_err(|Unusable| self.cause())
     }
 
-    /// The same without the cause of a failure.
+    /// The same, with a unit error.
     ///
     /// A ping-pong takes this path for every element, so its two cases are kept short and inline: nothing new, and one
     /// element.
     #[inline(always)]
     fn find_tail(&mut self) -> Result<(), Unusable> {
         let (head, known_end) = (self.cursor.position(), self.cursor.known_end());
-        if !self.memory.is_here() {
+        if !self.memory.in_own_process() {
             return Err(Unusable);
         }
         let waited = if self.pace.is_idle() { 0 } else { self.wait()? };
@@ -282,7 +282,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
             self.pace.found_one();
             return Ok(());
         }
-        self.arrive(found, waited)
+        self.learn_tail(found, waited)
     }
 
     /// Waits before a load, as long as recent loads were not worth it. A poisoned handle always takes this path.
@@ -291,9 +291,9 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
         if self.broken.is_some() { Err(Unusable) } else { Ok(self.pace.wait()) }
     }
 
-    /// Learns of a tail that moved.
+    /// Checks a tail that has moved, and extends the known end.
     #[inline(never)]
-    fn arrive(&mut self, found: u64, waited: u32) -> Result<(), Unusable> {
+    fn learn_tail(&mut self, found: u64, waited: u32) -> Result<(), Unusable> {
         let lowest = self.cursor.known_end();
         match self.window().check(SharedWord::Tail, found) {
             Ok(tail) => {
@@ -344,7 +344,7 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
         if bytes.len() != size || !is_small(size) || head == self.cursor.known_end() {
             return false;
         }
-        // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and the buffer is private.
+        // SAFETY: the slot is valid for that many bytes and aligned as its size allows, and the buffer is private.
         let read = |slot: *const u8| unsafe { copy_words::<Out>(slot, bytes.as_mut_ptr(), size) };
         // SAFETY: the head is before the known end.
         unsafe { self.slots_to_read(head, 1, read) };

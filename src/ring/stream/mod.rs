@@ -12,8 +12,8 @@
 //!   nothing, so that an idle end answers at once.
 //!
 //! A push is in `producer.rs`, a pop in `consumer.rs`, a peek in `peek.rs`. Each moves its `cursor`, copies by `copy`,
-//! and asks `park` for a sleeper; only if it knows of too little it goes to `writer` or `reader`. The memory is
-//! `segment/mod.rs`.
+//! and checks for a sleeper by `park`; only if its cached position is used up does it call `writer` or `reader`. The
+//! memory is `segment/mod.rs`.
 //!
 //! The cached positions are those of rigtorp's and rtrb's queues; the paced load is a measured addition
 //! (docs/performance.md).
@@ -70,7 +70,7 @@ pub trait Slot {
     /// # Safety
     ///
     /// The slots are aligned as elements of this size can be; the other side is private to this process. Both are valid
-    /// for as many elements.
+    /// for that many elements.
     #[doc(hidden)]
     unsafe fn copy<D: Direction>(stream: &Stream<Self>, from: *const u8, to: *mut u8, count: usize);
 }
@@ -105,11 +105,11 @@ impl Slot for [u8] {
     }
 }
 
-/// Between a guard and an iterator, elements of so many bytes at most are copied some at once.
-const SMALL: usize = 64;
+/// Elements of this many bytes at most are copied in chunks between a guard and an iterator.
+const SMALL_ELEMENT: usize = 64;
 
-/// How many of them.
-const SOME: usize = 64;
+/// The elements of a chunk.
+const CHUNK: usize = 64;
 
 /// Elements of one type, or of one size, as the [`Kind`] of a ring.
 pub struct Stream<T: ?Sized> {
@@ -117,15 +117,14 @@ pub struct Stream<T: ?Sized> {
     mask: usize,
     /// The size of a slot in bytes.
     size: usize,
-    /// How many slots lie between the tail and the one of which a producer takes the lines ahead: two lines, or one
-    /// slot.
+    /// The distance in slots from the tail to the slot whose lines a producer fetches ahead: two lines, or one slot.
     pub(crate) ahead: u64,
     element: PhantomData<fn(&T)>,
 }
 
 impl<T: Slot + ?Sized> Kind for Stream<T> {
     #[inline(always)]
-    fn most(&self) -> u64 {
+    fn max_used(&self) -> u64 {
         self.capacity() as u64
     }
 

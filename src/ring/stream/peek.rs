@@ -11,7 +11,7 @@ use super::super::endpoint::Kind;
 use super::super::error::Broken;
 use super::super::memory::Memory;
 use super::super::position::split;
-use super::{Consumer, Element, SMALL, SOME, Slot};
+use super::{CHUNK, Consumer, Element, SMALL_ELEMENT, Slot};
 
 /// Elements that are read in place. Dropping it without a release leaves them in the ring.
 #[must_use = "a peek that is dropped releases nothing"]
@@ -56,13 +56,13 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
 
     /// Returns whether the elements may be touched: not in a child that was forked meanwhile.
     #[inline(always)]
-    fn is_here(&self) -> bool {
-        self.consumer.is_here()
+    fn in_own_process(&self) -> bool {
+        self.consumer.in_own_process()
     }
 
     /// Fails in a child that was forked meanwhile.
-    pub(crate) fn check_here(&self) -> Result<(), Broken> {
-        self.consumer.check_here()
+    pub(crate) fn check_process(&self) -> Result<(), Broken> {
+        self.consumer.check_process()
     }
 
     /// Returns the addresses of the elements before the end of the buffer and of those after it;
@@ -83,7 +83,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
     #[inline(always)]
     pub(crate) fn units_here(&self) -> (usize, usize) {
         let ((first, second), units) = (self.parts(), self.consumer.kind.units());
-        if self.is_here() { (first * units, second * units) } else { (0, 0) }
+        if self.in_own_process() { (first * units, second * units) } else { (0, 0) }
     }
 
     /// Copies the elements from `at` on. If their size is known at run time, only whole ones are copied.
@@ -96,7 +96,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
         let count = self.consumer.kind.whole(values.len());
         let fits = self.len.checked_sub(at).is_some_and(|rest| count <= rest);
         assert!(fits, "{count} elements at {at} of a peek at {}", self.len);
-        if !self.is_here() {
+        if !self.in_own_process() {
             return;
         }
         let position = self.consumer.cursor.position().wrapping_add(at as u64);
@@ -137,7 +137,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
     #[inline]
     pub fn release_first(self, len: usize) {
         assert!(len <= self.len, "release of {len} elements of a peek at {}", self.len);
-        if len > 0 && self.is_here() {
+        if len > 0 && self.in_own_process() {
             self.consumer.advance_from(self.position(), len as u64);
         }
     }
@@ -148,7 +148,7 @@ impl<T: Element, M: Memory> Peek<'_, T, M> {
     #[inline]
     #[must_use]
     pub fn get(&self, at: usize) -> Option<T> {
-        if at >= self.len || !self.is_here() {
+        if at >= self.len || !self.in_own_process() {
             return None;
         }
         let position = self.consumer.cursor.position().wrapping_add(at as u64);
@@ -168,7 +168,7 @@ impl<T: Element, M: Memory> Peek<'_, T, M> {
 impl<M: Memory> io::Read for Peek<'_, u8, M> {
     #[inline]
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.check_here()?;
+        self.check_process()?;
         let len = bytes.len().min(self.len - self.read);
         self.copy_to_slice(self.read, &mut bytes[..len]);
         self.read += len;
@@ -200,12 +200,12 @@ pub struct Elements<'a, T: Element, M: Memory> {
 }
 
 impl<T: Element, M: Memory> Elements<'_, T, M> {
-    /// Copies some elements. Whoever was handed the last ones may have forked.
+    /// Copies a chunk of elements. The caller may have forked since the last one.
     #[inline(always)]
-    fn take_some<'a>(&mut self, some: &'a mut [MaybeUninit<T>; SOME]) -> &'a [T] {
-        let len = if self.consumer.is_here() { SOME.min(self.len()) } else { 0 };
+    fn take_chunk<'a>(&mut self, some: &'a mut [MaybeUninit<T>; CHUNK]) -> &'a [T] {
+        let len = if self.consumer.in_own_process() { CHUNK.min(self.len()) } else { 0 };
         let to = some.as_mut_ptr().cast();
-        // SAFETY: the elements are among the peek's, and there is room for `SOME`.
+        // SAFETY: the elements are among the peek's, and there is room for `CHUNK`.
         unsafe { self.consumer.take_slice(self.next, to, len) };
         self.next = self.next.wrapping_add(len as u64);
         // SAFETY: the first `len` are written, and every bit pattern is a `T`.
@@ -216,11 +216,11 @@ impl<T: Element, M: Memory> Elements<'_, T, M> {
     /// lie in the frame of a caller whose elements are large.
     #[cfg_attr(debug_assertions, inline(never))]
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn fold_some<B>(mut self, init: B, mut fold: impl FnMut(B, T) -> B) -> B {
+    fn fold_chunks<B>(mut self, init: B, mut fold: impl FnMut(B, T) -> B) -> B {
         let mut folded = init;
         loop {
-            let mut some = [MaybeUninit::uninit(); SOME];
-            let some = self.take_some(&mut some);
+            let mut some = [MaybeUninit::uninit(); CHUNK];
+            let some = self.take_chunk(&mut some);
             if some.is_empty() {
                 return folded;
             }
@@ -234,7 +234,7 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        if self.next == self.end || !self.consumer.is_here() {
+        if self.next == self.end || !self.consumer.in_own_process() {
             return None;
         }
         // SAFETY: the element is one of the peek's.
@@ -245,8 +245,8 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
 
     #[inline]
     fn fold<B, F: FnMut(B, T) -> B>(self, init: B, mut fold: F) -> B {
-        if size_of::<T>() <= SMALL {
-            return self.fold_some(init, fold);
+        if size_of::<T>() <= SMALL_ELEMENT {
+            return self.fold_chunks(init, fold);
         }
         let mut folded = init;
         for element in self {

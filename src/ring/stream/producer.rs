@@ -13,9 +13,9 @@ use super::super::position::split;
 use super::consumer::ENOUGH;
 use super::{Claim, Element, Producer, Slot, Stream};
 
-/// A producer does not pause at a full ring of fewer slots, or of no more lines than this.
-const FEW: usize = 32;
-const FEW_LINES: usize = 8;
+/// A producer does not pause at a full ring of fewer slots, or of no more lines, than these.
+const MIN_PACED_SLOTS: usize = 32;
+const MIN_PACED_LINES: usize = 8;
 
 /// # The writing end of a stream ring
 impl<T: Element, M: Memory> Endpoint<Stream<T>, Writer, M> {
@@ -89,7 +89,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
         // In a ring of a few slots, or lines, a pause is longer than the consumer needs to read them all.
-        let is_small = capacity < FEW || capacity * size <= FEW_LINES * LINE;
+        let is_small = capacity < MIN_PACED_SLOTS || capacity * size <= MIN_PACED_LINES * LINE;
         let bound = if is_small { Bound::Pauses(0) } else { bound.into() };
         let pace = Pace::new(bound, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
         let mut producer: Producer<T, M> = Endpoint::begin(memory, kind, tail, pace);
@@ -114,7 +114,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
             return if wanted == 0 { Ok(0) } else { Err(PushError::Full(0)) };
         }
         let tail = self.cursor.position();
-        // SAFETY: as many slots are free from the tail on.
+        // SAFETY: that many slots are free from the tail on.
         unsafe { self.put_slice(tail, values.as_ptr(), free) };
         self.publish_from(tail, free);
         Ok(free)
@@ -132,11 +132,11 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// # Safety
     ///
     /// - The slots lie between the tail and the known end, and before the end of the buffer.
-    /// - `from` is private and valid for as many elements.
+    /// - `from` is private and valid for that many elements.
     #[inline(always)]
     pub(super) unsafe fn put(&mut self, position: u64, from: *const T::Unit, count: usize) {
         let write = |slots: *mut u8| {
-            // SAFETY: the slots are valid for as many elements and aligned as these are, or better.
+            // SAFETY: the slots are valid for that many elements and aligned as these are, or better.
             unsafe { T::copy::<In>(&self.kind, from.cast(), slots, count) }
         };
         // SAFETY: the caller's promise.
@@ -148,7 +148,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// # Safety
     ///
     /// - The slots lie between the tail and the known end.
-    /// - `from` is private and valid for as many elements.
+    /// - `from` is private and valid for that many elements.
     #[inline(always)]
     pub(super) unsafe fn put_slice(&mut self, position: u64, from: *const T::Unit, count: usize) {
         let (first, second) = split(position, count, self.kind.capacity());
@@ -196,27 +196,27 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         if free < len { Err(PushError::Full(free)) } else { Ok(Claim::new(self, len)) }
     }
 
-    /// Takes as many slots in place as are free, at least one and at most `most`, in two parts if the buffer ends
+    /// Takes as many slots in place as are free, at least one and at most `max`, in two parts if the buffer ends
     /// between them.
     ///
     /// # Errors
     ///
     /// As [`claim`](Self::claim), but never [`PushError::TooLong`].
     #[inline]
-    pub fn claim_up_to(&mut self, most: usize) -> Result<Claim<'_, T, M>, PushError> {
-        let len = self.free_up_to(most)?;
-        if len == 0 && most > 0 { Err(PushError::Full(0)) } else { Ok(Claim::new(self, len)) }
+    pub fn claim_up_to(&mut self, max: usize) -> Result<Claim<'_, T, M>, PushError> {
+        let len = self.free_up_to(max)?;
+        if len == 0 && max > 0 { Err(PushError::Full(0)) } else { Ok(Claim::new(self, len)) }
     }
 
-    /// Takes as many slots in place as are free before the buffer ends, at least one and at most `most`: always one
+    /// Takes as many slots in place as are free before the buffer ends, at least one and at most `max`: always one
     /// part.
     ///
     /// # Errors
     ///
     /// As [`claim_up_to`](Self::claim_up_to).
     #[inline]
-    pub fn claim_contiguous(&mut self, most: usize) -> Result<Claim<'_, T, M>, PushError> {
-        let (before_the_end, _) = split(self.cursor.position(), most, self.kind.capacity());
+    pub fn claim_contiguous(&mut self, max: usize) -> Result<Claim<'_, T, M>, PushError> {
+        let (before_the_end, _) = split(self.cursor.position(), max, self.kind.capacity());
         self.claim_up_to(before_the_end)
     }
 
@@ -251,13 +251,13 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         self.memory.tail().store(tail, Ordering::Release);
         self.notifier.published(&self.memory, Role::Consumer, tail);
         if T::size(&self.kind) >= M::SMALLEST_AHEAD && self.pace.is_awaited() && self.kind.ahead < self.cursor.known() {
-            // SAFETY: as many slots and one more are free from the tail on.
+            // SAFETY: that many slots and one more are free from the tail on.
             unsafe { self.prepare(tail.wrapping_add(self.kind.ahead)) };
         }
     }
 
-    /// Takes the lines of a slot that will be written soon, which the consumer read one round ago: a byte of each is
-    /// stored while nobody waits. In a flow such a store would stand in front of all that follow.
+    /// Fetches the lines of a slot that will be written soon, which the consumer read one lap ago: a byte of each is
+    /// stored while the consumer does not wait. In a flow such a store would delay all that follow.
     ///
     /// # Safety
     ///
@@ -286,7 +286,7 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
         if bytes.len() != size || !is_small(size) || tail == self.cursor.known_end() {
             return false;
         }
-        // SAFETY: the slot is valid for as many bytes and aligned as its size allows, and these are private.
+        // SAFETY: the slot is valid for that many bytes and aligned as its size allows, and these are private.
         let write = |slot: *mut u8| unsafe { units::<In, u64>(bytes.as_ptr(), slot, size) };
         // SAFETY: the tail is before the known end, so its slot is free.
         unsafe { self.slots_to_write(tail, 1, write) };

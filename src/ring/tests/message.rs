@@ -105,7 +105,7 @@ fn messages_of_every_length_lie_side_by_side<P: Place>() {
         for len in 0..=130.min(geometry.max_len() - 2 * geometry.alignment()) {
             // The ends of all three are told apart, and a neighbour that was written over is seen.
             let lens = [len, 0, len % 9];
-            let fits = lens.iter().map(|&len| geometry.size(len)).sum::<u64>() <= geometry.most();
+            let fits = lens.iter().map(|&len| geometry.size(len)).sum::<u64>() <= geometry.max_used();
             let lens = if fits { &lens[..] } else { &lens[..2] };
             lens.iter().for_each(|&len| push(&mut producer, len));
             lens.iter().for_each(|&len| pop(&mut consumer, len));
@@ -161,7 +161,7 @@ fn exactly_the_largest_record_fits_an_empty_ring<P: Place>() {
 fn a_full_ring_has_room_again_after_a_read<P: Place>() {
     for geometry in smallest::<P>() {
         let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
-        let count = (geometry.most() / geometry.size(24)) as usize;
+        let count = (geometry.max_used() / geometry.size(24)) as usize;
         (0..count).for_each(|_| push(&mut producer, 24));
         assert!(matches!((producer.push(&message(24)), producer.can_push(24)), (Err(PushError::Full(_)), Ok(false))));
         assert!(matches!(producer.push_value(&[0_u64; 3]), Err(PushError::Full(_))));
@@ -292,7 +292,7 @@ fn a_value_of_another_size_leaves_the_message<P: Place>() {
 fn the_space_of_a_message_is_free_when_its_pop_returns<P: Place>() {
     for geometry in ALIGNS.map(|align| Geometry::new(4 * P::SMALLEST, align)) {
         let size = geometry.size(24);
-        let count = geometry.most() / size;
+        let count = geometry.max_used() / size;
         let (mut producer, mut consumer) = filled::<P>(geometry, PACED, vec![24; count as usize]);
         for popped in 1..count - 4 {
             pop(&mut consumer, 24);

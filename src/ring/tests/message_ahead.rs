@@ -95,7 +95,7 @@ fn nothing_is_zeroed_ahead_while_messages_are_unread<P: Place>() {
         // It has seen the ring with messages in it.
         push(&mut producer, 0);
         let behind = producer.kind.zeroed.wrapping_sub(producer.position());
-        assert!(behind == 0 || behind > geometry.most(), "{behind} ahead of the tail");
+        assert!(behind == 0 || behind > geometry.max_used(), "{behind} ahead of the tail");
         assert_eq!(producer.push(&[]), Err(PushError::Full(0)));
         (0..count).for_each(|_| pop(&mut consumer, 0));
         is_empty(&mut consumer);

@@ -250,7 +250,7 @@ fn a_batch_with_nothing_but_a_claim_that_was_given_up_is_empty<P: Place>() {
 fn a_batch_that_finds_the_ring_full_keeps_what_it_has<P: Place>() {
     for geometry in smallest::<P>() {
         let (mut producer, mut consumer) = pair::<P>(geometry, EAGER);
-        let count = (geometry.most() / geometry.size(20)) as usize;
+        let count = (geometry.max_used() / geometry.size(20)) as usize;
         for round in 0..5 {
             let taken = round.min(count);
             (0..taken).for_each(|_| push(&mut producer, 20));

@@ -124,7 +124,7 @@ fn a_producer_killed_after_the_first_header_of_a_batch_is_succeeded_behind_it<P:
             is_empty(&mut consumer);
             // The largest batch that there is.
             let stored = tail(&producer);
-            let count = (geometry.most() / geometry.size(0)) as usize;
+            let count = (geometry.max_used() / geometry.size(0)) as usize;
             let mut batch = producer.batch();
             (0..count).for_each(|_| batch.push(&[]).unwrap());
             assert!(matches!(batch.push(&[]), Err(PushError::Full(_))));
@@ -289,7 +289,7 @@ fn in_a_flow<P: Place>(geometry: Geometry, start: u64) -> (super::message::Pair<
 
 fn an_impossible_tail_poisons_the_consumer<P: Place>() {
     for geometry in smallest::<P>() {
-        let (step, most) = (geometry.alignment() as u64, geometry.most());
+        let (step, most) = (geometry.alignment() as u64, geometry.max_used());
         for start in [0, 64 * 1000, 128_u64.wrapping_neg()] {
             let lies: [fn(u64, u64, u64) -> u64; 5] = [
                 |head, most, step| head.wrapping_add(most + step),
@@ -317,18 +317,18 @@ fn an_impossible_tail_poisons_the_consumer<P: Place>() {
 fn a_tail_as_far_off_as_it_can_be_is_accepted<P: Place>() {
     for geometry in smallest::<P>() {
         let ((producer, mut consumer), head) = in_a_flow::<P>(geometry, 0);
-        producer.memory.tail().store(head.wrapping_sub(geometry.most()), Ordering::Relaxed);
+        producer.memory.tail().store(head.wrapping_sub(geometry.max_used()), Ordering::Relaxed);
         is_empty(&mut consumer);
         let ((producer, mut consumer), head) = in_a_flow::<P>(geometry, 0);
         store_header(&producer.memory, head, 256 * geometry.max_len() as u64 + 1);
-        producer.memory.tail().store(head.wrapping_add(geometry.most()), Ordering::Relaxed);
+        producer.memory.tail().store(head.wrapping_add(geometry.max_used()), Ordering::Relaxed);
         assert_eq!(consumer.peek().map(|record| record.len()), Ok(geometry.max_len()));
     }
 }
 
 fn impossible_positions_are_refused_at_attach<P: Place>() {
     for geometry in smallest::<P>() {
-        let (step, most) = (geometry.alignment() as u64, geometry.most());
+        let (step, most) = (geometry.alignment() as u64, geometry.max_used());
         let attach = |tail: u64, head: u64| {
             let (first, second) = P::message_memories(geometry);
             first.tail().store(tail, Ordering::Relaxed);
@@ -389,7 +389,7 @@ fn an_impossible_header_in_front_of_the_tail_poisons_the_consumer<P: Place>() {
         let size = geometry.size(8);
         // What is left in front of the tail where the second record starts.
         let longest = 2 * size - geometry.payload_offset() as u64;
-        if 3 * size > geometry.most() {
+        if 3 * size > geometry.max_used() {
             continue;
         }
         for found in impossible_headers(longest).into_iter().chain([0, 256 * geometry.max_len() as u64 + 1]) {
@@ -466,10 +466,10 @@ fn a_walk_over_records_ends_where_the_ring_does<P: Place>() {
         // Every record has none behind it, all around.
         (0..P::SMALLEST).step_by(align).for_each(|position| store_header(&first, position as u64, 1));
         let mut producer = Producer::attach(first, geometry, EAGER).unwrap();
-        assert_eq!(tail(&producer), geometry.most());
+        assert_eq!(tail(&producer), geometry.max_used());
         assert!(matches!(producer.push(&[]), Err(PushError::Full(_))));
         let mut consumer = Consumer::attach(second, geometry, EAGER).unwrap();
-        (0..geometry.most() / align as u64).for_each(|_| pop(&mut consumer, 0));
+        (0..geometry.max_used() / align as u64).for_each(|_| pop(&mut consumer, 0));
         push(&mut producer, 8);
         pop(&mut consumer, 8);
     }
@@ -484,7 +484,7 @@ fn a_consumer_that_lied_is_found_out_by_the_next_producer<P: Place>() {
         let cause = Corrupted {
             word: SharedWord::Head,
             found: end + step,
-            lowest: end.wrapping_sub(geometry.most()),
+            lowest: end.wrapping_sub(geometry.max_used()),
             highest: end,
             step,
         };

@@ -126,7 +126,7 @@ fn push(tx: &mut Producer, choices: &impl Choices, patience: u64) -> Outcome {
             let _ = (tx.name(), tx.generation(), tx.position(), tx.capacity(), tx.record_alignment());
             let _ = (tx.ring_id(), tx.first_position(), tx.peer(), tx.descriptor(), tx.is_forked());
             tx.set_wait(strategy(choices));
-            let _ = tx.wake_in_vain();
+            let _ = tx.wake_spuriously();
             if choices.below(4) == 0 {
                 drop(tx.waker());
             }
@@ -274,7 +274,7 @@ fn pop(rx: &mut Consumer, choices: &impl Choices, patience: u64) -> Outcome {
             let _ = (rx.name(), rx.generation(), rx.position(), rx.capacity(), rx.record_alignment());
             let _ = (rx.ring_id(), rx.first_position(), rx.peer(), rx.descriptor(), rx.is_forked());
             rx.set_wait(strategy(choices));
-            let _ = rx.wake_in_vain();
+            let _ = rx.wake_spuriously();
             if choices.below(4) == 0 {
                 drop(rx.waker());
             }

@@ -171,7 +171,7 @@ fn push<T: Sample>(tx: &mut Producer<T>, choices: &impl Choices, patience: u64) 
             let _ = (tx.name(), tx.generation(), tx.position(), tx.ring_id(), tx.first_position());
             let _ = (tx.peer(), tx.descriptor(), tx.is_forked());
             tx.set_wait(strategy(choices));
-            let _ = tx.wake_in_vain();
+            let _ = tx.wake_spuriously();
             if choices.below(4) == 0 {
                 drop(tx.waker());
             }
@@ -286,7 +286,7 @@ fn pop<T: Sample>(rx: &mut Consumer<T>, choices: &impl Choices, patience: u64) -
             let _ = (rx.name(), rx.generation(), rx.position(), rx.ring_id(), rx.first_position());
             let _ = (rx.peer(), rx.descriptor(), rx.is_forked());
             rx.set_wait(strategy(choices));
-            let _ = rx.wake_in_vain();
+            let _ = rx.wake_spuriously();
             if choices.below(4) == 0 {
                 drop(rx.waker());
             }

@@ -80,7 +80,7 @@ macro_rules! handles {
             }
 
             fn wake(&mut self) -> Refused {
-                self.wake_in_vain().map_err(|broken| pop_refused(PopError::Broken(broken)))
+                self.wake_spuriously().map_err(|broken| pop_refused(PopError::Broken(broken)))
             }
 
             fn close(self: Box<Self>) -> Result<(), Error> {

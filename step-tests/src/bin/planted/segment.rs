@@ -35,13 +35,13 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Creates as the segment that ships does.
-    pub(crate) fn create(request: &Request, wanted: &Wanted) -> Result<OwnedFd, Error> {
-        Shipped::create(request, wanted)
+    pub(crate) fn create(request: &Request, requirements: &Requirements) -> Result<OwnedFd, Error> {
+        Shipped::create(request, requirements)
     }
 
     /// Attaches as the segment that ships does.
-    pub(crate) fn attach(request: &Request, role: Role, wanted: &Wanted) -> Result<Segment, Error> {
-        let shipped = Shipped::attach(request, role, wanted)?;
+    pub(crate) fn attach(request: &Request, role: Role, requirements: &Requirements) -> Result<Segment, Error> {
+        let shipped = Shipped::attach(request, role, requirements)?;
         let late = LateWrites::default();
         let word = |word: &AtomicU64, purpose| {
             let publishes = match shipped.is_mirrored() {
@@ -72,7 +72,7 @@ impl Segment {
     pub(crate) fn ends(&self, seen: (Presence, bool), has_data: bool) -> Ends {
         let ends = self.shipped.ends(seen, has_data);
         if self.counts_as_told {
-            ends.told(self, Role::Consumer, seen.0);
+            ends.mark_told(self, Role::Consumer, seen.0);
         }
         ends
     }
@@ -186,8 +186,8 @@ unsafe impl Memory for Segment {
         self.shipped.is_mirrored()
     }
 
-    fn is_here(&self) -> bool {
-        self.shipped.is_here()
+    fn in_own_process(&self) -> bool {
+        self.shipped.in_own_process()
     }
 
     fn own(&self, role: Role) -> NonNull<[u64; 2]> {

@@ -1,4 +1,4 @@
-//! What a caller wants a ring to be: what is written at its creation, and what an existing one is compared with.
+//! What a caller requires of a ring: what is written at its creation, and what an existing one is compared with.
 
 use std::alloc::Layout;
 use std::num::NonZeroU64;
@@ -14,33 +14,33 @@ use crate::ring::message::{LARGEST_ALIGN, SMALLEST_ALIGN};
 
 /// What a ring must be.
 #[derive(Debug)]
-pub(crate) struct Wanted {
-    /// What a ring that is created like this says of itself, but for its birth.
+pub(crate) struct Requirements {
+    /// The identity of a ring that is created by these requirements, except for its stamp.
     made: Identity,
-    /// If there is none, any will do, and no ring is created.
+    /// If there is none, any is accepted, and no ring is created.
     capacity: Option<u64>,
-    /// If there is none, any will do that records can have.
+    /// If there is none, any is accepted that records can have.
     record_align: Option<u64>,
-    /// Whether any type will do, if its elements have the same size.
+    /// Whether any type is accepted, if its elements have the same size.
     any_type: bool,
-    /// Whether nothing of the ring will be changed.
-    only_looks: bool,
+    /// Whether the ring is only read.
+    is_read_only: bool,
 }
 
-/// What is chosen for each ring that is created.
+/// What is chosen anew for each ring that is created.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Birth {
+pub(super) struct CreationStamp {
     /// Unless the caller gives another one.
     pub(super) ring_id: u64,
     /// In nanoseconds since 1970.
     pub(super) time: u64,
 }
 
-/// What a caller asks of a ring of either kind, as it was given.
+/// The parameters of a ring of either kind, as the caller gave them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Terms {
+pub(crate) struct Parameters {
     pub(crate) type_tag: String,
-    /// Whether any type will do, if its elements have the same size.
+    /// Whether any type is accepted, if its elements have the same size.
     pub(crate) any_type: bool,
     /// In elements or bytes. It is rounded up to a power of two.
     pub(crate) capacity: Option<usize>,
@@ -52,39 +52,39 @@ pub(crate) struct Terms {
     pub(crate) ring_id: Option<NonZeroU64>,
 }
 
-impl Wanted {
+impl Requirements {
     /// A ring of elements of this layout.
-    pub(crate) fn stream(terms: &Terms, element: Layout) -> Result<Wanted, Error> {
+    pub(crate) fn stream(parameters: &Parameters, element: Layout) -> Result<Requirements, Error> {
         let (size, align) = (element.size(), element.align());
         if size == 0 || size % align != 0 || align > DATA_ALIGN {
             let expected = format!("at least 1 byte, a multiple of the alignment, which is at most {DATA_ALIGN}");
             return Err(Error::invalid("elements", format_args!("{size} bytes aligned to {align}"), expected));
         }
         // Half of the address space is more than any machine maps, and leaves room for the header.
-        let capacity = round_up(terms.capacity, size, isize::MAX as usize / 2)?;
-        Wanted::of(terms, STREAM, element, capacity)
+        let capacity = round_up(parameters.capacity, size, isize::MAX as usize / 2)?;
+        Requirements::of(parameters, STREAM, element, capacity)
     }
 
     /// A ring of messages, which are made of bytes.
-    pub(crate) fn messages(terms: &Terms) -> Result<Wanted, Error> {
-        let alignment = terms.record_align.unwrap_or(SMALLEST_ALIGN);
+    pub(crate) fn messages(parameters: &Parameters) -> Result<Requirements, Error> {
+        let alignment = parameters.record_align.unwrap_or(SMALLEST_ALIGN);
         if !can_be_aligned(alignment as u64) {
             return Err(Error::invalid("record alignment", format_args!("{alignment} bytes"), "8, 16, 32 or 64"));
         }
-        let position = terms.first_position;
+        let position = parameters.first_position;
         if position % alignment as u64 != 0 {
             let expected = format!("a multiple of the record alignment of {alignment} bytes");
             return Err(Error::invalid("first position", position, expected));
         }
         // The data area is mapped twice, by whole pages, and fits half of the address space.
-        let capacity = round_up(terms.capacity, 1, isize::MAX as usize / 4)?.map(|bytes| bytes.max(page_size()));
-        Wanted::of(terms, MESSAGE, Layout::new::<u8>(), capacity)
+        let capacity = round_up(parameters.capacity, 1, isize::MAX as usize / 4)?.map(|bytes| bytes.max(page_size()));
+        Requirements::of(parameters, MESSAGE, Layout::new::<u8>(), capacity)
     }
 
-    fn of(terms: &Terms, kind: u64, element: Layout, capacity: Option<usize>) -> Result<Wanted, Error> {
-        let record_align = if kind == STREAM { Some(0) } else { terms.record_align };
+    fn of(parameters: &Parameters, kind: u64, element: Layout, capacity: Option<usize>) -> Result<Requirements, Error> {
+        let record_align = if kind == STREAM { Some(0) } else { parameters.record_align };
         let (size, align) = (element.size(), element.align());
-        let text = &terms.type_tag;
+        let text = &parameters.type_tag;
         let mut made = Identity {
             layout_version: LAYOUT_VERSION,
             kind,
@@ -97,36 +97,36 @@ impl Wanted {
             record_align: record_align.unwrap_or(SMALLEST_ALIGN) as u64,
             header_length: HEADER_LENGTH,
             features: Features::default(),
-            ring_id: terms.ring_id.map_or(0, NonZeroU64::get),
+            ring_id: parameters.ring_id.map_or(0, NonZeroU64::get),
             created: 0,
-            first_position: terms.first_position,
+            first_position: parameters.first_position,
             tag: Tag::of(text).ok_or_else(|| {
                 Error::invalid("type tag", format_args!("{} bytes", text.len()), format!("at most {LONGEST_TAG}"))
             })?,
         };
         made.segment_length = length(&made, made.capacity);
-        Ok(Wanted {
+        Ok(Requirements {
             made,
             capacity: capacity.map(|capacity| capacity as u64),
             record_align: record_align.map(|align| align as u64),
-            any_type: terms.any_type,
-            only_looks: false,
+            any_type: parameters.any_type,
+            is_read_only: false,
         })
     }
 
-    /// The ring that a segment says it is, if there can be such a ring.
-    pub(super) fn whatever(found: Identity) -> Wanted {
+    /// Requires what a segment says of itself, as far as there can be such a ring.
+    pub(super) fn from_identity(found: Identity) -> Requirements {
         let is_stream = found.kind == STREAM;
         let kind = if is_stream { STREAM } else { MESSAGE };
         let element_size = if is_stream { found.element_size.max(1) } else { 1 };
         let aligns = |align: u64| align.is_power_of_two() && element_size % align == 0;
         let element_align = Some(found.element_align).filter(|&align| is_stream && aligns(align)).unwrap_or(1);
-        Wanted {
+        Requirements {
             made: Identity { kind, data_offset: data_offset(kind), element_size, element_align, ..found },
             capacity: None,
             record_align: is_stream.then_some(0),
             any_type: false,
-            only_looks: true,
+            is_read_only: true,
         }
     }
 
@@ -135,13 +135,13 @@ impl Wanted {
         self.capacity.is_some()
     }
 
-    /// Returns what a ring that is created like this says of itself.
-    pub(super) fn identity(&self, birth: Birth) -> Identity {
-        let ring_id = if self.made.ring_id == 0 { birth.ring_id } else { self.made.ring_id };
-        Identity { ring_id, created: birth.time, ..self.made }
+    /// Returns the identity of a ring that is created now.
+    pub(super) fn identity(&self, creation_stamp: CreationStamp) -> Identity {
+        let ring_id = if self.made.ring_id == 0 { creation_stamp.ring_id } else { self.made.ring_id };
+        Identity { ring_id, created: creation_stamp.time, ..self.made }
     }
 
-    /// Compares what a segment says of itself with what is wanted, and its length with that of the object.
+    /// Compares the identity of a segment with the requirements, and its length with that of the object.
     pub(super) fn check(&self, name: &str, found: Identity, object_length: u64) -> Result<(), Error> {
         let compare = |checks: &[(Attribute, u64, u64)]| {
             let differs = checks.iter().find(|(_, found, expected)| found != expected);
@@ -170,26 +170,26 @@ impl Wanted {
             (Attribute::Capacity, found.capacity, self.capacity.unwrap_or(found.capacity)),
             (Attribute::DataOffset, found.data_offset, self.made.data_offset),
             (Attribute::SegmentLength, found.segment_length, length(&self.made, found.capacity)),
-            // A capacity that none can have, in an object that was cut to nothing meanwhile.
+            // An impossible capacity, in an object that was truncated to nothing meanwhile.
             (Attribute::SegmentLength, found.segment_length, found.segment_length.max(DATA_OFFSET as u64)),
             (Attribute::ObjectLength, object_length, found.segment_length),
         ])
     }
 
-    /// Refuses features that are not known and must be.
+    /// Refuses unknown features that a process must know.
     fn check_features(&self, name: &str, found: Features) -> Result<(), Error> {
         let refuse = |can_be_inspected, found: u64, known: u64| match found & !known {
             0 => Ok(()),
             _ => Err(Error::UnknownFeatures { name: name.to_owned(), found, known, can_be_inspected }),
         };
         refuse(false, found.incompatible, INCOMPATIBLE)?;
-        match self.only_looks {
+        match self.is_read_only {
             true => Ok(()),
             false => refuse(true, found.read_only_compatible, READ_ONLY_COMPATIBLE),
         }
     }
 
-    /// Compares the texts of type tags, and refuses one that is none.
+    /// Compares the type tags, and refuses an invalid one.
     fn check_tag(&self, name: &str, found: Tag) -> Result<(), Error> {
         let text_of = |tag: Tag| tag.text().map_err(|difference| mismatch(name, difference));
         let text = text_of(found)?;
@@ -219,7 +219,7 @@ fn length(like: &Identity, capacity: u64) -> u64 {
     length.filter(|&length| isize::try_from(length).is_ok_and(|length| length <= isize::MAX / 2)).unwrap_or(0)
 }
 
-/// Rounds a capacity up to a power of two, for a data area that is at most so long.
+/// Rounds a capacity up to a power of two, for a data area of at most `longest` bytes.
 fn round_up(capacity: Option<usize>, element_size: usize, longest: usize) -> Result<Option<usize>, Error> {
     let Some(capacity) = capacity else { return Ok(None) };
     let fits = |slots: &usize| slots.checked_mul(element_size).is_some_and(|len| len <= longest);
@@ -258,14 +258,14 @@ fn type_id(tag: &str, size: usize, align: usize) -> u64 {
 mod tests {
     use super::*;
 
-    const BIRTH: Birth = Birth { ring_id: 7, time: 8 };
+    const BIRTH: CreationStamp = CreationStamp { ring_id: 7, time: 8 };
 
-    fn terms() -> Terms {
-        Terms { capacity: Some(8), ..Terms::default() }
+    fn parameters() -> Parameters {
+        Parameters { capacity: Some(8), ..Parameters::default() }
     }
 
-    fn stream() -> Wanted {
-        Wanted::stream(&terms(), Layout::new::<u64>()).unwrap()
+    fn stream() -> Requirements {
+        Requirements::stream(&parameters(), Layout::new::<u64>()).unwrap()
     }
 
     /// Checks a ring that differs from another one by a change, once to attach and once to look.
@@ -273,7 +273,7 @@ mod tests {
     fn check(change: impl FnOnce(&mut Identity)) -> [Result<(), Error>; 2] {
         let mut found = stream().identity(BIRTH);
         change(&mut found);
-        [stream(), Wanted::whatever(found)].map(|wanted| wanted.check("none", found, 4096 + 64))
+        [stream(), Requirements::from_identity(found)].map(|wanted| wanted.check("none", found, 4096 + 64))
     }
 
     #[test]
@@ -336,8 +336,8 @@ mod tests {
 
     #[test]
     fn a_ring_has_the_number_that_was_asked_for() {
-        let numbered = Terms { ring_id: NonZeroU64::new(9), ..terms() };
-        let wanted = Wanted::stream(&numbered, Layout::new::<u64>()).unwrap();
+        let numbered = Parameters { ring_id: NonZeroU64::new(9), ..parameters() };
+        let wanted = Requirements::stream(&numbered, Layout::new::<u64>()).unwrap();
         assert_eq!(wanted.identity(BIRTH).ring_id, 9);
         assert_eq!(stream().identity(BIRTH).ring_id, BIRTH.ring_id);
         // One that stands keeps its own.
@@ -347,9 +347,13 @@ mod tests {
 
     #[test]
     fn a_first_position_starts_a_record() {
-        let wanted =
-            Wanted::messages(&Terms { capacity: Some(4096), record_align: Some(64), first_position: 128, ..terms() })
-                .unwrap();
+        let wanted = Requirements::messages(&Parameters {
+            capacity: Some(4096),
+            record_align: Some(64),
+            first_position: 128,
+            ..parameters()
+        })
+        .unwrap();
         let found = wanted.identity(BIRTH);
         let length = found.segment_length;
         assert_eq!(found.first_position, 128);
@@ -385,10 +389,13 @@ mod tests {
     #[test]
     fn a_ring_without_bytes_is_refused_also_where_its_object_has_none() {
         // The header was seen, then the object was cut to nothing.
-        for wanted in [Wanted::stream(&Terms::default(), Layout::new::<u64>()), Wanted::messages(&Terms::default())] {
+        for wanted in [
+            Requirements::stream(&Parameters::default(), Layout::new::<u64>()),
+            Requirements::messages(&Parameters::default()),
+        ] {
             let wanted = wanted.unwrap();
             let found = Identity { segment_length: 0, capacity: 3, ..wanted.identity(BIRTH) };
-            for wanted in [wanted, Wanted::whatever(found)] {
+            for wanted in [wanted, Requirements::from_identity(found)] {
                 let refused = wanted.check("none", found, 0).unwrap_err();
                 let Error::Mismatch { what: Attribute::SegmentLength, found: 0, .. } = refused else {
                     panic!("{refused:?}")

@@ -23,7 +23,7 @@ pub struct Words<'a, W, P = W> {
 }
 
 /// A word that is accessed by a call, such as a system call, and not by a load or a store.
-pub trait Reached {
+pub trait IndirectAccess {
     /// Reads the word.
     fn get(&self) -> u64;
     /// Writes the word.
@@ -33,9 +33,9 @@ pub trait Reached {
 /// Such a word as a [`Word`]. Each access is between two full fences, whatever the ordering is: a system call costs far
 /// more than the fences.
 #[derive(Clone, Copy, Debug)]
-pub struct Distant<R>(pub R);
+pub struct IndirectWord<R>(pub R);
 
-impl<R: Reached> Word for Distant<R> {
+impl<R: IndirectAccess> Word for IndirectWord<R> {
     fn load(&self, _ordering: Ordering) -> u64 {
         let value = self.0.get();
         full_fence();
@@ -64,7 +64,7 @@ pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
             told.store(last, Ordering::Relaxed);
         }
     }
-    ask_for_nothing(words.parking);
+    clear_requests(words.parking);
     presence::leave(words.presence, generation);
     let counted = words.wakes.load(Ordering::Relaxed).wrapping_add(COUNT);
     // Publish: pairs with the Acquire in `Sleeper::announce`. A sleeper that loads this count sees the presence by its
@@ -73,7 +73,7 @@ pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
 }
 
 /// Clears the requests for fences and reads, for a holder that detaches.
-pub fn ask_for_nothing<W: Word>(parking: &W) {
+pub fn clear_requests<W: Word>(parking: &W) {
     // As `Sleeper::leave` does.
     parking.store(parking.load(Ordering::Relaxed) & !(FENCES | READS), Ordering::Relaxed);
 }
