@@ -250,7 +250,7 @@ again:
             marked[file] = 0;
             atomic { if :: administration[file] == me -> administration[file] = NONE :: else fi }
         :: else ->
-            /* Glance::identity */
+            /* HeaderSnapshot::identity */
             if
             :: magic[file] ->
                 /* join: enter, lock_role */
