@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::detach::detach;
 use crate::ring::endpoint::{Endpoint, Kind, Side};
 use crate::ring::ends::Ends;
 use crate::ring::error::Broken;
@@ -90,10 +91,10 @@ impl<K: Kind, R: Side, M: Memory> Internals for Endpoint<K, R, M> {
     }
 
     fn leave(&mut self, generation: u64) {
-        Endpoint::leave(self, generation, false);
+        detach(&self.memory, R::ROLE, generation, false);
     }
 
     fn hand_on(&mut self, generation: u64) {
-        Endpoint::leave(self, generation, true);
+        detach(&self.memory, R::ROLE, generation, true);
     }
 }

@@ -34,6 +34,8 @@ pub mod awake;
 pub mod calls;
 pub mod checked;
 mod data;
+#[path = "../../src/ring/tests/detach.rs"]
+mod detach;
 pub mod drivers;
 pub mod internals;
 pub mod killed;

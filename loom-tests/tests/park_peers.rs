@@ -112,8 +112,7 @@ fn exits(memory: &SleepingMemory, role: Role) {
     let parking = memory.parking().unwrap();
     let words = Words {
         presence: memory.presence(role),
-        parking: parking.parking(role),
-        wakes: parking.wakes(role),
+        parking_and_wakes: Some((parking.parking(role), parking.wakes(role))),
         told: (role == Role::Consumer).then(|| memory.told()),
         peer: memory.presence(role.peer()),
     };

@@ -168,17 +168,6 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
         }
     }
 
-    /// Stores that this holder detached in order; with `hands_over` the ring is handed over, so that nothing counts as
-    /// told.
-    pub(crate) fn leave(&mut self, generation: u64, hands_over: bool) {
-        if !hands_over {
-            self.ends.leave(&self.memory, R::ROLE);
-        }
-        self.sleeper.leave(&self.memory);
-        presence::leave(self.memory.presence(R::ROLE), generation);
-        self.wake();
-    }
-
     /// Wakes the other end, if it sleeps, since the presence of this role has changed.
     pub(crate) fn wake(&mut self) {
         self.notifier.presence_changed(&self.memory);
@@ -309,10 +298,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
 
 impl<K: Kind, R: Side, M: Memory> Drop for Endpoint<K, R, M> {
     fn drop(&mut self) {
-        if let Some(generation) = self.memory.generation_to_drop() {
-            self.leave(generation, false);
-            self.memory.has_left();
-        }
+        self.memory.detach();
     }
 }
 

@@ -15,7 +15,7 @@
 use core::sync::atomic::Ordering;
 
 use super::memory::{Memory, Role, Word};
-use super::presence::{self, Presence};
+use super::presence::Presence;
 
 /// The ends of the other side that concern one handle.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,10 +52,5 @@ impl Ends {
             // Only the next holder of this role reads it, which takes the lock after this one has given it back.
             memory.told().store(peer.generation(), Ordering::Relaxed);
         }
-    }
-
-    /// Notes that this holder leaves in order: it need not be told how the other side ends.
-    pub fn leave<M: Memory>(&self, memory: &M, role: Role) {
-        self.mark_told(memory, role, presence::observe(memory.presence(role.peer())));
     }
 }

@@ -12,10 +12,9 @@ use super::presence;
 pub struct Words<'a, W, P = W> {
     /// The presence of the holder.
     pub presence: &'a W,
-    /// Says whether the holder sleeps, and asks for fences.
-    pub parking: &'a P,
-    /// Counts how often the holder woke the other end.
-    pub wakes: &'a P,
+    /// If its memory has them: the word by which the holder sleeps and asks for fences, and the one that counts how often
+    /// it woke the other end.
+    pub parking_and_wakes: Option<(&'a P, &'a P)>,
     /// Of a consumer: the last generation of producers whose end was told.
     pub told: Option<&'a W>,
     /// The presence of the other end.
@@ -57,24 +56,27 @@ impl<R: IndirectAccess> Word for IndirectWord<R> {
 /// slice, or by the hint of the exit; a sleep that is not ended costs a spurious wake.
 pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     if let Some(told) = words.told {
-        // As in `Ends::leave`: the end does not concern a handle whose role has been told already.
+        // The end does not concern a handle whose role has been told already.
         let last = presence::observe(words.peer).generation();
         if told.load(Ordering::Relaxed) < last {
             // Only the next holder of this role reads it, which takes the lock after this one has given it back.
             told.store(last, Ordering::Relaxed);
         }
     }
-    clear_requests(words.parking);
+    if let Some((parking, _)) = words.parking_and_wakes {
+        clear_requests(parking);
+    }
     presence::leave(words.presence, generation);
-    let counted = words.wakes.load(Ordering::Relaxed).wrapping_add(COUNT);
-    // Publish: pairs with the Acquire in `Sleeper::announce`. A sleeper that loads this count sees the presence by its
-    // last check. One that loaded the count before does not fall asleep, or is woken.
-    words.wakes.store(counted, Ordering::Release);
+    if let Some((_, wakes)) = words.parking_and_wakes {
+        let counted = wakes.load(Ordering::Relaxed).wrapping_add(COUNT);
+        // Publish: pairs with the Acquire in `Sleeper::announce`. A sleeper that loads this count sees the presence by
+        // its last check. One that loaded the count before does not fall asleep, or is woken.
+        wakes.store(counted, Ordering::Release);
+    }
 }
 
 /// Clears the requests for fences and reads, for a holder that detaches.
 pub fn clear_requests<W: Word>(parking: &W) {
-    // As `Sleeper::leave` does.
     parking.store(parking.load(Ordering::Relaxed) & !(FENCES | READS), Ordering::Relaxed);
 }
 
@@ -91,7 +93,8 @@ mod tests {
         let generation = presence::enter(&presence, &[]);
         presence::enter(&peer, &[]);
         let last = presence::enter(&peer, &[]);
-        let consumer = Words { presence: &presence, parking: &parking, wakes: &wakes, told: Some(&told), peer: &peer };
+        let consumer =
+            Words { presence: &presence, parking_and_wakes: Some((&parking, &wakes)), told: Some(&told), peer: &peer };
         leave(&consumer, generation);
         assert_eq!(presence::observe(&presence), Presence::Left { generation });
         let value = |word| Word::load(word, Ordering::Relaxed);

@@ -180,14 +180,8 @@ pub unsafe trait Memory {
     /// Returns two words in which the holder of `role` keeps its own positions. A forked child finds zeros there.
     fn own(&self, role: Role) -> NonNull<[u64; 2]>;
 
-    /// Returns the generation of the holder, for the one time that it says that it leaves, when its handle is dropped;
-    /// `None` if it must not say so, or cannot.
-    fn generation_to_drop(&mut self) -> Option<u64> {
-        None
-    }
-
-    /// Finishes the drop of a handle that has said that it leaves.
-    fn has_left(&mut self) {}
+    /// Detaches the holder, whose handle is dropped: by [`leave`](super::leave::leave), or as a crash would.
+    fn detach(&mut self) {}
 
     /// Returns the word at `offset` of the data area, as the header of a record. The producer alone stores it.
     ///

@@ -258,11 +258,6 @@ impl Sleeper {
         }
     }
 
-    /// Stops asking: this holder leaves.
-    pub fn leave<M: Memory>(&mut self, memory: &M) {
-        self.store(memory, self.word & !(FENCES | READS));
-    }
-
     /// Announces a sleep until the other end has published the position `wanted`, and makes the fences: from now on
     /// each publication finds the announcement. A producer that needs less stores that in `needed`.
     ///

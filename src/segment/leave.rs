@@ -37,8 +37,7 @@ impl<'a> Leaving<'a> {
         let told = self.word(&slot.needed_or_told);
         let words = Words {
             presence: &self.word(&slot.presence),
-            parking: &self.word(&slot.parking),
-            wakes: &self.word(&slot.wakes),
+            parking_and_wakes: Some((&self.word(&slot.parking), &self.word(&slot.wakes))),
             told: (self.role == Role::Consumer && !hands_over).then_some(&told),
             peer: &self.word(&peer.presence),
         };

@@ -396,7 +396,7 @@ unsafe impl Memory for Segment {
     }
 
     /// Detaches by system calls: another process may have truncated the object, and a store would raise `SIGBUS`.
-    fn generation_to_drop(&mut self) -> Option<u64> {
+    fn detach(&mut self) {
         if std::thread::panicking() {
             // A handle that a panic drops does not leave in order.
             self.abandon();
@@ -404,7 +404,6 @@ unsafe impl Memory for Segment {
             // A name that cannot be removed stays; `close` returns the error.
             drop(self.unlink_if_asked());
         }
-        None
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
+use super::detach::detach;
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
 use crate::error::Role;
 use crate::ring::error::{PopError, PushError};
@@ -314,7 +315,7 @@ fn the_space_of_a_message_is_free_when_its_pop_returns<P: Place>() {
 fn a_consumer_that_leaves_says_so<P: Place>() {
     let (producer, mut consumer) = filled::<P>(smallest::<P>()[0], PACED, [8, 8, 8]);
     pop(&mut consumer, 8);
-    consumer.leave(1, true);
+    detach(&consumer.memory, Role::Consumer, 1, true);
     assert_eq!(published(&producer), 16);
     assert_eq!(presence::observe(producer.memory.presence(Role::Consumer)), Presence::Left { generation: 1 });
 }
@@ -322,7 +323,7 @@ fn a_consumer_that_leaves_says_so<P: Place>() {
 fn a_producer_that_leaves_says_so<P: Place>() {
     let (mut producer, mut consumer) = pair::<P>(smallest::<P>()[0], PACED);
     push(&mut producer, 5);
-    producer.leave(1, true);
+    detach(&producer.memory, Role::Producer, 1, true);
     assert_eq!(presence::observe(consumer.memory.presence(Role::Producer)), Presence::Left { generation: 1 });
     pop(&mut consumer, 5);
     is_empty(&mut consumer);

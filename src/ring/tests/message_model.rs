@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::detach::detach;
 use super::message::ALIGNS;
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
+use crate::error::Role;
 use crate::ring::error::{PopError, PushError};
 use crate::ring::message::{Consumer, Geometry, Producer};
 
@@ -329,7 +331,7 @@ fn agrees<P: Place>(geometry: Geometry, pauses: u32, start: u64, calls: Vec<Call
                 producer = Producer::attach(producer.into_memory(), geometry, pauses).unwrap();
             }
             Call::ConsumerIsSucceeded => {
-                consumer.leave(1, true);
+                detach(&consumer.memory, Role::Consumer, 1, true);
                 consumer = Consumer::attach(consumer.into_memory(), geometry, pauses).unwrap();
             }
             Call::ConsumerIsKilled => {

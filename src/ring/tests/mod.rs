@@ -21,6 +21,7 @@ macro_rules! scenarios {
 }
 
 mod awake;
+mod detach;
 mod footprint;
 mod heap;
 mod message;

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
+use super::detach::detach;
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
 use crate::error::Role;
 use crate::ring::error::{Broken, Corrupted, PopError, PushError, SharedWord};
@@ -245,10 +246,10 @@ fn an_end_that_leaves_says_so<P: Place>() {
     let (mut producer, mut consumer) = pair::<u64, P>(64, PACED);
     push_all(&mut producer, 0..64);
     pop_all(&mut consumer, 0..5);
-    consumer.leave(1, true);
+    detach(&consumer.memory, Role::Consumer, 1, true);
     assert_eq!(producer.free(), Ok(5));
     assert_eq!(presence::observe(producer.memory.presence(Role::Consumer)), Presence::Left { generation: 1 });
-    producer.leave(1, true);
+    detach(&producer.memory, Role::Producer, 1, true);
     assert_eq!(presence::observe(consumer.memory.presence(Role::Producer)), Presence::Left { generation: 1 });
 }
 

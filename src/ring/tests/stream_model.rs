@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::detach::detach;
 use super::{InSegment, Memory, OnHeap, Place, Word, start_at};
+use crate::error::Role;
 use crate::ring::error::{PopError, PushError};
 use crate::ring::stream::{Consumer, Producer};
 
@@ -191,7 +193,7 @@ fn agrees<P: Place>(capacity: usize, pauses: u32, start: u64, calls: Vec<Call>) 
                 producer = Producer::attach(producer.into_memory(), capacity, pauses).unwrap();
             }
             Call::ConsumerIsSucceeded => {
-                consumer.leave(1, true);
+                detach(&consumer.memory, Role::Consumer, 1, true);
                 consumer = Consumer::attach(consumer.into_memory(), capacity, pauses).unwrap();
             }
         }

@@ -194,12 +194,8 @@ unsafe impl Memory for Segment {
         self.shipped.own(role)
     }
 
-    fn generation_to_drop(&mut self) -> Option<u64> {
-        self.shipped.generation_to_drop()
-    }
-
-    fn has_left(&mut self) {
-        self.shipped.has_left();
+    fn detach(&mut self) {
+        self.shipped.detach();
     }
 
     unsafe fn header(&self, offset: usize) -> &PlantedWord {
