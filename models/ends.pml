@@ -2,12 +2,12 @@
  * How the end of a holder is told: once, to whom it concerns, after the data, and as what it was.
  *
  * Stands for:
- *   src/ring/ends.rs      attach concern mark_told leave
- *   src/ring/presence.rs  enter leave observe
+ *   src/ring/ends.rs      attach concern mark_told
+ *   src/ring/presence.rs  store_attached store_detached observe
  *   src/ring/leave.rs     leave
- *   src/ring/endpoint.rs  leave peer_presence
+ *   src/ring/endpoint.rs  peer_presence
  *   src/ring/wait.rs      sleep_until_ready settle
- *   src/wait/mod.rs       wait_until_ready ended tell
+ *   src/wait/mod.rs       wait_until_ready ended report
  *   src/handle.rs         enter leave_now abandon
  *   src/segment/mod.rs    enter peer_now ends peer_state
  *   src/segment/roles.rs  state is_held
@@ -195,7 +195,7 @@ proctype End(byte me)
            if :: ended_before && fate[OF(PEER, ended_before)] == RUNS -> ended_before-- :: else fi
        };
        {
-           /* Endpoint::enter: presence::enter, Segment::peer_now, is_ready, Ends::attach */
+           /* Endpoint::enter: presence::store_attached, Segment::peer_now, is_ready, Ends::attach */
            say(said_own + 1 + (said_own & 1));
 #ifdef FAULT_DATA_BEFORE_PEER
            atomic { has_data = (me == C && IS_READY) };
@@ -287,19 +287,14 @@ proctype End(byte me)
            state = 0;
            if
            :: true ->
-               /* Ends::leave */
-               atomic { peer = presence[PEER]; settle() };
-#ifndef FAULT_LEAVES_UNTOLD
-               note(GENERATION(peer));
-#endif
-               say(GENERATION(said_own) * 2)
-           :: true ->
                /* leave::leave */
                atomic { peer = presence[PEER]; settle() };
                atomic {
                    if
                    :: me == C && told < GENERATION(peer) ->
+#ifndef FAULT_LEAVES_UNTOLD
                        told = GENERATION(peer);
+#endif
                        excused[GENERATION(peer)] = 1
                    :: me == C && told >= GENERATION(peer) -> excused[GENERATION(peer)] = 1
                    :: else

@@ -3,13 +3,13 @@
  * processors' buffers.
  *
  * Stands for:
- *   src/ring/park.rs      attach published paused presence_changed notify answer answered
- *                         renew leave prepare announce sleep finish
- *   src/ring/endpoint.rs  begin leave wake renew_sleeper pause goals park
+ *   src/ring/park.rs      attach published paused presence_changed notify answer remember
+ *                         renew prepare announce sleep finish
+ *   src/ring/endpoint.rs  begin wake renew_sleeper pause goals park
  *   src/ring/writer.rs    is_ready load_head
  *   src/ring/reader.rs    is_ready advance_from release
  *   src/ring/leave.rs     leave clear_requests
- *   src/ring/presence.rs  enter leave observe
+ *   src/ring/presence.rs  store_attached store_detached observe
  *   src/ring/wait.rs      sleep_until_ready settle may_have_ended
  *   src/wait/mod.rs       set_wait wait_until_ready ended
  *   src/handle.rs         enter leave_now
@@ -429,7 +429,7 @@ proctype End(byte me)
            };
            atomic {
                store(PARKING, sleeper);
-               /* presence::enter */
+               /* presence::store_attached */
                came = MEM(me, PRESENCE) + 1 + (MEM(me, PRESENCE) & 1);
                store(PRESENCE, came)
            };
@@ -490,7 +490,7 @@ proctype End(byte me)
                    if :: ended -> break :: else fi
                fi
            od;
-           /* Endpoint::leave, or leave::leave for a process that exits. */
+           /* leave::leave */
            atomic {
                need = 0;
                ended = 0;
@@ -498,20 +498,11 @@ proctype End(byte me)
                store(PARKING, sleeper);
                store(PRESENCE, came + 1)
            };
-           if
-           :: true ->
 #ifndef FAULT_LEAVES_SILENTLY
-               notify(ABOUT_PRESENCE)
-#else
-               skip
+           wakes = (wakes + COUNT) & COUNTS;
+           atomic { store_and_fence(WAKES, wakes) };
+           futex_wake()
 #endif
-#ifdef VISITS
-           :: true ->
-               wakes = (wakes + COUNT) & COUNTS;
-               atomic { store_and_fence(WAKES, wakes) };
-               futex_wake()
-#endif
-           fi
        } unless { atomic { kill[me] -> kill[me] = 0; killed[me] = 1; waiting[me] = 0 } };
        /* Its lock is free when all that it stored is there. */
        atomic {

@@ -169,7 +169,7 @@ pub enum Error {
         limit: u64,
     },
     /// The object changed while it was read.
-    #[error("the object {name:?} changed while it was looked at; look again, and if that lasts, look who writes it")]
+    #[error("the object {name:?} changed while it was read; try again, and if that lasts, find out who writes it")]
     Changing {
         /// The name of the object.
         name: String,
@@ -586,7 +586,7 @@ fn beginning(magic: u64) -> String {
 /// Names features that are not known.
 fn features(found: u64, can_be_inspected: bool) -> String {
     match can_be_inspected {
-        true => format!("features {found:#x}, without which it can only be looked at"),
+        true => format!("features {found:#x}, without which it can only be inspected"),
         false => format!("incompatible features {found:#x}"),
     }
 }

@@ -24,5 +24,5 @@ pub fn take_ahead<M: Memory>(producer: &mut stream::Producer<u64, M>, slots: u64
 /// Takes a slot ahead, wherever it lies: it may not be free.
 pub fn take<M: Memory>(producer: &stream::Producer<u64, M>, position: u64) {
     // SAFETY: the memory of a model has a slot at every position. That another end may read it is the mistake.
-    unsafe { producer.prepare(position) };
+    unsafe { producer.fetch_ahead(position) };
 }

@@ -77,7 +77,7 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, SleepingMemory> {
         Ok(is_told.then_some(Ended { error, peer }))
     }
 
-    fn tell(&self, Ended { error, peer }: Ended<WaitError>) -> WaitError {
+    fn report(&self, Ended { error, peer }: Ended<WaitError>) -> WaitError {
         self.ends.mark_told(&self.memory, R::ROLE, peer);
         error
     }
@@ -149,7 +149,7 @@ impl<K: Kind, R: Side> WaitsInOrder for Endpoint<K, R, SleepingMemory> {
             is_ready = is_ready || order != Order::RingBeforeEnd && self.is_ready(need)?;
             match ended {
                 _ if is_ready => return Ok(()),
-                Some(ended) => return Err(self.tell(ended)),
+                Some(ended) => return Err(self.report(ended)),
                 None if limit.is_over() => return Err(WaitError::TimedOut),
                 None => self.park(need, false, seen, limit.slice())?,
             }

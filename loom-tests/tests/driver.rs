@@ -99,7 +99,7 @@ fn a_producer_ends(leaves: bool, asks: Asks, fault: DriverFault) {
     memory.hold(Role::Producer, true);
     let waker_cell = Rc::new(CheckedWakerCell::new(fault));
     let (mut rx, mut ending) = (consumer(memory.with_waker_cell(&waker_cell)), producer(memory.clone()));
-    let generation = presence::enter(memory.presence(Role::Producer), &[]);
+    let generation = presence::store_attached(memory.presence(Role::Producer), &[]);
     let (held, hinting) = (memory.clone(), Rc::clone(&waker_cell));
     driven(&memory, Role::Producer, &waker_cell, fault, move || {
         let holder = thread::spawn(move || {
@@ -138,7 +138,7 @@ fn a_set_is_hinted(calls: bool, fault: CallFault, driver: DriverFault) {
     let mut set = CheckedSet::new(Turns::Shipped, fault);
     let memory = set.ring(1, Fault::None, Role::Producer);
     memory.hold(Role::Producer, true);
-    presence::enter(memory.presence(Role::Producer), &[]);
+    presence::store_attached(memory.presence(Role::Producer), &[]);
     let waker_cell = Rc::new(CheckedWakerCell::new(driver));
     let mut rx = consumer(memory.with_waker_cell(&waker_cell));
     let call = set.call();

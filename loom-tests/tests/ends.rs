@@ -74,7 +74,7 @@ fn come<M: Memory>(consumer: &mut Consumer<u64, M>, held: &Held) -> (Ends, bool)
 impl<M: Memory> Reader<M> {
     fn comes(memory: M, held: &Held, come: Come<M>) -> Reader<M> {
         let mut consumer = consumer(memory);
-        let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
+        let generation = presence::store_attached(consumer.memory().presence(Role::Consumer), &[]);
         let (ends, was_there) = come(&mut consumer, held);
         consumer.set_ends(ends);
         Reader { consumer, generation, was_there }
@@ -105,7 +105,7 @@ fn a_producer_ends<M: Memory + 'static>(memory: M, held: &Held, count: u64, end:
     thread::spawn(move || {
         *held.lock().unwrap() = true;
         let mut producer = producer(memory);
-        let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
+        let generation = presence::store_attached(producer.memory().presence(Role::Producer), &[]);
         (0..count).for_each(|value| push(&mut producer, value));
         if end == End::Leaves {
             producer.leave(generation);
@@ -330,7 +330,7 @@ fn what_a_consumer_was_told_rests_on_the_lock_of_the_role() {
 /// A producer and what it knows of the consumers.
 fn a_writer_comes<M: Memory>(memory: M, held: &Held) -> (Producer<u64, M>, Ends, (Presence, bool)) {
     let producer = producer(memory);
-    presence::enter(producer.memory().presence(Role::Producer), &[]);
+    presence::store_attached(producer.memory().presence(Role::Producer), &[]);
     let (said, is_there) = peer_now(producer.memory(), Role::Consumer, held);
     let ends = Ends::attach(producer.memory(), Role::Producer, said, is_there, false);
     (producer, ends, (said, is_there))
@@ -343,7 +343,7 @@ fn readers_end<M: Memory + Clone + 'static>(memory: M, held: &Held, end: End) ->
         for _ in 0..2 {
             *held.lock().unwrap() = true;
             let mut consumer = consumer(memory.clone());
-            let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
+            let generation = presence::store_attached(consumer.memory().presence(Role::Consumer), &[]);
             if end == End::Leaves {
                 consumer.leave(generation);
             }

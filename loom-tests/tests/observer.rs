@@ -121,7 +121,7 @@ fn both_positions_need_the_fences_behind_their_loads() {
 fn a_holder_is_observed(fences: bool) {
     let [presence, note] = [(); 2].map(|()| CheckedWord::default());
     let (holders_presence, holders_note) = (presence.clone(), note.clone());
-    let holder = thread::spawn(move || presence::enter(&holders_presence, &[(&holders_note, 7)]));
+    let holder = thread::spawn(move || presence::store_attached(&holders_presence, &[(&holders_note, 7)]));
     let [presence, note] = [presence, note].map(|word| ObservedWord::new(&word, fences));
     if presence::observe(&Copied(presence.clone())) != Presence::Never {
         reached("attached");

@@ -60,7 +60,7 @@ fn a_peer_is_awaited(
 /// The holder of `role` comes, says so, and wakes the other end.
 fn comes(memory: SleepingMemory, role: Role) {
     let presence = memory.clone();
-    let enter = || assert_eq!(presence::enter(presence.presence(role), &[]), GENERATION);
+    let enter = || assert_eq!(presence::store_attached(presence.presence(role), &[]), GENERATION);
     if role == Role::Producer {
         let mut producer = producer(memory);
         enter();
@@ -166,13 +166,13 @@ fn an_end_that_does_not_look_at_its_peer_last_is_caught() {
 
 #[test]
 fn a_peer_that_wakes_nobody_or_too_early_is_caught() {
-    let silent = |memory: SleepingMemory| presence::leave(memory.presence(Role::Producer), GENERATION);
+    let silent = |memory: SleepingMemory| presence::store_detached(memory.presence(Role::Producer), GENERATION);
     fails(LOST_WAKE, move || {
         a_peer_is_awaited(SleepingMemory::new(1), Role::Consumer, LastLook::RingAndPeer, LEFT, silent);
     });
     let early = |memory: SleepingMemory| {
         producer(memory.clone()).wake();
-        presence::leave(memory.presence(Role::Producer), GENERATION);
+        presence::store_detached(memory.presence(Role::Producer), GENERATION);
     };
     fails(LOST_WAKE, move || {
         a_peer_is_awaited(SleepingMemory::new(1), Role::Consumer, LastLook::RingAndPeer, LEFT, early);

@@ -33,7 +33,7 @@ fn consumers_come<M: Memory + Clone + 'static>(memory: M, ask: Ask<M>) {
     let holder = thread::spawn(move || {
         for generation in 1..3 {
             let presence = holders.presence(Role::Consumer);
-            assert_eq!(presence::enter(presence, &[(holders.told(), generation)]), generation);
+            assert_eq!(presence::store_attached(presence, &[(holders.told(), generation)]), generation);
         }
     });
     let (mut seen, mut changes) = (0, 0);

@@ -21,8 +21,9 @@ const LEFT: Presence = Presence::Left { generation: GENERATION };
 fn a_holder_comes<W: Word + Clone + Default + 'static>(presence: W) {
     let notes = [W::default(), W::default()];
     let (holders_presence, holders_notes) = (presence.clone(), notes.clone());
-    let holder =
-        thread::spawn(move || presence::enter(&holders_presence, &[(&holders_notes[0], 7), (&holders_notes[1], 8)]));
+    let holder = thread::spawn(move || {
+        presence::store_attached(&holders_presence, &[(&holders_notes[0], 7), (&holders_notes[1], 8)])
+    });
     until(|| match presence::observe(&presence) {
         Presence::Never => {
             reached("nobody came yet");
@@ -52,7 +53,7 @@ fn notes_need_both_orderings_of_the_presence() {
 fn a_producer_leaves<M: Memory + Clone + 'static>(memory: M, last_push_and_leave: fn(&mut Producer<u64, M>, u64)) {
     let (mut producer, mut consumer) = ring(memory, 0);
     let holder = thread::spawn(move || {
-        let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
+        let generation = presence::store_attached(producer.memory().presence(Role::Producer), &[]);
         push(&mut producer, 0);
         last_push_and_leave(&mut producer, 1);
         assert_eq!(generation, GENERATION);
@@ -104,7 +105,7 @@ fn a_consumer_leaves<M: Memory + Clone + 'static>(memory: M) {
     (0..slots as u64).for_each(|value| push(&mut producer, value));
     assert_eq!((consumer.available(), consumer.is_ready(slots as u64)), (Ok(slots), Ok(true)));
     let holder = thread::spawn(move || {
-        let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
+        let generation = presence::store_attached(consumer.memory().presence(Role::Consumer), &[]);
         assert_eq!([(); 3].map(|()| pop(&mut consumer)), [0, 1, 2]);
         consumer.leave(generation);
     });
@@ -129,7 +130,7 @@ fn the_last_slot_needs_both_orderings_of_the_presence() {
 fn a_producer_of_messages_leaves<M: Memory + Clone + 'static>(memory: M) {
     let (mut producer, mut consumer) = message::ring(memory, 0);
     let holder = thread::spawn(move || {
-        let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
+        let generation = presence::store_attached(producer.memory().presence(Role::Producer), &[]);
         (1..4).for_each(|value| message::push(&mut producer, value));
         producer.leave(generation);
     });

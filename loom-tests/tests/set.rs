@@ -108,7 +108,7 @@ fn a_producer_ends(turns: Turns, leaves: bool) {
     let [mut first, mut second] = memories.map(|memory| consumer(if leaves { memory } else { memory.that_naps() }));
     memory.hold(Role::Producer, true);
     let mut ending = producer(memory.clone());
-    let generation = presence::enter(memory.presence(Role::Producer), &[]);
+    let generation = presence::store_attached(memory.presence(Role::Producer), &[]);
     let holder = thread::spawn(move || {
         if leaves {
             ending.leave(generation);

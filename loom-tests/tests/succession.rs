@@ -25,7 +25,7 @@ fn producers_in_sequence<M: Memory + Clone + 'static>(memory: M, lock: Lock, end
     let (firsts, seconds) = (memory.clone(), memory);
     let first = move || {
         let mut producer = producer(firsts);
-        let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
+        let generation = presence::store_attached(producer.memory().presence(Role::Producer), &[]);
         push(&mut producer, 0);
         match end {
             End::Leaves => producer.leave(generation),
@@ -35,7 +35,7 @@ fn producers_in_sequence<M: Memory + Clone + 'static>(memory: M, lock: Lock, end
     };
     let second = move || {
         let mut producer = producer(seconds);
-        let generation = presence::enter(producer.memory().presence(Role::Producer), &[]);
+        let generation = presence::store_attached(producer.memory().presence(Role::Producer), &[]);
         (1..3).for_each(|value| push(&mut producer, value));
         generation
     };
@@ -65,7 +65,7 @@ fn consumers_in_sequence<M: Memory + Clone + 'static>(memory: M, lock: Lock, end
     let (firsts, seconds) = (memory.clone(), memory);
     let first = move || {
         let mut consumer = consumer(firsts);
-        let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
+        let generation = presence::store_attached(consumer.memory().presence(Role::Consumer), &[]);
         (0..READ).for_each(|value| assert_eq!(pop(&mut consumer), value));
         if end == End::Leaves {
             consumer.leave(generation);
@@ -74,7 +74,7 @@ fn consumers_in_sequence<M: Memory + Clone + 'static>(memory: M, lock: Lock, end
     };
     let second = move || {
         let mut consumer = consumer(seconds);
-        let generation = presence::enter(consumer.memory().presence(Role::Consumer), &[]);
+        let generation = presence::store_attached(consumer.memory().presence(Role::Consumer), &[]);
         (READ..=slots).for_each(|value| assert_eq!(pop(&mut consumer), value, "{POPPED_BEFORE}"));
         generation
     };

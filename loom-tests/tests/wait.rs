@@ -50,7 +50,7 @@ impl Sender {
     fn comes(memory: &SleepingMemory) -> Sender {
         memory.hold(Role::Producer, true);
         let mut producer = producer(memory.clone());
-        let generation = presence::enter(memory.presence(Role::Producer), &[]);
+        let generation = presence::store_attached(memory.presence(Role::Producer), &[]);
         producer.wake();
         Sender { producer, generation }
     }
@@ -81,7 +81,7 @@ impl Receiver {
     fn comes(memory: &SleepingMemory) -> Receiver {
         memory.hold(Role::Consumer, true);
         let mut consumer = consumer(memory.clone());
-        let generation = presence::enter(memory.presence(Role::Consumer), &[]);
+        let generation = presence::store_attached(memory.presence(Role::Consumer), &[]);
         consumer.wake();
         Receiver { consumer, generation }
     }

@@ -43,7 +43,7 @@ const CHUNK: usize = 4096;
 /// ```
 #[derive(Debug)]
 pub struct Tap<'a> {
-    view: &'a Inspection,
+    ring: &'a Inspection,
     position: u64,
     /// The sizes of records, in a message ring.
     geometry: Option<Geometry>,
@@ -84,22 +84,22 @@ enum UnitCopy {
 }
 
 impl Tap<'_> {
-    pub(super) fn from_head(view: &Inspection) -> Tap<'_> {
-        Tap::from(view, view.positions_after_copy().0)
+    pub(super) fn from_head(ring: &Inspection) -> Tap<'_> {
+        Tap::from(ring, ring.positions_after_copy().0)
     }
 
-    pub(super) fn from_tail(view: &Inspection) -> Tap<'_> {
-        let (head, tail) = view.positions_after_copy();
+    pub(super) fn from_tail(ring: &Inspection) -> Tap<'_> {
+        let (head, tail) = ring.positions_after_copy();
         // In a message ring a tail may lie behind its head.
-        Tap::from(view, if is_before(tail, head) { head } else { tail })
+        Tap::from(ring, if is_before(tail, head) { head } else { tail })
     }
 
-    fn from(view: &Inspection, position: u64) -> Tap<'_> {
-        let geometry = (!view.is_stream()).then(|| Geometry::new(view.capacity(), view.identity.record_align as usize));
+    fn from(ring: &Inspection, position: u64) -> Tap<'_> {
+        let geometry = (!ring.is_stream()).then(|| Geometry::new(ring.capacity(), ring.identity.record_align as usize));
         let mask = geometry.map_or(0, |geometry| geometry.alignment() as u64 - 1);
         // An impossible position may not start a record: round it down to the alignment.
         let position = position & !mask;
-        Tap { view, position, geometry, longest: LONGEST, len: 0, read: (position, Vec::new()) }
+        Tap { ring, position, geometry, longest: LONGEST, len: 0, read: (position, Vec::new()) }
     }
 
     /// Copies this many bytes of an element or a message at most; a mebibyte by default. A ring may hold messages that
@@ -128,9 +128,9 @@ impl Tap<'_> {
                 None => Ok(self.copy_element(bytes)),
                 Some(geometry) => self.copy_message(geometry, bytes),
             };
-            let (head, tail) = self.view.positions_after_copy();
+            let (head, tail) = self.ring.positions_after_copy();
             // What seems wrong may have been overwritten meanwhile.
-            if !is_overwritten(self.position, head, tail, self.view.capacity())
+            if !is_overwritten(self.position, head, tail, self.ring.capacity())
                 && !matches!(copy, Ok(UnitCopy::Overwritten))
             {
                 return Ok(match copy? {
@@ -147,7 +147,7 @@ impl Tap<'_> {
         }
         bytes.clear();
         // The ring moves too fast, or is damaged.
-        self.view.positions()?;
+        self.ring.positions()?;
         Ok(Tapped::Nothing)
     }
 
@@ -157,7 +157,7 @@ impl Tap<'_> {
     }
 
     fn copy_element(&mut self, bytes: &mut Vec<u8>) -> UnitCopy {
-        let (capacity, size) = (self.view.capacity(), self.view.identity.element_size as usize);
+        let (capacity, size) = (self.ring.capacity(), self.ring.identity.element_size as usize);
         let len = size.min(self.longest);
         self.len = size;
         let end = self.position.wrapping_add(1);
@@ -168,17 +168,17 @@ impl Tap<'_> {
             bytes.extend_from_slice(&element[..len]);
             return UnitCopy::Complete { end };
         }
-        match self.view.tail().wrapping_sub(self.position) {
+        match self.ring.tail().wrapping_sub(self.position) {
             0 => UnitCopy::Nothing,
             ahead if ahead > capacity as u64 => UnitCopy::Overwritten,
             ahead => {
                 let start = index(self.position, capacity) * size;
                 let count = (CHUNK / size).min(ahead as usize);
                 if count < 2 {
-                    self.view.copy(start, len, bytes);
+                    self.ring.copy(start, len, bytes);
                 } else {
                     (*first, *read) = (self.position, Vec::new());
-                    self.view.copy(start, count * size, read);
+                    self.ring.copy(start, count * size, read);
                     bytes.extend_from_slice(&read[..len]);
                 }
                 UnitCopy::Complete { end }
@@ -187,7 +187,7 @@ impl Tap<'_> {
     }
 
     fn copy_message(&mut self, geometry: Geometry, bytes: &mut Vec<u8>) -> Result<UnitCopy, Corrupted> {
-        let (_, tail) = self.view.positions_after_copy();
+        let (_, tail) = self.ring.positions_after_copy();
         let ahead = tail.wrapping_sub(self.position);
         if ahead > geometry.capacity() as u64 && !is_before(tail, self.position) {
             return Ok(UnitCopy::Overwritten);
@@ -199,14 +199,14 @@ impl Tap<'_> {
             return Err(Window { lowest, highest, step }.refusal(SharedWord::Tail, tail));
         }
         let start = geometry.index(self.position);
-        let header = self.view.record_header(start);
+        let header = self.ring.record_header(start);
         // A header before the tail is that of a message, or 0 if there never was one.
         if header == 0 {
             return Ok(UnitCopy::Nothing);
         }
         let len = geometry.len(header, geometry.max_used())?;
         self.len = len;
-        self.view.copy((start + geometry.payload_offset()) & (geometry.capacity() - 1), len.min(self.longest), bytes);
+        self.ring.copy((start + geometry.payload_offset()) & (geometry.capacity() - 1), len.min(self.longest), bytes);
         Ok(UnitCopy::Complete { end: self.position.wrapping_add(geometry.size(len)) })
     }
 }

@@ -52,7 +52,8 @@ impl Trusted<&mut Consumer> {
     /// As [`drain`](crate::message::Consumer::drain).
     #[inline]
     pub fn drain(&mut self, max: usize, mut read: impl FnMut(&[u8])) -> Result<usize, Broken> {
-        self.0.drain(max, |record| read(slice_of(record)))
+        // SAFETY: the record was taken by this view.
+        self.0.drain(max, |record| read(unsafe { slice_of(record) }))
     }
 }
 
@@ -75,13 +76,18 @@ impl<'a> Trusted<Waiting<'a, Consumer>> {
     /// As [`drain`](Waiting::drain).
     #[inline]
     pub fn drain(self, max: usize, mut read: impl FnMut(&[u8])) -> Result<usize, WaitError> {
-        self.0.drain(max, |record| read(slice_of(record)))
+        // SAFETY: the record was taken by this view.
+        self.0.drain(max, |record| read(unsafe { slice_of(record) }))
     }
 }
 
-/// Returns the bytes of a record whose consumer is in a view.
+/// Returns the bytes of a record.
+///
+/// # Safety
+///
+/// The record was taken by a view.
 #[inline]
-fn slice_of<'r>(record: &'r Record<'_>) -> &'r [u8] {
+unsafe fn slice_of<'r>(record: &'r Record<'_>) -> &'r [u8] {
     // SAFETY: the message has these bytes, and the record keeps the segment mapped and the message in the ring. Until
     // its release nobody writes them: the caller of `trust_peer` promised that all others keep to the protocol.
     unsafe { &*record.in_place() }
@@ -145,7 +151,8 @@ impl Deref for Trusted<Record<'_>> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        slice_of(&self.0)
+        // SAFETY: the record was taken by a view.
+        unsafe { slice_of(&self.0) }
     }
 }
 

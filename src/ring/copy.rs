@@ -19,7 +19,8 @@
 //! fields were just stored.
 //!
 //! A torn value is possible and harmless: the bytes are plain data, and a peer that follows the protocol never writes
-//! what the other side may read.
+//! what the other side may read. Accesses of different sizes race only with a peer that breaks the protocol, in another
+//! process: there the hardware's rule counts, that each aligned access is whole.
 
 #![allow(unsafe_code, reason = "copies through raw pointers")]
 
@@ -91,7 +92,7 @@ type Wide = core::arch::x86_64::__m128i;
 pub trait Unit: Copy {
     /// # Safety
     ///
-    /// `from` is valid for reads and, if `Self` is an integer, aligned to its size.
+    /// `from` is valid for reads and, if `Self` is an integer, for writes too, and aligned to its size.
     unsafe fn load(from: *const Self) -> Self;
     /// # Safety
     ///
@@ -162,7 +163,8 @@ pub trait Direction {
 
     /// # Safety
     ///
-    /// `from` is valid for reads and, if it is shared and `U` an integer, aligned to its size.
+    /// `from` is valid for reads; if it is shared and `U` an integer, for writes too, and aligned to its size; if it is
+    /// private, initialised.
     unsafe fn load<U: Unit>(from: *const U) -> U;
 
     /// # Safety
@@ -174,7 +176,8 @@ pub trait Direction {
     ///
     /// # Safety
     ///
-    /// Both sides are valid for that many bytes; the shared one is aligned to a word and valid for a whole one.
+    /// Both sides are valid for that many bytes; the shared one is aligned to a word and valid for a whole one. What is
+    /// copied in is initialised.
     unsafe fn copy_rest(from: *const u8, to: *mut u8, len: usize);
 }
 
@@ -265,7 +268,8 @@ impl Direction for In {
 ///
 /// # Safety
 ///
-/// `from` is valid for reads of `len` bytes, `to` for that many writes; the shared one is aligned as `U` needs it.
+/// `from` is valid for reads of `len` bytes, `to` for that many writes; the shared one is aligned as `U` needs it. What
+/// is copied in is initialised.
 #[inline(always)]
 pub unsafe fn units<D: Direction, U: Unit>(from: *const u8, to: *mut u8, len: usize) -> usize {
     let whole = len & !(size_of::<U>() - 1);
@@ -337,7 +341,7 @@ fn is_long(len: usize) -> bool {
 ///
 /// # Safety
 ///
-/// `from` is valid for `len` reads, `to` for `len` writes, and they do not overlap.
+/// `len` is more than 128, `from` is valid for `len` reads, `to` for `len` writes, and they do not overlap.
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
 #[inline(never)]
 unsafe fn copy_by_assembly(from: *const u8, to: *mut u8, len: usize) {
@@ -426,7 +430,8 @@ pub unsafe fn copy<D: Direction, T>(from: *const u8, to: *mut u8, count: usize) 
     let len = size_of::<T>() * count;
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if is_long(len) {
-        // SAFETY: the caller's promise; private and shared memory do not overlap.
+        // SAFETY: the caller's promise; a long copy has more than 256 bytes, and private and shared memory do not
+        // overlap.
         return unsafe { copy_by_assembly(from, to, len) };
     }
     let words: unsafe fn(*const u8, *mut u8, usize) = const {
@@ -479,12 +484,13 @@ pub const fn whole_words(len: usize) -> usize {
 /// # Safety
 ///
 /// - The shared side is aligned to 8 and valid for `len` bytes, rounded up to whole words.
-/// - The other side is private to this process and valid for `len` bytes.
+/// - The other side is private to this process and valid for `len` bytes, which are initialised if they are copied in.
 #[inline(always)]
 pub unsafe fn copy_bytes<D: Direction>(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
     if is_long(len) {
-        // SAFETY: the caller's promise; private and shared memory do not overlap.
+        // SAFETY: the caller's promise; a long copy has more than 256 bytes, and private and shared memory do not
+        // overlap.
         return unsafe { copy_by_assembly(from, to, len) };
     }
     let whole = len & !(size_of::<u64>() - 1);

@@ -8,7 +8,8 @@
 //! A third kind of ring adds `src/ring/KIND/`: a type that implements [`Kind`], an attach for each end, push and pop;
 //! and `src/KIND/` with its aliases, its calls that wait and its views. This file, `writer.rs`, `reader.rs`,
 //! `handle.rs` and `wait/` serve it as they are. It gets a number in `segment/layout.rs` and `requirements.rs`, its
-//! calls in `options.rs` and `inspect/`, and its models, steps and hostile peers.
+//! calls in `options.rs` and `inspect/`, its awaited calls in `awaiting/`, its bytes in docs/format.md, `capi/`, and
+//! its models, steps and hostile peers.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -37,7 +38,7 @@ pub trait Side: Sized {
     const ROLE: Role;
 
     /// Returns whether `need` units of positions can be read, or are free. Loads the other end's word if fewer are
-    /// known, or if `need` is 0: a poisoned handle fails even then.
+    /// known, or if `need` is 0 (in a stream ring only): a poisoned handle fails even then.
     fn is_ready<K: Kind, M: Memory>(end: &mut Endpoint<K, Self, M>, need: u64) -> Result<bool, Broken>;
 
     /// Loads the other end's word and returns how many units of positions hold what was sent and not yet read.
@@ -67,13 +68,13 @@ pub trait Kind: Sized {
 pub struct Endpoint<K: Kind, R: Side, M: Memory> {
     pub(crate) memory: M,
     pub(crate) kind: K,
-    /// Where this end is, and how far it may go. Each move is stored in the shared tail or head next.
+    /// Where this end is, and how far it may go. The call that moves it also stores the shared tail or head.
     pub(super) cursor: Cursor,
     /// How long to wait before the next load of the other end's word: adapts to what the loads before found.
     pub(super) pace: Pace,
     /// Set once, by [`poison`](Self::poison). A forked child has `None` too: [`check`](Self::check) asks for that.
     pub(super) broken: Option<Broken>,
-    /// The last parking word of the other end that was answered.
+    /// Wakes the other end: which of its parking words was answered, and whether this end makes fences.
     pub(super) notifier: Notifier,
     /// This end's own parking word.
     sleeper: Sleeper,

@@ -12,8 +12,8 @@ use super::presence;
 pub struct Words<'a, W, P = W> {
     /// The presence of the holder.
     pub presence: &'a W,
-    /// If its memory has them: the word by which the holder sleeps and asks for fences, and the one that counts how often
-    /// it woke the other end.
+    /// If its memory has them: the word by which the holder sleeps and asks for fences, and the one that counts how
+    /// often it woke the other end.
     pub parking_and_wakes: Option<(&'a P, &'a P)>,
     /// Of a consumer: the last generation of producers whose end was told.
     pub told: Option<&'a W>,
@@ -66,7 +66,7 @@ pub fn leave<W: Word, P: Word>(words: &Words<'_, W, P>, generation: u64) {
     if let Some((parking, _)) = words.parking_and_wakes {
         clear_requests(parking);
     }
-    presence::leave(words.presence, generation);
+    presence::store_detached(words.presence, generation);
     if let Some((_, wakes)) = words.parking_and_wakes {
         let counted = wakes.load(Ordering::Relaxed).wrapping_add(COUNT);
         // Publish: pairs with the Acquire in `Sleeper::announce`. A sleeper that loads this count sees the presence by
@@ -90,9 +90,9 @@ mod tests {
     fn all_is_said_that_a_handle_says_when_it_leaves() {
         let [presence, parking, wakes, told, peer] =
             [0, 12 + FENCES + READS, 7 * COUNT + FENCES, 0, 0].map(AtomicU64::new);
-        let generation = presence::enter(&presence, &[]);
-        presence::enter(&peer, &[]);
-        let last = presence::enter(&peer, &[]);
+        let generation = presence::store_attached(&presence, &[]);
+        presence::store_attached(&peer, &[]);
+        let last = presence::store_attached(&peer, &[]);
         let consumer =
             Words { presence: &presence, parking_and_wakes: Some((&parking, &wakes)), told: Some(&told), peer: &peer };
         leave(&consumer, generation);

@@ -1,9 +1,9 @@
 //! The seam between the algorithms and the memory that they run on.
 //!
-//! Everything that two processes share is reached through [`Memory`]: two positions, two presence words, the headers of
-//! records, and ranges of bytes. The mapped segment implements it for production, a heap allocation for unit tests, and
-//! a checked memory for the loom models. Orderings are arguments: they are chosen in `src/ring/` alone, an
-//! implementation passes them on.
+//! Everything that two processes share is reached through [`Memory`]: two positions, two presence words, `told`, what
+//! an end needs to sleep ([`Parking`]), the words of records, and ranges of bytes. The mapped segment implements it for
+//! production, a heap allocation for unit tests, and a checked memory for the loom models. Orderings are arguments:
+//! they are chosen in `src/ring/` alone, an implementation passes them on.
 
 #![allow(unsafe_code, reason = "declares the trait whose implementations hand out raw pointers")]
 

@@ -11,7 +11,7 @@
 //! | header of a record | `Producer::publish_after` | `Consumer::poll`, `poll_for_value` | payload and the 0 after |
 //! | tail of a message ring | `store_tail` | `Consumer::load_tail` | the records before it |
 //! | head | `Reader::advance_from` | `Writer::load_head` | what lies before it has been read: its space is free |
-//! | presence | `presence::enter`, `leave` | `presence::observe` | who attached; if it left, its last position |
+//! | presence | `store_attached`, `store_detached` | `presence::observe` | who attached; its last position if it left |
 //! | magic | `identity::publish` | `identity::observe` | every row that says what the segment is |
 //!
 //! The header of a batch's first record is stored last, and all of the batch travels with it.

@@ -119,7 +119,7 @@ impl Notifier {
         let mut notifier = Notifier { role, expected: 0, answered: 0, is_registered: true, fences: false, wakes: 0 };
         if let Some(parking) = memory.parking() {
             notifier.is_registered = parking.is_registered();
-            notifier.answered(0, false);
+            notifier.remember(0, false);
             let word = parking.wakes(role);
             // The word is the role's own; its last writer released the role's lock before this process took it.
             notifier.wakes = (word.load(Ordering::Relaxed) & !FENCES).wrapping_add(u64::from(notifier.fences));
@@ -189,7 +189,7 @@ impl Notifier {
             }
         }
         let (asleep, fenced) = (word & ASLEEP != 0, self.fences);
-        self.answered(word, word & FENCES != 0);
+        self.remember(word, word & FENCES != 0);
         if !asleep && self.fences == fenced {
             return;
         }
@@ -215,7 +215,7 @@ impl Notifier {
     }
 
     /// Remembers what was answered, and makes its own fences from now on if it has to or is asked to.
-    fn answered(&mut self, word: u64, asks: bool) {
+    fn remember(&mut self, word: u64, asks: bool) {
         self.answered = word;
         self.fences = asks || !self.is_registered;
         self.expected = if self.fences { NEVER } else { word };

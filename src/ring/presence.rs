@@ -58,7 +58,7 @@ pub fn store_notes<W: Word>(notes: &[(&W, u64)]) {
 /// Stores the notes of a new holder, then that it attached, and returns its generation.
 ///
 /// The caller holds the role's lock.
-pub fn enter<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
+pub fn store_attached<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
     store_notes(notes);
     // The word is the role's own; its last writer released the role's lock before this process took it.
     let generation = Presence::from_word(presence.load(Ordering::Relaxed)).generation().wrapping_add(1);
@@ -68,14 +68,14 @@ pub fn enter<W: Word>(presence: &W, notes: &[(&W, u64)]) -> u64 {
 }
 
 /// Stores that the holder of `generation` detached in order. Its last position was stored before.
-pub fn leave<W: Word>(presence: &W, generation: u64) {
+pub fn store_detached<W: Word>(presence: &W, generation: u64) {
     // Publish: pairs with the Acquire in `observe`, which then finds the last position.
     presence.store(generation.wrapping_mul(2), Ordering::Release);
 }
 
 /// Loads the presence of a role.
 pub fn observe<W: Word>(presence: &W) -> Presence {
-    // Observe: pairs with the Releases in `enter` and `leave`.
+    // Observe: pairs with the Releases in `store_attached` and `store_detached`.
     Presence::from_word(presence.load(Ordering::Acquire))
 }
 
@@ -93,13 +93,13 @@ mod tests {
     fn each_holder_has_the_next_generation_however_the_last_one_ended() {
         let (word, pid) = (AtomicU64::new(0), AtomicU64::new(0));
         assert_eq!(observe(&word), Presence::Never);
-        assert_eq!(enter(&word, &[(&pid, 7)]), 1);
+        assert_eq!(store_attached(&word, &[(&pid, 7)]), 1);
         assert_eq!((observe(&word), Word::load(&pid, Ordering::Relaxed)), (Presence::Attached { generation: 1 }, 7));
-        leave(&word, 1);
+        store_detached(&word, 1);
         assert_eq!(observe(&word), Presence::Left { generation: 1 });
-        assert_eq!(enter(&word, &[]), 2);
+        assert_eq!(store_attached(&word, &[]), 2);
         // The second holder is killed: the third follows without a word from it.
-        assert_eq!(enter(&word, &[]), 3);
+        assert_eq!(store_attached(&word, &[]), 3);
         assert_eq!(observe(&word), Presence::Attached { generation: 3 });
     }
 
@@ -107,8 +107,8 @@ mod tests {
     fn an_absurd_word_is_read_without_a_panic() {
         assert_eq!(Presence::from_word(u64::MAX).generation(), 1 << 63);
         let word = AtomicU64::new(u64::MAX);
-        let generation = enter(&word, &[]);
-        leave(&word, generation);
+        let generation = store_attached(&word, &[]);
+        store_detached(&word, generation);
         observe(&word);
     }
 }

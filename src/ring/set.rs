@@ -1,4 +1,4 @@
-//! A wait at many rings at once: its turns, as `wait.rs` has those of a wait at one.
+//! A wait at many rings at once: its steps, as `wait.rs` has those of a wait at one.
 //!
 //! 1. It takes a **call**, if there is one: a ring that is always ready does not starve calls. After a wait that ended
 //!    by a call it checks the rings first: frequent calls do not starve the rings.

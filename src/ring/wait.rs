@@ -67,7 +67,7 @@ pub trait Waits {
     fn ended(&self, thorough: bool) -> Result<Option<Ended<Self::Error>>, Self::Error>;
 
     /// Returns the error that reports an end, and records that it was told.
-    fn tell(&self, ended: Ended<Self::Error>) -> Self::Error;
+    fn report(&self, ended: Ended<Self::Error>) -> Self::Error;
 
     /// Registers a waker, which is called once when the other end may have ended.
     fn watch(&mut self, _waker: &Waker) -> Watched {
@@ -149,7 +149,7 @@ where
         let ended = if checks_peer { self.ended(true)? } else { None };
         match (self.is_ready(need)?, ended) {
             (true, _) => Ok(true),
-            (false, Some(ended)) => Err(self.tell(ended)),
+            (false, Some(ended)) => Err(self.report(ended)),
             (false, None) if is_over => Err(Self::TIMED_OUT),
             (false, None) => Ok(false),
         }

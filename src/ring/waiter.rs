@@ -46,7 +46,7 @@ pub struct Waiter {
     pub gathers: bool,
     /// How many units of positions the last call of a task would have slept for.
     pub need: u64,
-    /// What the other end had said of itself when a set found that the wait for it has ended.
+    /// The presence of the other end when a set found that the wait for it has ended.
     pub ended: Option<Presence>,
     /// How many pauses it spins before it sleeps, and the bounds of that.
     pub spins: u32,

@@ -470,7 +470,7 @@ impl Attempt<'_> {
         let snapshot = HeaderSnapshot::read(file)?;
         if snapshot.identity(name)?.is_none() {
             // Without the mark of a creator it is a stranger's object, which may be in use.
-            if !snapshot.was_left(file) {
+            if !snapshot.is_unfinished(file) {
                 return Err(snapshot.not_a_ring(name));
             }
             removal::unlink_locked(name, file)?;

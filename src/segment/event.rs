@@ -105,7 +105,7 @@ impl Drop for Event {
     fn drop(&mut self) {
         let Some(reads) = self.reads.take().filter(|reads| reads.process.is_of_this_process()) else { return };
         let _ = inotify::remove_watch(self.as_fd(), reads.watch);
-        // That the watch has ended is told, too.
+        // The kernel also reports that the watch has ended.
         self.clear();
         let closed = (self.descriptor.take(), reads);
         // If there can be no thread, it is closed here.

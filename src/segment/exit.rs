@@ -19,8 +19,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::detach::Detaching;
 use super::layout::Header;
-use super::leave::Leaving;
 use super::process::{self, Epoch, PerProcess, lock, without_signals};
 use super::removal;
 use crate::ring::memory::Role;
@@ -53,12 +53,12 @@ impl Entry {
     /// # Safety
     ///
     /// The entry is in the list, which is locked for as long as the result is used.
-    unsafe fn leaving(&self) -> Leaving<'_> {
+    unsafe fn detaching(&self) -> Detaching<'_> {
         // SAFETY: the mapping outlives the registration, and every byte of a header is an atomic or padding.
         let header = unsafe { self.header.as_ref() };
         // SAFETY: the descriptor outlives the registration.
         let file = unsafe { BorrowedFd::borrow_raw(self.descriptor) };
-        Leaving { header, file, role: self.role }
+        Detaching { header, file, role: self.role }
     }
 }
 
@@ -99,14 +99,14 @@ fn leave_all(is_orderly: bool) {
     let entries = lock(ENTRIES.of(process));
     for entry in &*entries {
         // SAFETY: it is in the list, which is locked.
-        unsafe { entry.leaving() }.leave(entry.generation, false);
+        unsafe { entry.detaching() }.leave(entry.generation, false);
     }
     // All peers are woken by now.
     let end = Instant::now() + UNLINK_TIMEOUT;
     for entry in &*entries {
         if let Some(name) = &entry.name {
             // SAFETY: the same.
-            let file = unsafe { entry.leaving() }.file;
+            let file = unsafe { entry.detaching() }.file;
             // The handler has no caller to return an error to: the name stays.
             let _ = removal::unlink_own(name, file, end.saturating_duration_since(Instant::now()));
         }
@@ -118,7 +118,7 @@ fn install() {
     static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
     if !IS_INSTALLED.load(Ordering::Relaxed) {
         // Set afterwards: a fork of another thread in between finds neither or both. The second call does nothing. If
-        // there is no memory for it, peers are told of a crash.
+        // there is no memory for it, peers get `Crashed`.
         IS_INSTALLED.store(handler::install(), Ordering::Relaxed);
     }
 }

@@ -18,7 +18,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use super::layout::Slot;
+use super::layout::RoleWords;
 use super::path::with_path;
 use crate::ring::presence;
 
@@ -47,14 +47,14 @@ impl Notes {
     }
 
     /// Loads the notes of a slot. They may be a mix of two holders' if the second one is attaching.
-    pub(super) fn read(slot: &Slot) -> Notes {
+    pub(super) fn read(slot: &RoleWords) -> Notes {
         let [pid, started, namespace] = [&slot.pid, &slot.start_time, &slot.pid_namespace].map(presence::load_note);
         Notes { pid, started, namespace }
     }
 
     /// Stores them into the slot of a role that this process has locked, before it attaches: so `Busy` can name this
     /// process.
-    pub(super) fn write(self, slot: &Slot) {
+    pub(super) fn write(self, slot: &RoleWords) {
         let Notes { pid, started, namespace } = self;
         presence::store_notes(&[(&slot.pid, pid), (&slot.start_time, started), (&slot.pid_namespace, namespace)]);
     }
@@ -171,9 +171,10 @@ fn shares_boot_clock(pid: u64) -> bool {
 
 /// Returns whether the kernel is writing the core of a process: it runs no more, but its memory is kept.
 fn is_dumping(pid: u64) -> bool {
-    // A process of hundreds of groups is not known to, and its lock ends soon.
-    let is_told = |status: &[u8]| status.split(|&byte| byte == b'\n').any(|line| line == b"CoreDumping:\t1");
-    read(pid, "status", &mut [0; 4096]).is_some_and(is_told)
+    // In the status of a process with hundreds of groups the line lies beyond the buffer: it counts as not dumping, and
+    // its lock ends soon.
+    let says_so = |status: &[u8]| status.split(|&byte| byte == b'\n').any(|line| line == b"CoreDumping:\t1");
+    read(pid, "status", &mut [0; 4096]).is_some_and(says_so)
 }
 
 /// What `/proc/PID/stat` says of a process.

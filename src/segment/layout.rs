@@ -108,8 +108,8 @@ impl<T> Deref for Apart<T> {
 #[repr(C)]
 pub(super) struct Header {
     pub(super) identity: Apart<IdentityRows>,
-    pub(super) producer: Apart<Slot>,
-    pub(super) consumer: Apart<Slot>,
+    pub(super) producer: Apart<RoleWords>,
+    pub(super) consumer: Apart<RoleWords>,
     /// The word after it, at 0x188, is reserved for a producer that overwrites: 0, and not read.
     pub(super) tail: Apart<AtomicU64>,
     pub(super) head: Apart<AtomicU64>,
@@ -126,7 +126,7 @@ pub(super) struct IdentityRows {
 
 /// The words of the holder of a role. Written by that holder.
 #[repr(C)]
-pub(super) struct Slot {
+pub(super) struct RoleWords {
     pub(super) presence: AtomicU64,
     pub(super) pid: AtomicU64,
     pub(super) start_time: AtomicU64,
@@ -140,16 +140,16 @@ pub(super) struct Slot {
     pub(super) needed_or_told: AtomicU64,
 }
 
-impl Slot {
+impl RoleWords {
     /// Copies a slot, whose words stand in this order.
-    pub(super) fn of_words(words: [AtomicU64; 8]) -> Slot {
+    pub(super) fn of_words(words: [AtomicU64; 8]) -> RoleWords {
         let [presence, pid, start_time, pid_namespace, parking, wakes, wanted, needed_or_told] = words;
-        Slot { presence, pid, start_time, pid_namespace, parking, wakes, wanted, needed_or_told }
+        RoleWords { presence, pid, start_time, pid_namespace, parking, wakes, wanted, needed_or_told }
     }
 }
 
 impl Header {
-    pub(super) fn slot(&self, role: Role) -> &Slot {
+    pub(super) fn slot(&self, role: Role) -> &RoleWords {
         match role {
             Role::Producer => &self.producer,
             Role::Consumer => &self.consumer,
@@ -170,13 +170,13 @@ const _: () = {
     assert!(size_of::<IdentityRows>() == APART);
     assert!(offset_of!(Header, producer) == APART);
     assert!(offset_of!(Header, consumer) == 2 * APART);
-    assert!(offset_of!(Slot, pid) == 8);
-    assert!(offset_of!(Slot, start_time) == 16);
-    assert!(offset_of!(Slot, pid_namespace) == 24);
-    assert!(offset_of!(Slot, parking) == 32);
-    assert!(offset_of!(Slot, wakes) == 40);
-    assert!(offset_of!(Slot, wanted) == 48);
-    assert!(offset_of!(Slot, needed_or_told) == 56);
+    assert!(offset_of!(RoleWords, pid) == 8);
+    assert!(offset_of!(RoleWords, start_time) == 16);
+    assert!(offset_of!(RoleWords, pid_namespace) == 24);
+    assert!(offset_of!(RoleWords, parking) == 32);
+    assert!(offset_of!(RoleWords, wakes) == 40);
+    assert!(offset_of!(RoleWords, wanted) == 48);
+    assert!(offset_of!(RoleWords, needed_or_told) == 56);
     assert!(offset_of!(Header, tail) == 3 * APART);
     assert!(offset_of!(Header, head) == 4 * APART);
     assert!(offset_of!(Header, more_identity) == 5 * APART);
@@ -328,14 +328,14 @@ mod tests {
             ),
         ] {
             let fields = [
-                offset_of!(Slot, presence),
-                offset_of!(Slot, pid),
-                offset_of!(Slot, start_time),
-                offset_of!(Slot, pid_namespace),
-                offset_of!(Slot, parking),
-                offset_of!(Slot, wakes),
-                offset_of!(Slot, wanted),
-                offset_of!(Slot, needed_or_told),
+                offset_of!(RoleWords, presence),
+                offset_of!(RoleWords, pid),
+                offset_of!(RoleWords, start_time),
+                offset_of!(RoleWords, pid_namespace),
+                offset_of!(RoleWords, parking),
+                offset_of!(RoleWords, wakes),
+                offset_of!(RoleWords, wanted),
+                offset_of!(RoleWords, needed_or_told),
             ];
             words.extend(fields.into_iter().zip(names).map(|(field, name)| (slot + field, name)));
         }

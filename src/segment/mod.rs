@@ -8,13 +8,13 @@
 pub(crate) mod anonymous;
 mod attach;
 pub(crate) mod descriptor;
+mod detach;
 mod directory;
 mod event;
 mod exit;
 mod futex;
 mod holder;
 mod layout;
-mod leave;
 mod mapping;
 mod object;
 mod path;
@@ -63,11 +63,11 @@ use crate::ring::park;
 use crate::ring::presence::{self, Presence};
 use crate::ring::wait::Watched;
 use attach::Attached;
+use detach::Detaching;
 use exit::{Entry, Registration};
 use futex::WakeOnDrop;
 use holder::{Liveness, Notes};
 use layout::Header;
-use leave::Leaving;
 use mapping::{Mapping, WipedOnFork};
 use roles::Lock;
 use watch::Watch;
@@ -157,7 +157,7 @@ impl Segment {
 
     /// Stores that this process is attached.
     pub(crate) fn enter(&mut self) {
-        self.generation = presence::enter(&self.header().slot(self.role).presence, &[]);
+        self.generation = presence::store_attached(&self.header().slot(self.role).presence, &[]);
         if self.close_on_exit {
             let entry = Entry {
                 header: self.header,
@@ -276,13 +276,13 @@ impl Segment {
     /// nothing counts as told.
     pub(crate) fn leave(&mut self, hands_over: bool) -> bool {
         let Some(generation) = self.take_generation() else { return false };
-        self.leaving().leave(generation, hands_over);
+        self.detaching().leave(generation, hands_over);
         self.at_exit = None;
         true
     }
 
-    fn leaving(&self) -> Leaving<'_> {
-        Leaving { header: self.header(), file: self.descriptor.as_fd(), role: self.role }
+    fn detaching(&self) -> Detaching<'_> {
+        Detaching { header: self.header(), file: self.descriptor.as_fd(), role: self.role }
     }
 
     /// Gives the role back, when this is dropped, as a killed process would: no presence is stored, the name stays, and
@@ -291,7 +291,7 @@ impl Segment {
         if self.take_generation().is_some() {
             self.at_exit = None;
             self.unlink_on_close = false;
-            self.leaving().clear_requests();
+            self.detaching().clear_requests();
             // Without it a sleeper checks after its slice.
             self.wake_on_drop = WakeWord::map(self.descriptor.as_fd(), self.role).ok().map(WakeOnDrop);
         }
@@ -346,11 +346,24 @@ impl Segment {
         // an atomic or padding, so whatever a peer writes there is a value.
         unsafe { self.header.as_ref() }
     }
+
+    /// Returns the address of the `len` bytes at `offset` of the data area.
+    ///
+    /// # Safety
+    ///
+    /// They lie within the data area, or within it and its mirror.
+    #[inline(always)]
+    unsafe fn address(&self, offset: usize, len: usize) -> *mut u8 {
+        debug_assert!(offset + len <= self.len || self.mapping.is_mirrored() && offset + len <= 2 * self.len);
+        // SAFETY: the caller's promise.
+        unsafe { self.data.add(offset) }.as_ptr()
+    }
 }
 
 // SAFETY: header and data lie in the mapping, which is never moved, resized or given up before the segment is dropped;
 // the data area starts at a page, and `len` is what the mapping holds of it once; if it is mirrored, the same pages are
 // mapped again after it. The role's lock keeps others of this protocol away from the words and bytes of this role.
+// `own` points into a page that lives as long as the segment, and is used by this handle's cursor alone.
 unsafe impl Memory for Segment {
     type Word = AtomicU64;
     type Parking = Segment;
@@ -418,15 +431,14 @@ unsafe impl Memory for Segment {
 
     #[inline(always)]
     unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
-        // SAFETY: the same promise.
-        access(unsafe { self.write(offset, len, |bytes| bytes.cast_const()) })
+        // SAFETY: the caller stays within the data area, or within it and its mirror.
+        access(unsafe { self.address(offset, len) })
     }
 
     #[inline(always)]
     unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
-        debug_assert!(offset + len <= self.len || self.mapping.is_mirrored() && offset + len <= 2 * self.len);
         // SAFETY: the caller stays within the data area, or within it and its mirror.
-        access(unsafe { self.data.add(offset) }.as_ptr())
+        access(unsafe { self.address(offset, len) })
     }
 
     #[inline(always)]
@@ -506,7 +518,7 @@ impl Parking for Segment {
         use std::mem::offset_of;
 
         /// Where in the header a slot keeps its parking word.
-        const PARKING: usize = offset_of!(layout::Slot, parking);
+        const PARKING: usize = offset_of!(layout::RoleWords, parking);
 
         /// Loads the word at this offset of a header.
         #[inline(always)]

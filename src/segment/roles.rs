@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use super::holder::{Liveness, Notes};
-use super::layout::Slot;
+use super::layout::RoleWords;
 use super::object::refused;
 use super::transfer::retry;
 use crate::error::Error;
@@ -139,7 +139,7 @@ impl From<Presence> for PeerState {
 /// Finds out the state of `role`, whose holder writes this slot, which may be a new copy each time. `file` is a
 /// descriptor that holds no lock, and `is_gone` tells of the process of these notes whether it is gone: if so, another
 /// one keeps the lock for it.
-pub(super) fn state<S: Borrow<Slot>>(
+pub(super) fn state<S: Borrow<RoleWords>>(
     role: Role,
     slot: impl Fn() -> S,
     file: BorrowedFd<'_>,
@@ -171,6 +171,6 @@ pub(super) fn state<S: Borrow<Slot>>(
 }
 
 /// Returns the pid of the process that wrote this slot, if it is of this namespace and alive.
-pub(super) fn holder(slot: &Slot) -> Option<u32> {
+pub(super) fn holder(slot: &RoleWords) -> Option<u32> {
     Liveness::new().name(Notes::read(slot))
 }

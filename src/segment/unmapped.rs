@@ -8,7 +8,7 @@ use std::cell::LazyCell;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::AtomicU64;
 
-use super::layout::{self, Header, ROWS, Slot};
+use super::layout::{self, Header, ROWS, RoleWords};
 use crate::ring::identity;
 use crate::ring::memory::{Role, Word};
 use crate::ring::observe::{self, Copied};
@@ -57,8 +57,8 @@ impl Unmapped<'_> {
     }
 
     /// Copies the slot of a role.
-    pub(super) fn slot(self, role: Role) -> Slot {
-        Slot::of_words(self.words(layout::slot_offset(role)).map(AtomicU64::new))
+    pub(super) fn slot(self, role: Role) -> RoleWords {
+        RoleWords::of_words(self.words(layout::slot_offset(role)).map(AtomicU64::new))
     }
 
     /// Reads head and tail after what was read before, by one call.

@@ -109,7 +109,7 @@ impl HeaderSnapshot {
 
     /// Returns whether an object without a magic is what a creator left that was killed. The caller has found out that
     /// none is at work.
-    pub(super) fn was_left(&self, file: BorrowedFd<'_>) -> bool {
+    pub(super) fn is_unfinished(&self, file: BorrowedFd<'_>) -> bool {
         self.is_in_creation && object::is_blank(file)
     }
 
@@ -121,7 +121,7 @@ impl HeaderSnapshot {
                 return Err(Error::NotReady { name: name.to_owned(), waited: Duration::ZERO });
             }
             // No process is creating it.
-            0 if self.was_left(file) => return Err(Error::Unfinished { name: name.to_owned() }),
+            0 if self.is_unfinished(file) => return Err(Error::Unfinished { name: name.to_owned() }),
             _ => return Err(self.not_a_ring(name)),
         };
         Requirements::from_identity(identity).check(name, identity, self.len)?;

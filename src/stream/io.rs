@@ -15,7 +15,7 @@ impl Waiting<'_, Producer<u8>> {
             return Ok(0);
         }
         self.handle.check_process()?;
-        if self.handle.was_left() { Err(WaitError::Closed) } else { self.push_some(bytes) }
+        if self.handle.peer_detached() { Err(WaitError::Closed) } else { self.push_some(bytes) }
     }
 }
 

@@ -7,11 +7,13 @@ use std::ops::{Deref, DerefMut};
 use std::slice;
 
 use super::{Claim, Consumer, Element, Peek, Producer, Slot};
-use crate::ring::copy::SHORT;
 use crate::ring::error::{PopError, PushError};
 use crate::ring::memory::LINE;
 use crate::trusted::Trusted;
 use crate::wait::{WaitError, Waiting, waited};
+
+/// The longest value in bytes that is made aside: longer ones are made in place.
+const LONGEST_MADE_ASIDE: usize = 256;
 
 /// The calls of views that work in place: with and without waiting, each as the handle's own.
 macro_rules! views {
@@ -122,7 +124,7 @@ impl<T: Element> Trusted<Claim<'_, T>> {
     /// ```
     #[inline]
     pub fn fill_from(&mut self, values: impl IntoIterator<Item = T>) -> usize {
-        if (LINE..=SHORT).contains(&size_of::<T>()) {
+        if (LINE..=LONGEST_MADE_ASIDE).contains(&size_of::<T>()) {
             return self.0.fill(values);
         }
         let (mut values, mut filled) = (values.into_iter().fuse(), 0);
@@ -138,7 +140,7 @@ impl<T: Element> Trusted<Claim<'_, T>> {
 }
 
 impl<T: Slot + ?Sized> Trusted<Claim<'_, T>> {
-    /// Returns the slots before the end of the buffer and those after it. They hold elements of an earlier round, or
+    /// Returns the slots before the end of the buffer and those after it. They hold elements of an earlier lap, or
     /// zeros. Both are empty in a child that was forked meanwhile.
     #[inline]
     pub fn as_mut_slices(&mut self) -> (&mut [T::Unit], &mut [T::Unit]) {

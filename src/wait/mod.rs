@@ -281,7 +281,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     }
 
     /// Returns whether the other end detached in order and this handle has to report it. Makes no system call.
-    pub(crate) fn was_left(&self) -> bool {
+    pub(crate) fn peer_detached(&self) -> bool {
         let peer = self.peer_presence();
         matches!(peer, Presence::Left { .. }) && self.ends.concern(peer) && !self.waiter.awaits_successor
     }
@@ -315,7 +315,7 @@ impl<K: Kind, R: Side> Waits for Endpoint<K, R, Segment> {
         if self.memory.is_orphaned() { ended(WaitError::Orphaned) } else { Ok(None) }
     }
 
-    fn tell(&self, Ended { error, peer }: Ended<WaitError>) -> WaitError {
+    fn report(&self, Ended { error, peer }: Ended<WaitError>) -> WaitError {
         if matches!(error, WaitError::Closed | WaitError::Crashed) && self.memory.in_own_process() {
             self.ends.mark_told(&self.memory, R::ROLE, peer);
         }

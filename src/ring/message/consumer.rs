@@ -48,7 +48,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     pub(super) fn available_now(&self) -> Result<u64, Broken> {
         self.check()?;
         let position = self.cursor.position();
-        // Observe: pairs with the Release in `Producer::store_tail`. A pop that polls the header finds what is counted
+        // Observe: pairs with the Release in `store_tail`. A pop that polls the header finds what is counted
         // here, too.
         let found = self.memory.tail().load(Ordering::Acquire);
         let tail = self.window().check(SharedWord::Tail, found)?;
@@ -74,7 +74,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     #[inline]
     pub fn pop(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
         let head = self.cursor.position();
-        let len = self.front_from(head, 0).map_err(|no_message| self.refusal(no_message))?;
+        let len = self.next_len_from(head, 0).map_err(|no_message| self.refusal(no_message))?;
         // SAFETY: the message at the head has that many bytes.
         unsafe { self.copy_whole(head, len, bytes) }?;
         self.release_from(head, self.kind.geometry.size(len));
@@ -353,20 +353,14 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// Returns the length of the message after `peeked` bytes of records that were peeked at.
     #[inline(always)]
     pub(super) fn next_len(&mut self, peeked: u64) -> Result<usize, PopError> {
-        self.front(peeked).map_err(|no_message| self.refusal(no_message))
+        self.next_len_from(self.cursor.position(), peeked).map_err(|no_message| self.refusal(no_message))
     }
 
-    /// The same, with an error that fits a register.
+    /// The same for a caller that has the head in a register, with an error that fits one.
     #[inline(always)]
-    fn front(&mut self, peeked: u64) -> Result<usize, NoMessage> {
-        self.front_from(self.cursor.position(), peeked)
-    }
-
-    /// The same for a caller that has the head in a register.
-    #[inline(always)]
-    fn front_from(&mut self, head: u64, peeked: u64) -> Result<usize, NoMessage> {
+    fn next_len_from(&mut self, head: u64, peeked: u64) -> Result<usize, NoMessage> {
         let known = self.cursor.known_end().wrapping_sub(head);
-        // `<=`: a batch may have passed more than is known after a fork, or once the handle is poisoned. `load_next`
+        // `<=`: a batch may have peeked at more than is known after a fork, or once the handle is poisoned. `load_next`
         // refuses both.
         if known <= peeked {
             return self.load_next(peeked);
@@ -451,7 +445,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// The tail follows the header, so it may lie behind a known end that came from a header: by a batch at most.
     fn load_tail(&mut self) -> Result<u64, Corrupted> {
         let (max_used, known_end) = (self.kind.max_used(), self.cursor.known_end());
-        // Observe: pairs with the Release in `Producer::store_tail`. The records before it are written.
+        // Observe: pairs with the Release in `store_tail`. The records before it are written.
         let found = self.memory.tail().load(Ordering::Acquire);
         let tail = self.window().check(SharedWord::Tail, found)?;
         let ahead = tail.wrapping_sub(known_end);
@@ -480,7 +474,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// Releases records of this size: advances the head, which the caller has in a register.
     #[inline(always)]
     pub(super) fn release_from(&mut self, head: u64, size: u64) {
-        // Not beyond the next header: what lies there is the producer's, and it writes it.
+        // Not beyond the known end: the producer may be writing there.
         let distance = self.kind.prefetch_distance.min(self.cursor.known() as usize);
         self.memory.prefetch(self.kind.geometry.index(head) + distance);
         self.advance_from(head, size);

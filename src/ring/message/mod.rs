@@ -89,7 +89,7 @@ impl Kind for Message {
     }
 
     /// Returns whether a message is there whose record ends at least `need` bytes after the head; no record is smaller
-    /// than the alignment.
+    /// than the alignment. `need` is at least the alignment, and a multiple of it.
     #[inline]
     fn has_arrived<M: Memory>(reader: &mut Consumer<M>, need: u64) -> Result<bool, Broken> {
         let peeked = need - reader.kind.step();

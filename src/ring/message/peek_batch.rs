@@ -1,4 +1,4 @@
-//! Messages that are read one after the other and given back together.
+//! Messages that are peeked at one after the other and given back together.
 
 #![allow(unsafe_code, reason = "reads payloads through the consumer")]
 
@@ -6,13 +6,13 @@ use super::super::error::PopError;
 use super::super::memory::Memory;
 use super::Consumer;
 
-/// Messages that were read and are still in the ring. The consumer's cursor stays where it is until the release: a
+/// Messages that were peeked at and are still in the ring. The consumer's cursor stays where it is until the release: a
 /// batch that is dropped or forgotten leaves all of them there.
 #[derive(Debug)]
 #[must_use = "a batch that is dropped releases nothing"]
 pub struct PeekBatch<'a, M: Memory> {
     consumer: &'a mut Consumer<M>,
-    /// How many bytes of records were read.
+    /// How many bytes of records were peeked at.
     peeked: u64,
     len: usize,
 }
@@ -22,12 +22,12 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         PeekBatch { consumer, peeked: 0, len: 0 }
     }
 
-    /// Returns how many messages were read.
+    /// Returns how many messages were peeked at.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns whether none was read.
+    /// Returns whether none was peeked at.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -37,7 +37,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         self.consumer.position().wrapping_add(self.peeked)
     }
 
-    /// Begins anew with the first message that is in the ring: what was read is read again.
+    /// Begins anew with the first message that is in the ring: what was peeked at comes again.
     pub fn rewind(&mut self) {
         (self.peeked, self.len) = (0, 0);
     }
@@ -72,7 +72,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     #[inline]
     pub fn append_next(&mut self, bytes: &mut Vec<u8>) -> Result<usize, PopError> {
         let len = self.next_len()?;
-        // SAFETY: the message after those passed has that many bytes.
+        // SAFETY: the message after those peeked at has that many bytes.
         unsafe { self.consumer.append_to(self.position(), len, bytes) };
         Ok(self.advance(len))
     }
@@ -85,26 +85,26 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
     #[inline]
     pub fn copy_next(&mut self, bytes: &mut [u8]) -> Result<usize, PopError> {
         let len = self.next_len()?;
-        // SAFETY: the message after those passed has that many bytes.
+        // SAFETY: the message after those peeked at has that many bytes.
         unsafe { self.consumer.copy_whole(self.position(), len, bytes) }?;
         Ok(self.advance(len))
     }
 
-    /// Passes the next message, of `len` bytes.
+    /// Counts the next message, of `len` bytes, as peeked at, and returns its length.
     fn advance(&mut self, len: usize) -> usize {
         self.peeked += self.consumer.kind.geometry.size(len);
         self.len += 1;
         len
     }
 
-    /// Returns the consumer, and how many bytes of records were read.
+    /// Returns the consumer, and how many bytes of records were peeked at.
     pub(crate) fn parts(&mut self) -> (&mut Consumer<M>, u64) {
         (self.consumer, self.peeked)
     }
 
-    /// Gives the messages before `position` back to the producer, at once, and keeps those that were read after it.
-    /// Returns how many it gave back; `None`, with nothing given back, if none of those that were read starts or ends
-    /// at `position`.
+    /// Gives the messages before `position` back to the producer, at once, and keeps those that were peeked at after
+    /// it. Returns how many it gave back; `None`, with nothing given back, if none of those that were peeked at starts
+    /// or ends at `position`.
     ///
     /// # Examples
     ///
@@ -154,7 +154,7 @@ impl<'a, M: Memory> PeekBatch<'a, M> {
         Ok(Some(count))
     }
 
-    /// Gives all messages that were read back to the producer, at once.
+    /// Gives all messages that were peeked at back to the producer, at once.
     pub fn release(self) {
         if self.len > 0 && self.consumer.check().is_ok() {
             self.consumer.release_from(self.consumer.position(), self.peeked);

@@ -274,7 +274,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     #[inline(always)]
     pub(super) fn room(&mut self, staged: u64, len: usize) -> Result<u64, PushError> {
         let size = self.kind.geometry.size(len);
-        // The sum does not overflow: both are below 2^63.
+        // The sum does not overflow: `staged` is less than the capacity, and a size is at most 2^63 + 64.
         if self.cursor.known() < staged + size {
             self.make_room(staged, len)?;
         }
@@ -388,7 +388,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         store_tail(tail, end);
         self.cursor.advance_from(start, size);
         self.notifier.published(&self.memory, Role::Consumer, end);
-        self.prepare(end, size);
+        self.fetch_ahead(end, size);
     }
 
     /// Fetches lines that will be written soon, after a record of `size` bytes that ends at `end`. The consumer read
@@ -399,7 +399,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     /// did not wait: the next header but one is 0 before the record in front of it is begun, and a word of each further
     /// line is stored. In a flow such a store would stand in front of all that follow; a prefetch does not.
     #[inline(always)]
-    fn prepare(&mut self, end: u64, size: u64) {
+    fn fetch_ahead(&mut self, end: u64, size: u64) {
         let geometry = self.kind.geometry;
         if !self.pace.is_awaited() {
             if 4 * size <= self.kind.prefetch_distance as u64 {

@@ -16,7 +16,7 @@ use super::{Claim, NO_WORD, Producer};
 ///
 /// # Safety
 ///
-/// `write` writes `len` bytes, and nothing after the last word of these.
+/// `len` returns the same at each call; `write` writes that many bytes, and nothing after the last word of these.
 pub unsafe trait Payload {
     /// Returns its length in bytes.
     fn len(&self) -> usize;

@@ -58,14 +58,15 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
     }
 
     /// Returns the addresses of the slots before the end of the buffer and of those after it; [`parts`](Self::parts)
-    /// says how many lie there. They are good as long as the claim.
+    /// says how many lie there. They are valid as long as the claim.
     ///
-    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
+    /// Another process may write what lies there at any moment; in a child that was forked meanwhile nothing is mapped
+    /// there.
     #[inline]
     #[must_use]
     pub fn as_mut_ptrs(&self) -> (*mut T::Unit, *mut T::Unit) {
         let first = self.producer.cursor.position();
-        // SAFETY: the slots are the claim's; none is accessed here.
+        // SAFETY: a run of 0 slots; the offset of any position lies in the data area.
         let address = |position| unsafe { self.producer.slots_to_write(position, 0, |slot| slot.cast()) };
         (address(first), address(first.wrapping_add(self.parts().0 as u64)))
     }
@@ -78,7 +79,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
         if self.in_own_process() { (first * units, second * units) } else { (0, 0) }
     }
 
-    /// Pushes all slots. One that was not written holds an element of an earlier round, or zeros.
+    /// Pushes all slots. One that was not written holds an element of an earlier lap, or zeros.
     #[inline]
     pub fn commit(self) {
         let len = self.len;

@@ -1,4 +1,7 @@
 //! The reading end of a stream ring.
+//!
+//! A pop checks its `cursor`, copies by `take`, and stores the head by `advance_from` (`reader.rs`), which checks for a
+//! sleeper. Only if no element is known to be there does it call `load_tail`.
 
 #![allow(unsafe_code, reason = "reads slots through raw pointers")]
 
@@ -47,7 +50,8 @@ impl<T: Element, M: Memory> Endpoint<Stream<T>, Reader, M> {
                 return Err(PopError::Empty);
             }
         }
-        // Not before the tail, for speed only: a processor would read the slot too early, and take it from its writer.
+        // Loaded after the tail, for speed only: a processor that has the head already reads the slot ahead of time,
+        // and takes its line from the producer.
         let head = self.cursor.position();
         // SAFETY: the head is before the known end.
         let value = unsafe { self.take(head) };
@@ -162,7 +166,8 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     #[inline(always)]
     unsafe fn copy(&self, position: u64, to: *mut T::Unit, count: usize) {
         let read = |slots: *const u8| {
-            // SAFETY: the slots are valid for that many elements and aligned as these are, or better.
+            // SAFETY: the slots are valid for that many elements; each starts at a multiple of its size from a page on,
+            // so it has every alignment up to 8 that divides the size. The other side is private.
             unsafe { T::copy::<Out>(&self.kind, slots, to.cast(), count) }
         };
         // SAFETY: the caller's promise.

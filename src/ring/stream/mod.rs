@@ -12,8 +12,8 @@
 //!   nothing, so that an idle end answers at once.
 //!
 //! A push is in `producer.rs`, a pop in `consumer.rs`, a peek in `peek.rs`. Each moves its `cursor`, copies by `copy`,
-//! and checks for a sleeper by `park`; only if its cached position is used up does it call `writer` or `reader`. The
-//! memory is `segment/mod.rs`.
+//! and checks for a sleeper by `park`. A push calls `writer.rs` only if its known end is used up; a pop loads the tail
+//! in `consumer.rs` only then, and always stores the head by `reader.rs`. The memory is `segment/mod.rs`.
 //!
 //! The cached positions are those of rigtorp's and rtrb's queues; the paced load is a measured addition
 //! (docs/performance.md).
@@ -69,8 +69,8 @@ pub trait Slot {
     ///
     /// # Safety
     ///
-    /// The slots are aligned as elements of this size can be; the other side is private to this process. Both are valid
-    /// for that many elements.
+    /// The slots are aligned to the largest power of two up to 8 that divides their size; the other side is private to
+    /// this process, and initialised if it is copied in. Both are valid for that many elements.
     #[doc(hidden)]
     unsafe fn copy<D: Direction>(stream: &Stream<Self>, from: *const u8, to: *mut u8, count: usize);
 }

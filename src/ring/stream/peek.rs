@@ -66,14 +66,15 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
     }
 
     /// Returns the addresses of the elements before the end of the buffer and of those after it;
-    /// [`parts`](Self::parts) says how many lie there. They are good as long as the peek.
+    /// [`parts`](Self::parts) says how many lie there. They are valid as long as the peek.
     ///
-    /// Another process may write what lies there at any moment, and in a child that was forked meanwhile nothing does.
+    /// Another process may write what lies there at any moment; in a child that was forked meanwhile nothing is mapped
+    /// there.
     #[inline]
     #[must_use]
     pub fn as_ptrs(&self) -> (*const T::Unit, *const T::Unit) {
         let first = self.consumer.cursor.position();
-        // SAFETY: the elements are among the peek's; none is accessed here.
+        // SAFETY: a run of 0 slots; the offset of any position lies in the data area.
         let address = |position| unsafe { self.consumer.slots_to_read(position, 0, |slot| slot.cast()) };
         (address(first), address(first.wrapping_add(self.parts().0 as u64)))
     }

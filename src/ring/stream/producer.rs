@@ -1,4 +1,7 @@
 //! The writing end of a stream ring.
+//!
+//! A push checks its `cursor`, copies by `put`, and publishes by `publish_from`, which checks for a sleeper
+//! (`park.rs`). Only if no slot is known to be free does it call `load_head` (`writer.rs`).
 
 #![allow(unsafe_code, reason = "writes slots through raw pointers")]
 
@@ -89,8 +92,8 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         // The word is the role's own; its last writer released the role's lock before this process took it.
         let tail = memory.tail().load(Ordering::Relaxed);
         // In a ring of a few slots, or lines, a pause is longer than the consumer needs to read them all.
-        let is_small = capacity < MIN_PACED_SLOTS || capacity * size <= MIN_PACED_LINES * LINE;
-        let bound = if is_small { Bound::Pauses(0) } else { bound.into() };
+        let is_unpaced = capacity < MIN_PACED_SLOTS || capacity * size <= MIN_PACED_LINES * LINE;
+        let bound = if is_unpaced { Bound::Pauses(0) } else { bound.into() };
         let pace = Pace::new(bound, (capacity / 4).clamp(1, ENOUGH / 2) as u64);
         let mut producer: Producer<T, M> = Endpoint::begin(memory, kind, tail, pace);
         producer.load_head()?;
@@ -136,7 +139,8 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     #[inline(always)]
     pub(super) unsafe fn put(&mut self, position: u64, from: *const T::Unit, count: usize) {
         let write = |slots: *mut u8| {
-            // SAFETY: the slots are valid for that many elements and aligned as these are, or better.
+            // SAFETY: the slots are valid for that many elements; each starts at a multiple of its size from a page on,
+            // so it has every alignment up to 8 that divides the size. The other side is private, and initialised.
             unsafe { T::copy::<In>(&self.kind, from.cast(), slots, count) }
         };
         // SAFETY: the caller's promise.
@@ -250,20 +254,22 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         // Publish: pairs with the Acquire in `Consumer::find_tail`. The elements before it are written.
         self.memory.tail().store(tail, Ordering::Release);
         self.notifier.published(&self.memory, Role::Consumer, tail);
+        // For speed only: may be deleted.
         if T::size(&self.kind) >= M::SMALLEST_AHEAD && self.pace.is_awaited() && self.kind.ahead < self.cursor.known() {
             // SAFETY: that many slots and one more are free from the tail on.
-            unsafe { self.prepare(tail.wrapping_add(self.kind.ahead)) };
+            unsafe { self.fetch_ahead(tail.wrapping_add(self.kind.ahead)) };
         }
     }
 
-    /// Fetches the lines of a slot that will be written soon, which the consumer read one lap ago: a byte of each is
-    /// stored while the consumer does not wait. In a flow such a store would delay all that follow.
+    /// Fetches the lines of a slot that will be written soon, which the consumer read one lap ago, by a store to a byte
+    /// of each. Only if the consumer waits for each element: then it reads this one meanwhile. In a flow such stores
+    /// would delay all that follow.
     ///
     /// # Safety
     ///
     /// The slot is free.
     #[inline(always)]
-    pub(crate) unsafe fn prepare(&self, position: u64) {
+    pub(crate) unsafe fn fetch_ahead(&self, position: u64) {
         let size = T::size(&self.kind);
         let touch = |slot: *mut u8| {
             for at in (0..size.min(LONGEST_AHEAD)).step_by(LINE) {

@@ -4,8 +4,6 @@
 //! then raise `SIGBUS`, even right after a check; a system call returns an error. Then no presence is stored, and the
 //! other end finds by the lock that the holder has exited.
 
-#![allow(unsafe_code, reason = "computes where in the header a word lies")]
-
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::AtomicU64;
 
@@ -21,7 +19,7 @@ use crate::ring::memory::Role;
 
 /// A role that is being given up.
 #[derive(Clone, Copy)]
-pub(super) struct Leaving<'a> {
+pub(super) struct Detaching<'a> {
     /// It is mapped, but its page may be missing.
     pub(super) header: &'a Header,
     /// A descriptor of the object.
@@ -29,7 +27,7 @@ pub(super) struct Leaving<'a> {
     pub(super) role: Role,
 }
 
-impl<'a> Leaving<'a> {
+impl<'a> Detaching<'a> {
     /// Stores that the holder of `generation` detached in order, and wakes its peer. If the ring is handed over,
     /// nothing counts as told.
     pub(super) fn leave(&self, generation: u64, hands_over: bool) {
