@@ -7,7 +7,7 @@
 //! - on x86_64, pieces of 16 bytes through a vector register, moved by inline assembly that the compiler cannot see
 //!   into;
 //! - on x86_64, above 1024 bytes by `rep movsb`, or above 256 by blocks of 128 bytes through wider registers, by inline
-//!   assembly too. Up to which length blocks are faster depends on the processor: [`set_longest_by_blocks`]. Elsewhere,
+//!   assembly too (`copy/assembly.rs`). Up to which length blocks are faster depends on the processor. Elsewhere,
 //!   always the words.
 //!
 //! No sanitizer sees into that assembly either. Under Miri, and with `--cfg portable_copies`, x86_64 copies by words
@@ -24,10 +24,16 @@
 
 #![allow(unsafe_code, reason = "copies through raw pointers")]
 
-use core::mem::{align_of, size_of};
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-use core::sync::atomic::AtomicUsize;
+mod assembly;
+
+use core::mem::{align_of, size_of};
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+pub use assembly::{LONGEST_BY_PIECES, set_longest_by_blocks};
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+use assembly::{Wide, copy_by_assembly, is_long};
 
 /// The largest element or value, in bytes, that a call takes or returns by value: 64 KiB. A build that is not optimised
 /// copies it several times on the way, and the stack of a thread has 2 MiB. A larger one does not compile by value:
@@ -70,23 +76,11 @@ pub const fn by_value<T>() {
     }
 }
 
-/// The longest copy in bytes that is made piece by piece: longer ones have a faster one.
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-pub const LONGEST_BY_PIECES: usize = 1024;
-
-/// The same, if longer ones go by blocks.
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-const LONGEST_BESIDE_BLOCKS: usize = 256;
-
 /// The longest type of words, in bytes, that is copied in word by word.
 const LONGEST_BY_WORDS: usize = 64;
 
 /// The longest message in bytes that is copied without a call, where its length is known at run time alone.
 pub const SHORT: usize = 256;
-
-/// Sixteen bytes in a vector register.
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-type Wide = core::arch::x86_64::__m128i;
 
 /// What is moved at once between shared and private memory.
 pub trait Unit: Copy {
@@ -124,37 +118,6 @@ macro_rules! unit {
 }
 
 unit!(u8 => AtomicU8, u16 => AtomicU16, u32 => AtomicU32, u64 => AtomicU64);
-
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-impl Unit for Wide {
-    #[inline(always)]
-    unsafe fn load(from: *const Self) -> Self {
-        let wide;
-        // SAFETY: sixteen bytes are valid for reads there, and the instruction asks for no alignment.
-        unsafe {
-            core::arch::asm!(
-                "movups {wide}, [{from}]",
-                from = in(reg) from,
-                wide = lateout(xmm_reg) wide,
-                options(nostack, preserves_flags, readonly),
-            );
-        }
-        wide
-    }
-
-    #[inline(always)]
-    unsafe fn store(to: *mut Self, value: Self) {
-        // SAFETY: sixteen bytes are valid for writes there, and the instruction asks for no alignment.
-        unsafe {
-            core::arch::asm!(
-                "movups [{to}], {value}",
-                to = in(reg) to,
-                value = in(xmm_reg) value,
-                options(nostack, preserves_flags),
-            );
-        }
-    }
-}
 
 /// Which way a copy goes. One side of it is shared, the other is private to this process.
 pub trait Direction {
@@ -311,102 +274,6 @@ pub unsafe fn copy_words<D: Direction>(from: *const u8, to: *mut u8, len: usize)
     } else {
         // SAFETY: the caller's promise.
         unsafe { pieces::<D, u64>(from, to, len) };
-    }
-}
-
-/// The longest copy in bytes that goes by blocks; 0 if none does.
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-static LONGEST_BY_BLOCKS: AtomicUsize = AtomicUsize::new(0);
-
-/// Makes copies of up to this many bytes go by blocks from now on, but for short ones: at first none does. Longer ones
-/// than these and than [`LONGEST_BY_PIECES`] go by `rep movsb`.
-///
-/// # Safety
-///
-/// The processor has AVX, or none goes by blocks.
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-pub unsafe fn set_longest_by_blocks(longest: usize) {
-    // It orders nothing: either copy is correct.
-    LONGEST_BY_BLOCKS.store(longest, Ordering::Relaxed);
-}
-
-/// Returns whether a copy of `len` bytes is not made piece by piece.
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-#[inline(always)]
-fn is_long(len: usize) -> bool {
-    len > LONGEST_BESIDE_BLOCKS && (len > LONGEST_BY_PIECES || LONGEST_BY_BLOCKS.load(Ordering::Relaxed) != 0)
-}
-
-/// Copies `len` bytes, more than a block, without the compiler seeing an access.
-///
-/// # Safety
-///
-/// `len` is more than 128, `from` is valid for `len` reads, `to` for `len` writes, and they do not overlap.
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-#[inline(never)]
-unsafe fn copy_by_assembly(from: *const u8, to: *mut u8, len: usize) {
-    if len <= LONGEST_BY_BLOCKS.load(Ordering::Relaxed) {
-        // SAFETY: the caller's promise; the caller that chose blocks has checked for AVX.
-        return unsafe { blocks(from, to, len) };
-    }
-    // SAFETY: the direction flag is clear on entry to any `asm!` block, so this copies upwards, `len` bytes exactly.
-    unsafe {
-        core::arch::asm!(
-            "rep movsb",
-            inout("rcx") len => _,
-            inout("rsi") from => _,
-            inout("rdi") to => _,
-            options(nostack, preserves_flags),
-        );
-    }
-}
-
-/// Copies `len` bytes by blocks of 128. The last one begins where it ends with the copy, and so overlaps the one before
-/// it.
-///
-/// # Safety
-///
-/// As [`copy_by_assembly`], and the processor has AVX.
-#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-#[inline(always)]
-unsafe fn blocks(from: *const u8, to: *mut u8, len: usize) {
-    debug_assert!(len > 128);
-    // SAFETY: each block lies within the `len` bytes: the loop leaves with 1 to 128 of them, and the last block ends
-    // where they do. `vzeroupper` changes the upper halves of all registers, which are clobbered.
-    unsafe {
-        core::arch::asm!(
-            "2:",
-            "vmovups ymm0, [{from}]",
-            "vmovups ymm1, [{from} + 32]",
-            "vmovups ymm2, [{from} + 64]",
-            "vmovups ymm3, [{from} + 96]",
-            "vmovups [{to}], ymm0",
-            "vmovups [{to} + 32], ymm1",
-            "vmovups [{to} + 64], ymm2",
-            "vmovups [{to} + 96], ymm3",
-            "add {from}, 128",
-            "add {to}, 128",
-            "sub {len}, 128",
-            "cmp {len}, 128",
-            "ja 2b",
-            "vmovups ymm0, [{from} + {len} - 128]",
-            "vmovups ymm1, [{from} + {len} - 96]",
-            "vmovups ymm2, [{from} + {len} - 64]",
-            "vmovups ymm3, [{from} + {len} - 32]",
-            "vmovups [{to} + {len} - 128], ymm0",
-            "vmovups [{to} + {len} - 96], ymm1",
-            "vmovups [{to} + {len} - 64], ymm2",
-            "vmovups [{to} + {len} - 32], ymm3",
-            "vzeroupper",
-            from = inout(reg) from => _,
-            to = inout(reg) to => _,
-            len = inout(reg) len => _,
-            out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
-            out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
-            out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
-            out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
-            options(nostack),
-        );
     }
 }
 
