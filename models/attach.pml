@@ -4,7 +4,7 @@
  *
  * Stands for:
  *   src/segment/attach.rs  attach run try_name join create begin make enter lock_role check_holder reopen repair
- *   src/segment/view.rs    identity is_unfinished
+ *   src/segment/inspection.rs    identity is_unfinished
  *   src/segment/reserved.rs reserve
  *   src/segment/object.rs  open create set_mode reopen is_in_creation refers_to
  *   src/segment/removal.rs unlink unlink_if_free lock_both_roles unlink_locked unlink_if unlink_own

@@ -12,9 +12,9 @@ use rustix::io::Errno;
 
 use super::descriptor::avoid_stdio;
 use super::directory;
+use super::inspection::HeaderSnapshot;
 pub(crate) use super::object::check_regular;
 use super::object::{self, os, same};
-use super::view::HeaderSnapshot;
 use crate::error::{ANONYMOUS, Error};
 
 /// The seals of each segment: its length is final.

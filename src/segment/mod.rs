@@ -14,6 +14,7 @@ mod event;
 mod exit;
 mod futex;
 mod holder;
+mod inspection;
 mod layout;
 mod mapping;
 mod object;
@@ -26,7 +27,6 @@ mod reserved;
 mod roles;
 pub(crate) mod transfer;
 mod unmapped;
-mod view;
 mod waker;
 mod watch;
 
@@ -40,6 +40,8 @@ use std::time::Duration;
 
 pub(crate) use event::Event;
 pub(crate) use futex::{FutexWaiter, Membarrier, WakeWord};
+pub(crate) use inspection::names;
+pub use inspection::{End, Inspection, Permissions};
 pub use layout::Features;
 pub(crate) use layout::Identity;
 pub use process::Epoch;
@@ -49,8 +51,6 @@ pub use request::Creation;
 pub(crate) use request::{Place, Request};
 pub(crate) use requirements::{Parameters, Requirements};
 pub use roles::PeerState;
-pub(crate) use view::names;
-pub use view::{End, Inspection, Permissions};
 pub use waker::Waker;
 pub(crate) use watch::WakerCell;
 

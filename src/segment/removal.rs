@@ -9,10 +9,10 @@ use rustix::shm;
 
 use super::attach::CREATION_TIMEOUT;
 use super::directory::Use;
+use super::inspection::HeaderSnapshot;
 use super::object;
 use super::roles::{self, Lock};
 use super::unmapped::Unmapped;
-use super::view::HeaderSnapshot;
 use crate::error::Error;
 use crate::ring::memory::Role;
 
