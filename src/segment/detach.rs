@@ -33,9 +33,10 @@ impl<'a> Detaching<'a> {
     pub(super) fn leave(&self, generation: u64, hands_over: bool) {
         let (slot, peer) = (self.header.slot(self.role), self.header.slot(self.role.peer()));
         let told = self.word(&slot.needed_or_told);
+        let [parking, wakes] = [&slot.parking, &slot.wakes].map(|word| self.word(word));
         let words = Words {
             presence: &self.word(&slot.presence),
-            parking_and_wakes: Some((&self.word(&slot.parking), &self.word(&slot.wakes))),
+            parking_and_wakes: Some((&parking, &wakes)),
             told: (self.role == Role::Consumer && !hands_over).then_some(&told),
             peer: &self.word(&peer.presence),
         };
