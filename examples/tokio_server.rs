@@ -7,6 +7,7 @@
 //! ```
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,7 +34,17 @@ struct Reply {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Failure> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
     println!("serving {name}; Ctrl-C ends it");
     let answered = Arc::new(AtomicU64::new(0));
@@ -76,7 +87,11 @@ async fn serve(name: String, answered: Arc<AtomicU64>) -> Result<(), Failure> {
                 Err(WaitError::Orphaned) => break,
                 Err(error) => return Err(error.into()),
             };
-            let Request { id, number } = question.value(0).ok_or("a question is too short; expected 16 bytes")?;
+            let Some(Request { id, number }) = question.value(0) else {
+                println!("a question of {} bytes, expected 16: it is left out", question.len());
+                question.release();
+                continue;
+            };
             match tx.push_value(&Reply { id, square: number.wrapping_mul(number) }).await {
                 Ok(()) => answered.fetch_add(1, Ordering::Relaxed),
                 Err(WaitError::Orphaned) => break,

@@ -170,7 +170,7 @@ fn a_capacity_of_nothing_or_too_much_is_refused() {
     let ring = Ring::new();
     for refused in [0, usize::MAX, usize::MAX / 2 + 2, 1 << 63, 1 << 62] {
         for attempt in attempts(&ring.options().capacity(refused)) {
-            let given = format!("{refused} elements of 1 bytes");
+            let given = format!("{refused} bytes");
             refuses!(attempt, Error::InvalidOption { option: "capacity", found, .. } if found == given);
         }
     }

@@ -300,7 +300,10 @@ impl Asked {
         Layout::from_size_align(size, align).map_err(|_| Error::InvalidOption {
             option: "elements",
             found: format!("{size} bytes aligned to {align}"),
-            expected: "an alignment that is a power of two".to_owned(),
+            expected:
+                "at least 1 byte, a multiple of the alignment, which is a power of two of at most 4096, and less than \
+                       an address space"
+                    .to_owned(),
         })
     }
 }

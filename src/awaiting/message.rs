@@ -10,6 +10,7 @@ use futures_sink::Sink;
 
 use super::{Async, Awaited, Task, calls, calls_in_place};
 use crate::message::{Batch, Claim, Consumer, PeekBatch, Producer, Record};
+use crate::ring::endpoint::Internal;
 use crate::ring::message::Push;
 use crate::segment::Segment;
 use crate::trusted::Trusted;
@@ -18,24 +19,24 @@ use crate::wait::WaitError;
 impl<'a> Awaited for Batch<'a> {
     type Task = &'a mut Task;
 
-    fn check_length(&mut self) {
-        Awaited::check_length(self.parts().0);
+    fn check_length(&mut self, token: Internal) {
+        Awaited::check_length(self.parts().0, token);
     }
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
-        self.parts().0.poll_ready(context)
+    fn poll_ready(&mut self, context: &mut Context<'_>, token: Internal) -> Poll<Result<(), WaitError>> {
+        self.parts().0.poll_ready(context, token)
     }
 }
 
 impl<'a> Awaited for PeekBatch<'a> {
     type Task = &'a mut Task;
 
-    fn check_length(&mut self) {
-        Awaited::check_length(self.parts().0);
+    fn check_length(&mut self, token: Internal) {
+        Awaited::check_length(self.parts().0, token);
     }
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
-        self.parts().0.poll_ready(context)
+    fn poll_ready(&mut self, context: &mut Context<'_>, token: Internal) -> Poll<Result<(), WaitError>> {
+        self.parts().0.poll_ready(context, token)
     }
 }
 

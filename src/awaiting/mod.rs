@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::error::Error;
-use crate::ring::endpoint::{Endpoint, Kind, Side};
+use crate::ring::endpoint::{Endpoint, Internal, Kind, Side};
 use crate::ring::set::poll;
 use crate::segment::Segment;
 use crate::trusted::Trusted;
@@ -97,28 +97,36 @@ impl fmt::Debug for Task {
     }
 }
 
-/// What can be awaited: an end of a ring, or a batch of it.
+/// What can be awaited: an end of a ring, or a batch of it. Nothing of it can be called by users:
+///
+/// ```compile_fail,E0061
+/// fn poll(rx: &mut ringmain::message::Consumer, context: &mut std::task::Context<'_>) {
+///     let _ = ringmain::generic::Awaited::poll_ready(rx, context);
+/// }
+/// ```
 pub trait Awaited: Sized {
     /// Its task; a batch borrows that of its end.
     type Task: BorrowMut<Task>;
 
     /// Refuses a ring that was truncated while the task slept, before an access to the missing part.
-    fn check_length(&mut self);
+    #[doc(hidden)]
+    fn check_length(&mut self, _: Internal);
 
     /// Returns whether the last call would be ready now; if not, the task is woken when it may be.
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>>;
+    #[doc(hidden)]
+    fn poll_ready(&mut self, context: &mut Context<'_>, _: Internal) -> Poll<Result<(), WaitError>>;
 }
 
 impl<K: Kind, R: Side> Awaited for Endpoint<K, R, Segment> {
     type Task = Task;
 
-    fn check_length(&mut self) {
+    fn check_length(&mut self, _: Internal) {
         if let Some(cause) = self.truncated() {
             self.poison(cause);
         }
     }
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>, _: Internal) -> Poll<Result<(), WaitError>> {
         let need = self.waiter.need;
         if poll(&mut Interest::new(self, need, 0, 0), context.waker(), false, || ()) {
             if self.settle(need, true, false)? {
@@ -238,7 +246,7 @@ impl<H: Awaited> Async<H> {
         let task = self.task.borrow_mut();
         task.budget = BUDGET;
         if mem::take(&mut task.is_pending) {
-            Awaited::check_length(&mut self.handle);
+            self.handle.check_length(Internal::TOKEN);
             return Poll::Ready(());
         }
         context.waker().wake_by_ref();
@@ -248,7 +256,7 @@ impl<H: Awaited> Async<H> {
     #[cold]
     #[inline(never)]
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WaitError>> {
-        let poll = self.handle.poll_ready(context);
+        let poll = self.handle.poll_ready(context, Internal::TOKEN);
         if poll.is_pending() {
             let task = self.task.borrow_mut();
             (task.budget, task.is_pending) = (0, true);

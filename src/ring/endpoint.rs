@@ -32,17 +32,35 @@ pub enum Writer {}
 #[derive(Debug)]
 pub enum Reader {}
 
-/// One of the two ends.
+/// What calls of public traits take that are none for users. Only this library can make it, so nobody else can make
+/// such a call, or implement such a trait.
+#[derive(Clone, Copy, Debug)]
+pub struct Internal(());
+
+impl Internal {
+    pub(crate) const TOKEN: Internal = Internal(());
+}
+
+/// One of the two ends. Nothing of it can be called by users:
+///
+/// ```compile_fail,E0061
+/// use ringmain::generic::{Reader, Side};
+///
+/// let mut rx = ringmain::Options::anonymous().capacity(4096).message_consumer().unwrap();
+/// <Reader as Side>::is_ready(&mut rx, 12);
+/// ```
 pub trait Side: Sized {
     /// The role of this end.
     const ROLE: Role;
 
     /// Returns whether `need` units of positions can be read, or are free. Loads the other end's word if fewer are
     /// known, or if `need` is 0 (in a stream ring only): a poisoned handle fails even then.
-    fn is_ready<K: Kind, M: Memory>(end: &mut Endpoint<K, Self, M>, need: u64) -> Result<bool, Broken>;
+    #[doc(hidden)]
+    fn is_ready<K: Kind, M: Memory>(end: &mut Endpoint<K, Self, M>, need: u64, _: Internal) -> Result<bool, Broken>;
 
     /// Loads the other end's word and returns how many units of positions hold what was sent and not yet read.
-    fn len<K: Kind, M: Memory>(end: &Endpoint<K, Self, M>) -> Result<u64, Broken>;
+    #[doc(hidden)]
+    fn len<K: Kind, M: Memory>(end: &Endpoint<K, Self, M>, _: Internal) -> Result<u64, Broken>;
 }
 
 /// What a ring holds.
@@ -57,10 +75,12 @@ pub trait Kind: Sized {
     fn capacity(&self) -> usize;
 
     /// Returns whether `need` units of positions are there to be read.
-    fn has_arrived<M: Memory>(reader: &mut Endpoint<Self, Reader, M>, need: u64) -> Result<bool, Broken>;
+    #[doc(hidden)]
+    fn has_arrived<M: Memory>(reader: &mut Endpoint<Self, Reader, M>, need: u64, _: Internal) -> Result<bool, Broken>;
 
     /// Loads the producer's word and returns how many units of positions are there, without learning from it.
-    fn available<M: Memory>(reader: &Endpoint<Self, Reader, M>) -> Result<u64, Broken>;
+    #[doc(hidden)]
+    fn available<M: Memory>(reader: &Endpoint<Self, Reader, M>, _: Internal) -> Result<u64, Broken>;
 }
 
 /// One end of a ring.
@@ -134,7 +154,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     /// [`Broken`]: the handle can no longer be used, or the other end's position is impossible.
     pub fn len(&self) -> Result<usize, Broken> {
         // At most the capacity, so it fits.
-        R::len(self).map(|len| len as usize)
+        R::len(self, Internal::TOKEN).map(|len| len as usize)
     }
 
     /// Loads the other end's position and returns whether nothing lies in the ring.
@@ -199,7 +219,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     /// Returns whether `need` units of positions can be read, or are free.
     #[inline]
     pub(crate) fn is_ready(&mut self, need: u64) -> Result<bool, Broken> {
-        R::is_ready(self, need)
+        R::is_ready(self, need, Internal::TOKEN)
     }
 
     /// Sleeps until `need` units of positions can be read, or are free, or for `limit`; not at all if they are. While

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::endpoint::{Endpoint, Kind, Reader, Side};
+use super::endpoint::{Endpoint, Internal, Kind, Reader, Side};
 use super::error::Broken;
 use super::memory::{Memory, Role, Word};
 
@@ -10,12 +10,16 @@ impl Side for Reader {
     const ROLE: Role = Role::Consumer;
 
     #[inline]
-    fn is_ready<K: Kind, M: Memory>(end: &mut Endpoint<K, Reader, M>, need: u64) -> Result<bool, Broken> {
-        K::has_arrived(end, need)
+    fn is_ready<K: Kind, M: Memory>(
+        end: &mut Endpoint<K, Reader, M>,
+        need: u64,
+        token: Internal,
+    ) -> Result<bool, Broken> {
+        K::has_arrived(end, need, token)
     }
 
-    fn len<K: Kind, M: Memory>(end: &Endpoint<K, Reader, M>) -> Result<u64, Broken> {
-        K::available(end)
+    fn len<K: Kind, M: Memory>(end: &Endpoint<K, Reader, M>, token: Internal) -> Result<u64, Broken> {
+        K::available(end, token)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::endpoint::{Endpoint, Kind, Side, Writer};
+use super::endpoint::{Endpoint, Internal, Kind, Side, Writer};
 use super::error::{Broken, SharedWord};
 use super::memory::{Memory, Role, Word};
 use super::position::Window;
@@ -11,14 +11,14 @@ impl Side for Writer {
     const ROLE: Role = Role::Producer;
 
     #[inline]
-    fn is_ready<K: Kind, M: Memory>(end: &mut Endpoint<K, Writer, M>, need: u64) -> Result<bool, Broken> {
+    fn is_ready<K: Kind, M: Memory>(end: &mut Endpoint<K, Writer, M>, need: u64, _: Internal) -> Result<bool, Broken> {
         if end.cursor.known() < need || need == 0 {
             end.load_head()?;
         }
         Ok(end.cursor.known() >= need)
     }
 
-    fn len<K: Kind, M: Memory>(end: &Endpoint<K, Writer, M>) -> Result<u64, Broken> {
+    fn len<K: Kind, M: Memory>(end: &Endpoint<K, Writer, M>, _: Internal) -> Result<u64, Broken> {
         end.free_now().map(|free| end.cursor.max_used() - free)
     }
 }

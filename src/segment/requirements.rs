@@ -226,7 +226,10 @@ fn round_up(capacity: Option<usize>, element_size: usize, longest: usize) -> Res
     let slots = (capacity > 0).then(|| capacity.checked_next_power_of_two()).flatten().filter(fits);
     slots.map(Some).ok_or_else(|| {
         const EXPECTED: &str = "at least 1, and a ring that fits the address space";
-        Error::invalid("capacity", format_args!("{capacity} elements of {element_size} bytes"), EXPECTED)
+        match element_size {
+            1 => Error::invalid("capacity", format_args!("{capacity} bytes"), EXPECTED),
+            _ => Error::invalid("capacity", format_args!("{capacity} elements of {element_size} bytes"), EXPECTED),
+        }
     })
 }
 

@@ -36,6 +36,9 @@ pub(crate) struct Remove {
 /// How long to wait, in all, for those who make or remove a ring at this moment.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What is left of that for each at least, after others that were waited for.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// Why a ring is not removed.
 enum Obstacle {
     /// A role of it is held.
@@ -109,7 +112,7 @@ impl Remove {
             check_removable(name)?;
             return Ok(format!("would remove {name}\n"));
         }
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.saturating_duration_since(Instant::now()).max(LEAST);
         match self.force {
             true => ringmain::unlink_within(name, left)?,
             // Whoever has come since keeps it.

@@ -44,7 +44,7 @@ impl<'a, M: Memory> Claim<'a, M> {
         self.len == 0
     }
 
-    /// Returns the end of the last byte that was written: where [`io::Write`](std::io::Write) goes on, and the length
+    /// Returns the end of the last byte that was written: where [`io::Write`] goes on, and the length
     /// that [`Claim::commit`] gives the message.
     pub fn written(&self) -> usize {
         self.written

@@ -41,7 +41,7 @@ pub use peek_batch::PeekBatch;
 pub use push::{Payload, Push};
 pub use record::Record;
 
-use super::endpoint::{Endpoint, Kind, Reader, Side, Writer};
+use super::endpoint::{Endpoint, Internal, Kind, Reader, Side, Writer};
 use super::error::Broken;
 use super::memory::{Memory, Word};
 use consumer::if_any;
@@ -91,12 +91,12 @@ impl Kind for Message {
     /// Returns whether a message is there whose record ends at least `need` bytes after the head; no record is smaller
     /// than the alignment. `need` is at least the alignment, and a multiple of it.
     #[inline]
-    fn has_arrived<M: Memory>(reader: &mut Consumer<M>, need: u64) -> Result<bool, Broken> {
+    fn has_arrived<M: Memory>(reader: &mut Consumer<M>, need: u64, _: Internal) -> Result<bool, Broken> {
         let peeked = need - reader.kind.step();
         Ok(if_any(reader.next_len(peeked))?.is_some())
     }
 
-    fn available<M: Memory>(reader: &Consumer<M>) -> Result<u64, Broken> {
+    fn available<M: Memory>(reader: &Consumer<M>, _: Internal) -> Result<u64, Broken> {
         reader.available_now()
     }
 }

@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
 use super::super::copy::{Out, by_value, copy_words, is_small};
-use super::super::endpoint::{Endpoint, Kind, Reader};
+use super::super::endpoint::{Endpoint, Internal, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
 use super::super::memory::{Memory, Word};
 use super::super::pace::{Bound, Pace};
@@ -168,7 +168,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
         let read = |slots: *const u8| {
             // SAFETY: the slots are valid for that many elements; each starts at a multiple of its size from a page on,
             // so it has every alignment up to 8 that divides the size. The other side is private.
-            unsafe { T::copy::<Out>(&self.kind, slots, to.cast(), count) }
+            unsafe { T::copy::<Out>(&self.kind, slots, to.cast(), count, Internal::TOKEN) }
         };
         // SAFETY: the caller's promise.
         unsafe { self.slots_to_read(position, count, read) };

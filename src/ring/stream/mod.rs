@@ -34,7 +34,7 @@ pub use claim::Claim;
 pub use peek::{Elements, Peek};
 
 use super::copy::{Direction, copy, copy_slots};
-use super::endpoint::{Endpoint, Kind, Reader, Side, Writer};
+use super::endpoint::{Endpoint, Internal, Kind, Reader, Side, Writer};
 use super::error::Broken;
 use super::memory::{DATA_ALIGN, LINE, Memory};
 
@@ -72,7 +72,7 @@ pub trait Slot {
     /// The slots are aligned to the largest power of two up to 8 that divides their size; the other side is private to
     /// this process, and initialised if it is copied in. Both are valid for that many elements.
     #[doc(hidden)]
-    unsafe fn copy<D: Direction>(stream: &Stream<Self>, from: *const u8, to: *mut u8, count: usize);
+    unsafe fn copy<D: Direction>(stream: &Stream<Self>, from: *const u8, to: *mut u8, count: usize, _: Internal);
 }
 
 impl<T: Element> Slot for T {
@@ -84,7 +84,7 @@ impl<T: Element> Slot for T {
     }
 
     #[inline(always)]
-    unsafe fn copy<D: Direction>(_stream: &Stream<T>, from: *const u8, to: *mut u8, count: usize) {
+    unsafe fn copy<D: Direction>(_stream: &Stream<T>, from: *const u8, to: *mut u8, count: usize, _: Internal) {
         // SAFETY: the caller's promise.
         unsafe { copy::<D, T>(from, to, count) }
     }
@@ -99,7 +99,7 @@ impl Slot for [u8] {
     }
 
     #[inline(always)]
-    unsafe fn copy<D: Direction>(stream: &Stream<[u8]>, from: *const u8, to: *mut u8, count: usize) {
+    unsafe fn copy<D: Direction>(stream: &Stream<[u8]>, from: *const u8, to: *mut u8, count: usize, _: Internal) {
         // SAFETY: the caller's promise.
         unsafe { copy_slots::<D>(from, to, count * stream.size, stream.size) }
     }
@@ -138,12 +138,12 @@ impl<T: Slot + ?Sized> Kind for Stream<T> {
     }
 
     #[inline]
-    fn has_arrived<M: Memory>(reader: &mut Consumer<T, M>, need: u64) -> Result<bool, Broken> {
+    fn has_arrived<M: Memory>(reader: &mut Consumer<T, M>, need: u64, _: Internal) -> Result<bool, Broken> {
         // No call asks for more than the capacity.
         reader.known_up_to(need as usize).map(|known| known as u64 == need)
     }
 
-    fn available<M: Memory>(reader: &Consumer<T, M>) -> Result<u64, Broken> {
+    fn available<M: Memory>(reader: &Consumer<T, M>, _: Internal) -> Result<u64, Broken> {
         reader.available_now()
     }
 }

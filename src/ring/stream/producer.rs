@@ -8,7 +8,7 @@
 use core::sync::atomic::Ordering;
 
 use super::super::copy::{In, by_value, copy, is_small, units};
-use super::super::endpoint::{Endpoint, Kind, Writer};
+use super::super::endpoint::{Endpoint, Internal, Kind, Writer};
 use super::super::error::{Broken, PushError};
 use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
 use super::super::pace::{Bound, Pace};
@@ -141,7 +141,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         let write = |slots: *mut u8| {
             // SAFETY: the slots are valid for that many elements; each starts at a multiple of its size from a page on,
             // so it has every alignment up to 8 that divides the size. The other side is private, and initialised.
-            unsafe { T::copy::<In>(&self.kind, from.cast(), slots, count) }
+            unsafe { T::copy::<In>(&self.kind, from.cast(), slots, count, Internal::TOKEN) }
         };
         // SAFETY: the caller's promise.
         unsafe { self.slots_to_write(position, count, write) };
