@@ -452,23 +452,23 @@ fn in_a_forked_child_all_of_the_parents_handles_are_ready_and_the_parent_is_undi
 /// Attaches and detaches, and waits in between, by sets of their own and by one that stays.
 fn cycler(part: &mut Part) {
     let mut lasting = WaitSet::new();
-    let mut cycle = || {
+    let mut cycle = |sleep: Duration| {
         let options = small(part.options());
         let (mut tx, mut rx) = (attach(0, &options), attach(1, &options));
         let mut set = WaitSet::new();
         let waker = set.waker();
         set.set_wait(Wait::Park);
         for set in [&mut set, &mut lasting] {
-            let sleep = Duration::from_micros(10);
             assert_eq!(set.wait(&mut [rx.interest()], sleep), Ok(Woken::TimedOut));
             assert_eq!(ready(set.wait(&mut [rx.interest(), tx.interest()], LONG).unwrap()), [1]);
         }
         drop((set, rx, tx));
         waker.wake();
     };
-    cycle();
+    // Long enough to fall asleep, or the thread that watches for deaths would not be among the possessions.
+    cycle(Duration::from_millis(20));
     let before = possessions();
-    (0..1000).for_each(|_| cycle());
+    (0..1000).for_each(|_| cycle(Duration::from_micros(10)));
     part.say(format!("{before:?}"));
     part.say(format!("{:?}", possessions()));
     part.hear();
