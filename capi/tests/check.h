@@ -3,6 +3,8 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <ringmain.h>
 
 #include <signal.h>
@@ -78,6 +80,41 @@ static inline ringmain_end *attach(uint32_t which, const char *name, const ringm
     IS(ringmain_attach(which, name, options, &end), 0);
     CHECK(end != NULL);
     return end;
+}
+
+/* Returns whether a thread of this process sleeps, or is gone. */
+static inline int sleeps(const char *thread) {
+    char path[300], text[200];
+    const char *name_end;
+    ssize_t len;
+    int file;
+    snprintf(path, sizeof path, "/proc/self/task/%s/stat", thread);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 1;
+    len = read(file, text, sizeof text - 1);
+    close(file);
+    if (len <= 0) return 1;
+    text[len] = 0;
+    name_end = strrchr(text, ')');
+    return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
+/* Forks once all other threads sleep, so that none is in the midst of an allocation; after a while, in any case. The
+ * allocator of the C library can be forked at any time, those of sanitizers cannot. */
+static inline pid_t fork_among_sleepers(void) {
+    int times = 0, tries;
+    for (tries = 0; tries < 1000 && times < 3; tries++) {
+        DIR *threads = opendir("/proc/self/task");
+        struct dirent *thread;
+        int all = 1;
+        CHECK(threads != NULL);
+        while ((thread = readdir(threads)) != NULL)
+            if (thread->d_name[0] != '.' && atoi(thread->d_name) != getpid()) all &= sleeps(thread->d_name);
+        closedir(threads);
+        times = all ? times + 1 : 0;
+        usleep(200);
+    }
+    return fork();
 }
 
 /* Waits for a child, and returns its exit status, or 128 and the signal that ended it. */

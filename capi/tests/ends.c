@@ -120,7 +120,7 @@ static void ends(void) {
         FAILS(ringmain_message_pop(rx, bytes, 8, LONG), -ENOTCONN, "nobody is attached to the other end");
         int go[2];
         CHECK(pipe(go) == 0);
-        pid_t child = fork();
+        pid_t child = fork_among_sleepers();
         CHECK(child >= 0);
         if (child == 0) {
             ringmain_options own = options_of(4096);

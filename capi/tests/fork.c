@@ -2,9 +2,7 @@
  * calls every function of the header in a child; tests/c.rs compares. */
 #include "check.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 static ringmain_end *tx, *rx, *writer, *reader;
@@ -175,40 +173,6 @@ static void open_one(int what) {
     if (what == 7) IS(ringmain_message_copy_next(reader, &found, 8, RINGMAIN_NOW), 8);
 }
 
-/* Returns whether a thread of this process sleeps, or is gone. */
-static int sleeps(const char *thread) {
-    char path[300], text[200];
-    const char *name_end;
-    ssize_t len;
-    int file;
-    snprintf(path, sizeof path, "/proc/self/task/%s/stat", thread);
-    file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return 1;
-    len = read(file, text, sizeof text - 1);
-    close(file);
-    if (len <= 0) return 1;
-    text[len] = 0;
-    name_end = strrchr(text, ')');
-    return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'S';
-}
-
-/* Waits until all other threads sleep, so that none is in the midst of an allocation: a fork is safe then whatever the
- * allocator is. That of the C library is safe at any time, those of sanitizers are not. */
-static void wait_until_others_sleep(void) {
-    int times = 0;
-    while (times < 3) {
-        DIR *threads = opendir("/proc/self/task");
-        struct dirent *thread;
-        int all = 1;
-        CHECK(threads != NULL);
-        while ((thread = readdir(threads)) != NULL)
-            if (thread->d_name[0] != '.' && atoi(thread->d_name) != getpid()) all &= sleeps(thread->d_name);
-        closedir(threads);
-        times = all ? times + 1 : 0;
-        usleep(200);
-    }
-}
-
 int main(void) {
     char name[64];
     uint64_t found;
@@ -229,8 +193,7 @@ int main(void) {
         IS(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW), 1);
         IS(ringmain_message_push(writer, &number, 8, RINGMAIN_NOW), 0);
         open_one(what);
-        wait_until_others_sleep();
-        pid_t child = fork();
+        pid_t child = fork_among_sleepers();
         CHECK(child >= 0);
         if (child == 0) {
             is_refused_in_the_child();

@@ -246,7 +246,7 @@ static void between_processes(void) {
     strcpy(name, name_of("flow"));
     ringmain_options options = options_of(1 << 16);
     options.wait_for_ns = LONG;
-    pid_t child = fork();
+    pid_t child = fork_among_sleepers();
     CHECK(child >= 0);
     if (child == 0) {
         options.capacity = 0;

@@ -95,7 +95,7 @@ static void by_a_program(char *self) {
             CHECK(posix_spawn(&child, self, &actions, NULL, arguments, environment) == 0);
             CHECK(posix_spawn_file_actions_destroy(&actions) == 0);
         } else {
-            child = fork();
+            child = fork_among_sleepers();
             CHECK(child >= 0);
             if (child == 0) {
                 fcntl(copy, F_SETFD, 0);
@@ -150,7 +150,7 @@ static void as_standard_input(void) {
     ringmain_options options = numbers_of(8);
     ringmain_end *tx = attach(RINGMAIN_STREAM_PRODUCER, NULL, &options), *rx = NULL;
     IS(ringmain_stream_push(tx, &number, 1, RINGMAIN_NOW), 1);
-    pid_t child = fork();
+    pid_t child = fork_among_sleepers();
     CHECK(child >= 0);
     if (child == 0) {
         CHECK(dup2(ringmain_descriptor(tx), 0) == 0);

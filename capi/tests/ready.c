@@ -101,7 +101,7 @@ static void by_edge(void) {
         event.data.u32 = (uint32_t)at;
         CHECK(epoll_ctl(loop, EPOLL_CTL_ADD, ringmain_readiness_fd(rings[at]), &event) == 0);
     }
-    pid_t child = fork();
+    pid_t child = fork_among_sleepers();
     CHECK(child >= 0);
     if (child == 0) {
         ringmain_end *senders[RINGS];

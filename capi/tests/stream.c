@@ -181,7 +181,7 @@ static void sizes(void) {
         rx = attach(RINGMAIN_STREAM_CONSUMER, name_of("sizes"), &options);
         char name[64];
         strcpy(name, name_of("sizes"));
-        pid_t child = fork();
+        pid_t child = fork_among_sleepers();
         CHECK(child >= 0);
         if (child == 0) {
             options.flags = 0;

@@ -89,7 +89,7 @@ static void ends(void) {
         ringmain_end *tx = how == 1 ? NULL : numbers("ends", RINGMAIN_STREAM_PRODUCER, 0);
         want(0, rx, 1);
         if (how == 1) {
-            pid_t child = fork();
+            pid_t child = fork_among_sleepers();
             CHECK(child >= 0);
             if (child == 0) {
                 ringmain_options own = numbers_of(4);
@@ -132,7 +132,7 @@ static void sleeping(void) {
         rings[at] = attach(RINGMAIN_STREAM_CONSUMER, name[at], &options);
         want((size_t)at, rings[at], 1);
     }
-    pid_t child = fork();
+    pid_t child = fork_among_sleepers();
     CHECK(child >= 0);
     if (child == 0) {
         ringmain_options own = numbers_of(4);

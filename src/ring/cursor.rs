@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   given back     may be read        not known of
-//! ──────────────┬──────────────────┬────────────────>  a consumer: position = head, known end = tail when last loaded
-//!               │                  │
-//! ──────────────┴──────────────────┴────────────────>  a producer: position = tail, known end = head + max_used
+//! --------------+------------------+---------------->  a consumer: position = head, known end = tail when last loaded
+//!               |                  |
+//! --------------+------------------+---------------->  a producer: position = tail, known end = head + max_used
 //!   published      may be written     perhaps unread
 //! ```
 //!
