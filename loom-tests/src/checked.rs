@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use loom::sync::atomic::AtomicU64;
 
+use crate::access::TestAccess;
 use crate::awake::Awake;
 use crate::data::Data;
 use crate::ring::memory::{Memory, Role, Word};
@@ -111,6 +112,7 @@ impl CheckedMemory {
 unsafe impl Memory for CheckedMemory {
     type Word = CheckedWord;
     type Parking = Awake;
+    type Access<'a> = TestAccess<'a>;
 
     /// A model's elements are single words.
     const SMALLEST_AHEAD: usize = 8;
@@ -156,12 +158,12 @@ unsafe impl Memory for CheckedMemory {
     }
 
     #[track_caller]
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
-        self.data.read(offset, len, access)
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+        self.data.read(offset, len)
     }
 
     #[track_caller]
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
-        self.data.write(offset, len, access)
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+        self.data.write(offset, len)
     }
 }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use loom::cell::UnsafeCell;
 
+use crate::access::TestAccess;
 use crate::ring::memory::DATA_ALIGN;
 
 /// What a word holds that nobody has written.
@@ -52,9 +53,9 @@ impl Data {
         self.units.iter().all(|unit| unit.header.is_some())
     }
 
-    /// Hands the address of a range of payload to `access`, which only reads it.
+    /// Accesses a range of payload, which is only read.
     #[track_caller]
-    pub(crate) fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    pub(crate) fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         let mut reads = Vec::new();
         for at in self.range(offset, len) {
             reads.push(self.units[at].payload.get());
@@ -62,31 +63,33 @@ impl Data {
                 reads.push(header.get());
             }
         }
-        // The shadows are read until the closure is done.
-        match self.address(offset, len) {
-            Some(address) => access(address),
-            None => access(self.copy(offset, len).as_ptr().cast()),
+        // The shadows are read until the access ends.
+        if let Some(address) = self.address(offset, len) {
+            return TestAccess::new(address, || drop(reads));
         }
+        let mut words = self.copy(offset, len);
+        TestAccess::new(words.as_mut_ptr().cast(), || drop((words, reads)))
     }
 
-    /// Hands the address of a range of payload to `access`, which may write it.
+    /// Accesses a range of payload, which may be written.
     #[track_caller]
-    pub(crate) fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    pub(crate) fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         let mut writes = Vec::new();
         for at in self.range(offset, len) {
             writes.push(self.units[at].payload.get_mut());
             self.units[at].is_payload.set(true);
         }
-        // The shadows are written until the closure is done.
+        // The shadows are written until the access ends.
         if let Some(address) = self.address(offset, len) {
-            return access(address);
+            return TestAccess::new(address, || drop(writes));
         }
         let mut words = self.copy(offset, len);
-        let result = access(words.as_mut_ptr().cast());
-        for (at, word) in self.range(offset, len).zip(words) {
-            self.word(at).set(word);
-        }
-        result
+        TestAccess::new(words.as_mut_ptr().cast(), move || {
+            for (at, word) in self.range(offset, len).zip(words) {
+                self.word(at).set(word);
+            }
+            drop(writes);
+        })
     }
 
     /// Returns what a load of a header finds, of which `stored` is what was stored as one. It comes after the load: a

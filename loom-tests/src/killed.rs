@@ -8,9 +8,10 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use crate::access::TestAccess;
 use crate::awake::Awake;
 use crate::checked::UNIT;
-use crate::ring::memory::{Memory, Role, Word};
+use crate::ring::memory::{Access, Memory, Role, Word};
 use crate::words::Words;
 
 /// The memory of a process that is killed after some of its writes, be they of words or of payload: all later ones are
@@ -75,6 +76,10 @@ impl<W: Word> Word for KilledWord<W> {
 unsafe impl<M: Memory> Memory for Killed<M> {
     type Word = KilledWord<M::Word>;
     type Parking = Awake;
+    type Access<'a>
+        = TestAccess<'a>
+    where
+        Self: 'a;
 
     fn tail(&self) -> &Self::Word {
         &self.words.tail
@@ -113,18 +118,21 @@ unsafe impl<M: Memory> Memory for Killed<M> {
     }
 
     #[track_caller]
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         // SAFETY: the same promise.
-        unsafe { self.memory.read(offset, len, access) }
+        let access = unsafe { self.memory.read(offset, len) };
+        TestAccess::new(access.address(), || drop(access))
     }
 
     #[track_caller]
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         if self.life.lasts() {
             // SAFETY: the same promise.
-            return unsafe { self.memory.write(offset, len, access) };
+            let access = unsafe { self.memory.write(offset, len) };
+            return TestAccess::new(access.address(), || drop(access));
         }
-        access(vec![0_u64; len / UNIT].as_mut_ptr().cast())
+        let mut words = vec![0_u64; len / UNIT];
+        TestAccess::new(words.as_mut_ptr().cast(), || drop(words))
     }
 }
 

@@ -28,6 +28,8 @@
 #![cfg(not(test))]
 #![deny(unsafe_code)]
 
+#[path = "../../src/ring/tests/access.rs"]
+mod access;
 pub mod ahead;
 #[path = "../../src/ring/tests/awake.rs"]
 pub mod awake;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use loom::sync::atomic::fence;
 
+use crate::access::TestAccess;
 use crate::awake::Awake;
 use crate::checked::{CheckedMemory, CheckedWord, UNIT};
 use crate::ring::memory::{Memory, Role, Word};
@@ -61,6 +62,7 @@ impl ObservedMemory {
 unsafe impl Memory for ObservedMemory {
     type Word = CheckedWord;
     type Parking = Awake;
+    type Access<'a> = TestAccess<'a>;
 
     fn tail(&self) -> &CheckedWord {
         self.words.tail()
@@ -100,20 +102,20 @@ unsafe impl Memory for ObservedMemory {
     }
 
     #[track_caller]
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
-        let copy: Vec<u64> = self.units(offset, len).map(|unit| unit.load(Ordering::Relaxed)).collect();
-        access(copy.as_ptr().cast())
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+        let mut copy: Vec<u64> = self.units(offset, len).map(|unit| unit.load(Ordering::Relaxed)).collect();
+        TestAccess::new(copy.as_mut_ptr().cast(), || drop(copy))
     }
 
     #[track_caller]
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         let mut copy = vec![0_u64; len / UNIT];
-        let result = access(copy.as_mut_ptr().cast());
-        if self.reaches_all {
-            fence(Ordering::Release);
-        }
-        self.units(offset, len).zip(copy).for_each(|(unit, value)| unit.store(value, Ordering::Relaxed));
-        result
+        TestAccess::new(copy.as_mut_ptr().cast(), move || {
+            if self.reaches_all {
+                fence(Ordering::Release);
+            }
+            self.units(offset, len).zip(copy).for_each(|(unit, value)| unit.store(value, Ordering::Relaxed));
+        })
     }
 }
 

@@ -7,9 +7,10 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+use crate::access::TestAccess;
 use crate::awake::Awake;
 use crate::checked::{CheckedMemory, CheckedWord, UNIT};
-use crate::ring::memory::{Memory, Role, Word};
+use crate::ring::memory::{Access, Memory, Role, Word};
 use crate::words::{Purpose, Words};
 
 /// What an end does wrong.
@@ -137,12 +138,11 @@ impl LateWrites {
     #[track_caller]
     fn write(&self) {
         for (offset, words) in self.writes.take() {
-            let write = |slot: *mut u8| {
-                // SAFETY: the slot is valid for as many bytes, and the words are private.
-                unsafe { slot.copy_from_nonoverlapping(words.as_ptr().cast(), words.len() * UNIT) }
-            };
+            let len = words.len() * UNIT;
             // SAFETY: the range is the one that was to be written.
-            unsafe { self.memory.write(offset, words.len() * UNIT, write) };
+            let slot = unsafe { self.memory.write(offset, len) };
+            // SAFETY: the slot is valid for as many bytes, and the words are private.
+            unsafe { slot.address().copy_from_nonoverlapping(words.as_ptr().cast(), len) };
         }
     }
 }
@@ -159,6 +159,7 @@ pub struct PlantedMemory {
 unsafe impl Memory for PlantedMemory {
     type Word = PlantedWord;
     type Parking = Awake;
+    type Access<'a> = TestAccess<'a>;
 
     fn tail(&self) -> &PlantedWord {
         &self.words.tail
@@ -197,7 +198,7 @@ unsafe impl Memory for PlantedMemory {
     }
 
     #[track_caller]
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         if self.bug == Bug::ReleaseBeforeRead {
             // A stream counts elements, a message ring the bytes of records.
             let passed = if self.is_mirrored() { UNIT + len } else { len / UNIT };
@@ -205,18 +206,16 @@ unsafe impl Memory for PlantedMemory {
             self.words.head.store(head + passed as u64, Ordering::Release);
         }
         // SAFETY: the same promise.
-        unsafe { self.late.memory.read(offset, len, access) }
+        unsafe { self.late.memory.read(offset, len) }
     }
 
     #[track_caller]
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         if self.bug != Bug::PublishBeforeWrite {
             // SAFETY: the same promise.
-            return unsafe { self.late.memory.write(offset, len, access) };
+            return unsafe { self.late.memory.write(offset, len) };
         }
         let mut words = vec![0_u64; len / UNIT];
-        let result = access(words.as_mut_ptr().cast());
-        self.late.writes.borrow_mut().push((offset, words));
-        result
+        TestAccess::new(words.as_mut_ptr().cast(), move || self.late.writes.borrow_mut().push((offset, words)))
     }
 }

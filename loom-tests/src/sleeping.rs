@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use loom::sync::Mutex;
 
+use crate::access::TestAccess;
 use crate::calls::{Call, CallFault};
 use crate::checked::{CheckedMemory, CheckedWord};
 use crate::drivers::CheckedWakerCell;
@@ -204,6 +205,7 @@ impl SleepingMemory {
 unsafe impl Memory for SleepingMemory {
     type Word = CheckedWord;
     type Parking = CheckedParking;
+    type Access<'a> = TestAccess<'a>;
 
     fn tail(&self) -> &CheckedWord {
         self.memory.tail()
@@ -243,15 +245,15 @@ unsafe impl Memory for SleepingMemory {
     }
 
     #[track_caller]
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         // SAFETY: the same promise.
-        unsafe { self.memory.read(offset, len, access) }
+        unsafe { self.memory.read(offset, len) }
     }
 
     #[track_caller]
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         // SAFETY: the same promise.
-        unsafe { self.memory.write(offset, len, access) }
+        unsafe { self.memory.write(offset, len) }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
+use crate::access::TestAccess;
 use crate::awake::Awake;
 use crate::checked::{CheckedMemory, CheckedWord};
 use crate::ring::memory::{Memory, Role, Word};
@@ -190,6 +191,7 @@ pub struct WeakenedMemory {
 unsafe impl Memory for WeakenedMemory {
     type Word = WeakenedWord;
     type Parking = Awake;
+    type Access<'a> = TestAccess<'a>;
 
     /// A model's elements are single words.
     const SMALLEST_AHEAD: usize = 8;
@@ -231,14 +233,14 @@ unsafe impl Memory for WeakenedMemory {
     }
 
     #[track_caller]
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         // SAFETY: the same promise.
-        unsafe { self.memory.read(offset, len, access) }
+        unsafe { self.memory.read(offset, len) }
     }
 
     #[track_caller]
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         // SAFETY: the same promise.
-        unsafe { self.memory.write(offset, len, access) }
+        unsafe { self.memory.write(offset, len) }
     }
 }

@@ -6,7 +6,7 @@ use loom::thread;
 use loom_tests::checked::{CheckedMemory, CheckedWord, UNIT};
 use loom_tests::killed::Killed;
 use loom_tests::model::{RACE, check_unbounded, fails};
-use loom_tests::ring::memory::{Memory, Word};
+use loom_tests::ring::memory::{Access as _, Memory, Word};
 
 /// An access to one word.
 type Access = fn(&CheckedMemory);
@@ -46,13 +46,13 @@ fn store(memory: &CheckedMemory) {
 }
 
 fn read(memory: &CheckedMemory) {
-    // SAFETY: the second word of two, and the closure reads nothing.
-    unsafe { memory.read(UNIT, UNIT, |_| ()) }
+    // SAFETY: the second word of two, and none of its bytes is accessed.
+    drop(unsafe { memory.read(UNIT, UNIT) });
 }
 
 fn write(memory: &CheckedMemory) {
-    // SAFETY: the second word of two, and the closure writes nothing.
-    unsafe { memory.write(UNIT, UNIT, |_| ()) }
+    // SAFETY: the second word of two, and none of its bytes is accessed.
+    drop(unsafe { memory.write(UNIT, UNIT) });
 }
 
 #[test]
@@ -81,26 +81,26 @@ fn a_load_of_a_header_is_no_race_with_a_store_a_load_or_a_read() {
 
 #[test]
 fn a_range_that_passes_the_end_touches_the_words_at_the_start() {
-    // SAFETY: both words, the second one first, and the closure reads nothing.
-    let across: Access = |memory| unsafe { memory.read(UNIT, 2 * UNIT, |_| ()) };
-    // SAFETY: the first word, and the closure writes nothing.
-    race(across, |memory| unsafe { memory.write(0, UNIT, |_| ()) });
+    // SAFETY: both words, the second one first, and none of their bytes is accessed.
+    let across: Access = |memory| drop(unsafe { memory.read(UNIT, 2 * UNIT) });
+    // SAFETY: the first word, and none of its bytes is accessed.
+    race(across, |memory| drop(unsafe { memory.write(0, UNIT) }));
     race(across, write);
 }
 
 fn put(memory: &impl Memory, offset: usize, words: &[u64]) {
-    // SAFETY: the range is as long as the words.
-    let fill =
-        |payload: *mut u8| unsafe { payload.copy_from_nonoverlapping(words.as_ptr().cast(), size_of_val(words)) };
+    let len = size_of_val(words);
     // SAFETY: the callers write below twice the length.
-    unsafe { memory.write(offset, size_of_val(words), fill) }
+    let payload = unsafe { memory.write(offset, len) };
+    // SAFETY: the range is as long as the words.
+    unsafe { payload.address().copy_from_nonoverlapping(words.as_ptr().cast(), len) };
 }
 
 fn take(memory: &impl Memory, offset: usize) -> u64 {
-    // SAFETY: a word is valid there.
-    let word = |payload: *const u8| unsafe { payload.cast::<u64>().read_unaligned() };
     // SAFETY: the callers read below twice the length.
-    unsafe { memory.read(offset, UNIT, word) }
+    let payload = unsafe { memory.read(offset, UNIT) };
+    // SAFETY: a word is valid there.
+    unsafe { payload.address().cast::<u64>().read_unaligned() }
 }
 
 #[test]
@@ -122,11 +122,11 @@ fn the_end_of_records_is_followed_by_their_start() {
         let memory = CheckedMemory::of_records(2 * UNIT);
         put(&memory, UNIT, &[1, 2]);
         assert_eq!([0, 1, 2, 3].map(|at| take(&memory, at * UNIT)), [2, 1, 2, 1]);
-        // SAFETY: two words are valid there.
-        let words = |payload: *const u8| unsafe { payload.cast::<[u64; 2]>().read_unaligned() };
         // SAFETY: both words, the second one first.
-        let across = unsafe { memory.read(UNIT, 2 * UNIT, words) };
-        assert_eq!(across, [1, 2]);
+        let across = unsafe { memory.read(UNIT, 2 * UNIT) };
+        // SAFETY: two words are valid there.
+        assert_eq!(unsafe { across.address().cast::<[u64; 2]>().read_unaligned() }, [1, 2]);
+        drop(across);
         put(&memory, 2 * UNIT, &[3]);
         assert_eq!(take(&memory, 0), 3);
     });
@@ -134,8 +134,11 @@ fn the_end_of_records_is_followed_by_their_start() {
 
 #[test]
 fn a_range_beyond_the_end_of_a_stream_is_refused() {
-    // SAFETY: refused.
-    fails("16 bytes at 8 of 16", || unsafe { CheckedMemory::new(2).read(UNIT, 2 * UNIT, |_| ()) });
+    fails("16 bytes at 8 of 16", || {
+        let memory = CheckedMemory::new(2);
+        // SAFETY: refused.
+        drop(unsafe { memory.read(UNIT, 2 * UNIT) });
+    });
 }
 
 #[test]

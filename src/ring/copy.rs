@@ -301,17 +301,18 @@ pub unsafe fn copy<D: Direction, T>(from: *const u8, to: *mut u8, count: usize) 
         // overlap.
         return unsafe { copy_by_assembly(from, to, len) };
     }
-    let words: unsafe fn(*const u8, *mut u8, usize) = const {
-        match width(size_of::<T>()) {
-            8 if align_of::<T>() >= align_of::<u64>() => copy_words::<D>,
-            8 => pieces::<D, u64>,
-            4 => pieces::<D, u32>,
-            2 => pieces::<D, u16>,
-            _ => pieces::<D, u8>,
-        }
-    };
-    // SAFETY: the caller's promise, in words that divide an element.
-    unsafe { words(from, to, len) }
+    match const { width(size_of::<T>()) } {
+        // SAFETY: the caller's promise, for each of them: in words that divide an element.
+        8 if align_of::<T>() >= align_of::<u64>() => unsafe { copy_words::<D>(from, to, len) },
+        // SAFETY: the same.
+        8 => unsafe { pieces::<D, u64>(from, to, len) },
+        // SAFETY: the same.
+        4 => unsafe { pieces::<D, u32>(from, to, len) },
+        // SAFETY: the same.
+        2 => unsafe { pieces::<D, u16>(from, to, len) },
+        // SAFETY: the same.
+        _ => unsafe { pieces::<D, u8>(from, to, len) },
+    }
 }
 
 /// Returns whether an element of `size` bytes, known at run time, is a few words, which are copied without a call.

@@ -123,6 +123,22 @@ pub trait Parking {
     fn fence_to_sleep(&self, publisher_fences: bool) -> bool;
 }
 
+/// An access to bytes of the data area: it lasts until this is dropped.
+///
+/// It is not a closure, because the compiler may decide not to inline one, and then a payload is copied by a call.
+pub trait Access {
+    /// Returns the address of the first of the bytes.
+    fn address(&self) -> *mut u8;
+}
+
+/// Bytes that nobody keeps watch over.
+impl Access for *mut u8 {
+    #[inline(always)]
+    fn address(&self) -> *mut u8 {
+        *self
+    }
+}
+
 /// What the algorithms need of shared memory.
 ///
 /// # Safety
@@ -130,8 +146,8 @@ pub trait Parking {
 /// - Every call that returns a word, and each of `read` and `write`, refers to the same memory for as long as the value
 ///   lives, also after it has moved.
 /// - `len` and `is_mirrored` never change.
-/// - The pointer that `read` and `write` hand to their closure is the address of `offset`, valid for `len` bytes while
-///   the closure runs; the address of offset 0 is aligned to [`DATA_ALIGN`].
+/// - The address of what `read` and `write` return is that of `offset`, valid for `len` bytes until it is dropped; the
+///   address of offset 0 is aligned to [`DATA_ALIGN`].
 /// - If the memory is mirrored, `len` is a multiple of eight, and what is read and written at `len() + offset` are the
 ///   bytes at `offset`.
 /// - What `own` points to is valid and aligned for as long as the value lives, also after it has moved, and touched by
@@ -143,6 +159,11 @@ pub unsafe trait Memory {
 
     /// How an end sleeps here.
     type Parking: Parking;
+
+    /// What keeps watch over bytes that are read or written.
+    type Access<'a>: Access
+    where
+        Self: 'a;
 
     /// The smallest slot in bytes whose lines are fetched ahead: round trips of smaller ones gain nothing, and each
     /// push would pay for it.
@@ -190,22 +211,22 @@ pub unsafe trait Memory {
     /// `offset` is a multiple of eight and below [`Memory::len`].
     unsafe fn header(&self, offset: usize) -> &Self::Word;
 
-    /// Hands the address of the `len` bytes at `offset` to `access`, which only reads them.
+    /// Accesses the `len` bytes at `offset`, which are only read.
     ///
     /// # Safety
     ///
     /// - `offset + len` is at most [`Memory::len`], twice that if the memory is mirrored, and `len` at most once.
     /// - The bytes are committed: the tail or the header that covers them was observed, and the head has not passed
     ///   them.
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R;
+    unsafe fn read(&self, offset: usize, len: usize) -> Self::Access<'_>;
 
-    /// Hands the address of the `len` bytes at `offset` to `access`, which may write them.
+    /// Accesses the `len` bytes at `offset`, which may be written.
     ///
     /// # Safety
     ///
     /// - `offset + len` is at most [`Memory::len`], twice that if the memory is mirrored, and `len` at most once.
     /// - The bytes are free: the head that gave them back was observed, and the tail does not cover them yet.
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R;
+    unsafe fn write(&self, offset: usize, len: usize) -> Self::Access<'_>;
 
     /// Prefetches the line of the byte at `offset` for a read. A hint: it may do nothing.
     #[inline(always)]

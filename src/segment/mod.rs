@@ -367,6 +367,7 @@ impl Segment {
 unsafe impl Memory for Segment {
     type Word = AtomicU64;
     type Parking = Segment;
+    type Access<'a> = *mut u8;
 
     #[inline(always)]
     fn tail(&self) -> &AtomicU64 {
@@ -430,15 +431,15 @@ unsafe impl Memory for Segment {
     }
 
     #[inline(always)]
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> *mut u8 {
         // SAFETY: the caller stays within the data area, or within it and its mirror.
-        access(unsafe { self.address(offset, len) })
+        unsafe { self.address(offset, len) }
     }
 
     #[inline(always)]
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> *mut u8 {
         // SAFETY: the caller stays within the data area, or within it and its mirror.
-        access(unsafe { self.address(offset, len) })
+        unsafe { self.address(offset, len) }
     }
 
     #[inline(always)]

@@ -9,7 +9,7 @@ use bytemuck::NoUninit;
 
 use super::super::copy::{In, copy};
 use super::super::error::PushError;
-use super::super::memory::Memory;
+use super::super::memory::{Access, Memory};
 use super::batch::Staged;
 use super::{NO_WORD, Producer};
 
@@ -68,10 +68,10 @@ impl<'a, M: Memory> Claim<'a, M> {
             // SAFETY: the claim was given as many bytes of room.
             unsafe { self.producer.put_payload(self.staged(), bytes) };
         } else {
-            // SAFETY: the payload is valid for that many bytes, and the bytes are private.
-            let write = |to: *mut u8| unsafe { copy::<In, u8>(bytes.as_ptr(), to, len) };
             // SAFETY: they lie within the room of the claim.
-            unsafe { self.producer.payload(self.staged(), at, len, write) };
+            let payload = unsafe { self.producer.payload(self.staged(), at, len) };
+            // SAFETY: the payload is valid for that many bytes, and the bytes are private.
+            unsafe { copy::<In, u8>(bytes.as_ptr(), payload.address(), len) };
         }
         self.written = self.written.max(end);
     }
@@ -144,7 +144,7 @@ impl<'a, M: Memory> Claim<'a, M> {
     #[inline]
     fn address(&self) -> *mut u8 {
         // SAFETY: the claim was given as many bytes of room; none is accessed here.
-        unsafe { self.producer.payload(self.staged(), 0, 0, |bytes| bytes) }
+        unsafe { self.producer.payload(self.staged(), 0, 0) }.address()
     }
 
     fn staged(&self) -> u64 {

@@ -10,7 +10,7 @@ use bytemuck::AnyBitPattern;
 use super::super::copy::{Out, SHORT, by_value, copy, copy_bytes, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Reader};
 use super::super::error::{Broken, Corrupted, PopError, SharedWord};
-use super::super::memory::{Memory, Word};
+use super::super::memory::{Access, Memory, Word};
 use super::super::pace::{Bound, Pace};
 use super::super::position::Window;
 use super::geometry::header;
@@ -162,10 +162,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         if found != header(size_of::<T>()) {
             return self.search_for_value();
         }
-        // SAFETY: the message at the head has that many bytes, and starts at a word.
-        let value = unsafe { self.take_value::<T, T>(head, 0) };
-        self.release_from(head, size);
-        Ok(value)
+        // SAFETY: the message at the head has that many bytes.
+        Ok(unsafe { self.take_value(head, size) })
     }
 
     /// Pops one message as a value, if too little is known to be there.
@@ -191,10 +189,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
             return self.search_for_value();
         }
         self.learn_record(head.wrapping_add(size));
-        // SAFETY: the message at the head has that many bytes, and starts at a word.
-        let value = unsafe { self.take_value::<T, T>(head, 0) };
-        self.release_from(head, size);
-        Ok(value)
+        // SAFETY: the message at the head has that many bytes.
+        Ok(unsafe { self.take_value(head, size) })
     }
 
     /// Pops one message as a value, if it may have another length, or the tail has to be loaded.
@@ -204,10 +200,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         if len != size_of::<T>() {
             return Err(PopError::WrongSize { len, size: size_of::<T>() });
         }
-        // SAFETY: the message at the head has that many bytes, and starts at a word.
-        let value = unsafe { self.take_value::<T, T>(self.cursor.position(), 0) };
-        self.release_from(self.cursor.position(), self.kind.geometry.size(len));
-        Ok(value)
+        // SAFETY: the message at the head has that many bytes.
+        Ok(unsafe { self.take_value(self.cursor.position(), self.kind.geometry.size(len)) })
     }
 
     /// Peeks at the next message in place.
@@ -489,22 +483,16 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         word.map_or(NO_WORD, |word| word.load(Ordering::Relaxed))
     }
 
-    /// Hands `len` bytes of the payload of the record at `position`, from `at` on, to `read`.
+    /// Accesses `len` bytes of the payload of the record at `position`, from `at` on, which are only read.
     ///
     /// # Safety
     ///
     /// That message was found by [`Consumer::next_len`] and has that many bytes, or as many up to the next whole word.
     #[inline(always)]
-    pub(super) unsafe fn payload<R>(
-        &self,
-        position: u64,
-        at: usize,
-        len: usize,
-        read: impl FnOnce(*const u8) -> R,
-    ) -> R {
+    pub(super) unsafe fn payload(&self, position: u64, at: usize, len: usize) -> M::Access<'_> {
         let start = self.kind.geometry.index(position);
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is there.
-        unsafe { self.memory.read(start + self.kind.geometry.payload_offset() + at, len, read) }
+        unsafe { self.memory.read(start + self.kind.geometry.payload_offset() + at, len) }
     }
 
     /// Copies the first `len` bytes of the message at `position` to private memory.
@@ -515,12 +503,10 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// - `to` is valid for that many writes.
     #[inline(always)]
     pub(super) unsafe fn take(&self, position: u64, to: *mut u8, len: usize) {
-        let read = |payload: *const u8| {
-            // SAFETY: the payload starts at a word, whole words of it are the record's, and `to` is private.
-            unsafe { copy_bytes::<Out>(payload, to, len) }
-        };
         // SAFETY: the caller's promise; a record consists of whole words.
-        unsafe { self.payload(position, 0, whole_words(len), read) };
+        let payload = unsafe { self.payload(position, 0, whole_words(len)) };
+        // SAFETY: the payload starts at a word, whole words of it are the record's, and `to` is private.
+        unsafe { copy_bytes::<Out>(payload.address(), to, len) };
     }
 
     /// Copies the message at `position`, of `len` bytes, to a buffer that has room for it.
@@ -553,24 +539,36 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
         unsafe { bytes.set_len(end + len) };
     }
 
-    /// Copies a value from byte `at` of the message at `position` on, as the elements of type `U` that it consists of.
+    /// Pops the message at `head`, whose record has `size` bytes, as a value.
     ///
     /// # Safety
     ///
-    /// That message was found by [`Consumer::next_len`] and has a value's bytes there, aligned as [`copy`] needs
-    /// them for `U`.
+    /// That message is the next one, was found by [`Consumer::next_len`] or by its header, and has a value's bytes.
     #[inline(always)]
-    pub(super) unsafe fn take_value<T: AnyBitPattern, U>(&self, position: u64, at: usize) -> T {
-        by_value::<T>();
-        let mut value = MaybeUninit::<T>::uninit();
-        let read = |payload: *const u8| {
-            // SAFETY: the caller's promise, and the value is private.
-            unsafe { copy::<Out, U>(payload, value.as_mut_ptr().cast(), size_of::<T>() / size_of::<U>().max(1)) }
-        };
-        // SAFETY: the caller's promise.
-        unsafe { self.payload(position, at, size_of::<T>(), read) };
+    unsafe fn take_value<T: AnyBitPattern>(&mut self, head: u64, size: u64) -> T {
+        let mut value = MaybeUninit::uninit();
+        // SAFETY: the caller's promise, and a payload starts at a word.
+        unsafe { self.copy_value::<T, T>(head, 0, &mut value) };
+        self.release_from(head, size);
         // SAFETY: every byte is written, and every bit pattern is a `T`.
         unsafe { value.assume_init() }
+    }
+
+    /// Copies a value from byte `at` of the message at `position` on, as the elements of type `U` that it consists of.
+    /// Every byte of it is written.
+    ///
+    /// # Safety
+    ///
+    /// That message was found by [`Consumer::next_len`] or by its header, and has a value's bytes there, aligned as
+    /// [`copy`] needs them for `U`.
+    #[inline(always)]
+    pub(super) unsafe fn copy_value<T: AnyBitPattern, U>(&self, position: u64, at: usize, value: &mut MaybeUninit<T>) {
+        by_value::<T>();
+        let count = size_of::<T>() / size_of::<U>().max(1);
+        // SAFETY: the caller's promise.
+        let payload = unsafe { self.payload(position, at, size_of::<T>()) };
+        // SAFETY: the caller's promise, and the value is private.
+        unsafe { copy::<Out, U>(payload.address(), value.as_mut_ptr().cast(), count) };
     }
 }
 

@@ -11,7 +11,7 @@ use bytemuck::NoUninit;
 use super::super::copy::{SHORT, whole_words};
 use super::super::endpoint::{Endpoint, Kind, Writer};
 use super::super::error::{Broken, PushError, SharedWord};
-use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
+use super::super::memory::{Access, LINE, LONGEST_AHEAD, Memory, Role, Word};
 use super::super::pace::{Bound, Pace};
 use super::batch::Staged;
 use super::consumer::ENOUGH;
@@ -294,17 +294,17 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
         if fits { Ok(()) } else { Err(PushError::Full(known as usize)) }
     }
 
-    /// Hands `len` bytes of the payload of the record `staged` bytes after the tail, from `at` on, to `access`, which
-    /// may write them.
+    /// Accesses `len` bytes of the payload of the record `staged` bytes after the tail, from `at` on, which may be
+    /// written.
     ///
     /// # Safety
     ///
     /// There is [`Producer::room`] for a record with that many bytes there.
     #[inline(always)]
-    pub(super) unsafe fn payload<R>(&self, staged: u64, at: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    pub(super) unsafe fn payload(&self, staged: u64, at: usize, len: usize) -> M::Access<'_> {
         let start = self.kind.geometry.index(self.cursor.position().wrapping_add(staged));
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is free.
-        unsafe { self.memory.write(start + self.kind.geometry.payload_offset() + at, len, access) }
+        unsafe { self.memory.write(start + self.kind.geometry.payload_offset() + at, len) }
     }
 
     /// Writes a payload, and the user's word if records have one, into the record `staged` bytes after the tail. Nobody
@@ -333,10 +333,10 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     /// As [`Producer::payload`].
     #[inline(always)]
     pub(super) unsafe fn put_payload<P: Payload + ?Sized>(&self, staged: u64, payload: &P) {
-        // SAFETY: a payload starts at a word, and is valid for as many whole words.
-        let write = |to: *mut u8| unsafe { payload.write(to) };
         // SAFETY: the caller's promise; a record consists of whole words.
-        unsafe { self.payload(staged, 0, whole_words(payload.len()), write) };
+        let to = unsafe { self.payload(staged, 0, whole_words(payload.len())) };
+        // SAFETY: a payload starts at a word, and is valid for as many whole words.
+        unsafe { payload.write(to.address()) };
     }
 
     /// Writes a record by `put`, all except its header, and publishes it, or adds it to a batch. `put` is told how many

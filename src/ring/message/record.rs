@@ -2,13 +2,14 @@
 
 #![allow(unsafe_code, reason = "reads a payload through the consumer")]
 
+use core::mem::MaybeUninit;
 use core::ptr::slice_from_raw_parts;
 use std::io;
 
 use bytemuck::AnyBitPattern;
 
 use super::super::copy::{Out, copy};
-use super::super::memory::Memory;
+use super::super::memory::{Access, Memory};
 use super::{Consumer, NO_WORD};
 
 /// A message that is read in place. Dropping it without a release leaves it in the ring.
@@ -78,12 +79,15 @@ impl<'a, M: Memory> Record<'a, M> {
     #[inline]
     pub fn value<T: AnyBitPattern>(&self, at: usize) -> Option<T> {
         at.checked_add(size_of::<T>()).filter(|&end| end <= self.len && self.consumer.in_own_process())?;
-        Some(match at & 7 {
+        let mut value = MaybeUninit::uninit();
+        match at & 7 {
             // SAFETY: the message has that many bytes there, which start at a word, as its payload does.
-            0 => unsafe { self.consumer.take_value::<T, T>(self.position(), at) },
+            0 => unsafe { self.consumer.copy_value::<T, T>(self.position(), at, &mut value) },
             // SAFETY: the message has that many bytes there, and a byte is always aligned.
-            _ => unsafe { self.consumer.take_value::<T, u8>(self.position(), at) },
-        })
+            _ => unsafe { self.consumer.copy_value::<T, u8>(self.position(), at, &mut value) },
+        }
+        // SAFETY: every byte is written, and every bit pattern is a `T`.
+        Some(unsafe { value.assume_init() })
     }
 
     /// Gives the space of the message back to the producer, as a pop does.
@@ -101,7 +105,7 @@ impl<'a, M: Memory> Record<'a, M> {
     #[must_use]
     pub fn as_ptr(&self) -> *const u8 {
         // SAFETY: the message was found there; none of its bytes is accessed here.
-        unsafe { self.consumer.payload(self.position(), 0, 0, |bytes| bytes) }
+        unsafe { self.consumer.payload(self.position(), 0, 0) }.address()
     }
 
     /// Returns its bytes: none in a child that was forked meanwhile.
@@ -117,12 +121,11 @@ impl<M: Memory> io::Read for Record<'_, M> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.consumer.check_process()?;
         let len = bytes.len().min(self.len - self.read);
-        let read = |payload: *const u8| {
-            // SAFETY: as many bytes of the message are there, and the buffer has room for them and is private.
-            unsafe { copy::<Out, u8>(payload, bytes.as_mut_ptr(), len) }
-        };
         // SAFETY: the message has as many bytes from there on.
-        unsafe { self.consumer.payload(self.position(), self.read, len, read) };
+        let payload = unsafe { self.consumer.payload(self.position(), self.read, len) };
+        // SAFETY: as many bytes of the message are there, and the buffer has room for them and is private.
+        unsafe { copy::<Out, u8>(payload.address(), bytes.as_mut_ptr(), len) };
+        drop(payload);
         self.read += len;
         Ok(len)
     }

@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 use super::super::copy::by_value;
 use super::super::endpoint::Kind;
 use super::super::error::Broken;
-use super::super::memory::Memory;
+use super::super::memory::{Access, Memory};
 use super::super::position::split;
 use super::{CHUNK, Element, Producer, SMALL_ELEMENT, Slot};
 
@@ -67,7 +67,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
     pub fn as_mut_ptrs(&self) -> (*mut T::Unit, *mut T::Unit) {
         let first = self.producer.cursor.position();
         // SAFETY: a run of 0 slots; the offset of any position lies in the data area.
-        let address = |position| unsafe { self.producer.slots_to_write(position, 0, |slot| slot.cast()) };
+        let address = |position| unsafe { self.producer.slots_to_write(position, 0) }.address().cast();
         (address(first), address(first.wrapping_add(self.parts().0 as u64)))
     }
 

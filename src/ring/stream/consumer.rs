@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering;
 use super::super::copy::{Out, by_value, copy_words, is_small};
 use super::super::endpoint::{Endpoint, Internal, Kind, Reader};
 use super::super::error::{Broken, PopError, SharedWord};
-use super::super::memory::{Memory, Word};
+use super::super::memory::{Access, Memory, Word};
 use super::super::pace::{Bound, Pace};
 use super::super::position::{Window, split};
 use super::{Consumer, Element, Peek, Slot, Stream};
@@ -165,13 +165,11 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     /// - `to` is private and valid for as many.
     #[inline(always)]
     unsafe fn copy(&self, position: u64, to: *mut T::Unit, count: usize) {
-        let read = |slots: *const u8| {
-            // SAFETY: the slots are valid for that many elements; each starts at a multiple of its size from a page on,
-            // so it has every alignment up to 8 that divides the size. The other side is private.
-            unsafe { T::copy::<Out>(&self.kind, slots, to.cast(), count, Internal::TOKEN) }
-        };
         // SAFETY: the caller's promise.
-        unsafe { self.slots_to_read(position, count, read) };
+        let slots = unsafe { self.slots_to_read(position, count) };
+        // SAFETY: the slots are valid for that many elements; each starts at a multiple of its size from a page on, so
+        // it has every alignment up to 8 that divides the size. The other side is private.
+        unsafe { T::copy::<Out>(&self.kind, slots.address(), to.cast(), count, Internal::TOKEN) };
     }
 
     /// Peeks at exactly `len` elements in place, in two parts if the buffer ends between them.
@@ -326,16 +324,16 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
         Ok(tail.wrapping_sub(self.cursor.position()))
     }
 
-    /// Hands the address of `len` elements from `position` on to `access`, which only reads them.
+    /// Accesses `len` elements from `position` on, which are only read.
     ///
     /// # Safety
     ///
     /// They lie between the head and the tail and do not pass the end of the buffer.
     #[inline(always)]
-    pub(super) unsafe fn slots_to_read<R>(&self, position: u64, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    pub(super) unsafe fn slots_to_read(&self, position: u64, len: usize) -> M::Access<'_> {
         let offset = self.kind.offset(position);
         // SAFETY: `attach` checked that the slots fit the memory, and these are committed.
-        unsafe { self.memory.read(offset, len * T::size(&self.kind), access) }
+        unsafe { self.memory.read(offset, len * T::size(&self.kind)) }
     }
 }
 
@@ -349,10 +347,11 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Reader, M> {
         if bytes.len() != size || !is_small(size) || head == self.cursor.known_end() {
             return false;
         }
-        // SAFETY: the slot is valid for that many bytes and aligned as its size allows, and the buffer is private.
-        let read = |slot: *const u8| unsafe { copy_words::<Out>(slot, bytes.as_mut_ptr(), size) };
         // SAFETY: the head is before the known end.
-        unsafe { self.slots_to_read(head, 1, read) };
+        let slot = unsafe { self.slots_to_read(head, 1) };
+        // SAFETY: the slot is valid for that many bytes and aligned as its size allows, and the buffer is private.
+        unsafe { copy_words::<Out>(slot.address(), bytes.as_mut_ptr(), size) };
+        drop(slot);
         self.advance_from(head, 1);
         true
     }

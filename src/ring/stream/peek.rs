@@ -9,7 +9,7 @@ use std::io;
 
 use super::super::endpoint::Kind;
 use super::super::error::Broken;
-use super::super::memory::Memory;
+use super::super::memory::{Access, Memory};
 use super::super::position::split;
 use super::{CHUNK, Consumer, Element, SMALL_ELEMENT, Slot};
 
@@ -75,7 +75,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
     pub fn as_ptrs(&self) -> (*const T::Unit, *const T::Unit) {
         let first = self.consumer.cursor.position();
         // SAFETY: a run of 0 slots; the offset of any position lies in the data area.
-        let address = |position| unsafe { self.consumer.slots_to_read(position, 0, |slot| slot.cast()) };
+        let address = |position| unsafe { self.consumer.slots_to_read(position, 0) }.address().cast_const().cast();
         (address(first), address(first.wrapping_add(self.parts().0 as u64)))
     }
 

@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering;
 use super::super::copy::{In, by_value, copy, is_small, units};
 use super::super::endpoint::{Endpoint, Internal, Kind, Writer};
 use super::super::error::{Broken, PushError};
-use super::super::memory::{LINE, LONGEST_AHEAD, Memory, Role, Word};
+use super::super::memory::{Access, LINE, LONGEST_AHEAD, Memory, Role, Word};
 use super::super::pace::{Bound, Pace};
 use super::super::position::split;
 use super::consumer::ENOUGH;
@@ -138,13 +138,11 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     /// - `from` is private and valid for that many elements.
     #[inline(always)]
     pub(super) unsafe fn put(&mut self, position: u64, from: *const T::Unit, count: usize) {
-        let write = |slots: *mut u8| {
-            // SAFETY: the slots are valid for that many elements; each starts at a multiple of its size from a page on,
-            // so it has every alignment up to 8 that divides the size. The other side is private, and initialised.
-            unsafe { T::copy::<In>(&self.kind, from.cast(), slots, count, Internal::TOKEN) }
-        };
         // SAFETY: the caller's promise.
-        unsafe { self.slots_to_write(position, count, write) };
+        let slots = unsafe { self.slots_to_write(position, count) };
+        // SAFETY: the slots are valid for that many elements; each starts at a multiple of its size from a page on, so
+        // it has every alignment up to 8 that divides the size. The other side is private, and initialised.
+        unsafe { T::copy::<In>(&self.kind, from.cast(), slots.address(), count, Internal::TOKEN) };
     }
 
     /// Writes `count` elements into the slots from `position` on, in two parts if the buffer ends between them.
@@ -235,16 +233,16 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
         Ok((self.cursor.known() as usize).min(wanted))
     }
 
-    /// Hands the address of `len` slots from `position` on to `access`, which may write them.
+    /// Accesses `len` slots from `position` on, which may be written.
     ///
     /// # Safety
     ///
     /// The slots lie between the tail and the known end, and before the end of the buffer.
     #[inline(always)]
-    pub(super) unsafe fn slots_to_write<R>(&self, position: u64, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    pub(super) unsafe fn slots_to_write(&self, position: u64, len: usize) -> M::Access<'_> {
         let offset = self.kind.offset(position);
         // SAFETY: `attach` checked that the slots fit the memory, and these are free.
-        unsafe { self.memory.write(offset, len * T::size(&self.kind), access) }
+        unsafe { self.memory.write(offset, len * T::size(&self.kind)) }
     }
 
     /// Makes `len` more elements visible. The caller has the tail in a register.
@@ -271,14 +269,12 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     #[inline(always)]
     pub(crate) unsafe fn fetch_ahead(&self, position: u64) {
         let size = T::size(&self.kind);
-        let touch = |slot: *mut u8| {
-            for at in (0..size.min(LONGEST_AHEAD)).step_by(LINE) {
-                // SAFETY: the byte lies within the slot.
-                unsafe { copy::<In, u8>([0].as_ptr(), slot.wrapping_add(at), 1) };
-            }
-        };
         // SAFETY: the caller's promise; one slot does not pass the end of the buffer.
-        unsafe { self.slots_to_write(position, 1, touch) };
+        let slot = unsafe { self.slots_to_write(position, 1) };
+        for at in (0..size.min(LONGEST_AHEAD)).step_by(LINE) {
+            // SAFETY: the byte lies within the slot.
+            unsafe { copy::<In, u8>([0].as_ptr(), slot.address().wrapping_add(at), 1) };
+        }
     }
 }
 
@@ -292,10 +288,11 @@ impl<M: Memory> Endpoint<Stream<[u8]>, Writer, M> {
         if bytes.len() != size || !is_small(size) || tail == self.cursor.known_end() {
             return false;
         }
-        // SAFETY: the slot is valid for that many bytes and aligned as its size allows, and these are private.
-        let write = |slot: *mut u8| unsafe { units::<In, u64>(bytes.as_ptr(), slot, size) };
         // SAFETY: the tail is before the known end, so its slot is free.
-        unsafe { self.slots_to_write(tail, 1, write) };
+        let slot = unsafe { self.slots_to_write(tail, 1) };
+        // SAFETY: the slot is valid for that many bytes and aligned as its size allows, and these are private.
+        unsafe { units::<In, u64>(bytes.as_ptr(), slot.address(), size) };
+        drop(slot);
         self.publish_from(tail, 1);
         true
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
+use super::access::TestAccess;
 use super::awake::Awake;
 use super::heap::Heap;
 use super::message::EAGER;
@@ -65,6 +66,7 @@ impl Watched {
 unsafe impl Memory for Watched {
     type Word = AtomicU64;
     type Parking = Awake;
+    type Access<'a> = TestAccess<'a>;
 
     fn told(&self) -> &AtomicU64 {
         self.heap.told()
@@ -106,16 +108,16 @@ unsafe impl Memory for Watched {
         unsafe { self.heap.header(offset) }
     }
 
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         self.touch(offset, len);
         // SAFETY: the caller's promise.
-        unsafe { self.heap.read(offset, len, access) }
+        unsafe { self.heap.read(offset, len) }
     }
 
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         self.touch(offset, len);
         // SAFETY: the caller's promise.
-        unsafe { self.heap.write(offset, len, access) }
+        unsafe { self.heap.write(offset, len) }
     }
 }
 

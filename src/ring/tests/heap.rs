@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::access::TestAccess;
 use super::awake::Awake;
 use crate::ring::memory::{DATA_ALIGN, Memory, Role};
 
@@ -63,6 +64,7 @@ fn layout(len: usize) -> Layout {
 unsafe impl Memory for Heap {
     type Word = AtomicU64;
     type Parking = Awake;
+    type Access<'a> = TestAccess<'a>;
 
     fn tail(&self) -> &AtomicU64 {
         &self.0.tail
@@ -112,12 +114,12 @@ unsafe impl Memory for Heap {
         unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) }
     }
 
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         match self.0.parts(offset, len) {
             (first, None) => {
                 // SAFETY: the caller's promise: the bytes are committed, so nobody writes them.
                 unsafe { touch_to_read(first, len) };
-                access(first)
+                TestAccess::new(first, || ())
             }
             (first, Some((second, cut))) => {
                 let mut bytes = Bounce::new(len);
@@ -125,26 +127,26 @@ unsafe impl Memory for Heap {
                 unsafe { bytes.address().copy_from_nonoverlapping(first, cut) };
                 // SAFETY: as above, the second part.
                 unsafe { bytes.address().wrapping_add(cut).copy_from_nonoverlapping(second, len - cut) };
-                access(bytes.address())
+                TestAccess::new(bytes.address(), || drop(bytes))
             }
         }
     }
 
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         match self.0.parts(offset, len) {
             (first, None) => {
                 // SAFETY: the caller's promise: the bytes are free, so nobody reads or writes them.
                 unsafe { touch_to_write(first, len) };
-                access(first)
+                TestAccess::new(first, || ())
             }
             (first, Some((second, cut))) => {
                 let mut bytes = Bounce::new(len);
-                let result = access(bytes.address());
-                // SAFETY: the first part is as long, and so is the copy.
-                unsafe { first.copy_from_nonoverlapping(bytes.address(), cut) };
-                // SAFETY: as above, the second part.
-                unsafe { second.copy_from_nonoverlapping(bytes.address().wrapping_add(cut), len - cut) };
-                result
+                TestAccess::new(bytes.address(), move || {
+                    // SAFETY: the first part is as long, and so is the copy.
+                    unsafe { first.copy_from_nonoverlapping(bytes.address(), cut) };
+                    // SAFETY: as above, the second part.
+                    unsafe { second.copy_from_nonoverlapping(bytes.address().wrapping_add(cut), len - cut) };
+                })
             }
         }
     }

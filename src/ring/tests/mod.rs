@@ -20,6 +20,7 @@ macro_rules! scenarios {
     };
 }
 
+mod access;
 mod awake;
 mod detach;
 mod footprint;

@@ -5,11 +5,12 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use super::access::TestAccess;
 use super::awake::Awake;
 use super::heap::Heap;
 use super::message::EAGER;
 use crate::ring::copy::{Out, copy};
-use crate::ring::memory::{Memory, Role, Word};
+use crate::ring::memory::{Access, Memory, Role, Word};
 use crate::ring::message;
 use crate::ring::stream::{Consumer, Element, Producer};
 
@@ -45,6 +46,7 @@ struct Planted {
 unsafe impl Memory for Planted {
     type Word = Relaxed;
     type Parking = Awake;
+    type Access<'a> = TestAccess<'a>;
 
     fn tail(&self) -> &Relaxed {
         Relaxed::of(self.heap.tail())
@@ -83,14 +85,15 @@ unsafe impl Memory for Planted {
         Relaxed::of(unsafe { self.heap.header(offset) })
     }
 
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         // SAFETY: the caller's promise.
-        unsafe { self.heap.read(offset, len, access) }
+        unsafe { self.heap.read(offset, len) }
     }
 
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
         // SAFETY: the caller's promise.
-        unsafe { self.heap.write(offset, len, |bytes| access(bytes.wrapping_add(self.shift))) }
+        let access = unsafe { self.heap.write(offset, len) };
+        TestAccess::new(access.address().wrapping_add(self.shift), || drop(access))
     }
 }
 

@@ -17,6 +17,8 @@
 // The liars' victims name the library as its users do.
 extern crate self as ringmain;
 
+#[path = "../../../../src/ring/tests/access.rs"]
+mod access;
 mod bug;
 mod lies;
 #[path = "../../operations.rs"]

@@ -11,6 +11,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::access::TestAccess;
 use crate::bug::{Bug, is_planted};
 use crate::error::Error;
 use crate::ring::ends::Ends;
@@ -157,6 +158,7 @@ impl Word for PlantedWord {
 unsafe impl Memory for Segment {
     type Word = PlantedWord;
     type Parking = Shipped;
+    type Access<'a> = TestAccess<'a>;
 
     fn tail(&self) -> &PlantedWord {
         &self.tail
@@ -202,7 +204,7 @@ unsafe impl Memory for Segment {
         &self.headers[offset / 8]
     }
 
-    unsafe fn read<R>(&self, offset: usize, len: usize, access: impl FnOnce(*const u8) -> R) -> R {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
         if is_planted(Bug::ReleaseBeforeRead) {
             // A stream counts elements, a message ring the bytes of records.
             let passed =
@@ -216,19 +218,18 @@ unsafe impl Memory for Segment {
             unsafe { self.shipped.own(Role::Consumer).as_mut()[1] = known_end };
         }
         // SAFETY: the same promise.
-        unsafe { self.shipped.read(offset, len, access) }
+        TestAccess::new(unsafe { self.shipped.read(offset, len) }, || ())
     }
 
-    unsafe fn write<R>(&self, offset: usize, len: usize, access: impl FnOnce(*mut u8) -> R) -> R {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+        // SAFETY: the same promise.
+        let bytes = unsafe { self.shipped.write(offset, len) };
         if !is_planted(Bug::PublishBeforeWrite) {
-            // SAFETY: the same promise.
-            return unsafe { self.shipped.write(offset, len, access) };
+            return TestAccess::new(bytes, || ());
         }
         let mut words = vec![0_u64; len.div_ceil(8)];
-        let result = access(words.as_mut_ptr().cast());
-        // SAFETY: the same promise; nothing is written yet.
-        let address = unsafe { self.shipped.write(offset, len, |bytes| bytes as usize) };
-        self.late.lock().unwrap().push((address, words, len));
-        result
+        TestAccess::new(words.as_mut_ptr().cast(), move || {
+            self.late.lock().unwrap().push((bytes as usize, words, len));
+        })
     }
 }
