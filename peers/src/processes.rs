@@ -114,9 +114,9 @@ fn drive<P: Processes, const WORDS: usize>(channel: &Channel, task: &Task) -> Re
     let mut rx = is_rtt.then(|| P::attach::<WORDS>(&back(&task.ring), work).map(work::apart)).transpose()?;
     let is_alive = || !channel.closes_within(0);
     let result = match &mut rx {
-        Some(rx) => work::ping(work, &mut *tx, &mut **rx, &is_alive)?,
+        Some(rx) => work::ping(work, &mut **tx, &mut ***rx, &is_alive)?,
         None => {
-            work::send(work, &mut *tx, &is_alive)?;
+            work::send(work, &mut **tx, &is_alive)?;
             await_reply(channel)?.ok_or("the other process has no figure")?
         }
     };
@@ -158,8 +158,8 @@ fn answer_sized<P: Processes, const WORDS: usize>(
     channel.send(&Reply::Ok(None), &[])?;
     let is_alive = || !channel.closes_within(0);
     match &mut tx {
-        Some(tx) => work::pong(work, &mut **tx, &mut *rx, &is_alive)?,
-        None => channel.send(&Reply::Ok(Some(work::receive(work, &mut *rx, &is_alive)?)), &[])?,
+        Some(tx) => work::pong(work, &mut ***tx, &mut **rx, &is_alive)?,
+        None => channel.send(&Reply::Ok(Some(work::receive(work, &mut **rx, &is_alive)?)), &[])?,
     }
     await_reply(channel)?;
     Ok(())

@@ -48,12 +48,12 @@ fn measure_sized<T: Threads, const WORDS: usize>(work: Work, processor: usize) -
         let other = thread::spawn(move || {
             arrive();
             let (mut back_tx, mut rx) = (work::apart(back_tx), work::apart(rx));
-            let result = work::pong(work, &mut *back_tx, &mut *rx, &|| Arc::strong_count(&there) > 1);
+            let result = work::pong(work, &mut **back_tx, &mut **rx, &|| Arc::strong_count(&there) > 1);
             mem::forget((back_tx, rx));
             result
         });
         both.wait();
-        let result = work::ping(work, &mut *tx, &mut *back_rx, &|| Arc::strong_count(&here) > 1);
+        let result = work::ping(work, &mut **tx, &mut **back_rx, &|| Arc::strong_count(&here) > 1);
         drop(here);
         let other = other.join().map_err(|_| "the other thread panicked")?;
         mem::forget((tx, back_rx));
@@ -64,12 +64,12 @@ fn measure_sized<T: Threads, const WORDS: usize>(work: Work, processor: usize) -
     let other = thread::spawn(move || {
         arrive();
         let mut rx = work::apart(rx);
-        let result = work::receive(work, &mut *rx, &|| Arc::strong_count(&there) > 1);
+        let result = work::receive(work, &mut **rx, &|| Arc::strong_count(&there) > 1);
         mem::forget(rx);
         result
     });
     both.wait();
-    let sent = work::send(work, &mut *tx, &|| Arc::strong_count(&here) > 1);
+    let sent = work::send(work, &mut **tx, &|| Arc::strong_count(&here) > 1);
     if sent.is_err() {
         drop(here);
     }
