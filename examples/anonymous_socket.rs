@@ -101,6 +101,7 @@ fn give(socket: &UnixStream, tx: &Producer<u64>) -> Result<(), Box<dyn Error>> {
 fn receive(path: &str, count: u64) -> Result<(), Box<dyn Error>> {
     let socket = UnixStream::connect(path)
         .map_err(|error| format!("cannot connect to {path}: {error}; start the server first"))?;
+    println!("connected to {path}; waiting for the ring");
     // A server that is busy with another client takes its time: this waits for its turn.
     let mut rx = pass::accept(&socket, |ring| Options::from_fd(ring).stream_consumer::<u64>())?;
     let (mut received, mut first, mut last) = (0, None, None);

@@ -81,6 +81,9 @@ fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
     }
     // The callback is over, so this may wait: until the rest was read, since a reader that comes later finds no ring.
     let all = callback.tx.capacity();
+    if callback.tx.within(Duration::from_secs(1)).until_free(all) == Err(WaitError::TimedOut) {
+        println!("waiting for a reader, peer {:?}; start `audio record {name}` if none runs", callback.tx.peer_state());
+    }
     callback.tx.blocking().until_free(all)?;
     println!("played {seconds} seconds, {} samples were lost", callback.lost);
     callback.tx.close()?;
@@ -92,6 +95,7 @@ fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
 async fn record(name: &str) -> Result<(), Box<dyn Error>> {
     // A task that awaits the first block sleeps at the ring, and its wake is a system call of the callback's: once.
     let mut rx = ring(name).stream_consumer::<f32>()?.into_async()?;
+    println!("recording {name}; waiting for samples");
     // An end of whoever played is told below once more.
     let _ = rx.until_available(1).await;
     // From here on a clock wakes it, so a plain handle is enough.
@@ -104,8 +108,18 @@ async fn record(name: &str) -> Result<(), Box<dyn Error>> {
                 samples += len;
                 peak = block[..len].iter().fold(peak, |peak, sample| peak.max(sample.abs()));
             }
-            // A player that was killed may be started again: this goes on with it.
-            Err(WaitError::TimedOut | WaitError::Crashed) => drop(clock.tick().await),
+            Err(WaitError::TimedOut) => drop(clock.tick().await),
+            // A player that was killed may be started again: this goes on with it. Each call says so until then.
+            Err(WaitError::Crashed) => {
+                println!("{}; waiting for the next one", WaitError::Crashed);
+                while rx.within(Duration::ZERO).until_available(1) == Err(WaitError::Crashed) {
+                    // Whoever came now would create another ring of this name.
+                    if rx.is_orphaned() {
+                        return Err(WaitError::Orphaned.into());
+                    }
+                    clock.tick().await;
+                }
+            }
             Err(WaitError::Closed) => break,
             Err(error) => return Err(error.into()),
         }
