@@ -9,6 +9,7 @@
 use std::error::Error;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,7 +37,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     if part != "serve" && part != "receive" {
         return Err(format!("part {part:?}; expected serve or receive").into());
     }
-    let path = arguments.next().ok_or_else(|| format!("no path after {part}; expected that of a socket"))?;
+    // The system would choose an address itself for an empty one.
+    let path = arguments.next().filter(|path| !path.is_empty());
+    let path = path.ok_or_else(|| format!("no path after {part}; expected that of a socket"))?;
     let count: Option<u64> = match arguments.next() {
         Some(count) => {
             Some(count.parse().map_err(|error| format!("count {count:?}: {error}; expected how many numbers"))?)
@@ -45,8 +48,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     match part.as_str() {
         "serve" => {
-            // One that was killed has left its socket, at which nobody listens.
-            if UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+            // One that was killed has left its socket, at which nobody listens. A file of another kind refuses too.
+            let is_socket = fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket());
+            if is_socket && UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+            {
                 fs::remove_file(&path)?;
             }
             let listener = UnixListener::bind(&path).map_err(|error| {

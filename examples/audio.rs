@@ -68,13 +68,13 @@ impl Callback {
 }
 
 /// Calls the callback as a sound card would.
-fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
+fn play(name: &str, seconds: u32) -> Result<(), Box<dyn Error>> {
     // It knows when all is played, so it removes the ring.
     let tx = ring(name).unlink_on_close(true).await_successor(true).stream_producer()?;
     let mut callback = Callback { tx, phase: 0.0, lost: 0 };
     let mut block = [0.0; BLOCK];
     let start = Instant::now();
-    for number in 0..seconds * RATE / BLOCK {
+    for number in 0..seconds as usize * RATE / BLOCK {
         let due = start + Duration::from_secs_f64((number * BLOCK) as f64 / RATE as f64);
         thread::sleep(due.saturating_duration_since(Instant::now()));
         callback.call(&mut block);

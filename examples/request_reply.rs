@@ -117,7 +117,7 @@ fn ask(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
     let mut start = Instant::now();
     // No asker that is killed leaves questions with the ids of another one.
     let first = u64::from(std::process::id()) << 32;
-    for id in first..first + count {
+    for id in first..first.saturating_add(count) {
         tx.blocking().push_value(&Request { id, number: id })?;
         let reply = loop {
             // An answer may take as long as it takes to start the server.

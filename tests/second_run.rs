@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
-use std::{env, thread};
+use std::{env, fs, thread};
 
 use common::ends::{End, LONG, SOON, for_each_end, for_each_ring, obey, parts_of_ends, small};
 use common::{Child, PATIENCE, Part, Ring, Running, succeed, wait_for};
@@ -631,4 +631,28 @@ fn an_example_that_waits_for_a_ring_whose_name_is_gone_ends() {
         let (tx, rx) = pair.both(&ring, "rx", pair.sends[2]);
         pair.ends("anew", tx, rx);
     }
+}
+
+#[test]
+fn examples_refuse_what_they_cannot_do() {
+    let ring = Ring::new();
+    let check = |program: &str, words: [&str; 3], expected: &str| {
+        let (status, _, errors) = end(start_example(program, words));
+        assert!(status.code() == Some(1) && errors.contains(expected), "{program} {words:?}: {status}\n{errors}");
+    };
+    check("audio", ["play", ring.name(), "4294967296"], "expected a number");
+    // An empty address is one that the system chooses.
+    check("anonymous_socket", ["serve", "", "1"], "no path after serve");
+    // A file that is no socket refuses to be connected to, as the socket of a server that was killed.
+    let file = env::temp_dir().join(ring.name());
+    fs::write(&file, "of somebody").unwrap();
+    check("anonymous_socket", ["serve", file.to_str().unwrap(), "1"], "cannot listen at ");
+    assert_eq!(fs::read(&file).unwrap(), b"of somebody");
+    fs::remove_file(&file).unwrap();
+    // So many that their ids have no room above the first one.
+    let pair = &PAIRS[1];
+    let (mut tx, rx) = pair.both(&ring, "rx", "18446744073709551615");
+    pair.flows(&ring, 0);
+    tx.kill();
+    pair.ends("after too many", pair.send(&ring, pair.sends[2]), rx);
 }
