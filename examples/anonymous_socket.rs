@@ -9,6 +9,7 @@
 use std::error::Error;
 use std::fs;
 use std::io::ErrorKind;
+use std::iter::successors;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
@@ -25,10 +26,16 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", text(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What went wrong, and why.
+fn text(error: &dyn Error) -> String {
+    let causes = successors(error.source(), |&cause| cause.source());
+    format!("{error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
@@ -75,7 +82,7 @@ fn serve(listener: &UnixListener, count: u64) -> Result<(), Box<dyn Error>> {
         match give(&socket, &tx) {
             Ok(()) => println!("client {} from {next} on", tx.peer_generation()),
             Err(error) => {
-                eprintln!("a client went away: {error}");
+                eprintln!("a client went away: {}", text(&*error));
                 continue;
             }
         }

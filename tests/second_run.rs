@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use std::{env, fs, thread};
 
 use common::ends::{End, LONG, SOON, for_each_end, for_each_ring, obey, parts_of_ends, small};
-use common::{Child, PATIENCE, Part, Ring, Running, succeed, wait_for};
+use common::{Child, PATIENCE, Part, Ring, Running, output, succeed, wait_for};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{PeerState, Role, WaitError};
 use rustix::process::{Pid, Signal, kill_process};
@@ -655,4 +655,24 @@ fn examples_refuse_what_they_cannot_do() {
     pair.flows(&ring, 0);
     tx.kill();
     pair.ends("after too many", pair.send(&ring, pair.sends[2]), rx);
+}
+
+#[test]
+fn a_daemon_that_cannot_attach_says_why_and_is_not_awaited_for_ever() {
+    let mut was_alone = false;
+    // With the first limits the parent cannot attach, with a later one its child.
+    for limit in 4.. {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n $0 && exec \"$1\"", &limit.to_string()]).arg(example("daemon"));
+        let output = output(&mut command);
+        if output.status.success() {
+            break;
+        }
+        if String::from_utf8(output.stdout).unwrap().contains("in the daemon") {
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert!(errors.contains("Too many open files") && errors.contains("the time that was given"), "{errors}");
+            was_alone = true;
+        }
+    }
+    assert!(was_alone);
 }
