@@ -6,6 +6,7 @@
 
 use std::env;
 use std::error::Error;
+use std::iter::successors;
 use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let causes = successors(error.source(), |&cause| cause.source());
+            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
             ExitCode::FAILURE
         }
     }

@@ -9,6 +9,8 @@
 use std::error::Error;
 use std::fs;
 use std::io::ErrorKind;
+use std::iter::successors;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,10 +26,16 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", text(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What went wrong, and why.
+fn text(error: &dyn Error) -> String {
+    let causes = successors(error.source(), |&cause| cause.source());
+    format!("{error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
@@ -36,7 +44,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     if part != "serve" && part != "receive" {
         return Err(format!("part {part:?}; expected serve or receive").into());
     }
-    let path = arguments.next().ok_or_else(|| format!("no path after {part}; expected that of a socket"))?;
+    // The system would choose an address itself for an empty one.
+    let path = arguments.next().filter(|path| !path.is_empty());
+    let path = path.ok_or_else(|| format!("no path after {part}; expected that of a socket"))?;
     let count: Option<u64> = match arguments.next() {
         Some(count) => {
             Some(count.parse().map_err(|error| format!("count {count:?}: {error}; expected how many numbers"))?)
@@ -45,8 +55,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     match part.as_str() {
         "serve" => {
-            // One that was killed has left its socket, at which nobody listens.
-            if UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+            // One that was killed has left its socket, at which nobody listens. A file of another kind refuses too.
+            let is_socket = fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket());
+            if is_socket && UnixStream::connect(&path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+            {
                 fs::remove_file(&path)?;
             }
             let listener = UnixListener::bind(&path).map_err(|error| {
@@ -70,7 +82,7 @@ fn serve(listener: &UnixListener, count: u64) -> Result<(), Box<dyn Error>> {
         match give(&socket, &tx) {
             Ok(()) => println!("client {} from {next} on", tx.peer_generation()),
             Err(error) => {
-                eprintln!("a client went away: {error}");
+                eprintln!("a client went away: {}", text(&*error));
                 continue;
             }
         }
@@ -101,6 +113,7 @@ fn give(socket: &UnixStream, tx: &Producer<u64>) -> Result<(), Box<dyn Error>> {
 fn receive(path: &str, count: u64) -> Result<(), Box<dyn Error>> {
     let socket = UnixStream::connect(path)
         .map_err(|error| format!("cannot connect to {path}: {error}; start the server first"))?;
+    println!("connected to {path}; waiting for the ring");
     // A server that is busy with another client takes its time: this waits for its turn.
     let mut rx = pass::accept(&socket, |ring| Options::from_fd(ring).stream_consumer::<u64>())?;
     let (mut received, mut first, mut last) = (0, None, None);

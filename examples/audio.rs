@@ -8,6 +8,7 @@
 
 use std::error::Error;
 use std::f32::consts::TAU;
+use std::iter::successors;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let causes = successors(error.source(), |&cause| cause.source());
+            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
             ExitCode::FAILURE
         }
     }
@@ -68,19 +70,22 @@ impl Callback {
 }
 
 /// Calls the callback as a sound card would.
-fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
+fn play(name: &str, seconds: u32) -> Result<(), Box<dyn Error>> {
     // It knows when all is played, so it removes the ring.
     let tx = ring(name).unlink_on_close(true).await_successor(true).stream_producer()?;
     let mut callback = Callback { tx, phase: 0.0, lost: 0 };
     let mut block = [0.0; BLOCK];
     let start = Instant::now();
-    for number in 0..seconds * RATE / BLOCK {
+    for number in 0..seconds as usize * RATE / BLOCK {
         let due = start + Duration::from_secs_f64((number * BLOCK) as f64 / RATE as f64);
         thread::sleep(due.saturating_duration_since(Instant::now()));
         callback.call(&mut block);
     }
     // The callback is over, so this may wait: until the rest was read, since a reader that comes later finds no ring.
     let all = callback.tx.capacity();
+    if callback.tx.within(Duration::from_secs(1)).until_free(all) == Err(WaitError::TimedOut) {
+        println!("waiting for a reader, peer {:?}; start `audio record {name}` if none runs", callback.tx.peer_state());
+    }
     callback.tx.blocking().until_free(all)?;
     println!("played {seconds} seconds, {} samples were lost", callback.lost);
     callback.tx.close()?;
@@ -92,6 +97,7 @@ fn play(name: &str, seconds: usize) -> Result<(), Box<dyn Error>> {
 async fn record(name: &str) -> Result<(), Box<dyn Error>> {
     // A task that awaits the first block sleeps at the ring, and its wake is a system call of the callback's: once.
     let mut rx = ring(name).stream_consumer::<f32>()?.into_async()?;
+    println!("recording {name}; waiting for samples");
     // An end of whoever played is told below once more.
     let _ = rx.until_available(1).await;
     // From here on a clock wakes it, so a plain handle is enough.
@@ -104,8 +110,18 @@ async fn record(name: &str) -> Result<(), Box<dyn Error>> {
                 samples += len;
                 peak = block[..len].iter().fold(peak, |peak, sample| peak.max(sample.abs()));
             }
-            // A player that was killed may be started again: this goes on with it.
-            Err(WaitError::TimedOut | WaitError::Crashed) => drop(clock.tick().await),
+            Err(WaitError::TimedOut) => drop(clock.tick().await),
+            // A player that was killed may be started again: this goes on with it. Each call says so until then.
+            Err(WaitError::Crashed) => {
+                println!("{}; waiting for the next one", WaitError::Crashed);
+                while rx.within(Duration::ZERO).until_available(1) == Err(WaitError::Crashed) {
+                    // Whoever came now would create another ring of this name.
+                    if rx.is_orphaned() {
+                        return Err(WaitError::Orphaned.into());
+                    }
+                    clock.tick().await;
+                }
+            }
             Err(WaitError::Closed) => break,
             Err(error) => return Err(error.into()),
         }

@@ -6,6 +6,7 @@
 //! ```
 
 use std::error::Error;
+use std::iter::successors;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let causes = successors(error.source(), |&cause| cause.source());
+            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
             ExitCode::FAILURE
         }
     }
@@ -26,7 +28,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
     // Whoever comes first creates the ring; both give the same capacity.
     let mut rx = Options::new(&name).capacity(65_536).stream_consumer::<u64>()?;
-    println!("consumer {} of {name}, peer {:?}", rx.generation(), rx.peer_state());
+    println!("consumer {} of {name}, peer {:?}; waiting for numbers", rx.generation(), rx.peer_state());
     let (mut count, mut last, mut started) = (0_u64, None, Instant::now());
     loop {
         match rx.blocking().pop() {
@@ -48,10 +50,14 @@ fn run() -> Result<(), Box<dyn Error>> {
             }
             // All that it had pushed before was popped.
             Err(WaitError::Closed) => break,
-            // The same; but it has not sent all that it wanted to.
+            // The same; but it has not sent all that it wanted to. Each call says so until the next one has come.
             Err(WaitError::Crashed) => {
                 println!("{}; waiting for the next one", WaitError::Crashed);
-                while !rx.peer_changed() {
+                while rx.within(Duration::ZERO).until_available(1) == Err(WaitError::Crashed) {
+                    // Whoever came now would create another ring of this name.
+                    if rx.is_orphaned() {
+                        return Err(WaitError::Orphaned.into());
+                    }
                     thread::sleep(Duration::from_millis(10));
                 }
             }

@@ -10,8 +10,10 @@
 
 use std::error::Error;
 use std::io;
+use std::iter::successors;
 use std::process::{ExitCode, exit, id};
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use ringmain::message::Producer;
 use ringmain::{Options, WaitError};
@@ -34,7 +36,18 @@ fn serve(name: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let causes = successors(error.source(), |&cause| cause.source());
+            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let name = format!("daemon-{}", id());
     // Here the parent is the reader, and so makes the ring.
     let mut reader = Options::new(&name).capacity(4096).unlink_on_close(true).message_consumer()?;
@@ -47,16 +60,18 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             println!("in the daemon: {refused}");
             // SAFETY: a new session has no terminal. The call takes nothing.
             unsafe { libc::setsid() };
+            serve(&name)?;
             // Returning from `main` would be as good. The handle in the static is closed, that of the parent is not.
-            exit(i32::from(serve(&name).is_err()))
+            exit(0)
         }
         _ => {
-            // It ends when the daemon has closed its end; an error is any other end.
-            for line in reader.blocking().messages() {
+            // It ends when the daemon has closed its end; an error is any other end, and that no line comes: nothing
+            // tells of a daemon that failed before it attached.
+            for line in reader.within(Duration::from_secs(5)).messages() {
                 println!("{}", String::from_utf8_lossy(&line?));
             }
             println!("the daemon has closed its end");
-            Ok(ExitCode::SUCCESS)
+            Ok(())
         }
     }
 }

@@ -8,19 +8,21 @@
 
 use std::error::Error;
 use std::io::stdin;
+use std::iter::successors;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
-use ringmain::message::Consumer;
+use ringmain::message::{Consumer, Producer};
 use ringmain::{Options, WaitError, WaitSet, Woken};
 
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let causes = successors(error.source(), |&cause| cause.source());
+            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
             ExitCode::FAILURE
         }
     }
@@ -59,7 +61,7 @@ fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
             stop.wake();
         }
     });
-    println!("reading {rings} rings, {name}.0 to {name}.{}; enter a line to stop", rings.saturating_sub(1));
+    println!("reading {rings} rings, from {name}.0 on; enter a line to stop");
     let (mut messages, mut waits) = (0_u64, 0_u64);
     while !consumers.is_empty() {
         waits += 1;
@@ -95,13 +97,26 @@ fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
 fn send(name: &str, number: usize, count: u64) -> Result<(), Box<dyn Error>> {
     let mut tx = ring(name, number).unlink_on_close(true).message_producer()?;
     for number in 0..count {
-        tx.blocking().push_value(&number)?;
+        while tx.push_value(&number).is_err() {
+            wait_until_free(&mut tx, size_of_val(&number))?;
+        }
     }
-    // A reader that comes later finds no ring.
-    while !tx.is_empty()? {
-        thread::sleep(Duration::from_millis(1));
-    }
+    // Until all was read: a reader that comes later finds no ring.
+    let all = tx.max_len();
+    wait_until_free(&mut tx, all)?;
     println!("sent {count} messages over {}", tx.name());
     tx.close()?;
     Ok(())
+}
+
+/// Waits for whoever reads. After a second it says so.
+fn wait_until_free(tx: &mut Producer, len: usize) -> Result<(), WaitError> {
+    if tx.within(Duration::from_secs(1)).until_free(len) == Err(WaitError::TimedOut) {
+        println!(
+            "waiting for a reader of {}, peer {:?}; start `fan_in gather` if none runs, or again once it has ended",
+            tx.name(),
+            tx.peer_state()
+        );
+    }
+    tx.blocking().until_free(len)
 }

@@ -6,15 +6,19 @@
 //! ```
 
 use std::error::Error;
+use std::iter::successors;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use ringmain::Options;
+use ringmain::stream::Producer;
+use ringmain::{Options, WaitError};
 
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let causes = successors(error.source(), |&cause| cause.source());
+            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
             ExitCode::FAILURE
         }
     }
@@ -35,13 +39,22 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut tx = options.stream_producer::<u64>()?;
     println!("producer {} of {name}, peer {:?}", tx.generation(), tx.peer_state());
     for number in 0..count {
-        // Where the ring is full, this waits for the consumer: the first one too, and nothing is lost meanwhile.
-        tx.blocking().push(number)?;
+        while tx.push(number).is_err() {
+            wait_until_free(&mut tx, 1)?;
+        }
     }
     // Until all was popped: a consumer that comes later finds no ring.
     let all = tx.capacity();
-    tx.blocking().until_free(all)?;
+    wait_until_free(&mut tx, all)?;
     println!("sent {count} numbers");
     tx.close()?;
     Ok(())
+}
+
+/// Waits for the consumer: the first one too, and nothing is lost meanwhile. After a second it says so.
+fn wait_until_free(tx: &mut Producer<u64>, len: usize) -> Result<(), WaitError> {
+    if tx.within(Duration::from_secs(1)).until_free(len) == Err(WaitError::TimedOut) {
+        println!("waiting for a consumer, peer {:?}; start `consumer {}` if none runs", tx.peer_state(), tx.name());
+    }
+    tx.blocking().until_free(len)
 }

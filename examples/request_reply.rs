@@ -7,6 +7,7 @@
 //! ```
 
 use std::error::Error;
+use std::iter::successors;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,7 +35,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let causes = successors(error.source(), |&cause| cause.source());
+            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
             ExitCode::FAILURE
         }
     }
@@ -79,7 +81,12 @@ fn serve(name: &str) -> Result<(), Box<dyn Error>> {
             Err(WaitError::Closed) => break,
             Err(WaitError::Crashed) => {
                 println!("{}; waiting for the next one", WaitError::Crashed);
-                while !rx.peer_changed() {
+                // Each call says so until the next one has come.
+                while rx.within(Duration::ZERO).until_available() == Err(WaitError::Crashed) {
+                    // Whoever came now would create other rings of this name.
+                    if rx.is_orphaned() {
+                        return Err(WaitError::Orphaned.into());
+                    }
                     thread::sleep(Duration::from_millis(10));
                 }
                 continue;
@@ -112,14 +119,20 @@ fn ask(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
     let mut start = Instant::now();
     // No asker that is killed leaves questions with the ids of another one.
     let first = u64::from(std::process::id()) << 32;
-    for id in first..first + count {
+    for id in first..first.saturating_add(count) {
         tx.blocking().push_value(&Request { id, number: id })?;
-        // The first answer may take as long as it takes to start the server.
-        let mut reply: Reply = rx.blocking().pop_value()?;
-        // Answers to an asker that was killed, or to a question that a killed server had answered already.
-        while reply.id != id {
-            reply = rx.blocking().pop_value()?;
-        }
+        let reply = loop {
+            // An answer may take as long as it takes to start the server.
+            if rx.within(Duration::from_secs(1)).until_available() == Err(WaitError::TimedOut) {
+                let peer = rx.peer_state();
+                println!("waiting for an answer, peer {peer:?}; start `request_reply serve {name}` if none runs");
+            }
+            let reply: Reply = rx.blocking().pop_value()?;
+            if reply.id == id {
+                break reply;
+            }
+            // Else it is for an asker that was killed, or one more for a question that a killed server had answered.
+        };
         if id == first {
             start = Instant::now();
         }

@@ -7,6 +7,7 @@
 //! ```
 
 use std::error::Error;
+use std::iter::successors;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +39,8 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let causes = successors(error.source(), |&cause| cause.source());
+            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
             ExitCode::FAILURE
         }
     }

@@ -6,11 +6,11 @@ mod common;
 use std::fmt::Display;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::{env, thread};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::{env, fs, thread};
 
 use common::ends::{End, LONG, SOON, for_each_end, for_each_ring, obey, parts_of_ends, small};
-use common::{Child, PATIENCE, Part, Ring, Running, succeed, wait_for};
+use common::{Child, PATIENCE, Part, Ring, Running, output, succeed, wait_for};
 use ringmain::stream::{Consumer, Producer};
 use ringmain::{PeerState, Role, WaitError};
 use rustix::process::{Pid, Signal, kill_process};
@@ -411,16 +411,44 @@ const SERVER: &str = "tokio_server";
 /// How many numbers, questions, messages or seconds are more than can be sent before a kill.
 const ENDLESS: &str = "4000000000";
 
+/// What an example says of another one that was killed.
+const GONE: &str = "is gone without having closed the ring";
+
+/// Waits for the end of an example, and returns what it has said that was not heard yet.
+#[track_caller]
+fn end(running: Running) -> (ExitStatus, String, String) {
+    let Output { status, stdout, stderr } = running.output();
+    (status, String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// Waits until an example says this, and hears no further than the end of that line.
+#[track_caller]
+fn hear(running: &mut Running, words: &str) {
+    let stdout = running.child().stdout.as_mut().unwrap();
+    let (mut said, mut byte) = (vec![], [0]);
+    // Byte by byte: the next lines stay for whoever reads on.
+    while stdout.read_exact(&mut byte).is_ok() {
+        said.extend(byte);
+        if said.ends_with(b"\n") && String::from_utf8_lossy(&said).contains(words) {
+            return;
+        }
+    }
+    panic!("expected {words:?}, found {:?}", String::from_utf8_lossy(&said));
+}
+
+/// Starts an example with these words behind its name.
+#[track_caller]
+fn start_example<'a>(program: &str, words: impl IntoIterator<Item = &'a str>) -> Running {
+    let mut command = Command::new(example(program));
+    Running::start(command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+}
+
 impl Pair {
     #[track_caller]
     fn start(&self, [program, part, count]: [&str; 3], ring: &Ring) -> Running {
-        let name = ring.name();
         // `fan_in send` is told the number of the ring too.
         let number = if part == "send" { "0" } else { "" };
-        let words = [part, name, number, count];
-        let mut command = Command::new(example(program));
-        command.args(words.into_iter().filter(|word| !word.is_empty())).stdin(Stdio::null());
-        Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+        start_example(program, [part, ring.name(), number, count].into_iter().filter(|word| !word.is_empty()))
     }
 
     #[track_caller]
@@ -451,9 +479,8 @@ impl Pair {
                 let pid = Pid::from_raw(running.id() as i32).unwrap();
                 kill_process(pid, Signal::INT).unwrap();
             }
-            let output = running.output();
-            let [out, errors] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-            assert!(output.status.success() && out.contains(said), "{said:?}, {run}: {}\n{out}{errors}", output.status);
+            let (status, out, errors) = end(running);
+            assert!(status.success() && out.contains(said), "{said:?}, {run}: {status}\n{out}{errors}");
         }
     }
 
@@ -476,11 +503,7 @@ impl Pair {
 fn the_server_of_a_ring_without_a_name_is_started_again_after_it_was_killed() {
     let ring = Ring::new();
     let socket = env::temp_dir().join(ring.name());
-    let start = |part: &str| {
-        let mut command = Command::new(example("anonymous_socket"));
-        command.arg(part).arg(&socket).arg("1000");
-        Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
-    };
+    let start = |part| start_example("anonymous_socket", [part, socket.to_str().unwrap(), "1000"]);
     let mut server = start("serve");
     wait_for("a socket", || socket.exists().then_some(()));
     server.kill();
@@ -546,4 +569,110 @@ fn the_examples_go_on_in_either_order_after_either_was_closed_or_killed() {
             });
         }
     });
+}
+
+#[test]
+fn an_example_says_once_that_the_other_one_was_killed() {
+    for pair in PAIRS.iter().filter(|pair| !["fan_in", SERVER].contains(&pair.receives[0])) {
+        let ring = Ring::new();
+        let mut rx = pair.receive(&ring);
+        // It has attached, and knows of nobody.
+        hear(&mut rx, "");
+        let mut tx = pair.send(&ring, ENDLESS);
+        pair.flows(&ring, 0);
+        tx.kill();
+        hear(&mut rx, GONE);
+        // Another call would find it again, within a slice of a sleep: 100 ms.
+        thread::sleep(20 * SOON);
+        assert!(pair.send(&ring, pair.sends[2]).end().success());
+        let (status, out, errors) = end(rx);
+        assert!(status.success() && !out.contains(GONE), "{status}\n{out}{errors}");
+    }
+}
+
+#[test]
+fn an_example_that_waits_for_another_one_says_so() {
+    let check = |pair: &Pair| {
+        let [program, _, count] = pair.sends;
+        let ring = Ring::new();
+        // Nobody is there, on the first run and after it.
+        for _ in 0..2 {
+            let mut tx = pair.send(&ring, count);
+            hear(&mut tx, "peer Never; start `");
+            let rx = pair.receive(&ring);
+            pair.ends("alone", tx, rx);
+        }
+        // A sound card waits for nobody while it plays.
+        if program != "audio" {
+            let (mut tx, mut rx) = pair.both(&ring, "rx", ENDLESS);
+            let head = pair.flows(&ring, 0);
+            rx.kill();
+            hear(&mut tx, "waiting for ");
+            let rx = pair.receive(&ring);
+            pair.flows(&ring, head);
+            tx.kill();
+            pair.ends("after a kill", pair.send(&ring, count), rx);
+        }
+    };
+    thread::scope(|scope| PAIRS.iter().for_each(|pair| drop(scope.spawn(move || check(pair)))));
+}
+
+#[test]
+fn an_example_that_waits_for_a_ring_whose_name_is_gone_ends() {
+    for pair in PAIRS.iter().filter(|pair| !["fan_in", SERVER].contains(&pair.receives[0])) {
+        let ring = Ring::new();
+        let (mut tx, mut rx) = pair.both(&ring, "rx", ENDLESS);
+        pair.flows(&ring, 0);
+        tx.kill();
+        hear(&mut rx, GONE);
+        ringmain::unlink(&format!("{}{}", ring.name(), pair.ring)).unwrap();
+        let (status, _, errors) = end(rx);
+        assert!(status.code() == Some(1) && errors.contains("the ring's name is gone"), "{status}: {errors}");
+        let (tx, rx) = pair.both(&ring, "rx", pair.sends[2]);
+        pair.ends("anew", tx, rx);
+    }
+}
+
+#[test]
+fn examples_refuse_what_they_cannot_do() {
+    let ring = Ring::new();
+    let check = |program: &str, words: [&str; 3], expected: &str| {
+        let (status, _, errors) = end(start_example(program, words));
+        assert!(status.code() == Some(1) && errors.contains(expected), "{program} {words:?}: {status}\n{errors}");
+    };
+    check("audio", ["play", ring.name(), "4294967296"], "expected a number");
+    // An empty address is one that the system chooses.
+    check("anonymous_socket", ["serve", "", "1"], "no path after serve");
+    // A file that is no socket refuses to be connected to, as the socket of a server that was killed.
+    let file = env::temp_dir().join(ring.name());
+    fs::write(&file, "of somebody").unwrap();
+    check("anonymous_socket", ["serve", file.to_str().unwrap(), "1"], "cannot listen at ");
+    assert_eq!(fs::read(&file).unwrap(), b"of somebody");
+    fs::remove_file(&file).unwrap();
+    // So many that their ids have no room above the first one.
+    let pair = &PAIRS[1];
+    let (mut tx, rx) = pair.both(&ring, "rx", "18446744073709551615");
+    pair.flows(&ring, 0);
+    tx.kill();
+    pair.ends("after too many", pair.send(&ring, pair.sends[2]), rx);
+}
+
+#[test]
+fn a_daemon_that_cannot_attach_says_why_and_is_not_awaited_for_ever() {
+    let mut was_alone = false;
+    // With the first limits the parent cannot attach, with a later one its child.
+    for limit in 4.. {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n $0 && exec \"$1\"", &limit.to_string()]).arg(example("daemon"));
+        let output = output(&mut command);
+        if output.status.success() {
+            break;
+        }
+        if String::from_utf8(output.stdout).unwrap().contains("in the daemon") {
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert!(errors.contains("Too many open files") && errors.contains("the time that was given"), "{errors}");
+            was_alone = true;
+        }
+    }
+    assert!(was_alone);
 }
