@@ -14,7 +14,8 @@ const MORE_OF_A_RATIO: f64 = 0.1;
 
 const HEAD: &str = "\
 # Instructions of a push and a pop of one value under callgrind, and their ratio to rtrb's.
-# Each line: what is counted, bytes of a value, instructions, ratio. Compared, and written, by tests/instructions.
+# Each line: what is counted, bytes of a value, values pushed before they are popped, instructions, ratio.
+# Compared, and written, by tests/instructions.
 ";
 
 /// What the counts depend on, beside the code.
@@ -59,6 +60,8 @@ fn minor(said: &str) -> Option<String> {
 pub(crate) struct Cell {
     pub(crate) subject: String,
     pub(crate) bytes: u32,
+    /// How many values are pushed before as many are popped.
+    pub(crate) burst: u32,
     /// How many instructions it takes.
     pub(crate) count: f64,
     /// The count, divided by that of rtrb.
@@ -67,16 +70,17 @@ pub(crate) struct Cell {
 
 impl Cell {
     /// Rounds as the file does.
-    pub(crate) fn new(subject: &str, bytes: u32, count: f64, of_rtrb: f64) -> Cell {
+    pub(crate) fn new(subject: &str, (bytes, burst): (u32, u32), count: f64, of_rtrb: f64) -> Cell {
         let ratio = (100.0 * count / of_rtrb).round() / 100.0;
-        Cell { subject: subject.to_owned(), bytes, count: (10.0 * count).round() / 10.0, ratio }
+        Cell { subject: subject.to_owned(), bytes, burst, count: (10.0 * count).round() / 10.0, ratio }
     }
 
     fn read(line: &str) -> Option<Cell> {
         let mut words = line.split_whitespace();
         let subject = words.next()?.to_owned();
-        let (bytes, count, ratio) = (words.next()?.parse(), words.next()?.parse(), words.next()?.parse());
-        let cell = Cell { subject, bytes: bytes.ok()?, count: count.ok()?, ratio: ratio.ok()? };
+        let (bytes, burst) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let (count, ratio) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let cell = Cell { subject, bytes, burst, count, ratio };
         words.next().is_none().then_some(cell)
     }
 
@@ -104,7 +108,7 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.subject, self.bytes)
+        write!(f, "{} {} {}", self.subject, self.bytes, self.burst)
     }
 }
 
@@ -126,8 +130,8 @@ impl Bounds {
     /// Returns the text of the file.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{HEAD}{}\n", self.compiler);
-        for Cell { subject, bytes, count, ratio } in &self.cells {
-            writeln!(text, "{subject:<10} {bytes:>2} {count:>6.1} {ratio:.2}").expect("strings take it");
+        for Cell { subject, bytes, burst, count, ratio } in &self.cells {
+            writeln!(text, "{subject:<10} {bytes:>3} {burst:>2} {count:>6.1} {ratio:.2}").expect("strings take it");
         }
         text
     }
@@ -137,7 +141,7 @@ impl Bounds {
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         let compiler = lines.next().unwrap_or_default();
         let compiler = Compiler::read(compiler).ok_or(format!("{compiler:?} is no `ARCHITECTURE rustc VERSION`"))?;
-        let cell = |line| Cell::read(line).ok_or(format!("{line:?} is no `SUBJECT BYTES COUNT RATIO`"));
+        let cell = |line| Cell::read(line).ok_or(format!("{line:?} is no `SUBJECT BYTES BURST COUNT RATIO`"));
         Ok(Bounds { compiler, cells: lines.map(cell).collect::<Result<_, _>>()? })
     }
 
@@ -167,9 +171,10 @@ impl Bounds {
         Verdict { what, faults }
     }
 
-    /// Returns the cell of the same subject and size.
+    /// Returns the cell of the same subject, size and burst.
     fn cell(&self, of: &Cell) -> Option<&Cell> {
-        self.cells.iter().find(|cell| cell.subject == of.subject && cell.bytes == of.bytes)
+        let is_same = |cell: &&Cell| (&cell.subject, cell.bytes, cell.burst) == (&of.subject, of.bytes, of.burst);
+        self.cells.iter().find(is_same)
     }
 }
 
@@ -180,9 +185,9 @@ mod tests {
     /// Three cells, which `compiler` compiled.
     fn bounds(compiler: &str) -> Bounds {
         let cells = vec![
-            Cell::new("rtrb", 8, 44.2104, 44.2104),
-            Cell::new("stream", 8, 46.9668, 44.2104),
-            Cell::new("message-64", 64, 132.236, 79.2573),
+            Cell::new("rtrb", (8, 64), 44.2104, 44.2104),
+            Cell::new("stream", (8, 1), 46.9668, 44.2104),
+            Cell::new("message-64", (64, 64), 132.236, 79.2573),
         ];
         Bounds { compiler: Compiler::read(compiler).unwrap(), cells }
     }
@@ -191,8 +196,8 @@ mod tests {
     fn faults_of(times: f64, at: usize, compiler: &str) -> Vec<String> {
         let bounds = bounds("x86_64 rustc 1.95");
         let mut now = Bounds { compiler: Compiler::read(compiler).unwrap(), ..bounds.clone() };
-        let Cell { subject, bytes, count, ratio } = &bounds.cells[at];
-        now.cells[at] = Cell::new(subject, *bytes, count * times, count / ratio);
+        let Cell { subject, bytes, burst, count, ratio } = &bounds.cells[at];
+        now.cells[at] = Cell::new(subject, (*bytes, *burst), count * times, count / ratio);
         bounds.compare(&now).faults
     }
 
@@ -204,18 +209,23 @@ mod tests {
     #[test]
     fn five_percent_more_are_seen_in_each_cell() {
         let here = "x86_64 rustc 1.95";
-        check_is_seen(1.05, 0, here, "rtrb 8: 46.4 instructions, 5.0 percent more than 44.2");
-        check_is_seen(1.05, 1, here, "stream 8: 49.4 instructions, 5.1 percent more than 47.0");
-        check_is_seen(1.05, 2, here, "message-64 64: 138.8 instructions, 5.0 percent more than 132.2");
+        check_is_seen(1.05, 0, here, "rtrb 8 64: 46.4 instructions, 5.0 percent more than 44.2");
+        check_is_seen(1.05, 1, here, "stream 8 1: 49.4 instructions, 5.1 percent more than 47.0");
+        check_is_seen(1.05, 2, here, "message-64 64 64: 138.8 instructions, 5.0 percent more than 132.2");
     }
 
     #[test]
     fn six_percent_less_are_seen_in_each_cell() {
         let here = "x86_64 rustc 1.95";
         let why = "write the file anew, so that its bounds stay tight";
-        check_is_seen(0.94, 0, here, &format!("rtrb 8: 41.5 instructions, 6.1 percent less than 44.2: {why}"));
-        check_is_seen(0.94, 1, here, &format!("stream 8: 44.2 instructions, 6.0 percent less than 47.0: {why}"));
-        check_is_seen(0.94, 2, here, &format!("message-64 64: 124.3 instructions, 6.0 percent less than 132.2: {why}"));
+        check_is_seen(0.94, 0, here, &format!("rtrb 8 64: 41.5 instructions, 6.1 percent less than 44.2: {why}"));
+        check_is_seen(0.94, 1, here, &format!("stream 8 1: 44.2 instructions, 6.0 percent less than 47.0: {why}"));
+        check_is_seen(
+            0.94,
+            2,
+            here,
+            &format!("message-64 64 64: 124.3 instructions, 6.0 percent less than 132.2: {why}"),
+        );
     }
 
     #[test]
@@ -230,8 +240,8 @@ mod tests {
     #[test]
     fn by_another_compiler_the_ratio_is_bounded() {
         for compiler in ["x86_64 rustc 1.96", "aarch64 rustc 1.95"] {
-            check_is_seen(1.12, 1, compiler, "stream 8: 1.19 of rtrb, 12.3 percent more than 1.06");
-            check_is_seen(1.12, 2, compiler, "message-64 64: 1.87 of rtrb, 12.0 percent more than 1.67");
+            check_is_seen(1.12, 1, compiler, "stream 8 1: 1.19 of rtrb, 12.3 percent more than 1.06");
+            check_is_seen(1.12, 2, compiler, "message-64 64 64: 1.87 of rtrb, 12.0 percent more than 1.67");
             for times in [0.8, 1.0, 1.08] {
                 assert_eq!(faults_of(times, 1, compiler), [""; 0]);
             }
@@ -253,15 +263,17 @@ mod tests {
     fn a_cell_on_one_side_only_is_a_fault() {
         let all = bounds("x86_64 rustc 1.95");
         let few = Bounds { cells: all.cells[..2].to_vec(), ..all.clone() };
-        assert_eq!(all.compare(&few).faults, ["message-64 64: it was not counted"]);
-        assert_eq!(few.compare(&all).faults, ["message-64 64: it has no line in the file"]);
+        assert_eq!(all.compare(&few).faults, ["message-64 64 64: it was not counted"]);
+        assert_eq!(few.compare(&all).faults, ["message-64 64 64: it has no line in the file"]);
     }
 
     #[test]
     fn the_file_is_read_as_it_is_written() {
         let bounds = bounds("x86_64 rustc 1.95");
-        let text =
-            "x86_64 rustc 1.95\nrtrb        8   44.2 1.00\nstream      8   47.0 1.06\nmessage-64 64  132.2 1.67\n";
+        let text = "x86_64 rustc 1.95\n\
+            rtrb         8 64   44.2 1.00\n\
+            stream       8  1   47.0 1.06\n\
+            message-64  64 64  132.2 1.67\n";
         assert_eq!(bounds.text(), format!("{HEAD}{text}"));
         assert_eq!(Bounds::read(&bounds.text()), Ok(bounds));
     }
@@ -270,8 +282,11 @@ mod tests {
     fn a_line_that_is_no_bound_is_refused() {
         let refused = |text| Bounds::read(text).unwrap_err();
         assert_eq!(refused("rtrb 8 44.2 1.00\n"), "\"rtrb 8 44.2 1.00\" is no `ARCHITECTURE rustc VERSION`");
-        assert_eq!(refused("a rustc 1\nrtrb 8 44.2\n"), "\"rtrb 8 44.2\" is no `SUBJECT BYTES COUNT RATIO`");
-        assert_eq!(refused("a rustc 1\nrtrb 8 44.2 1 1\n"), "\"rtrb 8 44.2 1 1\" is no `SUBJECT BYTES COUNT RATIO`");
+        assert_eq!(refused("a rustc 1\nrtrb 8 1 44.2\n"), "\"rtrb 8 1 44.2\" is no `SUBJECT BYTES BURST COUNT RATIO`");
+        assert_eq!(
+            refused("a rustc 1\nrtrb 8 1 44.2 1 1\n"),
+            "\"rtrb 8 1 44.2 1 1\" is no `SUBJECT BYTES BURST COUNT RATIO`"
+        );
     }
 
     #[test]

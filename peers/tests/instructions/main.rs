@@ -14,8 +14,8 @@ use bounds::{Bounds, Cell, Compiler};
 /// What is counted; rtrb is what the others are compared with.
 const SUBJECTS: [&str; 4] = ["rtrb", "stream", "message-8", "message-64"];
 
-/// The sizes of values, in bytes.
-const SIZES: [u32; 3] = [8, 32, 64];
+/// The sizes of values in bytes, and how many are pushed before as many are popped.
+const SHAPES: [(u32, u32); 6] = [(8, 64), (32, 64), (64, 64), (256, 64), (8, 1), (256, 1)];
 
 /// The values of the short run, and those that the long run passes beyond it: whole laps around every ring.
 const SHORT: u32 = 16_384;
@@ -25,11 +25,13 @@ const BEYOND: u32 = 65_536;
 const HOW: &str = "RINGMAIN_WRITE=1 cargo test --locked --release --test instructions";
 
 /// Returns how many instructions a run executes.
-fn instructions_of_run(subject: &str, bytes: u32, values: u32) -> u64 {
+fn instructions_of_run(subject: &str, (bytes, burst): (u32, u32), values: u32) -> u64 {
     let mut valgrind = Command::new("valgrind");
     // The sum is enough: it stands in what it says.
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    valgrind.args([env!("CARGO_BIN_EXE_counted"), subject, &bytes.to_string(), &values.to_string()]);
+    valgrind
+        .args([env!("CARGO_BIN_EXE_counted"), subject])
+        .args([bytes, burst, values].map(|number| number.to_string()));
     let output = valgrind.output().unwrap_or_else(|error| panic!("valgrind: {error}; install the package valgrind"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{valgrind:?}: {}\n{said}", output.status);
@@ -42,19 +44,19 @@ fn collected(said: &str) -> Option<u64> {
 }
 
 /// Returns how many instructions a push and a pop of one value take.
-fn count(subject: &str, bytes: u32) -> f64 {
-    let short = instructions_of_run(subject, bytes, SHORT);
-    let long = instructions_of_run(subject, bytes, SHORT + BEYOND);
+fn count(subject: &str, shape: (u32, u32)) -> f64 {
+    let short = instructions_of_run(subject, shape, SHORT);
+    let long = instructions_of_run(subject, shape, SHORT + BEYOND);
     (long - short) as f64 / f64::from(BEYOND)
 }
 
-/// Counts all cells. Those of one size are compared with that of rtrb.
+/// Counts all cells. Those of one shape are compared with that of rtrb.
 fn counted() -> Vec<Cell> {
     let mut cells = Vec::new();
-    for bytes in SIZES {
-        let counts = SUBJECTS.map(|subject| count(subject, bytes));
+    for shape in SHAPES {
+        let counts = SUBJECTS.map(|subject| count(subject, shape));
         let of_rtrb = counts[0];
-        cells.extend(SUBJECTS.iter().zip(counts).map(|(subject, count)| Cell::new(subject, bytes, count, of_rtrb)));
+        cells.extend(SUBJECTS.iter().zip(counts).map(|(subject, count)| Cell::new(subject, shape, count, of_rtrb)));
     }
     cells
 }
@@ -85,7 +87,7 @@ fn a_push_and_a_pop_take_as_many_instructions_as_before() {
 #[cfg_attr(debug_assertions, ignore = "it counts what is optimised: cargo test --release --test instructions")]
 fn a_second_count_is_the_same() {
     for subject in SUBJECTS {
-        let (first, second) = (count(subject, 32), count(subject, 32));
+        let (first, second) = (count(subject, (32, 64)), count(subject, (32, 64)));
         // What a run does once compares times, and differs by some tens of instructions, a thousandth for each value.
         assert!((first - second).abs() < 0.01, "{subject}: {first} and {second}");
     }
