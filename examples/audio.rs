@@ -6,13 +6,11 @@
 //! cargo run --release --example audio -- record [name]
 //! ```
 
-use std::error::Error;
 use std::f32::consts::TAU;
-use std::iter::successors;
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result, bail, ensure};
 use ringmain::stream::Producer;
 use ringmain::{Options, WaitError};
 
@@ -20,28 +18,17 @@ use ringmain::{Options, WaitError};
 const RATE: usize = 48_000;
 const BLOCK: usize = 256;
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = successors(error.source(), |&cause| cause.source());
-            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().unwrap_or_default();
     let name = arguments.next().unwrap_or_else(|| "example".into());
     match part.as_str() {
         "play" => {
             let seconds = arguments.next().unwrap_or_else(|| "5".into());
-            play(&name, seconds.parse().map_err(|error| format!("seconds {seconds:?}: {error}; expected a number"))?)
+            play(&name, seconds.parse().with_context(|| format!("seconds {seconds:?}; expected a number"))?)
         }
         "record" => record(&name),
-        _ => Err(format!("part {part:?}; expected play or record").into()),
+        _ => bail!("part {part:?}; expected play or record"),
     }
 }
 
@@ -70,7 +57,7 @@ impl Callback {
 }
 
 /// Calls the callback as a sound card would.
-fn play(name: &str, seconds: u32) -> Result<(), Box<dyn Error>> {
+fn play(name: &str, seconds: u32) -> Result<()> {
     // It knows when all is played, so it removes the ring.
     let tx = ring(name).unlink_on_close(true).await_successor(true).stream_producer()?;
     let mut callback = Callback { tx, phase: 0.0, lost: 0 };
@@ -94,7 +81,7 @@ fn play(name: &str, seconds: u32) -> Result<(), Box<dyn Error>> {
 
 /// Reads in a runtime of tokio's, beside whatever else that does.
 #[tokio::main(flavor = "current_thread")]
-async fn record(name: &str) -> Result<(), Box<dyn Error>> {
+async fn record(name: &str) -> Result<()> {
     // A task that awaits the first block sleeps at the ring, and its wake is a system call of the callback's: once.
     let mut rx = ring(name).stream_consumer::<f32>()?.into_async()?;
     println!("recording {name}; waiting for samples");
@@ -116,14 +103,12 @@ async fn record(name: &str) -> Result<(), Box<dyn Error>> {
                 println!("{}; waiting for the next one", WaitError::Crashed);
                 while rx.within(Duration::ZERO).until_available(1) == Err(WaitError::Crashed) {
                     // Whoever came now would create another ring of this name.
-                    if rx.is_orphaned() {
-                        return Err(WaitError::Orphaned.into());
-                    }
+                    ensure!(!rx.is_orphaned(), WaitError::Orphaned);
                     clock.tick().await;
                 }
             }
             Err(WaitError::Closed) => break,
-            Err(error) => return Err(error.into()),
+            Err(error) => bail!(error),
         }
     }
     println!("recorded {samples} samples, {:.1} seconds; the highest is {peak:.3}", samples as f64 / RATE as f64);

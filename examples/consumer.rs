@@ -5,26 +5,13 @@
 //! cargo run --release --example consumer -- [name]
 //! ```
 
-use std::error::Error;
-use std::iter::successors;
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, bail, ensure};
 use ringmain::{Options, WaitError};
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = successors(error.source(), |&cause| cause.source());
-            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
     // Whoever comes first creates the ring; both give the same capacity.
     let mut rx = Options::new(&name).capacity(65_536).stream_consumer::<u64>()?;
@@ -40,7 +27,7 @@ fn run() -> Result<(), Box<dyn Error>> {
                         println!("another producer begins; {last} was the last number of the one before");
                         count = 0;
                     }
-                    Some(last) => return Err(format!("number {number} came after {last}").into()),
+                    Some(last) => bail!("number {number} came after {last}"),
                     None => {}
                 }
                 if count == 0 {
@@ -55,13 +42,11 @@ fn run() -> Result<(), Box<dyn Error>> {
                 println!("{}; waiting for the next one", WaitError::Crashed);
                 while rx.within(Duration::ZERO).until_available(1) == Err(WaitError::Crashed) {
                     // Whoever came now would create another ring of this name.
-                    if rx.is_orphaned() {
-                        return Err(WaitError::Orphaned.into());
-                    }
+                    ensure!(!rx.is_orphaned(), WaitError::Orphaned);
                     thread::sleep(Duration::from_millis(10));
                 }
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => bail!(error),
         }
     }
     println!("{}", WaitError::Closed);

@@ -8,13 +8,12 @@
 //! cargo run --example daemon
 //! ```
 
-use std::error::Error;
 use std::io;
-use std::iter::successors;
-use std::process::{ExitCode, exit, id};
+use std::process::{exit, id};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use ringmain::message::Producer;
 use ringmain::{Options, WaitError};
 
@@ -27,7 +26,7 @@ fn log(line: &str) -> Result<(), WaitError> {
 }
 
 /// What the daemon does.
-fn serve(name: &str) -> Result<(), Box<dyn Error>> {
+fn serve(name: &str) -> Result<()> {
     // Only now: before the fork this would be a handle of the parent's.
     let producer = Options::new(name).message_producer()?;
     LOG.get_or_init(|| Mutex::new(producer));
@@ -36,24 +35,13 @@ fn serve(name: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = successors(error.source(), |&cause| cause.source());
-            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let name = format!("daemon-{}", id());
     // Here the parent is the reader, and so makes the ring.
     let mut reader = Options::new(&name).capacity(4096).unlink_on_close(true).message_consumer()?;
     // SAFETY: the process has one thread, so the child may do whatever this one may.
     match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error().into()),
+        -1 => Err(io::Error::last_os_error()).context("cannot fork"),
         0 => {
             // The child's copy of the parent's end is of no use, and harmless.
             let refused = reader.pop(&mut []).expect_err("a handle belongs to its process");

@@ -6,29 +6,15 @@
 //! cargo run --release --example fan_in -- send [name] [ring] [count]
 //! ```
 
-use std::error::Error;
 use std::io::stdin;
-use std::iter::successors;
-use std::process::ExitCode;
-use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context, Result, bail};
 use ringmain::message::{Consumer, Producer};
 use ringmain::{Options, WaitError, WaitSet, Woken};
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = successors(error.source(), |&cause| cause.source());
-            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().unwrap_or_default();
     let name = arguments.next().unwrap_or_else(|| "example".into());
@@ -36,22 +22,22 @@ fn run() -> Result<(), Box<dyn Error>> {
     match part.as_str() {
         "gather" => gather(&name, number("rings", first, 8)?),
         "send" => send(&name, number("ring", first, 0)?, number("count", arguments.next(), 1_000_000)?),
-        _ => Err(format!("part {part:?}; expected gather or send").into()),
+        _ => bail!("part {part:?}; expected gather or send"),
     }
 }
 
-fn number<T: FromStr<Err: Error>>(what: &str, text: Option<String>, usual: T) -> Result<T, String> {
+fn number(what: &str, text: Option<String>, usual: u64) -> Result<u64> {
     let Some(text) = text else { return Ok(usual) };
-    text.parse().map_err(|error| format!("{what} {text:?}: {error}; expected a number"))
+    text.parse().with_context(|| format!("{what} {text:?}; expected a number"))
 }
 
 /// A ring of this number. Whoever comes first creates it, and goes on with whoever follows one that is gone.
-fn ring(name: &str, number: usize) -> Options {
+fn ring(name: &str, number: u64) -> Options {
     Options::new(format!("{name}.{number}")).capacity(1 << 16).record_alignment(64).await_successor(true)
 }
 
 /// Reads all rings until their producers have sent all and removed them.
-fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
+fn gather(name: &str, rings: u64) -> Result<()> {
     let attach = |at| ring(name, at).message_consumer();
     let mut consumers: Vec<Consumer> = (0..rings).map(attach).collect::<Result<_, _>>()?;
     let mut set = WaitSet::new();
@@ -81,7 +67,7 @@ fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
                     println!("{}: all is sent", consumers[at].name());
                     gone.push(at);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => bail!(error),
             }
         }
         // From the last one on, so that the others keep their places.
@@ -94,7 +80,7 @@ fn gather(name: &str, rings: usize) -> Result<(), Box<dyn Error>> {
 }
 
 /// Sends so many messages over one ring.
-fn send(name: &str, number: usize, count: u64) -> Result<(), Box<dyn Error>> {
+fn send(name: &str, number: u64, count: u64) -> Result<()> {
     let mut tx = ring(name, number).unlink_on_close(true).message_producer()?;
     for number in 0..count {
         while tx.push_value(&number).is_err() {

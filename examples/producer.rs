@@ -5,32 +5,17 @@
 //! cargo run --release --example producer -- [name] [count]
 //! ```
 
-use std::error::Error;
-use std::iter::successors;
-use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use ringmain::stream::Producer;
 use ringmain::{Options, WaitError};
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = successors(error.source(), |&cause| cause.source());
-            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "example".into());
     let count: u64 = match arguments.next() {
-        Some(count) => {
-            count.parse().map_err(|error| format!("count {count:?}: {error}; expected how many numbers to send"))?
-        }
+        Some(count) => count.parse().with_context(|| format!("count {count:?}; expected how many numbers to send"))?,
         None => 100_000_000,
     };
     // Whoever comes first creates the ring; both give the same capacity. The producer knows when all is sent, so it

@@ -6,12 +6,10 @@
 //! cargo run --release --example request_reply -- ask [name] [count]
 //! ```
 
-use std::error::Error;
-use std::iter::successors;
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result, bail, ensure};
 use bytemuck::{Pod, Zeroable};
 use ringmain::{Options, WaitError};
 
@@ -31,18 +29,7 @@ struct Reply {
     square: u64,
 }
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = successors(error.source(), |&cause| cause.source());
-            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().unwrap_or_default();
     let name = arguments.next().unwrap_or_else(|| "example".into());
@@ -50,14 +37,12 @@ fn run() -> Result<(), Box<dyn Error>> {
         "serve" => serve(&name),
         "ask" => {
             let count = match arguments.next() {
-                Some(count) => {
-                    count.parse().map_err(|error| format!("count {count:?}: {error}; expected how often to ask"))?
-                }
+                Some(count) => count.parse().with_context(|| format!("count {count:?}; expected how often to ask"))?,
                 None => 1_000_000,
             };
             ask(&name, count)
         }
-        _ => Err(format!("part {part:?}; expected serve or ask").into()),
+        _ => bail!("part {part:?}; expected serve or ask"),
     }
 }
 
@@ -69,7 +54,7 @@ fn rings(name: &str) -> (Options, Options) {
 }
 
 /// Answers until whoever asks has closed the rings.
-fn serve(name: &str) -> Result<(), Box<dyn Error>> {
+fn serve(name: &str) -> Result<()> {
     let (requests, replies) = rings(name);
     let mut rx = requests.message_consumer()?;
     let mut tx = replies.await_successor(true).message_producer()?;
@@ -84,14 +69,12 @@ fn serve(name: &str) -> Result<(), Box<dyn Error>> {
                 // Each call says so until the next one has come.
                 while rx.within(Duration::ZERO).until_available() == Err(WaitError::Crashed) {
                     // Whoever came now would create other rings of this name.
-                    if rx.is_orphaned() {
-                        return Err(WaitError::Orphaned.into());
-                    }
+                    ensure!(!rx.is_orphaned(), WaitError::Orphaned);
                     thread::sleep(Duration::from_millis(10));
                 }
                 continue;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => bail!(error),
         };
         let Some(Request { id, number }) = question.value(0) else {
             println!("a question of {} bytes, expected 16: it is left out", question.len());
@@ -111,7 +94,7 @@ fn serve(name: &str) -> Result<(), Box<dyn Error>> {
 
 /// Asks so many times, each time when the last answer has come. It knows when it has asked all, so it removes the
 /// rings.
-fn ask(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
+fn ask(name: &str, count: u64) -> Result<()> {
     let (requests, replies) = rings(name);
     // A server that is gone does not end it: the next one goes on.
     let mut tx = requests.unlink_on_close(true).await_successor(true).message_producer()?;
@@ -136,9 +119,7 @@ fn ask(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
         if id == first {
             start = Instant::now();
         }
-        if reply.square != id.wrapping_mul(id) {
-            return Err(format!("question {id} was answered by {reply:?}").into());
-        }
+        ensure!(reply.square == id.wrapping_mul(id), "question {id} was answered by {reply:?}");
     }
     let each = start.elapsed().as_nanos() as f64 / count.saturating_sub(1).max(1) as f64;
     println!("asked {count} questions, {each:.0} ns each, there and back");

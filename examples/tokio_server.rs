@@ -6,17 +6,13 @@
 //! cargo run --release --example request_reply -- ask [name] [count]
 //! ```
 
-use std::error::Error;
-use std::iter::successors;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::{Result, bail};
 use bytemuck::{Pod, Zeroable};
 use ringmain::{Options, WaitError};
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// A question: the square of a number.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -35,18 +31,7 @@ struct Reply {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = successors(error.source(), |&cause| cause.source());
-            eprintln!("error: {error}{}", causes.map(|cause| format!(": {cause}")).collect::<String>());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run() -> Result<(), Failure> {
+async fn main() -> Result<()> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "example".into());
     println!("serving {name}; Ctrl-C ends it");
     let answered = Arc::new(AtomicU64::new(0));
@@ -74,7 +59,7 @@ async fn run() -> Result<(), Failure> {
 }
 
 /// Answers whoever asks, one after the other. One that is killed leaves its rings to the next.
-async fn serve(name: String, answered: Arc<AtomicU64>) -> Result<(), Failure> {
+async fn serve(name: String, answered: Arc<AtomicU64>) -> Result<()> {
     let ring = |way: &str| {
         let ring = Options::new(format!("{name}.{way}")).capacity(4096).record_alignment(64);
         ring.unlink_on_close(true).await_successor(true)
@@ -87,7 +72,7 @@ async fn serve(name: String, answered: Arc<AtomicU64>) -> Result<(), Failure> {
                 Ok(question) => question,
                 // Who asked has closed the rings, and removed them.
                 Err(WaitError::Orphaned) => break,
-                Err(error) => return Err(error.into()),
+                Err(error) => bail!(error),
             };
             let Some(Request { id, number }) = question.value(0) else {
                 println!("a question of {} bytes, expected 16: it is left out", question.len());
@@ -97,7 +82,7 @@ async fn serve(name: String, answered: Arc<AtomicU64>) -> Result<(), Failure> {
             match tx.push_value(&Reply { id, square: number.wrapping_mul(number) }).await {
                 Ok(()) => answered.fetch_add(1, Ordering::Relaxed),
                 Err(WaitError::Orphaned) => break,
-                Err(error) => return Err(error.into()),
+                Err(error) => bail!(error),
             };
             // Not before its answer is there: if this is killed, the next server finds the question.
             question.release();

@@ -640,7 +640,8 @@ fn examples_refuse_what_they_cannot_do() {
         let (status, _, errors) = end(start_example(program, words));
         assert!(status.code() == Some(1) && errors.contains(expected), "{program} {words:?}: {status}\n{errors}");
     };
-    check("audio", ["play", ring.name(), "4294967296"], "expected a number");
+    let cause = "expected a number\n\nCaused by:\n    number too large to fit in target type\n";
+    check("audio", ["play", ring.name(), "4294967296"], cause);
     // An empty address is one that the system chooses.
     check("anonymous_socket", ["serve", "", "1"], "no path after serve");
     // A file that is no socket refuses to be connected to, as the socket of a server that was killed.
