@@ -92,7 +92,7 @@ impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     #[must_use]
     #[inline]
     pub fn is_forked(&self) -> bool {
-        !self.in_own_process()
+        self.check_process().is_err()
     }
 
     /// Wakes the other end without a publication, if it sleeps: for the conformance kit.

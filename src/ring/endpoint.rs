@@ -255,7 +255,7 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
     /// Announces a sleep in a set, which makes the fences for all of its ends, and returns the count of wakes that it
     /// loaded before. With `reads` it asks to be woken by a read.
     pub(super) fn announce_sleep(&mut self, need: u64, reads: bool) -> u64 {
-        if !self.in_own_process() {
+        if !self.memory.in_own_process() {
             return 0;
         }
         let (wanted, needed) = self.goals(need, false);
@@ -264,21 +264,15 @@ impl<K: Kind, R: Side, M: Memory> Endpoint<K, R, M> {
 
     /// Announces that this end is awake.
     pub(super) fn end_sleep(&mut self) {
-        if self.in_own_process() {
+        if self.memory.in_own_process() {
             self.sleeper.finish(&self.memory);
         }
-    }
-
-    /// Returns whether the ring may be touched: not in a child that was forked meanwhile.
-    #[inline(always)]
-    pub(crate) fn in_own_process(&self) -> bool {
-        self.memory.in_own_process()
     }
 
     /// Fails in a child that was forked meanwhile.
     #[inline(always)]
     pub(crate) fn check_process(&self) -> Result<(), Broken> {
-        if self.in_own_process() { Ok(()) } else { Err(Broken::Forked) }
+        if self.memory.in_own_process() { Ok(()) } else { Err(Broken::Forked) }
     }
 
     /// Fails if the handle can no longer be used.

@@ -65,7 +65,7 @@ pub(super) struct WakeOnDrop(pub(super) WakeWord);
 
 impl Drop for WakeOnDrop {
     fn drop(&mut self) {
-        if self.0.header.in_own_process() {
+        if self.0.header.process.is_current() {
             wake(self.0.word());
         }
     }

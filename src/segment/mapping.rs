@@ -30,7 +30,7 @@ pub(super) struct Mapping {
     /// Where the data area starts, and how long it is.
     data_offset: usize,
     data_len: usize,
-    /// The process that mapped it: in a forked child the addresses may have another use.
+    /// The process that mapped it: a forked child has no mapping there, and must not access the addresses.
     pub(super) process: Epoch,
 }
 
@@ -132,18 +132,11 @@ impl Mapping {
     pub(super) fn is_mirrored(&self) -> bool {
         self.bytes.len() > self.data_offset + self.data_len
     }
-
-    /// Returns whether this process made the mapping, and is not exiting. In a forked child the mapping is missing, and
-    /// must not be accessed.
-    #[inline(always)]
-    pub(super) fn in_own_process(&self) -> bool {
-        self.process.is_current()
-    }
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        if self.in_own_process() {
+        if self.process.is_current() {
             // SAFETY: dropped once, here; a holder of an address from it holds the mapping too.
             unsafe { ManuallyDrop::drop(&mut self.bytes) };
         }

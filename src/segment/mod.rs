@@ -402,7 +402,7 @@ unsafe impl Memory for Segment {
 
     #[inline(always)]
     fn in_own_process(&self) -> bool {
-        self.mapping.in_own_process()
+        self.mapping.process.is_current()
     }
 
     fn own(&self, _role: Role) -> NonNull<[u64; 2]> {

@@ -317,7 +317,7 @@ impl Drop for DriverRegistration {
 impl<K: Kind, R: Side> Endpoint<K, R, Segment> {
     /// Registers this handle at a driver, or at one of the library's.
     pub(crate) fn register_with(&mut self, driver: Option<&Driver>) -> Result<DriverRegistration, Error> {
-        if !self.in_own_process() || driver.is_some_and(|driver| !driver.in_own_process()) {
+        if self.check_process().is_err() || driver.is_some_and(|driver| !driver.in_own_process()) {
             let reason = "it, or the driver, is that of the parent of this process; attach in the child";
             return Err(Error::Undriven { reason });
         }

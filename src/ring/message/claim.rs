@@ -61,7 +61,7 @@ impl<'a, M: Memory> Claim<'a, M> {
         let end = at.checked_add(len).filter(|&end| end <= self.len);
         let end = end.unwrap_or_else(|| panic!("{len} bytes at {at} of a claim of {}", self.len));
         // Without a byte, `written` stays as it is.
-        if len == 0 || !self.producer.in_own_process() {
+        if len == 0 || !self.producer.memory.in_own_process() {
             return;
         }
         if len == self.len {
@@ -138,7 +138,7 @@ impl<'a, M: Memory> Claim<'a, M> {
     /// Returns the bytes that were taken: none in a child that was forked meanwhile.
     #[inline]
     pub(crate) fn in_place(&self) -> *mut [u8] {
-        slice_from_raw_parts_mut(self.address(), if self.producer.in_own_process() { self.len } else { 0 })
+        slice_from_raw_parts_mut(self.address(), if self.producer.memory.in_own_process() { self.len } else { 0 })
     }
 
     #[inline]

@@ -49,13 +49,13 @@ impl<'a, M: Memory> Record<'a, M> {
     /// if none was given, and in a ring with a [`record_alignment`](crate::Options::record_alignment) of 8.
     #[inline]
     pub fn word(&self) -> u64 {
-        if self.consumer.in_own_process() { self.consumer.word_of(self.position()) } else { NO_WORD }
+        if self.consumer.memory.in_own_process() { self.consumer.word_of(self.position()) } else { NO_WORD }
     }
 
     /// Copies as many of its bytes as fit, from the first on, and returns how many that is.
     #[inline]
     pub fn copy_to(&self, bytes: &mut [u8]) -> usize {
-        if !self.consumer.in_own_process() {
+        if !self.consumer.memory.in_own_process() {
             return 0;
         }
         let len = self.len.min(bytes.len());
@@ -68,7 +68,7 @@ impl<'a, M: Memory> Record<'a, M> {
     #[inline]
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len);
-        if self.consumer.in_own_process() {
+        if self.consumer.memory.in_own_process() {
             // SAFETY: the message has that many bytes.
             unsafe { self.consumer.append_to(self.position(), self.len, &mut bytes) };
         }
@@ -78,7 +78,7 @@ impl<'a, M: Memory> Record<'a, M> {
     /// Copies the value that starts at byte `at`; `None` if the message ends before it does.
     #[inline]
     pub fn value<T: AnyBitPattern>(&self, at: usize) -> Option<T> {
-        at.checked_add(size_of::<T>()).filter(|&end| end <= self.len && self.consumer.in_own_process())?;
+        at.checked_add(size_of::<T>()).filter(|&end| end <= self.len && self.consumer.memory.in_own_process())?;
         let mut value = MaybeUninit::uninit();
         match at & 7 {
             // SAFETY: the message has that many bytes there, which start at a word, as its payload does.
@@ -93,7 +93,7 @@ impl<'a, M: Memory> Record<'a, M> {
     /// Gives the space of the message back to the producer, as a pop does.
     #[inline]
     pub fn release(self) {
-        if self.consumer.in_own_process() {
+        if self.consumer.memory.in_own_process() {
             self.consumer.release_from(self.consumer.position(), self.consumer.kind.geometry.size(self.len));
         }
     }
@@ -111,7 +111,7 @@ impl<'a, M: Memory> Record<'a, M> {
     /// Returns its bytes: none in a child that was forked meanwhile.
     #[inline]
     pub(crate) fn in_place(&self) -> *const [u8] {
-        slice_from_raw_parts(self.as_ptr(), if self.consumer.in_own_process() { self.len } else { 0 })
+        slice_from_raw_parts(self.as_ptr(), if self.consumer.memory.in_own_process() { self.len } else { 0 })
     }
 }
 

@@ -49,7 +49,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Claim<'a, T, M> {
     /// nothing.
     #[inline(always)]
     fn in_own_process(&self) -> bool {
-        self.producer.in_own_process()
+        self.producer.memory.in_own_process()
     }
 
     /// Fails in a child that was forked meanwhile.

@@ -57,7 +57,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
     /// Returns whether the elements may be touched: not in a child that was forked meanwhile.
     #[inline(always)]
     fn in_own_process(&self) -> bool {
-        self.consumer.in_own_process()
+        self.consumer.memory.in_own_process()
     }
 
     /// Fails in a child that was forked meanwhile.
@@ -204,7 +204,7 @@ impl<T: Element, M: Memory> Elements<'_, T, M> {
     /// Copies a chunk of elements. The caller may have forked since the last one.
     #[inline(always)]
     fn take_chunk<'a>(&mut self, some: &'a mut [MaybeUninit<T>; CHUNK]) -> &'a [T] {
-        let len = if self.consumer.in_own_process() { CHUNK.min(self.len()) } else { 0 };
+        let len = if self.consumer.memory.in_own_process() { CHUNK.min(self.len()) } else { 0 };
         let to = some.as_mut_ptr().cast();
         // SAFETY: the elements are among the peek's, and there is room for `CHUNK`.
         unsafe { self.consumer.take_slice(self.next, to, len) };
@@ -235,7 +235,7 @@ impl<T: Element, M: Memory> Iterator for Elements<'_, T, M> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        if self.next == self.end || !self.consumer.in_own_process() {
+        if self.next == self.end || !self.consumer.memory.in_own_process() {
             return None;
         }
         // SAFETY: the element is one of the peek's.
