@@ -57,8 +57,8 @@ impl ObservedMemory {
     }
 }
 
-// SAFETY: the words never move, and what a closure reads or writes are as many private bytes, which are copied from the
-// units or to them.
+// SAFETY: the words never move, and an access is to as many private bytes, which live until it ends and are copied from
+// the units or to them.
 unsafe impl Memory for ObservedMemory {
     type Word = CheckedWord;
     type Parking = Awake;

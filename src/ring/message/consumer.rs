@@ -487,7 +487,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     ///
     /// # Safety
     ///
-    /// That message was found by [`Consumer::next_len`] and has that many bytes, or as many up to the next whole word.
+    /// That message was found by [`Consumer::next_len`] or by its header, and has that many bytes from `at` on, or as
+    /// many up to the next whole word.
     #[inline(always)]
     pub(super) unsafe fn payload(&self, position: u64, at: usize, len: usize) -> M::Access<'_> {
         let start = self.kind.geometry.index(position);
@@ -543,7 +544,8 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     ///
     /// # Safety
     ///
-    /// That message is the next one, was found by [`Consumer::next_len`] or by its header, and has a value's bytes.
+    /// - That message is the next one, was found by [`Consumer::next_len`] or by its header, and has a value's bytes.
+    /// - `head` is this end's position.
     #[inline(always)]
     unsafe fn take_value<T: AnyBitPattern>(&mut self, head: u64, size: u64) -> T {
         let mut value = MaybeUninit::uninit();
