@@ -112,7 +112,8 @@ impl CheckedMemory {
 unsafe impl Memory for CheckedMemory {
     type Word = CheckedWord;
     type Parking = Awake;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     /// A model's elements are single words.
     const SMALLEST_AHEAD: usize = 8;
@@ -158,12 +159,12 @@ unsafe impl Memory for CheckedMemory {
     }
 
     #[track_caller]
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         self.data.read(offset, len)
     }
 
     #[track_caller]
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         self.data.write(offset, len)
     }
 }

@@ -55,7 +55,7 @@ impl Data {
 
     /// Accesses a range of payload, which is only read.
     #[track_caller]
-    pub(crate) fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    pub(crate) fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         let mut reads = Vec::new();
         for at in self.range(offset, len) {
             reads.push(self.units[at].payload.get());
@@ -63,26 +63,26 @@ impl Data {
                 reads.push(header.get());
             }
         }
-        // The shadows are read until the access ends.
-        if let Some(address) = self.address(offset, len) {
-            return TestAccess::new(address, || drop(reads));
+        if len == 0 {
+            return TestAccess::new(self.address(offset).cast_const(), || ());
         }
-        let mut words = self.copy(offset, len);
-        TestAccess::new(words.as_mut_ptr().cast(), || drop((words, reads)))
+        // The shadows are read until the access ends, and so do the words.
+        let words = self.copy(offset, len);
+        TestAccess::new(words.as_ptr().cast(), || drop((words, reads)))
     }
 
     /// Accesses a range of payload, which may be written.
     #[track_caller]
-    pub(crate) fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    pub(crate) fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         let mut writes = Vec::new();
         for at in self.range(offset, len) {
             writes.push(self.units[at].payload.get_mut());
             self.units[at].is_payload.set(true);
         }
-        // The shadows are written until the access ends.
-        if let Some(address) = self.address(offset, len) {
-            return TestAccess::new(address, || drop(writes));
+        if len == 0 {
+            return TestAccess::new(self.address(offset), || ());
         }
+        // The shadows are written until the access ends, and then the words.
         let mut words = self.copy(offset, len);
         TestAccess::new(words.as_mut_ptr().cast(), move || {
             for (at, word) in self.range(offset, len).zip(words) {
@@ -126,14 +126,13 @@ impl Data {
         (offset / UNIT..(offset + len) / UNIT).map(move |at| at % count)
     }
 
-    /// Returns the address of a range, unless the end of the data cuts it.
-    fn address(&self, offset: usize, len: usize) -> Option<*mut u8> {
-        let start = offset % self.len();
+    /// Returns where an offset lies.
+    fn address(&self, offset: usize) -> *mut u8 {
         let words: *mut u8 = self.words.as_ptr().cast_mut().cast();
-        (start + len <= self.len()).then(|| words.wrapping_add(words.align_offset(DATA_ALIGN) + start))
+        words.wrapping_add(words.align_offset(DATA_ALIGN) + offset % self.len())
     }
 
-    /// Returns the words of a range, to stand in for it where it is cut.
+    /// Returns the words of a range, to stand in for it while it is accessed: what is used after that is seen.
     fn copy(&self, offset: usize, len: usize) -> Vec<u64> {
         self.range(offset, len).map(|at| self.word(at).get()).collect()
     }

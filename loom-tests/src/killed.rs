@@ -76,8 +76,12 @@ impl<W: Word> Word for KilledWord<W> {
 unsafe impl<M: Memory> Memory for Killed<M> {
     type Word = KilledWord<M::Word>;
     type Parking = Awake;
-    type Access<'a>
-        = TestAccess<'a>
+    type Read<'a>
+        = TestAccess<'a, *const u8>
+    where
+        Self: 'a;
+    type Write<'a>
+        = TestAccess<'a, *mut u8>
     where
         Self: 'a;
 
@@ -118,14 +122,14 @@ unsafe impl<M: Memory> Memory for Killed<M> {
     }
 
     #[track_caller]
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         // SAFETY: the same promise.
         let access = unsafe { self.memory.read(offset, len) };
         TestAccess::new(access.address(), || drop(access))
     }
 
     #[track_caller]
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         if self.life.lasts() {
             // SAFETY: the same promise.
             let access = unsafe { self.memory.write(offset, len) };

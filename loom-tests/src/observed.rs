@@ -62,7 +62,8 @@ impl ObservedMemory {
 unsafe impl Memory for ObservedMemory {
     type Word = CheckedWord;
     type Parking = Awake;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     fn tail(&self) -> &CheckedWord {
         self.words.tail()
@@ -102,13 +103,13 @@ unsafe impl Memory for ObservedMemory {
     }
 
     #[track_caller]
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
-        let mut copy: Vec<u64> = self.units(offset, len).map(|unit| unit.load(Ordering::Relaxed)).collect();
-        TestAccess::new(copy.as_mut_ptr().cast(), || drop(copy))
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
+        let copy: Vec<u64> = self.units(offset, len).map(|unit| unit.load(Ordering::Relaxed)).collect();
+        TestAccess::new(copy.as_ptr().cast(), || drop(copy))
     }
 
     #[track_caller]
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         let mut copy = vec![0_u64; len / UNIT];
         TestAccess::new(copy.as_mut_ptr().cast(), move || {
             if self.reaches_all {

@@ -159,7 +159,8 @@ pub struct PlantedMemory {
 unsafe impl Memory for PlantedMemory {
     type Word = PlantedWord;
     type Parking = Awake;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     fn tail(&self) -> &PlantedWord {
         &self.words.tail
@@ -198,7 +199,7 @@ unsafe impl Memory for PlantedMemory {
     }
 
     #[track_caller]
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         if self.bug == Bug::ReleaseBeforeRead {
             // A stream counts elements, a message ring the bytes of records.
             let passed = if self.is_mirrored() { UNIT + len } else { len / UNIT };
@@ -210,7 +211,7 @@ unsafe impl Memory for PlantedMemory {
     }
 
     #[track_caller]
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         if self.bug != Bug::PublishBeforeWrite {
             // SAFETY: the same promise.
             return unsafe { self.late.memory.write(offset, len) };

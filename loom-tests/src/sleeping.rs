@@ -205,7 +205,8 @@ impl SleepingMemory {
 unsafe impl Memory for SleepingMemory {
     type Word = CheckedWord;
     type Parking = CheckedParking;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     fn tail(&self) -> &CheckedWord {
         self.memory.tail()
@@ -245,13 +246,13 @@ unsafe impl Memory for SleepingMemory {
     }
 
     #[track_caller]
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         // SAFETY: the same promise.
         unsafe { self.memory.read(offset, len) }
     }
 
     #[track_caller]
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         // SAFETY: the same promise.
         unsafe { self.memory.write(offset, len) }
     }

@@ -191,7 +191,8 @@ pub struct WeakenedMemory {
 unsafe impl Memory for WeakenedMemory {
     type Word = WeakenedWord;
     type Parking = Awake;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     /// A model's elements are single words.
     const SMALLEST_AHEAD: usize = 8;
@@ -233,13 +234,13 @@ unsafe impl Memory for WeakenedMemory {
     }
 
     #[track_caller]
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         // SAFETY: the same promise.
         unsafe { self.memory.read(offset, len) }
     }
 
     #[track_caller]
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         // SAFETY: the same promise.
         unsafe { self.memory.write(offset, len) }
     }

@@ -117,6 +117,24 @@ fn a_word_is_what_was_written_last_as_a_header_or_as_payload() {
 }
 
 #[test]
+fn what_is_written_is_there_when_the_access_ends() {
+    check_unbounded(|| {
+        let memory = CheckedMemory::new(1);
+        // SAFETY: a word is there.
+        let access = unsafe { memory.write(0, UNIT) };
+        // SAFETY: a word is valid there.
+        unsafe { access.address().cast::<u64>().write_unaligned(7) };
+        // SAFETY: 0 bytes.
+        let place = unsafe { memory.read(0, 0) }.address().cast::<u64>();
+        // SAFETY: a word lies there, which nothing writes now.
+        let word = || unsafe { place.read() };
+        assert_ne!(word(), 7);
+        drop(access);
+        assert_eq!(word(), 7);
+    });
+}
+
+#[test]
 fn the_end_of_records_is_followed_by_their_start() {
     check_unbounded(|| {
         let memory = CheckedMemory::of_records(2 * UNIT);

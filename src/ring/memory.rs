@@ -126,15 +126,15 @@ pub trait Parking {
 /// An access to bytes of the data area: it lasts until this is dropped.
 ///
 /// It is not a closure, because the compiler may decide not to inline one, and then a payload is copied by a call.
-pub trait Access {
+pub trait Access<Pointer> {
     /// Returns the address of the first of the bytes.
-    fn address(&self) -> *mut u8;
+    fn address(&self) -> Pointer;
 }
 
 /// Bytes that nobody keeps watch over.
-impl Access for *mut u8 {
+impl<Pointer: Copy> Access<Pointer> for Pointer {
     #[inline(always)]
-    fn address(&self) -> *mut u8 {
+    fn address(&self) -> Pointer {
         *self
     }
 }
@@ -146,8 +146,10 @@ impl Access for *mut u8 {
 /// - Every call that returns a word, and each of `read` and `write`, refers to the same memory for as long as the value
 ///   lives, also after it has moved.
 /// - `len` and `is_mirrored` never change.
-/// - The address of what `read` and `write` return is that of `offset`, valid for `len` bytes until it is dropped; the
-///   address of offset 0 is aligned to [`DATA_ALIGN`].
+/// - The address of what `read` and `write` return is valid for `len` bytes until that is dropped, and what is written
+///   there until then is at `offset` afterwards. It is as aligned as `offset` is, up to 8.
+/// - If `len` is 0, it is where `offset` lies for as long as the value lives, which is what users get as a pointer; that
+///   of offset 0 is aligned to [`DATA_ALIGN`].
 /// - If the memory is mirrored, `len` is a multiple of eight, and what is read and written at `len() + offset` are the
 ///   bytes at `offset`.
 /// - What `own` points to is valid and aligned for as long as the value lives, also after it has moved, and touched by
@@ -160,8 +162,13 @@ pub unsafe trait Memory {
     /// How an end sleeps here.
     type Parking: Parking;
 
-    /// What keeps watch over bytes that are read or written.
-    type Access<'a>: Access
+    /// What keeps watch over bytes that are read.
+    type Read<'a>: Access<*const u8>
+    where
+        Self: 'a;
+
+    /// What keeps watch over bytes that are written.
+    type Write<'a>: Access<*mut u8>
     where
         Self: 'a;
 
@@ -218,7 +225,7 @@ pub unsafe trait Memory {
     /// - `offset + len` is at most [`Memory::len`], twice that if the memory is mirrored, and `len` at most once.
     /// - The bytes are committed: the tail or the header that covers them was observed, and the head has not passed
     ///   them.
-    unsafe fn read(&self, offset: usize, len: usize) -> Self::Access<'_>;
+    unsafe fn read(&self, offset: usize, len: usize) -> Self::Read<'_>;
 
     /// Accesses the `len` bytes at `offset`, which may be written.
     ///
@@ -226,7 +233,7 @@ pub unsafe trait Memory {
     ///
     /// - `offset + len` is at most [`Memory::len`], twice that if the memory is mirrored, and `len` at most once.
     /// - The bytes are free: the head that gave them back was observed, and the tail does not cover them yet.
-    unsafe fn write(&self, offset: usize, len: usize) -> Self::Access<'_>;
+    unsafe fn write(&self, offset: usize, len: usize) -> Self::Write<'_>;
 
     /// Prefetches the line of the byte at `offset` for a read. A hint: it may do nothing.
     #[inline(always)]

@@ -367,7 +367,8 @@ impl Segment {
 unsafe impl Memory for Segment {
     type Word = AtomicU64;
     type Parking = Segment;
-    type Access<'a> = *mut u8;
+    type Read<'a> = *const u8;
+    type Write<'a> = *mut u8;
 
     #[inline(always)]
     fn tail(&self) -> &AtomicU64 {
@@ -431,7 +432,7 @@ unsafe impl Memory for Segment {
     }
 
     #[inline(always)]
-    unsafe fn read(&self, offset: usize, len: usize) -> *mut u8 {
+    unsafe fn read(&self, offset: usize, len: usize) -> *const u8 {
         // SAFETY: the caller stays within the data area, or within it and its mirror.
         unsafe { self.address(offset, len) }
     }

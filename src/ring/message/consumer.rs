@@ -490,7 +490,7 @@ impl<M: Memory> Endpoint<Message, Reader, M> {
     /// That message was found by [`Consumer::next_len`] or by its header, and has that many bytes from `at` on, or as
     /// many up to the next whole word.
     #[inline(always)]
-    pub(super) unsafe fn payload(&self, position: u64, at: usize, len: usize) -> M::Access<'_> {
+    pub(super) unsafe fn payload(&self, position: u64, at: usize, len: usize) -> M::Read<'_> {
         let start = self.kind.geometry.index(position);
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is there.
         unsafe { self.memory.read(start + self.kind.geometry.payload_offset() + at, len) }

@@ -301,7 +301,7 @@ impl<M: Memory> Endpoint<Message, Writer, M> {
     ///
     /// There is [`Producer::room`] for a record with that many bytes there.
     #[inline(always)]
-    pub(super) unsafe fn payload(&self, staged: u64, at: usize, len: usize) -> M::Access<'_> {
+    pub(super) unsafe fn payload(&self, staged: u64, at: usize, len: usize) -> M::Write<'_> {
         let start = self.kind.geometry.index(self.cursor.position().wrapping_add(staged));
         // SAFETY: the record starts before the end of the data area and is no longer than that, and all of it is free.
         unsafe { self.memory.write(start + self.kind.geometry.payload_offset() + at, len) }

@@ -330,7 +330,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Reader, M> {
     ///
     /// They lie between the head and the tail and do not pass the end of the buffer.
     #[inline(always)]
-    pub(super) unsafe fn slots_to_read(&self, position: u64, len: usize) -> M::Access<'_> {
+    pub(super) unsafe fn slots_to_read(&self, position: u64, len: usize) -> M::Read<'_> {
         let offset = self.kind.offset(position);
         // SAFETY: `attach` checked that the slots fit the memory, and these are committed.
         unsafe { self.memory.read(offset, len * T::size(&self.kind)) }

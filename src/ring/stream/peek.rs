@@ -75,7 +75,7 @@ impl<'a, T: Slot + ?Sized, M: Memory> Peek<'a, T, M> {
     pub fn as_ptrs(&self) -> (*const T::Unit, *const T::Unit) {
         let first = self.consumer.cursor.position();
         // SAFETY: a run of 0 slots; the offset of any position lies in the data area.
-        let address = |position| unsafe { self.consumer.slots_to_read(position, 0) }.address().cast_const().cast();
+        let address = |position| unsafe { self.consumer.slots_to_read(position, 0) }.address().cast();
         (address(first), address(first.wrapping_add(self.parts().0 as u64)))
     }
 

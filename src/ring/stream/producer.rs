@@ -239,7 +239,7 @@ impl<T: Slot + ?Sized, M: Memory> Endpoint<Stream<T>, Writer, M> {
     ///
     /// The slots lie between the tail and the known end, and before the end of the buffer.
     #[inline(always)]
-    pub(super) unsafe fn slots_to_write(&self, position: u64, len: usize) -> M::Access<'_> {
+    pub(super) unsafe fn slots_to_write(&self, position: u64, len: usize) -> M::Write<'_> {
         let offset = self.kind.offset(position);
         // SAFETY: `attach` checked that the slots fit the memory, and these are free.
         unsafe { self.memory.write(offset, len * T::size(&self.kind)) }

@@ -5,25 +5,25 @@ use core::fmt;
 use crate::ring::memory::Access;
 
 /// Bytes that are read or written, and what is done when that ends.
-pub struct TestAccess<'a> {
-    address: *mut u8,
+pub struct TestAccess<'a, Pointer> {
+    address: Pointer,
     end: Option<Box<dyn FnOnce() + 'a>>,
 }
 
-impl<'a> TestAccess<'a> {
+impl<'a, Pointer> TestAccess<'a, Pointer> {
     /// Begins an access to the bytes at an address, which `end` keeps valid until it is called.
-    pub fn new(address: *mut u8, end: impl FnOnce() + 'a) -> TestAccess<'a> {
+    pub fn new(address: Pointer, end: impl FnOnce() + 'a) -> TestAccess<'a, Pointer> {
         TestAccess { address, end: Some(Box::new(end)) }
     }
 }
 
-impl Access for TestAccess<'_> {
-    fn address(&self) -> *mut u8 {
+impl<Pointer: Copy> Access<Pointer> for TestAccess<'_, Pointer> {
+    fn address(&self) -> Pointer {
         self.address
     }
 }
 
-impl Drop for TestAccess<'_> {
+impl<Pointer> Drop for TestAccess<'_, Pointer> {
     fn drop(&mut self) {
         // A test that failed reports that, not what follows from it.
         if let Some(end) = self.end.take().filter(|_| !std::thread::panicking()) {
@@ -32,7 +32,7 @@ impl Drop for TestAccess<'_> {
     }
 }
 
-impl fmt::Debug for TestAccess<'_> {
+impl<Pointer: fmt::Debug> fmt::Debug for TestAccess<'_, Pointer> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("TestAccess").field("address", &self.address).finish_non_exhaustive()
     }

@@ -66,7 +66,8 @@ impl Watched {
 unsafe impl Memory for Watched {
     type Word = AtomicU64;
     type Parking = Awake;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     fn told(&self) -> &AtomicU64 {
         self.heap.told()
@@ -108,13 +109,13 @@ unsafe impl Memory for Watched {
         unsafe { self.heap.header(offset) }
     }
 
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         self.touch(offset, len);
         // SAFETY: the caller's promise.
         unsafe { self.heap.read(offset, len) }
     }
 
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         self.touch(offset, len);
         // SAFETY: the caller's promise.
         unsafe { self.heap.write(offset, len) }

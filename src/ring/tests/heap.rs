@@ -1,8 +1,8 @@
 //! Heap memory behind the seam: for unit and property tests, sanitizers and Miri.
 //!
 //! The copies of a payload are atomic or assembly, so that no sanitizer calls two of them at once a race. So this
-//! memory touches each range by plain accesses before it hands it out: where an end reads what the other one may still
-//! write, Miri and ThreadSanitizer see that.
+//! memory reads and writes each range by plain accesses, and hands out a copy of it: where an end reads what the other
+//! one may still write, Miri and ThreadSanitizer see that.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::UnsafeCell;
@@ -64,7 +64,8 @@ fn layout(len: usize) -> Layout {
 unsafe impl Memory for Heap {
     type Word = AtomicU64;
     type Parking = Awake;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     fn tail(&self) -> &AtomicU64 {
         &self.0.tail
@@ -114,91 +115,64 @@ unsafe impl Memory for Heap {
         unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) }
     }
 
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
-        match self.0.parts(offset, len) {
-            (first, None) => {
-                // SAFETY: the caller's promise: the bytes are committed, so nobody writes them.
-                unsafe { touch_to_read(first, len) };
-                TestAccess::new(first, || ())
-            }
-            (first, Some((second, cut))) => {
-                let mut bytes = Bounce::new(len);
-                // SAFETY: the first part is as long, and so is the copy.
-                unsafe { bytes.address().copy_from_nonoverlapping(first, cut) };
-                // SAFETY: as above, the second part.
-                unsafe { bytes.address().wrapping_add(cut).copy_from_nonoverlapping(second, len - cut) };
-                TestAccess::new(bytes.address(), || drop(bytes))
-            }
-        }
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
+        let mut bytes = StandIn::of(self.0.parts(offset, len));
+        TestAccess::new(bytes.address().cast_const(), || drop(bytes))
     }
 
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
-        match self.0.parts(offset, len) {
-            (first, None) => {
-                // SAFETY: the caller's promise: the bytes are free, so nobody reads or writes them.
-                unsafe { touch_to_write(first, len) };
-                TestAccess::new(first, || ())
-            }
-            (first, Some((second, cut))) => {
-                let mut bytes = Bounce::new(len);
-                TestAccess::new(bytes.address(), move || {
-                    // SAFETY: the first part is as long, and so is the copy.
-                    unsafe { first.copy_from_nonoverlapping(bytes.address(), cut) };
-                    // SAFETY: as above, the second part.
-                    unsafe { second.copy_from_nonoverlapping(bytes.address().wrapping_add(cut), len - cut) };
-                })
-            }
-        }
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
+        let mut bytes = StandIn::of(self.0.parts(offset, len));
+        TestAccess::new(bytes.address(), || bytes.write_back())
     }
 }
 
 impl Words {
-    /// Returns the address of a range, and where the end of the data cuts it, that of the second part and the length of
-    /// the first.
-    fn parts(&self, offset: usize, len: usize) -> (*mut u8, Option<(*mut u8, usize)>) {
+    /// Returns the addresses and the lengths of the two parts of a range: the second one has 0 bytes unless the end of
+    /// the data cuts it.
+    fn parts(&self, offset: usize, len: usize) -> [(*mut u8, usize); 2] {
         let end = if self.len.is_multiple_of(size_of::<u64>()) { 2 * self.len } else { self.len };
         assert!(offset + len <= end && len <= self.len, "{len} bytes at {offset} of {}", self.len);
         let start = if offset < self.len { offset } else { offset - self.len };
+        let cut = len.min(self.len - start);
         // SAFETY: at most the length of the data.
         let first = unsafe { self.data.add(start) }.as_ptr();
-        let cut = self.len - start;
-        (first, (len > cut).then_some((self.data.as_ptr(), cut)))
+        [(first, cut), (self.data.as_ptr(), len - cut)]
     }
 }
 
-/// Reads a range by plain accesses, and returns what is there.
-///
-/// # Safety
-///
-/// `from` is valid for reads of `len` bytes, which nobody writes meanwhile.
-unsafe fn touch_to_read(from: *const u8, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    // SAFETY: the caller's promise, and the vector is as long.
-    unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
-    std::hint::black_box(bytes)
+/// Private bytes that stand in for a range while it is accessed, so that an access that is used after its end is seen.
+struct StandIn {
+    /// As aligned as a payload.
+    bytes: Vec<u128>,
+    parts: [(*mut u8, usize); 2],
 }
 
-/// Writes to a range, by plain accesses, what is there already.
-///
-/// # Safety
-///
-/// `to` is valid for reads and writes of `len` bytes, which nobody else touches meanwhile.
-unsafe fn touch_to_write(to: *mut u8, len: usize) {
-    // SAFETY: the caller's promise.
-    let bytes = unsafe { touch_to_read(to, len) };
-    // SAFETY: the caller's promise, and the vector is as long.
-    unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), len) };
-}
-
-/// Private bytes that stand in for a range that is cut, aligned like a payload.
-struct Bounce(Vec<u128>);
-
-impl Bounce {
-    fn new(len: usize) -> Bounce {
-        Bounce(vec![0; len.div_ceil(size_of::<u128>())])
+impl StandIn {
+    /// Reads a range by plain accesses. The caller has been promised that nobody writes it meanwhile.
+    fn of(parts: [(*mut u8, usize); 2]) -> StandIn {
+        let len = parts[0].1 + parts[1].1;
+        let mut stand_in = StandIn { bytes: vec![0; len.div_ceil(size_of::<u128>())], parts };
+        let mut to: *mut u8 = stand_in.bytes.as_mut_ptr().cast();
+        for (from, len) in parts {
+            // SAFETY: the parts lie in the data, and the vector has room for both.
+            unsafe { to.copy_from_nonoverlapping(from, len) };
+            to = to.wrapping_add(len);
+        }
+        stand_in
     }
 
+    /// Returns its address, or where a range of 0 bytes lies.
     fn address(&mut self) -> *mut u8 {
-        self.0.as_mut_ptr().cast()
+        if self.bytes.is_empty() { self.parts[0].0 } else { self.bytes.as_mut_ptr().cast() }
+    }
+
+    /// Writes the range by plain accesses. The caller has been promised that nobody else touches it meanwhile.
+    fn write_back(self) {
+        let mut from: *const u8 = self.bytes.as_ptr().cast();
+        for (to, len) in self.parts {
+            // SAFETY: as in `of`.
+            unsafe { to.copy_from_nonoverlapping(from, len) };
+            from = from.wrapping_add(len);
+        }
     }
 }

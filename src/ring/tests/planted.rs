@@ -46,7 +46,8 @@ struct Planted {
 unsafe impl Memory for Planted {
     type Word = Relaxed;
     type Parking = Awake;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     fn tail(&self) -> &Relaxed {
         Relaxed::of(self.heap.tail())
@@ -85,14 +86,18 @@ unsafe impl Memory for Planted {
         Relaxed::of(unsafe { self.heap.header(offset) })
     }
 
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         // SAFETY: the caller's promise.
         unsafe { self.heap.read(offset, len) }
     }
 
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
-        // SAFETY: the caller's promise.
-        let access = unsafe { self.heap.write(offset, len) };
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
+        if self.shift == 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { self.heap.write(offset, len) };
+        }
+        // SAFETY: 0 bytes.
+        let access = unsafe { self.heap.write(offset, 0) };
         TestAccess::new(access.address().wrapping_add(self.shift), || drop(access))
     }
 }

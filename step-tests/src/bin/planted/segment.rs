@@ -158,7 +158,8 @@ impl Word for PlantedWord {
 unsafe impl Memory for Segment {
     type Word = PlantedWord;
     type Parking = Shipped;
-    type Access<'a> = TestAccess<'a>;
+    type Read<'a> = TestAccess<'a, *const u8>;
+    type Write<'a> = TestAccess<'a, *mut u8>;
 
     fn tail(&self) -> &PlantedWord {
         &self.tail
@@ -204,7 +205,7 @@ unsafe impl Memory for Segment {
         &self.headers[offset / 8]
     }
 
-    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn read(&self, offset: usize, len: usize) -> TestAccess<'_, *const u8> {
         if is_planted(Bug::ReleaseBeforeRead) {
             // A stream counts elements, a message ring the bytes of records.
             let passed =
@@ -221,7 +222,7 @@ unsafe impl Memory for Segment {
         TestAccess::new(unsafe { self.shipped.read(offset, len) }, || ())
     }
 
-    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_> {
+    unsafe fn write(&self, offset: usize, len: usize) -> TestAccess<'_, *mut u8> {
         // SAFETY: the same promise.
         let bytes = unsafe { self.shipped.write(offset, len) };
         if !is_planted(Bug::PublishBeforeWrite) {
