@@ -31,9 +31,9 @@ use core::mem::{align_of, size_of};
 use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-pub use assembly::{LONGEST_BY_PIECES, set_longest_by_blocks};
+use assembly::{LONGEST_BESIDE_BLOCKS, LONGEST_BY_BLOCKS, Wide, copy_by_assembly};
 #[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
-use assembly::{Wide, copy_by_assembly, is_long};
+pub use assembly::{LONGEST_BY_PIECES, set_longest_by_blocks};
 
 /// The largest element or value, in bytes, that a call takes or returns by value: 64 KiB. A build that is not optimised
 /// copies it several times on the way, and the stack of a thread has 2 MiB. A larger one does not compile by value:
@@ -282,6 +282,13 @@ pub unsafe fn copy_words<D: Direction>(from: *const u8, to: *mut u8, len: usize)
 const fn width(size: usize) -> usize {
     // A value without bytes is any number of words.
     1 << (size | 8).trailing_zeros()
+}
+
+/// Returns whether a copy of `len` bytes is not made piece by piece.
+#[cfg(all(target_arch = "x86_64", not(any(miri, portable_copies))))]
+#[inline(always)]
+fn is_long(len: usize) -> bool {
+    len > LONGEST_BESIDE_BLOCKS && (len > LONGEST_BY_PIECES || LONGEST_BY_BLOCKS.load(Ordering::Relaxed) != 0)
 }
 
 /// Copies `count` elements.

@@ -148,8 +148,8 @@ impl<Pointer: Copy> Access<Pointer> for Pointer {
 /// - `len` and `is_mirrored` never change.
 /// - The address of what `read` and `write` return is valid for `len` bytes until that is dropped, and what is written
 ///   there until then is at `offset` afterwards. It is as aligned as `offset` is, up to 8.
-/// - If `len` is 0, it is where `offset` lies for as long as the value lives, which is what users get as a pointer; that
-///   of offset 0 is aligned to [`DATA_ALIGN`].
+/// - If `len` is 0, it is where `offset` lies for as long as the value lives, which is what users get as a pointer;
+///   that of offset 0 is aligned to [`DATA_ALIGN`].
 /// - If the memory is mirrored, `len` is a multiple of eight, and what is read and written at `len() + offset` are the
 ///   bytes at `offset`.
 /// - What `own` points to is valid and aligned for as long as the value lives, also after it has moved, and touched by

@@ -8,7 +8,7 @@ use super::Unit;
 pub const LONGEST_BY_PIECES: usize = 1024;
 
 /// The same, if longer ones go by blocks.
-const LONGEST_BESIDE_BLOCKS: usize = 256;
+pub(super) const LONGEST_BESIDE_BLOCKS: usize = 256;
 
 /// Sixteen bytes in a vector register.
 pub(super) type Wide = core::arch::x86_64::__m128i;
@@ -44,7 +44,7 @@ impl Unit for Wide {
 }
 
 /// The longest copy in bytes that goes by blocks; 0 if none does.
-static LONGEST_BY_BLOCKS: AtomicUsize = AtomicUsize::new(0);
+pub(super) static LONGEST_BY_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes copies of up to this many bytes go by blocks from now on, but for short ones: at first none does. Longer ones
 /// than these and than [`LONGEST_BY_PIECES`] go by `rep movsb`.
@@ -55,12 +55,6 @@ static LONGEST_BY_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 pub unsafe fn set_longest_by_blocks(longest: usize) {
     // It orders nothing: either copy is correct.
     LONGEST_BY_BLOCKS.store(longest, Ordering::Relaxed);
-}
-
-/// Returns whether a copy of `len` bytes is not made piece by piece.
-#[inline(always)]
-pub(super) fn is_long(len: usize) -> bool {
-    len > LONGEST_BESIDE_BLOCKS && (len > LONGEST_BY_PIECES || LONGEST_BY_BLOCKS.load(Ordering::Relaxed) != 0)
 }
 
 /// Copies `len` bytes, more than a block, without the compiler seeing an access.
