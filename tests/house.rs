@@ -1,8 +1,14 @@
 //! Facts about the sources: who may talk to the operating system, who may order memory, who imports whom, and how long
 //! lines are.
 
+#[path = "common/imports.rs"]
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+
+use imports::{Arrows, circle, draw, imports, named};
 
 /// A source file: its path below `src`, and its text.
 type Source = (String, String);
@@ -148,70 +154,69 @@ const RING: [&str; 21] = [
     "park", "waiter", "presence", "identity", "memory", "pace", "position", "error", "copy",
 ];
 
-/// Who imports whom, below a folder of `src/`: each module with those that its code names behind `path`. A module is a
-/// file or a folder; tests are left out.
-fn imports(folder: &str, path: &str) -> Vec<(String, Vec<String>)> {
-    let mut found = std::collections::BTreeMap::<String, std::collections::BTreeSet<String>>::new();
-    for (file, text) in sources() {
-        let Some(inner) = file.strip_prefix(folder) else { continue };
-        let module = inner.split(['/', '.']).next().unwrap_or_default().to_owned();
-        if inner.starts_with("tests/") || inner.contains("/tests/") || ["lib", "mod"].contains(&module.as_str()) {
-            continue;
-        }
-        let (code_alone, _tests) = text.split_once("#[cfg(test)]\nmod ").unwrap_or((&text, ""));
-        let named = found.entry(module.clone()).or_default();
-        for line in code_alone.lines().map(code) {
-            for (at, _) in line.match_indices(path) {
-                let rest = &line[at + path.len()..];
-                let names = match rest.strip_prefix('{') {
-                    Some(group) => group.split('}').next().unwrap_or_default(),
-                    None => rest,
-                };
-                for name in names.split(',') {
-                    let word = |letter: char| !letter.is_alphanumeric() && letter != '_';
-                    named.insert(name.trim().split(word).next().unwrap_or_default().to_owned());
-                }
-            }
-        }
-        named.remove(&module);
-    }
-    found.into_iter().map(|(module, named)| (module, named.into_iter().collect())).collect()
+/// What the operating system's side knows of the ring: words, positions and what they say; no end, no cursor, no copy.
+const KNOWN_TO_SEGMENT: [&str; 12] =
+    ["call", "ends", "error", "identity", "leave", "memory", "message", "observe", "park", "presence", "set", "wait"];
+
+fn library() -> Vec<imports::Source> {
+    imports::sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
-/// Checks that every arrow goes down an order, which names every module, and draws the arrows.
-#[track_caller]
-fn check_arrows(order: &[&str], imports: &[(String, Vec<String>)]) -> String {
-    let level = |name: &str| order.iter().position(|module| *module == name);
-    let mut drawing = String::new();
-    for (module, named) in imports {
-        let above = level(module).unwrap_or_else(|| panic!("{module} stands nowhere in the order"));
-        for name in named {
-            // Whatever is no module is an item of the parent.
-            if let Some(below) = level(name) {
-                assert!(above < below, "{module} imports {name}, which stands above it");
-            }
+#[test]
+fn the_segment_knows_the_ring_by_its_words_alone() {
+    let sources = library();
+    let known: BTreeSet<&str> = named(&sources)
+        .into_iter()
+        .filter(|(from, _)| from.first().is_some_and(|folder| folder == "segment"))
+        .filter_map(|(_, to)| to.strip_prefix(&["ring".to_owned()])?.first().map(String::as_str))
+        .collect();
+    assert_eq!(known.into_iter().collect::<Vec<_>>(), KNOWN_TO_SEGMENT);
+}
+
+/// Returns who imports whom in each folder of `src/`. A folder's own file is left out: it names all of its modules, and
+/// they name what it holds for all of them.
+fn arrows() -> BTreeMap<String, Arrows> {
+    let mut folders = imports(&library());
+    for arrows in folders.values_mut() {
+        arrows.remove("mod");
+        for named in arrows.values_mut() {
+            named.remove("mod");
         }
-        let below: Vec<&str> = named.iter().map(String::as_str).filter(|name| level(name).is_some()).collect();
-        drawing +=
-            &format!("{module:<10} -> {}\n", if below.is_empty() { "nothing".to_owned() } else { below.join(", ") });
+    }
+    folders.retain(|_, arrows| arrows.len() > 1);
+    folders
+}
+
+/// Checks that every arrow goes down an order, which names every module.
+#[track_caller]
+fn check_arrows(order: &[&str], arrows: &Arrows) {
+    let level = |name: &str| {
+        let level = order.iter().position(|module| *module == name);
+        level.unwrap_or_else(|| panic!("{name} stands nowhere in the order"))
+    };
+    for (module, named) in arrows {
+        for name in named {
+            assert!(level(module) < level(name), "{module} imports {name}, which stands above it");
+        }
     }
     for module in order {
-        assert!(imports.iter().any(|(name, _)| name == module), "{module} is no module");
+        assert!(arrows.contains_key(*module), "{module} is no module");
     }
-    drawing
 }
 
 /// `RINGMAIN_WRITE=1 cargo test --test house` writes the drawing anew.
 #[test]
 fn arrows_go_one_way_and_are_drawn() {
-    let library = check_arrows(&LIBRARY, &imports("", "crate::"));
-    let mut ring = imports("ring/", "super::");
-    for (module, named) in imports("ring/", "crate::ring::") {
-        let entry = ring.iter_mut().find(|(name, _)| *name == module).expect("the same files");
-        entry.1.extend(named);
+    let mut folders = arrows();
+    check_arrows(&LIBRARY, &folders[""]);
+    check_arrows(&RING, &folders["ring"]);
+    let mut drawing = String::new();
+    for (folder, arrows) in &mut folders {
+        let circle = circle(arrows);
+        assert!(circle.is_empty(), "src/{folder}: {circle:?} import one another: {arrows:?}");
+        let gap = if drawing.is_empty() { "" } else { "\n" };
+        drawing += &format!("{gap}src/{folder}\n{}", draw(arrows));
     }
-    let ring = check_arrows(&RING, &ring);
-    let drawing = format!("src/\n{library}\nsrc/ring/\n{ring}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/modules.txt");
     if std::env::var_os("RINGMAIN_WRITE").is_some() {
         fs::write(&path, &drawing).unwrap();
@@ -222,7 +227,12 @@ fn arrows_go_one_way_and_are_drawn() {
 #[test]
 #[should_panic(expected = "ring imports segment, which stands above it")]
 fn an_arrow_up_is_seen() {
-    check_arrows(&["segment", "ring"], &[("ring".to_owned(), vec!["segment".to_owned()])]);
+    let source = |file: &str, text: &str| (file.split('/').map(str::to_owned).collect(), text.to_owned());
+    let ring = "use\n    super::super::{\n    segment::Segment};";
+    let sources = [source("segment/mod", ""), source("ring/mod", ""), source("ring/stream", ring)];
+    let mut arrows = imports(&sources)[""].clone();
+    arrows.remove("mod");
+    check_arrows(&["segment", "ring"], &arrows);
 }
 
 /// Returns the lines that are longer than rustfmt makes them, but for rows of tables on a page, which cannot be broken.

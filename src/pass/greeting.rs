@@ -1,13 +1,13 @@
 //! A descriptor in a socket: one greeting of four words, with one descriptor attached to its first byte.
 //! `docs/format.md` draws it.
 
-use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use super::PassError;
 use super::answer::{Answer, answer};
 use super::socket::{self, Beside, SocketTimeout};
+use super::words::{bytes_of, check, words_of};
 
 /// The first word: `RINGPASS` in ASCII, the first letter in the lowest byte.
 const MAGIC: u64 = 0x5353_4150_474e_4952;
@@ -23,35 +23,6 @@ const DESCRIPTORS: usize = 1;
 
 /// The last word of a greeting whose sender wants an answer; else it is 0.
 pub(super) const WANTS_AN_ANSWER: u64 = 1;
-
-/// Writes words as they go through a socket.
-pub(super) fn bytes_of<const LEN: usize>(words: &[u64]) -> [u8; LEN] {
-    let mut bytes = [0; LEN];
-    for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
-        bytes.copy_from_slice(&word.to_ne_bytes());
-    }
-    bytes
-}
-
-/// Reads the words that have arrived completely.
-pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    bytes.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_ne_bytes))
-}
-
-/// Checks the words that have arrived completely: the first three, and the fourth, given by its name and the values
-/// that it may have.
-pub(super) fn check(
-    bytes: &[u8],
-    [magic, version, len]: [u64; 3],
-    fourth: (&'static str, RangeInclusive<u64>),
-) -> Result<(), PassError> {
-    let words = [("magic", magic..=magic), ("version", version..=version), ("length", len..=len), fourth];
-    let refused = words_of(bytes).zip(words).find(|(found, (_, expected))| !expected.contains(found));
-    match refused {
-        Some((found, (word, expected))) => Err(PassError::OtherProtocol { word, found, expected }),
-        None => Ok(()),
-    }
-}
 
 fn check_greeting(bytes: &[u8]) -> Result<(), PassError> {
     check(bytes, [MAGIC, VERSION, LEN as u64], ("wishes", 0..=WANTS_AN_ANSWER))

@@ -30,9 +30,12 @@ mod answer;
 mod error;
 mod greeting;
 mod inheritance;
+mod offer;
 mod socket;
+mod words;
 
-pub use answer::{Answer, Offer, accept, offer};
+pub use answer::Answer;
 pub use error::PassError;
 pub use greeting::{receive, send};
 pub use inheritance::{inherit, inheritable, inherited};
+pub use offer::{Offer, accept, offer};

@@ -1,4 +1,5 @@
-//! The algorithms: everything that two processes agree on through shared memory, and no operating system.
+//! The algorithms: everything that two processes agree on through shared memory, and of the operating system the time
+//! alone.
 //!
 //! # Memory ordering
 //!

@@ -31,7 +31,7 @@ use super::layout::{DATA_OFFSET, Header, Identity, MAGIC, MESSAGE};
 use super::mapping::{Mapping, PIECE};
 use super::object;
 use super::removal;
-use super::request::{Creation, Place, Request};
+use super::request::{CREATION_TIMEOUT, Creation, Place, Request};
 use super::requirements::{CreationStamp, Requirements};
 use super::reserved;
 use super::roles::Lock;
@@ -40,11 +40,6 @@ use crate::error::Error;
 use crate::ring::identity;
 use crate::ring::memory::Role;
 use crate::ring::presence::{self, Presence};
-
-/// How long a creator may make no progress, beyond what the caller waits anyway. Reserving a gigabyte takes about half
-/// a second, and each page of it is progress. Prefaulting takes as long, by pieces, and between two of them the creator
-/// changes the object.
-pub(super) const CREATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the kernel may take to release the lock of a process that has exited, and how long a reader may keep a lock
 /// that has no holder.

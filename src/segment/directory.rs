@@ -5,7 +5,6 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{Access, AtFlags, CWD, FileType};
 use rustix::io::Errno;
 
-use super::object::os;
 use crate::error::{DirectoryFault, Error};
 
 /// Where Linux has the objects of shared memory.
@@ -77,5 +76,6 @@ pub(super) const TMPFS: u64 = libc::TMPFS_MAGIC as u64;
 /// Returns the type of the file system that an object lies in.
 pub(super) fn file_system(file: BorrowedFd<'_>) -> Result<u64, Error> {
     // 32 bits, whatever the width of the field is.
-    Ok(u64::from(rustix::fs::fstatfs(file).map_err(|error| os("fstatfs", error))?.f_type as u32))
+    let failed = |error: Errno| Error::Os { call: "fstatfs", source: error.into() };
+    Ok(u64::from(rustix::fs::fstatfs(file).map_err(failed)?.f_type as u32))
 }

@@ -15,7 +15,6 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::layout::Header;
 use super::mapping::Mapping;
-use super::waker::Waker;
 use crate::error::Error;
 use crate::ring::call::NO_CALL;
 use crate::ring::memory::Role;
@@ -88,25 +87,25 @@ pub(crate) struct FutexWaiter {
 }
 
 impl FutexWaiter {
-    /// Sleeps for as long as the lower half of the word is that of `value`, and there is no call of the waker, if there
-    /// is one, at most for `limit`. May return earlier.
-    pub(super) fn sleep(&self, word: &AtomicU64, value: u64, waker: Option<&Waker>, limit: Duration) {
-        match waker {
+    /// Sleeps for as long as the lower half of the word is that of `value`, and there is none of the calls, if a waker
+    /// counts them, at most for `limit`. May return earlier.
+    pub(super) fn sleep(&self, word: &AtomicU64, value: u64, calls: Option<&AtomicU32>, limit: Duration) {
+        match calls {
             None => self.sleep_by(limit, |timeout| wait(word, value, timeout)),
-            Some(waker) => self.sleep_on_all([(word, value)].into_iter(), waker, limit),
+            Some(calls) => self.sleep_on_all([(word, value)].into_iter(), calls, limit),
         }
     }
 
-    /// Sleeps for as long as the lower half of each word is that of its value, and there is no call of the waker, at
-    /// most for `limit`. May return earlier, and does so at once if there are more than [`MAX_RINGS`] words.
+    /// Sleeps for as long as the lower half of each word is that of its value, and there is no call of a waker, at most
+    /// for `limit`. May return earlier, and does so at once if there are more than [`MAX_RINGS`] words.
     pub(crate) fn sleep_on_all<'a>(
         &self,
         words: impl Iterator<Item = (&'a AtomicU64, u64)>,
-        waker: &Waker,
+        calls: &AtomicU32,
         limit: Duration,
     ) {
         let mut waits = [futex::Wait::new(); MAX_RINGS + 1];
-        waits[0] = wait_of(waker.word(), NO_CALL, WaitFlags::SIZE_U32 | WaitFlags::PRIVATE);
+        waits[0] = wait_of(calls, NO_CALL, WaitFlags::SIZE_U32 | WaitFlags::PRIVATE);
         let mut len = 1;
         for (word, value) in words {
             let Some(place) = waits.get_mut(len) else { return };

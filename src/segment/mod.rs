@@ -500,7 +500,7 @@ impl Parking for Segment {
     }
 
     fn sleep(&self, role: Role, wakes: u64, limit: Duration) {
-        self.futex_waiter.sleep(self.wakes(role), wakes, self.waker.as_ref(), limit);
+        self.futex_waiter.sleep(self.wakes(role), wakes, self.waker.as_ref().map(Waker::word), limit);
     }
 
     fn is_registered(&self) -> bool {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::shm;
 
-use super::attach::CREATION_TIMEOUT;
 use super::directory::Use;
 use super::inspection::HeaderSnapshot;
 use super::object;
+use super::request::CREATION_TIMEOUT;
 use super::roles::{self, Lock};
 use super::unmapped::Unmapped;
 use crate::error::Error;

@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use crate::error::ANONYMOUS;
 
+/// How long a creator may make no progress, beyond what the caller waits anyway. Reserving a gigabyte takes about half
+/// a second, and each page of it is progress. Prefaulting takes as long, by pieces, and between two of them the creator
+/// changes the object.
+pub(super) const CREATION_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Where a ring is found.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Place {

@@ -72,7 +72,7 @@ impl Waker {
     }
 
     /// Returns the word of calls.
-    pub(super) fn word(&self) -> &AtomicU32 {
+    pub(crate) fn word(&self) -> &AtomicU32 {
         &self.0.0
     }
 }

@@ -199,7 +199,7 @@ impl Driver {
                 .iter()
                 .filter(|state| !state.wakes_by_read)
                 .map(|state| (state.source.wakes.word(), state.wakes));
-            futex_waiter.sleep_on_all(words, &self.0.waker, limit);
+            futex_waiter.sleep_on_all(words, self.0.waker.word(), limit);
         }
     }
 

@@ -244,6 +244,6 @@ impl SetSystem<<Segment as Memory>::Parking> for WaitSet {
         let until_asked = || self.asked.map_or(SLICE, |asked| SLICE.saturating_sub(asked.elapsed()));
         let limit = if is_unbounded { limit } else { limit.min(until_asked()) };
         let words = wake_words.map(|(parking, role, wakes)| (parking.wakes(role), wakes));
-        self.futex_waiter.sleep_on_all(words, &self.waker, limit);
+        self.futex_waiter.sleep_on_all(words, self.waker.word(), limit);
     }
 }
