@@ -38,7 +38,7 @@ fn main() -> Result<()> {
                 fs::remove_file(&path).with_context(|| format!("cannot remove {path}"))?;
             }
             let listener = UnixListener::bind(&path).with_context(|| {
-                format!("cannot listen at {path}; end the server that runs there, or give another path")
+                format!("cannot listen at {path}; give another path, or end the server that runs there")
             })?;
             let served = serve(&listener, count.unwrap_or(10_000_000));
             fs::remove_file(&path).with_context(|| format!("cannot remove {path}"))?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ringmain::message::{Consumer, Producer};
-use ringmain::{Options, WaitError, WaitSet, Woken};
+use ringmain::{Options, PeerState, WaitError, WaitSet, Woken};
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -64,7 +64,9 @@ fn gather(name: &str, rings: u64) -> Result<()> {
                 // It was ready, and has nothing now: another wait tells.
                 Ok(_) | Err(WaitError::TimedOut) => {}
                 Err(WaitError::Orphaned) => {
-                    println!("{}: all is sent", consumers[at].name());
+                    let is_killed = consumers[at].peer_state() == PeerState::Crashed;
+                    let end = if is_killed { "its sender was killed" } else { "all is sent" };
+                    println!("{}: {end}", consumers[at].name());
                     gone.push(at);
                 }
                 Err(error) => bail!(error),

@@ -493,7 +493,12 @@ impl Attribute {
 
     /// Writes what was found, or expected.
     fn number(self, value: u64) -> String {
-        if self == Attribute::TypeId { format!("{value:#018x}") } else { value.to_string() }
+        match (self, value) {
+            (Attribute::TypeId, _) => format!("{value:#018x}"),
+            (Attribute::Kind, 1) => "1 (stream)".to_owned(),
+            (Attribute::Kind, 2) => "2 (message)".to_owned(),
+            _ => value.to_string(),
+        }
     }
 }
 
@@ -523,7 +528,7 @@ fn not_found(name: &str, waited: Duration) -> String {
          be made"
             .to_owned()
     } else if waited.is_zero() {
-        format!("no ring {name:?}; look whether that is its name, or start the side that creates it")
+        format!("no ring {name:?}; check whether that is its name, or start the side that creates it")
     } else {
         format!(
             "no ring {name:?} after {waited:?}; start the side that creates it, wait longer, or give a capacity to \
@@ -540,7 +545,7 @@ fn not_ready(name: &str, waited: Duration) -> String {
              whether that process is stopped"
         ),
         false => format!(
-            "ring {name:?} is held by a process that has not finished with it after {waited:?}; look whether that \
+            "ring {name:?} is held by a process that has not finished with it after {waited:?}; check whether that \
              process is stopped, or one that it forked while it made the ring still runs"
         ),
     }

@@ -366,7 +366,7 @@ fn a_sender_is_told_whether_its_ring_was_attached_and_why_not() {
     receiver.says(fstat(tx.descriptor()).unwrap().st_ino);
     let mut mistaken = guest("mistaken");
     let answered = offer(mistaken.socket(), tx.descriptor()).unwrap().answer();
-    refuses!(answered, PassError::Refused { reason } if reason.contains("has kind 1, expected 2"));
+    refuses!(answered, PassError::Refused { reason } if reason.contains("has kind 1 (stream), expected 2 (message)"));
     mistaken.says("the ring that was received cannot be attached");
     assert_eq!(tx.peer_state(), PeerState::Never);
     // Whoever asks for no answer gets none: the next that comes is what the guest says.

@@ -30,7 +30,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long what has arrived may stay in ring A while most of it is free.
 const SOON: Duration = Duration::from_millis(5);
 
-/// How often to look whether somebody follows a producer that has left, or whether the ring is there.
+/// How often to check whether somebody follows a producer that has left, or whether the ring is there.
 const NAP: Duration = Duration::from_millis(20);
 
 /// The longest message of Zenoh that a sender takes: an answer is short.

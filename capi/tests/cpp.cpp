@@ -161,7 +161,7 @@ static void made_and_inherited() {
     const std::string ring = name("made");
     const auto sized = ringmain::options().capacity(64);
     CHECK(ringmain::create_stream<tick>(ring.c_str(), sized) && ringmain::look(ring.c_str())->capacity == 64);
-    CHECK(fails(ringmain::create_message(ring.c_str(), sized), -EPROTO, "has kind 1, expected 2"));
+    CHECK(fails(ringmain::create_message(ring.c_str(), sized), -EPROTO, "has kind 1 (stream), expected 2 (message)"));
     CHECK(fails(ringmain::create_message(nullptr, ringmain::options()), -EINVAL, "no capacity"));
     {
         auto tx = ringmain::stream_producer<tick>::open(ring.c_str()).value();

@@ -75,7 +75,8 @@ static void ways_to_attach(void) {
     none.element_size = 16;
     none.flags = RINGMAIN_ANY_TYPE;
     FAILS(ringmain_attach(RINGMAIN_STREAM_CONSUMER, name, &none, &rx), -EPROTO, "has element size 8, expected 16");
-    FAILS(ringmain_attach(RINGMAIN_MESSAGE_CONSUMER, name, NULL, &rx), -EPROTO, "has kind 1, expected 2");
+    FAILS(ringmain_attach(RINGMAIN_MESSAGE_CONSUMER, name, NULL, &rx), -EPROTO,
+          "has kind 1 (stream), expected 2 (message)");
     none.element_align = 3;
     FAILS(ringmain_attach(RINGMAIN_STREAM_CONSUMER, name, &none, &rx), -EINVAL, "elements of 16 bytes aligned to 3");
     none = numbers_of(0);
@@ -257,9 +258,9 @@ static void looks(void) {
     ringmain_list_free(list);
     ringmain_list_free(NULL);
     unlink(path);
-    FAILS(ringmain_look("c-nobody", &stat), -ENOENT, "no ring \"c-nobody\"; look whether that is its name");
-    FAILS(ringmain_unlink("c-nobody"), -ENOENT, "no ring \"c-nobody\"; look whether that is its name");
-    FAILS(ringmain_unlink_if_free("c-nobody", LONG), -ENOENT, "no ring \"c-nobody\"; look whether that is its name");
+    FAILS(ringmain_look("c-nobody", &stat), -ENOENT, "no ring \"c-nobody\"; check whether that is its name");
+    FAILS(ringmain_unlink("c-nobody"), -ENOENT, "no ring \"c-nobody\"; check whether that is its name");
+    FAILS(ringmain_unlink_if_free("c-nobody", LONG), -ENOENT, "no ring \"c-nobody\"; check whether that is its name");
     stat.size = 8;
     FAILS(ringmain_look("c-nobody", &stat), -EINVAL, "stat of 8 bytes, expected at least");
     FAILS(ringmain_look("c-nobody", NULL), -EINVAL, "stat is NULL");

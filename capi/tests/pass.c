@@ -51,9 +51,10 @@ static void through_a_socket(void) {
     CHECK(fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0);
     IS(ringmain_offer_send(pair[0], ringmain_descriptor(tx), &offer), 0);
     IS(ringmain_offer_answer(offer), -EAGAIN);
-    FAILS(ringmain_accept(pair[1], RINGMAIN_MESSAGE_CONSUMER, &other, &rx), -EPROTO, "has kind 1, expected 2");
+    FAILS(ringmain_accept(pair[1], RINGMAIN_MESSAGE_CONSUMER, &other, &rx), -EPROTO,
+          "has kind 1 (stream), expected 2 (message)");
     CHECK(rx == NULL);
-    FAILS(ringmain_offer_answer(offer), -ECONNREFUSED, "has kind 1, expected 2");
+    FAILS(ringmain_offer_answer(offer), -ECONNREFUSED, "has kind 1 (stream), expected 2 (message)");
     ringmain_offer_free(offer);
     ringmain_offer_free(NULL);
 

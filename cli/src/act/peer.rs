@@ -13,7 +13,7 @@ use crate::streams::{SLICE, is_deserted};
 /// How long to sleep between two looks at whether somebody follows one that has left.
 const NAP: Duration = Duration::from_millis(10);
 
-/// How often a writer looks whether its reader has left.
+/// How often a writer checks whether its reader has left.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What both ends of all rings can say of the other one.
