@@ -8,8 +8,9 @@
 //! A third kind of ring adds `src/ring/KIND/`: a type that implements [`Kind`], an attach for each end, push and pop;
 //! and `src/KIND/` with its aliases, its calls that wait and its views. This file, `writer.rs`, `reader.rs`,
 //! `handle.rs` and `wait/` serve it as they are. It gets a number in `segment/layout.rs` and `requirements.rs`, its
-//! calls in `options.rs` and `inspect/`, its awaited calls in `awaiting/`, its bytes in docs/format.md, `capi/`, and
-//! its models, steps and hostile peers.
+//! calls in `options.rs` and `inspect/`, its awaited calls in `awaiting/`, its aliases in `generic` (`lib.rs`), its
+//! bytes in docs/format.md, `capi/`, `conformance/` and `bridge/`, its verbs in `cli/`, its place in the orders of
+//! `tests/house.rs`, and its models, steps, fuzz targets and hostile peers.
 
 use core::fmt;
 use core::marker::PhantomData;

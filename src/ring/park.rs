@@ -104,12 +104,15 @@ pub fn light_fence() {
 pub struct Notifier {
     role: Role,
     /// The value of the other end's parking word at which there is nothing to do: the last one that was answered, or
-    /// [`NEVER`] if this end makes its own fences.
+    /// [`NEVER`] if this end makes its own fences, so that each publication checks it after one.
     expected: u64,
+    /// The last parking word of the other end that was answered.
     answered: u64,
     /// Whether this process is registered with `membarrier`, so that it need not make fences.
     is_registered: bool,
+    /// Whether this end makes its own fences: the other one asks for them, or this process is not registered.
     fences: bool,
+    /// What this end's word of wakes holds: how many it has made, and whether it makes fences.
     wakes: u64,
 }
 

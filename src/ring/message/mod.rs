@@ -57,6 +57,7 @@ pub struct Message {
     /// How far ahead of its position an end prefetches a line.
     prefetch_distance: usize,
     /// Where a producer has stored the header 0 already, if that lies beyond its tail: nothing was written there since.
+    /// A consumer has no use for it.
     pub(crate) zeroed: u64,
 }
 
