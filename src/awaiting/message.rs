@@ -170,6 +170,24 @@ impl Stream for Async<Consumer> {
 
 /// Pushes messages one after the other. Each is visible at once, so there is nothing to flush. A close leaves the ring,
 /// as a drop does.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+/// use futures::{StreamExt, executor::block_on, stream};
+///
+/// let sink = tx.into_async()?.into_sink(64);
+/// block_on(stream::iter(["buy 100", "sell 7"]).map(Ok).forward(sink))?;
+/// // The sink is closed, and so is the ring.
+/// let orders: Vec<Vec<u8>> = rx.blocking().messages().collect::<Result<_, _>>()?;
+/// assert_eq!(orders, [&b"buy 100"[..], b"sell 7"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping it gives the role of its handle back"]
 pub struct MessageSink {

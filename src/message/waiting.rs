@@ -272,6 +272,26 @@ fn wait(consumer: &mut Consumer, peeked: u64, deadline: &mut Deadline<'_>) -> Re
 /// The messages of a ring, popped one after the other as they come.
 ///
 /// Each message has the whole limit of [`within`](crate::message::Consumer::within). It ends after the first error.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+/// use ringmain::WaitError;
+///
+/// tx.push(b"buy 100")?;
+/// // As if the producer's process had crashed.
+/// tx.abandon();
+/// let mut orders = rx.blocking().messages();
+/// assert_eq!(orders.next(), Some(Ok(b"buy 100".to_vec())));
+/// assert_eq!(orders.next(), Some(Err(WaitError::Crashed)));
+/// assert_eq!(orders.next(), None);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
 pub struct IncomingMessages<'a> {

@@ -26,10 +26,41 @@ use super::presence::{self, Presence};
 use super::waiter::Waiter;
 
 /// The writing end, as a parameter of [`Endpoint`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::generic::{Endpoint, Writer};
+/// use ringmain::stream::Stream;
+///
+/// // What `stream::Producer<u64>` is an alias of. In a signature, write the alias: only that names the memory.
+/// let mut tx: Endpoint<Stream<u64>, Writer, _> = ringmain::Options::anonymous().capacity(64).stream_producer()?;
+/// tx.push(7)?;
+/// assert_eq!(tx.free(), Ok(63));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum Writer {}
 
 /// The reading end, as a parameter of [`Endpoint`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::Role;
+/// use ringmain::generic::{Endpoint, Reader, Side};
+/// use ringmain::message::Message;
+///
+/// // What `message::Consumer` is an alias of.
+/// let rx: Endpoint<Message, Reader, _> = ringmain::Options::anonymous().capacity(4096).message_consumer()?;
+/// assert_eq!(rx.available(), Ok(0));
+/// assert_eq!(Reader::ROLE, Role::Consumer);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum Reader {}
 
@@ -65,6 +96,31 @@ pub trait Side: Sized {
 }
 
 /// What a ring holds.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::marker::PhantomData;
+/// # use ringmain::{Error, Options, message::{self, Message}, stream::{self, Element, Stream}};
+/// use ringmain::generic::Kind;
+///
+/// /// Where a program finds a ring, and what that holds.
+/// struct Address<K: Kind>(Options, PhantomData<K>);
+///
+/// impl<T: Element> Address<Stream<T>> {
+///     fn producer(&self) -> Result<stream::Producer<T>, Error> { self.0.stream_producer() }
+/// }
+///
+/// impl Address<Message> {
+///     fn producer(&self) -> Result<message::Producer, Error> { self.0.message_producer() }
+/// }
+///
+/// let prices: Address<Stream<f64>> = Address(Options::anonymous().capacity(64), PhantomData);
+/// prices.producer()?.push(2.5)?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Kind: Sized {
     /// Returns how far the tail can be ahead of the head.
     fn max_used(&self) -> u64;
@@ -85,6 +141,24 @@ pub trait Kind: Sized {
 }
 
 /// One end of a ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::Options;
+/// use ringmain::generic::Endpoint;
+///
+/// let mut prices = Options::anonymous().capacity(64).stream_producer::<f64>()?;
+/// let mut orders = Options::anonymous().capacity(4096).message_producer()?;
+/// prices.push_slice(&[2.5, 2.75])?;
+/// orders.push(b"buy 100")?;
+/// // One call for the ends of both rings, in elements and in bytes of records.
+/// assert_eq!((Endpoint::len(&prices), Endpoint::len(&orders)), (Ok(2), Ok(16)));
+/// assert_eq!((Endpoint::capacity(&prices), Endpoint::capacity(&orders)), (64, 4096));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping a handle gives its role back"]
 pub struct Endpoint<K: Kind, R: Side, M: Memory> {
     pub(crate) memory: M,

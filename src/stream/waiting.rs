@@ -296,6 +296,29 @@ fn wait_for_one<T: Slot + ?Sized, R: Side>(
 /// The elements of a ring, popped one after the other as they come.
 ///
 /// Each element has the whole limit of [`within`](crate::stream::Consumer::within). It ends after the first error.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(64).create_stream(std::alloc::Layout::new::<u64>())?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.stream_producer::<u64>()?, options.stream_consumer::<u64>()?);
+/// use std::time::Duration;
+///
+/// use ringmain::WaitError;
+///
+/// tx.push(7)?;
+/// let mut numbers = rx.within(Duration::from_millis(1)).iter();
+/// assert_eq!(numbers.next(), Some(Ok(7)));
+/// assert_eq!(numbers.next(), Some(Err(WaitError::TimedOut)));
+/// assert_eq!(numbers.next(), None);
+/// // The handle goes on.
+/// tx.push(8)?;
+/// assert_eq!(rx.blocking().iter().next(), Some(Ok(8)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
 pub struct Iter<'a, T: Element> {

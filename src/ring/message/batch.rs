@@ -13,6 +13,30 @@ use super::geometry::header;
 use super::{Claim, Producer, Push, header_at};
 
 /// Messages that become visible together. Dropping it aborts all of them.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+/// use std::io::Write;
+///
+/// let mut batch = tx.batch();
+/// // How many follow: a consumer that finds this finds them too.
+/// batch.push_value(&2_u64)?;
+/// batch.push(b"buy 100")?;
+/// let mut claim = batch.claim(64)?;
+/// write!(claim, "sell {}", 7)?;
+/// // To the batch: not visible yet.
+/// claim.commit();
+/// batch.commit();
+/// assert_eq!(rx.pop_value::<u64>(), Ok(2));
+/// assert_eq!(rx.messages().count(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a batch that is dropped pushes nothing"]
 pub struct Batch<'a, M: Memory> {

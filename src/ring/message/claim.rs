@@ -14,6 +14,31 @@ use super::batch::Staged;
 use super::{NO_WORD, Producer};
 
 /// Room for a message that was taken in place and is not visible yet. Dropping it aborts it.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+/// let mut claim = tx.claim(64)?;
+/// // The body first, then a header that depends on it.
+/// claim.write_at(8, b"buy 100");
+/// let len = claim.written() as u64 - 8;
+/// claim.write_value_at(0, &len);
+/// claim.commit();
+///
+/// // This one is dropped.
+/// tx.claim(64)?.write_at(0, b"sell 7");
+///
+/// let record = rx.peek()?;
+/// assert_eq!((record.len(), record.value::<u64>(0)), (15, Some(7)));
+/// record.release();
+/// assert_eq!(rx.is_empty(), Ok(true));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a claim that is dropped pushes nothing"]
 pub struct Claim<'a, M: Memory> {

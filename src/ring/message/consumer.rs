@@ -586,6 +586,23 @@ pub(super) fn if_any<R>(popped: Result<R, PopError>) -> Result<Option<R>, Broken
 
 /// The messages that are there when the first one is asked for, popped one after the other. The iterator ends after
 /// them, however many come meanwhile, or after an error.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+/// tx.push(b"ping")?;
+/// for message in rx.messages() {
+///     // What comes meanwhile is not one of these: the loop ends.
+///     tx.push(&message?)?;
+/// }
+/// assert_eq!(rx.messages().count(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
 pub struct Messages<'a, M: Memory> {

@@ -8,6 +8,29 @@ use super::Consumer;
 
 /// Messages that were peeked at and are still in the ring. The consumer's cursor stays where it is until the release: a
 /// batch that is dropped or forgotten leaves all of them there.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+/// tx.push(b"debit 7")?;
+/// tx.push(b"credit 7")?;
+/// let mut batch = rx.peek_batch();
+/// let mut bytes = [0; 64];
+/// assert_eq!(batch.copy_next(&mut bytes), Ok(7));
+/// assert_eq!(batch.copy_next(&mut bytes), Ok(8));
+/// // They could not be stored: once more from the first one.
+/// batch.rewind();
+/// assert_eq!(batch.next_len(), Ok(7));
+/// // Or later: a batch that is dropped leaves them in the ring.
+/// drop(batch);
+/// assert_eq!(rx.messages().count(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a batch that is dropped releases nothing"]
 pub struct PeekBatch<'a, M: Memory> {

@@ -13,6 +13,27 @@ use super::super::memory::{Access, Memory};
 use super::{Consumer, NO_WORD};
 
 /// A message that is read in place. Dropping it without a release leaves it in the ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(4096).create_message()?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.message_producer()?, options.message_consumer()?);
+/// use std::io::Read;
+///
+/// tx.push(b"buy 100")?;
+/// let mut record = rx.peek()?;
+/// let (mut verb, mut rest) = ([0; 4], String::new());
+/// record.read_exact(&mut verb)?;
+/// record.read_to_string(&mut rest)?;
+/// assert_eq!((&verb, &rest[..]), (b"buy ", "100"));
+/// // If the process ended here, the next consumer would get the message.
+/// record.release();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a record that is dropped releases nothing"]
 pub struct Record<'a, M: Memory> {

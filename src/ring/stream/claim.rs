@@ -13,6 +13,29 @@ use super::super::position::split;
 use super::{CHUNK, Element, Producer, SMALL_ELEMENT, Slot};
 
 /// Slots that were taken in place and are not visible yet. Dropping it aborts it.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use ringmain::stream::Producer;
+/// # let mut tx = ringmain::Options::anonymous().capacity(64).stream_producer()?;
+/// fn push_all(tx: &mut Producer<u64>, lines: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut claim = tx.claim(lines.len())?;
+///     for (at, line) in lines.iter().enumerate() {
+///         // An error drops the claim: no line of these is pushed.
+///         claim.set(at, line.parse()?);
+///     }
+///     claim.commit();
+///     Ok(())
+/// }
+///
+/// assert!(push_all(&mut tx, &["12", "thirteen"]).is_err());
+/// push_all(&mut tx, &["12", "13"])?;
+/// assert_eq!(tx.len(), Ok(2));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a claim that is dropped pushes nothing"]
 pub struct Claim<'a, T: Slot + ?Sized, M: Memory> {
     producer: &'a mut Producer<T, M>,

@@ -14,6 +14,27 @@ use super::super::position::split;
 use super::{CHUNK, Consumer, Element, SMALL_ELEMENT, Slot};
 
 /// Elements that are read in place. Dropping it without a release leaves them in the ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(64).create_stream(std::alloc::Layout::new::<u64>())?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.stream_producer::<u64>()?, options.stream_consumer::<u64>()?);
+/// // Keys and values in turn. The last pair has not come as a whole.
+/// tx.push_slice(&[1, 10, 2, 20, 3])?;
+/// let peek = rx.peek_up_to(64)?;
+/// let mut pairs = vec![0; peek.len() / 2 * 2];
+/// peek.copy_to_slice(0, &mut pairs);
+/// peek.release_first(pairs.len());
+/// assert_eq!(pairs, [1, 10, 2, 20]);
+/// // This peek is dropped: the key stays in the ring.
+/// assert_eq!(rx.peek_up_to(64)?.get(0), Some(3));
+/// assert_eq!(rx.len(), Ok(1));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a peek that is dropped releases nothing"]
 pub struct Peek<'a, T: Slot + ?Sized, M: Memory> {
     consumer: &'a mut Consumer<T, M>,
@@ -193,6 +214,26 @@ impl<T: Slot + ?Sized, M: Memory> fmt::Debug for Peek<'_, T, M> {
 }
 
 /// The elements of a [`Peek`], read one after the other.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ring = ringmain::Options::anonymous().capacity(64).create_stream(std::alloc::Layout::new::<u64>())?;
+/// # let options = ringmain::Options::from_fd(ring);
+/// # let (mut tx, mut rx) = (options.stream_producer::<u64>()?, options.stream_consumer::<u64>()?);
+/// tx.push_slice(&[5, 1, 9])?;
+/// let peek = rx.peek(3)?;
+/// let mut elements = peek.iter();
+/// assert_eq!((elements.next(), elements.len()), (Some(5), 2));
+/// assert_eq!(elements.max(), Some(9));
+/// // They can be read again, and stay in the ring until the peek is released.
+/// for (number, expected) in peek.iter().zip([5, 1, 9]) {
+///     assert_eq!(number, expected);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "iterators are lazy"]
 pub struct Elements<'a, T: Element, M: Memory> {
     consumer: &'a Consumer<T, M>,
