@@ -385,6 +385,26 @@ impl Error {
 }
 
 /// What is wrong with `/dev/shm`. `ringmain doctor` has a line for each.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-directory-fault-{}", std::process::id());
+/// use ringmain::{DirectoryFault, Error, Options};
+///
+/// let ring = Options::new(&name).capacity(64).unlink_on_close(true);
+/// let tx = match ring.stream_producer::<u64>() {
+///     // As in a small container: a ring without a name needs no /dev/shm.
+///     Err(Error::Directory { fault: DirectoryFault::Missing | DirectoryFault::ReadOnly, .. }) => {
+///         Options::anonymous().capacity(64).stream_producer()?
+///     }
+///     // The text of any other fault says how to mend it.
+///     other => other?,
+/// };
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoryFault {
@@ -429,6 +449,26 @@ pub enum DirectoryFault {
 }
 
 /// A property in which a ring can differ from the one that was asked for.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::{Attribute, Error, Options};
+///
+/// let tx = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+/// let ring = Options::from_fd(tx.descriptor().try_clone_to_owned()?);
+/// match ring.clone().capacity(128).stream_consumer::<u64>() {
+///     // Any capacity will do.
+///     Err(Error::Mismatch { what: Attribute::Capacity, found, expected, .. }) => {
+///         assert_eq!((found, expected), (64, 128));
+///         ring.stream_consumer::<u64>()?;
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Attribute {

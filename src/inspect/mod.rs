@@ -41,6 +41,25 @@ use crate::error::{Attribute, Error};
 use crate::segment::{Identity, names};
 
 /// What a ring carries.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-kind-{}", std::process::id());
+/// use ringmain::{Options, inspect::{Inspection, Kind}};
+///
+/// let tx = Options::new(&name).capacity(64).unlink_on_close(true).stream_producer::<[u32; 3]>()?;
+/// let ring = Inspection::open(&name)?;
+/// let bytes = match ring.kind() {
+///     Kind::Stream { element_size, .. } => ring.capacity() * element_size,
+///     // The capacity of any other ring is in bytes.
+///     _ => ring.capacity(),
+/// };
+/// assert_eq!(bytes, 64 * 12);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -59,6 +78,26 @@ pub enum Kind {
 }
 
 /// An object of shared memory that was found on the machine.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-found-{}", std::process::id());
+/// use ringmain::{Options, inspect::Inspection};
+///
+/// let tx = Options::new(&name).capacity(64).unlink_on_close(true).stream_producer::<u64>()?;
+/// let mut lines = Vec::new();
+/// for found in Inspection::all()? {
+///     lines.push(match &found.ring {
+///         Ok(ring) => format!("{:?}: {} bytes", found.name, ring.segment_length()),
+///         Err(error) => format!("{:?}: {error}", found.name),
+///     });
+/// }
+/// # assert!(lines.contains(&format!("{name:?}: {} bytes", Inspection::open(&name)?.segment_length())), "{lines:?}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Found {
@@ -77,6 +116,22 @@ impl Found {
 }
 
 /// What an object of shared memory is.
+///
+/// # Examples
+///
+/// ```
+/// # let name = format!("doc-condition-{}", std::process::id());
+/// use ringmain::inspect::{Condition, Inspection};
+///
+/// let error = Inspection::open(&name).unwrap_err();
+/// match Condition::of_error(&error) {
+///     Condition::Gone => println!("nobody has created it yet"),
+///     Condition::BeingMade | Condition::Changing => println!("try again"),
+///     Condition::Damaged => println!("unlink it: {error}"),
+///     other => println!("{other:?}: {error}"),
+/// }
+/// # assert_eq!(Condition::of_error(&error), Condition::Gone);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Condition {
@@ -125,6 +180,24 @@ impl Condition {
 /// All objects of shared memory, one after the other, in the order of their names.
 ///
 /// It holds their names, and opens each when it comes to it.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-objects-{}", std::process::id());
+/// use ringmain::{Options, inspect::Inspection};
+///
+/// let tx = Options::new(&name).capacity(64).unlink_on_close(true).stream_producer::<u64>()?;
+/// let objects = Inspection::all()?;
+/// // Known before any of them is opened.
+/// println!("{} objects", objects.size_hint().0);
+/// let rings = objects.filter_map(|found| found.ring.ok());
+/// let bytes: u64 = rings.map(|ring| ring.segment_length()).sum();
+/// assert!(bytes >= 64 * 8);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Objects {
     names: vec::IntoIter<OsString>,

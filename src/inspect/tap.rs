@@ -56,6 +56,35 @@ pub struct Tap<'a> {
 }
 
 /// The result of [`Tap::next`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-tapped-{}", std::process::id());
+/// use ringmain::{Options, inspect::{Inspection, Tapped}};
+///
+/// let mut tx = Options::new(&name).capacity(4).unlink_on_close(true).stream_producer::<u64>()?;
+/// # let mut rx = Options::new(&name).stream_consumer::<u64>()?;
+/// let ring = Inspection::open(&name)?;
+/// let (mut tap, mut element, mut missed) = (ring.tap(), Vec::new(), 0);
+/// # for value in 0..6 {
+/// #     tx.push(value)?;
+/// #     rx.pop()?;
+/// # }
+/// # tx.push(6)?;
+/// loop {
+///     match tap.next(&mut element)? {
+///         Tapped::Unit { position } => println!("{position}: {element:?}"),
+///         // It was slower than both ends.
+///         Tapped::Missed { count } => missed += count,
+///         Tapped::Nothing => break,
+///     }
+/// }
+/// # assert_eq!(missed, 6);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tapped {
     /// An element or a message.

@@ -25,6 +25,28 @@ const RECEIVED: u64 = 2;
 const REFUSED: u64 = 3;
 
 /// What became of a descriptor that was offered.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::os::unix::net::UnixStream;
+///
+/// use ringmain::pass::{self, Answer};
+/// use ringmain::Options;
+///
+/// let tx = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+/// let (server, client) = UnixStream::pair()?;
+/// let mut offer = pass::offer(&server, tx.descriptor())?;
+///
+/// // The other process only receives the descriptor, and passes it on to a third one.
+/// let descriptor = pass::receive(&client)?;
+///
+/// // Nobody has attached by this answer. What is pushed stays in the ring until somebody does.
+/// assert_eq!(offer.answer()?, Answer::Received);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[must_use = "a descriptor that was received is not attached yet"]

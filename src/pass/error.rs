@@ -8,6 +8,26 @@ use std::ops::RangeInclusive;
 use crate::error::Error as RingError;
 
 /// A descriptor could not be passed.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-pass-error-{}", std::process::id());
+/// use ringmain::pass::{self, PassError};
+/// use ringmain::Options;
+///
+/// // A worker that may be started by hand, too.
+/// let ring = match pass::inherited("WORKER_RING") {
+///     Ok(descriptor) => Options::from_fd(descriptor),
+///     Err(PassError::Missing { .. }) => Options::new(&name).capacity(64).unlink_on_close(true),
+///     Err(error) => return Err(error.with_causes().into()),
+/// };
+/// let rx = ring.stream_consumer::<u64>()?;
+/// assert_eq!(rx.capacity(), 64);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassError {

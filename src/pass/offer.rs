@@ -46,6 +46,30 @@ pub fn offer(socket: &UnixStream, descriptor: impl AsFd) -> Result<Offer<'_>, Pa
 
 /// A descriptor that was sent, and that is to be answered. Its 512 bytes come before all that the other process sends
 /// afterwards: whoever drops this without having read them finds them in the socket.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::io::ErrorKind;
+/// use std::os::unix::net::UnixStream;
+///
+/// use ringmain::pass::{self, Answer, PassError};
+/// use ringmain::Options;
+///
+/// let tx = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+/// let (server, client) = UnixStream::pair()?;
+/// let mut offer = pass::offer(&server, tx.descriptor())?;
+///
+/// // An event loop asks without a wait, and again whenever the socket is readable.
+/// server.set_nonblocking(true)?;
+/// assert!(matches!(offer.answer(), Err(PassError::Os { source, .. }) if source.kind() == ErrorKind::WouldBlock));
+/// # let rx = pass::accept(&client, |ring| Options::from_fd(ring).stream_consumer::<u64>())?;
+/// // Once the other process has attached:
+/// assert_eq!(offer.answer()?, Answer::Attached);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "the answer stays in the socket until it is read"]
 pub struct Offer<'a> {

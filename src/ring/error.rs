@@ -4,6 +4,25 @@ use core::fmt;
 use std::io;
 
 /// A word that the other process writes and that failed its check.
+///
+/// # Examples
+///
+/// ```
+/// use ringmain::{Corrupted, Role, SharedWord};
+///
+/// /// Returns the end that writes the word, for a report.
+/// fn writer(cause: Corrupted) -> Option<Role> {
+///     match cause.word {
+///         SharedWord::Tail | SharedWord::Header => Some(Role::Producer),
+///         SharedWord::Head => Some(Role::Consumer),
+///         // Of a later version.
+///         _ => None,
+///     }
+/// }
+///
+/// let cause = Corrupted { word: SharedWord::Head, found: 99, lowest: 0, highest: 64, step: 1 };
+/// assert_eq!(writer(cause), Some(Role::Consumer));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SharedWord {
@@ -18,6 +37,25 @@ pub enum SharedWord {
 /// The other process wrote a number that this protocol cannot have produced.
 ///
 /// The handle that found it is poisoned: each later call returns the same, and nothing of the ring is touched again.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::{Broken, Options, PopError, SharedWord};
+///
+/// let tx = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+/// let descriptor = tx.descriptor().try_clone_to_owned()?;
+/// let mut rx = Options::from_fd(descriptor).stream_consumer::<u64>()?;
+/// # let object = std::fs::File::from(tx.descriptor().try_clone_to_owned()?);
+/// # std::os::unix::fs::FileExt::write_all_at(&object, &999_u64.to_ne_bytes(), 0x180)?;
+/// // Another process has written 999 over the tail of the empty ring. It can be 64 at most.
+/// let Err(PopError::Broken(Broken::Corrupted(cause))) = rx.pop() else { panic!("the ring is damaged") };
+/// assert_eq!((cause.word, cause.found), (SharedWord::Tail, 999));
+/// assert_eq!((cause.lowest, cause.highest), (0, 64));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Corrupted {
     /// The word that was wrong.
@@ -50,6 +88,33 @@ impl fmt::Display for Corrupted {
 impl core::error::Error for Corrupted {}
 
 /// A handle can no longer be used: each later call returns the same, and nothing of the ring is touched again.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::{Broken, Options, PushError};
+///
+/// let mut tx = Options::anonymous().capacity(1).stream_producer::<u64>()?;
+/// # tx.push(6)?;
+/// # // Another process writes over the head.
+/// # let object = std::fs::File::from(tx.descriptor().try_clone_to_owned()?);
+/// # std::os::unix::fs::FileExt::write_all_at(&object, &999_u64.to_ne_bytes(), 0x200)?;
+/// if let Err(PushError::Broken { value, cause }) = tx.push(7) {
+///     match cause {
+///         // The ring is whole: this process can attach.
+///         Broken::Forked | Broken::Left => eprintln!("{cause}"),
+///         // Corrupted or truncated.
+///         _ => {
+///             tx = Options::anonymous().capacity(1).stream_producer()?;
+///             tx.push(value)?;
+///         }
+///     }
+/// }
+/// # assert_eq!(tx.free()?, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Broken {

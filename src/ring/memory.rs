@@ -12,6 +12,25 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 /// Which end of a ring a process holds.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::{Error, Options, Role};
+///
+/// let tx = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+/// let ring = Options::from_fd(tx.descriptor().try_clone_to_owned()?);
+/// match ring.stream_producer::<u64>() {
+///     Err(Error::Busy { role, .. }) => {
+///         assert_eq!(role, Role::Producer);
+///         println!("there is a {role} already, be the {}", role.peer());
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {

@@ -55,6 +55,24 @@ impl<W: Observed> Word for Copied<W> {
 const ATTEMPTS: usize = 64;
 
 /// Both positions of a ring, at one moment.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-positions-{}", std::process::id());
+/// use ringmain::{Options, inspect::Inspection};
+///
+/// let mut tx = Options::new(&name).capacity(64).unlink_on_close(true).stream_producer::<u64>()?;
+/// let ring = Inspection::open(&name)?;
+/// let before = ring.positions()?;
+/// tx.push_slice(&[7; 16])?;
+/// let after = ring.positions()?;
+/// assert_eq!(after.tail - before.tail, 16);
+/// assert_eq!(100 * after.used / ring.capacity() as u64, 25, "percent full");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Positions {
     /// Where the consumer reads next, as it has published it.
@@ -119,6 +137,26 @@ pub fn positions_after_copy<W: Observed>(head: &Copied<W>, tail: &Copied<W>) -> 
 }
 
 /// What an end says of its sleeps.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-sleeps-{}", std::process::id());
+/// use std::time::Duration;
+///
+/// use ringmain::{Options, Role, Wait, WaitError, inspect::Inspection};
+///
+/// let mut rx = Options::new(&name).capacity(64).unlink_on_close(true).wait(Wait::Park).stream_consumer::<u64>()?;
+/// let ring = Inspection::open(&name)?;
+/// let before = ring.end(Role::Consumer)?.sleeps;
+/// assert_eq!(rx.within(Duration::from_millis(1)).pop(), Err(WaitError::TimedOut));
+/// let after = ring.end(Role::Consumer)?.sleeps;
+/// assert!(!after.is_asleep);
+/// println!("the consumer has slept {} times", after.count - before.count);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sleeps {
     /// Whether it sleeps now.

@@ -31,6 +31,27 @@ use super::wait::{Limit, Waits, Watched};
 pub const MAX_RINGS: usize = 127;
 
 /// How a wait at several rings ended.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use ringmain::{Options, WaitSet, Woken};
+///
+/// let mut rx = Options::anonymous().capacity(64).stream_consumer::<u64>()?;
+/// let mut set = WaitSet::new();
+/// assert_eq!(set.wait(&mut [rx.readable()], Duration::from_millis(1))?, Woken::TimedOut);
+///
+/// // From another thread, to end the loop of this one:
+/// set.waker().wake();
+/// while set.wait(&mut [rx.readable()], None)? != Woken::Called {
+///     rx.pop()?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// The interests of the list that are ready.
@@ -42,6 +63,30 @@ pub enum Woken {
 }
 
 /// Which interests of a list are ready: an iterator over their indices, in ascending order.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use ringmain::{Options, WaitSet, Woken};
+///
+/// let ring = Options::anonymous().capacity(1);
+/// let mut ends = [ring.stream_producer()?, ring.stream_producer()?, ring.stream_producer()?];
+/// ends[1].push(7_u64)?;
+/// let mut interests = ends.each_mut().map(|tx| tx.writable(1));
+/// if let Woken::Ready(ready) = WaitSet::new().wait(&mut interests, Duration::ZERO)? {
+///     assert_eq!(ready.len(), 2);
+///     assert!(!ready.contains(1));
+///     for at in ready {
+///         ends[at].push(8)?;
+///     }
+/// }
+/// # assert!(ends.iter_mut().all(|tx| tx.free() == Ok(0)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Ready(u128);
 

@@ -23,6 +23,21 @@ use crate::ring::observe::{self, Positions, Sleeps};
 use crate::ring::presence;
 
 /// The owner, the group and the mode of a ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-permissions-{}", std::process::id());
+/// use ringmain::{Options, inspect::Inspection};
+///
+/// let tx = Options::new(&name).capacity(64).mode(0o640).unlink_on_close(true).stream_producer::<u64>()?;
+/// let permissions = Inspection::open(&name)?.permissions()?;
+/// assert_eq!(permissions.mode & 0o022, 0, "users other than {} can write it", permissions.owner);
+/// # assert_eq!(permissions.owner, rustix::process::geteuid().as_raw());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Permissions {
@@ -35,6 +50,28 @@ pub struct Permissions {
 }
 
 /// What is known of one end of a ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-end-{}", std::process::id());
+/// use ringmain::{Options, PeerState, Role, inspect::Inspection};
+///
+/// let tx = Options::new(&name).capacity(64).unlink_on_close(true).stream_producer::<u64>()?;
+/// let ring = Inspection::open(&name)?;
+/// for role in [Role::Producer, Role::Consumer] {
+///     let end = ring.end(role)?;
+///     match (end.state, end.process) {
+///         (PeerState::Alive, Some(pid)) => println!("{role}: process {pid}, {} wakes sent", end.wakes),
+///         (state, _) => println!("{role}: {state:?} after {} attaches", end.generation),
+///     }
+/// }
+/// # assert_eq!(ring.end(Role::Producer)?.process, Some(std::process::id()));
+/// # assert_eq!(ring.end(Role::Consumer)?.state, PeerState::Never);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct End {
@@ -54,6 +91,25 @@ pub struct End {
 const ATTEMPTS: usize = 3;
 
 /// A ring that is inspected.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-inspection-{}", std::process::id());
+/// use ringmain::{Options, Role, inspect::Inspection};
+///
+/// let tx = Options::new(&name).capacity(64).type_tag("tick").unlink_on_close(true).stream_producer::<u64>()?;
+/// let ring = Inspection::open(&name)?;
+/// assert_eq!((ring.capacity(), ring.type_tag()), (64, "tick"));
+/// assert!(ring.is_held(Role::Producer)? && !ring.is_held(Role::Consumer)?);
+/// // All of that was in the ring that was opened.
+/// ring.check()?;
+/// drop(tx);
+/// assert!(ring.is_orphaned()?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Inspection {
     pub(crate) name: String,

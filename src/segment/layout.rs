@@ -188,6 +188,23 @@ const _: () = {
 };
 
 /// Features of a ring that a version of ringmain may not know, as sets of bits. No version has any yet.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-features-{}", std::process::id());
+/// use ringmain::{Options, inspect::{Features, Inspection}};
+///
+/// let tx = Options::new(&name).capacity(64).unlink_on_close(true).stream_producer::<u64>()?;
+/// let features = Inspection::open(&name)?.features();
+/// if features.read_only_compatible != 0 {
+///     println!("this version can inspect the ring, and not attach to it");
+/// }
+/// assert_eq!(features, Features::default());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 #[non_exhaustive]

@@ -38,6 +38,26 @@ impl Place {
 }
 
 /// Whether a call may create a new ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-creation-{}", std::process::id());
+/// use ringmain::{Creation, Error, Options};
+///
+/// let ring = Options::new(&name).capacity(64).unlink_on_close(true);
+/// // Only attaches: the capacity says what the ring must have.
+/// let found = ring.clone().create(Creation::Never).stream_producer::<u64>();
+/// assert!(matches!(found, Err(Error::NotFound { .. })));
+///
+/// let tx = ring.clone().create(Creation::New).stream_producer::<u64>()?;
+/// // A second instance of this program does not join the ring of the first one.
+/// let second = ring.create(Creation::New).stream_producer::<u64>();
+/// assert!(matches!(second, Err(Error::AlreadyExists { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Creation {
     /// Uses the existing ring; creates one if there is none and a capacity was given.

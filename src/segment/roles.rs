@@ -112,6 +112,28 @@ fn fcntl(file: BorrowedFd<'_>, command: libc::c_int, lock: &mut libc::flock) -> 
 }
 
 /// The state of the other end of a ring.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ringmain::{Options, PeerState};
+///
+/// let tx = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+/// let ring = Options::from_fd(tx.descriptor().try_clone_to_owned()?);
+/// assert_eq!(tx.peer_state(), PeerState::Never);
+/// let rx = ring.stream_consumer::<u64>()?;
+/// assert_eq!(tx.peer_state(), PeerState::Alive);
+/// rx.close()?;
+/// match tx.peer_state() {
+///     PeerState::Never | PeerState::Alive => println!("go on"),
+///     PeerState::Closed => println!("the consumer needs no more"),
+///     PeerState::Crashed => println!("start the consumer again"),
+/// }
+/// # assert_eq!(tx.peer_state(), PeerState::Closed);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerState {
     /// No process has attached yet.

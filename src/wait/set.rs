@@ -27,6 +27,27 @@ pub use crate::ring::set::{Ready, Woken};
 /// (`NotConnected`). `Closed` and `Crashed` last until the next process attaches, the other reasons for ever, and a
 /// list with such a handle is ready at once: take it out of the list. A waker of the handle itself does not end the
 /// wait of a set.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use ringmain::{Options, WaitSet, Woken};
+///
+/// let mut orders = Options::anonymous().capacity(4096).message_consumer()?;
+/// let mut ticks = Options::anonymous().capacity(64).stream_consumer::<u64>()?;
+/// let mut fills = Options::anonymous().capacity(64).stream_producer::<u64>()?;
+/// // A message; eight elements at once; room for two.
+/// let mut interests = [orders.readable(), ticks.readable_for(8), fills.writable(2)];
+/// match WaitSet::new().wait(&mut interests, Duration::from_secs(1))? {
+///     Woken::Ready(ready) => assert!(ready.eq([2])),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 
 /// Waits at many rings at once, of either kind, at either end.
