@@ -235,6 +235,49 @@ fn an_arrow_up_is_seen() {
     check_arrows(&["segment", "ring"], &arrows);
 }
 
+/// Exported structs that are hidden, that users name as parameters of others alone, or whose alias has the example.
+const WITHOUT_EXAMPLE: [&str; 6] = ["Descriptor", "Epoch", "Interest", "Message", "Stream", "Task"];
+
+/// Returns the structs and enums of these names whose documentation has no example.
+fn without_example(sources: &[Source], names: &BTreeSet<&str>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in sources {
+        let mut has_example = false;
+        for line in text.lines() {
+            let name = ["pub struct ", "pub enum "].iter().find_map(|start| line.strip_prefix(start));
+            let name = name.and_then(|rest| rest.split(|letter: char| !letter.is_alphanumeric()).next());
+            if name.is_some_and(|name| names.contains(name) && !WITHOUT_EXAMPLE.contains(&name)) && !has_example {
+                found.push(format!("{path}: {line}"));
+            }
+            has_example = line == "/// # Examples" || has_example && (line.starts_with("//") || line.starts_with('#'));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_type_that_is_exported_has_an_example() {
+    let sources = sources();
+    let files = ["lib.rs", "stream/mod.rs", "message/mod.rs", "inspect/mod.rs", "pass/mod.rs"];
+    let mut names = BTreeSet::new();
+    for (_, text) in sources.iter().filter(|(path, _)| files.contains(&path.as_str())) {
+        let uses = text.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+        names.extend(uses.flat_map(imports::paths).filter_map(|path| path.last().copied()));
+        let types = text.lines().filter_map(|line| line.strip_prefix("pub struct ").or(line.strip_prefix("pub enum ")));
+        names.extend(types.filter_map(|rest| rest.split(|letter: char| !letter.is_alphanumeric()).next()));
+    }
+    assert!(names.len() > 60, "{names:?}");
+    assert_eq!(without_example(&sources, &names), [""; 0]);
+}
+
+#[test]
+fn a_type_without_an_example_is_seen() {
+    let source = |doc: &str| vec![("a.rs".to_owned(), format!("/// One.\n{doc}#[derive(Debug)]\npub struct Two;\n"))];
+    let names = BTreeSet::from(["Two"]);
+    assert_eq!(without_example(&source(""), &names), ["a.rs: pub struct Two;"]);
+    assert_eq!(without_example(&source("///\n/// # Examples\n"), &names), [""; 0]);
+}
+
 /// Returns the lines that are longer than rustfmt makes them, but for rows of tables on a page, which cannot be broken.
 fn long_lines(sources: &[Source]) -> Vec<String> {
     let lines =

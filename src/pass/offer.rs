@@ -29,7 +29,7 @@ use crate::error::Error;
 /// assert!(attached.is_err());
 ///
 /// match offer.answer() {
-///     Err(pass::PassError::Refused { reason }) => assert!(reason.contains("has kind 1, expected 2")),
+///     Err(pass::PassError::Refused { reason }) => assert!(reason.contains("expected 2 (message)")),
 ///     other => panic!("{other:?}"),
 /// }
 /// # Ok(())

@@ -37,7 +37,7 @@ fn module(file: &[String]) -> &[String] {
 }
 
 /// Returns all paths in a code, those in braces one by one.
-fn paths(code: &str) -> Vec<Vec<&str>> {
+pub(crate) fn paths(code: &str) -> Vec<Vec<&str>> {
     let (mut found, mut groups, mut path) = (Vec::new(), Vec::new(), Vec::new());
     let (mut rest, mut goes_on) = (code.trim_start(), false);
     while let Some(first) = rest.chars().next() {
