@@ -28,14 +28,14 @@
 
 mod answer;
 mod error;
+mod exchange;
 mod greeting;
 mod inheritance;
-mod offer;
 mod socket;
 mod words;
 
 pub use answer::Answer;
 pub use error::PassError;
+pub use exchange::{Offer, accept, offer};
 pub use greeting::{receive, send};
 pub use inheritance::{inherit, inheritable, inherited};
-pub use offer::{Offer, accept, offer};
