@@ -325,13 +325,11 @@ impl Inspection {
     }
 
     /// Taps the ring, beginning with what the consumer has not given back yet.
-    #[must_use]
     pub fn tap(&self) -> Tap<'_> {
         Tap::from_head(self)
     }
 
     /// Taps the ring, beginning with what is pushed from now on.
-    #[must_use]
     pub fn tap_new(&self) -> Tap<'_> {
         Tap::from_tail(self)
     }

@@ -42,6 +42,7 @@ const CHUNK: usize = 4096;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "a tap that is dropped shows nothing"]
 pub struct Tap<'a> {
     ring: &'a Inspection,
     position: u64,
@@ -133,7 +134,6 @@ impl Tap<'_> {
 
     /// Copies this many bytes of an element or a message at most; a mebibyte by default. A ring may hold messages that
     /// are as long as half of it.
-    #[must_use]
     pub fn longest(mut self, bytes: usize) -> Self {
         self.longest = bytes;
         self

@@ -32,6 +32,7 @@ use crate::ring::call;
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "a waker does nothing until it is called"]
 pub struct Waker(Arc<Word>);
 
 /// The word of calls.

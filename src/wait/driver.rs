@@ -60,6 +60,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "a driver that is dropped drives nothing"]
 pub struct Driver(Arc<Shared>);
 
 struct Shared {
@@ -100,7 +101,6 @@ struct SourceState {
 
 impl Driver {
     /// Makes a driver. It holds no descriptor and no thread: a thread has to [`run`](Self::run) it.
-    #[must_use]
     pub fn new() -> Driver {
         Driver(Arc::new(Shared {
             process: Epoch::current().ok(),

@@ -119,6 +119,7 @@ pub type Interest<'a> = set::Interest<'a, <Segment as Memory>::Parking>;
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a set that is dropped waits for nothing"]
 pub struct WaitSet {
     waker: Waker,
     /// Makes the wait check its rings again, and is no call.
@@ -136,7 +137,6 @@ pub struct WaitSet {
 
 impl WaitSet {
     /// Makes a set. It holds no descriptor and refers to no ring.
-    #[must_use]
     pub fn new() -> WaitSet {
         let waker = Waker::new();
         WaitSet {
@@ -152,7 +152,6 @@ impl WaitSet {
 
     /// Returns a waker that ends a wait of this set from another thread or a signal handler. Each call returns the same
     /// waker.
-    #[must_use]
     pub fn waker(&self) -> Waker {
         self.waker.clone()
     }
