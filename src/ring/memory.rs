@@ -144,13 +144,13 @@ pub trait Parking {
 
 /// An access to bytes of the data area: it lasts until this is dropped.
 ///
-/// It is not a closure, because the compiler may decide not to inline one, and then a payload is copied by a call.
+/// A closure that is given the address is no substitute: the compiler may not inline it, and then copies by a call.
 pub trait Access<Pointer> {
     /// Returns the address of the first of the bytes.
     fn address(&self) -> Pointer;
 }
 
-/// Bytes that nobody keeps watch over.
+/// A plain address: nothing is done when the access ends.
 impl<Pointer: Copy> Access<Pointer> for Pointer {
     #[inline(always)]
     fn address(&self) -> Pointer {
@@ -181,12 +181,12 @@ pub unsafe trait Memory {
     /// How an end sleeps here.
     type Parking: Parking;
 
-    /// What keeps watch over bytes that are read.
+    /// An access to bytes that are read.
     type Read<'a>: Access<*const u8>
     where
         Self: 'a;
 
-    /// What keeps watch over bytes that are written.
+    /// An access to bytes that are written.
     type Write<'a>: Access<*mut u8>
     where
         Self: 'a;

@@ -30,7 +30,8 @@ pub(super) struct Mapping {
     /// Where the data area starts, and how long it is.
     data_offset: usize,
     data_len: usize,
-    /// The process that mapped it: a forked child has no mapping there, and must not access the addresses.
+    /// The process that mapped it, until it exits: a forked child has no mapping there, and must not access the
+    /// addresses.
     pub(super) process: Epoch,
 }
 
